@@ -1,0 +1,27 @@
+"""Synchrotron X-ray tomography of solid-state battery cells: raw scan in, calibrated volume out."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Result", "Scan", "open_result", "read_scan", "run"]
+
+if TYPE_CHECKING:
+    from xct.pipeline import run
+    from xct.result import Result, open_result
+    from xct.scan import Scan, read_scan
+
+# Imported on first use, so that `import xct` and `xct --help` stay fast.
+_HOMES = {
+    "Result": "xct.result",
+    "open_result": "xct.result",
+    "Scan": "xct.scan",
+    "read_scan": "xct.scan",
+    "run": "xct.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'xct' has no attribute {name!r}")

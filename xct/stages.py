@@ -1,0 +1,132 @@
+"""Stages: pure functions over arrays, declared once. In: a function; out: its entry in STAGES.
+
+Positional parameters are data, found by name among what the scan and earlier stages gave.
+Keyword-only parameters with a default are settings from the YAML; a keyword-only parameter
+without a default is a fact of the scan, found by name too. Types, ranges and defaults stand
+in the signature and nowhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+# Every quantity that stages exchange: its axes and its unit. `volume` runs along z = row.
+QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "projections": (("angle", "row", "column"), "counts"),
+    "flats": (("frame", "row", "column"), "counts"),
+    "darks": (("frame", "row", "column"), "counts"),
+    "projection_time": (("angle",), "s, or frames where the file has no clock"),
+    "flat_time": (("frame",), "on the clock of projection_time"),
+    "theta_deg": (("angle",), "degrees"),
+    "transmission": (("angle", "row", "column"), "1"),
+    "line_integrals": (("angle", "row", "column"), "1"),
+    "center_px": (("row",), "pixels"),
+    "volume": (("row", "y", "x"), "1/cm"),
+    "pixel_size_um": ((), "µm"),
+    "energy_kev": ((), "keV"),
+    "distance_mm": ((), "mm"),
+}
+
+Overlap = int | Callable[[Mapping[str, Any]], int]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a recipe: a function, what it gives, and how its data may be cut.
+
+    Attributes
+    ----------
+    function : callable
+        The public function itself.
+    gives : str
+        Name of the quantity that it returns; one of `QUANTITIES`.
+    cut : tuple of {"angle", "row"}
+        Axes along which blocks may be cut without changing the answer. Empty: the stage must
+        see the whole, or a sample of rows (`sample`).
+    overlap : int or callable
+        Rows beyond a block that its answer depends on; a callable gets the settings.
+    sample : bool
+        A number is wanted, and some rows of the scan are enough to find it.
+    counts : str or None
+        Name under which the values are counted, by row, that the stage marks or replaces.
+    """
+
+    function: Callable[..., Any]
+    gives: str
+    cut: tuple[str, ...]
+    overlap: Overlap = 0
+    sample: bool = False
+    counts: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the function, and of the step in a recipe."""
+        return str(self.function.__name__)
+
+    @cached_property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())
+
+    @cached_property
+    def data(self) -> tuple[str, ...]:
+        """Names of the positional parameters, required and optional."""
+        return tuple(p.name for p in self._parameters if p.kind is not p.KEYWORD_ONLY)
+
+    @cached_property
+    def facts(self) -> tuple[str, ...]:
+        """Keyword-only parameters without a default: facts of the scan such as its pixel size."""
+        return tuple(
+            p.name for p in self._parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty
+        )
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """Quantities without which the stage cannot run."""
+        return tuple(p.name for p in self._parameters if p.default is p.empty)
+
+    @cached_property
+    def settings(self) -> type[BaseModel]:
+        """Pydantic model of the settings, made from the signature."""
+        from pydantic import ConfigDict, create_model
+
+        hints = get_type_hints(self.function, include_extras=True)
+        fields: dict[str, Any] = {
+            p.name: (hints[p.name], p.default)
+            for p in self._parameters
+            if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+        }
+        return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+
+    def overlap_rows(self, settings: Mapping[str, Any]) -> int:
+        """Rows that a block must see on either side, with these settings."""
+        return self.overlap(settings) if callable(self.overlap) else self.overlap
+
+
+STAGES: dict[str, Stage] = {}
+
+
+def stage(
+    *,
+    gives: str,
+    cut: tuple[str, ...] = (),
+    overlap: Overlap = 0,
+    sample: bool = False,
+    counts: str | None = None,
+) -> Callable[[F], F]:
+    """Declare a function as a stage; the function itself is returned unchanged."""
+    if gives not in QUANTITIES:
+        raise ValueError(f"gives={gives!r} is not a quantity; known: {', '.join(QUANTITIES)}")
+
+    def register(function: F) -> F:
+        STAGES[function.__name__] = Stage(function, gives, cut, overlap, sample, counts)
+        return function
+
+    return register

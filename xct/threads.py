@@ -1,0 +1,54 @@
+"""Threads inside a stage: how many, and a loop over ranges that shares work among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+
+_allowed: ContextVar[int | None] = ContextVar("xct_threads", default=None)
+
+
+def thread_count() -> int:
+    """Threads that a stage may use here: all cores, or what `limit_threads` allows."""
+    return _allowed.get() or len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def limit_threads(count: int) -> Iterator[None]:
+    """Let stages called inside use at most `count` threads (one worker of several)."""
+    token = _allowed.set(count)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def over_ranges(kernel: Callable[[int, int], object], length: int, *, least: int = 1) -> None:
+    """Call ``kernel(first, stop)`` over ranges that together cover 0 … length, in threads.
+
+    For kernels that release the GIL. The ranges never overlap, so the kernel needs no lock.
+
+    Parameters
+    ----------
+    kernel : callable
+        Works on the half-open range that it is given.
+    length : int
+        Length of the whole range.
+    least : int, optional
+        Shortest range worth a thread of its own.
+    """
+    parts = max(1, min(thread_count(), length // max(least, 1)))
+    edges = [length * part // parts for part in range(parts + 1)]
+    if parts == 1:
+        kernel(0, length)
+        return
+    with ThreadPoolExecutor(parts) as pool:
+        jobs = [
+            pool.submit(copy_context().run, kernel, first, stop)
+            for first, stop in zip(edges[:-1], edges[1:], strict=True)
+        ]
+        for job in jobs:
+            job.result()
