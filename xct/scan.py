@@ -33,10 +33,6 @@ class Scan:
         Which way the stage turned.
     center_px : float or None
         Rotation axis in cropped and binned columns, where the user gives it.
-    roi : dict
-        Raw rows and columns that were kept, {"row": (first, stop), "column": (first, stop)}.
-    bin : int
-        Pixels summed along each side.
     layout : str
         dxchange, nxtomo, p05 or tiff.
     files : tuple of Path
@@ -60,7 +56,7 @@ class Scan:
     distance_mm: float | None = None
     rotation: Rotation = "positive"
     center_px: float | None = None
-    ring_current: np.ndarray | None = None
+    ring_current_ma: np.ndarray | None = None
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -1,0 +1,49 @@
+"""Raw: what a reader found in the files, before configuration, cropping and binning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from xct.io.frames import Frames
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Frames of one kind: which frames of a file they are, and when they were taken.
+
+    `index` is in order of time. `time` is on one clock for all stacks of a scan: seconds, or
+    the position in the file where order is all that is known; None where not even that is.
+    """
+
+    frames: Frames
+    index: np.ndarray
+    time: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Everything that the files of one scan say. None: they do not say it."""
+
+    layout: str
+    files: tuple[Path, ...]
+    projections: Stack
+    flats: Stack | None = None
+    darks: Stack | None = None
+    theta_deg: np.ndarray | None = None
+    pixel_size_um: float | None = None
+    energy_kev: float | None = None
+    distance_mm: float | None = None
+    ring_current_ma: np.ndarray | None = None
+    origin: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says about where to look: `paths` inside HDF5, and how far links may lead."""
+
+    paths: dict[str, str] = field(default_factory=dict)
+    links_below: Path | None = None
