@@ -105,6 +105,12 @@ class Stage:
         }
         return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
 
+    def __call__(self, quantities: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        """Call the function with what it takes from `quantities`, and the settings."""
+        data = [quantities.get(name) for name in self.data]
+        facts = {name: quantities[name] for name in self.facts}
+        return self.function(*data, **facts, **settings)
+
     def overlap_rows(self, settings: Mapping[str, Any]) -> int:
         """Rows that a block must see on either side, with these settings."""
         return self.overlap(settings) if callable(self.overlap) else self.overlap
