@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import dask
 import numpy as np
 from dask.callbacks import Callback
+from dask.threaded import get
 
 from xct.stages import QUANTITIES, Stage
 
@@ -145,14 +145,14 @@ def each(
     list
         The answers, in the order of the blocks.
     """
-    task = dask.delayed(function, pure=False, traverse=False)
-    tasks = [
-        task(block, dask_key_name=f"block-{number:06d}") for number, block in enumerate(blocks)
-    ]
+    listed = list(blocks)
+    # Dask starts equal tasks from the last name: count down, so that the first block starts first.
+    keys = [f"block-{len(listed) - number:08d}" for number in range(len(listed))]
+    graph = {key: (function, block) for key, block in zip(keys, listed, strict=True)}
 
-    def finished(key: Any, value: T, *_: Any) -> None:
-        if done is not None and str(key).startswith("block-"):
+    def finished(_key: str, value: T, *_: Any) -> None:
+        if done is not None:
             done(value)
 
-    with Callback(posttask=finished):
-        return list(dask.compute(*tasks, scheduler="threads", num_workers=workers))
+    with Callback(posttask=finished):  # type: ignore[no-untyped-call]
+        return list(get(graph, keys, num_workers=workers))  # type: ignore[no-untyped-call]

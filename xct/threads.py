@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from itertools import pairwise
 
 _allowed: ContextVar[int | None] = ContextVar("xct_threads", default=None)
 
@@ -48,7 +49,7 @@ def over_ranges(kernel: Callable[[int, int], object], length: int, *, least: int
     with ThreadPoolExecutor(parts) as pool:
         jobs = [
             pool.submit(copy_context().run, kernel, first, stop)
-            for first, stop in zip(edges[:-1], edges[1:], strict=True)
+            for first, stop in pairwise(edges)
         ]
         for job in jobs:
             job.result()
