@@ -1,0 +1,318 @@
+"""Configurations. In: a YAML file; out: a checked Config, or every complaint at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from xct.errors import ConfigError
+from xct.io.yaml_lines import Document, Key, parse
+
+Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
+
+
+class Section(BaseModel):
+    """A mapping of a configuration: keys that are not named here are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Angles(Section):
+    """Evenly spaced angles in degrees, the last included."""
+
+    first: float
+    last: float
+    count: Annotated[int, Ge(2)]
+
+
+class InFile(Section):
+    """Frames in another HDF5 file."""
+
+    file: str
+    path: str | None = None
+
+
+class Paths(Section):
+    """Where data lie inside an HDF5 file, where that differs from the standard."""
+
+    data: str | None = None
+    image_key: str | None = None
+    theta_deg: str | None = None
+
+
+class Roi(Section):
+    """Raw rows and columns to keep, half-open."""
+
+    row: Range | None = Field(None, strict=False)
+    column: Range | None = Field(None, strict=False)
+
+    @model_validator(mode="after")
+    def _ranges_are_not_empty(self) -> Roi:
+        for axis in ("row", "column"):
+            span = getattr(self, axis)
+            if span is not None and span[0] >= span[1]:
+                raise ValueError(f"{axis} [{span[0]}, {span[1]}] is empty; the first must be lower")
+        return self
+
+
+class ScanSection(Section):
+    """What was measured; only what the files do not say, or say wrongly, is needed."""
+
+    file: str | None = Field(None, description="HDF5 file or folder; its layout is recognized")
+    projections: str | InFile | None = Field(None, description="glob of TIFF frames, or HDF5")
+    flats: str | InFile | None = None
+    darks: str | InFile | None = None
+    bin: Annotated[int, Ge(1), Le(64)] = Field(1, description="pixels summed along each side")
+    roi: Roi = Field(default=Roi(row=None, column=None), description="raw rows and columns to keep")
+    theta_deg: Angles | str | None = Field(None, description="{first, last, count}, or a file")
+    energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = None
+    pixel_size_um: Annotated[float, Gt(0), Lt(10_000)] | None = Field(
+        None, description="effective detector pixel before binning"
+    )
+    distance_mm: Annotated[float, Ge(0)] | None = None
+    rotation: Literal["positive", "negative"] = "positive"
+    center_px: float | None = Field(
+        None, description="rotation axis in cropped, binned columns; find_center is then skipped"
+    )
+    paths: Paths = Field(default_factory=Paths)
+    links_below: str | None = Field(
+        None, description="folder below which links inside data files may lead"
+    )
+
+    @model_validator(mode="after")
+    def _frames_are_named_once(self) -> ScanSection:
+        if (self.file is None) == (self.projections is None):
+            raise ValueError(
+                "name the scan by `file`, or its frames by `projections` (with `flats` and "
+                "`darks`): one of the two"
+            )
+        return self
+
+
+class CellSection(Section):
+    """Which cell this is; copied into the results."""
+
+    name: str | None = None
+    group: str | None = None
+    cycles: Annotated[int, Ge(0)] | None = None
+    anode: Literal["low_z", "high_z"] | None = None
+
+
+class RunSection(Section):
+    """How the run uses the machine, and how the volume is stored."""
+
+    dtype: Literal["float32", "uint16"] = "float32"
+    workers: Annotated[int, Ge(1), Le(1024)] | Literal["auto"] = "auto"
+    memory_gib: Annotated[float, Gt(0)] | Literal["auto"] = "auto"
+
+
+class Config(Section):
+    """A whole configuration, with every default written out."""
+
+    scan: ScanSection
+    cell: CellSection = Field(default_factory=CellSection)
+    pipeline: Annotated[str, MinLen(1)] = "reconstruct"
+    steps: dict[str, dict[str, Any] | None] = Field(
+        default_factory=dict, description="settings that overrule those of the recipe's steps"
+    )
+    output: Annotated[str, MinLen(1)]
+    run: RunSection = Field(default_factory=RunSection)
+
+
+def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] = ()) -> Config:
+    """Read and check a configuration.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A YAML file; relative paths inside start at its folder. A mapping's start here.
+    changes : sequence of str, optional
+        Changes such as ``scan.bin=2``, applied before the check.
+
+    Returns
+    -------
+    Config
+        All paths absolute.
+
+    Raises
+    ------
+    ConfigError
+        With every complaint at once: file, line, key, value, what is allowed, nearest name.
+    """
+    if isinstance(source, Mapping):
+        document, name, folder = Document(_copied(source)), "configuration", Path.cwd()
+    else:
+        path = Path(source)
+        document, name, folder = parse(_text(path)), str(source), path.resolve().parent
+    complaints = [f"{name}:{line}: {message}" for line, message in document.complaints]
+    if not document.complaints:
+        complaints += _apply(changes, document)
+    if complaints:
+        raise ConfigError(*complaints)
+    if not isinstance(document.value, dict):
+        raise ConfigError(
+            f"{name}: holds {type(document.value).__name__}, not a mapping; "
+            "`xct init SCAN --output DIR --to CONFIG` writes a configuration to start from"
+        )
+    return _absolute(_checked(document, name), folder)
+
+
+def _checked(document: Document, name: str) -> Config:
+    values = {key: value for key, value in document.value.items() if value is not None}
+    if isinstance(values.get("scan"), dict):  # an empty key waits for its value: as if absent
+        values["scan"] = {k: v for k, v in values["scan"].items() if v is not None}
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(*complaints_of(error, document, name, Config)) from None
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise ConfigError(f"{path}: no such configuration file{nearest(path.name, siblings)}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _apply(changes: Sequence[str], document: Document) -> list[str]:
+    complaints = []
+    for change in changes:
+        name, equals, text = change.partition("=")
+        value = parse(text)
+        keys = name.strip().split(".")
+        if not equals or not all(keys) or value.complaints:
+            complaints.append(f"--set {change}: write KEY=VALUE, such as --set scan.bin=2")
+            continue
+        place = document.value if isinstance(document.value, dict) else {}
+        for key in keys[:-1]:
+            if not isinstance(place.get(key), dict):
+                place[key] = {}
+            place = place[key]
+        place[keys[-1]] = value.value
+        document.lines[tuple(keys)] = -1
+    return complaints
+
+
+def complaints_of(
+    error: ValidationError, document: Document, name: str, model: type[BaseModel], at: Key = ()
+) -> list[str]:
+    """Put pydantic's findings into sentences with file, line, key, value and remedy.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What pydantic found.
+    document : Document
+        The YAML, for the lines.
+    name : str
+        Name of its file.
+    model : type of BaseModel
+        The model that was asked, for the keys that are allowed.
+    at : tuple, optional
+        Where in the document the model's values stand.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for detail in error.errors():
+        key = (*at, *_in_document(detail, document, at))
+        line = document.line(key)
+        place = "--set" if line == -1 else f"{name}:{line}" if line else name
+        dotted = ".".join(str(part) for part in key)
+        lead = f"{place}: {dotted}: " if dotted else f"{place}: "
+        start, message = _sentence(detail, key, model, key[len(at) :])
+        found.setdefault((lead, start), []).append(message)
+    # A value that may be of several types is complained about once for each of them.
+    return [lead + start + " or ".join(messages) for (lead, start), messages in found.items()]
+
+
+def _sentence(
+    detail: Mapping[str, Any], key: Key, model: type[BaseModel], inner: Key
+) -> tuple[str, str]:
+    if detail["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model, inner)
+        hint = nearest(str(key[-1]), allowed)
+        known = f"allowed: {', '.join(allowed)}" if allowed else "it has no settings"
+        return "", f"unknown key{hint}; {known}"
+    if detail["type"] == "missing":
+        return "", f"is missing; {_purpose(key)}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":
+        return "", message
+    message = message[0].lower() + message[1:]
+    return f"{detail['input']!r} is not accepted: ", message
+
+
+def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
+    """Drop the names that pydantic adds for members of a union: they are no keys of the YAML."""
+    key: list[str | int] = []
+    parts = detail["loc"]
+    for number, part in enumerate(parts):
+        is_last = number == len(parts) - 1
+        if (*at, *key, part) in document.lines or (is_last and detail["type"] == "missing"):
+            key.append(part)
+        elif not document.lines:  # a mapping given from Python
+            key.append(part)
+    return tuple(key)
+
+
+def _purpose(key: Key) -> str:
+    purposes: dict[Key, str] = {
+        ("output",): "name the folder for the result, such as output: ../out/my_cell",
+        ("scan",): "name the raw scan, such as scan: {file: ../raw/my_cell.h5}",
+    }
+    return purposes.get(key, "give it a value")
+
+
+def _allowed_keys(model: type[BaseModel], key: Key) -> list[str]:
+    fields: Any = model
+    for part in key[:-1]:
+        annotation = fields.model_fields[part].annotation if part in fields.model_fields else None
+        members = [annotation, *getattr(annotation, "__args__", ())]
+        inner = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
+        if not inner:
+            return []
+        fields = inner[0]
+    return list(fields.model_fields)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest known name, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    def from_here(text: str) -> str:
+        return str(Path(folder, Path(text).expanduser()))
+
+    scan = config.scan
+    changes: dict[str, Any] = {}
+    for key in ("file", "projections", "flats", "darks", "theta_deg", "links_below"):
+        value = getattr(scan, key)
+        if isinstance(value, str):
+            changes[key] = from_here(value)
+        elif isinstance(value, InFile):
+            changes[key] = value.model_copy(update={"file": from_here(value.file)})
+    named = config.pipeline.endswith((".yaml", ".yml")) or "/" in config.pipeline
+    return config.model_copy(
+        update={
+            "scan": scan.model_copy(update=changes),
+            "output": from_here(config.output),
+            "pipeline": from_here(config.pipeline) if named else config.pipeline,
+        }
+    )
