@@ -7,6 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+# Raw bytes read at a time where frames are binned.
+_FEW_BYTES = 32 * 2**20
+
 
 class Frames(Protocol):
     """A stack of detector frames (frame, row, column) in one or more files.
@@ -67,12 +70,64 @@ class View:
         """Whether a few rows cost as much to read as the whole frame."""
         return self.frames.whole_frames
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values that `read` gives."""
+        return self.frames.dtype if self.bin == 1 else np.dtype(np.float32)
+
     def read(self, frames: slice = slice(None), rows: slice = slice(None)) -> np.ndarray:
         """Read frames and binned rows.
+
+        Raw frames are read a few at a time where they are binned, so that the memory needed
+        is little more than the answer.
+
+        Parameters
+        ----------
+        frames, rows : slice, optional
+            Which frames and which binned rows; steps are allowed along frames only.
 
         Returns
         -------
         ndarray, shape (frame, row, column)
             Counts: as in the file where `bin` is 1, otherwise sums in float32.
+
+        Raises
+        ------
+        ScanError
+            If frames cannot be read; the message names the file and the frames.
         """
-        raise NotImplementedError
+        index = self.index[frames]
+        raw_rows, raw_columns = self._raw_ranges(rows)
+        if self.bin == 1:
+            return self._read_raw(index, raw_rows, raw_columns)
+        from xct.preprocess.binning import bin_frames
+
+        height, width = (part.stop - part.start for part in (raw_rows, raw_columns))
+        shape = (len(index), height // self.bin, width // self.bin)
+        binned = np.empty(shape, np.float32)
+        few = max(1, _FEW_BYTES // max(1, height * width * self.frames.dtype.itemsize))
+        for first in range(0, len(index), few if binned.size else len(index)):
+            part = slice(first, first + few)
+            raw = self._read_raw(index[part], raw_rows, raw_columns)
+            bin_frames(raw, self.bin, out=binned[part])
+        return binned
+
+    def _raw_ranges(self, rows: slice) -> tuple[slice, slice]:
+        """Translate binned rows, and all binned columns, into raw ones."""
+        _, height, width = self.shape
+        first, stop, step = rows.indices(height)
+        if step != 1:
+            raise ValueError(f"rows {rows} have a step of {step}; only 1 is possible")
+        row, column = self.rows[0], self.columns[0]
+        last = row + max(first, stop) * self.bin
+        return (
+            slice(row + first * self.bin, last),
+            slice(column, column + width * self.bin),
+        )
+
+    def _read_raw(self, index: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """Read frames in the order of `index`, which need not ascend in the file."""
+        if len(index) < 2 or np.all(np.diff(index) > 0):
+            return self.frames.read(index, rows, columns)
+        sorted_index, places = np.unique(index, return_inverse=True)
+        return self.frames.read(sorted_index, rows, columns)[places]
