@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from xct.errors import ConfigError
 from xct.io.yaml_lines import Document, Key, parse
@@ -122,6 +129,13 @@ class Config(Section):
     )
     output: Annotated[str, MinLen(1)]
     run: RunSection = Field(default_factory=RunSection)
+    _document: Document = PrivateAttr(default_factory=lambda: Document(None))
+    _name: str = PrivateAttr(default="configuration")
+
+    def place(self, *key: str | int) -> str:
+        """Say where a key stands: file and line, for a complaint."""
+        line = self._document.line(key)
+        return "--set" if line == -1 else f"{self._name}:{line}" if line else self._name
 
 
 def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] = ()) -> Config:
@@ -145,7 +159,8 @@ def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] =
         With every complaint at once: file, line, key, value, what is allowed, nearest name.
     """
     if isinstance(source, Mapping):
-        document, name, folder = Document(_copied(source)), "configuration", Path.cwd()
+        values = _copied(source)
+        document, name, folder = Document(values, _keys(values)), "configuration", Path.cwd()
     else:
         path = Path(source)
         document, name, folder = parse(_text(path)), str(source), path.resolve().parent
@@ -167,7 +182,9 @@ def _checked(document: Document, name: str) -> Config:
     if isinstance(values.get("scan"), dict):  # an empty key waits for its value: as if absent
         values["scan"] = {k: v for k, v in values["scan"].items() if v is not None}
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
+        config._document, config._name = document, name
+        return config
     except ValidationError as error:
         raise ConfigError(*complaints_of(error, document, name, Config)) from None
 
@@ -190,6 +207,15 @@ def _copied(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _keys(value: Any, above: Key = ()) -> dict[Key, int]:
+    """List every key of nested mappings, with 0 for the line that it does not have."""
+    keys = {above: 0}
+    if isinstance(value, dict):
+        for name, item in value.items():
+            keys |= _keys(item, (*above, name))
+    return keys
+
+
 def _apply(changes: Sequence[str], document: Document) -> list[str]:
     complaints = []
     for change in changes:
@@ -205,6 +231,8 @@ def _apply(changes: Sequence[str], document: Document) -> list[str]:
                 place[key] = {}
             place = place[key]
         place[keys[-1]] = value.value
+        for length in range(1, len(keys)):
+            document.lines.setdefault(tuple(keys[:length]), -1)
         document.lines[tuple(keys)] = -1
     return complaints
 
@@ -228,8 +256,11 @@ def complaints_of(
         Where in the document the model's values stand.
     """
     found: dict[tuple[str, str], list[str]] = {}
-    for detail in error.errors():
-        key = (*at, *_in_document(detail, document, at))
+    details = [(detail, (*at, *_in_document(detail, document, at))) for detail in error.errors()]
+    for detail, key in details:
+        if any(len(key) < len(other) and other[: len(key)] == key for _, other in details):
+            if detail["type"] == "string_type":  # a mapping is asked to be a text as well
+                continue
         line = document.line(key)
         place = "--set" if line == -1 else f"{name}:{line}" if line else name
         dotted = ".".join(str(part) for part in key)
@@ -264,8 +295,6 @@ def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
     for number, part in enumerate(parts):
         is_last = number == len(parts) - 1
         if (*at, *key, part) in document.lines or (is_last and detail["type"] == "missing"):
-            key.append(part)
-        elif not document.lines:  # a mapping given from Python
             key.append(part)
     return tuple(key)
 

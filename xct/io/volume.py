@@ -1,0 +1,185 @@
+"""Volumes as OME-Zarr 0.5. In: finished slices, slab by slab; out: a multiscale, calibrated group.
+
+A slab starts at a multiple of `GRANULE` slices and fills whole chunks on every level, so no two
+slabs ever touch the same file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+
+GRANULE = 16
+_CHUNK = (8, 512, 512)
+_COARSEST = 256  # levels are added until a slice is no wider than this
+_MOST_LEVELS = 5  # 2 ** 4 = GRANULE slices make one of the last level
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How μ in 1/cm is stored: as float32, or as uint16 with μ = slope · code + offset."""
+
+    dtype: str = "float32"
+    slope: float = 1.0
+    offset: float = 0.0
+
+    @classmethod
+    def for_range(cls, lowest: float, highest: float) -> Coding:
+        """Code a range of μ in uint16; code 0 is kept for voxels without a value."""
+        slope = float(np.float32((highest - lowest) / 65534))
+        return cls("uint16", slope, float(np.float32(lowest)) - slope)
+
+    def encode(self, mu_per_cm: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, int]:
+        """Code a slab.
+
+        Parameters
+        ----------
+        mu_per_cm : ndarray of float32, shape (z, y, x)
+            Linear attenuation.
+        inside : ndarray of bool, shape (y, x)
+            Voxels that were reconstructed; the others get code 0.
+
+        Returns
+        -------
+        codes : ndarray, shape (z, y, x)
+        beyond : int
+            Values beyond the coded range, stored as its nearest end.
+        """
+        if self.dtype == "float32":
+            return mu_per_cm.astype(np.float32, copy=False), 0
+        codes = np.rint((mu_per_cm - np.float32(self.offset)) / np.float32(self.slope))
+        beyond = np.count_nonzero(((codes < 1) | (codes > 65535)) & inside)
+        codes = np.clip(codes, 1, 65535).astype(np.uint16)
+        codes[:, ~inside] = 0
+        return codes, int(beyond)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of a volume: its shape, and level-0 voxels per voxel along each axis."""
+
+    shape: tuple[int, ...]
+    factors: tuple[int, ...]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Voxels per voxel of the next level: 2 along every axis that has two planes left."""
+        return tuple(2 if length >= 2 else 1 for length in self.shape)
+
+    def next(self) -> Level:
+        """Give the next coarser level."""
+        return Level(
+            tuple(n // step for n, step in zip(self.shape, self.steps, strict=True)),
+            tuple(f * step for f, step in zip(self.factors, self.steps, strict=True)),
+        )
+
+
+def levels_of(shape: tuple[int, ...]) -> list[Level]:
+    """List the levels that a volume of this shape gets."""
+    levels = [Level(shape, (1, 1, 1))]
+    while max(levels[-1].shape[1:]) > _COARSEST and len(levels) < _MOST_LEVELS:
+        levels.append(levels[-1].next())
+    return levels
+
+
+def create_volume(
+    path: Path, shape: tuple[int, int, int], voxel_size_um: float, coding: Coding, name: str
+) -> None:
+    """Make the group, its levels and metadata, with no slice written yet.
+
+    Parameters
+    ----------
+    path : Path
+        Where; must not exist.
+    shape : tuple of int
+        Slices, rows and columns (z, y, x) of level 0.
+    voxel_size_um : float
+        Edge of a voxel.
+    coding : Coding
+        How values are stored.
+    name : str
+        Shown by viewers.
+    """
+    from ome_zarr.format import FormatV05
+    from ome_zarr.writer import write_multiscales_metadata
+
+    group = zarr.open_group(path, mode="w-", zarr_format=3)
+    datasets = []
+    for number, level in enumerate(levels_of(shape)):
+        chunks = (max(1, min(_CHUNK[0], GRANULE >> number)), *_CHUNK[1:])
+        group.create_array(
+            str(number),
+            shape=level.shape,
+            chunks=tuple(min(c, n) for c, n in zip(chunks, level.shape, strict=True)),
+            dtype=coding.dtype,
+            fill_value=0,
+            compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle),
+            dimension_names=("z", "y", "x"),
+        )
+        datasets.append(_dataset(number, level.factors, voxel_size_um))
+    write_multiscales_metadata(
+        group,
+        datasets,
+        fmt=FormatV05(),
+        axes=[{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"],
+        name=name,
+    )
+    group.attrs["xct"] = {
+        "quantity": "attenuation",
+        "unit": "1/cm",
+        "slope": coding.slope,
+        "offset": coding.offset,
+    }
+
+
+def _dataset(number: int, factors: tuple[int, ...], voxel_size_um: float) -> dict[str, Any]:
+    transformations: list[dict[str, Any]] = [
+        {"type": "scale", "scale": [factor * voxel_size_um for factor in factors]}
+    ]
+    if number:
+        shift = [(factor - 1) / 2 * voxel_size_um for factor in factors]
+        transformations.append({"type": "translation", "translation": shift})
+    return {"path": str(number), "coordinateTransformations": transformations}
+
+
+def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
+    """Write slices first … first + n on every level.
+
+    Parameters
+    ----------
+    path : Path
+        A group made by `create_volume`.
+    first : int
+        First slice; a multiple of `GRANULE`.
+    codes : ndarray, shape (z, y, x)
+        The slices as they are stored. Unless they are the last ones, their number is a multiple
+        of `GRANULE`.
+    """
+    group: Any = zarr.open_group(path, mode="r+")
+    shape, stop = group["0"].shape, first + codes.shape[0]
+    if first % GRANULE or (stop % GRANULE and stop != shape[0]):
+        raise ValueError(f"slices {first} to {stop} share chunks with their neighbors")
+    for number, level in enumerate(levels_of(shape)):
+        if codes.shape[0]:
+            group[str(number)][first : first + codes.shape[0]] = codes
+        codes, first = _coarser(codes, level.steps), first // level.steps[0]
+
+
+def _coarser(codes: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
+    """Average blocks of voxels; in uint16, over those that have a value (code 0 has none)."""
+    kept = [length // step * step for length, step in zip(codes.shape, steps, strict=True)]
+    sums = np.zeros([n // s for n, s in zip(kept, steps, strict=True)], np.float32)
+    valued = np.zeros(sums.shape, np.uint8)
+    for start in product(*(range(step) for step in steps)):
+        part = codes[tuple(slice(a, n, s) for a, n, s in zip(start, kept, steps, strict=True))]
+        sums += part
+        valued += part != 0
+    if codes.dtype == np.float32:
+        return sums / np.float32(np.prod(steps))
+    return np.rint(sums / np.maximum(valued, 1)).astype(codes.dtype)
