@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from xct.errors import ScanError
+from xct.io.angles import given_angles
+from xct.io.checks import Window, contradictions
 from xct.io.frames import View
+from xct.io.gather import gather
+from xct.io.raw import Raw, Request, Stack
 
 Rotation = Literal["positive", "negative"]
+# A glob pattern, or {file, path}: a dataset inside an HDF5 file.
+Frames = str | Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class Scan:
         Which way the stage turned.
     center_px : float or None
         Rotation axis in cropped and binned columns, where the user gives it.
+    ring_current_ma : ndarray, shape (angle,), or None
+        Ring current while each projection was taken.
     layout : str
         dxchange, nxtomo, p05 or tiff.
     files : tuple of Path
@@ -60,7 +70,185 @@ class Scan:
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def bin(self) -> int:
+        """Pixels summed along each side."""
+        return self.projections.bin
 
-def read_scan(path: Path | str | None = None, **overrides: Any) -> Scan:
-    """Read a scan of any layout."""
-    raise NotImplementedError
+    @property
+    def roi(self) -> dict[str, tuple[int, int]]:
+        """Raw rows and columns that are kept, half-open."""
+        return {"row": self.projections.rows, "column": self.projections.columns}
+
+    @property
+    def voxel_size_um(self) -> float | None:
+        """Edge of a voxel: the unbinned effective pixel, times `bin`."""
+        return None if self.pixel_size_um is None else self.pixel_size_um * self.bin
+
+    def missing(self) -> list[str]:
+        """Name the facts that `fbp` needs and nothing says."""
+        return [name for name in ("theta_deg", "pixel_size_um") if getattr(self, name) is None]
+
+    def describe(self) -> str:
+        """Say in a few lines what was measured, and where each fact comes from."""
+        return "\n".join(_description(self))
+
+
+def _description(scan: Scan) -> Iterator[str]:
+    count, rows, columns = scan.projections.shape
+    yield f"{scan.layout}: {scan.files[0]}" if scan.files else scan.layout
+    yield (
+        f"  {count} projections of {rows} rows × {columns} columns "
+        f"(bin {scan.bin}, raw rows {scan.roi['row']}, columns {scan.roi['column']}), "
+        f"{0 if scan.flats is None else scan.flats.shape[0]} flats, "
+        f"{0 if scan.darks is None else scan.darks.shape[0]} darks"
+    )
+    theta = scan.theta_deg
+    angles = None if theta is None else f"{theta[0]:g}° … {theta[-1]:g}°"
+    facts = {
+        "theta_deg": angles,
+        "pixel_size_um": scan.pixel_size_um and f"{scan.pixel_size_um:.6g} µm",
+        "energy_kev": scan.energy_kev and f"{scan.energy_kev:.6g} keV",
+        "distance_mm": scan.distance_mm and f"{scan.distance_mm:.6g} mm",
+        "center_px": None if scan.center_px is None else f"{scan.center_px:g}",
+        "rotation": scan.rotation,
+    }
+    for name, value in facts.items():
+        origin = scan.origin.get(name)
+        yield f"  {name}: {value or 'unknown'}{f' from {origin}' if origin else ''}"
+    yield from (f"  note: {note}" for note in scan.notes)
+
+
+def read_scan(
+    path: Path | str | None = None,
+    *,
+    projections: Frames | None = None,
+    flats: Frames | None = None,
+    darks: Frames | None = None,
+    bin: int = 1,
+    roi: Mapping[str, Sequence[int]] | None = None,
+    theta_deg: Any = None,
+    energy_kev: float | None = None,
+    pixel_size_um: float | None = None,
+    distance_mm: float | None = None,
+    rotation: Rotation = "positive",
+    center_px: float | None = None,
+    paths: Mapping[str, str] | None = None,
+    links_below: Path | str | None = None,
+) -> Scan:
+    """Read a scan of any layout; frames stay on disk until they are asked for.
+
+    What is said here overrules the files; what neither says stays None.
+
+    Parameters
+    ----------
+    path : path, optional
+        A file or folder: DXchange, NXtomo, P05/P07, TIFF; recognized by content.
+    projections, flats, darks : str or mapping, optional
+        A glob pattern of TIFF files, or ``{file, path}``: a dataset inside an HDF5 file
+        (without `path`, the flats or darks of that scan).
+    bin : int, optional
+        Pixels summed along each side, after cropping.
+    roi : mapping, optional
+        Raw pixels to keep: ``{"row": (first, stop), "column": (first, stop)}``.
+    theta_deg : mapping, path or sequence, optional
+        ``{first, last, count}`` with the last included, a text file, or the angles; degrees.
+    energy_kev, pixel_size_um, distance_mm : float, optional
+        Photon energy, effective detector pixel before binning, sample to detector.
+    rotation : {"positive", "negative"}, optional
+        Which way the stage turned; "negative" turns the sign of the angles.
+    center_px : float, optional
+        Rotation axis, in cropped and binned columns.
+    paths : mapping, optional
+        `data`, `image_key`, `theta_deg` inside an HDF5 file, where it does not follow a layout.
+    links_below : path, optional
+        Folder below which links inside data files may lead; else only the scan's own folder.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    ScanError
+        If files are missing or cannot be read, or facts contradict each other: all
+        contradictions in one error.
+    """
+    request = Request(dict(paths or {}), None if links_below is None else Path(links_below))
+    raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
+    complaints: list[str] = []
+    try:
+        raw = _overrule(raw, theta_deg, energy_kev, pixel_size_um, distance_mm)
+    except ScanError as error:
+        complaints += error.complaints
+    complaints += contradictions(raw)
+    window = Window.of(raw.projections.frames.shape, roi, bin)
+    complaints += window.complaints
+    if rotation not in ("positive", "negative"):
+        complaints.append(f"rotation = {rotation!r}; expected positive or negative")
+    columns = window.columns[1] - window.columns[0]
+    if center_px is not None and not window.complaints and not 0 <= center_px <= columns // bin - 1:
+        complaints.append(
+            f"center_px = {center_px:g} lies outside of the {columns // bin} columns that are "
+            "kept; it counts in cropped and binned pixels, from 0"
+        )
+    if complaints:
+        raise ScanError(*complaints)
+    return _scan(raw, window, rotation, center_px)
+
+
+def _overrule(
+    raw: Raw,
+    theta_deg: Any,
+    energy_kev: float | None,
+    pixel_size_um: float | None,
+    distance_mm: float | None,
+) -> Raw:
+    """Lay what the user says over what the files say."""
+    said: dict[str, Any] = {
+        "energy_kev": energy_kev,
+        "pixel_size_um": pixel_size_um,
+        "distance_mm": distance_mm,
+    }
+    for name, value in said.items():
+        if value is not None and not value > 0:
+            raise ScanError(f"{name} = {value!r}; expected a positive number")
+    if theta_deg is not None:
+        said["theta_deg"] = given_angles(theta_deg)
+    known = {name: value for name, value in said.items() if value is not None}
+    origin = {**raw.origin, **dict.fromkeys(known, "configuration")}
+    return replace(raw, **known, origin=origin)
+
+
+def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None) -> Scan:
+    def view(stack: Stack | None) -> View | None:
+        if stack is None or len(stack.index) == 0:
+            return None
+        return View(stack.frames, stack.index, window.rows, window.columns, window.bin)
+
+    projections = view(raw.projections)
+    assert projections is not None  # `contradictions` refuses a scan without projections
+    sign = -1.0 if rotation == "negative" else 1.0
+    origin = dict(raw.origin)
+    if rotation == "negative":
+        origin["rotation"] = "configuration"
+    if center_px is not None:
+        origin["center_px"] = "configuration"
+    return Scan(
+        projections=projections,
+        flats=view(raw.flats),
+        darks=view(raw.darks),
+        theta_deg=None if raw.theta_deg is None else sign * raw.theta_deg,
+        layout=raw.layout,
+        files=raw.files,
+        projection_time=raw.projections.time,
+        flat_time=None if raw.flats is None else raw.flats.time,
+        pixel_size_um=raw.pixel_size_um,
+        energy_kev=raw.energy_kev,
+        distance_mm=raw.distance_mm,
+        rotation=rotation,
+        center_px=center_px,
+        ring_current_ma=raw.ring_current_ma,
+        origin=origin,
+        notes=raw.notes,
+    )
