@@ -1,0 +1,62 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything goes into .venv.
+# Needed: Python 3.11.1 or newer and a package registry. System packages that are missing are
+# installed where make runs as root on Debian or Ubuntu; otherwise a message names them.
+
+SHELL = /bin/sh
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: install demo test lint imagej
+.NOTPARALLEL:
+
+install: $(VENV)/.installed
+
+demo: install
+	$(BIN)/xct demo
+
+test: $(VENV)/.installed-dev imagej
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# $(call packages,NAMES,WHY): shell command that succeeds if it could install them
+packages = { \
+	echo "Missing: $(1) ($(2))."; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "As root on Debian or Ubuntu: apt-get install $(1)"; false; \
+	else \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -q update && apt-get -qy install --no-install-recommends $(1); \
+	fi; }
+
+$(BIN)/pip:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Missing: $(PYTHON). Install Python 3.11.1 or newer, or say make PYTHON=..."; false; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 1))' || { \
+		echo "xct needs Python 3.11.1 or newer, but $(PYTHON) is $$($(PYTHON) --version);" \
+			"name a newer one with make PYTHON=..."; false; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		$(call packages,python3-venv,without it no virtual environment can be made)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing xct and what it needs into $(VENV): a minute or two."
+	@$(PIP) --editable .
+	@touch $@
+
+# The GPL-licensed astra extra is here because its engine is tested too.
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing xct and the tools for its tests into $(VENV): a few minutes."
+	@$(PIP) --editable '.[dev,astra]'
+	@touch $(VENV)/.installed $@
+
+# A test opens an exported TIFF stack with ImageJ, and skips where there is none.
+imagej:
+	@{ command -v imagej && command -v java; } >/dev/null || \
+		$(call packages,imagej default-jre-headless,a test opens an exported stack with ImageJ) || \
+		echo "Going on: the test that opens an exported stack with ImageJ skips."
