@@ -1,0 +1,117 @@
+"""The ASTRA engine: filtered here, back-projected by ASTRA. In: a request; out: slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.fft
+
+from xct.reconstruct.fourier_engine import padded_lengths
+from xct.reconstruct.inputs import Request
+from xct.reconstruct.spectra import filtered_spectra
+from xct.reconstruct.windows import ramp, window_response
+from xct.threads import thread_count
+
+# Two rays for each pixel: ASTRA's linear projector weighs rays unevenly when they lie wider
+# apart than the pixels that they cross.
+RAYS = 2
+
+
+def reconstruct(
+    request: Request,
+    weights: np.ndarray,
+    window: str,
+    cutoff: float,
+    memory_gib: float | None,
+) -> np.ndarray:
+    """Reconstruct slice by slice, back-projecting with ASTRA; see `xct.reconstruct.fbp`."""
+    astra = import_astra()
+    _check_memory(request, memory_gib)
+    picture = request.picture
+    rays = RAYS * (2 * int(np.ceil(picture / 2)) + 2)
+    projector = _Projector(astra, picture, rays, np.deg2rad(request.theta_deg))
+    volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
+    margin = (request.size - picture) // 2
+    middle = volume[:, margin : margin + picture, margin : margin + picture]
+    position = np.arange(picture) - (picture - 1) / 2
+    distance = np.hypot(position, position[:, None])
+    with projector:
+        for row in range(request.rows):
+            filtered = filtered_rays(request, row, weights, window, cutoff, rays)
+            inside = distance <= request.radius_px[row]
+            middle[row] = np.where(inside, projector.backproject(filtered), 0) * request.scale
+    return volume
+
+
+def filtered_rays(
+    request: Request, row: int, weights: np.ndarray, window: str, cutoff: float, rays: int
+) -> np.ndarray:
+    """Filter and weight the projections of one row, at `rays` points about its axis.
+
+    Returns
+    -------
+    ndarray of float32, shape (angle, ray)
+        `RAYS` points for each pixel, the axis in their middle.
+    """
+    length = max(int(padded_lengths(request)[row]), 2 * (rays // (2 * RAYS)) + 2)
+    highest = length // 2 - 1
+    response = ramp(length) * window_response(window, length, cutoff)
+    first = request.center_px[row] - (rays - 1) / (2 * RAYS)
+    shift = np.full((weights.size, 2), first)
+    one = request.batch(np.array([row]))
+    spectra = filtered_spectra(one, response, weights, shift, highest)[:, :, 0]
+    finer = np.zeros((weights.size, RAYS * length), dtype=np.complex64)
+    finer[:, : highest + 1] = spectra[:, : highest + 1]
+    finer[:, -highest:] = spectra[:, -highest:]
+    points = scipy.fft.ifft(finer, axis=1, workers=thread_count())
+    # The finer transform divides by RAYS, and so must a sum over that many rays: that is done.
+    return np.ascontiguousarray(points[:, :rays].real)
+
+
+def import_astra() -> Any:
+    """Import ASTRA, or say how to install it."""
+    try:
+        import astra
+    except ImportError as error:
+        raise ImportError(
+            "engine='astra' needs the ASTRA toolbox (GPL), which is not installed: "
+            "pip install xct[astra], or use engine='fourier'"
+        ) from error
+    return astra
+
+
+def _check_memory(request: Request, memory_gib: float | None) -> None:
+    length = int(padded_lengths(request).max())
+    one = request.theta_deg.size * length * (8 + 8 * RAYS + 4 * RAYS) + 16 * request.picture**2
+    needed = (request.rows * request.size**2 * 4 + one) / 2**30
+    if memory_gib is not None and needed > memory_gib:
+        raise ValueError(
+            f"memory_gib={memory_gib:.4g} is too small: {request.rows} slices and the work on "
+            f"one of them take {needed:.3g} GiB; pass fewer rows at once or allow more"
+        )
+
+
+class _Projector:
+    """ASTRA's objects for one geometry, deleted at the end as ASTRA does not do it."""
+
+    def __init__(self, astra: Any, size: int, rays: int, theta: np.ndarray) -> None:
+        self._astra = astra
+        self._slice = astra.create_vol_geom(size, size)
+        self._rays = astra.create_proj_geom("parallel", 1 / RAYS, rays, theta)
+        self._cuda = bool(astra.use_cuda())
+        kind = "cuda" if self._cuda else "linear"
+        self._projector = astra.create_projector(kind, self._rays, self._slice)
+
+    def __enter__(self) -> _Projector:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._astra.projector.delete(self._projector)
+
+    def backproject(self, filtered: np.ndarray) -> np.ndarray:
+        """Sum the rays through each pixel, shape (y, x)."""
+        astra = self._astra
+        key, picture = astra.create_backprojection(filtered, self._projector)
+        astra.data2d.delete(key)
+        return np.asarray(picture)

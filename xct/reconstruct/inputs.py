@@ -1,0 +1,160 @@
+"""What a reconstruction is asked to do, checked. In: arguments as given; out: arrays that fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numba import njit
+
+from xct.threads import over_ranges
+
+PER_CM = 1e4  # µm in a centimeter
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request.
+
+    Attributes
+    ----------
+    line_integrals : ndarray, shape (angle, row, column)
+        Finite numbers; of any real type.
+    theta_deg : ndarray of float64, shape (angle,)
+        Angles.
+    center_px : ndarray of float64, shape (row,)
+        Axis of each row.
+    scale : float
+        From 1/pixel to 1/cm.
+    size : int
+        Width and height of the slices.
+    """
+
+    line_integrals: np.ndarray
+    theta_deg: np.ndarray
+    center_px: np.ndarray
+    scale: float
+    size: int
+
+    @property
+    def rows(self) -> int:
+        """Number of slices."""
+        return int(self.line_integrals.shape[1])
+
+    @property
+    def columns(self) -> int:
+        """Number of detector columns."""
+        return int(self.line_integrals.shape[2])
+
+    @property
+    def radius_px(self) -> np.ndarray:
+        """Radius of the circle that is reconstructed, by row: the slice's, if any ray got there."""
+        farthest = np.maximum(self.center_px, self.columns - 1 - self.center_px) + 0.5
+        radius: np.ndarray = np.minimum(self.size / 2, farthest)
+        return radius
+
+    @property
+    def picture(self) -> int:
+        """Width of the middle part of the slice that holds the circle; as even as `size`."""
+        width = 2 * ceil(float(self.radius_px.max())) + 2
+        return min(self.size, width + (self.size - width) % 2)
+
+    def batch(self, rows: np.ndarray) -> np.ndarray:
+        """Line integrals of some rows as float32, shape (angle, row, column)."""
+        first, count = int(rows[0]), len(rows)
+        neighbors = bool((np.diff(rows) == 1).all())
+        picked = self.line_integrals[:, first : first + count] if neighbors else None
+        if picked is None:
+            picked = self.line_integrals[:, rows]
+        return np.asarray(picked, dtype=np.float32)
+
+
+def check_request(
+    line_integrals: np.ndarray,
+    theta_deg: np.ndarray,
+    center_px: float | np.ndarray,
+    pixel_size_um: float,
+    size: int | None,
+) -> Request:
+    """Refuse what cannot be reconstructed; see `xct.reconstruct.fbp`."""
+    values = _checked_values(line_integrals)
+    angles, rows, columns = values.shape
+    theta = np.asarray(theta_deg, dtype=np.float64)
+    if theta.shape != (angles,):
+        raise ValueError(
+            f"theta_deg has shape {theta.shape}, but line_integrals holds {angles} projections "
+            f"(shape {values.shape}, angle first); there must be one angle for each projection"
+        )
+    if not np.isfinite(theta).all():
+        raise ValueError(
+            f"theta_deg holds {np.count_nonzero(~np.isfinite(theta))} values that are not "
+            "finite; leave those projections out or give their angles"
+        )
+    if not (np.isfinite(pixel_size_um) and pixel_size_um > 0):
+        raise ValueError(f"pixel_size_um={pixel_size_um} must be positive: it scales to 1/cm")
+    if size is not None and size < 1:
+        raise ValueError(f"size={size} must be at least 1 pixel")
+    center = _checked_center(center_px, rows, columns)
+    refuse_nonfinite(values)
+    return Request(values, theta, center, PER_CM / float(pixel_size_um), size or columns)
+
+
+def _checked_values(line_integrals: np.ndarray) -> np.ndarray:
+    values = np.asarray(line_integrals)
+    if values.ndim == 2:
+        values = values[:, None, :]
+    if values.ndim != 3 or 0 in values.shape:
+        raise ValueError(
+            f"line_integrals has shape {values.shape}; expected (angle, row, column), or "
+            "(angle, column) for one slice, with at least one of each"
+        )
+    if values.dtype.kind not in "fiu":
+        raise TypeError(
+            f"line_integrals holds {values.dtype}; expected real numbers, preferably float32"
+        )
+    return values
+
+
+def _checked_center(center_px: float | np.ndarray, rows: int, columns: int) -> np.ndarray:
+    center = np.asarray(center_px, dtype=np.float64)
+    if center.shape not in ((), (rows,)):
+        raise ValueError(
+            f"center_px has shape {center.shape}; expected one number, or one for each of the "
+            f"{rows} rows"
+        )
+    outside = ~((center >= -0.5) & (center <= columns - 0.5))
+    if outside.any():
+        raise ValueError(
+            f"center_px={np.atleast_1d(center)[np.atleast_1d(outside)][0]:.6g} is outside the "
+            f"detector, whose columns are 0 … {columns - 1}; it counts cropped and binned pixels"
+        )
+    return np.broadcast_to(center, (rows,)).copy()
+
+
+def refuse_nonfinite(values: np.ndarray) -> None:
+    """Refuse NaN and infinity, saying how many, in which rows, and what repairs them."""
+    if values.dtype.kind != "f":
+        return
+    count = np.zeros(values.shape[:2], dtype=np.int64)
+    over_ranges(lambda a, b: _count_nonfinite(values[a:b], count[a:b]), values.shape[0])
+    by_row = count.sum(axis=0)
+    if not by_row.any():
+        return
+    bad = np.flatnonzero(by_row)
+    where = f"row {bad[0]}" if bad.size == 1 else f"{bad.size} rows ({bad[0]} … {bad[-1]})"
+    raise ValueError(
+        f"line_integrals holds {by_row.sum()} values that are NaN or infinite, in {where}; the "
+        "stages fill_dead_pixels (dead pixels) and fill_nonpositive (no transmission) repair them"
+    )
+
+
+@njit(cache=True, nogil=True)
+def _count_nonfinite(values: np.ndarray, count: np.ndarray) -> None:
+    for i in range(values.shape[0]):
+        for r in range(values.shape[1]):
+            bad = 0
+            for c in range(values.shape[2]):
+                # An infinity minus itself is NaN, so one comparison finds both.
+                bad += values[i, r, c] - values[i, r, c] != 0
+            count[i, r] = bad

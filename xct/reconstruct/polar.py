@@ -1,0 +1,155 @@
+"""Where polar frequencies fall on the grid. In: angles and sizes; out: runs of samples by tile.
+
+A projection's spectrum is a line through the middle of the grid, so the samples of one angle
+that fall into one tile follow each other: a tile is a list of runs (angle, first, stop).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from threading import Lock
+
+import numpy as np
+import scipy.fft
+from numba import njit
+
+from xct.reconstruct.spreading import OVERSAMPLING, STEPS, WIDTH
+
+# Grid cells along a tile: its buffer, with the kernel's margin, should stay in the L2 cache.
+TILE = 32
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Samples of one scan, sorted by tile; the same for all its rows, so it is kept.
+
+    Attributes
+    ----------
+    length, cells, highest : int
+        Length of the padded projection, size of the grid, highest frequency used.
+    step : ndarray of float64, shape (angle, 2)
+        Grid cells in x and y from one frequency to the next.
+    edges : ndarray of int64, shape (tiles + 1,)
+        First cell of each tile along one axis; the number of tiles is even.
+    order : ndarray of int64, shape (4, tile)
+        Tiles of each color; tiles of one color do not touch, margins included.
+    start : ndarray of int64, shape (tiles * tiles + 1,)
+        First run of each tile.
+    runs : ndarray of int32, shape (run, 3)
+        Angle, first frequency, frequency behind the last.
+    """
+
+    length: int
+    cells: int
+    highest: int
+    step: np.ndarray
+    edges: np.ndarray
+    order: np.ndarray
+    start: np.ndarray
+    runs: np.ndarray
+
+
+def grid_cells(size: int) -> int:
+    """Size of the grid for a picture of `size` pixels: even, and quick to transform."""
+    return fast_even(max(ceil(OVERSAMPLING * size), 8 * WIDTH))
+
+
+def fast_even(least: int) -> int:
+    """Smallest even length from `least` on whose transform is quick."""
+    return 2 * int(scipy.fft.next_fast_len((least + 1) // 2, real=True))
+
+
+def geometry(theta_deg: np.ndarray, length: int, cells: int, highest: int) -> Geometry:
+    """Sort the polar samples into tiles; the last few scans are remembered."""
+    angles = np.ascontiguousarray(theta_deg, dtype=np.float64)
+    with _lock:  # threads that ask for the same scan wait for the first instead of repeating it
+        return _geometry(angles.tobytes(), length, cells, highest)
+
+
+@lru_cache(maxsize=4)
+def _geometry(angles: bytes, length: int, cells: int, highest: int) -> Geometry:
+    theta = np.deg2rad(np.frombuffer(angles))
+    step = np.column_stack([np.cos(theta), -np.sin(theta)]) * (cells / length)
+    tiles = max(2, 2 * round(cells / (2 * TILE)))
+    edges = np.arange(tiles + 1, dtype=np.int64) * cells // tiles
+    tile_of_cell = np.repeat(np.arange(tiles), np.diff(edges))
+    count = np.zeros(tiles * tiles, dtype=np.int64)
+    _count_runs(step, highest, cells, tile_of_cell, tiles, count)
+    start = np.concatenate([[0], np.cumsum(count)])
+    runs = np.empty((start[-1], 3), dtype=np.int32)
+    _fill_runs(step, highest, cells, tile_of_cell, tiles, start[:-1].copy(), runs)
+    return Geometry(length, cells, highest, step, edges, _colors(tiles), start, runs)
+
+
+def _colors(tiles: int) -> np.ndarray:
+    """Tiles by color, shuffled: the crowded ones in the middle are shared among threads."""
+    tile = np.arange(tiles * tiles).reshape(tiles, tiles)
+    colors = np.stack([tile[y::2, x::2].ravel() for y in (0, 1) for x in (0, 1)])
+    return np.ascontiguousarray(np.random.default_rng(0).permuted(colors, axis=1))
+
+
+@njit(cache=True, nogil=True)
+def locate(k: int, step: float, cells: int) -> tuple[int, int]:
+    """First grid cell, on the periodic grid, that frequency `k` is spread to, and the table row."""
+    begin = k * step - WIDTH / 2
+    cell = int(np.ceil(begin))
+    row = int((cell - begin) * STEPS + 0.5)
+    if cell < 0:
+        cell += cells
+    elif cell >= cells:
+        cell -= cells
+    return cell, row
+
+
+@njit(cache=True, nogil=True)
+def _tile_at(k: int, step: np.ndarray, cells: int, tile_of_cell: np.ndarray, tiles: int) -> int:
+    x, _ = locate(k, step[0], cells)
+    y, _ = locate(k, step[1], cells)
+    return int(tile_of_cell[y] * tiles + tile_of_cell[x])
+
+
+@njit(cache=True, nogil=True)
+def _count_runs(
+    step: np.ndarray,
+    highest: int,
+    cells: int,
+    tile_of_cell: np.ndarray,
+    tiles: int,
+    count: np.ndarray,
+) -> None:
+    for angle in range(step.shape[0]):
+        last = -1
+        for k in range(-highest, highest + 1):
+            tile = _tile_at(k, step[angle], cells, tile_of_cell, tiles)
+            if tile != last:
+                count[tile] += 1
+                last = tile
+
+
+@njit(cache=True, nogil=True)
+def _fill_runs(
+    step: np.ndarray,
+    highest: int,
+    cells: int,
+    tile_of_cell: np.ndarray,
+    tiles: int,
+    place: np.ndarray,
+    runs: np.ndarray,
+) -> None:
+    for angle in range(step.shape[0]):
+        last, first = -1, -highest
+        for k in range(-highest, highest + 2):
+            tile = -1
+            if k <= highest:
+                tile = _tile_at(k, step[angle], cells, tile_of_cell, tiles)
+            if tile == last:
+                continue
+            if last >= 0:
+                runs[place[last], 0] = angle
+                runs[place[last], 1] = first
+                runs[place[last], 2] = k
+                place[last] += 1
+            last, first = tile, k

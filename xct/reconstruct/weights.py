@@ -1,0 +1,122 @@
+"""Weights of the angles. In: angles in any order; out: the share of the half circle of each."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+# A gap is a missing wedge when it is this many times the usual gap, and its neighbors too.
+FAR_BEYOND = 5.0
+# Projections closer than this share of the usual gap are one direction measured twice.
+SAME_DIRECTION = 1e-3
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Distinct directions modulo 180°, in rising order from behind the largest gap.
+
+    Attributes
+    ----------
+    member : ndarray of int, shape (angle,)
+        The direction that each projection belongs to.
+    at_deg : ndarray, shape (direction,)
+        Rising; the first is 0 … 180, later ones may exceed 180.
+    gap_deg : ndarray, shape (direction,)
+        Gap from each direction to the next; the last one leads back to the first.
+    """
+
+    member: np.ndarray
+    at_deg: np.ndarray
+    gap_deg: np.ndarray
+
+
+def angle_weights(theta_deg: np.ndarray) -> np.ndarray:
+    """Weight each projection by half the gaps to its neighbors modulo 180°, in radians.
+
+    Projections of the same direction (0° and 180°, or both halves of a full turn) share one
+    weight. The neighbors of a missing wedge do not get the wedge: it counts like the gaps
+    beside it, and all weights are scaled so that they add up to π, which keeps the mean of
+    the object.
+
+    Parameters
+    ----------
+    theta_deg : ndarray, shape (angle,)
+        Angles in degrees, in any order and from any start.
+
+    Returns
+    -------
+    ndarray of float64, shape (angle,)
+        Weights; their sum is π.
+
+    Warns
+    -----
+    UserWarning
+        If a wedge is missing, with its first and last angle.
+    """
+    directions = find_directions(np.asarray(theta_deg, dtype=np.float64))
+    gaps = directions.gap_deg.copy()
+    wedges = missing_wedges(gaps)
+    for wedge in wedges:
+        gaps[wedge] = (gaps[wedge - 1] + gaps[(wedge + 1) % gaps.size]) / 2
+    if wedges.size:
+        warnings.warn(_wedge_message(directions, wedges, theta_deg), UserWarning, stacklevel=3)
+    share = (gaps + np.roll(gaps, 1)) / 2
+    share *= np.pi / share.sum()
+    count = np.bincount(directions.member)
+    weights: np.ndarray = (share / count)[directions.member]
+    return weights
+
+
+def find_directions(theta_deg: np.ndarray) -> Directions:
+    """Fold angles modulo 180° and join those that are one direction."""
+    folded = np.mod(theta_deg, 180.0)
+    order = np.argsort(folded, kind="stable")
+    gaps = np.diff(folded[order], append=folded[order[0]] + 180.0)
+    # Begin behind the largest gap, so that no direction lies on both ends of the list.
+    first = (int(np.argmax(gaps)) + 1) % order.size
+    order, gaps = np.roll(order, -first), np.roll(gaps, -first)
+    distinct = np.flatnonzero(gaps > SAME_DIRECTION * np.median(gaps[gaps > 1e-6]))
+    member = np.empty(order.size, dtype=np.intp)
+    member[order] = np.searchsorted(distinct, np.arange(order.size))
+    gaps = np.add.reduceat(gaps, np.concatenate([[0], distinct[:-1] + 1]))
+    start = folded[order[0]]
+    at = start + np.concatenate([[0.0], np.cumsum(gaps)[:-1]])
+    return Directions(member, at, gaps)
+
+
+def missing_wedges(gap_deg: np.ndarray) -> np.ndarray:
+    """Find the gaps in which projections are missing, as indices.
+
+    A wedge stands alone: in a scan whose step changes, the coarse gaps have equals beside
+    them. The usual gap is the one that most of the half circle lies in, the largest aside.
+    """
+    if gap_deg.size < 3:
+        return np.empty(0, dtype=np.intp)
+    usual = usual_gap(gap_deg)
+    beside = np.maximum(np.roll(gap_deg, 1), np.roll(gap_deg, -1))
+    return np.flatnonzero((gap_deg > FAR_BEYOND * usual) & (gap_deg > FAR_BEYOND * beside))
+
+
+def usual_gap(gap_deg: np.ndarray) -> float:
+    """Gap that 60 % of the half circle does not exceed, the largest gap set aside."""
+    rising = np.sort(gap_deg)[:-1]
+    covered = np.cumsum(rising)
+    return float(rising[np.searchsorted(covered, 0.6 * covered[-1])])
+
+
+def _wedge_message(directions: Directions, wedges: np.ndarray, theta_deg: np.ndarray) -> str:
+    first = directions.at_deg[wedges]
+    ranges = [
+        f"{a % 180:.5g}° to {a % 180 + gap:.5g}°"
+        for a, gap in zip(first, directions.gap_deg[wedges], strict=True)
+    ]
+    message = (
+        f"a wedge is missing: no projection (modulo 180°) from {', from '.join(ranges[:3])}"
+        f"{' and more' if len(ranges) > 3 else ''}; edges along it will be blurred"
+    )
+    turn = np.ptp(theta_deg)
+    if any(abs(turn - whole) < 0.01 * whole for whole in (np.pi, 2 * np.pi)):
+        message += f". The angles span {turn:.4g}: are they in radians? Degrees are expected"
+    return message
