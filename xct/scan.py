@@ -43,6 +43,9 @@ class Scan:
         Rotation axis in cropped and binned columns, where the user gives it.
     ring_current_ma : ndarray, shape (angle,), or None
         Ring current while each projection was taken.
+    flat_exposure_ratio : float
+        Exposure of a projection over that of a flat: flats, less darks, are to be multiplied
+        by it. 1 where the files say nothing else.
     layout : str
         dxchange, nxtomo, p05 or tiff.
     files : tuple of Path
@@ -67,6 +70,7 @@ class Scan:
     rotation: Rotation = "positive"
     center_px: float | None = None
     ring_current_ma: np.ndarray | None = None
+    flat_exposure_ratio: float = 1.0
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -249,6 +253,7 @@ def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None)
         rotation=rotation,
         center_px=center_px,
         ring_current_ma=raw.ring_current_ma,
+        flat_exposure_ratio=raw.flat_exposure_ratio,
         origin=origin,
         notes=raw.notes,
     )

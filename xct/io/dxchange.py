@@ -53,7 +53,6 @@ def read(path: Path, request: Request) -> Raw:
         if clock is not None:
             projections = Stack(projections.frames, projections.index, clock[0])
             flats = None if flats is None else Stack(flats.frames, flats.index, clock[1])
-        _note_exposure(source)
         return Raw(
             layout="dxchange",
             projections=projections,
@@ -69,6 +68,7 @@ def read(path: Path, request: Request) -> Raw:
                 "mm",
                 "/measurement/instrument/camera_motor_stack/setup/camera_distance",
             ),
+            flat_exposure_ratio=_exposure_ratio(source),
             files=source.files,
             origin=source.origin,
             notes=tuple(source.notes),
@@ -119,16 +119,25 @@ def _pixel_size_um(source: Source) -> float | None:
     return size / magnification
 
 
-def _note_exposure(source: Source) -> None:
-    """Say where flats were exposed for another time: their counts are on another scale."""
+def _exposure_ratio(source: Source) -> float:
+    """Compare the exposures of projections and flats; 1 where they agree or are unknown."""
+    said = (source.text("/process/acquisition/flat_fields/different_flat_exposure") or "").lower()
     exposure = source.number(f"{_DETECTOR}/exposure_time", least=0.0)
-    flat = source.number(f"{_DETECTOR}/exposure_time_flat", least=0.0)
-    if exposure and flat and abs(flat / exposure - 1) > 1e-3:
-        source.note(
-            f"flats were exposed for {flat:g}, projections for {exposure:g} "
-            f"({_DETECTOR}/exposure_time_flat): transmission is off by a factor of "
-            f"{exposure / flat:.4g}"
-        )
+    paths = (
+        f"{_DETECTOR}/exposure_time_flat",
+        "/process/acquisition/flat_fields/flat_exposure_time",
+        f"{_DETECTOR}/brightfield_exposure_time",
+    )
+    path = next((path for path in paths if source.has(path)), None)
+    flat = None if path is None else source.number(path, least=0.0)
+    if said == "same" or path is None or not exposure or not flat or flat == exposure:
+        return 1.0
+    source.origin["flat_exposure_ratio"] = f"{_DETECTOR}/exposure_time / {path}"
+    source.note(
+        f"flats were exposed for {flat:g}, projections for {exposure:g} ({path}): flats less "
+        f"darks count {exposure / flat:.4g} times"
+    )
+    return exposure / flat
 
 
 def _clock(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -12,23 +11,13 @@ import numpy as np
 from xct.errors import ScanError
 from xct.io.angles import angles_of_projections
 from xct.io.hdf5 import Hdf5Frames
+from xct.io.nexus_paths import Layout, choose, entries, similar
 from xct.io.raw import Raw, Request, Stack
 from xct.io.source import Source
+from xct.io.units import unit_factor
 
 # image_key: 0 projection, 1 flat, 2 dark, 3 invalid; image_key_control: -1 alignment, too.
 _NAMES = {-1: "alignment", 3: "invalid"}
-_ANGLE_WORDS = ("theta", "rot", "angle", "omega")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Paths of one scan inside a file, and the groups where its facts may stand."""
-
-    data: str
-    image_key: str | None
-    theta_deg: str | None
-    groups: tuple[str, ...] = ()
-    detector: str | None = None
 
 
 def recognizes(path: Path) -> bool:
@@ -36,7 +25,7 @@ def recognizes(path: Path) -> bool:
     if not (path.is_file() and h5py.is_hdf5(path)):
         return False
     with Source(path, Request()) as source:
-        return bool(_entries(source)) or len(_similar(source)) > 0
+        return bool(entries(source)) or len(similar(source)) > 0
 
 
 def read(path: Path, request: Request) -> Raw:
@@ -56,19 +45,18 @@ def read(path: Path, request: Request) -> Raw:
         belong to the frames.
     """
     with Source(path, request) as source:
-        layout = _choose(source, request)
+        layout = choose(source, request)
         frames = source.frames(layout.data)
         keys = _keys(source, layout, frames)
+        clock = _clock(source, layout, keys)
         stacks = {
-            kind: Stack(frames, index, index.astype(np.float64))
+            kind: Stack(frames, index, None if clock is None else clock[index])
             for kind, index in (
                 ("projections", np.flatnonzero(keys == 0)),
                 ("flats", np.flatnonzero(keys == 1)),
                 ("darks", np.flatnonzero(keys == 2)),
             )
-            if len(index) or kind == "projections"
         }
-        source.origin["projection_time"] = f"order of frames in {layout.data}"
         return Raw(
             layout="nxtomo",
             theta_deg=_angles(source, layout, keys),
@@ -79,7 +67,10 @@ def read(path: Path, request: Request) -> Raw:
             files=source.files,
             origin=source.origin,
             notes=tuple(source.notes),
-            **stacks,
+            projections=stacks["projections"],
+            flats=stacks["flats"] if len(stacks["flats"].index) else None,
+            darks=stacks["darks"] if len(stacks["darks"].index) else None,
+            flat_exposure_ratio=_exposure_ratio(source, layout, keys),
         )
 
 
@@ -97,116 +88,6 @@ def _below(groups: tuple[str, ...], paths: tuple[str, ...]) -> list[str]:
 
 def _detector(layout: Layout, name: str) -> list[str]:
     return [] if layout.detector is None else [f"{layout.detector}/{name}"]
-
-
-def _entries(source: Source) -> list[Layout]:
-    """Find every NXtomo scan in the file: by its definition, or by its usual paths."""
-    found = []
-    root = source.find("/")
-    for name in root if root is not None else ():
-        group = f"/{name}"
-        if not isinstance(source.find(group), h5py.Group):
-            continue
-        for inner in (f"{group}/tomo_entry", group):
-            layout = _layout(source, inner, group)
-            if layout is not None:
-                found.append(layout)
-                break
-    return found
-
-
-def _layout(source: Source, entry: str, group: str) -> Layout | None:
-    detector = f"{entry}/instrument/detector"
-    declared = (source.text(f"{entry}/definition") or "").lower() == "nxtomo"
-    data = _there(source, f"{detector}/data", f"{entry}/data/data")
-    key = _there(source, f"{detector}/image_key_control", f"{detector}/image_key",
-                 f"{entry}/data/image_key_control", f"{entry}/data/image_key")  # fmt: skip
-    theta = _there(source, f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle")
-    if data is None or not (declared or key or theta):
-        return None
-    return Layout(data, key, theta, tuple(dict.fromkeys((entry, group))), detector)
-
-
-def _there(source: Source, *paths: str) -> str | None:
-    """Get the first path at which something stands, be it a broken link that is then named."""
-    return source.first(*paths) or next((path for path in paths if source.has(path)), None)
-
-
-def _choose(source: Source, request: Request) -> Layout:
-    """Decide which paths to read: those of the request, then of the file."""
-    asked = request.paths
-    entries = _entries(source)
-    if "data" in asked:
-        entries = [e for e in entries if asked["data"].startswith(f"{e.groups[-1]}/")][:1]
-    elif len(entries) > 1:
-        names = ", ".join(entry.data for entry in entries)
-        raise ScanError(
-            f"{source.file} holds {len(entries)} scans ({names}); choose one with scan.paths.data"
-        )
-    if not entries and "data" not in asked:
-        entries = _only_similar(source)
-    known = entries[0] if entries else Layout("", None, None)
-    groups = known.groups or (f"/{asked['data'].strip('/').split('/')[0]}",)
-    return Layout(
-        asked.get("data", known.data),
-        asked.get("image_key", known.image_key),
-        asked.get("theta_deg", known.theta_deg),
-        groups,
-        known.detector,
-    )
-
-
-def _only_similar(source: Source) -> list[Layout]:
-    similar = _similar(source)
-    if not similar:
-        raise ScanError(
-            f"{source.file} holds neither an NXtomo entry nor frames with an image_key; set "
-            "scan.paths with data, image_key and theta_deg"
-        )
-    if len(similar) > 1:
-        found = "; ".join(f"{s.data}, {s.image_key}, {s.theta_deg}" for s in similar[:4])
-        raise ScanError(
-            f"{source.file} holds several stacks of frames with keys and angles ({found}); "
-            "choose with scan.paths (data, image_key, theta_deg)"
-        )
-    chosen = similar[0]
-    source.note(
-        f"no NXtomo entry: {chosen.data} is read with the keys {chosen.image_key} and the "
-        f"angles {chosen.theta_deg}, the only ones of its length"
-    )
-    return similar
-
-
-def _similar(source: Source) -> list[Layout]:
-    """Find frames, image keys and angles of one length in a NeXus file of any other layout.
-
-    Datasets that hold the same values, e.g. one dataset under several links, count once.
-    """
-    stacks: dict[object, tuple[str, int]] = {}
-    keys: dict[object, tuple[str, int]] = {}
-    angles: dict[object, tuple[str, int]] = {}
-    for path, found in source.datasets():
-        name = path.rsplit("/", 1)[1].lower()
-        place = (found.file.filename, found.name)
-        if found.ndim == 3 and found.dtype.kind in "iuf" and min(found.shape) > 1:
-            stacks.setdefault(place, (path, found.shape[0]))
-        elif found.ndim == 1 and name in ("image_key", "image_key_control"):
-            keys.setdefault(found[()].tobytes(), (path, len(found)))
-        elif found.ndim == 1 and found.dtype.kind == "f" and _is_angle(path, name):
-            angles.setdefault(found[()].tobytes(), (path, len(found)))
-    return [
-        Layout(data, key, theta, (f"/{data.split('/')[1]}",))
-        for data, length in stacks.values()
-        for key, key_length in keys.values()
-        for theta, theta_length in angles.values()
-        if length == key_length == theta_length
-    ]
-
-
-def _is_angle(path: str, name: str) -> bool:
-    """Whether a dataset's name says that it is an angle; NeXus calls many of them `value`."""
-    said = path.rsplit("/", 2)[-2].lower() if name in ("value", "data") else name
-    return any(word in said for word in _ANGLE_WORDS) and not said.endswith("_set")
 
 
 def _keys(source: Source, layout: Layout, frames: Hdf5Frames) -> np.ndarray:
@@ -244,25 +125,51 @@ def _angles(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | No
     return angles_of_projections(angles, keys, layout.theta_deg, str(source.file))
 
 
+def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+    """Find when each frame was taken: its start time, else its position in the file."""
+    if layout.image_key is not None:
+        key = source.require(layout.image_key)
+        if key.attrs.get("frame_order") == "unknown":
+            return None
+    taken = np.isin(keys, (0, 1))
+    for path in _detector(layout, "start_time"):
+        times = source.array(path)
+        if times is not None and times.dtype.kind == "f" and times.size == len(keys):
+            times = times.reshape(-1).astype(np.float64)
+            if np.all(np.isfinite(times[taken])):
+                unit = source.unit(path)
+                said = "order of frames" if unit == "frames" else unit or "no unit"
+                source.origin["projection_time"] = f"{path} ({said})"
+                return times * (unit_factor(unit or "s", "s") or 1.0)
+    source.origin["projection_time"] = f"order of frames in {layout.data}"
+    return np.arange(len(keys), dtype=np.float64)
+
+
 def _pixel_size_um(source: Source, layout: Layout) -> float | None:
-    across = source.fact("pixel_size_um", "um", *_detector(layout, "x_pixel_size"))
-    if across is None:
-        return None
-    along = next((source.quantity(p, "um") for p in _detector(layout, "y_pixel_size")), None)
-    if along is not None and abs(along / across - 1) > 1e-3:
+    """Read the effective pixel size; newer files keep it at the sample, apart from the chip's."""
+    for across_path in (
+        *_below(layout.groups[:1], ("sample/x_pixel_size",)),
+        *_detector(layout, "x_magnified_pixel_size"),
+        *_detector(layout, "x_pixel_size"),
+    ):
+        across = source.fact("pixel_size_um", "um", across_path)
+        if across is None:
+            continue
+        head, tail = across_path.rsplit("/", 1)
+        along = source.quantity(f"{head}/y{tail[1:]}", "um")
+        if along is None or abs(along / across - 1) <= 1e-3:
+            return across
         source.note(
-            f"pixels of {across:g} × {along:g} µm (x_pixel_size, y_pixel_size) are not square; "
+            f"pixels of {across:g} × {along:g} µm ({across_path}, y{tail[1:]}) are not square; "
             "give scan.pixel_size_um"
         )
         del source.origin["pixel_size_um"]
         return None
-    return across
+    return None
 
 
 def _ring_current(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
     """Read the monitor where its unit says that it is the ring current."""
-    from xct.io.units import unit_factor
-
     for path in _below(layout.groups, ("control/data",)):
         factor = unit_factor(source.unit(path) or "", "mA")
         values = None if factor is None else source.array(path)
@@ -270,3 +177,23 @@ def _ring_current(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarra
             source.origin["ring_current_ma"] = f"{path} ({source.unit(path)})"
             return np.asarray(values.reshape(-1)[keys == 0] * factor, np.float64)
     return None
+
+
+def _exposure_ratio(source: Source, layout: Layout, keys: np.ndarray) -> float:
+    """Compare the exposures of projections and flats; 1 where they agree or are unknown."""
+    for path in _detector(layout, "count_time"):
+        times = source.array(path)
+        if times is None or times.dtype.kind not in "iuf" or times.size != len(keys):
+            continue
+        exposure, flat = (times.reshape(-1)[keys == key] for key in (0, 1))
+        if not len(exposure) or not len(flat):
+            continue
+        ratio = float(np.median(exposure) / np.median(flat))
+        if np.isfinite(ratio) and ratio > 0 and abs(ratio - 1) > 1e-3:
+            source.origin["flat_exposure_ratio"] = path
+            source.note(
+                f"projections were exposed {ratio:.4g} times as long as flats ({path}): flats "
+                f"less darks count {ratio:.4g} times"
+            )
+            return ratio
+    return 1.0

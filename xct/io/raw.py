@@ -25,7 +25,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class Raw:
-    """Everything that the files of one scan say. None: they do not say it."""
+    """Everything that the files of one scan say. None: they do not say it.
+
+    `ring_current_ma` has one value per projection. `flat_exposure_ratio` is the exposure of a
+    projection over that of a flat.
+    """
 
     layout: str
     files: tuple[Path, ...]
@@ -37,6 +41,7 @@ class Raw:
     energy_kev: float | None = None
     distance_mm: float | None = None
     ring_current_ma: np.ndarray | None = None
+    flat_exposure_ratio: float = 1.0
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -10,7 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from xct.errors import ScanError
+from xct.io import nxtomo
+from xct.io.hdf5 import open_hdf5
 from xct.io.raw import Raw, Request
 
 # In this order: the most particular layout first.
@@ -41,6 +45,8 @@ def read_raw(path: Path | str, request: Request | None = None) -> Raw:
             return raw
     if path.is_dir():
         return _only_scan_below(path, wanted)
+    if "data" in wanted.paths and h5py.is_hdf5(path):
+        return nxtomo.read(path, wanted)
     raise ScanError(_unknown(path))
 
 
@@ -71,10 +77,6 @@ def _missing(path: Path) -> str:
 
 
 def _unknown(path: Path) -> str:
-    import h5py
-
-    from xct.io.hdf5 import open_hdf5
-
     if h5py.is_hdf5(path):
         open_hdf5(path).close()
         return (
