@@ -13,6 +13,9 @@ from xct.errors import ScanError
 from xct.io.tiff_pages import ORIENTATIONS, Form, form_of, opened, segments_fit
 from xct.threads import over_ranges, thread_count
 
+# Rows turned into columns at a time: as many as stay in the cache (a third of the time).
+_TURNED_ROWS = 32
+
 
 @dataclass(frozen=True)
 class TiffFrames:
@@ -108,10 +111,10 @@ class TiffFrames:
             if page.is_final:
                 _read_bytes(path, page.dataoffsets[0], form, part, target)
             else:
-                target[...] = part.of_whole(_decoded(page, path))
+                part.copy(_decoded(page)[part.rows, part.columns], target)
 
 
-def _decoded(page: TiffPage, path: Path) -> np.ndarray:
+def _decoded(page: TiffPage) -> np.ndarray:
     values = page.asarray(maxworkers=thread_count()).reshape(page.imagelength, page.imagewidth)
     return np.asarray(values)
 
@@ -143,13 +146,14 @@ class _Part:
         height, width = (part.stop - part.start for part in (self.rows, self.columns))
         return (width, height) if self.transpose else (height, width)
 
-    def of_whole(self, stored: np.ndarray) -> np.ndarray:
-        """Cut and orient a whole stored frame."""
-        return self.oriented(stored[self.rows, self.columns])
-
-    def oriented(self, stored: np.ndarray) -> np.ndarray:
-        flipped = stored[self.flips]
-        return flipped.T if self.transpose else flipped
+    def copy(self, stored: np.ndarray, target: np.ndarray) -> None:
+        """Copy the stored values of this part into `target`, as they are to be seen."""
+        seen = stored[self.flips]
+        if not self.transpose:
+            target[...] = seen
+            return
+        for first in range(0, len(seen), _TURNED_ROWS):
+            target[:, first : first + _TURNED_ROWS] = seen[first : first + _TURNED_ROWS].T
 
 
 def _range(part: slice, length: int) -> tuple[int, int]:
@@ -172,7 +176,7 @@ def _read_bytes(path: Path, offset: int, form: Form, part: _Part, target: np.nda
     start = offset + part.rows.start * form.width * form.stored.itemsize
     _fill(path, start, stored)
     if not direct:
-        target[...] = part.oriented(stored[:, part.columns])
+        part.copy(stored[:, part.columns], target)
 
 
 def _fill(path: Path, start: int, values: np.ndarray) -> None:
