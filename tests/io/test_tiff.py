@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
+from xct.io import tiff
 from xct.io.frames import View
 from xct.io.tiff import natural_order, open_stack, read_stacks
 
@@ -353,11 +354,19 @@ def test_a_chain_of_pages_that_breaks_off_is_found(tmp_path):
     with tifffile.TiffWriter(path) as file:
         for value in frames(5):
             file.write(value, compression="zlib", contiguous=False)
-    with tifffile.TiffFile(path) as tiff:
-        last = tiff.pages[4].offset
+    with tifffile.TiffFile(path) as opened:
+        last = opened.pages[4].offset
     path.write_bytes(path.read_bytes()[:last])
     with pytest.raises(ScanError, match=r"a\.tif: the file is truncated .*page 4"):
         read_stacks(path)
+
+
+def test_a_tiff_file_is_recognized_by_its_content(tmp_path):
+    tifffile.imwrite(tmp_path / "a.dat", frames(2))
+    (tmp_path / "b.tif").write_bytes(b"no TIFF")
+    assert tiff.recognizes(tmp_path / "a.dat")
+    assert not tiff.recognizes(tmp_path / "b.tif")
+    assert not tiff.recognizes(tmp_path)
 
 
 def test_what_is_no_tiff_is_said(tmp_path):

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.raw import Raw, Stack
+from xct.io.raw import Raw, Request, Stack
 from xct.io.tiff_frames import TiffFrames, difference
-from xct.io.tiff_pages import Pages, read_pages
+from xct.io.tiff_pages import TIFF_STARTS, Pages, read_pages
 
 SUFFIXES = (".tif", ".tiff")
 # Waiting for a file server, not computing: more threads than cores help.
@@ -166,6 +166,26 @@ def number_complaints(files: Sequence[Path]) -> Iterator[str]:
             )
             return
         seen[number] = path
+
+
+def recognizes(path: Path) -> bool:
+    """Say whether the path is a TIFF file (of which several pages make a stack)."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in TIFF_STARTS
+
+
+def read(path: Path, request: Request) -> Raw:
+    """Read one file of several pages as the projections of a scan.
+
+    Raises
+    ------
+    ScanError
+        If the file cannot be read as a stack.
+    """
+    del request  # a TIFF file leads nowhere
+    return read_stacks(path)
 
 
 def read_stacks(

@@ -15,6 +15,8 @@ from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 from xct.errors import ScanError
 from xct.io.tiff_calibration import pixel_size_um
 
+# Classic TIFF and BigTIFF in either byte order.
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # TIFF orientation: (flip the stored rows, flip the stored columns, then transpose)
 ORIENTATIONS: dict[int, tuple[bool, bool, bool]] = {
     1: (False, False, False),
@@ -119,7 +121,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return "the file is empty; copy it again, or check that the acquisition had ended"
     with path.open("rb") as file:
         start = file.read(4)
-    if start not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if start not in TIFF_STARTS:
         return f"not a TIFF file (it begins with {start!r})"
     reason = " ".join(str(error).split())[:120] or type(error).__name__
     return f"the file is damaged or truncated ({size:,} bytes: {reason}); copy it again"
