@@ -98,7 +98,8 @@ def write_slices(
     """
     size, cells = out.shape[1], halves[0].shape[0]
     position = np.arange(size) - (size - 1) / 2
-    undo = 1 / kernel_transform(position, cells)
+    # The transform gives whole positions; the half pixel of an even slice is in the spectra.
+    undo = 1 / kernel_transform(np.arange(size) - size // 2, cells)
     parts = (halves[0].view(np.float32), halves[1].view(np.float32))
 
     def write(first: int, stop: int) -> None:
