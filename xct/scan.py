@@ -178,6 +178,8 @@ def read_scan(
         If files are missing or cannot be read, or facts contradict each other: all
         contradictions in one error.
     """
+    for name in set(paths or ()) - {"data", "image_key", "theta_deg"}:
+        raise ScanError(f"paths names {name!r}; expected data, image_key or theta_deg")
     request = Request(dict(paths or {}), None if links_below is None else Path(links_below))
     raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
     complaints: list[str] = []

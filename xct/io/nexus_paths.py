@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from os.path import commonpath
 
 import h5py
 
@@ -83,7 +82,12 @@ def choose(source: Source, request: Request) -> Layout:
         chosen = Layout(data, None, None, (f"/{data.strip('/').split('/')[0]}",))
     else:
         chosen = _only_similar(source, asked)
-    return replace(chosen, **{name: path for name, path in asked.items() if path})
+    return replace(
+        chosen,
+        data=data or chosen.data,
+        image_key=asked.get("image_key") or chosen.image_key,
+        theta_deg=asked.get("theta_deg") or chosen.theta_deg,
+    )
 
 
 def _only_similar(source: Source, asked: Mapping[str, str]) -> Layout:
@@ -138,7 +142,8 @@ def similar(source: Source) -> list[Layout]:
 
 def _nearest(twins: list[tuple[str, int]], data: str) -> str:
     """Choose, among paths to the same values, the one that shares most with that of the data."""
-    return max((path for path, _ in twins), key=lambda path: len(commonpath((path, data))))
+    words = set(data.split("/"))
+    return max((path for path, _ in twins), key=lambda path: len(words & set(path.split("/"))))
 
 
 def _is_angle(path: str, name: str) -> bool:
