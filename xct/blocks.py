@@ -155,4 +155,24 @@ def each(
             done(value)
 
     with Callback(posttask=finished):  # type: ignore[no-untyped-call]
-        return list(get(graph, keys, num_workers=workers))  # type: ignore[no-untyped-call]
+        return list(get(graph, keys, num_workers=workers))
+
+
+def lazily(read: Callable[[Any], np.ndarray], array: Any) -> Any:
+    """Give a Dask array whose blocks are read from a chunked array on demand.
+
+    Parameters
+    ----------
+    read : callable
+        Reads a part, given by a tuple of slices, as float32.
+    array : array-like
+        Has the `shape` and the `chunks` of what is read.
+    """
+    import dask.array
+
+    def block(block_info: Any = None) -> np.ndarray:
+        location = block_info[None]["array-location"]
+        return read(tuple(slice(first, stop) for first, stop in location))
+
+    chunks = dask.array.core.normalize_chunks(array.chunks, array.shape)
+    return dask.array.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0,) * 3))

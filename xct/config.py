@@ -91,15 +91,6 @@ class ScanSection(Section):
         None, description="folder below which links inside data files may lead"
     )
 
-    @model_validator(mode="after")
-    def _frames_are_named_once(self) -> ScanSection:
-        if (self.file is None) == (self.projections is None):
-            raise ValueError(
-                "name the scan by `file`, or its frames by `projections` (with `flats` and "
-                "`darks`): one of the two"
-            )
-        return self
-
 
 class CellSection(Section):
     """Which cell this is; copied into the results."""
@@ -158,35 +149,76 @@ def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] =
     ConfigError
         With every complaint at once: file, line, key, value, what is allowed, nearest name.
     """
+    config, complaints = read_config(source, changes)
+    if complaints or config is None:
+        raise ConfigError(*complaints)
+    return config
+
+
+def read_config(
+    source: Path | str | Mapping[str, Any], changes: Sequence[str] = ()
+) -> tuple[Config | None, list[str]]:
+    """Read a configuration as `load_config` does, but return what is wrong with it.
+
+    Returns
+    -------
+    config : Config or None
+        What is left without the wrong entries, so that the rest can be checked as well; None
+        where nothing useful is left.
+    complaints : list of str
+        Empty where the configuration is right.
+    """
     if isinstance(source, Mapping):
         values = _copied(source)
         document, name, folder = Document(values, _keys(values)), "configuration", Path.cwd()
     else:
         path = Path(source)
-        document, name, folder = parse(_text(path)), str(source), path.resolve().parent
+        try:
+            document = parse(_text(path))
+        except ConfigError as error:
+            return None, list(error.complaints)
+        name, folder = str(source), path.resolve().parent
     complaints = [f"{name}:{line}: {message}" for line, message in document.complaints]
-    if not document.complaints:
-        complaints += _apply(changes, document)
-    if complaints:
-        raise ConfigError(*complaints)
+    complaints += _apply(changes, document)
     if not isinstance(document.value, dict):
-        raise ConfigError(
-            f"{name}: holds {type(document.value).__name__}, not a mapping; "
-            "`xct init SCAN --output DIR --to CONFIG` writes a configuration to start from"
-        )
-    return _absolute(_checked(document, name), folder)
+        start = "`xct init SCAN --output DIR --to CONFIG` writes a configuration to start from"
+        return None, complaints or [f"{name}: holds no mapping of settings; {start}"]
+    config, more = _validated(document, name)
+    return (None if config is None else _absolute(config, folder)), complaints + more
 
 
-def _checked(document: Document, name: str) -> Config:
+def _validated(document: Document, name: str) -> tuple[Config | None, list[str]]:
     values = {key: value for key, value in document.value.items() if value is not None}
     if isinstance(values.get("scan"), dict):  # an empty key waits for its value: as if absent
         values["scan"] = {k: v for k, v in values["scan"].items() if v is not None}
+    elif "scan" in document.value:
+        values.setdefault("scan", {})
+    complaints: list[str] = []
     try:
         config = Config.model_validate(values)
-        config._document, config._name = document, name
-        return config
     except ValidationError as error:
-        raise ConfigError(*complaints_of(error, document, name, Config)) from None
+        complaints = complaints_of(error, document, name, Config)
+        try:
+            config = Config.model_validate(_without(values, error))
+        except ValidationError:
+            return None, complaints
+    config._document, config._name = document, name
+    return config, complaints
+
+
+def _without(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Leave out the entries that were complained about."""
+    kept = _copied(values)
+    for detail in error.errors():
+        place: Any = kept
+        for part in detail["loc"]:
+            if not (isinstance(place, dict) and part in place):
+                break
+            if part == detail["loc"][-1] or not isinstance(place[part], dict):
+                del place[part]
+                break
+            place = place[part]
+    return {"output": ".", **kept}
 
 
 def _text(path: Path) -> str:

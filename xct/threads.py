@@ -48,8 +48,7 @@ def over_ranges(kernel: Callable[[int, int], object], length: int, *, least: int
         return
     with ThreadPoolExecutor(parts) as pool:
         jobs = [
-            pool.submit(copy_context().run, kernel, first, stop)
-            for first, stop in pairwise(edges)
+            pool.submit(copy_context().run, kernel, first, stop) for first, stop in pairwise(edges)
         ]
         for job in jobs:
             job.result()

@@ -1,1 +1,1 @@
-"""report."""
+"""Report: numbers and pictures of a run, as files."""

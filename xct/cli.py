@@ -1,0 +1,200 @@
+"""The command `xct`. Heavy packages are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from xct import __version__
+from xct.errors import RunError, XctError
+
+_DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="xct")
+def xct() -> None:
+    """Synchrotron X-ray tomography of battery cells: raw scan in, calibrated volume out.
+
+    Start with `xct init SCAN --output DIR --to CONFIG`, then `xct run CONFIG`.
+    """
+
+
+@xct.command()
+@click.argument("scan", type=click.Path(path_type=Path))
+@click.option("--pipeline", default="reconstruct", show_default=True, help="Recipe to run.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Result folder.")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
+def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
+    """Write a configuration for SCAN, with everything that its files say."""
+    from xct.start import write_config
+
+    needed = write_config(scan, pipeline=pipeline, output=output, to=to)
+    click.echo(f"wrote {to}")
+    for key in needed:
+        click.echo(f"needed: {key}")
+    click.echo(f"next: {'fill these in, then ' if needed else ''}xct run {to}")
+
+
+@xct.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
+def check(config: Path, changes: tuple[str, ...]) -> None:
+    """Name every mistake in CONFIG and its scan, and what a run would need."""
+    from xct.folder import OutputFolder
+    from xct.plan import make_plan
+    from xct.show import plan_text
+
+    plan = make_plan(config, changes)
+    objections = OutputFolder(plan.output).objections(
+        {**plan.identity(), "keep": []}, restart=False
+    )
+    click.echo(plan_text(plan))
+    if objections:
+        raise XctError(*objections)
+
+
+@xct.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
+@click.option("--until", metavar="STAGE", help="Last stage to run; what it gives is kept.")
+@click.option("--keep", multiple=True, metavar="NAME", help="Write this too: line_integrals, ….")
+@click.option("--restart", is_flag=True, help="Throw away what an earlier run left.")
+def run(
+    configs: tuple[Path, ...],
+    changes: tuple[str, ...],
+    until: str | None,
+    keep: tuple[str, ...],
+    restart: bool,
+) -> None:
+    """Check CONFIG, then run it; go on where an interrupted run was."""
+    from xct.pipeline import run as run_pipeline
+    from xct.plan import make_plan
+    from xct.show import result_text
+
+    if len(configs) > 1:  # a mistake in the last one shows before the first one starts
+        for config in configs:
+            make_plan(config, changes, until=until, keep=keep)
+    for config in configs:
+        result = run_pipeline(config, changes, until=until, keep=keep, restart=restart)
+        click.echo(result_text(result))
+
+
+@xct.command()
+@click.argument("name", required=False)
+def stages(name: str | None) -> None:
+    """List the stages, or explain one with its settings and units."""
+    from xct.show import stage_text, stages_text
+
+    click.echo(stages_text() if name is None else stage_text(name))
+
+
+@xct.command()
+def schema() -> None:
+    """Print the JSON Schema of configurations, for editors."""
+    import json
+
+    from xct.schema import config_schema
+
+    click.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+
+
+@xct.command()
+@click.argument("scan", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--format", "layout", required=True, type=click.Choice(["dxchange", "nxtomo"]))
+def convert(scan: Path, to: Path, layout: str) -> None:
+    """Write SCAN, of any layout, as one HDF5 file; SCAN may be a configuration as well."""
+    from xct.io.convert import convert as convert_scan
+    from xct.start import open_any
+
+    convert_scan(open_any(scan), to, "nxtomo" if layout == "nxtomo" else "dxchange")
+    click.echo(f"wrote {to}")
+
+
+@xct.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--tiff", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--bits", type=click.Choice(["8", "16", "32"]), default="32", show_default=True)
+@click.option("--window", metavar="A,B", help="Range in 1/cm that 8 or 16 bits cover.")
+def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
+    """Write the volume of RESULT as a TIFF stack that ImageJ opens with its voxel size."""
+    from xct.io.export import export_tiff, parse_window
+    from xct.result import open_result
+
+    told = export_tiff(
+        open_result(result).stored_volume, tiff, bits=int(bits), window=parse_window(window)
+    )
+    click.echo(told)
+
+
+@xct.command()
+@click.option("--size", type=click.Choice(["small", "medium"]), default="small", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+def demo(size: str, out: Path) -> None:
+    """Make a small raw scan with rings, zingers and drifting flats, and run it."""
+    from xct.pipeline import run as run_pipeline
+    from xct.show import result_text
+    from xct.start import write_demo
+
+    config = write_demo(out, size)
+    result = run_pipeline(config)
+    click.echo(result_text(result))
+    click.echo(f"look at {result.path / 'figures' / 'slice.png'}")
+
+
+def _terminated(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> NoReturn:
+    """Run the command; a user's mistake ends with its message, never with a traceback."""
+    signal.signal(signal.SIGTERM, _terminated)
+    logging.getLogger("xct").addHandler(_screen())
+    logging.getLogger("xct").setLevel(logging.INFO)
+    code = _DONE
+    try:
+        xct.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = _WRONG
+    except XctError as error:
+        click.echo("\n".join(f"error: {text}" for text in error.complaints), err=True)
+        code = _WRONG
+    except (RunError, ImportError) as error:
+        click.echo(f"error: {error}", err=True)
+        code = _FAILED
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the same command goes on where it was", err=True)
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        code = _FAILED
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: slabs still at work in threads are not waited for, and leave no trace."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass
+    os._exit(code)
+
+
+def _screen() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(lambda record: getattr(record, "to_screen", True))
+    return handler
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Inspection: what the data themselves say before a run. In: a Scan; out: objections, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from xct.errors import ScanError
+from xct.io.frames import View
+from xct.scan import Scan
+
+_FEW_FRAMES = 5
+_SATURATED_FRACTION = 1e-3
+_SMALLEST_FULL_SCALE = 255  # a plateau below this is not the camera's full scale
+
+
+def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Look at a few frames and at the angles.
+
+    Parameters
+    ----------
+    scan : Scan
+        The scan; only a few of its frames are read.
+    stages : sequence of str
+        Names of the stages that will run: only what concerns them is objected to.
+
+    Returns
+    -------
+    objections : list of str
+        Why the run cannot give a right result.
+    warnings : list of str
+        What the user should know.
+    """
+    objections: list[str] = []
+    warnings: list[str] = []
+    for look in (_look_at_fields, _look_at_projections, _look_at_angles):
+        try:
+            for is_objection, message in look(scan, stages):
+                (objections if is_objection else warnings).append(message)
+        except ScanError as error:
+            objections += [f"scan: {text}" for text in error.complaints]
+    return objections, warnings
+
+
+def _few(view: View) -> Iterator[tuple[int, np.ndarray]]:
+    """Read a few frames spread over the stack, one at a time."""
+    count = view.shape[0]
+    for number in np.unique(np.linspace(0, count - 1, min(count, _FEW_FRAMES)).astype(int)):
+        yield int(number), view.read(slice(number, number + 1))[0]
+
+
+def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    if "flat_field" not in stages or scan.flats is None:
+        return
+    dark_level = 0.0
+    if scan.darks is None:
+        yield (
+            False,
+            (
+                "no darks: the detector offset is taken as 0, so dense parts come out too light; "
+                "name darks by scan.darks"
+            ),
+        )
+    else:
+        darks = [frame for _, frame in _few(scan.darks)]
+        dark_level = float(np.median(darks))
+        if not np.any(darks):
+            yield False, "all dark frames are zero: the detector offset is taken as 0"
+    levels = []
+    for number, frame in _few(scan.flats):
+        levels.append(float(np.median(frame)))
+        if not np.isfinite(frame).all():
+            yield True, f"flats: frame {number} holds NaN or infinite counts; leave it out"
+        elif (saturated := _saturated_fraction(frame, scan)) > _SATURATED_FRACTION:
+            yield (
+                False,
+                (
+                    f"flats: frame {number}: {saturated:.1%} of the pixels are saturated at "
+                    f"{frame.max():g} counts; transmission is too high there"
+                ),
+            )
+    if max(levels) <= dark_level:
+        yield True, _fields_complaint(max(levels), dark_level)
+
+
+def _fields_complaint(flat_level: float, dark_level: float) -> str:
+    if flat_level == 0:
+        return "all flats are zero: the shutter was closed, or these are not the flats"
+    return (
+        f"the flats (median {flat_level:g} counts) are not brighter than the darks (median "
+        f"{dark_level:g} counts); are the two swapped?"
+    )
+
+
+def _saturated_fraction(frame: np.ndarray, scan: Scan) -> float:
+    """Share of pixels on a plateau at the top of the camera's range."""
+    top = frame.max()
+    if scan.bin > 1 or top < _SMALLEST_FULL_SCALE or np.issubdtype(frame.dtype, np.floating):
+        return 0.0
+    return float(np.mean(frame == top)) if np.log2(float(top) + 1) % 1 == 0 else 0.0
+
+
+def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    for number, frame in _few(scan.projections):
+        bad = ~np.isfinite(frame)
+        if bad.any():
+            yield (
+                True,
+                (
+                    f"projections: frame {number} holds {np.count_nonzero(bad)} NaN or infinite "
+                    f"counts of {frame.size}; leave it out or repair the file"
+                ),
+            )
+        elif not frame.any():
+            yield True, f"projections: frame {number} is all zero; was the shutter closed?"
+
+
+def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    theta = scan.theta_deg
+    if theta is None or not {"fbp", "find_center"} & set(stages):
+        return
+    span = float(np.ptp(theta))
+    step = span / max(len(theta) - 1, 1)
+    if span + step < 178:
+        yield (
+            False,
+            (
+                f"the angles cover {span:.1f}°, less than 180°: "
+                f"{180 - span - step:.1f}° are missing, which blurs edges in those directions"
+            ),
+        )
+    elif "find_center" in stages and not _has_pair(theta, 1.5 * step):
+        yield (
+            False,
+            ("no projection has a partner at 180°: the axis is found from the others alone"),
+        )
+    columns = scan.projections.shape[2]
+    if len(theta) < columns * np.pi / 4:
+        yield (
+            False,
+            (
+                f"{len(theta)} angles for {columns} columns: fully sampled only in a circle of "
+                f"{int(len(theta) * 2 / np.pi)} pixels"
+            ),
+        )
+
+
+def _has_pair(theta_deg: np.ndarray, tolerance_deg: float) -> bool:
+    partners = np.array([theta_deg.min() + 180, theta_deg.max() - 180])
+    distances = np.abs(theta_deg[:, None] - partners)
+    return bool(distances.min() <= tolerance_deg)

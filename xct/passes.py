@@ -1,0 +1,141 @@
+"""Passes over a scan: frames cut by rows where needed, then slabs. In: a job; out: files."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xct.blocks import Block, cut, each
+from xct.folder import OutputFolder
+from xct.io import by_rows
+from xct.io.volume import Coding
+from xct.meter import Meter
+from xct.plan import Plan
+from xct.products import Products
+from xct.progress import Progress
+from xct.remarks import Remarks
+from xct.scan import Scan
+from xct.slabs import Interrupted, Slabs
+
+log = logging.getLogger("xct")
+
+
+@dataclass
+class Job:
+    """What the passes of one run share.
+
+    Attributes
+    ----------
+    plan : Plan
+        What to do.
+    folder : OutputFolder
+        Where to, and what is finished already.
+    meter : Meter
+        Time and memory by step.
+    remarks : Remarks
+        What stages had to say.
+    keep : tuple of str
+        Quantities to write besides the last one.
+    stop : threading.Event
+        Set when the run is to end.
+    """
+
+    plan: Plan
+    folder: OutputFolder
+    meter: Meter
+    remarks: Remarks
+    keep: tuple[str, ...] = ()
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Quantities that are written: what the last stage gives, and what is to be kept."""
+        last = self.plan.steps[-1].stage
+        own = () if last.sample else (last.gives,)
+        return tuple(dict.fromkeys((*self.keep, *own)))
+
+    def metered(self) -> dict[str, dict[str, float]]:
+        """Time and peak memory by step, those of earlier, interrupted sessions included."""
+        table: dict[str, dict[str, float]] = self.folder.number("meter-before") or {}
+        for name, seconds in list(self.meter.seconds.items()):
+            row = table.setdefault(name, {"seconds": 0.0, "peak_memory_mib": 0.0})
+            row["seconds"] = round(row["seconds"] + seconds, 3)
+            peak = max(row["peak_memory_mib"], self.meter.peak_mib[name])
+            row["peak_memory_mib"] = float(round(peak))
+        return table
+
+
+def open_frames(job: Job) -> Scan:
+    """Give the scan as slabs can read it: itself, or copied to a temporary Zarr cut by rows."""
+    scan = job.plan.scan
+    if not scan.projections.whole_frames:
+        return scan
+    path = job.folder.state / "frames.zarr"
+    blocks = by_rows.plan_blocks(scan)
+    done = job.folder.notes("frames") if path.exists() else {}
+    if not done:
+        by_rows.create(scan, path)
+    write = by_rows.writer(scan, path)
+    progress = Progress("frames", len(blocks), len(done))
+
+    def one(block: by_rows.FrameBlock) -> by_rows.FrameBlock:
+        if job.stop.is_set():
+            raise Interrupted
+        with job.meter.step("frames"):
+            write(block)
+        job.folder.note(f"frames-{block.number}", {"last": block.stop})
+        return block
+
+    def finished(block: by_rows.FrameBlock) -> None:
+        progress.step(f"{block.kind} {block.first}–{block.stop - 1}")
+
+    left = [block for block in blocks if block.number not in done]
+    each(one, left, workers=job.plan.resources.workers, done=finished)
+    progress.close()
+    return by_rows.reopen(scan, path)
+
+
+def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
+    """Run the steps on every slab that is not finished, and write what they give."""
+    plan, folder = job.plan, job.folder
+    steps = [step for step in plan.steps if not step.stage.sample]
+    angles, rows, columns = plan.scan.projections.shape
+    sizes = [step.settings["size"] for step in steps if step.settings.get("size")]
+    products = Products(
+        folder=folder.path,
+        wanted=job.products,
+        shape=(angles, rows, columns),
+        size=sizes[0] if sizes else columns,
+        voxel_size_um=float(plan.scan.voxel_size_um or 1.0),
+        coding=coding,
+        name=plan.config.cell.name or plan.output.name,
+    )
+    blocks = cut(rows, plan.resources.slab_rows)
+    done = {} if products.create(folder.state) else folder.notes("slab")
+    left = _unfinished(blocks, done)
+    progress = Progress("slabs", len(blocks), len(blocks) - len(left))
+
+    def one(block: Block) -> Block:
+        found, counts = slabs.run(block.first, block.stop, products.wanted, steps)
+        with job.meter.step("write"):
+            beyond = products.store(block.first, found)
+        note: dict[str, Any] = {"stop": block.stop, "counts": counts, "beyond": beyond}
+        folder.note(f"slab-{block.first}", note)
+        return block
+
+    def finished(block: Block) -> None:
+        folder.note("remarks", job.remarks.listed)
+        folder.note("meter", job.metered())
+        progress.step(f"rows {block.first}–{block.stop - 1}")
+
+    each(one, left, workers=plan.resources.workers, done=finished)
+    progress.close()
+
+
+def _unfinished(blocks: Sequence[Block], done: dict[int, Any]) -> list[Block]:
+    """Leave out what an earlier session finished, also where it cut the rows otherwise."""
+    finished = {row for first, note in done.items() for row in range(first, note["stop"])}
+    return [b for b in blocks if not finished.issuperset(range(b.first, b.stop))]

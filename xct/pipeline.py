@@ -1,0 +1,145 @@
+"""Pipeline: a checked plan, carried out slab by slab. In: a configuration; out: a result."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xct.errors import ConfigError, RunError, ScanError
+from xct.folder import OutputFolder
+from xct.io.volume import Coding
+from xct.meter import Meter
+from xct.passes import Job, open_frames, write_slabs
+from xct.plan import make_plan
+from xct.progress import log_file
+from xct.remarks import Remarks
+from xct.report.summary import write_report
+from xct.resources import show_bytes, show_seconds
+from xct.result import Result, open_result
+from xct.slabs import Slabs
+from xct.survey import Survey
+
+log = logging.getLogger("xct")
+
+
+def run(
+    source: Path | str | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    until: str | None = None,
+    keep: Sequence[str] = (),
+    restart: bool = False,
+) -> Result:
+    """Check a configuration and run it; an interrupted run goes on where it was.
+
+    Parameters
+    ----------
+    source : path or mapping
+        The configuration.
+    changes : sequence of str, optional
+        As in ``--set scan.bin=2``.
+    until : str, optional
+        Last stage to run; what it gives is kept.
+    keep : sequence of str, optional
+        Quantities to write that otherwise only pass through, such as "line_integrals".
+    restart : bool, optional
+        Throw away what an earlier run left in the output folder.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConfigError
+        With every complaint at once, before anything is written.
+    RunError
+        If the run had to end; what was finished is kept.
+    """
+    plan = make_plan(source, changes, until=until, keep=keep)
+    folder = OutputFolder(plan.output)
+    identity = {**plan.identity(), "keep": sorted(keep)}
+    objections = folder.objections(identity, restart=restart)
+    if objections:
+        raise ConfigError(*objections)
+    with _failures_explained(folder), folder.locked():
+        resumed = folder.claim(identity, restart=restart)
+        if folder.is_finished():
+            log.info("%s is finished already; --restart does it again", folder.path)
+            return open_result(folder.path)
+        remarks = Remarks(folder.number("remarks") or [])
+        folder.note("meter-before", folder.number("meter") or {})
+        with log_file(folder.path / "run.log"), Meter() as meter, remarks.gathered():
+            _carry_out(Job(plan, folder, meter, remarks, tuple(keep)), resumed=resumed)
+    return open_result(folder.path)
+
+
+def _carry_out(job: Job, *, resumed: bool) -> None:
+    started = time.monotonic()
+    _greet(job, resumed=resumed)
+    plan = job.plan
+    try:
+        slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
+        survey = Survey(slabs, plan.steps, job.folder, job.remarks, plan.resources.workers)
+        if plan.config.scan.center_px is None:
+            survey.find_numbers()
+        else:
+            slabs.numbers["center_px"] = plan.config.scan.center_px
+        if job.products:
+            codes = plan.config.run.dtype == "uint16" and "volume" in job.products
+            write_slabs(job, slabs, survey.find_coding() if codes else Coding())
+        write_report(job)
+        job.folder.finish()
+        log.info("finished after %s", show_seconds(time.monotonic() - started))
+    except BaseException as error:
+        job.stop.set()  # other slabs end after their present step
+        log.error("ended: %s", error or type(error).__name__)
+        raise
+
+
+def _greet(job: Job, *, resumed: bool) -> None:
+    plan, need = job.plan, job.plan.resources
+    log.info("%s: %d projections of %d × %d pixels", plan.output, *plan.scan.projections.shape)
+    log.info(
+        "%d workers of %d threads, slabs of %d rows; expected: %s, %s memory, %s disk",
+        need.workers,
+        need.threads,
+        need.slab_rows,
+        show_seconds(need.seconds),
+        show_bytes(need.memory_bytes),
+        show_bytes(need.disk_bytes),
+    )
+    if resumed:
+        log.info("continuing an interrupted run")
+    if plan.config.scan.center_px is not None:
+        log.info("find_center is skipped: scan.center_px = %g", plan.config.scan.center_px)
+    for message in plan.warnings:
+        if job.remarks.add(message, "check"):
+            log.warning("%s", message)
+
+
+@contextmanager
+def _failures_explained(folder: OutputFolder) -> Iterator[None]:
+    """Say in one line why a run had to end, and that nothing finished is lost."""
+    kept = "what was finished is kept: mend the cause and run the same command again"
+    try:
+        yield
+    except ConfigError:
+        raise
+    except ScanError as error:
+        raise RunError(f"{'; '.join(error.complaints)}; {kept}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = f"the disk below {folder.path} is full"
+        else:
+            reason = f"{error.filename or folder.path}: {error.strerror or error}"
+        raise RunError(f"{reason}; {kept}") from error
+    except MemoryError as error:
+        raise RunError(f"out of memory: lower run.workers or run.memory_gib; {kept}") from error
+    except ValueError as error:  # a stage refuses what it was given
+        raise RunError(f"{error}; {kept}") from error

@@ -1,0 +1,191 @@
+"""Plan: everything about a run that can be known before it starts, or every objection to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xct
+from xct.config import Config, InFile, nearest, read_config
+from xct.errors import ConfigError, ScanError
+from xct.inspection import inspect_scan
+from xct.io.recognize import identity as input_identity
+from xct.recipe import Step, check_names, load_steps
+from xct.resources import Resources, free_disk, share_out, show_bytes
+from xct.scan import Scan, read_scan
+
+# What a scan may say; where it does not, the configuration is asked for it.
+_FACTS = ("flats", "theta_deg", "pixel_size_um", "energy_kev", "distance_mm")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration, its steps, its scan, and how the run is shared out.
+
+    Attributes
+    ----------
+    config : Config
+        With every default.
+    steps : list of Step
+        What is done, up to the stage where the run ends.
+    scan : Scan
+        What is read.
+    resources : Resources
+        Slabs and workers.
+    warnings : list of str
+        What should be known before the run, but does not stop it.
+    """
+
+    config: Config
+    steps: list[Step]
+    scan: Scan
+    resources: Resources
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> Path:
+        """Folder of the result."""
+        return Path(self.config.output)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the result; two runs with the same identity give the same."""
+        return {
+            "xct": xct.__version__,
+            "input": input_identity(self.scan.files),
+            "scan": self.config.scan.model_dump(mode="json"),
+            "steps": {step.name: dict(step.settings) for step in self.steps},
+            "dtype": self.config.run.dtype,
+        }
+
+
+def make_plan(
+    source: Path | str | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    until: str | None = None,
+    keep: Sequence[str] = (),
+) -> Plan:
+    """Check a configuration, its recipe and its scan, and plan the run.
+
+    Parameters
+    ----------
+    source : path or mapping
+        The configuration.
+    changes : sequence of str, optional
+        As in ``--set scan.bin=2``.
+    until : str, optional
+        Last stage to run.
+    keep : sequence of str, optional
+        Quantities to write that otherwise only pass through.
+
+    Raises
+    ------
+    ConfigError
+        With every complaint at once.
+    """
+    config, complaints = read_config(source, changes)
+    if config is None:
+        raise ConfigError(*complaints)
+    steps: list[Step] = []
+    try:
+        steps = load_steps(config)
+        complaints += check_names(steps, _given(config))
+        steps = _until(steps, until)
+        complaints += _unknown_products(steps, keep)
+    except ConfigError as error:
+        complaints += error.complaints
+    scan: Scan | None = None
+    warnings: list[str] = []
+    try:
+        scan = open_scan(config)
+        complaints += _missing_facts(config, scan, steps)
+        objections, warnings = inspect_scan(scan, [step.name for step in steps])
+        complaints += objections
+    except ScanError as error:
+        complaints += [f"scan: {text}" for text in error.complaints]
+    if scan is None or complaints:
+        raise ConfigError(*complaints)
+    resources = _resources(config, scan, steps)
+    return Plan(config, steps, scan, resources, [*scan.notes, *warnings])
+
+
+def open_scan(config: Config) -> Scan:
+    """Read the scan that a configuration names.
+
+    Raises
+    ------
+    ScanError
+        If it cannot be read, or its facts contradict each other.
+    """
+    section = config.scan
+    if (section.file is None) == (section.projections is None):
+        raise ScanError(
+            "name the scan by `file`, or its frames by `projections` (with `flats` and `darks`): "
+            "one of the two"
+        )
+    overrides = section.model_dump(exclude={"file"}, exclude_none=True)
+    for kind in ("projections", "flats", "darks"):
+        value = getattr(section, kind)
+        if isinstance(value, InFile):
+            overrides[kind] = value.model_dump(exclude_none=True)
+    overrides["roi"] = section.roi.model_dump(exclude_none=True)
+    overrides["paths"] = section.paths.model_dump(exclude_none=True)
+    return read_scan(section.file, **overrides)
+
+
+def _given(config: Config) -> list[str]:
+    given = ["projections", "darks", "projection_time", "flat_time", *_FACTS]
+    return [*given, "center_px"] if config.scan.center_px is not None else given
+
+
+def _missing_facts(config: Config, scan: Scan, steps: Sequence[Step]) -> list[str]:
+    complaints = []
+    for name in _FACTS:
+        users = [step.name for step in steps if name in step.stage.needs]
+        if users and getattr(scan, name) is None:
+            complaints.append(
+                f"{config.place('scan', name)}: scan.{name}: needed by {' and '.join(users)}, "
+                "but neither the file nor the configuration says it"
+            )
+    return complaints
+
+
+def _until(steps: list[Step], until: str | None) -> list[Step]:
+    names = [step.name for step in steps]
+    if until is None:
+        return steps
+    if until not in names:
+        raise ConfigError(
+            f"--until {until}: no such step{nearest(until, names)}; there are {', '.join(names)}"
+        )
+    return steps[: names.index(until) + 1]
+
+
+def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
+    products = list(dict.fromkeys(step.stage.gives for step in steps))
+    return [
+        f"--keep {name}: no step gives it{nearest(name, products)}; there are {', '.join(products)}"
+        for name in keep
+        if name not in products
+    ]
+
+
+def _resources(config: Config, scan: Scan, steps: Sequence[Step]) -> Resources:
+    view = scan.projections
+    resources = share_out(
+        view.shape,
+        sum(step.stage.overlap_rows(step.settings) for step in steps),
+        config.run,
+        whole_frames=view.whole_frames,
+        item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
+    )
+    free = free_disk(Path(config.output))
+    if resources.disk_bytes > free:
+        raise ConfigError(
+            f"disk: the run needs {show_bytes(resources.disk_bytes)} below {config.output}, but "
+            f"{show_bytes(free)} are free; free some, name another output, or store uint16 "
+            "(run.dtype)"
+        )
+    return resources

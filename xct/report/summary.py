@@ -1,0 +1,168 @@
+"""Summary: what a run measured and how it was done. In: notes of the run; out: JSON and YAML."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from xct.io.atomic import write_json, write_text
+
+if TYPE_CHECKING:
+    from xct.passes import Job
+
+log = logging.getLogger("xct")
+
+_PACKAGES = ("numpy", "scipy", "numba", "dask", "zarr", "ome-zarr", "h5py", "tifffile")
+STARVED_FRACTION = 0.01
+
+
+def versions() -> dict[str, str]:
+    """Versions of xct, Python and the packages that the numbers depend on."""
+    import xct
+
+    found = {"xct": xct.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Say what the run had to work with, without naming the machine."""
+    import psutil
+
+    return {
+        "processor": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+def write_report(job: Job) -> None:
+    """Write summary.json, run.yaml and the picture of the middle slice."""
+    folder, scan = job.folder, job.plan.scan
+    slabs = folder.notes("slab")
+    counts = _merged_counts(slabs)
+    angles, rows, columns = scan.projections.shape
+    starved = counts.get("nonpositive_transmission")
+    if starved is not None and (message := starved_rows(starved, angles * columns)):
+        job.remarks.add(message, "line_integrals")
+    beyond = sum(slab["beyond"] for slab in slabs.values())
+    if beyond:
+        job.remarks.add(
+            f"{beyond} voxels lie beyond the range that uint16 covers and are stored as its "
+            "nearest end; store float32 (run.dtype) if they matter",
+            "write",
+        )
+    for remark in job.remarks.listed:
+        if remark["step"] != "check":
+            log.warning("%s: %s", remark["step"], remark["message"])
+    summary = {
+        **_center(job),
+        "voxel_size_um": {"value": scan.voxel_size_um, "unit": "µm"},
+        **_count_entries(counts, angles, columns),
+        "warnings": job.remarks.listed,
+    }
+    write_json(folder.path / "summary.json", summary)
+    with job.meter.step("figures"):
+        _draw_middle(job, rows)
+    write_text(folder.path / "run.yaml", yaml.safe_dump(_account(job), **_YAML))
+
+
+_YAML: Any = {"sort_keys": False, "allow_unicode": True, "width": 100}
+
+
+def _center(job: Job) -> dict[str, Any]:
+    given = job.plan.config.scan.center_px
+    if given is not None:
+        return {"center_px": {"value": given, "unit": "px", "method": "configuration"}}
+    found = job.folder.number("center_px")
+    return {} if found is None else {"center_px": found}
+
+
+def _draw_middle(job: Job, rows: int) -> None:
+    if "volume" not in job.products:
+        return
+    from xct.report.figures import draw_slice
+    from xct.result import open_volume
+
+    middle = open_volume(job.folder.path / "volume.zarr").read(rows // 2)
+    title = f"{job.plan.config.cell.name or job.plan.output.name}, slice {rows // 2}"
+    voxel = float(job.plan.scan.voxel_size_um or 1.0)
+    draw_slice(job.folder.path / "figures", "slice", middle, voxel, title=title)
+
+
+def _account(job: Job) -> dict[str, Any]:
+    """Say how the result was made; its `configuration` can be run again."""
+    plan = job.plan
+    configuration = plan.config.model_dump(mode="json")
+    configuration["steps"] = {step.name: dict(step.settings) for step in plan.steps}
+    return {
+        "configuration": configuration,
+        "recipe": [step.name for step in plan.steps],
+        "input": {
+            "layout": plan.scan.layout,
+            "files": len(plan.scan.files),
+            "checksum": job.folder.identity()["input"],  # type: ignore[index]
+            "facts_from": plan.scan.origin,
+        },
+        "versions": versions(),
+        "machine": machine(),
+        "shared_out": {
+            "workers": plan.resources.workers,
+            "threads": plan.resources.threads,
+            "slab_rows": plan.resources.slab_rows,
+        },
+        "time_and_memory": job.metered(),
+    }
+
+
+def _merged_counts(slabs: Mapping[int, Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Join the counts of all slabs: an array over rows for each kind."""
+    names = sorted({name for slab in slabs.values() for name in slab["counts"]})
+    return {
+        name: np.concatenate([slabs[first]["counts"][name] for first in sorted(slabs)])
+        for name in names
+    }
+
+
+def _count_entries(
+    counts: Mapping[str, np.ndarray], angles: int, columns: int
+) -> dict[str, dict[str, Any]]:
+    """Make summary entries of counts by row; a dead pixel, dead at every angle, counts once."""
+    entries = {}
+    for name, by_row in counts.items():
+        per = angles if name == "dead_pixels" else 1
+        entries[name] = {
+            "value": round(by_row.sum() / per),
+            "n": by_row.size * columns * angles // per,
+            "unit": "pixels" if name == "dead_pixels" else "values",
+        }
+    return entries
+
+
+def starved_rows(nonpositive: np.ndarray, values_of_a_row: int) -> str | None:
+    """Name the rows in which more than 1 % of the transmission is not positive."""
+    fractions = nonpositive / values_of_a_row
+    rows = np.flatnonzero(fractions > STARVED_FRACTION)
+    if not rows.size:
+        return None
+    return (
+        f"starved of photons: rows {ranges(rows)} have up to {fractions.max():.1%} values of "
+        "transmission ≤ 0; they hold the noise floor, and grey values there are too low"
+    )
+
+
+def ranges(numbers: Sequence[int] | np.ndarray) -> str:
+    """Write ascending numbers as ranges: 1–3, 7."""
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+    return ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)

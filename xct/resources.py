@@ -1,0 +1,163 @@
+"""Resources: what a run will need, and how it is shared out. In: sizes; out: slabs and workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from xct.config import RunSection
+from xct.errors import ConfigError
+from xct.io.volume import GRANULE
+
+GIB = 2**30
+_BASE = 0.5 * GIB  # interpreter, libraries, compiled kernels
+_COPIES = 3  # of a slab's line integrals while a stage works on it
+_MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
+# Seconds on one core, measured: per value of preprocessing, per multiply-add of gridding.
+_SECONDS_PER_VALUE = 60e-9
+_SECONDS_PER_SAMPLE = 25e-9
+
+
+@dataclass(frozen=True)
+class Resources:
+    """How a run is cut and shared, and what it is expected to take.
+
+    Attributes
+    ----------
+    slab_rows : int
+        Slices of one slab.
+    workers, threads : int
+        Slabs at the same time, and threads of each.
+    memory_bytes, disk_bytes : int
+        Expected peak memory of the process; disk for results and temporary files.
+    temporary_bytes : int
+        Part of `disk_bytes` that is free again at the end.
+    seconds : float
+        Expected duration; a rough figure.
+    """
+
+    slab_rows: int
+    workers: int
+    threads: int
+    memory_bytes: int
+    disk_bytes: int
+    temporary_bytes: int
+    seconds: float
+
+
+def available_memory() -> int:
+    """Bytes that this process may use: what the system has left, and its control group allows."""
+    limits = [psutil.virtual_memory().available]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        path = Path("/sys/fs/cgroup", name)
+        if path.is_file() and path.read_text().strip().isdigit():
+            limits.append(int(path.read_text()))
+    return min(limits)
+
+
+def fbp_bytes(angles: int, columns: int) -> int:
+    """Memory that `fbp` takes beyond its input for one batch of 16 slices."""
+    spectrum = angles * 2 * columns * GRANULE * 4
+    grid = (1.5 * columns) ** 2 * GRANULE * 4
+    geometry = angles * 1.5 * columns * 12
+    return int(spectrum + grid + geometry)
+
+
+def share_out(
+    shape: tuple[int, int, int],
+    overlap: int,
+    run: RunSection,
+    *,
+    whole_frames: bool,
+    item_bytes: int,
+) -> Resources:
+    """Choose slabs and workers, as many as memory and cores allow.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Angles, rows and columns of the cropped, binned scan.
+    overlap : int
+        Rows beyond a slab that it depends on, on each side.
+    run : RunSection
+        What the configuration says about workers, memory and dtype.
+    whole_frames : bool
+        Whether frames must first be written to a temporary file cut by rows.
+    item_bytes : int
+        Bytes of one value there.
+
+    Raises
+    ------
+    ConfigError
+        If one slab of 16 rows does not fit into the memory.
+    """
+    angles, rows, columns = shape
+    limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
+    cores = len(os.sched_getaffinity(0))
+
+    def slab_bytes(height: int) -> float:
+        seen = min(height + 2 * overlap, rows)
+        values = angles * columns * seen * 4 * _COPIES
+        return values + fbp_bytes(angles, columns) + 3 * 4 * height * columns**2
+
+    wanted = cores if run.workers == "auto" else run.workers
+    room = limit - _BASE
+    least = min(GRANULE, rows)
+    if slab_bytes(least) > room:
+        raise ConfigError(
+            f"memory: one slab of {least} rows needs {(slab_bytes(least) + _BASE) / GIB:.1f} GiB, "
+            f"but run.memory_gib allows {limit / GIB:.1f} GiB; allow more, raise scan.bin, or cut "
+            "columns by scan.roi"
+        )
+    workers = max(1, min(wanted, int(room // slab_bytes(least)), ceil(rows / GRANULE)))
+    heights = range(GRANULE, _MOST_ROWS + 1, GRANULE)
+    fitting = [h for h in heights if workers * slab_bytes(h) <= room] or [GRANULE]
+    even = ceil(rows / workers / GRANULE) * GRANULE  # no worker idle on a small scan
+    height = min(fitting[-1], even)
+    voxel_bytes = 2 if run.dtype == "uint16" else 4
+    temporary = angles * rows * columns * item_bytes if whole_frames else 0
+    return Resources(
+        slab_rows=height,
+        workers=workers,
+        threads=max(1, cores // workers),
+        memory_bytes=int(_BASE + workers * slab_bytes(height)),
+        disk_bytes=int(rows * columns**2 * voxel_bytes * 8 / 7) + temporary,
+        temporary_bytes=temporary,
+        seconds=_seconds(angles, rows, columns, cores),
+    )
+
+
+def _seconds(angles: int, rows: int, columns: int, cores: int) -> float:
+    values = angles * rows * columns
+    gridding = values * 2 * _SECONDS_PER_SAMPLE
+    transforms = rows * columns**2 * np.log2(max(columns, 2)) * 2e-9
+    return float(5 + (values * _SECONDS_PER_VALUE + gridding + transforms) / cores)
+
+
+def free_disk(path: Path) -> int:
+    """Bytes free where `path` is, or will be made."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def show_bytes(count: float) -> str:
+    """Write a number of bytes with a binary unit."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return ""
+
+
+def show_seconds(seconds: float) -> str:
+    """Write a duration: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,132 @@
+"""Slabs: from frames to finished slices. In: a scan, steps and some rows; out: what they give."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from xct.blocks import Block, take
+from xct.meter import Meter
+from xct.recipe import Step
+from xct.remarks import from_step
+from xct.scan import Scan
+from xct.tally import count_by_row
+from xct.threads import limit_threads
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to end; raised between two steps of a slab."""
+
+
+@dataclass
+class Slabs:
+    """Runs steps on some rows of a scan, whole over angles.
+
+    Attributes
+    ----------
+    scan : Scan
+        Where rows are read.
+    meter : Meter
+        Where time and memory are booked.
+    numbers : dict
+        What global stages found, by the quantity that they give.
+    threads : int
+        Threads of one slab.
+    stop : threading.Event
+        Set when the run is to end; looked at between steps.
+    """
+
+    scan: Scan
+    meter: Meter
+    numbers: dict[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def overlaps(self, steps: Sequence[Step]) -> list[int]:
+        """Rows that must still be there on either side before each step, and after the last."""
+        own = [step.stage.overlap_rows(step.settings) for step in steps]
+        return [sum(own[number:]) for number in range(len(own) + 1)]
+
+    def run(
+        self, first: int, stop: int, wanted: Sequence[str], steps: Sequence[Step]
+    ) -> tuple[dict[str, Any], dict[str, list[int]]]:
+        """Run steps on rows first … stop.
+
+        Parameters
+        ----------
+        first, stop : int
+            Half-open range of rows.
+        wanted : sequence of str
+            Quantities to return; a quantity that several steps change is returned as the last
+            of them gives it.
+        steps : sequence of Step
+            Stages that may be cut along rows, in order.
+
+        Returns
+        -------
+        quantities : dict
+            What was wanted, cut to the rows.
+        counts : dict of list of int
+            For every stage that marks or replaces values: how many, by row.
+        """
+        margins = self.overlaps(steps)
+        rows = self.scan.projections.shape[1]
+        block = _around(first, stop, margins[0], rows)
+        with limit_threads(self.threads), self.meter.step("read"):
+            quantities = self._read(block)
+        counts: dict[str, list[int]] = {}
+        kept: dict[str, Any] = {}
+        for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):
+            if self.stop.is_set():
+                raise Interrupted
+            with limit_threads(self.threads), self.meter.step(step.name), from_step(step.name):
+                after = step.stage(quantities, step.settings)
+                if step.stage.counts:
+                    counts[step.stage.counts] = _count(step, quantities, after, block.inner)
+            quantities[step.stage.gives] = after
+            inner = _around(first, stop, margin, rows)
+            if inner.outer != block.outer:
+                start = block.outer_first
+                left = slice(inner.outer_first - start, inner.outer_stop - start)
+                quantities, block = take(quantities, "row", left), inner
+            _drop_unused(quantities, steps[number + 1 :], wanted)
+        kept |= {name: take({name: quantities[name]}, "row", block.inner)[name] for name in wanted}
+        return kept, counts
+
+    def _read(self, block: Block) -> dict[str, Any]:
+        scan = self.scan
+        rows = block.outer
+        return {
+            "projections": scan.projections.read(rows=rows),
+            "flats": None if scan.flats is None else scan.flats.read(rows=rows),
+            "darks": None if scan.darks is None else scan.darks.read(rows=rows),
+            "projection_time": scan.projection_time,
+            "flat_time": scan.flat_time,
+            "theta_deg": scan.theta_deg,
+            "pixel_size_um": scan.voxel_size_um,
+            "energy_kev": scan.energy_kev,
+            "distance_mm": scan.distance_mm,
+            **self.numbers,
+        }
+
+
+def _around(first: int, stop: int, margin: int, rows: int) -> Block:
+    return Block(first, stop, max(first - margin, 0), min(stop + margin, rows))
+
+
+def _drop_unused(quantities: dict[str, Any], later: Sequence[Step], wanted: Sequence[str]) -> None:
+    """Let go of arrays that nobody will ask for: a slab holds few copies of its data."""
+    used = {name for step in later for name in (*step.stage.data, *step.stage.facts)} | {*wanted}
+    for name in [name for name in quantities if name not in used]:
+        del quantities[name]
+
+
+def _count(step: Step, quantities: dict[str, Any], after: np.ndarray, rows: slice) -> list[int]:
+    source = step.stage.data[0]
+    before = quantities[source][:, rows]
+    same = source == step.stage.gives
+    return [int(n) for n in count_by_row(before, after[:, rows], same_quantity=same)]
