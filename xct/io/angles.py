@@ -63,42 +63,38 @@ def _angles_from_text(file: Path, column: int | str | None) -> np.ndarray:
         raise ScanError(f"theta_deg: there is no file {file}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ScanError(f"theta_deg: {file} is no text file ({error})") from None
-    angles, names = [], None
-    for number, line in enumerate(lines, start=1):
-        cells = line.split("#")[0].replace(",", " ").replace(";", " ").split()
-        if not cells:
-            continue
-        try:
-            angles.append(float(cells[_column(file, names, cells, column)]))
-        except ValueError:
-            if angles or names:
-                raise ScanError(f"theta_deg: {file}, line {number}: no angle in {line!r}") from None
-            names = cells
-    if not angles:
+    rows = [
+        (number, cells)
+        for number, line in enumerate(lines, start=1)
+        if (cells := line.split("#")[0].replace(",", " ").replace(";", " ").split())
+    ]
+    names = rows.pop(0)[1] if rows and not all(map(_is_number, rows[0][1])) else []
+    if not rows:
         raise ScanError(f"theta_deg: {file} holds no angles; expected one per line, in degrees")
-    return np.array(angles)
+    place = _place(file, names, len(rows[0][1]), column)
+    for number, cells in rows:
+        if len(cells) <= place or not _is_number(cells[place]):
+            raise ScanError(f"theta_deg: {file}, line {number}: no angle in {' '.join(cells)!r}")
+    return np.array([float(cells[place]) for _, cells in rows])
 
 
-def _column(file: Path, names: list[str] | None, cells: list[str], column: int | str | None) -> int:
-    """Find the column of the angles; ValueError where this line cannot hold one."""
-    if column is None:
-        if len(cells) > 1 and (names or all(map(_is_number, cells))):
-            raise ScanError(
-                f"theta_deg: {file} has {len(cells)} columns; say which one holds the angles: "
-                "theta_deg: {file: ..., column: 0}"
-            )
+def _place(file: Path, names: list[str], width: int, column: int | str | None) -> int:
+    """Find the place of the angles in each line."""
+    if column is None and width == 1:
         return 0
-    if isinstance(column, str):
-        if names is None:
-            raise ValueError(column)
-        if column not in names:
-            raise ScanError(
-                f"theta_deg: {file} has no column {column!r}; it has {', '.join(names)}"
-            )
-        column = names.index(column)
-    if not 0 <= column < len(cells):
+    if column is None:
         raise ScanError(
-            f"theta_deg: {file} has {len(cells)} columns, so column {column} does not exist "
+            f"theta_deg: {file} has {width} columns; say which one holds the angles: "
+            "theta_deg: {file: ..., column: 0}"
+        )
+    if isinstance(column, str):
+        if column not in names:
+            known = ", ".join(names) or "no names in its first line"
+            raise ScanError(f"theta_deg: {file} has no column {column!r}; it has {known}")
+        return names.index(column)
+    if not 0 <= column < width:
+        raise ScanError(
+            f"theta_deg: {file} has {width} columns, so column {column} does not exist "
             "(the first is 0)"
         )
     return column

@@ -106,7 +106,7 @@ class View:
         shape = (len(index), height // self.bin, width // self.bin)
         binned = np.empty(shape, np.float32)
         few = max(1, _FEW_BYTES // max(1, height * width * self.frames.dtype.itemsize))
-        for first in range(0, len(index), few if binned.size else len(index)):
+        for first in range(0, len(index) if binned.size else 0, few):
             part = slice(first, first + few)
             raw = self._read_raw(index[part], raw_rows, raw_columns)
             bin_frames(raw, self.bin, out=binned[part])
