@@ -136,8 +136,11 @@ def refuse_nonfinite(values: np.ndarray) -> None:
     """Refuse NaN and infinity, saying how many, in which rows, and what repairs them."""
     if values.dtype.kind != "f":
         return
-    count = np.zeros(values.shape[:2], dtype=np.int64)
-    over_ranges(lambda a, b: _count_nonfinite(values[a:b], count[a:b]), values.shape[0])
+    if values.dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        count = np.zeros(values.shape[:2], dtype=np.int64)
+        over_ranges(lambda a, b: _count_nonfinite(values[a:b], count[a:b]), values.shape[0])
+    else:
+        count = (~np.isfinite(values)).sum(axis=2)
     by_row = count.sum(axis=0)
     if not by_row.any():
         return
