@@ -1,6 +1,7 @@
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
 from xct import read_scan
 from xct.errors import ScanError
@@ -92,6 +93,26 @@ def test_frames_that_another_file_does_not_hold_are_said(scan_file):
         read_scan(path, flats={"filename": path})
     with pytest.raises(ScanError, match="nothing to read"):
         read_scan()
+
+
+def test_flats_may_be_tiff_files_beside_an_hdf5_scan(scan_file, tmp_path):
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"flat_{number}.tif", np.full((8, 10), number, np.uint16))
+    scan = read_scan(scan_file(), flats=str(tmp_path / "flat_*.tif"))
+    assert scan.flats.read().mean(axis=(1, 2)).tolist() == [0, 1, 2]
+    assert scan.projections.shape == (12, 8, 10)
+    with pytest.raises(ScanError, match=r"^flats.*ref_\*\.tif") as error:
+        read_scan(scan_file(), flats=str(tmp_path / "ref_*.tif"))
+    assert "projections" not in str(error.value)
+
+
+def test_tiff_files_are_a_scan(tmp_path):
+    for number in range(12):
+        tifffile.imwrite(tmp_path / f"p_{number}.tif", np.full((8, 10), number, np.uint16))
+    angles = {"first": 0, "last": 165, "count": 12}
+    scan = read_scan(projections=str(tmp_path / "p_*.tif"), theta_deg=angles, bin=2)
+    assert scan.layout == "tiff"
+    np.testing.assert_array_equal(scan.projections.read()[:, 0, 0], 4.0 * np.arange(12))
 
 
 def test_a_description_names_facts_and_their_origin(scan_file):

@@ -51,6 +51,12 @@ def test_keys_of_another_number_are_refused(nxtomo):
         read_scan(path)
 
 
+@pytest.mark.parametrize("keys", [np.full(15, np.nan), np.full(15, b"flat")])
+def test_keys_that_are_no_numbers_are_refused(nxtomo, keys):
+    with pytest.raises(ScanError, match="no whole numbers"):
+        read_scan(nxtomo(KEYS, {"instrument/detector/image_key": keys}))
+
+
 def test_esrf_file_with_control_keys(nxtomo, numbered):
     path = nxtomo(
         [*KEYS[:-1], 0],

@@ -101,6 +101,20 @@ def test_identity_does_not_depend_on_order(large, tmp_path):
     assert identity([large, other]) == identity([other, large, other])
 
 
+def test_identity_of_a_large_stack_reads_some_files_but_knows_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("xct.io.recognize._MANY_BYTES", 1000)
+    files = [tmp_path / f"{number:03}.tif" for number in range(129)]
+    for file in files:
+        file.write_bytes(bytes(100))
+    seen = {identity(files)}
+    for file in (files[0], files[-1]):
+        changed(file, 50)
+        seen.add(identity(files))
+    os.truncate(files[1], 99)
+    seen.update((identity(files), identity(files[:50] + files[51:])))
+    assert len(seen) == 5
+
+
 def test_a_damaged_link_elsewhere_does_not_hurt(dxchange):
     path = dxchange({"/measurement": h5py.ExternalLink("gone.h5", "/measurement")})
     assert read_scan(path).pixel_size_um is None

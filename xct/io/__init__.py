@@ -1,1 +1,1 @@
-"""io."""
+"""Files and lazy frames: readers of every layout, writers of volumes and scans."""

@@ -60,7 +60,11 @@ def _with_patterns(raw: Raw | None, patterns: Mapping[str, str]) -> Raw:
         return found if raw is None else _merged(raw, found, tuple(patterns))
     for kind, pattern in patterns.items():
         # Read as projections of their own, they are then given their place.
-        alone: Raw = tiff.read_stacks(projections=pattern)
+        try:
+            alone: Raw = tiff.read_stacks(projections=pattern)
+        except ScanError as error:
+            complaints = (text.replace("projections", kind, 1) for text in error.complaints)
+            raise ScanError(*complaints) from None
         raw = _placed(raw, kind, alone.projections, alone.files, pattern)
     assert raw is not None
     return raw

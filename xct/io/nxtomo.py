@@ -98,6 +98,11 @@ def _keys(source: Source, layout: Layout, frames: Hdf5Frames) -> np.ndarray:
         return np.zeros(count, np.int64)
     source.require(layout.image_key)
     values = source.array(layout.image_key)
+    if values is None or values.dtype.kind not in "iuf" or not np.all(np.isfinite(values)):
+        raise ScanError(
+            f"{source.file}: {layout.image_key} holds no whole numbers; expected 0 projection, "
+            "1 flat, 2 dark, 3 invalid"
+        )
     keys = np.rint(np.asarray(values, np.float64)).astype(np.int64).reshape(-1)
     if len(keys) != count:
         raise ScanError(

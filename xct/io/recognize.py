@@ -18,10 +18,12 @@ from xct.io.hdf5 import open_hdf5
 from xct.io.raw import Raw, Request
 
 # In this order: the most particular layout first.
-_READERS = ("xct.io.p05", "xct.io.dxchange", "xct.io.nxtomo", "xct.io.tiff")
+_READERS = tuple(f"xct.io.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff", "folders"))
 
 _WHOLE_BYTES = 64 * 2**20
 _SAMPLES, _SAMPLE_BYTES = 64, 64 * 2**10
+# Bytes in small files up to which the content of every one is read.
+_MANY_BYTES = 2**30
 
 
 def read_raw(path: Path | str, request: Request | None = None) -> Raw:
@@ -36,6 +38,13 @@ def read_raw(path: Path | str, request: Request | None = None) -> Raw:
     if not path.exists():
         raise ScanError(_missing(path))
     wanted = request or Request()
+    try:
+        return _recognized(path, wanted)
+    except OSError as error:
+        raise ScanError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _recognized(path: Path, wanted: Request) -> Raw:
     for name in _READERS:
         if find_spec(name) is None:
             continue
@@ -94,8 +103,10 @@ def identity(files: Iterable[Path]) -> str:
 
     SHA-256 over the name, the size and the content of each file, sorted by path. Of a file of
     64 MiB or more, 64 samples of 64 KiB stand for the content: evenly spaced, the first at its
-    beginning and the last at its end. A change between samples that leaves the size as it is
-    goes unnoticed; another scan, a truncated or longer file, other facts do not.
+    beginning and the last at its end. Where smaller files hold more than 1 GiB together (a
+    stack of TIFF files), the content of 64 of them counts, evenly spaced, the first and the
+    last included; names and sizes count of all. A change in between that leaves the size as it
+    is goes unnoticed; another scan, a missing, truncated or longer file does not.
 
     Parameters
     ----------
@@ -107,16 +118,20 @@ def identity(files: Iterable[Path]) -> str:
     str
         64 hexadecimal digits.
     """
+    sizes = {file: file.stat().st_size for file in sorted({Path(file) for file in files})}
+    small = [file for file, size in sizes.items() if size < _WHOLE_BYTES]
+    if len(small) > _SAMPLES and sum(sizes[file] for file in small) > _MANY_BYTES:
+        last = len(small) - 1
+        small = [small[last * number // (_SAMPLES - 1)] for number in range(_SAMPLES)]
+    read_whole = set(small)
     digest = hashlib.sha256()
-    for file in sorted({Path(file) for file in files}):
-        size = file.stat().st_size
+    for file, size in sizes.items():
         digest.update(f"{file.name}\0{size}\0".encode())
-        with file.open("rb") as opened:
-            if size < _WHOLE_BYTES:
-                while piece := opened.read(2**20):
-                    digest.update(piece)
-                continue
-            for number in range(_SAMPLES):
-                opened.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
-                digest.update(opened.read(_SAMPLE_BYTES))
+        if file in read_whole:
+            digest.update(file.read_bytes())
+        elif size >= _WHOLE_BYTES:
+            with file.open("rb") as opened:
+                for number in range(_SAMPLES):
+                    opened.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+                    digest.update(opened.read(_SAMPLE_BYTES))
     return digest.hexdigest()
