@@ -1,1 +1,20 @@
-"""preprocess."""
+"""From counts to line integrals, and what must be known about the axis before reconstruction."""
+
+from xct.preprocess.axis import find_center
+from xct.preprocess.binning import bin_frames
+from xct.preprocess.dead import fill_dead_pixels
+from xct.preprocess.flats import flat_field
+from xct.preprocess.logarithm import fill_nonpositive, line_integrals
+from xct.preprocess.rings import stripes
+from xct.preprocess.zingers import outliers
+
+__all__ = [
+    "bin_frames",
+    "fill_dead_pixels",
+    "fill_nonpositive",
+    "find_center",
+    "flat_field",
+    "line_integrals",
+    "outliers",
+    "stripes",
+]

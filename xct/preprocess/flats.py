@@ -1,0 +1,269 @@
+"""Flat field. In: counts with flats and darks; out: transmission, NaN at dead pixels."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Gt
+from numba import njit
+
+from xct.preprocess.frame_means import Combine, combine_frames
+from xct.stages import stage
+from xct.threads import over_ranges
+
+InTime = Literal["interpolated", "nearest", "constant"]
+
+# A gap in time so many times the usual one ends a block of flats.
+_GAP = 5
+# Types that the kernel is compiled for; others are converted.
+_NATIVE = (np.uint8, np.uint16, np.float32)
+_TILE = 2048
+
+
+@stage(gives="transmission", cut=("angle", "row"), counts="dead_pixels")
+def flat_field(
+    projections: np.ndarray,
+    flats: np.ndarray,
+    darks: np.ndarray | None = None,
+    projection_time: np.ndarray | None = None,
+    flat_time: np.ndarray | None = None,
+    *,
+    combine: Combine = "mean",
+    in_time: InTime = "interpolated",
+    min_gain: Annotated[float, Gt(0)] = 1.0,
+) -> np.ndarray:
+    """Divide out the beam profile and the detector offset.
+
+    ``transmission = (projections - dark) / (flat - dark)``, pixel by pixel [1]_, with the flat
+    that belongs to the time of each projection.
+
+    Parameters
+    ----------
+    projections : ndarray, shape (angle, row, column)
+        Detector counts.
+    flats : ndarray, shape (frame, row, column)
+        Single frames with beam and without sample, counts.
+    darks : ndarray, shape (frame, row, column), optional
+        Single frames without beam, counts. Without them the offset is taken as 0, with a warning.
+    projection_time, flat_time : ndarray, shape (angle,) and (frame,), optional
+        When each frame was taken, on a common clock. Blocks of flats are found from them, see
+        `blocks_of_flats`. Without them all flats are one block.
+    combine : {"mean", "median", "trimmed"}, optional
+        How the frames of a block become one: mean, median, or the mean without the largest and
+        the smallest tenth (at least one of each), which a zinger cannot move.
+    in_time : {"interpolated", "nearest", "constant"}, optional
+        Flat of a projection: interpolated in time between blocks of flats (the first and last
+        block are held beyond their ends), that of the nearest block, or all flats as one.
+    min_gain : float, optional
+        Counts of ``flat - dark`` below which, in any block, a pixel is taken as dead.
+
+    Returns
+    -------
+    ndarray of float32, shape (angle, row, column)
+        Transmission, dimensionless: 1 where nothing absorbs. NaN at dead pixels at every angle;
+        `fill_dead_pixels` gives them a value.
+
+    Raises
+    ------
+    ValueError
+        If there are no flats, fields and projections do not fit each other, fields hold NaN, or
+        every pixel is dead.
+
+    References
+    ----------
+    .. [1] Seibert, Boone & Lindfors (1998), Proc. SPIE 3336, 348. doi:10.1117/12.317034
+    """
+    _check_frames(projections, flats, darks)
+    times = _checked_times(projections, flats, projection_time, flat_time)
+    dark = _dark(flats, darks, combine)
+    blocks = [np.arange(len(flats))]
+    if times is not None and in_time != "constant":
+        blocks = blocks_of_flats(*times)
+    gains = np.stack([combine_frames(flats, block, combine) for block in blocks]) - dark
+    _check_values(dark, gains)
+    _mark_dead(gains, min_gain, dark)
+    lower, share = _place_in_time(times, blocks, in_time, len(projections))
+    return _divide(projections, dark, gains, lower, share)
+
+
+def blocks_of_flats(projection_time: np.ndarray, flat_time: np.ndarray) -> list[np.ndarray]:
+    """Find which flats were taken together.
+
+    A block ends at a gap of more than five times the usual one between flats. Where no gap
+    stands out, the flats are one block if no projection lies between them, otherwise they were
+    taken one by one among the projections, and each is a block of its own.
+
+    Gaps come first since they are the same for every part of a scan.
+
+    Parameters
+    ----------
+    projection_time, flat_time : ndarray, shape (angle,) and (frame,)
+        On one clock.
+
+    Returns
+    -------
+    list of ndarray of int
+        Indices of the flats of each block, blocks in order of time.
+    """
+    order = np.argsort(flat_time, kind="stable")
+    time = np.asarray(flat_time, np.float64)[order]
+    gaps = np.diff(time)
+    if gaps.size == 0:
+        return [order]
+    usual = np.sort(gaps)[(gaps.size - 1) // 2]
+    breaks = gaps > _GAP * usual
+    if not breaks.any() and np.any((projection_time > time[0]) & (projection_time < time[-1])):
+        breaks = gaps > 0
+    return list(np.split(order, np.flatnonzero(breaks) + 1))
+
+
+def _check_frames(
+    projections: np.ndarray, flats: np.ndarray | None, darks: np.ndarray | None
+) -> None:
+    if flats is None or len(flats) == 0:
+        raise ValueError(
+            "there are no flats: transmission needs at least one frame with beam and without "
+            "sample; name them under scan.flats"
+        )
+    if projections.ndim != 3:
+        raise ValueError(
+            f"projections have shape {projections.shape}; they must be (angle, row, column)"
+        )
+    for name, fields in (("flats", flats), ("darks", darks)):
+        if fields is None or len(fields) == 0:
+            continue
+        if fields.ndim != 3 or fields.shape[1:] != projections.shape[1:]:
+            raise ValueError(
+                f"{name} have shape {fields.shape} (frame, row, column), but one projection has "
+                f"shape {projections.shape[1:]} (row, column); crop and bin both in the same way"
+            )
+
+
+def _checked_times(
+    projections: np.ndarray,
+    flats: np.ndarray,
+    projection_time: np.ndarray | None,
+    flat_time: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    if projection_time is None or flat_time is None:
+        return None
+    times = []
+    for name, time, count in (
+        ("projection_time", projection_time, len(projections)),
+        ("flat_time", flat_time, len(flats)),
+    ):
+        array = np.asarray(time, np.float64)
+        if array.shape != (count,) or not np.isfinite(array).all():
+            raise ValueError(
+                f"{name} has shape {array.shape} with {np.count_nonzero(~np.isfinite(array))} "
+                f"values that are no numbers; there must be one time for each of {count} frames"
+            )
+        times.append(array)
+    return times[0], times[1]
+
+
+def _dark(flats: np.ndarray, darks: np.ndarray | None, combine: Combine) -> np.ndarray:
+    if darks is not None and len(darks) > 0:
+        return combine_frames(darks, np.arange(len(darks)), combine)
+    warnings.warn(
+        "there are no darks: the detector offset is taken as 0 counts, which makes "
+        "transmission too high where little light comes through",
+        UserWarning,
+        stacklevel=3,
+    )
+    return np.zeros(flats.shape[1:], np.float32)
+
+
+def _check_values(dark: np.ndarray, gains: np.ndarray) -> None:
+    for name, field in (("darks", dark[None]), ("flats", gains)):
+        wrong = np.argwhere(~np.isfinite(field))
+        if wrong.size:
+            _, row, column = wrong[0]
+            raise ValueError(
+                f"{name} hold values that are no numbers (NaN or infinite), first at row {row}, "
+                f"column {column} (counted from 0); leave the bad frames out"
+            )
+
+
+def _mark_dead(gains: np.ndarray, min_gain: float, dark: np.ndarray) -> None:
+    """Put NaN, in all blocks, where the gain of a pixel is too small in any of them."""
+    dead = ~(gains >= min_gain).all(axis=0)
+    if dead.all():
+        flat = gains + dark
+        if not flat.any():
+            raise ValueError("all flats are zero; are these the right frames?")
+        raise ValueError(
+            f"no pixel has flat - dark >= min_gain = {min_gain:g} counts (largest is "
+            f"{gains.max():.4g}, with flats of {flat.mean():.4g} and darks of {dark.mean():.4g} "
+            "counts on average); are flat and dark swapped?"
+        )
+    gains[:, dead] = np.nan
+
+
+def _place_in_time(
+    times: tuple[np.ndarray, np.ndarray] | None,
+    blocks: list[np.ndarray],
+    in_time: InTime,
+    count: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Say between which two blocks each projection lies, and how far towards the later one."""
+    if times is None or len(blocks) == 1:
+        return np.zeros(count, np.intp), np.zeros(count, np.float32)
+    projection_time, flat_time = times
+    middle = np.array([flat_time[block].mean() for block in blocks])
+    lower = np.clip(np.searchsorted(middle, projection_time) - 1, 0, len(blocks) - 2)
+    length = middle[lower + 1] - middle[lower]
+    share = np.clip((projection_time - middle[lower]) / length, 0.0, 1.0)
+    if in_time == "nearest":
+        share = np.where(share < 0.5, 0.0, 1.0)
+    return lower, share.astype(np.float32)
+
+
+def _divide(
+    projections: np.ndarray,
+    dark: np.ndarray,
+    gains: np.ndarray,
+    lower: np.ndarray,
+    share: np.ndarray,
+) -> np.ndarray:
+    if projections.dtype not in _NATIVE:
+        projections = projections.astype(np.float32)
+    transmission = np.empty(projections.shape, np.float32)
+    counts = np.ascontiguousarray(projections).reshape(len(projections), -1)
+    flattened = transmission.reshape(counts.shape)
+    gains = gains.reshape(len(gains), -1)
+    dark = dark.reshape(-1)
+    over_ranges(
+        lambda first, stop: _kernel(counts, dark, gains, lower, share, flattened, first, stop),
+        dark.size,
+        least=_TILE,
+    )
+    return transmission
+
+
+@njit(cache=True, nogil=True)
+def _kernel(
+    counts: np.ndarray,
+    dark: np.ndarray,
+    gains: np.ndarray,
+    lower: np.ndarray,
+    share: np.ndarray,
+    transmission: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    """Work on a few pixels at all angles, so that their fields stay in the cache."""
+    last = len(gains) - 1
+    for start in range(first, stop, _TILE):
+        end = min(start + _TILE, stop)
+        offset = dark[start:end]
+        for angle in range(len(counts)):
+            before = gains[lower[angle], start:end]
+            after = gains[min(lower[angle] + 1, last), start:end]
+            part, weight = counts[angle, start:end], share[angle]
+            answer = transmission[angle, start:end]
+            for p in range(end - start):
+                gain = before[p] + weight * (after[p] - before[p])
+                answer[p] = (np.float32(part[p]) - offset[p]) / gain
