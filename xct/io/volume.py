@@ -106,8 +106,8 @@ def create_volume(
     name : str
         Shown by viewers.
     """
-    from ome_zarr.format import FormatV05
-    from ome_zarr.writer import write_multiscales_metadata
+    from ome_zarr_models.v05.axes import Axis
+    from ome_zarr_models.v05.multiscales import Dataset, Multiscale
 
     group = zarr.open_group(path, mode="w-", zarr_format=3)
     datasets = []
@@ -122,30 +122,26 @@ def create_volume(
             compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle),
             dimension_names=("z", "y", "x"),
         )
-        datasets.append(_dataset(number, level.factors, voxel_size_um))
-    write_multiscales_metadata(
-        group,
-        datasets,
-        fmt=FormatV05(),
-        axes=[{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"],
-        name=name,
-    )
+        shift = [(factor - 1) / 2 * voxel_size_um for factor in level.factors]
+        datasets.append(
+            Dataset.build(
+                path=str(number),
+                scale=[factor * voxel_size_um for factor in level.factors],
+                translation=shift if number else None,
+            )
+        )
+    axes = [Axis(name=axis, type="space", unit="micrometer") for axis in "zyx"]
+    multiscale = Multiscale(axes=axes, datasets=tuple(datasets), name=name)
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [multiscale.model_dump(mode="json", exclude_none=True)],
+    }
     group.attrs["xct"] = {
         "quantity": "attenuation",
         "unit": "1/cm",
         "slope": coding.slope,
         "offset": coding.offset,
     }
-
-
-def _dataset(number: int, factors: tuple[int, ...], voxel_size_um: float) -> dict[str, Any]:
-    transformations: list[dict[str, Any]] = [
-        {"type": "scale", "scale": [factor * voxel_size_um for factor in factors]}
-    ]
-    if number:
-        shift = [(factor - 1) / 2 * voxel_size_um for factor in factors]
-        transformations.append({"type": "translation", "translation": shift})
-    return {"path": str(number), "coordinateTransformations": transformations}
 
 
 def write_slab(path: Path, first: int, codes: np.ndarray) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("xct")
 
-_PACKAGES = ("numpy", "scipy", "numba", "dask", "zarr", "ome-zarr", "h5py", "tifffile")
+_PACKAGES = ("numpy", "scipy", "numba", "dask", "zarr", "h5py", "tifffile")
 STARVED_FRACTION = 0.01
 
 
