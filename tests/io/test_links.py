@@ -1,3 +1,6 @@
+import resource
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -87,6 +90,25 @@ def test_a_missing_part_of_a_virtual_dataset_is_refused(tmp_path, write, numbere
         read_scan(path)
     write("1.h5", {"/data": numbered(6, 6)})
     np.testing.assert_array_equal(read_scan(path).projections.read(), numbered(12))
+
+
+def test_a_virtual_dataset_may_have_more_parts_than_files_can_be_open(tmp_path, write, numbered):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        layout = h5py.VirtualLayout((80, 4, 6), "u2")
+        for part in range(80):
+            source = write(f"{part}.h5", {"/data": numbered(1, part)})
+            layout[part] = h5py.VirtualSource(source.name, "/data", (1, 4, 6))[0]
+        file.create_virtual_dataset("/exchange/data", layout)
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 20, limits[1]))
+    try:
+        scan = read_scan(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(scan.files) == 81
+    np.testing.assert_array_equal(scan.projections.read(slice(0, 5)), numbered(5))
 
 
 def test_a_link_that_frames_need_says_where_it_leads(write):

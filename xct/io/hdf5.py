@@ -88,11 +88,11 @@ class Hdf5Frames:
         # Without compression, a part of a chunk is read on its own unless it is to be cached.
         with open_hdf5(self.file, chunk_cache=_CHUNK_CACHE if self.filtered else 0) as file:
             dataset = file[self.path]
+            single = dataset.ndim == 2  # a lone frame, (row, column)
             for wanted, place in _runs(index):
+                part = (rows, columns) if single else (wanted, rows, columns)
                 try:
-                    part = (wanted, rows, columns) if dataset.ndim == 3 else (rows, columns)
-                    target = place if dataset.ndim == 3 else 0
-                    dataset.read_direct(values, source_sel=part, dest_sel=np.s_[target])
+                    dataset.read_direct(values, part, np.s_[0] if single else np.s_[place])
                 except (OSError, RuntimeError) as error:
                     raise self._unreadable(dataset, wanted, error) from error
 

@@ -172,19 +172,28 @@ class Links:
             raise LeadsNowhere(f"its values lie in the raw file {raw_file}; repack it first")
         if not dataset.is_virtual:
             return _layout(dataset, file)
-        found, covered = Storage([file]), 0
+        found, covered, known = Storage(), 0, {file: None}
         for part in dataset.virtual_sources():
             covered += part.vspace.get_select_npoints()
             for name in self._expanded(file, part.file_name):
-                place = self._walk(self.follow(file, name), part.dset_name, links_left - 1)
-                if place is None:
-                    raise LeadsNowhere(f"it leads to {part.dset_name}, missing in {name}")
-                source = self._storage(self.opened(place.file)[place.path], links_left - 1)
-                found.files += [other for other in source.files if other not in found.files]
+                source = self._source(self.follow(file, name), part.dset_name, links_left - 1)
+                known.update(dict.fromkeys(source.files))
                 found.whole_frames |= source.whole_frames
                 found.filtered |= source.filtered
+        found.files = list(known)
         if 0 < covered < dataset.size:
             found.notes.append(f"{dataset.size - covered} of {dataset.size} values are missing")
+        return found
+
+    def _source(self, file: Path, path: str, links_left: int) -> Storage:
+        """Look at one part of a virtual dataset, of which there may be thousands."""
+        before = set(self._open)
+        place = self._walk(file, path, links_left)
+        if place is None:
+            raise LeadsNowhere(f"it leads to {path}, which is missing in {file.name}")
+        found = self._storage(self.opened(place.file)[place.path], links_left)
+        for opened in set(self._open) - before:
+            self._open.pop(opened).close()
         return found
 
     def _expanded(self, file: Path, name: str) -> list[str]:
