@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,6 @@ def read_raw(path: Path | str, request: Request | None = None) -> Raw:
 
 def _recognized(path: Path, wanted: Request) -> Raw:
     for name in _READERS:
-        if find_spec(name) is None:
-            continue
         reader: Any = import_module(name)
         if reader.recognizes(path):
             raw: Raw = reader.read(path, wanted)
