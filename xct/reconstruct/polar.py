@@ -15,10 +15,12 @@ import numpy as np
 import scipy.fft
 from numba import njit
 
-from xct.reconstruct.spreading import OVERSAMPLING, STEPS, WIDTH
+from xct.reconstruct.spreading import OVERSAMPLING, STEP_BITS, WIDTH
 
 # Grid cells along a tile: its buffer, with the kernel's margin, should stay in the L2 cache.
 TILE = 32
+# Bits behind the point of a position on the grid.
+FRACTION_BITS = 40
 _lock = Lock()
 
 
@@ -30,8 +32,8 @@ class Geometry:
     ----------
     length, cells, highest : int
         Length of the padded projection, size of the grid, highest frequency used.
-    step : ndarray of float64, shape (angle, 2)
-        Grid cells in x and y from one frequency to the next.
+    step : ndarray of int64, shape (angle, 2)
+        Grid cells in x and y from one frequency to the next, times 2**FRACTION_BITS.
     edges : ndarray of int64, shape (tiles + 1,)
         First cell of each tile along one axis; the number of tiles is even.
     order : ndarray of int64, shape (4, tile)
@@ -72,7 +74,8 @@ def geometry(theta_deg: np.ndarray, length: int, cells: int, highest: int) -> Ge
 @lru_cache(maxsize=4)
 def _geometry(angles: bytes, length: int, cells: int, highest: int) -> Geometry:
     theta = np.deg2rad(np.frombuffer(angles))
-    step = np.column_stack([np.cos(theta), -np.sin(theta)]) * (cells / length)
+    cosines = np.column_stack([np.cos(theta), -np.sin(theta)])
+    step = np.rint(cosines * (cells / length * 2**FRACTION_BITS)).astype(np.int64)
     tiles = max(2, 2 * round(cells / (2 * TILE)))
     edges = np.arange(tiles + 1, dtype=np.int64) * cells // tiles
     tile_of_cell = np.repeat(np.arange(tiles), np.diff(edges))
@@ -92,11 +95,16 @@ def _colors(tiles: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def locate(k: int, step: float, cells: int) -> tuple[int, int]:
-    """First grid cell, on the periodic grid, that frequency `k` is spread to, and the table row."""
-    begin = k * step - WIDTH / 2
-    cell = int(np.ceil(begin))
-    row = int((cell - begin) * STEPS + 0.5)
+def locate(k: int, step: int, cells: int) -> tuple[int, int]:
+    """First grid cell, on the periodic grid, that frequency `k` is spread to, and the table row.
+
+    In whole numbers: a compiler may round a float expression differently wherever it stands,
+    and a sample that lands in another tile than it was sorted into is written out of bounds.
+    """
+    begin = k * step - (WIDTH << (FRACTION_BITS - 1))
+    cell = (begin + (1 << FRACTION_BITS) - 1) >> FRACTION_BITS
+    behind = (cell << FRACTION_BITS) - begin
+    row = (behind + (1 << (FRACTION_BITS - STEP_BITS - 1))) >> (FRACTION_BITS - STEP_BITS)
     if cell < 0:
         cell += cells
     elif cell >= cells:

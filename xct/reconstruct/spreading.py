@@ -10,7 +10,8 @@ import numpy as np
 WIDTH = 5
 OVERSAMPLING = 1.25
 # Positions between two cells for which the kernel is tabulated; the nearest one is used.
-STEPS = 2048
+STEP_BITS = 11
+STEPS = 2**STEP_BITS
 
 _BETA = 0.976 * np.pi * WIDTH * (1 - 1 / (2 * OVERSAMPLING))
 
