@@ -82,8 +82,17 @@ def read_old(file: Path, request: Request) -> Raw:
 def _files_of(file: Path) -> list[Path]:
     """List the frames of this scan: of several scans in a folder, those named like the log."""
     files = tiff_files(file.parent)
-    scan = file.name[: -len(SUFFIX)]
+    scan = _scan_name(file)
     return [path for path in files if path.name.startswith(scan)] or files
+
+
+def _scan_name(log: Path) -> str:
+    return log.name[: -len(SUFFIX)]
+
+
+def _index(path: Path, scan: str) -> int:
+    """Get the index of a frame, where the name of the scan may end with digits, too."""
+    return frame_number(path.with_name(path.name.removeprefix(scan) or path.name))
 
 
 def _ordered(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
@@ -98,6 +107,8 @@ def _ordered(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
         time = np.concatenate([clock.get(kind, unknown[kind]) for kind in groups])
     old = _Old(log, files, keys, time)
     old.theta_deg = log.angles(int(np.sum(keys == 0)))
+    if log.image_log is not None:
+        old.notes.append(f"{log.image_log}: lists no frames in a way that is known; it is left out")
     if old.theta_deg is None:
         old.notes.append(f"{log.file}: does not tell the angles; give scan.theta_deg")
     return old
@@ -105,8 +116,9 @@ def _ordered(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
 
 def _as_logged(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
     """Take order, angles and ring current from the frames that the log lists."""
-    places = {(kind, frame_number(path)): path for kind in groups for path in groups[kind]}
-    listed = {(frame.kind, frame.number): frame for frame in log.frames}
+    scan = _scan_name(log.file)
+    places = {(kind, _index(path, scan)): path for kind in groups for path in groups[kind]}
+    listed = {(frame.kind, _index(Path(frame.name), scan)): frame for frame in log.frames}
     complaints = [
         f"{log.file}: {len(missing)} {what}: {named([f'{kind} {n}' for kind, n in missing])}"
         for missing, what in (
@@ -121,7 +133,7 @@ def _as_logged(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
     if complaints:
         raise ScanError(*complaints)
     frames = log.frames
-    files = [places[frame.kind, frame.number] for frame in frames]
+    files = [places[key] for key in listed]
     keys = np.array([KINDS[frame.kind] for frame in frames])
     times = np.array([frame.time_ms for frame in frames])
     time, note = frame_clock(times)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from xct.errors import ScanError
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _FACT = re.compile(r"([A-Za-z_]\w*)\s*[=:]\s*(.+)")
 # dark /gpfs/…/scan00000.dar; img /gpfs/…/scan00012.img  0.45000 (the angle)
-_FRAME = re.compile(rf"(dark|dar|ref|img)\s+(\S*?(\d+)\S*?)(?:\s+({_NUMBER}))?")
+_FRAME = re.compile(rf"(dark|dar|ref|img)\s+(\S*\d\S*)(?:\s+({_NUMBER}))?")
 # @1480217687541[99.99254@1480217687487]: when it was asked, the ring current, when it was read
 _CURRENT = re.compile(rf"@(\d+)\[({_NUMBER})@\d+\]")
 _LIST = ("angle_list",)
@@ -29,15 +29,15 @@ class LoggedFrame:
     Attributes
     ----------
     kind : {"projections", "flats", "darks"}
-    number : int
-        The last run of digits in its name.
+    name : str
+        Its file as the log has it, without folder and extension.
     angle_deg, current_ma, time_ms : float
         NaN where the log does not say it; the current is the mean of the readings before and
         after the frame, the time that of the reading before it.
     """
 
     kind: str
-    number: int
+    name: str
     angle_deg: float = np.nan
     current_ma: float = np.nan
     time_ms: float = np.nan
@@ -48,6 +48,7 @@ class ScanLog:
     """What a log says: every value of each key as written, and the frames it lists."""
 
     file: Path
+    image_log: Path | None = None
     facts: dict[str, list[str]] = field(default_factory=dict)
     frames: list[LoggedFrame] = field(default_factory=list)
 
@@ -108,10 +109,11 @@ def read_log(file: Path) -> ScanLog:
         If the file cannot be read.
     """
     log = ScanLog(file)
+    _parse(_text(file), log)
     image_log = file.with_name(file.name[: -len("scan.log")] + "image.log")
-    for path in (file, image_log):
-        if path == file or path.is_file():
-            _parse(_text(path), log)
+    if image_log.is_file():
+        log.image_log = image_log
+        _parse(_text(image_log), log)
     return log
 
 
@@ -138,8 +140,8 @@ def _parse(text: str, log: ScanLog) -> None:
         elif frame:
             if waiting is not None:
                 log.frames.append(LoggedFrame(*waiting))
-            number = int(re.findall(r"\d+", frame[2])[-1])
-            waiting = _KINDS[frame[1]], number, float(frame[4] or "nan")
+            name = PurePosixPath(frame[2]).stem
+            waiting = _KINDS[frame[1]], name, float(frame[3] or "nan")
         elif not line.startswith(("*", "#", "@", "/")) and (fact := _FACT.fullmatch(line)):
             log.facts.setdefault(fact[1].lower(), []).append(fact[2])
     if waiting is not None:
