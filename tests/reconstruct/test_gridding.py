@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 from xct.reconstruct.gridding import grid_spectra, transform_grid, write_slices
 from xct.reconstruct.polar import geometry, grid_cells, locate
 from xct.reconstruct.spectra import edge_columns, padded_rows
-from xct.reconstruct.spreading import WIDTH, kernel_transform, spreading_kernel
+from xct.reconstruct.spreading import STEPS, WIDTH, kernel_transform, spreading_kernel
 
 
 def slow_sum(spectra, theta_deg, size):
@@ -56,6 +57,29 @@ def test_every_sample_is_in_one_run_of_its_own_tile(cells):
                 assert places.edges[tile % tiles] <= x < places.edges[tile % tiles + 1]
                 seen.append((angle, k))
     assert len(seen) == len(set(seen)) == 17 * 79
+
+
+@njit(fastmath=True)
+def count_strays(edges, start, runs, step, cells):
+    tiles, strays = edges.size - 1, 0
+    for tile in range(tiles * tiles):
+        row, column = tile // tiles, tile % tiles
+        for run in range(start[tile], start[tile + 1]):
+            for k in range(runs[run, 1], runs[run, 2]):
+                x, at_x = locate(k, step[runs[run, 0], 0], cells)
+                y, at_y = locate(k, step[runs[run, 0], 1], cells)
+                strays += not (edges[column] <= x < edges[column + 1])
+                strays += not (edges[row] <= y < edges[row + 1])
+                strays += not (0 <= at_x <= STEPS and 0 <= at_y <= STEPS)
+    return strays
+
+
+@pytest.mark.parametrize(("length", "cells"), [(4096, 3200), (1600, 1280), (410, 320)])
+def test_samples_on_the_border_of_tiles_stay_in_theirs_in_compiled_code(length, cells):
+    # At 30° and 150° whole multiples of the step fall exactly on the border of a cell.
+    theta = np.linspace(0, 180, 240, endpoint=False)
+    places = geometry(theta, length, cells, length // 2 - 1)
+    assert count_strays(places.edges, places.start, places.runs, places.step, cells) == 0
 
 
 @pytest.mark.parametrize("cells", [40, 150, 400])

@@ -12,6 +12,7 @@ import scipy.fft
 from numba import njit
 
 from xct.reconstruct.polar import Geometry, locate
+from xct.reconstruct.spectra import BLOCK
 from xct.reconstruct.spreading import WIDTH, kernel_table, kernel_transform
 from xct.threads import over_ranges, thread_count
 
@@ -204,14 +205,17 @@ def _write(
 ) -> None:
     rows, height, size = out.shape
     cells = part.shape[0]
+    chord = np.empty(rows)
     for j in range(height):
         y = position[first + j]
         source = (first + j - size // 2) % cells
-        factor = scale * undo[first + j]
-        for i in range(part.shape[1]):
-            column = first_column + i
-            distance = position[column] ** 2 + y**2
-            value = np.float32(factor * undo[column])
+        for r in range(rows):
+            # Half the width of the circle at this height; nothing of it where negative.
+            chord[r] = np.sqrt(radius[r] ** 2 - y**2) if abs(y) <= radius[r] else -1.0
+        for begin in range(0, part.shape[1], BLOCK):
             for r in range(rows):
-                inside = distance <= radius[r] ** 2
-                out[r, j, column] = value * part[source, i, r] if inside else np.float32(0)
+                for i in range(begin, min(begin + BLOCK, part.shape[1])):
+                    column = first_column + i
+                    value = np.float32(scale * undo[first + j] * undo[column])
+                    inside = abs(position[column]) <= chord[r]
+                    out[r, j, column] = value * part[source, i, r] if inside else np.float32(0)

@@ -6,6 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
+# After a change here, delete the __pycache__ folders: compiled code that uses these numbers is
+# cached by the files that it stands in.
 # Width in grid cells and oversampling of the grid: together they set the accuracy.
 WIDTH = 5
 OVERSAMPLING = 1.25
