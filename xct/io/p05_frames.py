@@ -50,7 +50,7 @@ def find_frames(source: Path, names: Sequence[str], links_below: Path | None) ->
     with ThreadPoolExecutor(_WAITING_THREADS) as pool:
         files = list(pool.map(lambda name: _place(folder, name), names))
         modes = list(pool.map(_mode, files))
-    parents = {path.parent: os.path.realpath(path.parent) for path in files}
+    parents = {parent: os.path.realpath(parent) for parent in {path.parent for path in files}}
     outside, missing = [], []
     for name, path, mode in zip(names, files, modes, strict=True):
         linked = mode is not None and stat.S_ISLNK(mode)

@@ -105,12 +105,12 @@ def opened(path: Path) -> Iterator[TiffFile]:
         # Other files that OME metadata name are never followed: the user names the files.
         with TiffFile(path, _multifile=False) as tiff:
             yield tiff
-    except ScanError:
+    except (ScanError, MemoryError):
         raise
     except FileNotFoundError:
         raise ScanError(f"{path}: there is no such file") from None
-    except PermissionError:
-        raise ScanError(f"{path}: may not be read; ask for permission to read it") from None
+    except OSError as error:
+        raise ScanError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # what a damaged file raises in a decoder has no common type
         raise ScanError(f"{path}: {_why_unreadable(path, error)}") from error
 
