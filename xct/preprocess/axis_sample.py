@@ -15,6 +15,7 @@ MOST_COLUMNS = 1280
 MOST_VIEWS = 1200  # per half turn, where the whole sinogram is transformed
 MOST_VALUES = 100_000_000  # more rows than that are thinned out
 OUTLIER_SD = 12.0
+BESIDE_PX = 3  # an outlier is narrower
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,12 @@ def _cleaned(
     first: int,
     stop: int,
 ) -> None:
-    """Bin columns; a value far above or far below both neighbours in angle takes their mean."""
+    """Bin columns; a value far above or far below its neighbours takes the mean of two.
+
+    It must stand out in angle and in column: an edge that moves stands out in angle only.
+    """
     angles, rows, columns = binned.shape
+    last = views.shape[2] - 1
     for i in range(first, stop):
         # The first and the last view, which tell most, are held against the two next to them.
         here = order[i]
@@ -123,6 +128,9 @@ def _cleaned(
                     value = views[here, row, c]
                     up, down = value - views[before, row, c], value - views[after, row, c]
                     if min(up, down) > limit or max(up, down) < -limit:
-                        value -= (up + down) / 2
+                        left = value - views[here, row, max(c - BESIDE_PX, 0)]
+                        right = value - views[here, row, min(c + BESIDE_PX, last)]
+                        if min(up, left, right) > limit or max(up, left, right) < -limit:
+                            value -= (up + down) / 2
                     total += value
                 binned[i, row, column] = total / factor
