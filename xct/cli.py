@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,7 +33,10 @@ def xct() -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Result folder.")
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
 def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
-    """Write a configuration for SCAN, with everything that its files say."""
+    """Write a configuration for SCAN.
+
+    It holds everything that the files say; what they do not say is marked `# needed`.
+    """
     from xct.start import write_config
 
     needed = write_config(scan, pipeline=pipeline, output=output, to=to)
@@ -46,7 +50,7 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
 def check(config: Path, changes: tuple[str, ...]) -> None:
-    """Name every mistake in CONFIG and its scan, and what a run would need."""
+    """Name every mistake, and what a run would need."""
     from xct.folder import OutputFolder
     from xct.plan import make_plan
     from xct.show import plan_text
@@ -73,7 +77,10 @@ def run(
     keep: tuple[str, ...],
     restart: bool,
 ) -> None:
-    """Check CONFIG, then run it; go on where an interrupted run was."""
+    """Check CONFIG, then run it.
+
+    An interrupted run goes on where it was.
+    """
     from xct.pipeline import run as run_pipeline
     from xct.plan import make_plan
     from xct.show import result_text
@@ -89,7 +96,7 @@ def run(
 @xct.command()
 @click.argument("name", required=False)
 def stages(name: str | None) -> None:
-    """List the stages, or explain one with its settings and units."""
+    """List the stages, or explain one of them."""
     from xct.show import stage_text, stages_text
 
     click.echo(stages_text() if name is None else stage_text(name))
@@ -97,7 +104,7 @@ def stages(name: str | None) -> None:
 
 @xct.command()
 def schema() -> None:
-    """Print the JSON Schema of configurations, for editors."""
+    """Print the JSON Schema of configurations."""
     import json
 
     from xct.schema import config_schema
@@ -110,7 +117,10 @@ def schema() -> None:
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
 @click.option("--format", "layout", required=True, type=click.Choice(["dxchange", "nxtomo"]))
 def convert(scan: Path, to: Path, layout: str) -> None:
-    """Write SCAN, of any layout, as one HDF5 file; SCAN may be a configuration as well."""
+    """Write SCAN as one HDF5 file of another layout.
+
+    SCAN may be a configuration as well, where its files do not say everything.
+    """
     from xct.io.convert import convert as convert_scan
     from xct.start import open_any
 
@@ -124,7 +134,10 @@ def convert(scan: Path, to: Path, layout: str) -> None:
 @click.option("--bits", type=click.Choice(["8", "16", "32"]), default="32", show_default=True)
 @click.option("--window", metavar="A,B", help="Range in 1/cm that 8 or 16 bits cover.")
 def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
-    """Write the volume of RESULT as a TIFF stack that ImageJ opens with its voxel size."""
+    """Write a volume as TIFF files.
+
+    ImageJ opens them with their voxel size and, at 8 and 16 bits, their scale in 1/cm.
+    """
     from xct.io.export import export_tiff, parse_window
     from xct.result import open_result
 
@@ -138,7 +151,10 @@ def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
 @click.option("--size", type=click.Choice(["small", "medium"]), default="small", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def demo(size: str, out: Path) -> None:
-    """Make a small raw scan with rings, zingers and drifting flats, and run it."""
+    """Make a small, imperfect raw scan and run it.
+
+    It has rings, zingers, dead pixels and drifting flats.
+    """
     from xct.pipeline import run as run_pipeline
     from xct.show import result_text
     from xct.start import write_demo
@@ -154,28 +170,43 @@ def _terminated(*_: Any) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Run the command; a user's mistake ends with its message, never with a traceback."""
+    """Run the command of this process and end with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     logging.getLogger("xct").addHandler(_screen())
     logging.getLogger("xct").setLevel(logging.INFO)
-    code = _DONE
+    _leave(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run a command; a user's mistake ends with its message, never with a traceback.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        As on the command line.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed while running, 2 wrong input or configuration, 130 interrupted.
+    """
     try:
-        xct.main(standalone_mode=False)
+        xct.main(list(arguments), prog_name="xct", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        code = _WRONG
+        return _WRONG
     except XctError as error:
         click.echo("\n".join(f"error: {text}" for text in error.complaints), err=True)
-        code = _WRONG
+        return _WRONG
     except (RunError, ImportError) as error:
         click.echo(f"error: {error}", err=True)
-        code = _FAILED
+        return _FAILED
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; the same command goes on where it was", err=True)
-        code = _INTERRUPTED
+        return _INTERRUPTED
     except BrokenPipeError:
-        code = _FAILED
-    _leave(code)
+        return _FAILED
+    return _DONE
 
 
 def _leave(code: int) -> NoReturn:

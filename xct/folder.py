@@ -89,8 +89,8 @@ class OutputFolder:
             left.unlink(missing_ok=True)
         return resumed
 
-    def objections(self, identity: Mapping[str, Any], *, restart: bool) -> list[str]:
-        """Say what stands against writing a run into this folder."""
+    def unfit(self) -> list[str]:
+        """Say why nothing can be written here, whatever the run."""
         place = f"output: {self.path}"
         if self.path.exists() and not self.path.is_dir():
             return [f"{place}: is a file, not a folder; name another output"]
@@ -100,16 +100,22 @@ class OutputFolder:
         if foreign:
             named = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
             return [f"{place}: holds files that xct did not write ({named}); name another output"]
+        return []
+
+    def objections(self, identity: Mapping[str, Any], *, restart: bool) -> list[str]:
+        """Say what stands against writing a run into this folder."""
         earlier = self.identity()
         if restart or (earlier is None and not any(self._results())):
-            return []
+            return self.unfit()
         if earlier is None:
-            return [f"{place}: holds results of unknown origin; --restart replaces them"]
+            return [
+                f"output: {self.path}: holds results of unknown origin; --restart replaces them"
+            ]
         changed = _differences(earlier, json.loads(json.dumps(identity)))
         if not changed:
-            return []
+            return self.unfit()
         return [
-            f"{place}: holds another run, which differs in {'; '.join(changed[:4])}; "
+            f"output: {self.path}: holds another run, which differs in {'; '.join(changed[:4])}; "
             "name another output, or --restart to replace it"
         ]
 

@@ -10,6 +10,7 @@ from typing import Any
 import xct
 from xct.config import Config, InFile, nearest, read_config
 from xct.errors import ConfigError, ScanError
+from xct.folder import OutputFolder
 from xct.inspection import inspect_scan
 from xct.io.recognize import identity as input_identity
 from xct.recipe import Step, check_names, load_steps
@@ -105,6 +106,8 @@ def make_plan(
         complaints += objections
     except ScanError as error:
         complaints += [f"scan: {text}" for text in error.complaints]
+    if not any("output: is missing" in text for text in complaints):
+        complaints += OutputFolder(Path(config.output)).unfit()
     if scan is None or complaints:
         raise ConfigError(*complaints)
     resources = _resources(config, scan, steps)

@@ -175,8 +175,8 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
 def _explain_missing(
     name: str, step: Step, number: int, steps: Sequence[Step], here: set[str]
 ) -> str:
-    later = [s.name for s in steps[number + 1 :] if s.stage.gives == name]
     others = [s.name for s in load_stages().values() if s.gives == name and name not in s.data]
+    later = [s.name for s in steps[number + 1 :] if s.name in others]
     remedy = (
         f"move it behind {later[0]}" if later else f"{' or '.join(others)} does" if others else ""
     )

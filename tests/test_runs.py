@@ -1,0 +1,224 @@
+"""Whole runs: from a raw file to a result, interrupted and continued, by the command."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import yaml
+import zarr
+
+import xct
+from tests.scans import CENTER_PX, COLUMNS, DISCS, PIXEL_SIZE_UM, ROWS, write_dxchange
+from xct.cli import execute
+from xct.phantom.discs import draw_discs
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
+
+
+@pytest.fixture
+def scan(tmp_path):
+    return write_dxchange(tmp_path / "scan.h5")
+
+
+@pytest.fixture
+def config(tmp_path, scan):
+    path = tmp_path / "config.yaml"
+    assert execute(["init", str(scan), "--output", str(tmp_path / "out"), "--to", str(path)]) == 0
+    return path
+
+
+def every_byte(folder: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
+
+
+def test_the_volume_holds_the_attenuation_of_the_sample(config, tmp_path):
+    assert execute(["run", str(config)]) == 0
+    result = xct.open_result(tmp_path / "out")
+    volume = result.volume.compute()
+    truth = draw_discs(DISCS, COLUMNS) / (PIXEL_SIZE_UM * 1e-4)
+    assert volume.shape == (ROWS, COLUMNS, COLUMNS)
+    inside = draw_discs(np.array([[12, 6, 6, 1.0]]), COLUMNS) == 1
+    assert volume[0][inside].mean() == pytest.approx(truth[inside].mean(), rel=0.02)
+    assert result.summary["center_px"]["value"] == pytest.approx(CENTER_PX, abs=0.25)
+    assert result.voxel_size_um == PIXEL_SIZE_UM
+
+
+def test_a_result_is_complete(config, tmp_path):
+    assert execute(["run", str(config)]) == 0
+    out = tmp_path / "out"
+    for name in ("summary.json", "run.yaml", "run.log", "volume.zarr/zarr.json"):
+        assert (out / name).is_file()
+    for name in ("slice", "sinogram", "center"):
+        assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (out / "figures" / f"{name}.svg").read_bytes()
+    center = json.loads((out / "summary.json").read_text())["center_px"]
+    assert {"value", "sd", "n", "unit", "confidence", "method", "by_method"} <= set(center)
+    account = yaml.safe_load((out / "run.yaml").read_text())
+    assert account["configuration"]["steps"]["fbp"]["window"] == "ramp"
+    assert account["versions"]["xct"] == xct.__version__
+    assert account["time_and_memory"]["fbp"]["peak_memory_mib"] > 0
+
+
+def test_the_account_of_a_run_can_be_run_again(config, tmp_path):
+    assert execute(["run", str(config)]) == 0
+    account = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    again = tmp_path / "again.yaml"
+    again.write_text(yaml.safe_dump(account["configuration"]))
+    assert execute(["run", str(again), "--set", f"output={tmp_path / 'out2'}"]) == 0
+    a, b = (every_byte(tmp_path / name / "volume.zarr") for name in ("out", "out2"))
+    assert {k: v for k, v in a.items() if k != "zarr.json"} == {
+        k: v for k, v in b.items() if k != "zarr.json"
+    }
+
+
+def test_a_finished_run_is_not_done_again(config, tmp_path, caplog):
+    assert execute(["run", str(config)]) == 0
+    before = (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns
+    assert execute(["run", str(config)]) == 0
+    assert (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns == before
+    assert execute(["run", str(config), "--restart"]) == 0
+    assert (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns > before
+
+
+def test_uint16_gives_the_same_attenuation(config, tmp_path):
+    assert execute(["run", str(config)]) == 0
+    changes = ["--set", "run.dtype=uint16", "--set", f"output={tmp_path / 'out16'}"]
+    assert execute(["run", str(config), *changes]) == 0
+    coded = xct.open_result(tmp_path / "out16").stored_volume
+    plain = xct.open_result(tmp_path / "out").stored_volume
+    assert coded.array.dtype == np.uint16
+    np.testing.assert_allclose(coded.read(), plain.read(), atol=0.51 * coded.slope)
+
+
+def test_more_workers_or_smaller_slabs_do_not_change_a_byte(config, tmp_path):
+    for name, workers in (("one", 1), ("two", 2)):
+        changes = ["--set", f"run.workers={workers}", "--set", f"output={tmp_path / name}"]
+        assert execute(["run", str(config), *changes, "--set", "cell.name=x"]) == 0
+    assert every_byte(tmp_path / "one/volume.zarr") == every_byte(tmp_path / "two/volume.zarr")
+
+
+def test_frames_that_are_read_whole_give_the_same_volume(config, scan, tmp_path):
+    by_frame = tmp_path / "by_frame.h5"
+    with h5py.File(scan) as old, h5py.File(by_frame, "w") as new:
+        for name in ("data", "data_white", "data_dark"):
+            data = old[f"exchange/{name}"][:]
+            chunks = (1, *data.shape[1:])
+            new.create_dataset(f"exchange/{name}", data=data, chunks=chunks, compression="gzip")
+        new["exchange/theta"] = old["exchange/theta"][:]
+    changes = ["--set", f"scan.file={by_frame}", "--set", f"scan.pixel_size_um={PIXEL_SIZE_UM}"]
+    assert execute(["run", str(config)]) == 0
+    assert execute(["run", str(config), *changes, "--set", f"output={tmp_path / 'out'}2"]) == 0
+    a, b = (xct.open_result(tmp_path / name).stored_volume.read() for name in ("out", "out2"))
+    np.testing.assert_array_equal(a, b)
+    assert not (tmp_path / "out2" / ".xct" / "frames.zarr").exists()
+
+
+def test_a_given_axis_is_taken_and_said(config, tmp_path):
+    assert execute(["run", str(config), "--set", f"scan.center_px={CENTER_PX}"]) == 0
+    center = xct.open_result(tmp_path / "out").summary["center_px"]
+    assert center == {"value": CENTER_PX, "unit": "px", "method": "configuration"}
+    assert "find_center is skipped" in (tmp_path / "out" / "run.log").read_text()
+
+
+def test_until_and_keep_write_what_otherwise_passes_through(config, tmp_path):
+    arguments = ["run", str(config), "--until", "line_integrals", "--keep", "transmission"]
+    assert execute(arguments) == 0
+    out = tmp_path / "out"
+    assert not (out / "volume.zarr").exists()
+    integrals, transmission = (
+        zarr.open_array(out / f"{name}.zarr", mode="r")
+        for name in ("line_integrals", "transmission")
+    )
+    np.testing.assert_allclose(integrals[:], -np.log(transmission[:]), rtol=1e-4, atol=1e-5)
+    assert integrals.metadata.dimension_names == ("angle", "row", "column")
+
+
+def test_roi_and_bin_move_the_axis_with_them(config, tmp_path):
+    changes = ["--set", "scan.bin=2", "--set", "scan.roi.column=[2, 92]"]
+    assert execute(["run", str(config), *changes]) == 0
+    result = xct.open_result(tmp_path / "out")
+    assert result.summary["center_px"]["value"] == pytest.approx(
+        (CENTER_PX - 2 - 0.5) / 2, abs=0.25
+    )
+    assert result.volume.shape == (ROWS // 2, 45, 45)
+    assert result.voxel_size_um == 2 * PIXEL_SIZE_UM
+
+
+def test_tiff_export_holds_values_and_voxel_size(config, tmp_path):
+    assert execute(["run", str(config)]) == 0
+    volume = xct.open_result(tmp_path / "out").stored_volume.read()
+    out, tiffs = str(tmp_path / "out"), tmp_path / "tiffs"
+    assert execute(["export", out, "--tiff", str(tiffs)]) == 0
+    files = sorted(tiffs.iterdir())
+    np.testing.assert_array_equal(tifffile.imread(files), volume)
+    with tifffile.TiffFile(files[3]) as file:
+        assert file.imagej_metadata["unit"] == "micron"
+        assert file.imagej_metadata["spacing"] == PIXEL_SIZE_UM
+    sixteen = ["export", out, "--tiff", str(tmp_path / "t16"), "--bits", "16", "--window=-300,500"]
+    assert execute(sixteen) == 0
+    with tifffile.TiffFile(sorted((tmp_path / "t16").iterdir())[3]) as file:
+        codes, facts = file.asarray(), file.imagej_metadata
+    np.testing.assert_allclose(
+        codes * facts["c1"] + facts["c0"], volume[3], atol=0.51 * facts["c1"]
+    )
+
+
+def start(config, *more):
+    command = [sys.executable, "-m", "xct.cli", "run", str(config), *more]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def long_config(tmp_path_factory):
+    """A run of many slabs, long enough to be interrupted."""
+    folder = tmp_path_factory.mktemp("long")
+    from tests.scans import line_integrals
+
+    scan = write_dxchange(
+        folder / "scan.h5",
+        line_integrals(
+            rows=160, columns=128, angles=180, discs=DISCS * [1.4, 1.4, 1.4, 0.7], center_px=61.2
+        ),
+    )
+    path = folder / "config.yaml"
+    text = f"scan: {{file: {scan}}}\ncell: {{name: x}}\noutput: whole\nrun: {{workers: 1}}\n"
+    path.write_text(text)
+    assert execute(["run", str(path)]) == 0
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
+)
+def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(long_config, how, code):
+    out = long_config.parent / f"cut-{how}"
+    change = f"output={out}"
+    process = start(long_config, "--set", change)
+    wait_for(lambda: list(out.glob(".xct/slab-*.json")), process)
+    process.send_signal(how)
+    assert process.wait(30) == code
+    assert "Traceback" not in process.stderr.read()
+    finished = {p.name for p in out.glob(".xct/slab-*.json")}
+    assert execute(["run", str(long_config), "--set", change]) == 0
+    assert every_byte(out / "volume.zarr") == every_byte(long_config.parent / "whole/volume.zarr")
+    log = (out / "run.log").read_text()
+    assert log.count("continuing an interrupted run") == 1
+    assert finished, "nothing was finished before the interruption"
+
+
+def wait_for(condition, process, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.002)
