@@ -56,7 +56,7 @@ def left_out(count: int, combine: Combine) -> int:
 
 
 def spread_of_frames(frames: np.ndarray) -> np.ndarray:
-    """Measure the standard deviation of each pixel over the frames; 0 where there is only one frame.
+    """Measure the standard deviation of each pixel over the frames; 0 for a single frame.
 
     Parameters
     ----------

@@ -13,19 +13,21 @@ _LANES = 64
 
 
 @njit(cache=True, nogil=True)
-def sort_columns(sinogram: np.ndarray, ordered: np.ndarray, angle: np.ndarray) -> None:
+def sort_columns(sinograms: np.ndarray, row: int, ordered: np.ndarray, angle: np.ndarray) -> None:
     """Sort each column of a sinogram, remembering where each value came from.
 
     Parameters
     ----------
-    sinogram : ndarray of float32, shape (angle, column)
+    sinograms : ndarray of float32, shape (angle, row, column)
         Finite values.
+    row : int
+        Which sinogram.
     ordered : ndarray of float32, shape (column, rank)
         Is filled with the values of each column in ascending order.
     angle : ndarray of int32, shape (column, rank)
         Is filled with the angle that each of them came from.
     """
-    angles, columns = sinogram.shape
+    angles, _, columns = sinograms.shape
     values = np.empty((_TOGETHER, angles), np.float32)
     keys, swap = np.empty(angles, np.uint32), np.empty(angles, np.uint32)
     index = np.empty(angles, np.int32)
@@ -34,7 +36,7 @@ def sort_columns(sinogram: np.ndarray, ordered: np.ndarray, angle: np.ndarray) -
         for a in range(angles):
             for c in range(width):
                 # Minus zero, whose bits sort apart from those of zero, becomes zero.
-                values[c, a] = sinogram[a, first + c] + np.float32(0.0)
+                values[c, a] = sinograms[a, row, first + c] + np.float32(0.0)
         for c in range(width):
             _keys_from_values(values[c].view(np.uint32), keys)
             _radix_sort(keys, index, swap, angle[first + c])
@@ -43,7 +45,7 @@ def sort_columns(sinogram: np.ndarray, ordered: np.ndarray, angle: np.ndarray) -
 
 
 @njit(cache=True, nogil=True)
-def unsort_columns(ordered: np.ndarray, angle: np.ndarray, sinogram: np.ndarray) -> None:
+def unsort_columns(ordered: np.ndarray, angle: np.ndarray, sinograms: np.ndarray, row: int) -> None:
     """Put sorted columns back into the order of the angles.
 
     Parameters
@@ -52,8 +54,10 @@ def unsort_columns(ordered: np.ndarray, angle: np.ndarray, sinogram: np.ndarray)
         Values by rank.
     angle : ndarray of int32, shape (column, rank)
         Angle that each rank came from, as `sort_columns` gives it.
-    sinogram : ndarray of float32, shape (angle, column)
-        Is filled.
+    sinograms : ndarray of float32, shape (angle, row, column)
+        Its sinogram `row` is filled.
+    row : int
+        Which sinogram.
     """
     columns, angles = ordered.shape
     values = np.empty((_TOGETHER, angles), np.float32)
@@ -64,7 +68,7 @@ def unsort_columns(ordered: np.ndarray, angle: np.ndarray, sinogram: np.ndarray)
                 values[c, angle[first + c, rank]] = ordered[first + c, rank]
         for a in range(angles):
             for c in range(width):
-                sinogram[a, first + c] = values[c, a]
+                sinograms[a, row, first + c] = values[c, a]
 
 
 @njit(cache=True, nogil=True)
