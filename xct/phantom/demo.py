@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from xct.phantom.discs import project_discs
 from xct.scan import Scan
 from xct.threads import over_ranges
 
-Size = Literal["small", "medium"]
 # Rows, columns, angles.
 _SIZES: dict[str, tuple[int, int, int]] = {"small": (96, 320, 400), "medium": (256, 640, 900)}
 
@@ -33,7 +32,7 @@ _DEAD_PER_MILLION = 300
 _ZINGERS_PER_PROJECTION = 2
 
 
-def write_demo_scan(file: Path | str, *, size: Size = "small", seed: int = 0) -> dict[str, Any]:
+def write_demo_scan(file: Path | str, *, size: str = "small", seed: int = 0) -> dict[str, Any]:
     """Write the raw scan of a little virtual cell, with everything that raw scans suffer from.
 
     A tube holds an electrolyte with round particles of active material and one void. Photons
