@@ -92,10 +92,9 @@ def blocks_of_flats(projection_time: np.ndarray, flat_time: np.ndarray) -> list[
     """Find which flats were taken together.
 
     A block ends at a gap of more than five times the usual one between flats. Where no gap
-    stands out, the flats are one block if no projection lies between them, otherwise they were
-    taken one by one among the projections, and each is a block of its own.
-
-    Gaps come first since they are the same for every part of a scan.
+    stands out, it ends where projections lie between two flats, and at every gap of more than
+    half that length: the blocks are then the same for any part of a scan that has projections
+    between its first and last flat.
 
     Parameters
     ----------
@@ -114,8 +113,9 @@ def blocks_of_flats(projection_time: np.ndarray, flat_time: np.ndarray) -> list[
         return [order]
     usual = np.sort(gaps)[(gaps.size - 1) // 2]
     breaks = gaps > _GAP * usual
-    if not breaks.any() and np.any((projection_time > time[0]) & (projection_time < time[-1])):
-        breaks = gaps > 0
+    if not breaks.any():
+        seen = np.diff(np.searchsorted(np.sort(projection_time), time)) > 0
+        breaks = gaps > 0.5 * gaps[seen].min(initial=np.inf)
     return list(np.split(order, np.flatnonzero(breaks) + 1))
 
 

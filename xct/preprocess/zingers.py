@@ -31,7 +31,7 @@ def outliers(
     A pixel is an outlier where it exceeds (or, for dark ones, falls short of) all but at most
     three of the 24 pixels around it by more than `threshold`. So clusters of up to four pixels
     go, while edges, corners and lines of the sample, even of one pixel's width, stay. It becomes
-    the median of those of its eight neighbors that it exceeds.
+    the median of those of its eight neighbors that it exceeds. At its edges the frame is mirrored.
 
     Parameters
     ----------
@@ -143,9 +143,13 @@ def _exceeded(
     value = picture[row, column]
     values = np.empty((2 * reach + 1) ** 2, np.float32)
     found, companions = 0, -1
-    for y in range(max(0, row - reach), min(rows, row + reach + 1)):
-        for x in range(max(0, column - reach), min(columns, column + reach + 1)):
-            other = picture[y, x]
+    for y in range(row - reach, row + reach + 1):
+        for x in range(column - reach, column + reach + 1):
+            # Mirrored at the edges of the frame, so that lines of the sample do not end there.
+            j, i = _mirrored(y, rows), _mirrored(x, columns)
+            if j < 0 or i < 0:
+                continue
+            other = picture[j, i]
             # The same expressions as in `_suspect`: rounding must not part them.
             if (other >= value - threshold) if sign > 0 else (other <= value + threshold):
                 companions += 1
@@ -153,3 +157,10 @@ def _exceeded(
                 values[found] = other
                 found += 1
     return values[:found], companions
+
+
+@njit(cache=True, nogil=True)
+def _mirrored(position: int, length: int) -> int:
+    position = abs(position)
+    position = position if position < length else 2 * (length - 1) - position
+    return position if position < length else -1
