@@ -7,11 +7,11 @@ import numpy as np
 
 from xct.phantom.discs import project_discs
 
-ROWS, COLUMNS, ANGLES = 20, 96, 120
-CENTER_PX = 45.3
+ROWS, COLUMNS, ANGLES = 20, 192, 180
+CENTER_PX = 92.3
 PIXEL_SIZE_UM = 2.0
 # x, y, radius in pixels; value per pixel.
-DISCS = np.array([[0, 0, 34, 0.005], [12, 6, 8, 0.03], [-14, 10, 6, 0.04], [4, -18, 5, 0.03]])
+DISCS = np.array([[3, 2, 70, 0.003], [24, 36, 12, 0.02], [-44, 20, 9, 0.02], [8, -40, 7, 0.02]])
 
 
 def line_integrals(rows=ROWS, columns=COLUMNS, angles=ANGLES, discs=DISCS, center_px=CENTER_PX):

@@ -390,7 +390,7 @@ SCAN = [
     (nan_frame, r"projections: frame \d+ holds \d+ NaN or infinite counts"),
     (nan_flat, r"flats: frame 0 holds NaN"),
     (complex_frames, r"complex"),
-    (center_outside, r"center_px = 500 lies outside of the 96 columns"),
+    (center_outside, r"center_px = 500 lies outside of the 192 columns"),
     (roi_outside, r"5000"),
     (bin_too_large, r"bin"),
     (key_of_another_length, r"11.*12|12.*11"),

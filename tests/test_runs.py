@@ -1,6 +1,7 @@
 """Whole runs: from a raw file to a result, interrupted and continued, by the command."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_the_volume_holds_the_attenuation_of_the_sample(config, tmp_path):
     volume = result.volume.compute()
     truth = draw_discs(DISCS, COLUMNS) / (PIXEL_SIZE_UM * 1e-4)
     assert volume.shape == (ROWS, COLUMNS, COLUMNS)
-    inside = draw_discs(np.array([[12, 6, 6, 1.0]]), COLUMNS) == 1
+    inside = draw_discs(np.array([[24, 36, 9, 1.0]]), COLUMNS) == 1
     assert volume[0][inside].mean() == pytest.approx(truth[inside].mean(), rel=0.02)
     assert result.summary["center_px"]["value"] == pytest.approx(CENTER_PX, abs=0.25)
     assert result.voxel_size_um == PIXEL_SIZE_UM
@@ -143,13 +144,13 @@ def test_until_and_keep_write_what_otherwise_passes_through(config, tmp_path):
 
 
 def test_roi_and_bin_move_the_axis_with_them(config, tmp_path):
-    changes = ["--set", "scan.bin=2", "--set", "scan.roi.column=[2, 92]"]
+    changes = ["--set", "scan.bin=2", "--set", "scan.roi.column=[2, 186]"]
     assert execute(["run", str(config), *changes]) == 0
     result = xct.open_result(tmp_path / "out")
     assert result.summary["center_px"]["value"] == pytest.approx(
         (CENTER_PX - 2 - 0.5) / 2, abs=0.25
     )
-    assert result.volume.shape == (ROWS // 2, 45, 45)
+    assert result.volume.shape == (ROWS // 2, 92, 92)
     assert result.voxel_size_um == 2 * PIXEL_SIZE_UM
 
 
@@ -186,7 +187,9 @@ def long_config(tmp_path_factory):
     scan = write_dxchange(
         folder / "scan.h5",
         line_integrals(
-            rows=160, columns=128, angles=180, discs=DISCS * [1.4, 1.4, 1.4, 0.7], center_px=61.2
+            rows=160,
+            columns=128,
+            angles=180,
         ),
     )
     path = folder / "config.yaml"
@@ -206,8 +209,9 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(long_config, how, c
     process = start(long_config, "--set", change)
     wait_for(lambda: list(out.glob(".xct/slab-*.json")), process)
     process.send_signal(how)
-    assert process.wait(30) == code
-    assert "Traceback" not in process.stderr.read()
+    message = process.communicate(timeout=30)[1]
+    assert process.returncode == code
+    assert "Traceback" not in message
     finished = {p.name for p in out.glob(".xct/slab-*.json")}
     assert execute(["run", str(long_config), "--set", change]) == 0
     assert every_byte(out / "volume.zarr") == every_byte(long_config.parent / "whole/volume.zarr")
@@ -219,6 +223,61 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(long_config, how, c
 def wait_for(condition, process, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.002)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 60 MB; only root may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here: that needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_with_one_line_and_loses_nothing(long_config, small_disk):
+    out = small_disk / "out"
+    process = start(long_config, "--set", f"output={out}")
+    wait_for(lambda: list(out.glob(".xct/slab-*.json")), process)
+    try:
+        with (small_disk / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(2**16))
+    except OSError:
+        pass
+    message = process.communicate(timeout=30)[1]
+    assert process.returncode == 1
+    assert re.search(r"error: the disk below .*out is full; what was finished is kept", message)
+    assert "Traceback" not in message
+    assert list(out.glob(".xct/slab-*.json"))
+    (small_disk / "filler").unlink()
+    assert execute(["run", str(long_config), "--set", f"output={out}"]) == 0
+    assert every_byte(out / "volume.zarr") == every_byte(long_config.parent / "whole/volume.zarr")
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_named(config, scan, tmp_path, capfd):
+    """A checksum error in one frame is seen only when that frame is read."""
+    with h5py.File(scan, "r+") as file:
+        data = file["exchange/data"][:]
+        del file["exchange/data"]
+        made = file.create_dataset(
+            "exchange/data",
+            data=data,
+            chunks=(1, *data.shape[1:]),
+            compression="gzip",
+            fletcher32=True,
+        )
+        place = made.id.get_chunk_info(17).byte_offset
+    with scan.open("r+b") as file:
+        file.seek(place + 40)
+        file.write(b"spoiled")
+    assert execute(["run", str(config)]) == 1
+    error = capfd.readouterr().err
+    assert re.search(r"error: .*scan\.h5.*frame", error), error
+    assert "Traceback" not in error

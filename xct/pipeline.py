@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xct.errors import ConfigError, RunError, ScanError
+from xct.errors import ConfigError, RunError
 from xct.folder import OutputFolder
 from xct.io.volume import Coding
 from xct.meter import Meter
@@ -67,7 +67,7 @@ def run(
     objections = folder.objections(identity, restart=restart)
     if objections:
         raise ConfigError(*objections)
-    with _failures_explained(folder), folder.locked():
+    with _unwritable_explained(folder), folder.locked():
         resumed = folder.claim(identity, restart=restart)
         if folder.is_finished():
             log.info("%s is finished already; --restart does it again", folder.path)
@@ -75,7 +75,9 @@ def run(
         remarks = Remarks(folder.number("remarks") or [])
         folder.note("meter-before", folder.number("meter") or {})
         with log_file(folder.path / "run.log"), Meter() as meter, remarks.gathered():
-            _carry_out(Job(plan, folder, meter, remarks, tuple(keep)), resumed=resumed)
+            job = Job(plan, folder, meter, remarks, tuple(keep))
+            with _failures_explained(job):
+                _carry_out(job, resumed=resumed)
     return open_result(folder.path)
 
 
@@ -83,23 +85,18 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     started = time.monotonic()
     _greet(job, resumed=resumed)
     plan = job.plan
-    try:
-        slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
-        survey = Survey(slabs, plan.steps, job.folder, job.remarks, plan.resources.workers)
-        if plan.config.scan.center_px is None:
-            survey.find_numbers()
-        else:
-            slabs.numbers["center_px"] = plan.config.scan.center_px
-        if job.products:
-            codes = plan.config.run.dtype == "uint16" and "volume" in job.products
-            write_slabs(job, slabs, survey.find_coding() if codes else Coding())
-        write_report(job)
-        job.folder.finish()
-        log.info("finished after %s", show_seconds(time.monotonic() - started))
-    except BaseException as error:
-        job.stop.set()  # other slabs end after their present step
-        log.error("ended: %s", error or type(error).__name__)
-        raise
+    slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
+    survey = Survey(slabs, plan.steps, job.folder, job.remarks, plan.resources.workers)
+    if plan.config.scan.center_px is None:
+        survey.find_numbers()
+    else:
+        slabs.numbers["center_px"] = plan.config.scan.center_px
+    if job.products:
+        codes = plan.config.run.dtype == "uint16" and "volume" in job.products
+        write_slabs(job, slabs, survey.find_coding() if codes else Coding())
+    write_report(job)
+    job.folder.finish()
+    log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
 def _greet(job: Job, *, resumed: bool) -> None:
@@ -124,22 +121,42 @@ def _greet(job: Job, *, resumed: bool) -> None:
 
 
 @contextmanager
-def _failures_explained(folder: OutputFolder) -> Iterator[None]:
-    """Say in one line why a run had to end, and that nothing finished is lost."""
-    kept = "what was finished is kept: mend the cause and run the same command again"
+def _unwritable_explained(folder: OutputFolder) -> Iterator[None]:
+    """Say why the output folder cannot be made or claimed."""
     try:
         yield
-    except ConfigError:
-        raise
-    except ScanError as error:
-        raise RunError(f"{'; '.join(error.complaints)}; {kept}") from error
     except OSError as error:
+        raise RunError(f"output: {folder.path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _failures_explained(job: Job) -> Iterator[None]:
+    """Say in one line why a run had to end, and that nothing finished is lost."""
+    try:
+        yield
+    except BaseException as error:
+        job.stop.set()  # other slabs end after their present step
+        reason = _reason(error, job.folder)
+        log.error("%s", reason or f"interrupted by {type(error).__name__}", extra=_UNSEEN)
+        if reason is None:
+            raise
+        raise RunError(reason) from error
+
+
+_KEPT = "; what was finished is kept: mend the cause and run the same command again"
+_UNSEEN = {"to_screen": False}  # who catches the error shows it
+
+
+def _reason(error: BaseException, folder: OutputFolder) -> str | None:
+    """Put an error into words; None where it is a bug or an interruption."""
+    if isinstance(error, RunError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: lower run.workers or run.memory_gib{_KEPT}"
+    if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = f"the disk below {folder.path} is full"
-        else:
-            reason = f"{error.filename or folder.path}: {error.strerror or error}"
-        raise RunError(f"{reason}; {kept}") from error
-    except MemoryError as error:
-        raise RunError(f"out of memory: lower run.workers or run.memory_gib; {kept}") from error
-    except ValueError as error:  # a stage refuses what it was given
-        raise RunError(f"{error}; {kept}") from error
+            return f"the disk below {folder.path} is full{_KEPT}"
+        return f"{error.filename or folder.path}: {error.strerror or error}{_KEPT}"
+    if isinstance(error, ValueError):  # a stage, or a reader, refuses what it was given
+        return f"{str(error).replace(chr(10), '; ')}{_KEPT}"
+    return None

@@ -14,7 +14,7 @@ from xct.folder import OutputFolder
 from xct.inspection import inspect_scan
 from xct.io.recognize import identity as input_identity
 from xct.recipe import Step, check_names, load_steps
-from xct.resources import Resources, free_disk, share_out, show_bytes
+from xct.resources import Resources, bytes_below, free_disk, share_out, show_bytes
 from xct.scan import Scan, read_scan
 
 # What a scan may say; where it does not, the configuration is asked for it.
@@ -184,7 +184,7 @@ def _resources(config: Config, scan: Scan, steps: Sequence[Step]) -> Resources:
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
     )
-    free = free_disk(Path(config.output))
+    free = free_disk(Path(config.output)) + bytes_below(Path(config.output))
     if resources.disk_bytes > free:
         raise ConfigError(
             f"disk: the run needs {show_bytes(resources.disk_bytes)} below {config.output}, but "

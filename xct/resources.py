@@ -147,6 +147,11 @@ def free_disk(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def bytes_below(path: Path) -> int:
+    """Bytes of the files below a folder: what an interrupted run has written already."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def show_bytes(count: float) -> str:
     """Write a number of bytes with a binary unit."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
