@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -359,7 +360,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 def _absolute(config: Config, folder: Path) -> Config:
     def from_here(text: str) -> str:
-        return str(Path(folder, Path(text).expanduser()))
+        return os.path.normpath(Path(folder, Path(text).expanduser()))
 
     scan = config.scan
     changes: dict[str, Any] = {}

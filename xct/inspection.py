@@ -67,19 +67,18 @@ def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, s
         dark_level = float(np.median(darks))
         if not np.any(darks):
             yield False, "all dark frames are zero: the detector offset is taken as 0"
-    levels = []
+    levels, saturated = [], 0.0
     for number, frame in _few(scan.flats):
         levels.append(float(np.median(frame)))
+        saturated = max(saturated, _saturated_fraction(frame, scan))
         if not np.isfinite(frame).all():
             yield True, f"flats: frame {number} holds NaN or infinite counts; leave it out"
-        elif (saturated := _saturated_fraction(frame, scan)) > _SATURATED_FRACTION:
-            yield (
-                False,
-                (
-                    f"flats: frame {number}: {saturated:.1%} of the pixels are saturated at "
-                    f"{frame.max():g} counts; transmission is too high there"
-                ),
-            )
+    if saturated > _SATURATED_FRACTION:
+        yield (
+            False,
+            f"flats: up to {saturated:.1%} of the pixels are saturated; transmission is too "
+            "high there",
+        )
     if max(levels) <= dark_level:
         yield True, _fields_complaint(max(levels), dark_level)
 
