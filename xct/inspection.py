@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from xct.errors import ScanError
 from xct.io.frames import View
 from xct.scan import Scan
 
+_WRONG, _ODD = "objection", "warning"
 _FEW_FRAMES = 5
 _SATURATED_FRACTION = 1e-3
 _SMALLEST_FULL_SCALE = 255  # a plateau below this is not the camera's full scale
@@ -36,27 +38,28 @@ def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str
     warnings: list[str] = []
     for look in (_look_at_fields, _look_at_projections, _look_at_angles):
         try:
-            for is_objection, message in look(scan, stages):
-                (objections if is_objection else warnings).append(message)
+            for kind, message in look(scan, stages):
+                (objections if kind == _WRONG else warnings).append(message)
         except ScanError as error:
             objections += [f"scan: {text}" for text in error.complaints]
     return objections, warnings
 
 
 def _few(view: View) -> Iterator[tuple[int, np.ndarray]]:
-    """Read a few frames spread over the stack, one at a time."""
+    """Read a few frames spread over the stack, one at a time, in raw pixels."""
+    view = replace(view, bin=1)
     count = view.shape[0]
     for number in np.unique(np.linspace(0, count - 1, min(count, _FEW_FRAMES)).astype(int)):
         yield int(number), view.read(slice(number, number + 1))[0]
 
 
-def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, str]]:
+def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
     if "flat_field" not in stages or scan.flats is None:
         return
     dark_level = 0.0
     if scan.darks is None:
         yield (
-            False,
+            _ODD,
             (
                 "no darks: the detector offset is taken as 0, so dense parts come out too light; "
                 "name darks by scan.darks"
@@ -66,21 +69,21 @@ def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, s
         darks = [frame for _, frame in _few(scan.darks)]
         dark_level = float(np.median(darks))
         if not np.any(darks):
-            yield False, "all dark frames are zero: the detector offset is taken as 0"
+            yield _ODD, "all dark frames are zero: the detector offset is taken as 0"
     levels, saturated = [], 0.0
     for number, frame in _few(scan.flats):
         levels.append(float(np.median(frame)))
-        saturated = max(saturated, _saturated_fraction(frame, scan))
+        saturated = max(saturated, _saturated_fraction(frame))
         if not np.isfinite(frame).all():
-            yield True, f"flats: frame {number} holds NaN or infinite counts; leave it out"
+            yield _WRONG, f"flats: frame {number} holds NaN or infinite counts; leave it out"
     if saturated > _SATURATED_FRACTION:
         yield (
-            False,
+            _ODD,
             f"flats: up to {saturated:.1%} of the pixels are saturated; transmission is too "
             "high there",
         )
     if max(levels) <= dark_level:
-        yield True, _fields_complaint(max(levels), dark_level)
+        yield _WRONG, _fields_complaint(max(levels), dark_level)
 
 
 def _fields_complaint(flat_level: float, dark_level: float) -> str:
@@ -92,15 +95,16 @@ def _fields_complaint(flat_level: float, dark_level: float) -> str:
     )
 
 
-def _saturated_fraction(frame: np.ndarray, scan: Scan) -> float:
+def _saturated_fraction(frame: np.ndarray) -> float:
     """Share of pixels on a plateau at the top of the camera's range."""
     top = frame.max()
-    if scan.bin > 1 or top < _SMALLEST_FULL_SCALE or np.issubdtype(frame.dtype, np.floating):
+    is_full_scale = top >= _SMALLEST_FULL_SCALE and np.log2(float(top) + 1) % 1 == 0
+    if np.issubdtype(frame.dtype, np.floating) or not is_full_scale:
         return 0.0
-    return float(np.mean(frame == top)) if np.log2(float(top) + 1) % 1 == 0 else 0.0
+    return float(np.mean(frame == top))
 
 
-def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[bool, str]]:
+def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, str]]:
     for number, frame in _few(scan.projections):
         bad = ~np.isfinite(frame)
         if bad.any():
@@ -112,10 +116,10 @@ def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[bool, s
                 ),
             )
         elif not frame.any():
-            yield True, f"projections: frame {number} is all zero; was the shutter closed?"
+            yield _WRONG, f"projections: frame {number} is all zero; was the shutter closed?"
 
 
-def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, str]]:
+def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
     theta = scan.theta_deg
     if theta is None or not {"fbp", "find_center"} & set(stages):
         return
@@ -123,7 +127,7 @@ def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, s
     step = span / max(len(theta) - 1, 1)
     if span + step < 178:
         yield (
-            False,
+            _ODD,
             (
                 f"the angles cover {span:.1f}°, less than 180°: "
                 f"{180 - span - step:.1f}° are missing, which blurs edges in those directions"
@@ -131,13 +135,13 @@ def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[bool, s
         )
     elif "find_center" in stages and not _has_pair(theta, 1.5 * step):
         yield (
-            False,
+            _ODD,
             ("no projection has a partner at 180°: the axis is found from the others alone"),
         )
     columns = scan.projections.shape[2]
     if len(theta) < columns * np.pi / 4:
         yield (
-            False,
+            _ODD,
             (
                 f"{len(theta)} angles for {columns} columns: fully sampled only in a circle of "
                 f"{int(len(theta) * 2 / np.pi)} pixels"
