@@ -109,7 +109,7 @@ def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, st
         bad = ~np.isfinite(frame)
         if bad.any():
             yield (
-                True,
+                _WRONG,
                 (
                     f"projections: frame {number} holds {np.count_nonzero(bad)} NaN or infinite "
                     f"counts of {frame.size}; leave it out or repair the file"
