@@ -39,8 +39,8 @@ def test_weights_fall_with_distance():
     spoilt = np.full((1, 1, 5), np.nan, np.float32)
     spoilt[0, 0, 1], spoilt[0, 0, 4] = 1.0, 0.0
     filled = fill_dead_pixels(spoilt, reach_px=2)
-    # Pixel 2 sees 1 at distance 1 and 0 at distance 2: weights 1 and 1/8.
-    np.testing.assert_allclose(filled[0, 0], [1, 1, 8 / 9, 1 / 9, 0], rtol=1e-6)
+    # Pixel 2 sees 1 at distance 1 and 0 at distance 2: weights 1 and 1/4.
+    np.testing.assert_allclose(filled[0, 0], [1, 1, 4 / 5, 1 / 5, 0], rtol=1e-6)
 
 
 def test_each_frame_is_filled_from_itself():
