@@ -168,11 +168,13 @@ def lazily(read: Callable[[Any], np.ndarray], array: Any) -> Any:
     array : array-like
         Has the `shape` and the `chunks` of what is read.
     """
-    import dask.array
+    from dask import array as dask_array
+
+    make: Any = dask_array  # Dask's own annotations stop here
 
     def block(block_info: Any = None) -> np.ndarray:
         location = block_info[None]["array-location"]
         return read(tuple(slice(first, stop) for first, stop in location))
 
-    chunks = dask.array.core.normalize_chunks(array.chunks, array.shape)
-    return dask.array.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0,) * 3))
+    chunks = make.core.normalize_chunks(array.chunks, array.shape)
+    return make.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0,) * 3))
