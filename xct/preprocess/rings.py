@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -79,16 +80,16 @@ def stripes(
         )
     cleaned = np.array(line_integrals, np.float32, order="C")
     unusable = np.zeros(cleaned.shape[1], np.bool_)
-    remove = _remove_by_profile if method == "profile" else _remove_by_sorting
 
     def clean(first: int, stop: int) -> None:
+        remove = _by_profile(cleaned) if method == "profile" else _by_sorting(cleaned)
         for row in range(first, stop):
             faulty = find_faulty(cleaned, row, faulty_ratio)
             if faulty.size == 0:
                 unusable[row] = True
                 continue
             interpolate_faulty(cleaned, row, faulty)
-            remove(cleaned, row, size_px)
+            remove(row, size_px)
 
     over_ranges(clean, cleaned.shape[1])
     if unusable.any():
@@ -106,23 +107,31 @@ def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
     )
 
 
-def _remove_by_sorting(sinograms: np.ndarray, row: int, size: int) -> None:
+def _by_sorting(sinograms: np.ndarray) -> Callable[[int, int], None]:
     angles, _, columns = sinograms.shape
+    # Kept from row to row: memory new for each would take as long as the sorting.
     ordered, smooth = (np.empty((columns, angles), np.float32) for _ in range(2))
     angle = np.empty((columns, angles), np.int32)
-    sort_columns(sinograms, row, ordered, angle)
-    sliding_median(ordered, size, smooth)
-    unsort_columns(smooth, angle, sinograms, row)
+
+    def remove(row: int, size: int) -> None:
+        sort_columns(sinograms, row, ordered, angle)
+        sliding_median(ordered, size, smooth)
+        unsort_columns(smooth, angle, sinograms, row)
+
+    return remove
 
 
-def _remove_by_profile(sinograms: np.ndarray, row: int, size: int) -> None:
-    profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
-    stripe = np.zeros((len(profiles), 1), np.float32)
-    smooth = np.empty_like(profiles)
-    for _ in range(_PASSES):
-        sliding_median(profiles - stripe, size, smooth)
-        stripe += _middle_mean(profiles - stripe - smooth)
-    _subtract(sinograms, row, stripe[:, 0])
+def _by_profile(sinograms: np.ndarray) -> Callable[[int, int], None]:
+    def remove(row: int, size: int) -> None:
+        profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
+        stripe = np.zeros((len(profiles), 1), np.float32)
+        smooth = np.empty_like(profiles)
+        for _ in range(_PASSES):
+            sliding_median(profiles - stripe, size, smooth)
+            stripe += _middle_mean(profiles - stripe - smooth)
+        _subtract(sinograms, row, stripe[:, 0])
+
+    return remove
 
 
 def _middle_mean(votes: np.ndarray) -> np.ndarray:
