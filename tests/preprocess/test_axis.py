@@ -141,6 +141,14 @@ def test_axis_in_a_sample_wider_than_the_field_of_view(theta):
     assert set(answer.by_method) == {"opposite", "wedge"}
 
 
+def test_sample_a_little_wider_than_the_field_of_view_is_not_pulled_to_its_middle():
+    theta = np.linspace(0, 360, 177)
+    discs = random_discs(150, 210, seed=812, radius=(0.1, 0.4))
+    answer = find_center(measured(discs, theta, 148, 65.8, peak=3.3), theta)
+    assert answer.confidence < 0.8 or answer.center_px == pytest.approx(65.8, abs=0.5)
+    assert abs(answer.center_px - 65.8) < 4 * answer.sd_px
+
+
 def test_centered_cylinder_has_an_axis_though_nothing_moves():
     cylinder = np.array([[0.0, 0.0, 100.0, 0.006]])
     answer = find_center(measured(cylinder, HALF_TURN, 300, 155.37), HALF_TURN)

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import erf, sqrt
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt
 
+from xct.preprocess.axis_answers import answers_cut, answers_inside
 from xct.preprocess.axis_checks import (
     check_half_acquisition,
     check_logarithm,
     checked_views,
     sample_cut,
 )
-from xct.preprocess.axis_mass import mass
-from xct.preprocess.axis_pairs import opposite, overlapping
+from xct.preprocess.axis_pairs import overlapping
 from xct.preprocess.axis_profile import Estimate
 from xct.preprocess.axis_sample import Sample, taken
-from xct.preprocess.axis_spectra import window
-from xct.preprocess.axis_wedge import wedge
 from xct.stages import stage
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
 LEAST_COLUMNS = 64
 LEAST_LEAD = 5.0
-NEAR_PX = 12.0
 LEAST_SD = 0.02
 # The bands of one static profile are few, and its stripes correlate: its sd comes out small.
-SD_FACTOR = {"opposite": 1.0, "wedge": 1.1, "profile": 1.6, "mass": 2.0}
+SD_FACTOR = {"opposite": 1.0, "wedge": 1.1, "profile": 2.0, "mass": 2.0}
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Center:
     Attributes
     ----------
     center_px : float
-        Column of the axis; 0 is the middle of the first pixel.
+        Column of the axis; 0 is the middle of the first pixel. NaN where no method answers.
     sd_px : float
         Standard deviation in pixels.
     confidence : float
@@ -117,8 +114,8 @@ def find_center(
     search = (middle - reach / sample.bin, middle + reach / sample.bin)
     cut = sample_cut(sample.views)
     _refuse_half_acquisition(sample, cut)
-    found = (_answers_cut if any(cut) else _answers)(sample, search)
-    found = {name: e for name, e in found.items() if np.isfinite(e.sd_px)}
+    found = (answers_cut if any(cut) else answers_inside)(sample, search)
+    found = {n: found[n] for n in SD_FACTOR if n in found and np.isfinite(found[n].sd_px)}
     return _combined(found, sample, search, reach, any(cut))
 
 
@@ -133,85 +130,6 @@ def _refuse_half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> None:
         check_half_acquisition(center, columns * sample.bin, cut, span)
 
 
-def _answers(sample: Sample, search: tuple[float, float]) -> dict[str, Estimate]:
-    """Each method's answer where the whole sample is in view.
-
-    First over the whole search range, then about the likely axis, under a window that lies
-    symmetrically about it and so cannot pull the answer towards the detector's middle.
-    """
-    columns = sample.columns
-    middle = (columns - 1) / 2
-    # Anywhere in view, the sample may reach from the axis to the farther edge.
-    farthest = max(middle - search[0], search[1] - middle) + columns / 2
-    first = found = _asked(sample, middle, columns * 0.54, farthest, search)
-    for _ in range(2 if first else 0):
-        start = max(found.values(), key=lambda estimate: estimate.lead).center_px
-        half = _half_width(start, columns)
-        found = _asked(sample, start, half, half, _near(start, search)) or found
-    found = {name: _led(e, first.get(name)) for name, e in found.items()}
-    center = mass(sample.views, sample.theta_deg, sample.stripe_sd)
-    return found if center is None else {**found, "mass": center}
-
-
-def _asked(
-    sample: Sample, center: float, half: float, outer: float, where: tuple[float, float]
-) -> dict[str, Estimate]:
-    weight = window(sample.columns, center, half)
-    pairs = opposite(sample.free, sample.theta_deg, weight, half, where)
-    moving, still = wedge(sample.few, sample.few_theta_deg, weight, outer, where)
-    # Over a full turn the pairs know the static profile better, free of stripes.
-    full = sample.theta_deg[-1] > 300
-    named = {"opposite": pairs, "wedge": moving, "profile": None if full else still}
-    return {name: e for name, e in named.items() if e is not None}
-
-
-def _half_width(center: float, columns: int) -> float:
-    """Half the widest window that lies symmetrically about a column."""
-    return max(min(center, columns - 1 - center), 4.0) + 0.5
-
-
-def _near(start: float, search: tuple[float, float]) -> tuple[float, float]:
-    return max(search[0], start - NEAR_PX), min(search[1], start + NEAR_PX)
-
-
-def _led(near: Estimate, first: Estimate | None) -> Estimate:
-    """Give an answer near the likely axis the lead that it had over the whole range."""
-    same = first is not None and abs(first.center_px - near.center_px) < 3 + 5 * near.sd_px
-    return replace(near, lead=first.lead if first is not None and same else 0.0)
-
-
-def _answers_cut(sample: Sample, search: tuple[float, float]) -> dict[str, Estimate]:
-    """Each method's answer where the sample leaves the field of view.
-
-    What is cut at the edge of a window is mirrored about the window's middle: an answer that
-    follows the window when it is moved is worth as much less.
-    """
-    pairs = overlapping(sample.free, sample.theta_deg, search)
-    if pairs is None:
-        return {}
-    start = pairs.center_px
-    step = max(2.0, sample.columns / 50)
-    answers = []
-    for center in (start - step, start, start + step):
-        half = _half_width(center, sample.columns)
-        weight = window(sample.columns, center, half)
-        # Beyond the window there is more sample, which moves faster.
-        place = (weight, 2 * half, _near(start, search))
-        answers.append(wedge(sample.few, sample.few_theta_deg, *place, cut=True)[0])
-    left, here, right = answers
-    if left is None or here is None or right is None:
-        return {"opposite": pairs}
-    follows = (right.center_px - left.center_px) / (2 * step)
-    own = 1.0 - min(max(follows, 0.0), 0.95)
-    pulled = (here.center_px - start) * (1 / own - 1)
-    still = Estimate(
-        here.center_px + pulled,
-        float(np.hypot(here.sd_px / own, pulled / 2)),
-        min(here.lead, pairs.lead) * own,
-    )
-    return {"opposite": pairs, "wedge": still}
-
-
 def _combined(
     found: dict[str, Estimate],
     sample: Sample,
@@ -220,7 +138,13 @@ def _combined(
     cut: bool,
 ) -> Center:
     """Weighted mean of the methods that agree; the confidence says how many and how well."""
-    sd = {name: sqrt((SD_FACTOR[name] * e.sd_px) ** 2 + LEAST_SD**2) for name, e in found.items()}
+    # What was interpolated across missing angles grows with their square.
+    gap = {"wedge": 1.0, "profile": 0.5}
+    least = 5e-5 * sample.missing_deg**2 * sample.columns
+    sd = {
+        name: sqrt((SD_FACTOR[name] * e.sd_px) ** 2 + LEAST_SD**2 + (gap.get(name, 0) * least) ** 2)
+        for name, e in found.items()
+    }
     trusted = {name: _trust(e, name) for name, e in found.items()}
     chosen = _agreeing(found, sd, trusted)
     center, spread = _mean(chosen, found, sd)
@@ -237,7 +161,7 @@ def _combined(
         by_method_sd={name: value * sample.bin for name, value in sd.items()},
         method=" + ".join(chosen),
         search_px=reach,
-        at_edge=not search[0] + 1 < center < search[1] - 1,
+        at_edge=bool(center <= search[0] + 1 or center >= search[1] - 1),
     )
 
 
@@ -290,7 +214,7 @@ def _confidence(
     """Probability of an error below half a pixel, if the place is right at all."""
     right = 1.0 - float(np.prod([1.0 - trusted[name] for name in chosen]))
     if len(chosen) < 2:
-        right = min(right, 0.75)
+        right = min(right, 0.65)
     for name in set(found) - set(chosen):
         right *= 1.0 - 0.5 * trusted[name] * min(1.0, 0.25 / sd[name])
     return right * erf(0.5 / (sqrt(2) * sd_px)) if np.isfinite(sd_px) else 0.0

@@ -100,6 +100,17 @@ def sample_cut(views: np.ndarray) -> tuple[bool, bool]:
     return found[0], found[1]
 
 
+def flat_beside(views: np.ndarray) -> bool:
+    """Whether the mean over all angles is level at both edges, as it is where nothing absorbs."""
+    profile = views.mean(axis=(0, 1), dtype=np.float64)
+    margin = max(2, profile.size // 50)
+    rise = (
+        profile[:margin].mean() - profile[margin : 3 * margin].mean(),
+        profile[-margin:].mean() - profile[-3 * margin : -margin].mean(),
+    )
+    return bool(max(abs(side) for side in rise) < 0.045 * np.ptp(profile))
+
+
 def check_half_acquisition(
     center_px: float, columns: int, cut: tuple[bool, bool], span_deg: float
 ) -> None:

@@ -87,9 +87,13 @@ def overlapping(
     """
     columns = views.shape[-1]
     first, second = exact_pairs(views, theta_deg)
+    turned = 0.0
     if not len(first):
-        if 180.0 - (theta_deg[-1] - theta_deg[0]) > LONGEST_GAP_DEG:
+        missing = 180.0 - float(theta_deg[-1] - theta_deg[0])
+        if missing > LONGEST_GAP_DEG:
             return None
+        # In the angle that misses, the sample has moved: at the edge of view by the arc.
+        turned = 0.1 * np.deg2rad(missing) * columns / 2
         first, second = views[:1], views[-1:]
     # Structure of some 1/8 of the width and less; what is wider hangs on the detector's edge.
     one, other = (
@@ -129,7 +133,7 @@ def overlapping(
     if bend <= 0:
         return Estimate(float(center[best]), np.inf, lead)
     shift = float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) / 2
-    return Estimate(float(center[best]) + shift, float(0.5 / np.sqrt(bend)), lead)
+    return Estimate(float(center[best]) + shift, float(np.hypot(0.5 / np.sqrt(bend), turned)), lead)
 
 
 def _compared(

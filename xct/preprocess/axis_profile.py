@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+VALLEYS_PX = 12.0
 LEAST_COUNT = 24  # complex numbers in a band of frequencies: its noise is known to 20 %
 
 
@@ -106,8 +107,13 @@ def most_likely(agreement: Agreement, low: float, high: float) -> Estimate | Non
     elsewhere = np.abs(centers - centers[first]) > max(3.0, 6 * sd)
     slope, bend = _slopes(together, float(centers[first]))
     spread = max(1.0, float(np.sum(slope**2)) / bend) if bend > 0 else np.inf
-    lead = (misfit[elsewhere].min() - misfit[first]) / spread if elsewhere.any() else 0.0
-    return Estimate(center, sd, float(lead))
+    behind = (misfit - misfit[first]) / spread
+    lead = behind[elsewhere].min() if elsewhere.any() else 0.0
+    # A profile with several valleys is less sure than the curvature of its deepest one.
+    near = np.abs(centers - centers[first]) <= VALLEYS_PX
+    likely = np.exp(-behind[near])
+    rms = np.sqrt(np.average((centers[near] - centers[first]) ** 2, weights=likely))
+    return Estimate(center, max(sd, float(rms)), float(lead))
 
 
 def _ranges(count: np.ndarray) -> list[tuple[int, int]]:

@@ -48,6 +48,12 @@ class Sample:
         """The views without fixed stripes."""
         return np.asarray(self.views - stripes(self.views))
 
+    @cached_property
+    def missing_deg(self) -> float:
+        """What the angles miss of half a turn, beyond the usual step."""
+        step = float(np.median(np.diff(self.theta_deg)))
+        return max(0.0, 180.0 - float(self.theta_deg[-1]) - 1.5 * step)
+
     @property
     def columns(self) -> int:
         """Columns after binning."""
