@@ -16,7 +16,15 @@ import yaml
 import zarr
 
 import xct
-from tests.scans import CENTER_PX, COLUMNS, DISCS, PIXEL_SIZE_UM, ROWS, write_dxchange
+from tests.scans import (
+    CENTER_PX,
+    COLUMNS,
+    DISCS,
+    PIXEL_SIZE_UM,
+    ROWS,
+    line_integrals,
+    write_dxchange,
+)
 from xct.cli import execute
 from xct.phantom.discs import draw_discs
 
@@ -182,16 +190,7 @@ def start(config, *more):
 def long_config(tmp_path_factory):
     """A run of many slabs, long enough to be interrupted."""
     folder = tmp_path_factory.mktemp("long")
-    from tests.scans import line_integrals
-
-    scan = write_dxchange(
-        folder / "scan.h5",
-        line_integrals(
-            rows=160,
-            columns=128,
-            angles=180,
-        ),
-    )
+    scan = write_dxchange(folder / "scan.h5", line_integrals(rows=160))
     path = folder / "config.yaml"
     text = f"scan: {{file: {scan}}}\ncell: {{name: x}}\noutput: whole\nrun: {{workers: 1}}\n"
     path.write_text(text)

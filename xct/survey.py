@@ -72,15 +72,17 @@ class Survey:
         with self.slabs.meter.step(step.name):
             center = step.stage(sample, step.settings)
         count = sum(stop - first for first, stop in rows)
+        if not np.isfinite(center.center_px):
+            raise RunError(
+                "find_center: no method finds the rotation axis; give it by scan.center_px"
+            )
         found = {
             "value": float(center.center_px),
             "sd": float(center.sd_px),
             "n": count,
             "unit": "px",
             "confidence": float(center.confidence),
-            "method": "mean of methods"
-            if len(center.by_method) > 1
-            else next(iter(center.by_method)),
+            "method": center.method,
             "by_method": {name: float(value) for name, value in center.by_method.items()},
         }
         middle = sample["line_integrals"][:, count // 2]
