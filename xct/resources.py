@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-import numpy as np
 import psutil
 
 from xct.config import RunSection
@@ -17,11 +16,12 @@ from xct.io.volume import GRANULE
 
 GIB = 2**30
 _BASE = 0.5 * GIB  # interpreter, libraries, compiled kernels
-_COPIES = 3  # of a slab's line integrals while a stage works on it
+_COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
 _MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
-# Seconds on one core, measured: per value of preprocessing, per multiply-add of gridding.
-_SECONDS_PER_VALUE = 60e-9
-_SECONDS_PER_SAMPLE = 25e-9
+# Measured on one core: preprocessing and gridding by value, writing by voxel; start and survey.
+_SECONDS_PER_VALUE = 105e-9
+_SECONDS_PER_VOXEL = 20e-9
+_SECONDS_AT_LEAST = 6.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,14 @@ def available_memory() -> int:
     return min(limits)
 
 
-def fbp_bytes(angles: int, columns: int) -> int:
-    """Memory that `fbp` takes beyond its input for one batch of 16 slices."""
-    spectrum = angles * 2 * columns * GRANULE * 4
-    grid = (1.5 * columns) ** 2 * GRANULE * 4
-    geometry = angles * 1.5 * columns * 12
-    return int(spectrum + grid + geometry)
+def slab_bytes(shape: tuple[int, int, int], height: int, overlap: int) -> float:
+    """Peak memory of one slab: in preprocessing, in `fbp`, or in writing, whichever is most."""
+    angles, rows, columns = shape
+    seen = angles * columns * min(height + 2 * overlap, rows) * 4
+    own = angles * columns * height * 4
+    slices = height * columns**2 * 4
+    spectra_and_grid = GRANULE * 4 * (angles * 1.6 * columns + (1.25 * columns) ** 2)
+    return max(_COPIES * seen, own + spectra_and_grid + slices, 3.2 * slices)
 
 
 def share_out(
@@ -101,23 +103,21 @@ def share_out(
     limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
     cores = len(os.sched_getaffinity(0))
 
-    def slab_bytes(height: int) -> float:
-        seen = min(height + 2 * overlap, rows)
-        values = angles * columns * seen * 4 * _COPIES
-        return values + fbp_bytes(angles, columns) + 3 * 4 * height * columns**2
+    def needed(height: int) -> float:
+        return slab_bytes(shape, height, overlap)
 
     wanted = cores if run.workers == "auto" else run.workers
     room = limit - _BASE
     least = min(GRANULE, rows)
-    if slab_bytes(least) > room:
+    if needed(least) > room:
         raise ConfigError(
-            f"memory: one slab of {least} rows needs {(slab_bytes(least) + _BASE) / GIB:.1f} GiB, "
+            f"memory: one slab of {least} rows needs {(needed(least) + _BASE) / GIB:.1f} GiB, "
             f"but run.memory_gib allows {limit / GIB:.1f} GiB; allow more, raise scan.bin, or cut "
             "columns by scan.roi"
         )
-    workers = max(1, min(wanted, int(room // slab_bytes(least)), ceil(rows / GRANULE)))
+    workers = max(1, min(wanted, int(room // needed(least)), ceil(rows / GRANULE)))
     heights = range(GRANULE, _MOST_ROWS + 1, GRANULE)
-    fitting = [h for h in heights if workers * slab_bytes(h) <= room] or [GRANULE]
+    fitting = [h for h in heights if workers * needed(h) <= room] or [GRANULE]
     even = ceil(rows / workers / GRANULE) * GRANULE  # no worker idle on a small scan
     height = min(fitting[-1], even)
     voxel_bytes = 2 if run.dtype == "uint16" else 4
@@ -126,7 +126,7 @@ def share_out(
         slab_rows=height,
         workers=workers,
         threads=max(1, cores // workers),
-        memory_bytes=int(_BASE + workers * slab_bytes(height)),
+        memory_bytes=int(_BASE + workers * needed(height)),
         disk_bytes=int(rows * columns**2 * voxel_bytes * 8 / 7) + temporary,
         temporary_bytes=temporary,
         seconds=_seconds(angles, rows, columns, cores),
@@ -134,10 +134,8 @@ def share_out(
 
 
 def _seconds(angles: int, rows: int, columns: int, cores: int) -> float:
-    values = angles * rows * columns
-    gridding = values * 2 * _SECONDS_PER_SAMPLE
-    transforms = rows * columns**2 * np.log2(max(columns, 2)) * 2e-9
-    return float(5 + (values * _SECONDS_PER_VALUE + gridding + transforms) / cores)
+    work = angles * rows * columns * _SECONDS_PER_VALUE + rows * columns**2 * _SECONDS_PER_VOXEL
+    return _SECONDS_AT_LEAST + work / cores
 
 
 def free_disk(path: Path) -> int:
