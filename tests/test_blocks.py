@@ -63,6 +63,8 @@ def raw_scan():
         "darks": darks.round().astype(np.uint16),
         "projection_time": projection_time,
         "flat_time": flat_time,
+        "projection_dose": np.linspace(0.9, 1.1, len(projection_time)),
+        "flat_dose": np.linspace(0.9, 1.1, len(flat_time)),
         "theta_deg": theta_deg,
         "center_px": np.full(ROWS, CENTER),
         "pixel_size_um": 1.3,

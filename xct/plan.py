@@ -140,6 +140,7 @@ def open_scan(config: Config) -> Scan:
 
 def _given(config: Config) -> list[str]:
     given = ["projections", "darks", "projection_time", "flat_time", *_FACTS]
+    given += ["projection_dose", "flat_dose"]
     return [*given, "center_px"] if config.scan.center_px is not None else given
 
 

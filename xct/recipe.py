@@ -161,6 +161,11 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
     for number, step in enumerate(steps):
         missing = [name for name in step.stage.needs if name not in here]
         complaints += [_explain_missing(name, step, number, steps, here) for name in missing]
+        if not step.stage.sample and "row" not in step.stage.cut:
+            complaints.append(
+                f"{step.place}: cannot be cut along rows, so it cannot run slab by slab; use it "
+                "in a notebook"
+            )
         here.add(step.stage.gives)
         later = steps[number + 1 :]
         if number + 1 < len(steps) and not any(step.stage.gives in s.stage.data for s in later):

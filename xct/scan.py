@@ -41,7 +41,7 @@ class Scan:
         Which way the stage turned.
     center_px : float or None
         Rotation axis in cropped and binned columns, where the user gives it.
-    ring_current_ma : ndarray, shape (angle,), or None
+    ring_current_ma, flat_ring_current_ma : ndarray, shape (angle,) and (frame,), or None
         Ring current while each projection was taken.
     flat_exposure_ratio : float
         Exposure of a projection over that of a flat: flats, less darks, are to be multiplied
@@ -70,6 +70,7 @@ class Scan:
     rotation: Rotation = "positive"
     center_px: float | None = None
     ring_current_ma: np.ndarray | None = None
+    flat_ring_current_ma: np.ndarray | None = None
     flat_exposure_ratio: float = 1.0
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -88,6 +89,28 @@ class Scan:
     def voxel_size_um(self) -> float | None:
         """Edge of a voxel: the unbinned effective pixel, times `bin`."""
         return None if self.pixel_size_um is None else self.pixel_size_um * self.bin
+
+    @property
+    def projection_dose(self) -> np.ndarray | None:
+        """Dose of each projection in units of the mean one; None where nothing tells them apart."""
+        return self._doses()[0]
+
+    @property
+    def flat_dose(self) -> np.ndarray | None:
+        """Dose of each flat in units of the mean projection: ring current × exposure."""
+        return self._doses()[1]
+
+    def _doses(self) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        current, flat_current = self.ring_current_ma, self.flat_ring_current_ma
+        if current is None or flat_current is None or self.flats is None:
+            if self.flats is None or self.flat_exposure_ratio == 1:
+                return None, None
+            flat_dose = np.full(self.flats.shape[0], 1 / self.flat_exposure_ratio)
+            return np.ones(self.projections.shape[0]), flat_dose
+        if not (np.isfinite(current).all() and np.isfinite(flat_current).all()):
+            return None, None  # a reader's note says for how many frames it is not known
+        mean = current.mean()
+        return current / mean, flat_current / mean / self.flat_exposure_ratio
 
     def missing(self) -> list[str]:
         """Name the facts that `fbp` needs and nothing says."""
@@ -255,6 +278,7 @@ def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None)
         rotation=rotation,
         center_px=center_px,
         ring_current_ma=raw.ring_current_ma,
+        flat_ring_current_ma=raw.flat_ring_current_ma,
         flat_exposure_ratio=raw.flat_exposure_ratio,
         origin=origin,
         notes=raw.notes,

@@ -76,6 +76,9 @@ def plan_text(plan: Plan) -> str:
     if theta is not None:
         steps = np.abs(np.diff(theta))
         lines.append(f"  angles: {angles}, median step {np.median(steps):.4g}°")
+    if scan.projection_dose is not None:
+        spread = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
+        lines.append(f"  counts are scaled to one dose; that of projections varies by {spread:.1%}")
     lines.append(f"steps: {' → '.join(step.name for step in plan.steps)}")
     if "find_center" in [step.name for step in plan.steps] and scan.center_px is not None:
         lines.append(f"find_center is skipped: scan.center_px = {scan.center_px:g}")

@@ -106,6 +106,8 @@ class Slabs:
             "darks": None if scan.darks is None else scan.darks.read(rows=rows),
             "projection_time": scan.projection_time,
             "flat_time": scan.flat_time,
+            "projection_dose": scan.projection_dose,
+            "flat_dose": scan.flat_dose,
             "theta_deg": scan.theta_deg,
             "pixel_size_um": scan.voxel_size_um,
             "energy_kev": scan.energy_kev,

@@ -24,6 +24,8 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "darks": (("frame", "row", "column"), "counts"),
     "projection_time": (("angle",), "s, or frames where the file has no clock"),
     "flat_time": (("frame",), "on the clock of projection_time"),
+    "projection_dose": (("angle",), "mean dose of a projection"),
+    "flat_dose": (("frame",), "mean dose of a projection"),
     "theta_deg": (("angle",), "degrees"),
     "transmission": (("angle", "row", "column"), "1"),
     "line_integrals": (("angle", "row", "column"), "1"),

@@ -39,6 +39,34 @@ def test_every_type_of_counts_is_taken(dtype):
     np.testing.assert_allclose(flat_field(projections, flats, darks), [[[0.25, 0.5, 0.75]]])
 
 
+def test_frames_of_another_dose_give_the_same_transmission(beam):
+    """A top-up of the ring, or flats with another exposure, must not look like absorption."""
+    flat, dark = beam
+    projection_dose, flat_dose = np.array([1.0, 0.8, 1.2]), np.array([2.0, 0.5])
+    projections = np.stack([counts(0.4 * dose, flat, dark) for dose in projection_dose])
+    flats = np.stack([counts(dose, flat, dark) for dose in flat_dose])
+    answer = flat_field(
+        projections,
+        flats,
+        dark[None],
+        projection_dose=projection_dose,
+        flat_dose=flat_dose,
+    )
+    np.testing.assert_allclose(answer, 0.4, atol=1e-5)
+
+
+def test_a_lost_beam_is_named_by_its_frame(beam):
+    flat, dark = beam
+    with pytest.raises(ValueError, match=r"projection 1 and 0 others have a dose of 0"):
+        flat_field(
+            np.stack([flat] * 2),
+            flat[None],
+            dark[None],
+            projection_dose=np.array([1.0, 0.0]),
+            flat_dose=np.ones(1),
+        )
+
+
 def test_combining_frames_means_what_its_name_says(beam):
     flat, dark = beam
     gain = np.array([1.0, 1.0, 1.1, 1.2, 9.0])  # the last frame holds a zinger everywhere

@@ -201,10 +201,11 @@ def _write_nxtomo(file: h5py.File, scan: Scan) -> None:
         _put(file, f"{detector}/count_time", times)
     _put(file, f"{detector}/distance", scan.distance_mm, "mm")
     _put(file, "/entry/instrument/beam/incident_energy", scan.energy_kev, "keV")
-    _put_per_frame(file, "/entry/sample/rotation_angle", scan.theta_deg, kinds, "degree")
+    _put_per_frame(file, "/entry/sample/rotation_angle", (scan.theta_deg, None), kinds, "degree")
     if scan.ring_current_ma is not None:
         _group(file, "/entry/control", "NXmonitor")
-        _put_per_frame(file, "/entry/control/data", scan.ring_current_ma, kinds, "mA")
+        currents = (scan.ring_current_ma, scan.flat_ring_current_ma)
+        _put_per_frame(file, "/entry/control/data", currents, kinds, "mA")
     for name, target in (
         ("data", f"{detector}/data"),
         ("image_key", f"{detector}/image_key"),
@@ -222,13 +223,19 @@ def _group(file: h5py.File, path: str, kind: str) -> h5py.Group:
 
 
 def _put_per_frame(
-    file: h5py.File, path: str, values: np.ndarray | None, kinds: np.ndarray, units: str
+    file: h5py.File,
+    path: str,
+    values: tuple[np.ndarray | None, np.ndarray | None],
+    kinds: np.ndarray,
+    units: str,
 ) -> None:
-    """Write what is known of projections for every frame: NaN for flats and darks."""
-    if values is None:
+    """Write what is known of projections and of flats for every frame: NaN where it is not."""
+    if values[0] is None:
         return
     every = np.full(len(kinds), np.nan)
-    every[kinds == 0] = values
+    for kind, known in enumerate(values):
+        if known is not None:
+            every[kinds == kind] = known
     _put(file, path, every, units)
 
 

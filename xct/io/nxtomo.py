@@ -49,6 +49,7 @@ def read(path: Path, request: Request) -> Raw:
         frames = source.frames(layout.data)
         keys = _keys(source, layout, frames)
         clock = _clock(source, layout, keys)
+        current = _ring_current(source, layout, keys)
         stacks = {
             kind: Stack(frames, index, None if clock is None else clock[index])
             for kind, index in (
@@ -63,7 +64,8 @@ def read(path: Path, request: Request) -> Raw:
             pixel_size_um=_pixel_size_um(source, layout),
             energy_kev=source.fact("energy_kev", "keV", *_below(layout.groups, _ENERGY)),
             distance_mm=source.fact("distance_mm", "mm", *_detector(layout, "distance")),
-            ring_current_ma=_ring_current(source, layout, keys),
+            ring_current_ma=None if current is None else current[keys == 0],
+            flat_ring_current_ma=None if current is None else current[keys == 1],
             files=source.files,
             origin=source.origin,
             notes=tuple(source.notes),
@@ -180,7 +182,7 @@ def _ring_current(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarra
         values = None if factor is None else source.array(path)
         if values is not None and factor is not None and values.size == len(keys):
             source.origin["ring_current_ma"] = f"{path} ({source.unit(path)})"
-            return np.asarray(values.reshape(-1)[keys == 0] * factor, np.float64)
+            return np.asarray(values.reshape(-1) * factor, np.float64)
     return None
 
 

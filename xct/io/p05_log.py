@@ -31,6 +31,7 @@ class _Old:
     time: np.ndarray | None
     theta_deg: np.ndarray | None = None
     current_ma: np.ndarray | None = None
+    flat_current_ma: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -73,6 +74,7 @@ def read_old(file: Path, request: Request) -> Raw:
         old.notes.append(f"{file}: {note}")
     raw = Raw("p05", (file, *old.files), stacks["projections"], stacks.get("flats"), darks)
     given: dict[str, object] = {**facts, "ring_current_ma": old.current_ma}
+    given["flat_ring_current_ma"] = old.flat_current_ma
     if old.theta_deg is not None:
         given["theta_deg"] = old.theta_deg
     origin = {name: str(file) for name, value in given.items() if value is not None}
@@ -145,6 +147,8 @@ def _as_logged(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
     if old.theta_deg is None:
         old.theta_deg = log.angles(len(projections))
     old.current_ma = _known(projections, "current_ma")
+    flats = [frame for frame in frames if frame.kind == "flats"]
+    old.flat_current_ma = _known(flats, "current_ma")
     return old
 
 

@@ -72,7 +72,7 @@ def read_nexus(file: Path, request: Request) -> Raw:
             raise ScanError(*nexus.complaints, *complaints)
         pixel_um = _pixel_size_um(source)
         _note_stage(nexus, pixel_um)
-        current = _ring_current(nexus)
+        current, flat_current = _ring_current(nexus)
         darks = stacks.get("darks")
         if darks is not None and (note := empty_darks(darks.frames)):
             source.note(f"{file}: {note}")
@@ -87,6 +87,7 @@ def read_nexus(file: Path, request: Request) -> Raw:
             energy_kev=_fact(source, "energy_kev", _ENERGIES, "keV", 1e-3),
             distance_mm=_fact(source, "distance_mm", _DISTANCES, "mm", 1.0, least=0.0),
             ring_current_ma=current,
+            flat_ring_current_ma=flat_current,
             origin=dict(source.origin),
             notes=tuple(source.notes),
         )
@@ -208,32 +209,39 @@ def _note_stage(nexus: _Nexus, pixel_um: float | None) -> None:
         )
 
 
-def _ring_current(nexus: _Nexus) -> np.ndarray | None:
-    """Find the ring current of each projection."""
+def _ring_current(nexus: _Nexus) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Find the ring current of each projection and of each flat."""
     source = nexus.source
     reading_ms, reading_ma = (source.array(f"{_CURRENT}/{name}") for name in ("time", "value"))
     if nexus.time_ms is None or reading_ms is None or reading_ma is None or not reading_ms.size:
-        return None
+        return None, None
     if reading_ms.size != reading_ma.size:
         source.note(
             f"{nexus.file}: the ring current is left out: {reading_ms.size} times, but "
             f"{reading_ma.size} values"
         )
-        return None
+        return None, None
     exposures = (source.number(f"{camera}/exptime", least=0.0) for camera in _CAMERAS)
     exposure_ms = next((value for value in exposures if value is not None), None)
-    projections = nexus.keys == KINDS["projections"]
-    current = mean_current_ma(
-        nexus.time_ms[projections], exposure_ms, reading_ms.reshape(-1), reading_ma.reshape(-1)
+    current, flat_current = (
+        mean_current_ma(
+            nexus.time_ms[nexus.keys == KINDS[kind]],
+            exposure_ms,
+            reading_ms.reshape(-1),
+            reading_ma.reshape(-1),
+        )
+        for kind in ("projections", "flats")
     )
     unknown = int(np.isnan(current).sum())
     if unknown == len(current):
         source.note(f"{nexus.file}: {_CURRENT} holds no reading from the time of the projections")
-        return None
+        return None, None
+    unknown += int(np.isnan(flat_current).sum())
     if unknown:
         source.note(
-            f"{nexus.file}: the ring current is not known for {unknown} of {len(current)} "
-            "projections, which lie before the first reading or after the last"
+            f"{nexus.file}: the ring current is not known for {unknown} of "
+            f"{len(current) + len(flat_current)} projections and flats, which lie before the "
+            "first reading or after the last; counts are not scaled by it"
         )
     source.origin["ring_current_ma"] = _CURRENT
-    return current
+    return current, flat_current

@@ -27,7 +27,8 @@ class Stack:
 class Raw:
     """Everything that the files of one scan say. None: they do not say it.
 
-    `ring_current_ma` has one value per projection. `flat_exposure_ratio` is the exposure of a
+    `ring_current_ma` has one value per projection, `flat_ring_current_ma` one per flat, both NaN
+    where it is not known. `flat_exposure_ratio` is the exposure of a
     projection over that of a flat.
     """
 
@@ -41,6 +42,7 @@ class Raw:
     energy_kev: float | None = None
     distance_mm: float | None = None
     ring_current_ma: np.ndarray | None = None
+    flat_ring_current_ma: np.ndarray | None = None
     flat_exposure_ratio: float = 1.0
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -26,6 +26,8 @@ def flat_field(
     darks: np.ndarray | None = None,
     projection_time: np.ndarray | None = None,
     flat_time: np.ndarray | None = None,
+    projection_dose: np.ndarray | None = None,
+    flat_dose: np.ndarray | None = None,
     *,
     combine: Combine = "mean",
     in_time: InTime = "interpolated",
@@ -47,6 +49,9 @@ def flat_field(
     projection_time, flat_time : ndarray, shape (angle,) and (frame,), optional
         When each frame was taken, on a common clock. Blocks of flats are found from them, see
         `blocks_of_flats`. Without them all flats are one block.
+    projection_dose, flat_dose : ndarray, shape (angle,) and (frame,), optional
+        Dose of each frame, ring current × exposure, in one unit: counts above the dark are
+        divided by it. All doses are the same unless given.
     combine : {"mean", "median", "trimmed"}, optional
         How the frames of a block become one: mean, median, or the mean without the largest and
         the smallest tenth (at least one of each), which a zinger cannot move.
@@ -78,11 +83,27 @@ def flat_field(
     blocks = [np.arange(len(flats))]
     if times is not None and in_time != "constant":
         blocks = blocks_of_flats(*times)
+    if flat_dose is not None and projection_dose is not None:
+        _check_doses(projection_dose, flat_dose)
+        flats = (flats - dark) / np.asarray(flat_dose, np.float32)[:, None, None] + dark
     gains = np.stack([combine_frames(flats, block, combine) for block in blocks]) - dark
     _check_values(dark, gains)
     _mark_dead(gains, min_gain, dark)
     lower, share = place_in_time(times, blocks, in_time, len(projections))
-    return _divide(projections, dark, gains, lower, share)
+    transmission = _divide(projections, dark, gains, lower, share)
+    if flat_dose is not None and projection_dose is not None:
+        transmission /= np.asarray(projection_dose, np.float32)[:, None, None]
+    return transmission
+
+
+def _check_doses(projection_dose: np.ndarray, flat_dose: np.ndarray) -> None:
+    for name, dose in (("projection", projection_dose), ("flat", flat_dose)):
+        lost = np.flatnonzero(~(np.asarray(dose) > 0))
+        if lost.size:
+            raise ValueError(
+                f"{name} {lost[0]} and {lost.size - 1} others have a dose of "
+                f"{np.asarray(dose)[lost[0]]:g}: the beam was lost; leave these frames out"
+            )
 
 
 def _check_frames(
