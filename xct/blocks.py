@@ -158,6 +158,79 @@ def each(
         return list(get(graph, keys, num_workers=workers))
 
 
+@dataclass
+class _Parcel:
+    """Something handed from one task to the next, which takes it out: Dask keeps no copy."""
+
+    content: Any
+
+    def take(self) -> Any:
+        content, self.content = self.content, None
+        return content
+
+
+def in_line(
+    read: Callable[[Any], Any],
+    compute: Callable[[Any, Any], Any],
+    write: Callable[[Any, Any], T],
+    blocks: Sequence[Any],
+    *,
+    workers: int,
+    done: Callable[[T], None],
+) -> None:
+    """Read, compute and write blocks in Dask's threads, so that the three overlap.
+
+    One block is read ahead and `workers` are computed while others are written: what a task
+    waits for in the graph keeps the blocks in memory to ``workers + 2``.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(block)`` gives what `compute` needs.
+    compute : callable
+        ``compute(block, what was read)`` gives what is to be written.
+    write : callable
+        ``write(block, what was computed)``; its answer is passed on.
+    blocks : sequence
+        In the order in which they should start.
+    workers : int
+        Blocks computed at the same time.
+    done : callable
+        Called with the answer of each `write`, from one thread.
+    """
+
+    def reading(block: Any, *_: Any) -> _Parcel:
+        return _Parcel(read(block))
+
+    def computing(block: Any, parcel: _Parcel, *_: Any) -> _Parcel:
+        return _Parcel(compute(block, parcel.take()))
+
+    def writing(block: Any, parcel: _Parcel) -> T:
+        return write(block, parcel.take())
+
+    count = len(blocks)
+
+    def key(task: str, number: int) -> list[str]:
+        # Dask starts equal tasks from the last name: count down.
+        return [f"{task}-{count - number:08d}"] if number >= 0 else []
+
+    graph: dict[str, Any] = {}
+    for n, block in enumerate(blocks):
+        room = key("write", n - workers - 2)
+        graph[key("read", n)[0]] = (reading, block, *key("read", n - 1), *room)
+        turn = key("compute", n - workers)
+        graph[key("compute", n)[0]] = (computing, block, *key("read", n), *turn)
+        graph[key("write", n)[0]] = (writing, block, *key("compute", n))
+
+    def finished(name: str, value: T, *_: Any) -> None:
+        if name.startswith("write"):
+            done(value)
+
+    written = [key("write", n)[0] for n in range(count)]
+    with Callback(posttask=finished):  # type: ignore[no-untyped-call]
+        get(graph, written, num_workers=workers + 2)
+
+
 def lazily(read: Callable[[Any], np.ndarray], array: Any) -> Any:
     """Give a Dask array whose blocks are read from a chunked array on demand.
 

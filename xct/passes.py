@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from xct.blocks import Block, cut, each
+from xct.blocks import Block, cut, each, in_line
 from xct.folder import OutputFolder
 from xct.io import by_rows
 from xct.io.volume import Coding
@@ -93,7 +94,7 @@ def open_frames(job: Job) -> Scan:
         progress.step(f"{block.kind} {block.first}–{block.stop - 1}")
 
     left = [block for block in blocks if block.number not in done]
-    each(one, left, workers=job.plan.resources.workers, done=finished)
+    each(one, left, workers=job.plan.resources.workers + 1, done=finished)
     progress.close()
     return by_rows.reopen(scan, path)
 
@@ -118,8 +119,15 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
     left = _unfinished(blocks, done)
     progress = Progress("slabs", len(blocks), len(blocks) - len(left))
 
-    def one(block: Block) -> Block:
-        found, counts = slabs.run(block.first, block.stop, products.wanted, steps)
+    def read(block: Block) -> dict[str, Any]:
+        return slabs.read(block.first, block.stop, steps)
+
+    def compute(block: Block, quantities: dict[str, Any]) -> Any:
+        with job.meter.step("compute"):
+            return slabs.compute(block.first, block.stop, quantities, products.wanted, steps)
+
+    def write(block: Block, computed: Any) -> Block:
+        found, counts = computed
         with job.meter.step("write"):
             beyond = products.store(block.first, found)
         note: dict[str, Any] = {"stop": block.stop, "counts": counts, "beyond": beyond}
@@ -131,8 +139,23 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
         folder.note("meter", job.metered())
         progress.step(f"rows {block.first}–{block.stop - 1}")
 
-    each(one, left, workers=plan.resources.workers, done=finished)
+    workers = plan.resources.workers
+    before, start = dict(job.meter.seconds), time.monotonic()
+    in_line(read, compute, write, left, workers=workers, done=finished)
     progress.close()
+    if left:
+        seconds = time.monotonic() - start
+        log.info("%s", _waits(before, job.meter.seconds, seconds, workers))
+
+
+def _waits(
+    before: Mapping[str, float], after: Mapping[str, float], seconds: float, workers: int
+) -> str:
+    """Say how long reading, computing and writing waited for each other, and which was slowest."""
+    busy = {name: after[name] - before.get(name, 0.0) for name in ("read", "compute", "write")}
+    busy["compute"] /= workers
+    waited = ", ".join(f"{n} waited {max(seconds - b, 0):.1f} s" for n, b in busy.items())
+    return f"slabs took {seconds:.1f} s: {waited}; limited by: {max(busy, key=lambda n: busy[n])}"
 
 
 def _unfinished(blocks: Sequence[Block], done: dict[int, Any]) -> list[Block]:

@@ -18,6 +18,7 @@ GIB = 2**30
 _BASE = 0.5 * GIB  # interpreter, libraries, compiled kernels
 _COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
 _MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
+_THREADS = 8  # of one slab: beyond that, another slab at the same time gains more
 # Measured on one core: preprocessing and gridding by value, writing by voxel; start and survey.
 _SECONDS_PER_VALUE = 105e-9
 _SECONDS_PER_VOXEL = 20e-9
@@ -103,10 +104,12 @@ def share_out(
     limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
     cores = len(os.sched_getaffinity(0))
 
-    def needed(height: int) -> float:
-        return slab_bytes(shape, height, overlap)
+    def needed(height: int, workers: int = 1) -> float:
+        read_ahead = angles * columns * min(height + 2 * overlap, rows) * 4
+        being_written = 3.2 * 4 * height * columns**2
+        return workers * slab_bytes(shape, height, overlap) + read_ahead + being_written
 
-    wanted = cores if run.workers == "auto" else run.workers
+    wanted = ceil(cores / _THREADS) if run.workers == "auto" else run.workers
     room = limit - _BASE
     least = min(GRANULE, rows)
     if needed(least) > room:
@@ -115,10 +118,11 @@ def share_out(
             f"but run.memory_gib allows {limit / GIB:.1f} GiB; allow more, raise scan.bin, or cut "
             "columns by scan.roi"
         )
-    workers = max(1, min(wanted, int(room // needed(least)), ceil(rows / GRANULE)))
+    possible = [n for n in range(1, wanted + 1) if needed(least, n) <= room]
+    workers = max(1, min(possible[-1], ceil(rows / GRANULE)))
     heights = range(GRANULE, _MOST_ROWS + 1, GRANULE)
-    fitting = [h for h in heights if workers * needed(h) <= room] or [GRANULE]
-    even = ceil(rows / workers / GRANULE) * GRANULE  # no worker idle on a small scan
+    fitting = [h for h in heights if needed(h, workers) <= room] or [GRANULE]
+    even = ceil(rows / (workers + 1) / GRANULE) * GRANULE  # so that the three overlap
     height = min(fitting[-1], even)
     voxel_bytes = 2 if run.dtype == "uint16" else 4
     temporary = angles * rows * columns * item_bytes if whole_frames else 0
@@ -126,7 +130,7 @@ def share_out(
         slab_rows=height,
         workers=workers,
         threads=max(1, cores // workers),
-        memory_bytes=int(_BASE + workers * needed(height)),
+        memory_bytes=int(_BASE + needed(height, workers)),
         disk_bytes=int(rows * columns**2 * voxel_bytes * 8 / 7) + temporary,
         temporary_bytes=temporary,
         seconds=_seconds(angles, rows, columns, cores),

@@ -54,12 +54,31 @@ class Slabs:
     def run(
         self, first: int, stop: int, wanted: Sequence[str], steps: Sequence[Step]
     ) -> tuple[dict[str, Any], dict[str, list[int]]]:
-        """Run steps on rows first … stop.
+        """Read rows first … stop and run steps on them: `read`, then `compute`."""
+        return self.compute(first, stop, self.read(first, stop, steps), wanted, steps)
+
+    def read(self, first: int, stop: int, steps: Sequence[Step]) -> dict[str, Any]:
+        """Read rows first … stop, and as many around them as the steps must see."""
+        self._go_on()
+        with limit_threads(self.threads), self.meter.step("read"):
+            return self._read(self._around(first, stop, self.overlaps(steps)[0]))
+
+    def compute(
+        self,
+        first: int,
+        stop: int,
+        quantities: dict[str, Any],
+        wanted: Sequence[str],
+        steps: Sequence[Step],
+    ) -> tuple[dict[str, Any], dict[str, list[int]]]:
+        """Run steps on what was read.
 
         Parameters
         ----------
         first, stop : int
             Half-open range of rows.
+        quantities : dict
+            What `read` gave for them; emptied on the way.
         wanted : sequence of str
             Quantities to return; a quantity that several steps change is returned as the last
             of them gives it.
@@ -74,28 +93,31 @@ class Slabs:
             For every stage that marks or replaces values: how many, by row.
         """
         margins = self.overlaps(steps)
-        rows = self.scan.projections.shape[1]
-        block = _around(first, stop, margins[0], rows)
-        with limit_threads(self.threads), self.meter.step("read"):
-            quantities = self._read(block)
+        block = self._around(first, stop, margins[0])
         counts: dict[str, list[int]] = {}
-        kept: dict[str, Any] = {}
         for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):
-            if self.stop.is_set():
-                raise Interrupted
+            self._go_on()
             with limit_threads(self.threads), self.meter.step(step.name), from_step(step.name):
                 after = step.stage(quantities, step.settings)
                 if step.stage.counts:
                     counts[step.stage.counts] = _count(step, quantities, after, block.inner)
             quantities[step.stage.gives] = after
-            inner = _around(first, stop, margin, rows)
+            del after
+            inner = self._around(first, stop, margin)
+            start = block.outer_first
+            left = slice(inner.outer_first - start, inner.outer_stop - start)
             if inner.outer != block.outer:
-                start = block.outer_first
-                left = slice(inner.outer_first - start, inner.outer_stop - start)
                 quantities, block = take(quantities, "row", left), inner
             _drop_unused(quantities, steps[number + 1 :], wanted)
-        kept |= {name: take({name: quantities[name]}, "row", block.inner)[name] for name in wanted}
-        return kept, counts
+        return take({name: quantities[name] for name in wanted}, "row", block.inner), counts
+
+    def _go_on(self) -> None:
+        if self.stop.is_set():
+            raise Interrupted
+
+    def _around(self, first: int, stop: int, margin: int) -> Block:
+        rows = self.scan.projections.shape[1]
+        return Block(first, stop, max(first - margin, 0), min(stop + margin, rows))
 
     def _read(self, block: Block) -> dict[str, Any]:
         scan = self.scan
@@ -114,10 +136,6 @@ class Slabs:
             "distance_mm": scan.distance_mm,
             **self.numbers,
         }
-
-
-def _around(first: int, stop: int, margin: int, rows: int) -> Block:
-    return Block(first, stop, max(first - margin, 0), min(stop + margin, rows))
 
 
 def _drop_unused(quantities: dict[str, Any], later: Sequence[Step], wanted: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from xct.slabs import Slabs
 
 log = logging.getLogger("xct")
 
-_GROUPS, _ROWS_OF_A_GROUP = 5, 4
+_GROUPS, _ROWS_OF_A_GROUP = 3, 5
 _SURE, _TOO_UNSURE = 0.8, 0.5
 
 

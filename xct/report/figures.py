@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MOST_PIXELS = 800
 _SHIFT_PX = 3.0  # how far off the axis the neighbors in the center check are reconstructed
 
 
@@ -44,7 +45,14 @@ def draw_survey(
         Which row it is.
     """
     figure, axes = _canvas(1, 1, (7, 5))
-    image = axes[0].imshow(sinogram, cmap="gray", aspect="auto", interpolation="none")
+    angles, columns = sinogram.shape
+    image = axes[0].imshow(
+        _reduced(sinogram),
+        cmap="gray",
+        aspect="auto",
+        interpolation="none",
+        extent=(-0.5, columns - 0.5, angles - 0.5, -0.5),
+    )
     axes[0].axvline(center["value"], color="tab:red", lw=0.8, label="axis")
     axes[0].set(xlabel="column", ylabel="projection", title=f"Sinogram of row {row}")
     axes[0].legend(loc="upper right")
@@ -61,13 +69,15 @@ def _draw_center(
     pixel_size_um: float,
     row: int,
 ) -> None:
+    shifts = np.array([0.0, -_SHIFT_PX, _SHIFT_PX])
+    positions = np.clip(center["value"] + shifts, 0, sinogram.shape[1] - 1)
+    three = np.repeat(sinogram[:, None], 3, axis=1)
+    slices = fbp(three, theta_deg, positions, pixel_size_um=pixel_size_um)
+    part = _busiest(slices[0])
+    lowest, highest = _contrast(slices[0][part])
     figure, axes = _canvas(1, 3, (13, 5))
-    limits = None
-    for axis, shift in zip(axes, (0.0, -_SHIFT_PX, _SHIFT_PX), strict=True):
-        position = float(np.clip(center["value"] + shift, 0, sinogram.shape[1] - 1))
-        piece = _busiest(fbp(sinogram, theta_deg, position, pixel_size_um=pixel_size_um)[0])
-        limits = limits or _contrast(piece)
-        axis.imshow(piece, cmap="gray", vmin=limits[0], vmax=limits[1], interpolation="none")
+    for axis, picture, position in zip(axes, slices, positions, strict=True):
+        axis.imshow(picture[part], cmap="gray", vmin=lowest, vmax=highest, interpolation="none")
         axis.set(xticks=[], yticks=[], title=f"axis at {position:.2f}")
     axes[0].set_title(f"axis at {center['value']:.2f}, as found", fontweight="bold")
     candidates = ",  ".join(f"{name} {value:.2f}" for name, value in center["by_method"].items())
@@ -99,7 +109,15 @@ def draw_slice(
     """
     figure, axes = _canvas(1, 1, (7, 6))
     lowest, highest = _contrast(image)
-    shown = axes[0].imshow(image, cmap="gray", vmin=lowest, vmax=highest, interpolation="none")
+    height, width = image.shape
+    shown = axes[0].imshow(
+        _reduced(image),
+        cmap="gray",
+        vmin=lowest,
+        vmax=highest,
+        interpolation="none",
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+    )
     _scale_bar(axes[0], image.shape[1], voxel_size_um)
     axes[0].set(xticks=[], yticks=[], title=title)
     figure.colorbar(shown, ax=axes[0], label="linear attenuation (1/cm)")
@@ -117,20 +135,24 @@ def _scale_bar(axis: Axes, columns: int, voxel_size_um: float) -> None:
     axis.text(left + width / 2, 0.93 * columns, text, color="white", ha="center", va="bottom")
 
 
-def _busiest(image: np.ndarray) -> np.ndarray:
-    """Cut out the part where most happens, so that single pixels can be seen."""
+def _reduced(image: np.ndarray) -> np.ndarray:
+    """Average blocks of pixels, so that a picture is not much wider than it is shown."""
+    step = max(1, min(image.shape) // _MOST_PIXELS)
+    height, width = (length // step for length in image.shape)
+    blocks = image[: height * step, : width * step].reshape(height, step, width, step)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def _busiest(image: np.ndarray) -> tuple[slice, slice]:
+    """Find the part where most happens, small enough that single pixels can be seen."""
     size = min(image.shape[0], 256)
-    if size == image.shape[0]:
-        return image
     rough = np.abs(np.diff(image, axis=0)[:, 1:]) + np.abs(np.diff(image, axis=1)[1:])
-    step = size // 2
+    firsts = range(0, image.shape[0] - size + 1, size // 2)
     places = [
-        (float(rough[y : y + size, x : x + size].sum()), y, x)
-        for y in range(0, rough.shape[0] - size + 1, step)
-        for x in range(0, rough.shape[1] - size + 1, step)
+        (float(rough[y : y + size, x : x + size].sum()), y, x) for y in firsts for x in firsts
     ]
     _, y, x = max(places)
-    return image[y : y + size, x : x + size]
+    return slice(y, y + size), slice(x, x + size)
 
 
 def _contrast(image: np.ndarray) -> tuple[float, float]:
