@@ -165,6 +165,25 @@ def demo(size: str, out: Path) -> None:
     click.echo(f"look at {result.path / 'figures' / 'slice.png'}")
 
 
+@xct.command()
+@click.argument(
+    "what", required=False, type=click.Choice(["reconstruct", "stages", "scan"]), metavar="[WHAT]"
+)
+@click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
+@click.option("--slow", is_flag=True, help="Give slow packages every angle, too.")
+def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
+    """Time reconstruct, stages or scan, beside other packages.
+
+    Without a WHAT, all three. Packages that are not installed are named. Figures go to
+    OUT/WHAT.json and OUT/WHAT.png.
+    """
+    from xct.bench.commands import bench as run_bench
+
+    for name in [what] if what else ["reconstruct", "stages", "scan"]:
+        click.echo(run_bench(name, out, size, slow=slow))
+
+
 def _terminated(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
 

@@ -1,0 +1,1 @@
+"""Benchmarks: xct beside other packages, measured in one run."""

@@ -1,0 +1,29 @@
+"""The benches by name. In: a name, a folder and a size; out: tables, JSON and PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xct.bench.slices import bench_slices
+
+
+def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
+    """Run one bench.
+
+    Parameters
+    ----------
+    name : {"reconstruct"}
+        Which one.
+    out : Path
+        Folder of its figures.
+    size : {"quick", "full"}
+        How large.
+    slow : bool, optional
+        Whether slow packages do the whole of the work, too.
+
+    Returns
+    -------
+    str
+        Tables for the terminal.
+    """
+    return bench_slices(out, size, slow=slow)
