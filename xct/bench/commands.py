@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xct.bench.kernels import bench_stages
 from xct.bench.slices import bench_slices
+from xct.bench.wholescan import bench_scan
 
 
 def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
@@ -12,7 +14,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct"}
+    name : {"reconstruct", "stages", "scan"}
         Which one.
     out : Path
         Folder of its figures.
@@ -26,4 +28,6 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     str
         Tables for the terminal.
     """
-    return bench_slices(out, size, slow=slow)
+    if name == "reconstruct":
+        return bench_slices(out, size, slow=slow)
+    return bench_stages(out, size) if name == "stages" else bench_scan(out, size)

@@ -108,6 +108,7 @@ class Problem:
             across = np.flatnonzero(abs(position - x) <= radius)
             down = np.flatnonzero(abs(position - y) <= radius)
             distance = np.hypot(position[across] - x, position[down, None] - y)
-            part = error[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
-            means.append(float(part[distance <= radius - rim].mean()))
+            within = distance <= radius - rim
+            if within.any():  # a disc may fall between pixels of a very small slice
+                means.append(float(error[np.ix_(down, across)][within].mean()))
         return max(means, key=abs)

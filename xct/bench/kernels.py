@@ -1,0 +1,240 @@
+"""`xct bench stages`: what each step of preprocessing takes, beside its peer and its target."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xct.bench.counts import Counts, draw_counts
+from xct.bench.figures import Target, machine_line, table, targets_table, write_figures
+from xct.bench.machine import installed
+from xct.bench.rotation import measure_axis
+from xct.bench.timing import Task, Timing, in_turns
+from xct.preprocess import (
+    bin_frames,
+    fill_dead_pixels,
+    fill_nonpositive,
+    line_integrals,
+    outliers,
+    stripes,
+)
+from xct.threads import thread_count
+
+log = logging.getLogger("xct")
+
+_SORTING_PX = 21
+
+BINNING = "bin_frames 2 × 2"
+NUMPY = "NumPy: flat field and −log"
+OURS, OURS_ONE = "sorting, all cores", "sorting, one sinogram"
+THEIRS, THEIRS_ONE = "algotom, all cores", "algotom, one sinogram"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Slab (angles, rows, columns), and sinogram (angles, columns)."""
+
+    slab: tuple[int, int, int]
+    sinogram: tuple[int, int]
+
+
+SIZES: Mapping[str, Size] = {
+    "quick": Size((600, 8, 1024), (600, 640)),
+    "full": Size((2400, 8, 2560), (2400, 2560)),
+}
+
+
+def bench_stages(out: Path, size: str) -> str:
+    """Time every stage of preprocessing; write ``stages.json``.
+
+    Parameters
+    ----------
+    out : Path
+        Folder to write.
+    size : {"quick", "full"}
+        How large arrays are.
+
+    Returns
+    -------
+    str
+        Tables for the terminal.
+    """
+    log.info("stages on a slab of %d × %d × %d …", *SIZES[size].slab)
+    stages = measure_stages(SIZES[size].slab)
+    log.info("stripes on sinograms of %d × %d …", *SIZES[size].sinogram)
+    sinograms = measure_stripes(*SIZES[size].sinogram)
+    log.info("find_center …")
+    return write_stages(out, size, stages, sinograms, measure_axis(size))
+
+
+def measure_stages(shape: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
+    """Time stages that work value by value.
+
+    Parameters
+    ----------
+    shape : (angle, row, column)
+        Of the slab.
+
+    Returns
+    -------
+    dict of str to dict
+        By stage: `ms_a_million`, milliseconds per million values that go in.
+    """
+    counts = draw_counts(shape)
+    transmission = counts.flat_field()
+    filled = fill_dead_pixels(transmission)
+    integrals = line_integrals(filled)
+    starved = integrals.copy()
+    starved[::7, :, ::101] = np.nan
+    calls: dict[str, Callable[[], object]] = {
+        "flat_field": counts.flat_field,
+        "fill_dead_pixels": lambda: fill_dead_pixels(transmission),
+        "outliers": lambda: outliers(filled),
+        "line_integrals": lambda: line_integrals(filled),
+        "fill_nonpositive": lambda: fill_nonpositive(starved, counts.flats, counts.darks),
+        "stripes, profile": lambda: stripes(integrals),
+        NUMPY: lambda: _by_numpy(counts),
+    }
+    tasks = {name: Task(call, share=1e3 / counts.millions) for name, call in calls.items()}
+    raw = np.repeat(np.repeat(counts.projections, 2, axis=1), 2, axis=2)
+    tasks[BINNING] = Task(lambda: bin_frames(raw, 2), share=1e9 / raw.size)
+    return {name: _entry(timing, "ms_a_million") for name, timing in in_turns(tasks).items()}
+
+
+def _by_numpy(counts: Counts) -> np.ndarray:
+    """Flat field and logarithm as one writes them down, with one flat for the whole scan."""
+    dark = counts.darks.mean(axis=0, dtype=np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = counts.flats.mean(axis=0, dtype=np.float32) - dark
+        answer: np.ndarray = -np.log((counts.projections - dark) / gain)
+    return answer
+
+
+def _entry(timing: Timing, unit: str) -> dict[str, Any]:
+    return {unit: timing.seconds, "runs": timing.runs, "first_call_seconds": timing.first_call}
+
+
+def measure_stripes(angles: int, columns: int) -> dict[str, dict[str, Any]]:
+    """Time the removal of stripes, by sorting beside algotom: on one core, and on all.
+
+    Parameters
+    ----------
+    angles, columns : int
+        Of a sinogram.
+
+    Returns
+    -------
+    dict of str to dict
+        By method: `seconds_a_sinogram`; of algotom also the largest difference from its result.
+    """
+    cores = thread_count()
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(rng.normal(size=(angles, columns)), axis=1, dtype=np.float32) / 10
+    slab = np.repeat(smooth[:, None], 2 * cores, axis=1)
+    tasks = {
+        OURS: Task(lambda: _sorted_out(slab), share=0.5 / cores),
+        OURS_ONE: Task(lambda: _sorted_out(slab[:, :1])),
+        "profile, all cores": Task(lambda: stripes(slab), share=0.5 / cores),
+    }
+    if installed("algotom"):
+        tasks |= _algotom_tasks(smooth, slab)
+    found = {n: _entry(t, "seconds_a_sinogram") for n, t in in_turns(tasks).items()}
+    if installed("algotom"):
+        from algotom.prep.removal import remove_stripe_based_sorting
+
+        theirs = remove_stripe_based_sorting(smooth, _SORTING_PX)
+        found[THEIRS_ONE]["largest_difference"] = float(
+            np.abs(theirs - _sorted_out(slab[:, :1])[:, 0]).max()
+        )
+    return found
+
+
+def _sorted_out(slab: np.ndarray) -> np.ndarray:
+    return stripes(slab, method="sorting", size_px=_SORTING_PX)
+
+
+def _algotom_tasks(smooth: np.ndarray, slab: np.ndarray) -> dict[str, Task]:
+    from algotom.prep.removal import remove_stripe_based_sorting
+    from algotom.util.utility import parallel_process_slices
+
+    cores = thread_count()
+    several = np.ascontiguousarray(slab[:, :cores])
+
+    def each_on_its_core() -> object:
+        return parallel_process_slices(
+            several, remove_stripe_based_sorting, [_SORTING_PX], axis=1, ncore=cores,
+            prefer="threads",
+        )  # fmt: skip
+
+    return {
+        THEIRS_ONE: Task(lambda: remove_stripe_based_sorting(smooth, _SORTING_PX), runs=3),
+        THEIRS: Task(each_on_its_core, runs=3, share=1 / cores),
+    }
+
+
+def targets(
+    stages: Mapping[str, Mapping[str, Any]],
+    sinograms: Mapping[str, Mapping[str, Any]],
+    axis: Mapping[str, Any],
+) -> list[Target]:
+    """Set every figure that has a target beside it."""
+    ms = {name: entry["ms_a_million"] for name, entry in stages.items()}
+    fused = ms["flat_field"] + ms["line_integrals"]
+    unit = "ms/10⁶"
+    found = [
+        Target("flat_field + line_integrals", fused, "at most", 2.5, unit),
+        Target("outliers", ms["outliers"], "at most", 3.0, unit),
+        Target(BINNING, ms[BINNING], "at most", 0.6, unit),
+    ]
+    for own, peer in ((OURS, THEIRS), (OURS_ONE, THEIRS_ONE)):
+        if peer in sinograms:
+            ratio = sinograms[peer]["seconds_a_sinogram"] / sinograms[own]["seconds_a_sinogram"]
+            found.append(Target(f"{own}, against algotom", ratio, "at least", 15.0, "×"))
+    if THEIRS_ONE in sinograms:
+        differs = sinograms[THEIRS_ONE]["largest_difference"]
+        found.append(Target("sorting, difference from algotom", differs, "at most", 1e-5, ""))
+    width = f"find_center, {axis['shape'][-1]} columns"
+    cases = f"find_center, {axis['cases']} noisy cases"
+    found += [
+        Target(width, axis["seconds"], "at most", 8.0, "s", 3.0),
+        Target(f"{cases}, median error", axis["median_error_px"], "at most", 0.1, "px"),
+        Target(f"{cases}, largest error", axis["largest_error_px"], "at most", 0.25, "px"),
+    ]
+    return found
+
+
+def write_stages(
+    out: Path,
+    size: str,
+    stages: dict[str, dict[str, Any]],
+    sinograms: dict[str, dict[str, Any]],
+    axis: dict[str, Any],
+) -> str:
+    """Write ``stages.json``; give the tables as text."""
+    judged = targets(stages, sinograms, axis)
+    slab, sinogram = SIZES[size].slab, SIZES[size].sinogram
+    found = {
+        "slab": slab,
+        "stages": stages,
+        "sinogram": sinogram,
+        "stripes": sinograms,
+        "find_center": axis,
+        "targets": [target.as_dict() for target in judged],
+    }
+    path = write_figures(out, "stages", size, found)
+    head = "{} × {} × {} values".format(*slab)
+    rows = [(name, entry["ms_a_million"]) for name, entry in stages.items()]
+    lines = [(name, entry["seconds_a_sinogram"]) for name, entry in sinograms.items()]
+    parts = [
+        machine_line(),
+        table((head, "ms per 10⁶"), rows),
+        table(("stripes, {} × {}".format(*sinogram), "s/sinogram"), lines),
+        targets_table(judged),
+        f"wrote {path}",
+    ]
+    return "\n\n".join(parts)
