@@ -27,7 +27,9 @@ def limit_threads(count: int) -> Iterator[None]:
         _allowed.reset(token)
 
 
-def over_ranges(kernel: Callable[[int, int], object], length: int, *, least: int = 1) -> None:
+def over_ranges(
+    kernel: Callable[[int, int], object], length: int, *, least: int = 1, pieces: int = 1
+) -> None:
     """Call ``kernel(first, stop)`` over ranges that together cover 0 … length, in threads.
 
     For kernels that release the GIL. The ranges never overlap, so the kernel needs no lock.
@@ -40,13 +42,16 @@ def over_ranges(kernel: Callable[[int, int], object], length: int, *, least: int
         Length of the whole range.
     least : int, optional
         Shortest range worth a thread of its own.
+    pieces : int, optional
+        Ranges for each thread: with several, one that is done early takes over from others.
     """
-    parts = max(1, min(thread_count(), length // max(least, 1)))
-    edges = [length * part // parts for part in range(parts + 1)]
-    if parts == 1:
+    threads = max(1, min(thread_count(), length // max(least, 1)))
+    if threads == 1:
         kernel(0, length)
         return
-    with ThreadPoolExecutor(parts) as pool:
+    parts = max(threads, min(threads * pieces, length // max(least, 1)))
+    edges = [length * part // parts for part in range(parts + 1)]
+    with ThreadPoolExecutor(threads) as pool:
         jobs = [
             pool.submit(copy_context().run, kernel, first, stop) for first, stop in pairwise(edges)
         ]

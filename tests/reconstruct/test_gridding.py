@@ -5,8 +5,8 @@ import pytest
 from numba import njit
 
 from xct.reconstruct.gridding import grid_spectra, transform_grid, write_slices
-from xct.reconstruct.polar import geometry, grid_cells, locate
-from xct.reconstruct.spectra import edge_columns, padded_rows
+from xct.reconstruct.polar import geometry, grid_cells, locate, split
+from xct.reconstruct.spectra import edge_columns, pad_rows
 from xct.reconstruct.spreading import STEPS, WIDTH, kernel_transform, spreading_kernel
 
 
@@ -33,8 +33,9 @@ def test_gridding_is_the_sum_of_all_samples(size, pairs):
     spectra = rng.normal(size=(23, length, 2 * pairs)).astype(np.float32).view(np.complex64)
     spectra[:, length // 2] = 0
     places = geometry(theta, length, grid_cells(size), length // 2 - 1)
-    grid = np.empty((grid_cells(size), grid_cells(size), pairs), dtype=np.complex64)
-    grid_spectra(spectra, places, grid)
+    centered = np.fft.fftshift(spectra, axes=1)[:, 1:].copy().view(np.float32)
+    grid = np.full((grid_cells(size), grid_cells(size), 2 * pairs), np.nan, dtype=np.float32)
+    grid_spectra(centered, places, grid)
     volume = np.empty((2 * pairs, size, size), dtype=np.float32)
     write_slices(transform_grid(grid, size), np.full(2 * pairs, 2.0 * size), 1.0, volume)
     expected = slow_sum(spectra[:, :, -1], theta, size)
@@ -51,8 +52,8 @@ def test_every_sample_is_in_one_run_of_its_own_tile(cells):
     for tile in range(tiles * tiles):
         for angle, first, stop in places.runs[places.start[tile] : places.start[tile + 1]]:
             for k in range(first, stop):
-                y, _ = locate(k, places.step[angle, 1], cells)
-                x, _ = locate(k, places.step[angle, 0], cells)
+                y, _ = split(locate(k, places.step[angle, 1], cells, 0))
+                x, _ = split(locate(k, places.step[angle, 0], cells, 0))
                 assert places.edges[tile // tiles] <= y < places.edges[tile // tiles + 1]
                 assert places.edges[tile % tiles] <= x < places.edges[tile % tiles + 1]
                 seen.append((angle, k))
@@ -66,8 +67,8 @@ def count_strays(edges, start, runs, step, cells):
         row, column = tile // tiles, tile % tiles
         for run in range(start[tile], start[tile + 1]):
             for k in range(runs[run, 1], runs[run, 2]):
-                x, at_x = locate(k, step[runs[run, 0], 0], cells)
-                y, at_y = locate(k, step[runs[run, 0], 1], cells)
+                x, at_x = split(locate(k, step[runs[run, 0], 0], cells, 0))
+                y, at_y = split(locate(k, step[runs[run, 0], 1], cells, 0))
                 strays += not (edges[column] <= x < edges[column + 1])
                 strays += not (edges[row] <= y < edges[row + 1])
                 strays += not (0 <= at_x <= STEPS and 0 <= at_y <= STEPS)
@@ -112,7 +113,9 @@ def test_the_transform_of_the_kernel_is_its_integral():
 
 def test_padding_leads_from_one_edge_to_the_other():
     row = np.linspace(3, 5, 64, dtype=np.float32)
-    padded = padded_rows(row[None, None], 120, 2).view(np.float32)[0, :, 0]
+    out = np.empty((1, 120, 2), dtype=np.float32)
+    pad_rows(row[None, None], out)
+    padded = out[0, :, 0]
     edge = edge_columns(64)
     np.testing.assert_array_equal(padded[:64], row)
     assert padded[64] == pytest.approx(row[-edge:].mean(), abs=0.01)
@@ -121,5 +124,6 @@ def test_padding_leads_from_one_edge_to_the_other():
 
 
 def test_lanes_without_a_row_are_zero():
-    padded = padded_rows(np.ones((2, 1, 8), dtype=np.float32), 16, 4).view(np.float32)
+    padded = np.full((2, 16, 4), np.nan, dtype=np.float32)
+    pad_rows(np.ones((2, 1, 8), dtype=np.float32), padded)
     assert (padded[:, :, 1:] == 0).all()

@@ -60,10 +60,11 @@ def filtered_rays(
     first = request.center_px[row] - (rays - 1) / (2 * RAYS)
     shift = np.full((weights.size, 2), first)
     one = request.batch(np.array([row]))
-    spectra = filtered_spectra(one, response, weights, shift, highest)[:, :, 0]
+    spectra = np.empty((weights.size, 2 * highest + 1, 2), dtype=np.float32)
+    filtered_spectra(one, response, weights, shift, spectra)
     finer = np.zeros((weights.size, RAYS * length), dtype=np.complex64)
-    finer[:, : highest + 1] = spectra[:, : highest + 1]
-    finer[:, -highest:] = spectra[:, -highest:]
+    finer[:, : highest + 1] = spectra[:, highest:].view(np.complex64)[:, :, 0]
+    finer[:, -highest:] = spectra[:, :highest].view(np.complex64)[:, :, 0]
     points = scipy.fft.ifft(finer, axis=1, workers=thread_count())
     # The finer transform divides by RAYS, and so must a sum over that many rays: that is done.
     return np.ascontiguousarray(points[:, :rays].real)

@@ -10,9 +10,11 @@ import numpy as np
 
 from xct.reconstruct.gridding import grid_spectra, transform_grid, write_slices
 from xct.reconstruct.inputs import Request
-from xct.reconstruct.polar import Geometry, fast_even, geometry, grid_cells
-from xct.reconstruct.spectra import filtered_spectra
+from xct.reconstruct.polar import TILE, fast_even, geometry, grid_cells
+from xct.reconstruct.spectra import CHUNK_BYTES, filtered_spectra
 from xct.reconstruct.windows import ramp, window_response
+from xct.reconstruct.workspace import borrowed, kept_bytes, release
+from xct.threads import thread_count
 
 # Rows worked on at once; fewer where there are fewer, or where memory is short.
 LANES = (16, 8, 4, 2)
@@ -42,21 +44,18 @@ def reconstruct(
     volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
     margin = (request.size - request.picture) // 2
     middle = volume[:, margin : margin + request.picture, margin : margin + request.picture]
-    grid = np.empty((grid_cells(request.picture),) * 2 + (0,), dtype=np.complex64)
+    cells = grid_cells(request.picture)
     for batch in batches(request, lanes):
-        if grid.shape[2] != batch.lanes // 2:
-            grid = np.empty((*grid.shape[:2], batch.lanes // 2), dtype=np.complex64)
-        spectra, places = _spectra(request, batch, weights, window, cutoff)
-        grid_spectra(spectra, places, grid)
-        del spectra
-        halves = transform_grid(grid, request.picture)
-        first, stop = batch.rows[0], batch.rows[-1] + 1
-        neighbors = stop - first == batch.rows.size
-        out = middle[first:stop] if neighbors else np.empty_like(middle[batch.rows])
-        scale = request.scale / batch.length
-        write_slices(halves, request.radius_px[batch.rows], scale, out)
-        if not neighbors:
-            middle[batch.rows] = out
+        with borrowed(cells, cells, batch.lanes) as grid:
+            _fill_grid(request, batch, weights, window, cutoff, grid)
+            halves = transform_grid(grid, request.picture)
+            first, stop = batch.rows[0], batch.rows[-1] + 1
+            neighbors = stop - first == batch.rows.size
+            out = middle[first:stop] if neighbors else np.zeros_like(middle[batch.rows])
+            scale = request.scale / batch.length
+            write_slices(halves, request.radius_px[batch.rows], scale, out)
+            if not neighbors:
+                middle[batch.rows] = out
     return volume
 
 
@@ -85,9 +84,10 @@ def needed_gib(request: Request, lanes: int) -> float:
     length = int(padded_lengths(request).max())
     angles = request.theta_deg.size
     spectra = angles * length * lanes * 4
-    converted = 0 if request.line_integrals.dtype == np.float32 else angles * request.columns
+    # Each thread converts, pads and transforms some projections at a time.
+    padded = 2 * min(spectra, thread_count() * max(CHUNK_BYTES, length * lanes * 4))
     grid = grid_cells(request.picture) ** 2 * lanes * 4
-    return (spectra + converted * lanes * 4 + grid + 24 * angles * length / 16) / GIB
+    return (spectra + padded + grid + 24 * angles * length / TILE) / GIB
 
 
 def affordable_lanes(request: Request, memory_gib: float | None) -> int:
@@ -96,7 +96,10 @@ def affordable_lanes(request: Request, memory_gib: float | None) -> int:
         return LANES[0]
     slices = request.rows * request.size**2 * 4 / GIB
     for lanes in LANES:
-        if slices + needed_gib(request, lanes) <= memory_gib:
+        needed = needed_gib(request, lanes)
+        if slices + needed <= memory_gib:
+            if slices + kept_bytes() / GIB > memory_gib:
+                release()
             return lanes
     raise ValueError(
         f"memory_gib={memory_gib:.4g} is too small: {request.rows} slices of {request.size} × "
@@ -105,11 +108,16 @@ def affordable_lanes(request: Request, memory_gib: float | None) -> int:
     )
 
 
-def _spectra(
-    request: Request, batch: Batch, weights: np.ndarray, window: str, cutoff: float
-) -> tuple[np.ndarray, Geometry]:
+def _fill_grid(
+    request: Request,
+    batch: Batch,
+    weights: np.ndarray,
+    window: str,
+    cutoff: float,
+    grid: np.ndarray,
+) -> None:
     highest = min(batch.length // 2 - 1, floor(cutoff * batch.length / 2))
-    places = geometry(request.theta_deg, batch.length, grid_cells(request.picture), highest)
+    places = geometry(request.theta_deg, batch.length, grid.shape[0], highest)
     response = ramp(batch.length) * window_response(window, batch.length, cutoff)
     theta = np.deg2rad(request.theta_deg)
     # Pixels of an even slice lie half a pixel beside those that the transform gives.
@@ -117,5 +125,6 @@ def _spectra(
     center = np.full(batch.lanes, request.center_px[batch.rows[-1]])
     center[: batch.rows.size] = request.center_px[batch.rows]
     shift = half[:, None] + center
-    spectra = filtered_spectra(request.batch(batch.rows), response, weights, shift, highest)
-    return spectra, places
+    with borrowed(theta.size, 2 * highest + 1, batch.lanes) as spectra:
+        filtered_spectra(request.batch(batch.rows), response, weights, shift, spectra)
+        grid_spectra(spectra, places, grid)

@@ -8,38 +8,32 @@ References
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 from numba import njit
 
-from xct.reconstruct.polar import Geometry, locate
-from xct.reconstruct.spectra import BLOCK
+from xct.reconstruct.polar import Geometry, locate, split
 from xct.reconstruct.spreading import WIDTH, kernel_table, kernel_transform
-from xct.threads import over_ranges, thread_count
+from xct.reconstruct.transforms import inverse
+from xct.reconstruct.vectors import prefetch, spread_samples, turn_block
+from xct.threads import over_ranges
 
 
 def grid_spectra(spectra: np.ndarray, geometry: Geometry, grid: np.ndarray) -> None:
     """Spread every polar sample onto the grid.
 
-    Each tile is summed in a small buffer, then added to the grid. Tiles of one color do not
+    Each tile is summed in a small buffer, then put onto the grid. Tiles of one color do not
     touch, so threads need no lock and the sum does not depend on their number.
 
     Parameters
     ----------
-    spectra : ndarray of complex64, shape (angle, frequency, pair of rows)
-        Filtered spectra.
+    spectra : ndarray of float32, shape (angle, frequency, row)
+        Filtered spectra from -highest to highest; pairs of rows are complex numbers.
     geometry : Geometry
         Where the samples fall.
-    grid : ndarray of complex64, shape (cell, cell, pair of rows)
+    grid : ndarray of float32, shape (cell, cell, row)
         Overwritten; frequencies (y, x) in the order of `scipy.fft.fft`.
     """
-    samples = spectra.view(np.float32).reshape(-1)
-    flat = grid.view(np.float32).reshape(grid.shape[0], -1)
-    lanes = (0,) * (2 * grid.shape[2])
-
-    def clear(first: int, stop: int) -> None:
-        flat[first:stop] = 0
-
-    over_ranges(clear, grid.shape[0])
+    lanes = (0,) * grid.shape[2]
+    flat = grid.reshape(grid.shape[0], -1)
     for color in geometry.order:
 
         def spread(first: int, stop: int, color: np.ndarray = color) -> None:
@@ -49,14 +43,14 @@ def grid_spectra(spectra: np.ndarray, geometry: Geometry, grid: np.ndarray) -> N
                 geometry.start,
                 geometry.runs,
                 geometry.step,
-                geometry.length,
-                samples,
-                kernel_table(),
+                geometry.highest,
+                spectra.reshape(-1),
+                kernel_table().reshape(-1),
                 lanes,
                 flat,
             )
 
-        over_ranges(spread, color.size)
+        over_ranges(spread, color.size, pieces=4)
 
 
 def transform_grid(grid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,17 +62,9 @@ def transform_grid(grid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
         The left and the right half of the picture's columns, (cell, column, pair of rows);
         along y the picture still starts in its middle.
     """
-    rows = _inverse(grid, axis=1)
+    rows = inverse(grid.view(np.complex64), axis=1)
     left, right = rows[:, rows.shape[1] - size // 2 :], rows[:, : size - size // 2]
-    return _inverse(left, axis=0), _inverse(right, axis=0)
-
-
-def _inverse(values: np.ndarray, axis: int) -> np.ndarray:
-    """Inverse transform without its factor 1/n, in place."""
-    result: np.ndarray = scipy.fft.ifft(
-        values, axis=axis, norm="forward", overwrite_x=True, workers=thread_count()
-    )
-    return result
+    return inverse(left, axis=0), inverse(right, axis=0)
 
 
 def write_slices(
@@ -91,105 +77,163 @@ def write_slices(
     halves : tuple of ndarray
         From `transform_grid`.
     radius_px : ndarray, shape (row,)
-        Radius of the reconstructed circle; 0 beyond it.
+        Radius of the reconstructed circle.
     scale : float
         Factor to the unit wanted.
     out : ndarray of float32, shape (row, y, x)
-        Slices to be written, with the axis in their middle.
+        Slices, with the axis in their middle; only the circle is written.
     """
     size, cells = out.shape[1], halves[0].shape[0]
     position = np.arange(size) - (size - 1) / 2
     # The transform gives whole positions; the half pixel of an even slice is in the spectra.
     undo = 1 / kernel_transform(np.arange(size) - size // 2, cells)
-    parts = (halves[0].view(np.float32), halves[1].view(np.float32))
+    lanes = (0,) * (2 * halves[0].shape[2])
 
     def write(first: int, stop: int) -> None:
-        _write(parts[0], first, 0, position, undo, radius_px, scale, out[:, first:stop])
-        _write(parts[1], first, size // 2, position, undo, radius_px, scale, out[:, first:stop])
+        for half, column in zip(halves, (0, size // 2), strict=True):
+            _write(
+                half.view(np.float32),
+                first,
+                column,
+                position,
+                undo,
+                radius_px,
+                scale,
+                lanes,
+                out[:, first:stop],
+            )
 
-    over_ranges(write, size)
+    over_ranges(write, size, pieces=4)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _spread_tiles(
     tiles_here: np.ndarray,
     edges: np.ndarray,
     start: np.ndarray,
     runs: np.ndarray,
     step: np.ndarray,
-    length: int,
+    highest: int,
     samples: np.ndarray,
     table: np.ndarray,
     lanes: tuple[int, ...],
     grid: np.ndarray,
 ) -> None:
-    # The lanes come as a tuple because its length is known when this is compiled, which lets
-    # the inner loops become vector instructions; so do unsigned indices.
-    tiles, cells = edges.size - 1, grid.shape[0]
+    tiles, width = edges.size - 1, 2 * highest + 1
     side = np.max(np.diff(edges)) + WIDTH - 1
-    buffer = np.empty(side * side * len(lanes), dtype=np.float32)
-    line = np.empty(WIDTH * len(lanes), dtype=np.float32)
+    raw = np.empty(side * side * len(lanes) + 16, dtype=np.float32)
+    buffer = raw[-(raw.ctypes.data // 4) % 16 :]  # vectors do not straddle cache lines
     for tile in tiles_here:
-        top, left = edges[tile // tiles], edges[tile % tiles]
-        buffer[:] = 0
+        row, column = tile // tiles, tile % tiles
+        top, left = edges[row], edges[column]
+        height, wide = edges[row + 1] - top + WIDTH - 1, edges[column + 1] - left + WIDTH - 1
+        buffer[: height * wide * len(lanes)] = 0
         for run in range(start[tile], start[tile + 1]):
-            angle = runs[run, 0]
-            for k in range(runs[run, 1], runs[run, 2]):
-                x, at_x = locate(k, step[angle, 0], cells)
-                y, at_y = locate(k, step[angle, 1], cells)
-                source = angle * length + (k if k >= 0 else k + length)
-                _spread_sample(
-                    np.uint64(source * len(lanes)),
-                    samples,
-                    table[at_x],
-                    table[at_y],
-                    line,
-                    np.uint64(((y - top) * side + x - left) * len(lanes)),
-                    np.uint64(side * len(lanes)),
-                    lanes,
-                    buffer,
-                )
-        _add_tile(buffer, side, top, left, lanes, grid)
+            angle, first, stop = runs[run, 0], runs[run, 1], runs[run, 2]
+            after = min(run + 1, runs.shape[0] - 1)
+            ahead = runs[after, 0] * width + runs[after, 1] + highest
+            _spread_run(
+                samples,
+                (angle * width + first + highest) * len(lanes),
+                ahead * len(lanes),
+                stop - first,
+                (locate(first, step[angle, 0], grid.shape[0], left), step[angle, 0]),
+                (locate(first, step[angle, 1], grid.shape[0], top), step[angle, 1]),
+                table,
+                wide,
+                lanes,
+                buffer,
+            )
+        _put_tile(buffer, (height, wide), (top, left), (row % 2, column % 2), lanes, grid)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _spread_sample(
-    source: np.uint64,
+@njit(cache=True, nogil=True)
+def _spread_run(
     samples: np.ndarray,
-    weight_x: np.ndarray,
-    weight_y: np.ndarray,
-    line: np.ndarray,
-    target: np.uint64,
-    stride: np.uint64,
+    source: int,
+    ahead: int,
+    count: int,
+    along_x: tuple[int, int],
+    along_y: tuple[int, int],
+    table: np.ndarray,
+    wide: int,
     lanes: tuple[int, ...],
     buffer: np.ndarray,
 ) -> None:
-    count = np.uint64(len(lanes))
-    for i in range(np.uint64(WIDTH)):
-        w = weight_x[i]
-        for n in range(count):
-            line[i * count + n] = w * samples[source + n]
-    for j in range(np.uint64(WIDTH)):
-        w = weight_y[j]
-        begin = target + j * stride
-        for n in range(np.uint64(WIDTH) * count):
-            buffer[begin + n] += w * line[n]
+    """Spread samples that follow each other, two at a time where their cells overlap."""
+    x, y = along_x[0], along_y[0]
+    done = 0
+    while done < count:
+        cell_x, row_x = split(x)
+        cell_y, row_y = split(y)
+        next_x, next_row_x = split(x + along_x[1])
+        next_y, next_row_y = split(y + along_y[1])
+        near = abs(next_x - cell_x) <= 1 and abs(next_y - cell_y) <= 1
+        taken = 2 if near and done + 1 < count else 1
+        # Samples of the next run lie far off in memory: they are sent for in time.
+        prefetch(samples, ahead + done * len(lanes))
+        prefetch(samples, ahead + (done + 1) * len(lanes))
+        spread_samples(
+            samples,
+            source + done * len(lanes),
+            taken,
+            table,
+            row_x,
+            row_y,
+            next_row_x,
+            next_row_y,
+            next_x - cell_x,
+            next_y - cell_y,
+            buffer,
+            (cell_y * wide + cell_x) * len(lanes),
+            wide * len(lanes),
+            lanes,
+        )
+        done += taken
+        x += taken * along_x[1]
+        y += taken * along_y[1]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _add_tile(
-    buffer: np.ndarray, side: int, top: int, left: int, lanes: tuple[int, ...], grid: np.ndarray
+@njit(cache=True, nogil=True)
+def _put_tile(
+    buffer: np.ndarray,
+    shape: tuple[int, int],
+    corner: tuple[int, int],
+    odd: tuple[int, int],
+    lanes: tuple[int, ...],
+    grid: np.ndarray,
 ) -> None:
-    cells = grid.shape[0]
-    inside = min(side, cells - left) * len(lanes)
-    for j in range(side):
-        line = buffer[j * side * len(lanes) : (j + 1) * side * len(lanes)]
+    """Write a tile to the grid, or add it where tiles of earlier colors have written.
+
+    Tiles in even rows and columns come first and overlap with nothing; the others share the
+    width of the kernel with their neighbors on both sides.
+    """
+    cells, shared = grid.shape[0], (WIDTH - 1) * len(lanes)
+    (height, wide), (top, left) = shape, corner
+    for j in range(height):
+        line = buffer[j * wide * len(lanes) : (j + 1) * wide * len(lanes)]
         target = grid[(top + j) % cells]
-        here = target[left * len(lanes) : left * len(lanes) + inside]
-        for n in range(inside):
-            here[n] += line[n]
-        for n in range(inside, line.size):
-            target[n - inside] += line[n]
+        everywhere = odd[0] == 1 and (j < WIDTH - 1 or j >= height - WIDTH + 1)
+        margin = line.size if everywhere else shared * odd[1]
+        _put_line(line, target, left * len(lanes), margin)
+
+
+@njit(cache=True, nogil=True)
+def _put_line(line: np.ndarray, target: np.ndarray, place: int, margin: int) -> None:
+    """Add `margin` values at both ends to what is there, write the others; wrap at the end."""
+    inside = min(line.size, target.size - place)
+    first, last = min(margin, inside), max(line.size - margin, margin)
+    for n in range(first):
+        target[place + n] += line[n]
+    for n in range(first, min(last, inside)):
+        target[place + n] = line[n]
+    for n in range(max(first, min(last, inside)), inside):
+        target[place + n] += line[n]
+    for n in range(inside, line.size):
+        if n < margin or n >= last:
+            target[place + n - target.size] += line[n]
+        else:
+            target[place + n - target.size] = line[n]
 
 
 @njit(cache=True, nogil=True)
@@ -201,21 +245,36 @@ def _write(
     undo: np.ndarray,
     radius: np.ndarray,
     scale: float,
+    lanes: tuple[int, ...],
     out: np.ndarray,
 ) -> None:
     rows, height, size = out.shape
-    cells = part.shape[0]
+    cells, wide = part.shape[0], len(lanes)
+    width = part.shape[1]
     chord = np.empty(rows)
+    factors = np.empty(width, dtype=np.float32)
     for j in range(height):
         y = position[first + j]
-        source = (first + j - size // 2) % cells
+        line = part[(first + j - size // 2) % cells]
         for r in range(rows):
             # Half the width of the circle at this height; nothing of it where negative.
             chord[r] = np.sqrt(radius[r] ** 2 - y**2) if abs(y) <= radius[r] else -1.0
-        for begin in range(0, part.shape[1], BLOCK):
+        for i in range(width):
+            factors[i] = np.float32(scale * undo[first + j] * undo[first_column + i])
+        least = chord.min()
+        i = 0
+        while i < width:
+            column = first_column + i
+            block = i + wide <= width and rows == wide
+            ends = abs(position[column]), abs(position[min(column + wide, size) - 1])
+            if block and max(ends) <= least:
+                target = out[0, j]
+                turn_block(
+                    line, i * wide, wide, target, column, out.strides[0] // 4, factors, i, lanes
+                )
+                i += wide
+                continue
             for r in range(rows):
-                for i in range(begin, min(begin + BLOCK, part.shape[1])):
-                    column = first_column + i
-                    value = np.float32(scale * undo[first + j] * undo[column])
-                    inside = abs(position[column]) <= chord[r]
-                    out[r, j, column] = value * part[source, i, r] if inside else np.float32(0)
+                if abs(position[column]) <= chord[r]:
+                    out[r, j, column] = factors[i] * line[i, r]
+            i += 1

@@ -61,13 +61,10 @@ class Request:
         return min(self.size, width + (self.size - width) % 2)
 
     def batch(self, rows: np.ndarray) -> np.ndarray:
-        """Line integrals of some rows as float32, shape (angle, row, column)."""
-        first, count = int(rows[0]), len(rows)
-        neighbors = bool((np.diff(rows) == 1).all())
-        picked = self.line_integrals[:, first : first + count] if neighbors else None
-        if picked is None:
-            picked = self.line_integrals[:, rows]
-        return np.asarray(picked, dtype=np.float32)
+        """Line integrals of some rows, shape (angle, row, column)."""
+        if (np.diff(rows) == 1).all():
+            return self.line_integrals[:, int(rows[0]) : int(rows[-1]) + 1]
+        return self.line_integrals[:, rows]
 
 
 def check_request(

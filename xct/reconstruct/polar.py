@@ -18,7 +18,7 @@ from numba import njit
 from xct.reconstruct.spreading import OVERSAMPLING, STEP_BITS, WIDTH
 
 # Grid cells along a tile: its buffer, with the kernel's margin, should stay in the L2 cache.
-TILE = 32
+TILE = 64
 # Bits behind the point of a position on the grid.
 FRACTION_BITS = 40
 _lock = Lock()
@@ -95,27 +95,35 @@ def _colors(tiles: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def locate(k: int, step: int, cells: int) -> tuple[int, int]:
-    """First grid cell, on the periodic grid, that frequency `k` is spread to, and the table row.
+def locate(k: int, step: int, cells: int, origin: int) -> int:
+    """Where the kernel around frequency `k` begins, in 2**-FRACTION_BITS cells from `origin`.
 
-    In whole numbers: a compiler may round a float expression differently wherever it stands,
-    and a sample that lands in another tile than it was sorted into is written out of bounds.
+    The first cell that it reaches is on the periodic grid. In whole numbers: a compiler may
+    round a float expression differently wherever it stands, and a sample that lands in another
+    tile than it was sorted into is written out of bounds.
     """
     begin = k * step - (WIDTH << (FRACTION_BITS - 1))
+    cell, _ = split(begin)
+    if cell < 0:
+        begin += cells << FRACTION_BITS
+    elif cell >= cells:
+        begin -= cells << FRACTION_BITS
+    return int(begin - (origin << FRACTION_BITS))
+
+
+@njit(cache=True, nogil=True)
+def split(begin: int) -> tuple[int, int]:
+    """First cell behind the beginning of the kernel, and the row of the kernel's table."""
     cell = (begin + (1 << FRACTION_BITS) - 1) >> FRACTION_BITS
     behind = (cell << FRACTION_BITS) - begin
     row = (behind + (1 << (FRACTION_BITS - STEP_BITS - 1))) >> (FRACTION_BITS - STEP_BITS)
-    if cell < 0:
-        cell += cells
-    elif cell >= cells:
-        cell -= cells
     return cell, row
 
 
 @njit(cache=True, nogil=True)
 def _tile_at(k: int, step: np.ndarray, cells: int, tile_of_cell: np.ndarray, tiles: int) -> int:
-    x, _ = locate(k, step[0], cells)
-    y, _ = locate(k, step[1], cells)
+    x, _ = split(locate(k, step[0], cells, 0))
+    y, _ = split(locate(k, step[1], cells, 0))
     return int(tile_of_cell[y] * tiles + tile_of_cell[x])
 
 
