@@ -1,5 +1,6 @@
 """Mistakes: each row a mistake, the line that the user sees, and the exit code."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ class Scene:
         self.scan = write_dxchange(folder / "scan.h5")
         self.config = {"scan": {"file": "scan.h5"}, "output": "out"}
         self.text: str | None = None
+        self.lock = None
 
     def write(self) -> str:
         path = self.folder / "config.yaml"
@@ -199,7 +201,7 @@ CONFIGURATION = [
     (unknown_step_overruled, r"steps\.fpb: the recipe .* has no such step \(did you mean fbp\?\)"),
     (misspelt_setting, r"steps\.fbp\.windw: unknown key \(did you mean window\?\)"),
     (unknown_choice, r"steps\.fbp\.window: 'ham' is not accepted: .*'hamming'"),
-    (setting_out_of_range, r"steps\.fbp\.cutoff: 2\.5 is not accepted: .*less than or equal to 1"),
+    (setting_out_of_range, r"steps\.fbp\.cutoff: 2\.5 is not accepted: .*at most 1"),
     (unknown_dtype, r"run\.dtype: 'int8' is not accepted: .*'float32' or 'uint16'"),
 ]
 
@@ -423,9 +425,10 @@ def output_of_another_run(s):
 def output_in_use(s):
     state = s.folder / "out" / ".xct"
     state.mkdir(parents=True)
-    (state / "lock").write_text(
-        f'{{"host": "{socket.gethostname()}", "process": {os.getppid()}, "since": "now"}}'
-    )
+    s.lock = (state / "lock").open("w")
+    fcntl.flock(s.lock, fcntl.LOCK_EX)
+    s.lock.write(f'{{"host": "{socket.gethostname()}", "process": 12345, "since": "now"}}')
+    s.lock.flush()
 
 
 def memory_too_small(s):
@@ -437,14 +440,17 @@ MACHINE = [
     (output_below_a_file, r"may not be written to"),
     (output_of_others, r"holds files that xct did not write \(thesis\.tex\)"),
     (output_of_another_run, r"holds another run, which differs in steps"),
-    (output_in_use, r"process \d+, is writing here since now"),
+    (output_in_use, r"process 12345, is writing here since now"),
     (memory_too_small, r"one slab of 16 rows needs .* GiB, but run\.memory_gib allows 0\.3 GiB"),
 ]
 
 
 @pytest.fixture
 def scene(tmp_path):
-    return Scene(tmp_path)
+    scene = Scene(tmp_path)
+    yield scene
+    if scene.lock is not None:
+        scene.lock.close()
 
 
 @pytest.mark.parametrize(

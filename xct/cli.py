@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -56,10 +57,10 @@ def check(config: Path, changes: tuple[str, ...]) -> None:
     from xct.show import plan_text
 
     plan = make_plan(config, changes)
-    objections = OutputFolder(plan.output).objections(
-        {**plan.identity(), "keep": []}, restart=False
-    )
-    click.echo(plan_text(plan))
+    folder = OutputFolder(plan.output)
+    objections = folder.objections(plan.identity(), restart=False)
+    state = "is finished already" if folder.is_finished() else "ready: xct run writes to"
+    click.echo(plan_text(plan, "cannot start:" if objections else state))
     if objections:
         raise XctError(*objections)
 
@@ -190,7 +191,11 @@ def _terminated(*_: Any) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command of this process and end with its exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show µ or ±
     logging.getLogger("xct").addHandler(_screen())
     logging.getLogger("xct").setLevel(logging.INFO)
     _leave(execute(sys.argv[1:]))
@@ -224,6 +229,9 @@ def execute(arguments: Sequence[str]) -> int:
         click.echo("interrupted; the same command goes on where it was", err=True)
         return _INTERRUPTED
     except BrokenPipeError:
+        return _FAILED
+    except OSError as error:
+        click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
         return _FAILED
     return _DONE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,9 +34,9 @@ class Section(BaseModel):
 class Angles(Section):
     """Evenly spaced angles in degrees, the last included."""
 
-    first: float
-    last: float
-    count: Annotated[int, Ge(2)]
+    first: Annotated[float, Ge(-36_000), Le(36_000)]
+    last: Annotated[float, Ge(-36_000), Le(36_000)]
+    count: Annotated[int, Ge(2), Le(1_000_000)]
 
 
 class InFile(Section):
@@ -79,7 +80,7 @@ class ScanSection(Section):
     roi: Roi = Field(default=Roi(row=None, column=None), description="raw rows and columns to keep")
     theta_deg: Angles | str | None = Field(None, description="{first, last, count}, or a file")
     energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = None
-    pixel_size_um: Annotated[float, Gt(0), Lt(10_000)] | None = Field(
+    pixel_size_um: Annotated[float, Ge(0.001), Le(10_000)] | None = Field(
         None, description="effective detector pixel before binning"
     )
     distance_mm: Annotated[float, Ge(0)] | None = None
@@ -96,8 +97,8 @@ class ScanSection(Section):
 class CellSection(Section):
     """Which cell this is; copied into the results."""
 
-    name: str | None = None
-    group: str | None = None
+    name: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(None, strict=False)
+    group: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(None, strict=False)
     cycles: Annotated[int, Ge(0)] | None = None
     anode: Literal["low_z", "high_z"] | None = None
 
@@ -107,14 +108,14 @@ class RunSection(Section):
 
     dtype: Literal["float32", "uint16"] = "float32"
     workers: Annotated[int, Ge(1), Le(1024)] | Literal["auto"] = "auto"
-    memory_gib: Annotated[float, Gt(0)] | Literal["auto"] = "auto"
+    memory_gib: Annotated[float, Gt(0), Le(1_000_000)] | Literal["auto"] = "auto"
 
 
 class Config(Section):
     """A whole configuration, with every default written out."""
 
     scan: ScanSection
-    cell: CellSection = Field(default_factory=CellSection)
+    cell: CellSection = Field(default=CellSection.model_validate({}))
     pipeline: Annotated[str, MinLen(1)] = "reconstruct"
     steps: dict[str, dict[str, Any] | None] = Field(
         default_factory=dict, description="settings that overrule those of the recipe's steps"
@@ -226,8 +227,19 @@ def _text(path: Path) -> str:
     if not path.is_file():
         siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         raise ConfigError(f"{path}: no such configuration file{nearest(path.name, siblings)}")
+    return read_text(path)
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8.
+
+    Raises
+    ------
+    ConfigError
+        If that is not possible.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
@@ -318,7 +330,23 @@ def _sentence(
     if detail["type"] == "value_error":
         return "", message
     message = message[0].lower() + message[1:]
+    for wording, plain in _PLAIN.items():
+        message = re.sub(wording, plain, message)
     return f"{detail['input']!r} is not accepted: ", message
+
+
+# pydantic's words for what a scientist writes
+_PLAIN = {
+    r"input should be ": "it should be ",
+    r"a valid dictionary or instance of \w+": "a mapping {key: value, …}",
+    r"a valid dictionary": "a mapping {key: value, …}",
+    r"a valid tuple": "two numbers, [first, stop]",
+    r"a valid string": "a text (in quotes if it looks like a number)",
+    r"a valid integer": "a whole number (integer)",
+    r"a valid number": "a number",
+    r"greater than or equal to": "at least",
+    r"less than or equal to": "at most",
+}
 
 
 def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
@@ -360,7 +388,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 def _absolute(config: Config, folder: Path) -> Config:
     def from_here(text: str) -> str:
-        return os.path.normpath(Path(folder, Path(text).expanduser()))
+        return os.path.normpath(Path(folder, os.path.expanduser(text)))
 
     scan = config.scan
     changes: dict[str, Any] = {}

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import Any, TextIO
 
 from xct.errors import ConfigError
 from xct.io.atomic import write_json
+from xct.report import FIGURES
 from xct.stages import QUANTITIES
 
 _STATE = ".xct"  # journal of an unfinished run, and the lock
-_RESULTS = {"volume.zarr", "summary.json", "run.yaml", "run.log", "figures", "tables", _STATE}
+_PRODUCTS = {f"{name}.zarr" for name in QUANTITIES}
+_FILES = {"summary.json", "run.yaml", "run.log"}
+_FOLDERS = {"figures", "tables", _STATE}
+_FRAMES = "frames.zarr"  # the temporary copy by rows: it depends on input, roi and bin alone
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class OutputFolder:
         """List what lies in the folder and was not written by xct."""
         if not self.path.is_dir():
             return []
-        ours = _RESULTS | {f"{name}.zarr" for name in QUANTITIES}
+        ours = _PRODUCTS | _FILES | _FOLDERS
         return sorted(p.name for p in self.path.iterdir() if p.name not in ours)
 
     def identity(self) -> dict[str, Any] | None:
@@ -52,9 +55,17 @@ class OutputFolder:
         identity: dict[str, Any] | None = self.number("identity")
         return identity
 
+    def products(self) -> list[str]:
+        """List the Zarr products that are there."""
+        return sorted(name for name in _PRODUCTS if (self.path / name).exists())
+
     def is_finished(self) -> bool:
-        """Tell whether a run came to its end here."""
-        return self.number("finished") is not None
+        """Tell whether a run came to its end here, and all that it wrote is still there."""
+        finished = self.number("finished")
+        if finished is None:
+            return False
+        expected = [f"{name}.zarr" for name in finished["products"]]
+        return all((self.path / name).exists() for name in (*expected, "summary.json", "run.yaml"))
 
     def claim(self, identity: Mapping[str, Any], *, restart: bool) -> bool:
         """Make the folder this run's own.
@@ -79,12 +90,17 @@ class OutputFolder:
         complaints = self.objections(identity, restart=restart)
         if complaints:
             raise ConfigError(*complaints)
-        if restart:
-            self._clear()
-        resumed = self.identity() is not None
+        now = json.loads(json.dumps(identity))
+        earlier = None if restart else self.identity()
+        broken = earlier is not None and self.number("finished") and not self.is_finished()
+        if restart or broken:
+            self._clear(keep_frames=False)
+        elif earlier is not None and earlier != now:  # nothing is written yet: start anew
+            same = all(earlier.get(key) == now.get(key) for key in ("input", "roi", "bin"))
+            self._clear(keep_frames=same)
+        resumed = earlier == now and not broken
         self.state.mkdir(parents=True, exist_ok=True)
-        if not resumed:
-            self.note("identity", identity)
+        self.note("identity", now)
         for left in self.path.rglob("*.partial"):  # of a write that was cut short
             left.unlink(missing_ok=True)
         return resumed
@@ -92,6 +108,8 @@ class OutputFolder:
     def unfit(self) -> list[str]:
         """Say why nothing can be written here, whatever the run."""
         place = f"output: {self.path}"
+        if self.path.is_symlink() and not self.path.exists():
+            return [f"{place}: is a link that leads nowhere; name another output"]
         if self.path.exists() and not self.path.is_dir():
             return [f"{place}: is a file, not a folder; name another output"]
         if not _may_write(self.path):
@@ -104,40 +122,41 @@ class OutputFolder:
 
     def objections(self, identity: Mapping[str, Any], *, restart: bool) -> list[str]:
         """Say what stands against writing a run into this folder."""
-        earlier = self.identity()
-        if restart or (earlier is None and not any(self._results())):
+        if restart or not self.path.is_dir():
             return self.unfit()
-        if earlier is None:
+        earlier = self.identity()
+        if earlier is None and (self.products() or (self.path / "summary.json").exists()):
             return [
                 f"output: {self.path}: holds results of unknown origin; --restart replaces them"
             ]
-        changed = _differences(earlier, json.loads(json.dumps(identity)))
-        if not changed:
+        changed = _differences(earlier or identity, json.loads(json.dumps(identity)))
+        if not changed or not self.products():
             return self.unfit()
         return [
             f"output: {self.path}: holds another run, which differs in {'; '.join(changed[:4])}; "
             "name another output, or --restart to replace it"
         ]
 
-    def _results(self) -> Iterator[Path]:
-        return (self.path / name for name in _RESULTS - {_STATE} if (self.path / name).exists())
-
-    def _clear(self) -> None:
-        lock = self.state / "lock"
-        kept = lock.read_bytes() if lock.exists() else None
-        for name in _RESULTS | {f"{quantity}.zarr" for quantity in QUANTITIES}:
-            target = self.path / name
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
-        if kept is not None:
-            self.state.mkdir()
-            lock.write_bytes(kept)
+    def _clear(self, *, keep_frames: bool) -> None:
+        """Remove what xct wrote, and nothing else; first what says that it is finished."""
+        frames = {_FRAMES} if keep_frames else set()
+        for name in ("finished.json", "identity.json"):
+            (self.state / name).unlink(missing_ok=True)
+        for entry in self.state.iterdir():
+            is_kept = entry.name in {"lock", *frames} or (
+                keep_frames and entry.name.startswith("frames-")
+            )
+            if not is_kept:
+                _remove(entry)
+        for name in sorted(_PRODUCTS | _FILES):
+            _remove(self.path / name)
+        for figure in FIGURES:
+            for ending in ("png", "svg"):
+                _remove(self.path / "figures" / f"{figure}.{ending}")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs out; a lock whose process has died is taken over.
+        """Keep other runs out; the lock of a process that has died is free.
 
         Raises
         ------
@@ -145,35 +164,50 @@ class OutputFolder:
             If another run is writing here; the message names its host and process.
         """
         self.state.mkdir(parents=True, exist_ok=True)
-        lock = self.state / "lock"
-        holder = _holder(lock)
-        if holder is not None:
-            raise ConfigError(
-                f"output: {self.path}: a run on {holder['host']}, process {holder['process']}, "
-                f"is writing here since {holder['since']}; wait for it, or name another output. "
-                f"If that process is surely gone, delete {lock}"
-            )
-        lock.unlink(missing_ok=True)
-        mine = {
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        with lock.open("x", encoding="utf-8") as file:
-            json.dump(mine, file)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        path = self.state / "lock"
+        with path.open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(self._in_use(_holder(lock))) from None
+            holder = _holder(lock)
+            if holder.get("host", socket.gethostname()) != socket.gethostname():
+                # On a network disk the system's lock may not reach from host to host.
+                raise ConfigError(
+                    f"{self._in_use(holder)}. If that process is surely gone, delete {path}"
+                )
+            _write(lock, {"host": socket.gethostname(), "process": os.getpid(), "since": _now()})
+            try:
+                yield
+            finally:
+                _write(lock, None)
+
+    def _in_use(self, holder: Mapping[str, Any]) -> str:
+        who = f"{holder.get('host', 'this host')}, process {holder.get('process', 'unknown')}"
+        return (
+            f"output: {self.path}: a run on {who}, is writing here since "
+            f"{holder.get('since', 'a moment ago')}; wait for it, or name another output"
+        )
 
     def note(self, name: str, value: Any) -> None:
         """Note a number or a finished piece in the journal."""
         write_json(self.state / f"{name}.json", value)
 
     def number(self, name: str) -> Any:
-        """Read a note; None where there is none."""
+        """Read a note; None where there is none.
+
+        Raises
+        ------
+        ConfigError
+            If the note cannot be read.
+        """
         path = self.state / f"{name}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except ValueError:
+            raise ConfigError(
+                f"{path}: the journal of an earlier run is damaged; --restart begins anew"
+            ) from None
 
     def notes(self, prefix: str) -> dict[int, Any]:
         """Read all notes named ``prefix-NUMBER``, by number."""
@@ -182,12 +216,28 @@ class OutputFolder:
             found[int(path.stem.removeprefix(f"{prefix}-"))] = json.loads(path.read_text("utf-8"))
         return found
 
-    def finish(self) -> None:
+    def forget(self, prefix: str) -> None:
+        """Remove all notes named ``prefix-NUMBER``."""
+        for path in self.state.glob(f"{prefix}-*.json"):
+            path.unlink()
+
+    def finish(self, products: Sequence[str]) -> None:
         """Forget the pieces; only what the run was and that it ended stays in the journal."""
-        self.note("finished", {"time": time.strftime("%Y-%m-%d %H:%M:%S")})
+        self.note("finished", {"time": _now(), "products": list(products)})
         for path in self.state.iterdir():
             if path.name not in {"identity.json", "finished.json", "lock"}:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _may_write(path: Path) -> bool:
@@ -197,17 +247,25 @@ def _may_write(path: Path) -> bool:
     return False
 
 
-def _holder(lock: Path) -> dict[str, Any] | None:
-    """Read who holds a lock; None where it is free or its process has died."""
+def _holder(lock: TextIO) -> dict[str, Any]:
+    """Read who wrote into a lock; empty where nobody did, or it cannot be read."""
+    lock.seek(0)
     try:
-        holder: dict[str, Any] = json.loads(lock.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    here = holder["host"] == socket.gethostname()
-    return None if here and not psutil.pid_exists(holder["process"]) else holder
+        holder = json.loads(lock.read())
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _write(lock: TextIO, holder: Mapping[str, Any] | None) -> None:
+    lock.truncate(0)
+    lock.write("" if holder is None else json.dumps(holder))
+    lock.flush()
 
 
 def _differences(earlier: Any, now: Any, above: str = "") -> list[str]:
+    if isinstance(earlier, list) and isinstance(now, list) and len(earlier) == len(now):
+        earlier, now = dict(enumerate(earlier)), dict(enumerate(now))
     if isinstance(earlier, dict) and isinstance(now, dict):
         keys = sorted({*earlier, *now})
         pairs = ((key, earlier.get(key), now.get(key)) for key in keys)

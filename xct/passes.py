@@ -38,8 +38,6 @@ class Job:
         Time and memory by step.
     remarks : Remarks
         What stages had to say.
-    keep : tuple of str
-        Quantities to write besides the last one.
     stop : threading.Event
         Set when the run is to end.
     """
@@ -48,7 +46,6 @@ class Job:
     folder: OutputFolder
     meter: Meter
     remarks: Remarks
-    keep: tuple[str, ...] = ()
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -56,7 +53,7 @@ class Job:
         """Quantities that are written: what the last stage gives, and what is to be kept."""
         last = self.plan.steps[-1].stage
         own = () if last.sample else (last.gives,)
-        return tuple(dict.fromkeys((*self.keep, *own)))
+        return tuple(dict.fromkeys((*self.plan.keep, *own)))
 
     def metered(self) -> dict[str, dict[str, float]]:
         """Time and peak memory by step, those of earlier, interrupted sessions included."""
@@ -115,7 +112,9 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
         name=plan.config.cell.name or plan.output.name,
     )
     blocks = cut(rows, plan.resources.slab_rows)
-    done = {} if products.create(folder.state) else folder.notes("slab")
+    if products.create(folder.state):
+        folder.forget("slab")
+    done = folder.notes("slab")
     left = _unfinished(blocks, done)
     progress = Progress("slabs", len(blocks), len(blocks) - len(left))
 
@@ -130,12 +129,12 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
         found, counts = computed
         with job.meter.step("write"):
             beyond = products.store(block.first, found)
+        folder.note("remarks", job.remarks.listed)
         note: dict[str, Any] = {"stop": block.stop, "counts": counts, "beyond": beyond}
         folder.note(f"slab-{block.first}", note)
         return block
 
     def finished(block: Block) -> None:
-        folder.note("remarks", job.remarks.listed)
         folder.note("meter", job.metered())
         progress.step(f"rows {block.first}–{block.stop - 1}")
 

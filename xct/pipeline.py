@@ -63,7 +63,7 @@ def run(
     """
     plan = make_plan(source, changes, until=until, keep=keep)
     folder = OutputFolder(plan.output)
-    identity = {**plan.identity(), "keep": sorted(keep)}
+    identity = plan.identity()
     objections = folder.objections(identity, restart=restart)
     if objections:
         raise ConfigError(*objections)
@@ -75,7 +75,7 @@ def run(
         remarks = Remarks(folder.number("remarks") or [])
         folder.note("meter-before", folder.number("meter") or {})
         with log_file(folder.path / "run.log"), Meter() as meter, remarks.gathered():
-            job = Job(plan, folder, meter, remarks, tuple(keep))
+            job = Job(plan, folder, meter, remarks)
             with _failures_explained(job):
                 _carry_out(job, resumed=resumed)
     return open_result(folder.path)
@@ -95,7 +95,7 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
         write_slabs(job, slabs, survey.find_coding() if codes else Coding())
     write_report(job)
-    job.folder.finish()
+    job.folder.finish(job.products)
     log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
@@ -143,7 +143,7 @@ def _failures_explained(job: Job) -> Iterator[None]:
         raise RunError(reason) from error
 
 
-_KEPT = "; what was finished is kept: mend the cause and run the same command again"
+_KEPT = "; what was finished is kept: mend the cause and run again"
 _UNSEEN = {"to_screen": False}  # who catches the error shows it
 
 
@@ -158,5 +158,8 @@ def _reason(error: BaseException, folder: OutputFolder) -> str | None:
             return f"the disk below {folder.path} is full{_KEPT}"
         return f"{error.filename or folder.path}: {error.strerror or error}{_KEPT}"
     if isinstance(error, ValueError):  # a stage, or a reader, refuses what it was given
-        return f"{str(error).replace(chr(10), '; ')}{_KEPT}"
+        return (
+            f"{str(error).replace(chr(10), '; ')}; mend the cause and run again, with --restart "
+            "if slices were finished with other input or settings"
+        )
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class Plan:
         What is read.
     resources : Resources
         Slabs and workers.
+    keep : tuple of str
+        Quantities to write that otherwise only pass through.
     warnings : list of str
         What should be known before the run, but does not stop it.
     """
@@ -43,6 +46,7 @@ class Plan:
     steps: list[Step]
     scan: Scan
     resources: Resources
+    keep: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -52,12 +56,18 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result; two runs with the same identity give the same."""
+        scan, theta = self.scan, self.scan.theta_deg
         return {
             "xct": xct.__version__,
-            "input": input_identity(self.scan.files),
-            "scan": self.config.scan.model_dump(mode="json"),
-            "steps": {step.name: dict(step.settings) for step in self.steps},
+            "input": input_identity(scan.files),
+            "roi": scan.roi,
+            "bin": scan.bin,
+            "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
+            "pixel_size_um": scan.pixel_size_um,
+            "center_px": scan.center_px,
+            "steps": [[step.name, dict(step.settings)] for step in self.steps],
             "dtype": self.config.run.dtype,
+            "keep": sorted(self.keep),
         }
 
 
@@ -111,7 +121,7 @@ def make_plan(
     if scan is None or complaints:
         raise ConfigError(*complaints)
     resources = _resources(config, scan, steps)
-    return Plan(config, steps, scan, resources, [*scan.notes, *warnings])
+    return Plan(config, steps, scan, resources, tuple(keep), [*scan.notes, *warnings])
 
 
 def open_scan(config: Config) -> Scan:
@@ -168,7 +178,7 @@ def _until(steps: list[Step], until: str | None) -> list[Step]:
 
 
 def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
-    products = list(dict.fromkeys(step.stage.gives for step in steps))
+    products = list(dict.fromkeys(s.stage.gives for s in steps if not s.stage.sample))
     return [
         f"--keep {name}: no step gives it{nearest(name, products)}; there are {', '.join(products)}"
         for name in keep

@@ -60,14 +60,15 @@ class Products:
             os.replace(fresh, self.folder / f"{name}.zarr")
         return bool(missing)
 
-    def store(self, first: int, found: Mapping[str, Any]) -> int:
-        """Write the rows from `first` on; return how many values uint16 could not hold."""
-        beyond = 0
+    def store(self, first: int, found: Mapping[str, Any]) -> list[int]:
+        """Write the rows from `first` on; return how many values uint16 could not hold, by row."""
+        beyond = [0]
         for name, values in found.items():
             target = self.folder / f"{name}.zarr"
             if name == "volume":
-                codes, beyond = self.coding.encode(values, (values != 0).any(axis=0))
+                codes, missed = self.coding.encode(values, (values != 0).any(axis=0))
                 write_slab(target, first, codes)
+                beyond = [int(count) for count in missed]
             else:
                 array: Any = zarr.open_array(target, mode="r+")
                 array[:, first : first + values.shape[1]] = values

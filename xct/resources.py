@@ -151,7 +151,13 @@ def free_disk(path: Path) -> int:
 
 def bytes_below(path: Path) -> int:
     """Bytes of the files below a folder: what an interrupted run has written already."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    total = 0
+    for file in path.rglob("*"):
+        try:
+            total += file.stat().st_size
+        except FileNotFoundError:  # renamed by a run that is going on
+            continue
+    return total
 
 
 def show_bytes(count: float) -> str:

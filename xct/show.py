@@ -67,8 +67,8 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     return " ".join([str(schema.get("type", "any")), " and ".join(limits)]).strip()
 
 
-def plan_text(plan: Plan) -> str:
-    """Say what a run will read, do and need."""
+def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
+    """Say what a run will read, do and need; `state` is said of the output folder."""
     scan, need = plan.scan, plan.resources
     angles = scan.projections.shape[0]
     theta = scan.theta_deg
@@ -89,7 +89,7 @@ def plan_text(plan: Plan) -> str:
         f"{need.threads} threads, slabs of {need.slab_rows} rows"
     )
     lines += [f"warning: {message}" for message in plan.warnings]
-    return "\n".join([*lines, f"ready: xct run writes to {plan.output}"])
+    return "\n".join([*lines, f"{state} {plan.output}"])
 
 
 def result_text(result: Result) -> str:

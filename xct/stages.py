@@ -105,7 +105,9 @@ class Stage:
             for p in self._parameters
             if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
         }
-        return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+        return create_model(
+            self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
+        )
 
     def __call__(self, quantities: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         """Call the function with what it takes from `quantities`, and the settings."""

@@ -52,7 +52,9 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
     if not to.resolve().parent.is_dir():
         raise ConfigError(f"{to}: its folder does not exist; make it first")
     scan = read_scan(scan_path)
-    config = Config(scan={"file": str(scan_path)}, pipeline=pipeline, output=str(output))  # type: ignore[arg-type]
+    own = pipeline.endswith((".yaml", ".yml")) or "/" in pipeline
+    named = _relative(Path(pipeline), to.resolve().parent) if own else pipeline
+    config = Config(scan={"file": str(scan_path)}, pipeline=pipeline or " ", output=str(output))  # type: ignore[arg-type]
     needs = {name for step in load_steps(config) for name in step.stage.needs}
     folder = to.resolve().parent
     lines = [
@@ -64,7 +66,7 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
         "  bin: 1                    # pixels summed along each side",
         "  # roi: {row: [0, 100]}    # raw rows and columns to keep",
         f"cell: {{name: {_quoted(scan_path.stem)}}}",
-        f"pipeline: {pipeline}",
+        f"pipeline: {_quoted(named)}",
         "# steps: {fbp: {window: hann}}",
         f"output: {_quoted(_relative(output, folder))}",
         "run: {dtype: float32, workers: auto, memory_gib: auto}",

@@ -83,7 +83,7 @@ def test_identity_sees_changes_at_both_ends_of_a_large_file(large, place):
     assert identity([large]) != before
 
 
-def test_identity_sees_any_change_of_a_small_file_its_name_and_size(tmp_path):
+def test_identity_sees_any_change_of_a_small_file_but_not_its_name(tmp_path):
     small = tmp_path / "small.h5"
     small.write_bytes(bytes(100_000))
     seen = {identity([small])}
@@ -91,8 +91,8 @@ def test_identity_sees_any_change_of_a_small_file_its_name_and_size(tmp_path):
     seen.add(identity([small]))
     os.truncate(small, 99_999)
     seen.add(identity([small]))
-    seen.add(identity([small.rename(tmp_path / "renamed.h5")]))
-    assert len(seen) == 4
+    assert len(seen) == 3
+    assert identity([small.rename(tmp_path / "renamed.h5")]) in seen, "a scan may be moved"
 
 
 def test_identity_does_not_depend_on_order(large, tmp_path):

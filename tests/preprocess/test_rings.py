@@ -139,6 +139,16 @@ def test_dense_particles_keep_their_grey_values():
     assert np.std((after - before)[inside]) < 0.25 * np.std((before - truth)[inside])
 
 
+@pytest.mark.parametrize("columns", [54, 80, 160])
+def test_on_a_narrow_detector_the_sample_is_not_taken_for_stripes(columns):
+    discs = np.array([[0.08, 0.06, 0.3, 0.5], [0.1, -0.15, 0.1, 1.0], [-0.2, 0.1, 0.08, 1.5]])
+    discs = discs * [columns, columns, columns, 1 / columns]
+    theta_deg = np.arange(180.0)
+    exact = project_discs(discs, theta_deg, columns, columns / 2)[:, None].astype(np.float32)
+    noise = 0.01
+    assert np.std(stripes(exact) - exact) < 0.5 * noise
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("width", "part_left"), [(1, 0.25), (2, 0.25), (5, 0.45), (9, 0.65)])
 def test_a_stripe_of_known_height_is_removed(method, width, part_left):

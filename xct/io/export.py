@@ -65,6 +65,8 @@ def export_tiff(
     ConfigError
         If the folder holds files, or the disk is too small.
     """
+    if bits == 32 and window is not None:
+        raise ConfigError("--window: 32 bits hold every value as it is; leave the window out")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"--tiff {folder}: holds files already; name a new folder")
     count = volume.shape[0]

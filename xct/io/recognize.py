@@ -98,11 +98,12 @@ def _unknown(path: Path) -> str:
 def identity(files: Iterable[Path]) -> str:
     """Compute a checksum of a scan's files that costs little even for 100 GB.
 
-    SHA-256 over the name, the size and the content of each file, sorted by path. Of a file of
+    SHA-256 over the size and the content of each file, in the order of their paths, not over
+    the paths: a scan may be moved. Of a file of
     64 MiB or more, 64 samples of 64 KiB stand for the content: evenly spaced, the first at its
     beginning and the last at its end. Where smaller files hold more than 1 GiB together (a
     stack of TIFF files), the content of 64 of them counts, evenly spaced, the first and the
-    last included; names and sizes count of all. A change in between that leaves the size as it
+    last included; sizes count of all. A change in between that leaves the size as it
     is goes unnoticed; another scan, a missing, truncated or longer file does not.
 
     Parameters
@@ -123,7 +124,7 @@ def identity(files: Iterable[Path]) -> str:
     read_whole = set(small)
     digest = hashlib.sha256()
     for file, size in sizes.items():
-        digest.update(f"{file.name}\0{size}\0".encode())
+        digest.update(f"{size}\0".encode())
         if file in read_whole:
             digest.update(file.read_bytes())
         elif size >= _WHOLE_BYTES:

@@ -35,7 +35,7 @@ class Coding:
         slope = float(np.float32((highest - lowest) / 65534))
         return cls("uint16", slope, float(np.float32(lowest)) - slope)
 
-    def encode(self, mu_per_cm: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, int]:
+    def encode(self, mu_per_cm: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Code a slab.
 
         Parameters
@@ -48,16 +48,16 @@ class Coding:
         Returns
         -------
         codes : ndarray, shape (z, y, x)
-        beyond : int
-            Values beyond the coded range, stored as its nearest end.
+        beyond : ndarray of int, shape (z,)
+            Values beyond the coded range, stored as its nearest end, by slice.
         """
         if self.dtype == "float32":
-            return mu_per_cm.astype(np.float32, copy=False), 0
+            return mu_per_cm.astype(np.float32, copy=False), np.zeros(len(mu_per_cm), int)
         codes = np.rint((mu_per_cm - np.float32(self.offset)) / np.float32(self.slope))
-        beyond = np.count_nonzero(((codes < 1) | (codes > 65535)) & inside)
+        beyond = np.count_nonzero(((codes < 1) | (codes > 65535)) & inside, axis=(1, 2))
         codes = np.clip(codes, 1, 65535).astype(np.uint16)
         codes[:, ~inside] = 0
-        return codes, int(beyond)
+        return codes, beyond
 
 
 @dataclass(frozen=True)

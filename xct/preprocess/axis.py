@@ -150,7 +150,7 @@ def _combined(
     center, spread = _mean(chosen, found, sd)
     confidence = _confidence(chosen, found, sd, trusted, center, spread * sample.bin)
     if sample.columns < LEAST_COLUMNS:
-        confidence = min(confidence, 0.45)
+        confidence = min(confidence, 0.6)
     if cut and len(chosen) < 2:
         confidence = min(confidence, 0.6)
     return Center(

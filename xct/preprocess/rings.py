@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from numba import njit
 
 from xct.preprocess.faulty import find_faulty, interpolate_faulty
@@ -24,6 +24,8 @@ _PASSES = 3
 # Measured on dense particles: without it, their slices change by half the grey value of the
 # electrolyte; with it, by less than their noise, and real rings are still several times weaker.
 _DOUBT = 2.0
+_SIZE_PX = 15
+_LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
 _SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
 
 
@@ -32,7 +34,7 @@ def stripes(
     line_integrals: np.ndarray,
     *,
     method: Method = "profile",
-    size_px: Annotated[int, Ge(3)] = 15,
+    size_px: Annotated[int, Ge(3), Le(1001)] | None = None,
     faulty_ratio: Annotated[float, Gt(1)] = 3.0,
 ) -> np.ndarray:
     """Remove stripes from each sinogram, which would be rings in its slice.
@@ -59,7 +61,9 @@ def stripes(
     method : {"profile", "sorting"}, optional
         Constant correction of each column, or Vo's sorting.
     size_px : int, optional
-        Width of the sliding median in pixels: more than twice that of the widest stripe.
+        Width of the sliding median in pixels: more than twice that of the widest stripe. Unless
+        given 15, or a twelfth of the columns where that is less: a wider window on a narrow
+        detector takes the sample itself for stripes.
     faulty_ratio : float, optional
         A column is faulty where it differs from the mean of its neighbors this many times more
         than these from each other (standard deviation over the angles). Noise alone gives 0.87,
@@ -84,6 +88,7 @@ def stripes(
             f"line integrals have shape {line_integrals.shape}; stripes needs (angle, row, column) "
             "with at least 3 columns"
         )
+    size = size_px or max(3, min(_SIZE_PX, line_integrals.shape[2] // _LEAST_WIDTHS - 1))
     cleaned = np.array(line_integrals, np.float32, order="C")
     unusable = np.zeros(cleaned.shape[1], np.bool_)
 
@@ -95,7 +100,7 @@ def stripes(
                 unusable[row] = True
                 continue
             interpolate_faulty(cleaned, row, faulty)
-            remove(row, size_px)
+            remove(row, size)
 
     over_ranges(clean, cleaned.shape[1])
     if unusable.any():
@@ -129,6 +134,7 @@ def _by_sorting(sinograms: np.ndarray) -> Callable[[int, int], None]:
 
 def _by_profile(sinograms: np.ndarray) -> Callable[[int, int], None]:
     def remove(row: int, size: int) -> None:
+        size |= 1  # the median of an even number of pixels lags by half a pixel
         profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
         stripe = np.zeros((len(profiles), 1), np.float32)
         smooth = np.empty_like(profiles)

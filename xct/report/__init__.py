@@ -1,1 +1,4 @@
 """Report: numbers and pictures of a run, as files."""
+
+# Pictures that a run draws, each as PNG and SVG.
+FIGURES = ("slice", "sinogram", "center")

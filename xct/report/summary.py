@@ -51,12 +51,12 @@ def write_report(job: Job) -> None:
     """Write summary.json, run.yaml and the picture of the middle slice."""
     folder, scan = job.folder, job.plan.scan
     slabs = folder.notes("slab")
-    counts = _merged_counts(slabs)
+    counts = _counts_by_row(slabs, scan.projections.shape[1])
     angles, rows, columns = scan.projections.shape
     starved = counts.get("nonpositive_transmission")
     if starved is not None and (message := starved_rows(starved, angles * columns)):
         job.remarks.add(message, "line_integrals")
-    beyond = sum(slab["beyond"] for slab in slabs.values())
+    beyond = int(counts.pop("beyond", np.zeros(1)).sum())
     if beyond:
         job.remarks.add(
             f"{beyond} voxels lie beyond the range that uint16 covers and are stored as its "
@@ -66,9 +66,10 @@ def write_report(job: Job) -> None:
     for remark in job.remarks.listed:
         if remark["step"] != "check":
             log.warning("%s: %s", remark["step"], remark["message"])
+    voxel = scan.voxel_size_um
     summary = {
         **_center(job),
-        "voxel_size_um": {"value": scan.voxel_size_um, "unit": "µm"},
+        **({} if voxel is None else {"voxel_size_um": {"value": voxel, "unit": "µm"}}),
         **_count_entries(counts, angles, columns),
         "warnings": job.remarks.listed,
     }
@@ -109,6 +110,7 @@ def _account(job: Job) -> dict[str, Any]:
     return {
         "configuration": configuration,
         "recipe": [step.name for step in plan.steps],
+        "kept": list(job.products),
         "input": {
             "layout": plan.scan.layout,
             "files": len(plan.scan.files),
@@ -126,13 +128,14 @@ def _account(job: Job) -> dict[str, Any]:
     }
 
 
-def _merged_counts(slabs: Mapping[int, Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Join the counts of all slabs: an array over rows for each kind."""
-    names = sorted({name for slab in slabs.values() for name in slab["counts"]})
-    return {
-        name: np.concatenate([slabs[first]["counts"][name] for first in sorted(slabs)])
-        for name in names
-    }
+def _counts_by_row(slabs: Mapping[int, Mapping[str, Any]], rows: int) -> dict[str, np.ndarray]:
+    """Join the counts of all slabs, by row: slabs may overlap where a run was cut otherwise."""
+    counts: dict[str, np.ndarray] = {}
+    for first, slab in slabs.items():
+        for name, values in {**slab["counts"], "beyond": slab["beyond"]}.items():
+            by_row = counts.setdefault(name, np.zeros(rows, np.int64))
+            by_row[first : first + len(values)] = values
+    return counts
 
 
 def _count_entries(
