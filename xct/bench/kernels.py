@@ -131,6 +131,7 @@ def measure_stripes(angles: int, columns: int) -> dict[str, dict[str, Any]]:
     -------
     dict of str to dict
         By method: `seconds_a_sinogram`; of algotom also the largest difference from its result.
+        Values that are equal to another in their column are left out of that.
     """
     cores = thread_count()
     rng = np.random.default_rng(0)
@@ -148,10 +149,20 @@ def measure_stripes(angles: int, columns: int) -> dict[str, dict[str, Any]]:
         from algotom.prep.removal import remove_stripe_based_sorting
 
         theirs = remove_stripe_based_sorting(smooth, _SORTING_PX)
-        found[THEIRS_ONE]["largest_difference"] = float(
-            np.abs(theirs - _sorted_out(slab[:, :1])[:, 0]).max()
-        )
+        differs = np.abs(theirs - _sorted_out(slab[:, :1])[:, 0])
+        found[THEIRS_ONE]["largest_difference"] = float(differs[_without_equals(smooth)].max())
     return found
+
+
+def _without_equals(sinogram: np.ndarray) -> np.ndarray:
+    """Mark values that occur once in their column: the order of equal ones is nobody's."""
+    order = np.argsort(sinogram, axis=0)
+    same = np.diff(np.take_along_axis(sinogram, order, axis=0), axis=0) == 0
+    edge = np.zeros((1, sinogram.shape[1]), np.bool_)
+    equal = np.concatenate([edge, same]) | np.concatenate([same, edge])
+    single = np.empty(sinogram.shape, np.bool_)
+    np.put_along_axis(single, order, ~equal, axis=0)
+    return single
 
 
 def _sorted_out(slab: np.ndarray) -> np.ndarray:

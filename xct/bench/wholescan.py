@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -48,9 +49,8 @@ def bench_scan(out: Path, size: str) -> str:
     small = make_scan(out, *SIZES["quick"])
     first = {recipe: measure_run(out, small, recipe)["seconds"] for recipe in _RECIPES}
     raw = make_scan(out, *SIZES[size])
-    begin = measure_run(out, raw, "default", until="find_center")
     runs = {recipe: measure_run(out, raw, recipe) for recipe in _RECIPES}
-    return write_scan(out, size, {"first_runs_seconds": first, **begin}, runs)
+    return write_scan(out, size, first, runs)
 
 
 def make_scan(out: Path, angles: int, rows: int, columns: int) -> Path:
@@ -63,7 +63,7 @@ def make_scan(out: Path, angles: int, rows: int, columns: int) -> Path:
     return raw
 
 
-def measure_run(out: Path, raw: Path, recipe: str, *, until: str | None = None) -> dict[str, Any]:
+def measure_run(out: Path, raw: Path, recipe: str) -> dict[str, Any]:
     """Run the raw scan from a cold disk, and read what the run says of itself.
 
     Parameters
@@ -72,14 +72,12 @@ def measure_run(out: Path, raw: Path, recipe: str, *, until: str | None = None) 
         Folder of the bench; the raw scan.
     recipe : {"sorting", "default"}
         How stripes are removed.
-    until : str, optional
-        Where to end; the volume unless given.
 
     Returns
     -------
     dict
-        Seconds in all and until the disk has everything, slices, time and memory by step, and
-        what the log says of waiting.
+        Seconds in all, in slabs, and until the disk has everything; slices; time and memory by
+        step; what the log says of waiting.
     """
     result = out / f"run_{recipe}"
     shutil.rmtree(result, ignore_errors=True)
@@ -92,27 +90,30 @@ def measure_run(out: Path, raw: Path, recipe: str, *, until: str | None = None) 
     }
     forget(raw)
     start = time.perf_counter()
-    done = xct.run(configuration, until=until)
+    done = xct.run(configuration)
     seconds = time.perf_counter() - start
     os.sync()
     steps = done.account["time_and_memory"]
-    lines = (result / "run.log").read_text(encoding="utf-8").splitlines()
+    waited = re.findall(r"slabs took ([\d.]+) s: (.+)", (result / "run.log").read_text())[-1]
     found = {
         "seconds": seconds,
         "seconds_to_disk": time.perf_counter() - start,
         "peak_memory_gib": max(step["peak_memory_mib"] for step in steps.values()) / 1024,
         "steps": steps,
         "shared_out": done.account["shared_out"],
-        "waited": [line.split("slabs took ", 1)[1] for line in lines if "slabs took" in line],
+        "seconds_in_slabs": float(waited[0]),
+        "waited": waited[1],
+        "slices": int(done.stored_volume.shape[0]),
     }
-    if until is None:
-        found["slices"] = int(done.stored_volume.shape[0])
     shutil.rmtree(result)
     return found
 
 
 def write_scan(
-    out: Path, size: str, begin: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]
+    out: Path,
+    size: str,
+    first: Mapping[str, float],
+    runs: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Write ``scan.json``; give the tables as text."""
     judged: list[Target] = []
@@ -120,26 +121,26 @@ def write_scan(
     for recipe, run in runs.items():
         slices = run["slices"]
         each = run["seconds"] / slices
-        # The axis is found once, however many slices there are.
-        whole = begin["seconds"] + (run["seconds"] - begin["seconds"]) * WHOLE / slices
-        rows.append((recipe, run["seconds"], each, whole / 60, run["peak_memory_gib"]))
+        # What comes before and after the slabs does not grow with them.
+        in_slabs = run["seconds_in_slabs"]
+        whole = run["seconds"] + in_slabs * (WHOLE / slices - 1)
+        rows.append((recipe, run["seconds"], in_slabs, each, whole / 60, run["peak_memory_gib"]))
         judged.append(Target(f"{recipe}: a slice, all in", each, "at most", 0.6, "s", 0.35))
         judged.append(Target(f"{recipe}: {WHOLE} slices", whole / 60, "at most", 20.0, "min"))
     angles, raw_rows, columns = SIZES[size]
     found = {
         "raw": {"angles": angles, "rows": raw_rows, "columns": columns, "bin": 2},
-        "until_find_center": begin,
+        "first_runs_seconds": first,
         "runs": runs,
         "targets": [target.as_dict() for target in judged],
     }
     path = write_figures(out, "scan", size, found)
-    heads = ("stripes", "s", "s/slice", f"{WHOLE}: min", "peak GiB")
+    heads = ("stripes", "s", "in slabs", "s/slice", f"{WHOLE}: min", "peak GiB")
     parts = [
         machine_line(),
-        f"raw: {angles} × {raw_rows} × {columns}, bin 2; the axis is found after "
-        f"{begin['seconds']:.1f} s",
+        f"raw: {angles} × {raw_rows} × {columns}, bin 2; read from a cold disk",
         table(heads, rows),
-        "\n".join(f"{recipe}: slabs took {run['waited'][-1]}" for recipe, run in runs.items()),
+        "\n".join(f"{recipe}: {run['waited']}" for recipe, run in runs.items()),
         _steps_table(runs),
     ]
     # The targets are set for the large scan.
