@@ -1,6 +1,7 @@
 """The commands that look and tell: init, check, stages, schema, convert."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -146,3 +147,16 @@ def test_the_diad_scan_is_read_and_checked(test_data, tmp_path, capsys):
     config.write_text(config.read_text().replace("pixel_size_um: ", "pixel_size_um: 0.5 "))
     assert execute(["check", str(config), "--set", "scan.center_px=12.5"]) == 0
     assert "3001 projections of 22 rows × 26 columns" in capsys.readouterr().out
+
+
+def test_the_program_of_the_readme_runs_on_the_demo(tmp_path, monkeypatch):
+    readme = Path(__file__).parent.parent / "README.md"
+    program = readme.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    assert execute(["demo"]) == 0
+    names: dict = {}
+    exec(compile(program, "README.md", "exec"), names)
+    assert names["volume"].shape == (20, 320, 320)
+    assert names["center"].center_px == pytest.approx(163.87, abs=0.1)
+    whole = names["result"].stored_volume.read(slice(46, 54))
+    np.testing.assert_allclose(names["volume"][6:14].mean(), whole.mean(), rtol=0.05)

@@ -182,7 +182,42 @@ def unknown_dtype(s):
     s.config["run"] = {"dtype": "int8"}
 
 
+def endless_number(s):
+    s.text = "scan: {file: scan.h5, theta_deg: {first: 0, last: 1e308, count: 5}}\noutput: o\n"
+
+
+def too_many_angles(s):
+    s.set(theta_deg={"first": 0, "last": 180, "count": 10**13})
+
+
+def deep_nesting(s):
+    s.text = "scan: " + "[" * 3000
+
+
+def strange_key(s):
+    s.text = "? [a]\n: b\nscan: {file: scan.h5}\noutput: out\n"
+
+
+def minutes_as_number(s):
+    s.text = "scan: {file: scan.h5, pixel_size_um: 1:30}\noutput: out\n"
+
+
+def infinite_setting(s):
+    s.text = "scan: {file: scan.h5}\nsteps: {outliers: {threshold: .inf}}\noutput: out\n"
+
+
+def slice_too_large(s):
+    s.config["steps"] = {"fbp": {"size": 10**22}}
+
+
 CONFIGURATION = [
+    (endless_number, r"scan\.theta_deg\.last: 1e\+308 is not accepted: it should be at most 36000"),
+    (too_many_angles, r"scan\.theta_deg\.count: .* at most 1000000"),
+    (deep_nesting, r"nested too deeply"),
+    (strange_key, r"a key must be a plain name"),
+    (minutes_as_number, r"scan\.pixel_size_um: '1:30' is not accepted: it should be a number"),
+    (infinite_setting, r"steps\.outliers\.threshold: inf is not accepted"),
+    (slice_too_large, r"steps\.fbp\.size: 1\d+ is not accepted: it should be at most 65536"),
     (misspelt_section, r"scna: unknown key \(did you mean scan\?\)"),
     (misspelt_key, r"config\.yaml:\d: scan\.pixle_size_um: unknown key \(did you mean pixel_size"),
     (wrong_type, r"config\.yaml:\d: scan\.bin: 'two' is not accepted: .*integer"),
@@ -244,7 +279,28 @@ def two_in_one(s):
     s.recipe({"flat_field": {}, "outliers": {}}, *STEPS[1:])
 
 
+def number_as_step(s):
+    s.recipe(5, *STEPS)
+
+
+def text_as_settings(s):
+    s.recipe(*STEPS[:-1], {"fbp": "hann"})
+
+
+def empty_recipe(s):
+    s.recipe()
+
+
+def recipe_in_latin_1(s):
+    s.recipe()
+    (s.folder / "own.yaml").write_bytes("- flat_field: {}  # geprüft\n".encode("latin-1"))
+
+
 RECIPE = [
+    (number_as_step, r"own\.yaml:1, step 1: a step is written .*; found 5"),
+    (text_as_settings, r"step 8: a step is written `- stage: \{settings\}`; found \{'fbp': 'hann'"),
+    (empty_recipe, r"a recipe is a list of steps"),
+    (recipe_in_latin_1, r"own\.yaml: cannot be read as UTF-8 text"),
     (unknown_stage, r"own\.yaml:1, step 1 \(flat_feild\): unknown stage \(did you mean flat_field"),
     (no_logarithm, r"needs line_integrals, which no earlier step gives \(line_integrals does\)"),
     (log_too_late, r"\(fill_nonpositive\): needs line_integrals, .*move it behind line_integrals"),

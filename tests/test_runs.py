@@ -280,3 +280,34 @@ def test_a_file_that_breaks_off_while_it_is_read_is_named(config, scan, tmp_path
     error = capfd.readouterr().err
     assert re.search(r"error: .*scan\.h5.*frame", error), error
     assert "Traceback" not in error
+
+
+@pytest.mark.slow
+def test_a_run_continued_in_other_slabs_counts_every_value_once(long_config):
+    out = long_config.parent / "recut"
+    process = start(long_config, "--set", f"output={out}", "--set", "run.workers=4")
+    wait_for(lambda: list(out.glob(".xct/slab-*.json")), process)
+    process.kill()
+    process.communicate()
+    change = ["--set", f"output={out}", "--set", "run.memory_gib=0.9"]
+    assert execute(["run", str(long_config), *change]) == 0
+    whole, again = (
+        xct.open_result(long_config.parent / name).summary for name in ("whole", "recut")
+    )
+    for name in ("dead_pixels", "outliers", "nonpositive_transmission"):
+        assert again[name] == whole[name]
+
+
+def test_an_axis_that_is_too_uncertain_can_be_given_in_the_same_folder(config, scan, tmp_path):
+    with h5py.File(scan, "r+") as file:
+        data = file["exchange/data"]
+        data[...] = np.random.default_rng(0).normal(15_000, 100, data.shape).astype(np.uint16)
+    assert execute(["run", str(config)]) == 1
+    assert (tmp_path / "out" / "figures" / "center.png").is_file()
+    assert execute(["run", str(config), "--set", f"scan.center_px={CENTER_PX}"]) == 0
+
+
+def test_a_scan_may_be_moved_between_two_halves_of_a_run(config, scan, tmp_path):
+    assert execute(["run", str(config)]) == 0
+    moved = scan.rename(tmp_path / "moved.h5")
+    assert execute(["run", str(config), "--set", f"scan.file={moved}"]) == 0

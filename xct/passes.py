@@ -14,7 +14,7 @@ from xct.folder import OutputFolder
 from xct.io import by_rows
 from xct.io.volume import Coding
 from xct.meter import Meter
-from xct.plan import Plan
+from xct.plan import Plan, slice_size
 from xct.products import Products
 from xct.progress import Progress
 from xct.remarks import Remarks
@@ -101,12 +101,11 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
     plan, folder = job.plan, job.folder
     steps = [step for step in plan.steps if not step.stage.sample]
     angles, rows, columns = plan.scan.projections.shape
-    sizes = [step.settings["size"] for step in steps if step.settings.get("size")]
     products = Products(
         folder=folder.path,
         wanted=job.products,
         shape=(angles, rows, columns),
-        size=sizes[0] if sizes else columns,
+        size=slice_size(steps) or columns,
         voxel_size_um=float(plan.scan.voxel_size_um or 1.0),
         coding=coding,
         name=plan.config.cell.name or plan.output.name,

@@ -111,16 +111,16 @@ def make_plan(
     warnings: list[str] = []
     try:
         scan = open_scan(config)
-        complaints += _missing_facts(config, scan, steps)
+        complaints += _missing_facts(config, scan, steps, complaints)
         objections, warnings = inspect_scan(scan, [step.name for step in steps])
         complaints += objections
     except ScanError as error:
         complaints += [f"scan: {text}" for text in error.complaints]
-    if not any("output: is missing" in text for text in complaints):
+    if not any(": output: " in text for text in complaints):
         complaints += OutputFolder(Path(config.output)).unfit()
     if scan is None or complaints:
         raise ConfigError(*complaints)
-    resources = _resources(config, scan, steps)
+    resources = _resources(config, scan, steps, keep)
     return Plan(config, steps, scan, resources, tuple(keep), [*scan.notes, *warnings])
 
 
@@ -154,11 +154,20 @@ def _given(config: Config) -> list[str]:
     return [*given, "center_px"] if config.scan.center_px is not None else given
 
 
-def _missing_facts(config: Config, scan: Scan, steps: Sequence[Step]) -> list[str]:
+def slice_size(steps: Sequence[Step]) -> int | None:
+    """Width of a slice, where a step says it."""
+    sizes = [step.settings["size"] for step in steps if step.settings.get("size")]
+    return sizes[0] if sizes else None
+
+
+def _missing_facts(
+    config: Config, scan: Scan, steps: Sequence[Step], earlier: Sequence[str]
+) -> list[str]:
     complaints = []
     for name in _FACTS:
         users = [step.name for step in steps if name in step.stage.needs]
-        if users and getattr(scan, name) is None:
+        complained = any(f"scan.{name}:" in text for text in earlier)
+        if users and getattr(scan, name) is None and not complained:
             complaints.append(
                 f"{config.place('scan', name)}: scan.{name}: needed by {' and '.join(users)}, "
                 "but neither the file nor the configuration says it"
@@ -186,7 +195,7 @@ def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
     ]
 
 
-def _resources(config: Config, scan: Scan, steps: Sequence[Step]) -> Resources:
+def _resources(config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence[str]) -> Resources:
     view = scan.projections
     resources = share_out(
         view.shape,
@@ -194,6 +203,8 @@ def _resources(config: Config, scan: Scan, steps: Sequence[Step]) -> Resources:
         config.run,
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
+        size=slice_size(steps),
+        kept=len({*keep} - {"volume"}) + (steps[-1].stage.gives != "volume"),
     )
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))
     if resources.disk_bytes > free:

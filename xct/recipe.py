@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 import xct
-from xct.config import Config, complaints_of, nearest
+from xct.config import Config, complaints_of, nearest, read_text
 from xct.errors import ConfigError
 from xct.io.yaml_lines import Document, parse
 from xct.stages import STAGES, Stage
@@ -79,15 +79,16 @@ def load_steps(config: Config) -> list[Step]:
     except ConfigError as error:
         where = config.place("pipeline")
         raise ConfigError(*(f"{where}: {text}" for text in error.complaints)) from None
-    document = parse(path.read_text(encoding="utf-8"))
+    document = parse(read_text(path))
     complaints = [f"{path.name}:{line}: {message}" for line, message in document.complaints]
-    if not isinstance(document.value, list):
+    if not isinstance(document.value, list) or not document.value:
         raise ConfigError(
             *complaints, f"{path.name}: a recipe is a list of steps, each `- stage: {{settings}}`"
         )
-    names = [
-        item if isinstance(item, str) else next(iter(item or {}), "") for item in document.value
-    ]
+    complaints += _odd_items(document.value, document, path.name)
+    if complaints:
+        raise ConfigError(*complaints)
+    names = [item if isinstance(item, str) else next(iter(item)) for item in document.value]
     complaints += _unknown_overrules(config, names)
     steps: list[Step] = []
     for number, item in enumerate(document.value):
@@ -109,14 +110,22 @@ def _unknown_overrules(config: Config, names: Sequence[str]) -> list[str]:
     ]
 
 
+def _odd_items(items: Sequence[Any], document: Document, recipe: str) -> list[str]:
+    """Complain of items that are no steps."""
+    return [
+        f"{recipe}:{document.line((number,)) or 1}, step {number + 1}: a step is written "
+        f"`- stage: {{settings}}`; found {item!r}"
+        for number, item in enumerate(items)
+        if not (isinstance(item, str) or (isinstance(item, dict) and len(item) == 1))
+        or (isinstance(item, dict) and not isinstance(next(iter(item.values())), dict | None))
+    ]
+
+
 def _step(
     item: Any, number: int, names: Sequence[str], document: Document, recipe: str, config: Config
 ) -> Step:
     place = f"{recipe}:{document.line((number,)) or 1}, step {number + 1} ({names[number]})"
-    item = {item: {}} if isinstance(item, str) else item
-    if not isinstance(item, dict) or len(item) != 1:
-        raise ConfigError(f"{place}: a step is written `- stage: {{settings}}`; found {item!r}")
-    name, own = next(iter(item.items()))
+    name, own = next(iter(({item: {}} if isinstance(item, str) else item).items()))
     stages = load_stages()
     if name not in stages:
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -54,21 +55,33 @@ class Resources:
 
 def available_memory() -> int:
     """Bytes that this process may use: what the system has left, and its control group allows."""
-    limits = [psutil.virtual_memory().available]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        path = Path("/sys/fs/cgroup", name)
-        if path.is_file() and path.read_text().strip().isdigit():
-            limits.append(int(path.read_text()))
-    return min(limits)
+    return min([psutil.virtual_memory().available, *_group_limits(Path("/sys/fs/cgroup"))])
 
 
-def slab_bytes(shape: tuple[int, int, int], height: int, overlap: int) -> float:
+def _group_limits(root: Path) -> Iterator[int]:
+    """Limits of the control groups that this process is in, as a batch system sets them."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kind, name = line.split(":", 2)
+        folder = root / kind / name.lstrip("/") if kind else root / name.lstrip("/")
+        for group in (folder, *folder.parents):
+            for file in (group / "memory.max", group / "memory.limit_in_bytes"):
+                if file.is_file() and (text := file.read_text().strip()).isdigit():
+                    yield int(text)
+            if group == root:
+                break
+
+
+def slab_bytes(shape: tuple[int, int, int], height: int, overlap: int, size: int) -> float:
     """Peak memory of one slab: in preprocessing, in `fbp`, or in writing, whichever is most."""
     angles, rows, columns = shape
     seen = angles * columns * min(height + 2 * overlap, rows) * 4
     own = angles * columns * height * 4
-    slices = height * columns**2 * 4
-    spectra_and_grid = GRANULE * 4 * (angles * 1.6 * columns + (1.25 * columns) ** 2)
+    slices = height * size**2 * 4
+    spectra_and_grid = GRANULE * 4 * (angles * 1.6 * columns + (1.25 * size) ** 2)
     return max(_COPIES * seen, own + spectra_and_grid + slices, 3.2 * slices)
 
 
@@ -79,6 +92,8 @@ def share_out(
     *,
     whole_frames: bool,
     item_bytes: int,
+    size: int | None = None,
+    kept: int = 0,
 ) -> Resources:
     """Choose slabs and workers, as many as memory and cores allow.
 
@@ -94,6 +109,10 @@ def share_out(
         Whether frames must first be written to a temporary file cut by rows.
     item_bytes : int
         Bytes of one value there.
+    size : int, optional
+        Width of a slice; as many voxels as columns unless given.
+    kept : int, optional
+        Quantities of the size of the projections that are written, too.
 
     Raises
     ------
@@ -101,13 +120,14 @@ def share_out(
         If one slab of 16 rows does not fit into the memory.
     """
     angles, rows, columns = shape
+    size = size or columns
     limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
     cores = len(os.sched_getaffinity(0))
 
     def needed(height: int, workers: int = 1) -> float:
         read_ahead = angles * columns * min(height + 2 * overlap, rows) * 4
-        being_written = 3.2 * 4 * height * columns**2
-        return workers * slab_bytes(shape, height, overlap) + read_ahead + being_written
+        being_written = 3.2 * 4 * height * size**2
+        return workers * slab_bytes(shape, height, overlap, size) + read_ahead + being_written
 
     wanted = ceil(cores / _THREADS) if run.workers == "auto" else run.workers
     room = limit - _BASE
@@ -125,20 +145,21 @@ def share_out(
     even = ceil(rows / (workers + 1) / GRANULE) * GRANULE  # so that the three overlap
     height = min(fitting[-1], even)
     voxel_bytes = 2 if run.dtype == "uint16" else 4
+    written = kept * angles * rows * columns * 4
     temporary = angles * rows * columns * item_bytes if whole_frames else 0
     return Resources(
         slab_rows=height,
         workers=workers,
         threads=max(1, cores // workers),
         memory_bytes=int(_BASE + needed(height, workers)),
-        disk_bytes=int(rows * columns**2 * voxel_bytes * 8 / 7) + temporary,
+        disk_bytes=int(rows * size**2 * voxel_bytes * 8 / 7) + written + temporary,
         temporary_bytes=temporary,
-        seconds=_seconds(angles, rows, columns, cores),
+        seconds=_seconds(angles * rows * columns, rows * size**2, cores),
     )
 
 
-def _seconds(angles: int, rows: int, columns: int, cores: int) -> float:
-    work = angles * rows * columns * _SECONDS_PER_VALUE + rows * columns**2 * _SECONDS_PER_VOXEL
+def _seconds(values: int, voxels: int, cores: int) -> float:
+    work = values * _SECONDS_PER_VALUE + voxels * _SECONDS_PER_VOXEL
     return _SECONDS_AT_LEAST + work / cores
 
 

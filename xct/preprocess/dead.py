@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numba import njit
 
 from xct.stages import stage
@@ -23,7 +23,7 @@ def _reach(settings: Mapping[str, Any]) -> int:
 
 @stage(gives="transmission", cut=("angle", "row"), overlap=_reach)
 def fill_dead_pixels(
-    transmission: np.ndarray, *, reach_px: Annotated[int, Ge(1)] = 5
+    transmission: np.ndarray, *, reach_px: Annotated[int, Ge(1), Le(100)] = 5
 ) -> np.ndarray:
     """Give dead pixels the mean of the good neighbors in their frame, weighted by distance.
 

@@ -25,7 +25,7 @@ def fbp(
     pixel_size_um: float,
     window: Window = "ramp",
     cutoff: Annotated[float, Gt(0), Le(1)] = 1.0,
-    size: Annotated[int, Ge(1)] | None = None,
+    size: Annotated[int, Ge(1), Le(65536)] | None = None,
     engine: Engine = "auto",
     memory_gib: Annotated[float, Gt(0)] | None = None,
 ) -> np.ndarray:
