@@ -59,7 +59,7 @@ def check(config: Path, changes: tuple[str, ...]) -> None:
     plan = make_plan(config, changes)
     folder = OutputFolder(plan.output)
     objections = folder.objections(plan.identity(), restart=False)
-    state = "is finished already" if folder.is_finished() else "ready: xct run writes to"
+    state = "finished already:" if folder.is_finished() else "ready: xct run writes to"
     click.echo(plan_text(plan, "cannot start:" if objections else state))
     if objections:
         raise XctError(*objections)

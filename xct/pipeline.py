@@ -103,10 +103,8 @@ def _greet(job: Job, *, resumed: bool) -> None:
     plan, need = job.plan, job.plan.resources
     log.info("%s: %d projections of %d × %d pixels", plan.output, *plan.scan.projections.shape)
     log.info(
-        "%d workers of %d threads, slabs of %d rows; expected: %s, %s memory, %s disk",
-        need.workers,
-        need.threads,
-        need.slab_rows,
+        "%s; expected: %s, %s memory, %s disk",
+        need.sharing(),
         show_seconds(need.seconds),
         show_bytes(need.memory_bytes),
         show_bytes(need.disk_bytes),

@@ -52,6 +52,14 @@ class Resources:
     temporary_bytes: int
     seconds: float
 
+    def sharing(self) -> str:
+        """Say how the work is shared out."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        slabs = f"slabs of {self.slab_rows} rows"
+        if self.workers == 1:
+            return f"{slabs}, {threads}"
+        return f"{slabs}, {self.workers} at a time with {threads} each"
+
 
 def available_memory() -> int:
     """Bytes that this process may use: what the system has left, and its control group allows."""

@@ -20,7 +20,7 @@ from xct.stages import QUANTITIES, Stage
 def stages_text() -> str:
     """List every stage: what it takes, what it gives, and what it does."""
     lines = []
-    for stage in load_stages().values():
+    for stage in sorted(load_stages().values(), key=_state):
         lines.append(f"{stage.name:<18}{', '.join(stage.needs)} → {stage.gives}")
         lines.append(f"{'':<18}{_summary(stage)}")
     return "\n".join([*lines, "", "xct stages NAME shows the settings of one."])
@@ -54,7 +54,13 @@ def stage_text(name: str) -> str:
 
 
 def _summary(stage: Stage) -> str:
-    return (inspect.getdoc(stage.function) or "").split("\n", 1)[0]
+    return (inspect.getdoc(stage.function) or "").split("\n", 1)[0].replace(" [1]_", "")
+
+
+def _state(stage: Stage) -> tuple[int, int]:
+    """Place a stage on the way from counts to a volume."""
+    names = list(QUANTITIES)
+    return names.index(stage.gives), names.index(stage.data[0])
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
@@ -85,8 +91,7 @@ def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
     lines.append(
         f"needs: {show_bytes(need.memory_bytes)} memory, {show_bytes(need.disk_bytes)} disk"
         + (f" ({show_bytes(need.temporary_bytes)} of it temporary)" if need.temporary_bytes else "")
-        + f", about {show_seconds(need.seconds)} on {need.workers} workers of "
-        f"{need.threads} threads, slabs of {need.slab_rows} rows"
+        + f", about {show_seconds(need.seconds)}; {need.sharing()}"
     )
     lines += [f"warning: {message}" for message in plan.warnings]
     return "\n".join([*lines, f"{state} {plan.output}"])
