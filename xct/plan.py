@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import xct
-from xct.config import Config, InFile, nearest, read_config
+from xct.complaints import nearest
+from xct.config import Config, InFile, read_config
 from xct.errors import ConfigError, ScanError
 from xct.folder import OutputFolder
 from xct.inspection import inspect_scan

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 import xct
-from xct.config import Config, complaints_of, nearest, read_text
+from xct.complaints import complaints_of, nearest
+from xct.config import Config, read_text
 from xct.errors import ConfigError
 from xct.io.yaml_lines import Document, parse
 from xct.stages import STAGES, Stage

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xct.config import nearest
+from xct.complaints import nearest
 from xct.errors import XctError
 from xct.plan import Plan
 from xct.recipe import load_stages
