@@ -131,6 +131,24 @@ def test_frames_that_are_read_whole_give_the_same_volume(config, scan, tmp_path)
     assert not (tmp_path / "out2" / ".xct" / "frames.zarr").exists()
 
 
+def test_a_folder_of_frames_gives_the_same_volume(config, scan, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    with h5py.File(scan) as file:
+        for kind, name in (("proj", "data"), ("flat", "data_white"), ("dark", "data_dark")):
+            for number, frame in enumerate(file[f"exchange/{name}"][:]):
+                tifffile.imwrite(folder / f"{kind}_{number:05d}.tif", frame)
+        np.savetxt(folder / "theta_deg.txt", file["exchange/theta"][:])
+    own = tmp_path / "frames.yaml"
+    assert execute(["init", str(folder), "--output", f"{tmp_path}/out2", "--to", str(own)]) == 0
+    change = ["--set", f"scan.pixel_size_um={PIXEL_SIZE_UM}"]
+    assert execute(["check", str(own), *change]) == 0
+    assert execute(["run", str(own), *change]) == 0
+    assert execute(["run", str(config)]) == 0
+    a, b = (xct.open_result(tmp_path / name).stored_volume.read() for name in ("out", "out2"))
+    np.testing.assert_array_equal(a, b)
+
+
 def test_a_given_axis_is_taken_and_said(config, tmp_path):
     assert execute(["run", str(config), "--set", f"scan.center_px={CENTER_PX}"]) == 0
     center = xct.open_result(tmp_path / "out").summary["center_px"]
