@@ -214,26 +214,27 @@ def _put_tile(
         line = buffer[j * wide * len(lanes) : (j + 1) * wide * len(lanes)]
         target = grid[(top + j) % cells]
         everywhere = odd[0] == 1 and (j < WIDTH - 1 or j >= height - WIDTH + 1)
-        margin = line.size if everywhere else shared * odd[1]
-        _put_line(line, target, left * len(lanes), margin)
+        first = line.size if everywhere else shared * odd[1]
+        last = max(line.size - first, first)
+        _put_part(line[:first], target, left * len(lanes), True)
+        _put_part(line[first:last], target, left * len(lanes) + first, False)
+        _put_part(line[last:], target, left * len(lanes) + last, True)
 
 
 @njit(cache=True, nogil=True)
-def _put_line(line: np.ndarray, target: np.ndarray, place: int, margin: int) -> None:
-    """Add `margin` values at both ends to what is there, write the others; wrap at the end."""
-    inside = min(line.size, target.size - place)
-    first, last = min(margin, inside), max(line.size - margin, margin)
-    for n in range(first):
-        target[place + n] += line[n]
-    for n in range(first, min(last, inside)):
-        target[place + n] = line[n]
-    for n in range(max(first, min(last, inside)), inside):
-        target[place + n] += line[n]
-    for n in range(inside, line.size):
-        if n < margin or n >= last:
-            target[place + n - target.size] += line[n]
-        else:
-            target[place + n - target.size] = line[n]
+def _put_part(part: np.ndarray, target: np.ndarray, place: int, add: bool) -> None:
+    """Add a part of a line to what is there, or write it; what is beyond the end wraps."""
+    place %= target.size
+    inside = min(part.size, target.size - place)
+    here, there = target[place : place + inside], target[: part.size - inside]
+    if add:
+        for n in range(inside):
+            here[n] += part[n]
+        for n in range(there.size):
+            there[n] += part[inside + n]
+    else:
+        here[:] = part[:inside]
+        there[:] = part[inside:]
 
 
 @njit(cache=True, nogil=True)
