@@ -132,8 +132,8 @@ def draw_times(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.plot(*zip(*guide[1], strict=True), color="0.6", ls="--", lw=1)
-    axes.annotate(guide[0], guide[1][0], color="0.45", fontsize=9, ha="right", va="top",
-                  xytext=(-6, 0), textcoords="offset points")  # fmt: skip
+    axes.annotate(guide[0], guide[1][-1], color="0.45", fontsize=9, ha="right", va="top",
+                  xytext=(0, -12), textcoords="offset points")  # fmt: skip
     colors = ("#0b3c8c", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
     color_of = {name: colors[number % len(colors)] for number, name in enumerate(times)}
     for name in sorted(times, key=lambda name: -times[name][-1][1]):  # the legend as the lines

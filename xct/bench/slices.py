@@ -29,7 +29,7 @@ SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "full": ((512, 600), (1024, 1201), (2048, 1921), (2560, 2400)),
 }
 # Columns² × angles up to which slow contenders get every angle.
-_WHOLE = 512**2 * 600
+_WHOLE = 2 * 512**2 * 600
 
 
 def bench_slices(out: Path, size: str, *, slow: bool = False) -> str:
@@ -100,7 +100,7 @@ def measure_width(columns: int, angles: int, *, slow: bool = False) -> list[dict
 
 
 def _runs(contender: Contender, work: int) -> int:
-    return contender.runs if not contender.slow or work < _WHOLE / 4 else 1
+    return contender.runs if not contender.slow or work < _WHOLE / 8 else 1
 
 
 def _on_little(contender: Contender) -> Any:
