@@ -6,7 +6,7 @@ from numba import njit
 
 from xct.reconstruct.gridding import grid_spectra, transform_grid, write_slices
 from xct.reconstruct.polar import geometry, grid_cells, locate, split
-from xct.reconstruct.spectra import edge_columns, pad_rows
+from xct.reconstruct.spectra import blend_factors, edge_columns, pad
 from xct.reconstruct.spreading import STEPS, WIDTH, kernel_transform, spreading_kernel
 
 
@@ -37,7 +37,8 @@ def test_gridding_is_the_sum_of_all_samples(size, pairs):
     grid = np.full((grid_cells(size), grid_cells(size), 2 * pairs), np.nan, dtype=np.float32)
     grid_spectra(centered, places, grid)
     volume = np.empty((2 * pairs, size, size), dtype=np.float32)
-    write_slices(transform_grid(grid, size), np.full(2 * pairs, 2.0 * size), 1.0, volume)
+    transform_grid(grid, size)
+    write_slices(grid, np.full(2 * pairs, 2.0 * size), 1.0, volume)
     expected = slow_sum(spectra[:, :, -1], theta, size)
     scale = np.sqrt(np.mean(abs(expected) ** 2))
     assert np.sqrt(np.mean((volume[-2] - expected.real) ** 2)) < 3e-3 * scale
@@ -111,19 +112,28 @@ def test_the_transform_of_the_kernel_is_its_integral():
         np.testing.assert_allclose(kernel_transform(np.array([position]), 50), expected, rtol=1e-4)
 
 
+def padded(rows, length, lanes):
+    out = np.full(length * lanes, np.nan, dtype=np.float32)
+    columns = rows.shape[1]
+    pad(rows, blend_factors(columns, length), edge_columns(columns), (0,) * lanes, out)
+    return out.reshape(length, lanes)
+
+
 def test_padding_leads_from_one_edge_to_the_other():
     row = np.linspace(3, 5, 64, dtype=np.float32)
-    out = np.empty((1, 120, 2), dtype=np.float32)
-    pad_rows(row[None, None], out)
-    padded = out[0, :, 0]
+    line = padded(row[None], 120, 2)[:, 0]
     edge = edge_columns(64)
-    np.testing.assert_array_equal(padded[:64], row)
-    assert padded[64] == pytest.approx(row[-edge:].mean(), abs=0.01)
-    assert padded[-1] == pytest.approx(row[:edge].mean(), abs=0.01)
-    assert (np.diff(padded[64:]) < 0).all()
+    np.testing.assert_array_equal(line[:64], row)
+    assert line[64] == pytest.approx(row[-edge:].mean(), abs=0.01)
+    assert line[-1] == pytest.approx(row[:edge].mean(), abs=0.01)
+    assert (np.diff(line[64:]) < 0).all()
+
+
+@pytest.mark.parametrize("columns", [8, 16, 21])
+def test_rows_are_put_side_by_side(columns):
+    rows = np.random.default_rng(0).random((16, columns), dtype=np.float32)
+    np.testing.assert_array_equal(padded(rows, 40, 16)[:columns], rows.T)
 
 
 def test_lanes_without_a_row_are_zero():
-    padded = np.full((2, 16, 4), np.nan, dtype=np.float32)
-    pad_rows(np.ones((2, 1, 8), dtype=np.float32), padded)
-    assert (padded[:, :, 1:] == 0).all()
+    assert (padded(np.ones((1, 8), dtype=np.float32), 16, 4)[:, 1:] == 0).all()

@@ -12,6 +12,7 @@ from xct.reconstruct.gridding import grid_spectra, transform_grid, write_slices
 from xct.reconstruct.inputs import Request
 from xct.reconstruct.polar import TILE, fast_even, geometry, grid_cells
 from xct.reconstruct.spectra import CHUNK_BYTES, filtered_spectra
+from xct.reconstruct.transforms import COLUMNS
 from xct.reconstruct.windows import ramp, window_response
 from xct.reconstruct.workspace import borrowed, kept_bytes, release
 from xct.threads import thread_count
@@ -48,12 +49,12 @@ def reconstruct(
     for batch in batches(request, lanes):
         with borrowed(cells, cells, batch.lanes) as grid:
             _fill_grid(request, batch, weights, window, cutoff, grid)
-            halves = transform_grid(grid, request.picture)
+            transform_grid(grid, request.picture)
             first, stop = batch.rows[0], batch.rows[-1] + 1
             neighbors = stop - first == batch.rows.size
             out = middle[first:stop] if neighbors else np.zeros_like(middle[batch.rows])
             scale = request.scale / batch.length
-            write_slices(halves, request.radius_px[batch.rows], scale, out)
+            write_slices(grid, request.radius_px[batch.rows], scale, out)
             if not neighbors:
                 middle[batch.rows] = out
     return volume
@@ -84,8 +85,9 @@ def needed_gib(request: Request, lanes: int) -> float:
     length = int(padded_lengths(request).max())
     angles = request.theta_deg.size
     spectra = angles * length * lanes * 4
-    # Each thread converts, pads and transforms some projections at a time.
-    padded = 2 * min(spectra, thread_count() * max(CHUNK_BYTES, length * lanes * 4))
+    # Each thread converts some projections at a time, and transforms in two arrays.
+    longest = max(2 * length, 2 * COLUMNS * grid_cells(request.picture))
+    padded = thread_count() * (CHUNK_BYTES + longest * lanes * 4)
     grid = grid_cells(request.picture) ** 2 * lanes * 4
     return (spectra + padded + grid + 24 * angles * length / TILE) / GIB
 

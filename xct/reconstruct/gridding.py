@@ -12,7 +12,7 @@ from numba import njit
 
 from xct.reconstruct.polar import Geometry, locate, split
 from xct.reconstruct.spreading import WIDTH, kernel_table, kernel_transform
-from xct.reconstruct.transforms import inverse
+from xct.reconstruct.transforms import inverse_columns, inverse_rows
 from xct.reconstruct.vectors import prefetch, spread_samples, turn_block
 from xct.threads import over_ranges
 
@@ -53,28 +53,21 @@ def grid_spectra(spectra: np.ndarray, geometry: Geometry, grid: np.ndarray) -> N
         over_ranges(spread, color.size, pieces=4)
 
 
-def transform_grid(grid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def transform_grid(grid: np.ndarray, size: int) -> None:
     """Inverse transform along x, then along y for the columns that are kept; in place.
 
-    Returns
-    -------
-    tuple of ndarray
-        The left and the right half of the picture's columns, (cell, column, pair of rows);
-        along y the picture still starts in its middle.
+    The picture's middle is then at the first cell, and it starts `size` // 2 cells before.
     """
-    rows = inverse(grid.view(np.complex64), axis=1)
-    left, right = rows[:, rows.shape[1] - size // 2 :], rows[:, : size - size // 2]
-    return inverse(left, axis=0), inverse(right, axis=0)
+    inverse_rows(grid, size)
+    inverse_columns(grid, size)
 
 
-def write_slices(
-    halves: tuple[np.ndarray, np.ndarray], radius_px: np.ndarray, scale: float, out: np.ndarray
-) -> None:
+def write_slices(grid: np.ndarray, radius_px: np.ndarray, scale: float, out: np.ndarray) -> None:
     """Undo the kernel, cut the circle and write each row of the batch to its slice.
 
     Parameters
     ----------
-    halves : tuple of ndarray
+    grid : ndarray of float32, shape (cell, cell, row)
         From `transform_grid`.
     radius_px : ndarray, shape (row,)
         Radius of the reconstructed circle.
@@ -83,25 +76,17 @@ def write_slices(
     out : ndarray of float32, shape (row, y, x)
         Slices, with the axis in their middle; only the circle is written.
     """
-    size, cells = out.shape[1], halves[0].shape[0]
+    size, cells = out.shape[1], grid.shape[0]
     position = np.arange(size) - (size - 1) / 2
     # The transform gives whole positions; the half pixel of an even slice is in the spectra.
     undo = 1 / kernel_transform(np.arange(size) - size // 2, cells)
-    lanes = (0,) * (2 * halves[0].shape[2])
+    halves = (grid[:, cells - size // 2 :], grid[:, : size - size // 2])
+    lanes = (0,) * grid.shape[2]
 
     def write(first: int, stop: int) -> None:
         for half, column in zip(halves, (0, size // 2), strict=True):
-            _write(
-                half.view(np.float32),
-                first,
-                column,
-                position,
-                undo,
-                radius_px,
-                scale,
-                lanes,
-                out[:, first:stop],
-            )
+            part = out[:, first:stop]
+            _write(half, first, column, position, undo, radius_px, scale, lanes, part)
 
     over_ranges(write, size, pieces=4)
 

@@ -9,69 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xct.reconstruct.transforms import forward
+from xct.reconstruct.transforms import plan, transform
 from xct.reconstruct.vectors import multiply_line, turn_block
 from xct.reconstruct.workspace import borrowed
 from xct.threads import over_ranges
 
-# Padded projections that are worked on at a time, within the L2 cache.
+# Line integrals that a thread converts to float32 at a time.
 CHUNK_BYTES = 2**19
 
 
 def edge_columns(columns: int) -> int:
     """Columns at either edge whose mean continues the projection beyond the detector."""
     return max(1, min(4, columns // 16))
-
-
-def pad_rows(line_integrals: np.ndarray, out: np.ndarray) -> None:
-    """Copy rows side by side, and continue each projection beyond the detector.
-
-    The padding leads smoothly from the right edge to the left one, so the projection is
-    continuous where it repeats; behind an object that fits the detector it is zero.
-
-    Parameters
-    ----------
-    line_integrals : ndarray of float32, shape (angle, row, column)
-        At most as many rows as `out` has lanes; columns one behind the other in memory.
-    out : ndarray of float32, shape (angle, position, lane)
-        Padded projections; lanes without a row are zero.
-    """
-    columns, length = line_integrals.shape[2], out.shape[1]
-    ramp = np.arange(1, length - columns + 1) / (length - columns + 1)
-    blend = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
-    lanes = (0,) * out.shape[2]
-    _pad(line_integrals, blend, edge_columns(columns), lanes, out.reshape(out.shape[0], -1))
-
-
-def filter_spectra(
-    spectra: np.ndarray,
-    response: np.ndarray,
-    weights: np.ndarray,
-    shift_px: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Multiply spectra by the filter, the angle's weight and the shift of the axis.
-
-    Parameters
-    ----------
-    spectra : ndarray of complex64, shape (angle, frequency, pair of rows)
-        Transforms of padded rows, in the order of `scipy.fft.fft`.
-    response : ndarray of float64, shape (frequency,)
-        Real and even response of the filter.
-    weights : ndarray, shape (angle,)
-        Weights of the angles.
-    shift_px : ndarray, shape (angle, row)
-        Shift of each row to the left, pixels.
-    out : ndarray of float32, shape (angle, 2 * highest + 1, row)
-        Frequencies from -highest to highest, complex numbers as in `spectra`.
-    """
-    turn = np.exp(2j * np.pi * shift_px / spectra.shape[1])
-    if (shift_px == shift_px[:, :1]).all():
-        angles, lanes = out.shape[0], (0,) * out.shape[2]
-        flat = spectra.view(np.float32).reshape(angles, -1), out.reshape(angles, -1)
-        _filter_together(*flat, response, weights, turn, lanes)
-    else:
-        _filter_apart(spectra, response, weights, turn, out.view(np.complex64))
 
 
 def filtered_spectra(
@@ -83,30 +32,57 @@ def filtered_spectra(
 ) -> None:
     """Pad, transform, filter, weight and shift a batch of rows.
 
-    Worked on some angles at a time, which stay in the cache between the steps.
+    One projection after the other, which stays in the cache between the steps.
 
     Parameters
     ----------
     line_integrals : ndarray, shape (angle, row, column)
-        Real numbers of any type.
-    response, weights, shift_px, out : ndarray
-        As in `filter_spectra`; the padded length is that of `response`.
+        Real numbers of any type; at most as many rows as `out` has.
+    response : ndarray of float64, shape (frequency,)
+        Real and even response of the filter, as long as the padded projection.
+    weights : ndarray, shape (angle,)
+        Weights of the angles.
+    shift_px : ndarray, shape (angle, row)
+        Shift of each row to the left, pixels.
+    out : ndarray of float32, shape (angle, 2 * highest + 1, row)
+        Frequencies from -highest to highest; pairs of rows are complex numbers.
     """
-    angles, _, lanes = out.shape
-    together = max(1, min(angles, CHUNK_BYTES // (4 * lanes * response.size)))
-    chunks = -(-angles // together)
+    angles, columns = line_integrals.shape[0], line_integrals.shape[2]
+    lanes, passes = (0,) * out.shape[2], plan(response.size)
+    blend = blend_factors(columns, response.size)
+    turn = np.exp(2j * np.pi * shift_px / response.size)
+    together = bool((shift_px == shift_px[:, :1]).all())
+    at_once = max(1, CHUNK_BYTES // line_integrals[0].nbytes)
 
     def work(first: int, stop: int) -> None:
-        with borrowed(together, response.size, lanes) as padded:
-            for chunk in range(first, stop):
-                part = slice(chunk * together, min((chunk + 1) * together, angles))
-                rows = readable(line_integrals[part])
-                here = padded[: rows.shape[0]]
-                pad_rows(rows, here)
-                spectra = forward(here.view(np.complex64))
-                filter_spectra(spectra, response, weights[part], shift_px[part], out[part])
+        with borrowed(2, response.size * len(lanes)) as spare:
+            for begin in range(first, stop, at_once):
+                part = slice(begin, min(begin + at_once, stop))
+                _filter_angles(
+                    readable(line_integrals[part]),
+                    blend,
+                    edge_columns(columns),
+                    (passes.radices, passes.twiddles),
+                    response,
+                    weights[part],
+                    turn[part],
+                    together,
+                    spare,
+                    lanes,
+                    out[part],
+                )
 
-    over_ranges(work, chunks, pieces=4)
+    over_ranges(work, angles, pieces=4)
+
+
+def blend_factors(columns: int, length: int) -> np.ndarray:
+    """Share of the left edge in the padding, which leads there from the right edge.
+
+    So the projection is continuous where it repeats; behind an object that fits the detector
+    the padding is zero.
+    """
+    ramp = np.arange(1, length - columns + 1) / (length - columns + 1)
+    return (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
 
 
 def readable(values: np.ndarray) -> np.ndarray:
@@ -117,81 +93,104 @@ def readable(values: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _pad(
+def _filter_angles(
+    rows: np.ndarray,
+    blend: np.ndarray,
+    edge: int,
+    passes: tuple[np.ndarray, np.ndarray],
+    response: np.ndarray,
+    weights: np.ndarray,
+    turn: np.ndarray,
+    together: bool,
+    spare: np.ndarray,
+    lanes: tuple[int, ...],
+    out: np.ndarray,
+) -> None:
+    for i in range(rows.shape[0]):
+        values, other = spare[0], spare[1]
+        pad(rows[i], blend, edge, lanes, values)
+        if transform(values, other, 1, passes[0], passes[1], lanes):
+            values = other
+        target = out[i].reshape(-1)
+        if together:
+            _filter_together(values, response, weights[i], turn[i, 0], lanes, target)
+        else:
+            _filter_apart(values, response, weights[i], turn[i], lanes, target)
+
+
+@njit(cache=True, nogil=True)
+def pad(
     rows: np.ndarray, blend: np.ndarray, edge: int, lanes: tuple[int, ...], out: np.ndarray
 ) -> None:
-    angles, count, columns = rows.shape
-    wide = len(lanes)
-    step = rows.strides[1] // 4
+    """Copy the rows of a projection side by side and continue them beyond the detector."""
+    count, columns = rows.shape
+    wide, step = len(lanes), rows.strides[0] // 4
     ones = np.ones(wide, dtype=np.float32)
-    blocks = columns // wide if count == wide else 0
-    for i in range(angles):
-        line = out[i]
-        for block in range(blocks):
-            first = block * wide
-            turn_block(rows[i], first, step, line, first * wide, wide, ones, 0, lanes)
-        for r in range(count):
-            for c in range(blocks * wide, columns):
-                line[c * wide + r] = rows[i, r, c]
-        for r in range(count, wide):
-            for c in range(columns + blend.size):
-                line[c * wide + r] = 0
-        for r in range(count):
-            left = np.float32(rows[i, r, :edge].mean())
-            right = np.float32(rows[i, r, columns - edge :].mean())
-            for c in range(blend.size):
-                line[(columns + c) * wide + r] = right + (left - right) * blend[c]
+    turned = columns - columns % wide if count == wide else 0
+    for c in range(0, turned, wide):
+        turn_block(rows, c, step, out, c * wide, wide, ones, 0, lanes)
+    for r in range(wide):
+        if r >= count:
+            out[r::wide] = 0
+            continue
+        for c in range(turned, columns):
+            out[c * wide + r] = rows[r, c]
+        left = np.float32(rows[r, :edge].mean())
+        right = np.float32(rows[r, columns - edge :].mean())
+        for c in range(blend.size):
+            out[(columns + c) * wide + r] = right + (left - right) * blend[c]
 
 
 @njit(cache=True, nogil=True)
 def _filter_together(
-    spectra: np.ndarray,
-    out: np.ndarray,
+    values: np.ndarray,
     response: np.ndarray,
-    weights: np.ndarray,
-    turn: np.ndarray,
+    weight: float,
+    turn: complex,
     lanes: tuple[int, ...],
+    out: np.ndarray,
 ) -> None:
-    """All rows shifted alike: one factor for each frequency."""
-    wide = len(lanes)
-    length, highest = response.size, (out.shape[1] // wide - 1) // 2
-    for i in range(out.shape[0]):
-        line, target = spectra[i], out[i]
-        phase = complex(weights[i])
-        for k in range(highest + 1):
-            z = np.complex64(phase * response[k])
-            up, down = (highest + k) * wide, (highest - k) * wide
-            multiply_line(line, k * wide, target, up, z.real, z.imag, lanes)
-            if k > 0:
-                multiply_line(line, (length - k) * wide, target, down, z.real, -z.imag, lanes)
-            phase *= turn[i, 0]
+    """All rows shifted alike: one factor for each frequency. Frequency -k is value k."""
+    wide, length = len(lanes), response.size
+    highest = (out.size // wide - 1) // 2
+    phase = complex(weight)
+    for k in range(highest + 1):
+        z = np.complex64(phase * response[k])
+        up, down = (highest + k) * wide, (highest - k) * wide
+        if k > 0:
+            multiply_line(values, k * wide, out, down, z.real, -z.imag, lanes)
+        multiply_line(values, (length - k) % length * wide, out, up, z.real, z.imag, lanes)
+        phase *= turn
 
 
 @njit(cache=True, nogil=True)
 def _filter_apart(
-    spectra: np.ndarray,
+    values: np.ndarray,
     response: np.ndarray,
-    weights: np.ndarray,
+    weight: float,
     turn: np.ndarray,
+    lanes: tuple[int, ...],
     out: np.ndarray,
 ) -> None:
     """Rows shifted each by its own amount: the two rows of a pair are told apart.
 
     With z = a + ib for the rows a and b, a and ib at frequency k are half the sum and half the
-    difference of z(k) and the conjugate of z(-k).
+    difference of z(k) and the conjugate of z(-k). Frequency -k is value k.
     """
-    angles, length, pairs = spectra.shape
-    highest = out.shape[1] // 2
-    for i in range(angles):
-        for p in range(pairs):
-            even, odd = complex(weights[i]), complex(weights[i])
-            for k in range(highest + 1):
-                up = np.complex128(spectra[i, k, p])
-                down = np.complex128(spectra[i, (length - k) % length, p])
-                a = 0.5 * response[k] * even * (up + np.conj(down))
-                b = 0.5 * response[k] * odd * (up - np.conj(down))
-                out[i, highest + k, p] = np.complex64(a + b)
-                if k > 0:
-                    out[i, highest - k, p] = np.complex64(np.conj(a) - np.conj(b))
-                even *= turn[i, 2 * p]
-                odd *= turn[i, 2 * p + 1]
+    wide, length = len(lanes), response.size
+    highest = (out.size // wide - 1) // 2
+    for p in range(0, wide, 2):
+        even, odd = complex(weight), complex(weight)
+        for k in range(highest + 1):
+            here, mirrored = (length - k) % length * wide + p, k * wide + p
+            up = complex(values[here], values[here + 1])
+            down = complex(values[mirrored], -values[mirrored + 1])
+            a = 0.5 * response[k] * even * (up + down)
+            b = 0.5 * response[k] * odd * (up - down)
+            place = (highest + k) * wide + p
+            out[place], out[place + 1] = (a + b).real, (a + b).imag
+            if k > 0:
+                place = (highest - k) * wide + p
+                out[place], out[place + 1] = (a - b).real, (b - a).imag
+            even *= turn[p]
+            odd *= turn[p + 1]

@@ -1,7 +1,8 @@
 """Vector instructions for kernels with rows side by side: what numba alone does not find.
 
 All work on one-dimensional arrays of float32 at given indices. `lanes` is a tuple: its length,
-the number of rows side by side, is known when a kernel is compiled.
+the number of rows side by side, is known when a kernel is compiled. After a change here, delete the
+__pycache__ folders: compiled kernels are cached by the files that they stand in.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from xct.reconstruct.spreading import WIDTH
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(64)
 # A product and a sum may become one instruction: the same one wherever it is compiled.
-_FUSED = ["contract"]
+FUSED = ["contract"]
 
 
-def _compiled(write: Any) -> Any:
+def compiled(write: Any) -> Any:
     """Let kernels call what `write` writes; its arguments are the types, not the values."""
     return intrinsic(write)
 
 
-class _Writer:
+class Writer:
     """Writes the instructions of one intrinsic: vectors of `lanes` values."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, args: Any) -> None:
@@ -63,13 +64,29 @@ class _Writer:
         mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), order)
         return self.build.shuffle_vector(first, second, mask)
 
+    def swapped(self, values: Any) -> Any:
+        """Change the places of the lanes of each pair: real and imaginary part."""
+        return self.shuffle(values, values, [i ^ 1 for i in range(self.lanes)])
+
+    def multiplied(self, values: Any, real: Any, imaginary: Any) -> Any:
+        """Multiply complex numbers, each a real and an imaginary lane, by one."""
+        signs = ir.Constant(self.vector, [-1.0, 1.0] * (self.lanes // 2))
+        across = self.build.fmul(self.spread(imaginary), signs)
+        across = self.build.fmul(across, self.swapped(values), flags=FUSED)
+        along = self.build.fmul(values, self.spread(real), flags=FUSED)
+        return self.build.fadd(along, across, flags=FUSED)
+
+    def ahead(self, begin: Any, step: Any, count: int) -> Any:
+        """Index that lies `count` steps behind another."""
+        return self.build.add(begin, self.build.mul(step, ir.Constant(_INT, count)))
+
     def weights(self, array: int, row: Any) -> list[Any]:
         """Weights of one row of the kernel's table, each in all lanes."""
         begin = self.build.mul(row, ir.Constant(_INT, WIDTH))
         return [self.spread(self.build.load(self.place(array, begin, i))) for i in range(WIDTH)]
 
 
-@_compiled
+@compiled
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
     """Ask for an element that is read soon: ``prefetch(array, index)``."""
 
@@ -85,7 +102,7 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
     return types.void(array, index), generate
 
 
-@_compiled
+@compiled
 def spread_samples(
     typing: Any,
     samples: Any,
@@ -122,7 +139,7 @@ def spread_samples(
     signature = types.void(*given, buffer, target, stride, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        write = _Writer(context, build, signature, args)
+        write = Writer(context, build, signature, args)
         three = ir.Constant(_INT, 3)
         case = build.add(build.mul(args[9], three), args[8])
         case = build.select(
@@ -147,7 +164,7 @@ def spread_samples(
     return signature, generate
 
 
-def _add_cells(write: _Writer, steps: list[tuple[int, int]]) -> None:
+def _add_cells(write: Writer, steps: list[tuple[int, int]]) -> None:
     """Add samples whose first cells lie `steps` from the first one; each cell is met once."""
     build, args = write.build, write.args
     lines, weights = [], []
@@ -157,19 +174,19 @@ def _add_cells(write: _Writer, steps: list[tuple[int, int]]) -> None:
         weights.append(write.weights(3, args[5 + 2 * i]))
     x, y = zip(*steps, strict=True)
     for row in range(min(y), WIDTH + max(y)):
-        begin = build.add(args[11], build.mul(args[12], ir.Constant(_INT, row)))
+        begin = write.ahead(args[11], args[12], row)
         for column in range(min(x), WIDTH + max(x)):
             place = write.place(10, begin, column * write.lanes)
             total = cell = write.load(place)
             for i in range(len(steps)):
                 if 0 <= row - y[i] < WIDTH and 0 <= column - x[i] < WIDTH:
-                    part = build.fmul(lines[i][column - x[i]], weights[i][row - y[i]], flags=_FUSED)
-                    total = build.fadd(total, part, flags=_FUSED)
+                    part = build.fmul(lines[i][column - x[i]], weights[i][row - y[i]], flags=FUSED)
+                    total = build.fadd(total, part, flags=FUSED)
             if total is not cell:
                 write.store(total, place)
 
 
-@_compiled
+@compiled
 def turn_block(
     typing: Any,
     source: Any,
@@ -190,22 +207,20 @@ def turn_block(
     signature = types.void(source, begin, step, target, place, stride, factors, first, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        write = _Writer(context, build, signature, args)
+        write = Writer(context, build, signature, args)
         lines = []
         for i in range(write.lanes):
-            offset = build.mul(args[2], ir.Constant(_INT, i))
-            line = write.load(write.place(0, build.add(args[1], offset)))
+            line = write.load(write.place(0, write.ahead(args[1], args[2], i)))
             factor = write.spread(build.load(write.place(6, args[7], i)))
             lines.append(build.fmul(line, factor))
         for i, line in enumerate(_transposed(write, lines)):
-            offset = build.mul(args[5], ir.Constant(_INT, i))
-            write.store(line, write.place(3, build.add(args[4], offset)))
+            write.store(line, write.place(3, write.ahead(args[4], args[5], i)))
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _transposed(write: _Writer, lines: list[Any]) -> list[Any]:
+def _transposed(write: Writer, lines: list[Any]) -> list[Any]:
     """Swap the blocks off the diagonal, from single values up to half of the square."""
     lanes = write.lanes
     size = 1
@@ -221,7 +236,20 @@ def _transposed(write: _Writer, lines: list[Any]) -> list[Any]:
     return lines
 
 
-@_compiled
+@compiled
+def copy_line(typing: Any, source: Any, begin: Any, target: Any, place: Any, lanes: Any) -> Any:
+    """Copy one vector."""
+    signature = types.void(source, begin, target, place, lanes)
+
+    def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
+        write = Writer(context, build, signature, args)
+        write.store(write.load(write.place(0, args[1])), write.place(2, args[3]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@compiled
 def multiply_line(
     typing: Any,
     source: Any,
@@ -236,13 +264,9 @@ def multiply_line(
     signature = types.void(source, begin, target, place, real, imaginary, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
-        write = _Writer(context, build, signature, args)
+        write = Writer(context, build, signature, args)
         values = write.load(write.place(0, args[1]))
-        swapped = write.shuffle(values, values, [i ^ 1 for i in range(write.lanes)])
-        signs = ir.Constant(write.vector, [float(2 * (i % 2) - 1) for i in range(write.lanes)])
-        crossed = build.fmul(build.fmul(write.spread(args[5]), signs), swapped)
-        straight = build.fmul(write.spread(args[4]), values, flags=_FUSED)
-        write.store(build.fadd(straight, crossed, flags=_FUSED), write.place(2, args[3]))
+        write.store(write.multiplied(values, args[4], args[5]), write.place(2, args[3]))
         return context.get_dummy_value()
 
     return signature, generate
