@@ -133,7 +133,7 @@ def draw_times(
     axes = figure.add_subplot()
     axes.plot(*zip(*guide[1], strict=True), color="0.6", ls="--", lw=1)
     axes.annotate(guide[0], guide[1][-1], color="0.45", fontsize=9, ha="right", va="top",
-                  xytext=(0, -12), textcoords="offset points")  # fmt: skip
+                  xytext=(0, -22), textcoords="offset points")  # fmt: skip
     colors = ("#0b3c8c", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
     color_of = {name: colors[number % len(colors)] for number, name in enumerate(times)}
     for name in sorted(times, key=lambda name: -times[name][-1][1]):  # the legend as the lines
@@ -149,7 +149,7 @@ def draw_times(
     axes.grid(color="0.9", lw=0.7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    axes.set_title("Filtered back-projection, the whole processor", loc="left", fontsize=11)
+    axes.set_title("Filtered back-projection of one slice", loc="left", fontsize=11)
     figure.text(0.01, -0.03, machine_line(), fontsize=7, color="0.4")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160, bbox_inches="tight")

@@ -153,10 +153,13 @@ CONTENDERS = (
     ),
     Contender(ALGOTOM, "algotom", _algotom, slow=True),
     Contender(
-        "ASTRA CPU, linear", "astra-toolbox", partial(_xct, rows=1, engine="astra"), slow=True
+        "ASTRA CPU, linear, one core", "astra-toolbox", partial(_xct, rows=1, engine="astra"),
+        slow=True,
     ),
-    # The axis of iradon is on a pixel, also where the width is even.
+    # The axis of iradon is on a pixel, also where the width is even. ASTRA and iradon use one
+    # core, however many there are.
     Contender(
-        "scikit-image iradon", "scikit-image", _iradon, slow=True, axis_px=lambda n: float(n // 2)
+        "scikit-image iradon, one core", "scikit-image", _iradon, slow=True,
+        axis_px=lambda n: float(n // 2),
     ),
 )  # fmt: skip
