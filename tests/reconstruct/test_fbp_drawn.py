@@ -83,7 +83,7 @@ def scans(choose):
         values[..., 1:-1] = (values[..., :-2] + 2 * values[..., 1:-1] + values[..., 2:]) / 4
     dtype = choose(draw.sampled_from([np.float32, np.float64, np.uint16]))
     values = np.rint(values * 60_000).astype(dtype)
-    middle = columns * choose(draw.floats(0.02, 0.98))
+    middle = (columns - 1) * choose(draw.floats(0.02, 0.98))  # with its scatter on the detector
     center = middle + rng.uniform(-0.4, 0.4, rows) if choose(draw.booleans()) else middle
     size = choose(draw.one_of(draw.just(columns), draw.integers(8, 80)))
     return Scan(values, theta, weights, center, size)
