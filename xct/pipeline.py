@@ -17,6 +17,7 @@ from xct.meter import Meter
 from xct.passes import Job, open_frames, write_slabs
 from xct.plan import make_plan
 from xct.progress import log_file
+from xct.reconstruct.workspace import release
 from xct.remarks import Remarks
 from xct.report.summary import write_report
 from xct.resources import show_bytes, show_seconds
@@ -94,6 +95,7 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     if job.products:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
         write_slabs(job, slabs, survey.find_coding() if codes else Coding())
+    release()  # what fbp keeps for its next call
     write_report(job)
     job.folder.finish(job.products)
     log.info("finished after %s", show_seconds(time.monotonic() - started))

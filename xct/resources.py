@@ -16,7 +16,7 @@ from xct.errors import ConfigError
 from xct.io.volume import GRANULE
 
 GIB = 2**30
-_BASE = 0.5 * GIB  # interpreter, libraries, compiled kernels
+_BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
 _COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
 _MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
 _THREADS = 8  # of one slab: beyond that, another slab at the same time gains more
