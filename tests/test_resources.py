@@ -14,12 +14,12 @@ def shared(shape=FULL, **run):
 
 
 def test_a_full_scan_fits_into_its_limit():
-    for limit in (4.5, 6.0, 10.0, 24.0):
+    for limit in (5.0, 6.0, 10.0, 24.0):
         assert shared(memory_gib=limit).memory_bytes <= limit * GIB
 
 
 def test_less_memory_makes_smaller_slabs_not_other_sizes():
-    rows = [shared(memory_gib=limit).slab_rows for limit in (4.5, 8.0, 24.0)]
+    rows = [shared(memory_gib=limit).slab_rows for limit in (5.0, 8.0, 24.0)]
     assert rows == sorted(rows)
     assert all(n % 16 == 0 for n in rows)
 
