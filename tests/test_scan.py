@@ -40,7 +40,6 @@ def test_what_the_user_says_overrules_the_file(scan_file):
     )
     assert scan.theta_deg[-1] == 180
     assert scan.voxel_size_um == pytest.approx(1.3)
-    assert scan.missing() == []
     for name in ("theta_deg", "pixel_size_um", "energy_kev", "distance_mm"):
         assert scan.origin[name] == "configuration"
 

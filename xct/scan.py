@@ -112,10 +112,6 @@ class Scan:
         mean = current.mean()
         return current / mean, flat_current / mean / self.flat_exposure_ratio
 
-    def missing(self) -> list[str]:
-        """Name the facts that `fbp` needs and nothing says."""
-        return [name for name in ("theta_deg", "pixel_size_um") if getattr(self, name) is None]
-
     def describe(self) -> str:
         """Say in a few lines what was measured, and where each fact comes from."""
         return "\n".join(_description(self))
