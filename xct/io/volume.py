@@ -6,6 +6,7 @@ slabs ever touch the same file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -89,7 +90,13 @@ def levels_of(shape: tuple[int, ...]) -> list[Level]:
 
 
 def create_volume(
-    path: Path, shape: tuple[int, int, int], voxel_size_um: float, coding: Coding, name: str
+    path: Path,
+    shape: tuple[int, int, int],
+    voxel_size_um: float | Sequence[float],
+    coding: Coding,
+    name: str,
+    *,
+    quantity: str = "attenuation",
 ) -> None:
     """Make the group, its levels and metadata, with no slice written yet.
 
@@ -99,49 +106,71 @@ def create_volume(
         Where; must not exist.
     shape : tuple of int
         Slices, rows and columns (z, y, x) of level 0.
-    voxel_size_um : float
-        Edge of a voxel.
+    voxel_size_um : float or sequence of float
+        Edge of a voxel, or its edges along z, y and x.
     coding : Coding
         How values are stored.
     name : str
         Shown by viewers.
+    quantity : {"attenuation", "grey"}, optional
+        What the values are: μ in 1/cm, or grey values of an unknown scale.
     """
+    group = zarr.open_group(path, mode="w-", zarr_format=3)
+    compressors = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    for number, level in enumerate(levels_of(shape)):
+        create_level(group, number, level, coding.dtype, compressors)
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [multiscale(shape, voxel_size_um, name)],
+    }
+    group.attrs["xct"] = {
+        "quantity": quantity,
+        "unit": "1/cm" if quantity == "attenuation" else "1",
+        "slope": coding.slope,
+        "offset": coding.offset,
+    }
+
+
+def create_level(group: Any, number: int, level: Level, dtype: str, compressors: Any) -> Any:
+    """Make the array of one level, in chunks that a slab of `GRANULE` slices fills."""
+    chunks = (max(1, min(_CHUNK[0], GRANULE >> number)), *_CHUNK[1:])
+    return group.create_array(
+        str(number),
+        shape=level.shape,
+        chunks=tuple(min(c, n) for c, n in zip(chunks, level.shape, strict=True)),
+        dtype=dtype,
+        fill_value=0,
+        compressors=compressors,
+        dimension_names=("z", "y", "x"),
+    )
+
+
+def multiscale(
+    shape: tuple[int, int, int],
+    voxel_size_um: float | Sequence[float],
+    name: str,
+    *,
+    levels: int | None = None,
+) -> dict[str, Any]:
+    """Write the OME metadata of the levels of a volume: scale, and half-voxel translation."""
     from ome_zarr_models.v05.axes import Axis
     from ome_zarr_models.v05.multiscales import Dataset, Multiscale
 
-    group = zarr.open_group(path, mode="w-", zarr_format=3)
+    size = np.broadcast_to(np.asarray(voxel_size_um, float), 3)
     datasets = []
-    for number, level in enumerate(levels_of(shape)):
-        chunks = (max(1, min(_CHUNK[0], GRANULE >> number)), *_CHUNK[1:])
-        group.create_array(
-            str(number),
-            shape=level.shape,
-            chunks=tuple(min(c, n) for c, n in zip(chunks, level.shape, strict=True)),
-            dtype=coding.dtype,
-            fill_value=0,
-            compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle),
-            dimension_names=("z", "y", "x"),
-        )
-        shift = [(factor - 1) / 2 * voxel_size_um for factor in level.factors]
+    for number, level in enumerate(levels_of(shape)[:levels]):
+        factors = np.asarray(level.factors)
+        shift = [float(s) for s in (factors - 1) / 2 * size]
         datasets.append(
             Dataset.build(
                 path=str(number),
-                scale=[factor * voxel_size_um for factor in level.factors],
+                scale=[float(edge) for edge in factors * size],
                 translation=shift if number else None,
             )
         )
     axes = [Axis(name=axis, type="space", unit="micrometer") for axis in "zyx"]
-    multiscale = Multiscale(axes=axes, datasets=tuple(datasets), name=name)
-    group.attrs["ome"] = {
-        "version": "0.5",
-        "multiscales": [multiscale.model_dump(mode="json", exclude_none=True)],
-    }
-    group.attrs["xct"] = {
-        "quantity": "attenuation",
-        "unit": "1/cm",
-        "slope": coding.slope,
-        "offset": coding.offset,
-    }
+    made = Multiscale(axes=axes, datasets=tuple(datasets), name=name)
+    return dict(made.model_dump(mode="json", exclude_none=True))
 
 
 def write_slab(path: Path, first: int, codes: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""Analysis: from labels and grey values to numbers with their uncertainty."""

@@ -1,0 +1,160 @@
+"""Cell coordinates, defined once: depth from a surface, radius and azimuth about the bore.
+
+Lengths are in µm. A position is index × voxel size, from the center of voxel 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+# From the anode to the collector.
+SURFACES = ("steel_lithium", "lithium_electrolyte", "electrolyte_cathode", "cathode_collector")
+
+Anode = Literal["low_z", "high_z"]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A surface as a height map.
+
+    Attributes
+    ----------
+    height_um : ndarray of float32, shape (y, x)
+        Position along z; NaN where the surface is missing or could not be measured.
+    sd_um : ndarray of float32, shape (y, x)
+        Standard deviation of the height; NaN where it could not be measured.
+    definition : str
+        What was taken as the surface.
+    """
+
+    height_um: np.ndarray
+    sd_um: np.ndarray
+    definition: str
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The mean plane of a surface: its height where it meets the axis, and its slopes.
+
+    Attributes
+    ----------
+    height_um : float
+        z on the axis.
+    slope_y, slope_x : float
+        dz/dy and dz/dx.
+    """
+
+    height_um: float
+    slope_y: float = 0.0
+    slope_x: float = 0.0
+
+
+@dataclass(frozen=True)
+class CellGeometry:
+    """Where a cell lies in a volume.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Voxels along z, y and x.
+    voxel_size_um : tuple of float
+        Edges of a voxel along z, y and x.
+    axis_y_um, axis_x_um : float
+        The bore's axis in the middle slice.
+    axis_slope_y, axis_slope_x : float
+        dy/dz and dx/dz of that axis.
+    bore_radius_um, bore_radius_sd_um : float
+        Radius of the bore and its standard deviation.
+    tube_radius_um : float or None
+        Outer radius of the tube; None where it is out of view.
+    anode : {"low_z", "high_z"}
+        The side of the anode.
+    planes : mapping of str to Plane
+        Mean planes of the surfaces that are in view, by name.
+    """
+
+    shape: tuple[int, int, int]
+    voxel_size_um: tuple[float, float, float]
+    axis_y_um: float
+    axis_x_um: float
+    bore_radius_um: float
+    axis_slope_y: float = 0.0
+    axis_slope_x: float = 0.0
+    bore_radius_sd_um: float = 0.0
+    tube_radius_um: float | None = None
+    anode: Anode = "low_z"
+    planes: Mapping[str, Plane] = field(default_factory=dict)
+
+    @property
+    def sign(self) -> int:
+        """Direction away from the anode: +1 towards large z, −1 towards small z."""
+        return 1 if self.anode == "low_z" else -1
+
+    def axis_at(self, z_um: float) -> tuple[float, float]:
+        """Give y and x of the bore's axis at a height, µm."""
+        off = z_um - (self.shape[0] - 1) / 2 * self.voxel_size_um[0]
+        return self.axis_y_um + self.axis_slope_y * off, self.axis_x_um + self.axis_slope_x * off
+
+    def offsets_um(self, z_index: float) -> tuple[np.ndarray, np.ndarray]:
+        """Give y and x of every column of voxels from the axis in a slice, µm: (y, 1), (1, x)."""
+        y_axis, x_axis = self.axis_at(z_index * self.voxel_size_um[0])
+        y = np.arange(self.shape[1]) * self.voxel_size_um[1] - y_axis
+        x = np.arange(self.shape[2]) * self.voxel_size_um[2] - x_axis
+        return y[:, None], x[None, :]
+
+    def radius_um(self, z_index: float) -> np.ndarray:
+        """Give the distance from the bore's axis in a slice, µm, shape (y, x)."""
+        y, x = self.offsets_um(z_index)
+        return np.asarray(np.hypot(y, x))
+
+    def azimuth_deg(self, z_index: float) -> np.ndarray:
+        """Give the azimuth about the axis in a slice, degrees from +x to +y, shape (y, x)."""
+        y, x = self.offsets_um(z_index)
+        return np.asarray(np.rad2deg(np.arctan2(y, x)))
+
+    def in_bore(self, z_index: float, margin_um: float = 0.0) -> np.ndarray:
+        """Tell which voxels of a slice lie in the bore, at least `margin_um` off its wall."""
+        return self.radius_um(z_index) <= self.bore_radius_um - margin_um
+
+    def plane_um(self, surface: str) -> np.ndarray:
+        """Give the height of a surface's mean plane, µm, shape (y, x).
+
+        Raises
+        ------
+        ValueError
+            If that surface is not in view.
+        """
+        plane = self._plane(surface)
+        y, x = self.offsets_um((self.shape[0] - 1) / 2)
+        return plane.height_um + plane.slope_y * y + plane.slope_x * x
+
+    def depth_um(
+        self,
+        surface: str,
+        z_um: np.ndarray | float,
+        y_um: np.ndarray | float,
+        x_um: np.ndarray | float,
+    ) -> np.ndarray:
+        """Give the depth of positions from a surface's mean plane, positive away from the anode.
+
+        Raises
+        ------
+        ValueError
+            If that surface is not in view.
+        """
+        plane = self._plane(surface)
+        y = np.asarray(y_um) - self.axis_y_um
+        x = np.asarray(x_um) - self.axis_x_um
+        height = plane.height_um + plane.slope_y * y + plane.slope_x * x
+        return np.asarray(self.sign * (np.asarray(z_um) - height))
+
+    def _plane(self, surface: str) -> Plane:
+        if surface not in self.planes:
+            raise ValueError(
+                f"surface {surface!r} is not in view; there are {', '.join(self.planes) or 'none'}"
+            )
+        return self.planes[surface]

@@ -1,0 +1,1 @@
+"""Normalization: grey values on one scale, that of the electrolyte."""

@@ -1,0 +1,1 @@
+"""Segmentation: where which material is."""
