@@ -6,13 +6,23 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 import zarr
 
 from xct.errors import XctError
+from xct.geometry import CellGeometry, Surface
+from xct.io.cell import read_cell
+from xct.io.label_volume import open_labels
+from xct.io.surfaces import read_surfaces
+from xct.io.tables import read_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from xct.normalize import Reference
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,15 @@ class Volume:
         """Voxels along z, y and x."""
         z, y, x = self.array.shape
         return z, y, x
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values that are read, whatever is stored."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read a part, as `read` does."""
+        return self.read(index)
 
     def read(self, index: Any = ...) -> np.ndarray:
         """Read a part as float32 in 1/cm; voxels without a value are 0."""
@@ -120,6 +139,52 @@ class Result:
     def voxel_size_um(self) -> float:
         """Edge of a voxel."""
         return float(self.summary["voxel_size_um"]["value"])
+
+    def labels(self, name: str) -> Any:
+        """Open a label volume, "materials" or "particles": a Zarr array (z, y, x).
+
+        Raises
+        ------
+        XctError
+            If the run did not make it.
+        """
+        return open_labels(self.path / "volume.zarr", name)
+
+    @cached_property
+    def cell(self) -> CellGeometry:
+        """Where the cell lies in the volume."""
+        return read_cell(self.path / "cell.json")
+
+    @cached_property
+    def surfaces(self) -> dict[str, Surface]:
+        """Height maps by name."""
+        return read_surfaces(self.path / "surfaces.zarr")
+
+    @cached_property
+    def tables(self) -> dict[str, DataFrame]:
+        """Every table of the run, by its file's name without ending."""
+        files = sorted((self.path / "tables").glob("*.csv"))
+        return {file.stem: read_table(file) for file in files}
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What grey values are normalized to: the electrolyte's μ by depth and radius."""
+        from xct.normalize import Reference
+
+        path = self.path / "reference.json"
+        if not path.is_file():
+            raise XctError(f"{path}: there is no reference; has the run reached that step?")
+        return Reference.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def grey_values(self) -> Any:
+        """Normalized grey values, (z, y, x), as a lazy Dask array."""
+        from xct.blocks import lazily
+        from xct.normalize import grey_values
+
+        stored = self.stored_volume
+        normalized = grey_values(stored, self.reference, self.cell)
+        return lazily(normalized.__getitem__, stored.array)
 
 
 def open_result(path: Path | str) -> Result:

@@ -31,9 +31,26 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "line_integrals": (("angle", "row", "column"), "1"),
     "center_px": (("row",), "pixels"),
     "volume": (("row", "y", "x"), "1/cm"),
+    "cell": ((), "geometry of the cell, µm"),
+    "reference": ((), "the electrolyte's μ by depth and radius, 1/cm"),
+    "grey_values": (("z", "y", "x"), "normalized grey values"),
+    "surfaces": ((), "height maps, µm"),
+    "layers": ((), "table of layers"),
+    "labels": (("z", "y", "x"), "material"),
+    "particles": ((), "table of particles, and their labels"),
+    "inclusions": ((), "table of low-grey inclusions"),
+    "histograms": ((), "tables of grey values by ROI"),
+    "depth_histogram": (("z_um", "grey_value"), "voxels"),
+    "displacement": ((), "map of displacements, µm"),
+    "into": (("z", "y", "x"), "where labels are written, slab by slab"),
+    "rois": ((), "regions of interest in cell coordinates"),
+    "pristine": ((), "result of the pristine cell"),
     "pixel_size_um": ((), "µm"),
     "energy_kev": ((), "keV"),
     "distance_mm": ((), "mm"),
+    "voxel_size_um": (("axis",), "µm, along z, y and x"),
+    "anode": ((), "side of the anode, where it is known"),
+    "same_cell": ((), "whether the pristine cell is this one, before it was cycled"),
 }
 
 Overlap = int | Callable[[Mapping[str, Any]], int]
@@ -53,6 +70,9 @@ class Stage:
     cut : tuple of {"angle", "row"}
         Axes along which blocks may be cut without changing the answer. Empty: the stage must
         see the whole, or a sample of rows (`sample`).
+    measures : bool
+        The stage measures a finished volume: it gets the volume as something to read slab by
+        slab, and cuts it itself.
     overlap : int or callable
         Rows beyond a block that its answer depends on; a callable gets the settings.
     sample : bool
@@ -67,6 +87,7 @@ class Stage:
     overlap: Overlap = 0
     sample: bool = False
     counts: str | None = None
+    measures: bool = False
 
     @property
     def name(self) -> str:
@@ -130,13 +151,14 @@ def stage(
     overlap: Overlap = 0,
     sample: bool = False,
     counts: str | None = None,
+    measures: bool = False,
 ) -> Callable[[F], F]:
     """Declare a function as a stage; the function itself is returned unchanged."""
     if gives not in QUANTITIES:
         raise ValueError(f"gives={gives!r} is not a quantity; known: {', '.join(QUANTITIES)}")
 
     def register(function: F) -> F:
-        STAGES[function.__name__] = Stage(function, gives, cut, overlap, sample, counts)
+        STAGES[function.__name__] = Stage(function, gives, cut, overlap, sample, counts, measures)
         return function
 
     return register
