@@ -22,6 +22,8 @@ from xct.errors import ConfigError
 from xct.io.yaml_lines import Document, Key, parse
 
 Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
+_Edge = Annotated[float, Gt(0), Le(10_000)]
+VoxelSize = tuple[_Edge, _Edge, _Edge]
 
 
 class Section(BaseModel):
@@ -93,6 +95,18 @@ class ScanSection(Section):
     )
 
 
+class VolumeSection(Section):
+    """A volume that was reconstructed before, by xct or another program."""
+
+    file: str = Field(description="OME-Zarr, TIFF stack, folder or pattern of TIFF slices")
+    voxel_size_um: VoxelSize | None = Field(
+        None, strict=False, description="edges of a voxel along z, y, x; needed if files miss it"
+    )
+    quantity: Literal["attenuation", "grey"] = Field(
+        "attenuation", description="μ in 1/cm, or grey values of an unknown scale"
+    )
+
+
 class CellSection(Section):
     """Which cell this is; copied into the results."""
 
@@ -100,6 +114,8 @@ class CellSection(Section):
     group: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(None, strict=False)
     cycles: Annotated[int, Ge(0)] | None = None
     anode: Literal["low_z", "high_z"] | None = None
+    pristine: str | None = Field(None, description="result of a pristine cell to compare with")
+    same_cell: bool = Field(False, description="the pristine result is this cell, not cycled yet")
 
 
 class RunSection(Section):
@@ -114,12 +130,14 @@ class Config(Section):
     """A whole configuration, with every default written out."""
 
     scan: ScanSection
+    volume: VolumeSection | None = None
     cell: CellSection = Field(default=CellSection.model_validate({}))
     pipeline: Annotated[str, MinLen(1)] = "reconstruct"
     steps: dict[str, dict[str, Any] | None] = Field(
         default_factory=dict, description="settings that overrule those of the recipe's steps"
     )
     output: Annotated[str, MinLen(1)]
+    rois: str | None = Field(None, description="file with ROI sets in cell coordinates")
     run: RunSection = Field(default_factory=RunSection)
     _document: Document = PrivateAttr(default_factory=lambda: Document(None))
     _name: str = PrivateAttr(default="configuration")
@@ -192,13 +210,16 @@ def _validated(document: Document, name: str) -> tuple[Config | None, list[str]]
     values = {key: value for key, value in document.value.items() if value is not None}
     if isinstance(values.get("scan"), dict):  # an empty key waits for its value: as if absent
         values["scan"] = {k: v for k, v in values["scan"].items() if v is not None}
-    elif "scan" in document.value:
+    elif "scan" in document.value or "volume" in values:
         values.setdefault("scan", {})
     complaints: list[str] = []
+    if values["scan"] if "volume" in values else False:
+        line = document.line(("volume",))
+        complaints.append(f"{name}:{line}: volume: stands beside scan: start from one of the two")
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        complaints = complaints_of(error, document, name, Config)
+        complaints += complaints_of(error, document, name, Config)
         try:
             config = Config.model_validate(_without(values, error))
         except ValidationError:
@@ -294,9 +315,17 @@ def _absolute(config: Config, folder: Path) -> Config:
         elif isinstance(value, InFile):
             changes[key] = value.model_copy(update={"file": from_here(value.file)})
     named = config.pipeline.endswith((".yaml", ".yml")) or "/" in config.pipeline
+    cell, volume = config.cell, config.volume
+    if cell.pristine is not None:
+        cell = cell.model_copy(update={"pristine": from_here(cell.pristine)})
+    if volume is not None:
+        volume = volume.model_copy(update={"file": from_here(volume.file)})
     return config.model_copy(
         update={
             "scan": scan.model_copy(update=changes),
+            "volume": volume,
+            "cell": cell,
+            "rois": None if config.rois is None else from_here(config.rois),
             "output": from_here(config.output),
             "pipeline": from_here(config.pipeline) if named else config.pipeline,
         }

@@ -20,8 +20,8 @@ from xct.report import FIGURES
 from xct.stages import QUANTITIES
 
 _STATE = ".xct"  # journal of an unfinished run, and the lock
-_PRODUCTS = {f"{name}.zarr" for name in QUANTITIES}
-_FILES = {"summary.json", "run.yaml", "run.log"}
+_PRODUCTS = {f"{name}.zarr" for name in (*QUANTITIES, "normalized")}
+_FILES = {"summary.json", "run.yaml", "run.log", "cell.json", "reference.json"}
 _FOLDERS = {"figures", "tables", _STATE}
 _FRAMES = "frames.zarr"  # the temporary copy by rows: it depends on input, roi and bin alone
 
@@ -148,7 +148,7 @@ class OutputFolder:
             )
             if not is_kept:
                 _remove(entry)
-        for name in sorted(_PRODUCTS | _FILES):
+        for name in sorted({*_PRODUCTS, *_FILES, "tables"}):
             _remove(self.path / name)
         for figure in FIGURES:
             for ending in ("png", "svg"):

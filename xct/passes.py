@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from xct.blocks import Block, cut, each, in_line
 from xct.folder import OutputFolder
 from xct.io import by_rows
-from xct.io.volume import Coding
+from xct.io.foreign import ForeignVolume
+from xct.io.volume import Coding, create_volume, write_slab
 from xct.meter import Meter
-from xct.plan import Plan, slice_size
+from xct.plan import Plan
 from xct.products import Products
 from xct.progress import Progress
 from xct.remarks import Remarks
 from xct.scan import Scan
 from xct.slabs import Interrupted, Slabs
+from xct.voxels import slabs
 
 log = logging.getLogger("xct")
 
@@ -51,9 +57,10 @@ class Job:
     @property
     def products(self) -> tuple[str, ...]:
         """Quantities that are written: what the last stage gives, and what is to be kept."""
-        last = self.plan.steps[-1].stage
-        own = () if last.sample else (last.gives,)
-        return tuple(dict.fromkeys((*self.plan.keep, *own)))
+        steps = self.plan.slab_steps
+        own = () if not steps or steps[-1].stage.sample else (steps[-1].stage.gives,)
+        kept = [name for name in self.plan.keep if name != "normalized"]
+        return tuple(dict.fromkeys((*kept, *own)))
 
     def metered(self) -> dict[str, dict[str, float]]:
         """Time and peak memory by step, those of earlier, interrupted sessions included."""
@@ -96,17 +103,17 @@ def open_frames(job: Job) -> Scan:
     return by_rows.reopen(scan, path)
 
 
-def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
+def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
     """Run the steps on every slab that is not finished, and write what they give."""
     plan, folder = job.plan, job.folder
-    steps = [step for step in plan.steps if not step.stage.sample]
+    steps = [step for step in plan.slab_steps if not step.stage.sample]
     angles, rows, columns = plan.scan.projections.shape
     products = Products(
         folder=folder.path,
         wanted=job.products,
         shape=(angles, rows, columns),
-        size=slice_size(steps) or columns,
-        voxel_size_um=float(plan.scan.voxel_size_um or 1.0),
+        size=plan.volume_shape[1],
+        voxel_size_um=plan.voxel_size_um[0],
         coding=coding,
         name=plan.config.cell.name or plan.output.name,
     )
@@ -118,11 +125,11 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
     progress = Progress("slabs", len(blocks), len(blocks) - len(left))
 
     def read(block: Block) -> dict[str, Any]:
-        return slabs.read(block.first, block.stop, steps)
+        return work.read(block.first, block.stop, steps)
 
     def compute(block: Block, quantities: dict[str, Any]) -> Any:
         with job.meter.step("compute"):
-            return slabs.compute(block.first, block.stop, quantities, products.wanted, steps)
+            return work.compute(block.first, block.stop, quantities, products.wanted, steps)
 
     def write(block: Block, computed: Any) -> Block:
         found, counts = computed
@@ -144,6 +151,47 @@ def write_slabs(job: Job, slabs: Slabs, coding: Coding) -> None:
     if left:
         seconds = time.monotonic() - start
         log.info("%s", _waits(before, job.meter.seconds, seconds, workers))
+
+
+def copy_volume(job: Job, source: ForeignVolume) -> None:
+    """Copy a foreign volume, slab by slab, so that labels and coarser levels lie beside it."""
+    plan, folder = job.plan, job.folder
+    path = folder.path / "volume.zarr"
+    few_bits = source.voxels.dtype.kind == "u"
+    coding = Coding("uint16", source.slope, source.offset) if few_bits else Coding()
+    if not path.exists():
+        folder.forget("slab")
+        fresh = folder.state / "volume.zarr"
+        shutil.rmtree(fresh, ignore_errors=True)
+        name = plan.config.cell.name or plan.output.name
+        section = plan.config.volume
+        quantity = section.quantity if section is not None else "attenuation"
+        size = source.voxel_size_um
+        create_volume(fresh, source.voxels.shape, size, coding, name, quantity=quantity)
+        os.replace(fresh, path)
+    left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
+    progress = Progress("copying", len(left))
+
+    def one(block: Block) -> tuple[Block, int]:
+        if job.stop.is_set():
+            raise Interrupted
+        with job.meter.step("copy"):
+            values = source.voxels[block.outer]
+            if not few_bits:
+                values = values.astype(np.float32) * source.slope + source.offset
+            write_slab(path, block.first, values.astype(coding.dtype, copy=False))
+        missing = 0 if few_bits else int(np.count_nonzero(~np.isfinite(values)))
+        folder.note(f"slab-{block.first}", {"stop": block.stop, "not_finite": missing})
+        return block, missing
+
+    def finished(answer: tuple[Block, int]) -> None:
+        progress.step(f"slices {answer[0].first}–{answer[0].stop - 1}")
+
+    each(one, left, workers=1, done=finished)
+    progress.close()
+    missing = sum(note["not_finite"] for note in folder.notes("slab").values())
+    if missing:
+        job.remarks.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
 
 
 def _waits(

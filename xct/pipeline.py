@@ -13,8 +13,10 @@ from typing import Any
 from xct.errors import ConfigError, RunError
 from xct.folder import OutputFolder
 from xct.io.volume import Coding
+from xct.measured import write_normalized
+from xct.measuring import Measuring
 from xct.meter import Meter
-from xct.passes import Job, open_frames, write_slabs
+from xct.passes import Job, copy_volume, open_frames, write_slabs
 from xct.plan import make_plan
 from xct.progress import log_file
 from xct.reconstruct.workspace import release
@@ -22,6 +24,7 @@ from xct.remarks import Remarks
 from xct.report.summary import write_report
 from xct.resources import show_bytes, show_seconds
 from xct.result import Result, open_result
+from xct.scan import Scan
 from xct.slabs import Slabs
 from xct.survey import Survey
 
@@ -86,8 +89,23 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     started = time.monotonic()
     _greet(job, resumed=resumed)
     plan = job.plan
+    if isinstance(plan.source, Scan):
+        _reconstruct(job)
+    else:
+        copy_volume(job, plan.source)
+    release()  # what fbp keeps for its next call
+    measured = Measuring(job).run() if plan.measuring_steps else {}
+    if "normalized" in plan.keep and "reference" in measured:
+        write_normalized(job, measured)
+    write_report(job, measured)
+    job.folder.finish(job.products)
+    log.info("finished after %s", show_seconds(time.monotonic() - started))
+
+
+def _reconstruct(job: Job) -> None:
+    plan = job.plan
     slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
-    survey = Survey(slabs, plan.steps, job.folder, job.remarks, plan.resources.workers)
+    survey = Survey(slabs, plan.slab_steps, job.folder, job.remarks, plan.resources.workers)
     if plan.config.scan.center_px is None:
         survey.find_numbers()
     else:
@@ -95,15 +113,17 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     if job.products:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
         write_slabs(job, slabs, survey.find_coding() if codes else Coding())
-    release()  # what fbp keeps for its next call
-    write_report(job)
-    job.folder.finish(job.products)
-    log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
 def _greet(job: Job, *, resumed: bool) -> None:
     plan, need = job.plan, job.plan.resources
-    log.info("%s: %d projections of %d × %d pixels", plan.output, *plan.scan.projections.shape)
+    if isinstance(plan.source, Scan):
+        shape = plan.source.projections.shape
+        log.info("%s: %d projections of %d × %d pixels", plan.output, *shape)
+    else:
+        log.info(
+            "%s: %s of %d × %d × %d voxels", plan.output, plan.source.layout, *plan.volume_shape
+        )
     log.info(
         "%s; expected: %s, %s memory, %s disk",
         need.sharing(),

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import xct
+from xct.analyze.rois import Roi
 from xct.complaints import nearest
 from xct.config import Config, InFile, read_config
-from xct.errors import ConfigError, ScanError
+from xct.errors import ConfigError, ScanError, XctError
 from xct.folder import OutputFolder
 from xct.inspection import inspect_scan
+from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.recognize import identity as input_identity
+from xct.io.roi_sets import read_rois
 from xct.recipe import Step, check_names, load_steps
-from xct.resources import Resources, bytes_below, free_disk, share_out, show_bytes
+from xct.resources import (
+    Resources,
+    bytes_below,
+    free_disk,
+    share_copying,
+    share_out,
+    show_bytes,
+    with_measuring,
+)
 from xct.scan import Scan, read_scan
 
 # What a scan may say; where it does not, the configuration is asked for it.
@@ -33,22 +44,63 @@ class Plan:
         With every default.
     steps : list of Step
         What is done, up to the stage where the run ends.
-    scan : Scan
-        What is read.
+    source : Scan or ForeignVolume
+        What is read: a raw scan, or a volume that was reconstructed before.
     resources : Resources
         Slabs and workers.
     keep : tuple of str
         Quantities to write that otherwise only pass through.
     warnings : list of str
         What should be known before the run, but does not stop it.
+    rois : list of Roi
+        The regions that the configuration names.
     """
 
     config: Config
     steps: list[Step]
-    scan: Scan
+    source: Scan | ForeignVolume
     resources: Resources
     keep: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    rois: list[Roi] = field(default_factory=list)
+
+    @property
+    def scan(self) -> Scan:
+        """The raw scan of a run that starts from one."""
+        assert isinstance(self.source, Scan)
+        return self.source
+
+    @property
+    def from_scan(self) -> bool:
+        """Whether the run starts from raw projections."""
+        return isinstance(self.source, Scan)
+
+    @property
+    def slab_steps(self) -> list[Step]:
+        """The steps that lead from frames to slices, slab by slab."""
+        return [step for step in self.steps if not step.stage.measures]
+
+    @property
+    def measuring_steps(self) -> list[Step]:
+        """The steps that measure the finished volume."""
+        return [step for step in self.steps if step.stage.measures]
+
+    @property
+    def voxel_size_um(self) -> tuple[float, float, float]:
+        """Edges of a voxel along z, y and x; 1 where the scan does not say them."""
+        if isinstance(self.source, Scan):
+            edge = float(self.source.voxel_size_um or 1.0)
+            return edge, edge, edge
+        return self.source.voxel_size_um
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """Voxels of the volume along z, y and x."""
+        if isinstance(self.source, Scan):
+            _, rows, columns = self.source.projections.shape
+            size = slice_size(self.slab_steps) or columns
+            return rows, size, size
+        return self.source.voxels.shape
 
     @property
     def output(self) -> Path:
@@ -57,18 +109,24 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result; two runs with the same identity give the same."""
-        scan, theta = self.scan, self.scan.theta_deg
-        return {
+        identity = {
             "xct": xct.__version__,
-            "input": input_identity(scan.files),
-            "roi": scan.roi,
-            "bin": scan.bin,
-            "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
-            "pixel_size_um": scan.pixel_size_um,
-            "center_px": scan.center_px,
+            "input": input_identity(self.source.files),
+            **(_scan_identity(self.source) if isinstance(self.source, Scan) else {}),
             "steps": [[step.name, dict(step.settings)] for step in self.steps],
             "dtype": self.config.run.dtype,
             "keep": sorted(self.keep),
+        }
+        if not self.measuring_steps:
+            return identity
+        rois = self.config.rois
+        return identity | {
+            "voxel_size_um": list(self.voxel_size_um),
+            "quantity": self.config.volume.quantity if self.config.volume else "attenuation",
+            "anode": self.config.cell.anode,
+            "pristine": self.config.cell.pristine,
+            "same_cell": self.config.cell.same_cell,
+            "rois": None if rois is None else sha256(Path(rois).read_bytes()).hexdigest()[:16],
         }
 
 
@@ -108,21 +166,59 @@ def make_plan(
         complaints += _unknown_products(steps, keep)
     except ConfigError as error:
         complaints += error.complaints
-    scan: Scan | None = None
+    opened: Scan | ForeignVolume | None = None
     warnings: list[str] = []
     try:
-        scan = open_scan(config)
-        complaints += _missing_facts(config, scan, steps, complaints)
-        objections, warnings = inspect_scan(scan, [step.name for step in steps])
-        complaints += objections
+        if config.volume is None:
+            opened = open_scan(config)
+            complaints += _missing_facts(config, opened, steps, complaints)
+            objections, warnings = inspect_scan(opened, [step.name for step in steps])
+            complaints += objections
+        else:
+            opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
     except ScanError as error:
-        complaints += [f"scan: {text}" for text in error.complaints]
+        section = "scan" if config.volume is None else "volume"
+        complaints += [f"{config.place(section)}: {section}: {t}" for t in error.complaints]
+    rois, wrong = _read_rois(config)
+    complaints += [*_missing_pristine(config), *wrong]
     if not any(": output: " in text for text in complaints):
         complaints += OutputFolder(Path(config.output)).unfit()
-    if scan is None or complaints:
+    if opened is None or complaints:
         raise ConfigError(*complaints)
-    resources = _resources(config, scan, steps, keep)
-    return Plan(config, steps, scan, resources, tuple(keep), [*scan.notes, *warnings])
+    resources = _resources(config, opened, steps, keep)
+    notes = opened.notes if isinstance(opened, Scan) else []
+    return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
+
+
+def _scan_identity(scan: Scan) -> dict[str, Any]:
+    theta = scan.theta_deg
+    return {
+        "roi": scan.roi,
+        "bin": scan.bin,
+        "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
+        "pixel_size_um": scan.pixel_size_um,
+        "center_px": scan.center_px,
+    }
+
+
+def _read_rois(config: Config) -> tuple[list[Roi], list[str]]:
+    """Read the ROI set that the configuration names, and say what is wrong with it."""
+    if config.rois is None:
+        return [], []
+    try:
+        return read_rois(config.rois), []
+    except XctError as error:
+        return [], [f"{config.place('rois')}: rois: {text}" for text in error.complaints]
+
+
+def _missing_pristine(config: Config) -> list[str]:
+    pristine = config.cell.pristine
+    if pristine is None or (Path(pristine) / "summary.json").is_file():
+        return []
+    return [
+        f"{config.place('cell', 'pristine')}: cell.pristine: {pristine}: holds no finished "
+        "result; run the pristine cell first"
+    ]
 
 
 def open_scan(config: Config) -> Scan:
@@ -149,9 +245,14 @@ def open_scan(config: Config) -> Scan:
     return read_scan(section.file, **overrides)
 
 
+_OF_A_CELL = ("voxel_size_um", "anode", "same_cell", "energy_kev", "into", "rois", "pristine")
+
+
 def _given(config: Config) -> list[str]:
+    if config.volume is not None:
+        return ["volume", *_OF_A_CELL]
     given = ["projections", "darks", "projection_time", "flat_time", *_FACTS]
-    given += ["projection_dose", "flat_dose"]
+    given += ["projection_dose", "flat_dose", *_OF_A_CELL]
     return [*given, "center_px"] if config.scan.center_px is not None else given
 
 
@@ -188,7 +289,10 @@ def _until(steps: list[Step], until: str | None) -> list[Step]:
 
 
 def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
-    products = list(dict.fromkeys(s.stage.gives for s in steps if not s.stage.sample))
+    passing = [s.stage for s in steps if not (s.stage.sample or s.stage.measures)]
+    products = list(dict.fromkeys(stage.gives for stage in passing))
+    if any(step.stage.gives == "reference" for step in steps):
+        products.append("normalized")
     return [
         f"--keep {name}: no step gives it{nearest(name, products)}; there are {', '.join(products)}"
         for name in keep
@@ -196,17 +300,20 @@ def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
     ]
 
 
-def _resources(config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence[str]) -> Resources:
-    view = scan.projections
-    resources = share_out(
-        view.shape,
-        sum(step.stage.overlap_rows(step.settings) for step in steps),
-        config.run,
-        whole_frames=view.whole_frames,
-        item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
-        size=slice_size(steps),
-        kept=len({*keep} - {"volume"}) + (steps[-1].stage.gives != "volume"),
-    )
+def _resources(
+    config: Config, source: Scan | ForeignVolume, steps: Sequence[Step], keep: Sequence[str]
+) -> Resources:
+    measuring = [step for step in steps if step.stage.measures]
+    if isinstance(source, Scan):
+        resources = _scan_resources(config, source, [s for s in steps if s not in measuring], keep)
+        _, rows, columns = source.projections.shape
+        size = slice_size(steps) or columns
+        shape = (rows, size, size)
+    else:
+        shape = source.voxels.shape
+        resources = share_copying(shape, source.voxels.dtype)
+    if measuring:
+        resources = with_measuring(resources, shape, config.run)
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))
     if resources.disk_bytes > free:
         raise ConfigError(
@@ -215,3 +322,18 @@ def _resources(config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence
             "(run.dtype)"
         )
     return resources
+
+
+def _scan_resources(
+    config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence[str]
+) -> Resources:
+    view = scan.projections
+    return share_out(
+        view.shape,
+        sum(step.stage.overlap_rows(step.settings) for step in steps),
+        config.run,
+        whole_frames=view.whole_frames,
+        item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
+        size=slice_size(steps),
+        kept=len({*keep} - {"volume", "normalized"}) + (steps[-1].stage.gives != "volume"),
+    )

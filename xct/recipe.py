@@ -33,8 +33,11 @@ class Step:
 
 def load_stages() -> Mapping[str, Stage]:
     """Import every package that declares stages; return them by name."""
+    import xct.analyze
+    import xct.normalize
     import xct.preprocess
-    import xct.reconstruct  # noqa: F401
+    import xct.reconstruct
+    import xct.segment  # noqa: F401
 
     return STAGES
 
@@ -171,6 +174,11 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
     for number, step in enumerate(steps):
         missing = [name for name in step.stage.needs if name not in here]
         complaints += [_explain_missing(name, step, number, steps, here) for name in missing]
+        if step.stage.measures:
+            here.add(step.stage.gives)
+            continue
+        if any(earlier.stage.measures for earlier in steps[:number]):
+            complaints.append(f"{step.place}: stands behind steps that measure the volume")
         if not step.stage.sample and "row" not in step.stage.cut:
             complaints.append(
                 f"{step.place}: cannot be cut along rows, so it cannot run slab by slab; use it "

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from xct.config import RunSection
@@ -163,6 +164,52 @@ def share_out(
         disk_bytes=int(rows * size**2 * voxel_bytes * 8 / 7) + written + temporary,
         temporary_bytes=temporary,
         seconds=_seconds(angles * rows * columns, rows * size**2, cores),
+    )
+
+
+# Measuring a volume, on virtual cells: by voxel, on two cores; labels by voxel, compressed.
+_MEASURING_SECONDS_PER_VOXEL = 0.8e-6
+_MEASURING_BYTES = 1.6 * GIB
+_LABEL_BYTES_PER_VOXEL = 0.5
+
+
+def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
+    """Say what copying a foreign volume, with coarser levels, will take."""
+    voxels = int(np.prod(shape, dtype=np.int64))
+    stored = 2 if dtype.itemsize <= 2 else 4
+    return Resources(
+        slab_rows=GRANULE,
+        workers=1,
+        threads=len(os.sched_getaffinity(0)),
+        memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
+        disk_bytes=int(voxels * stored * 8 / 7),
+        temporary_bytes=0,
+        seconds=1 + voxels * _SECONDS_PER_VOXEL,
+    )
+
+
+def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSection) -> Resources:
+    """Add what measuring a volume takes to what making it takes.
+
+    Raises
+    ------
+    ConfigError
+        If the memory that the run may use does not hold the slabs that are measured.
+    """
+    voxels = int(np.prod(shape, dtype=np.int64))
+    # Slabs have a fixed size, unless 16 slices exceed it; maps (y, x) are whole.
+    memory = _BASE + max(_MEASURING_BYTES, 24 * 4 * GRANULE * shape[1] * shape[2])
+    limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
+    if memory > limit:
+        raise ConfigError(
+            f"memory: measuring {shape[1]} × {shape[2]} voxels takes {memory / GIB:.1f} GiB, but "
+            f"run.memory_gib allows {limit / GIB:.1f} GiB; allow more, or raise scan.bin"
+        )
+    return replace(
+        before,
+        memory_bytes=int(max(before.memory_bytes, memory)),
+        disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
+        seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL,
     )
 
 

@@ -136,7 +136,8 @@ def natural_order(files: Sequence[Path]) -> list[Path]:
     return sorted(files, key=lambda path: (frame_number(path), str(path)))
 
 
-def _matching(what: str, pattern: str | Path) -> list[Path]:
+def matching(what: str, pattern: str | Path) -> list[Path]:
+    """List the TIFF files that a pattern matches, in natural order; `what` names it in errors."""
     text = os.fspath(pattern)
     # A name with brackets in it may be meant literally.
     found = [text] if os.path.isfile(text) else glob.glob(text, recursive=True)
@@ -218,7 +219,7 @@ def read_stacks(
         if pattern is None:
             continue
         try:
-            files[what] = _matching(what, pattern)
+            files[what] = matching(what, pattern)
         except ScanError as error:
             complaints += error.complaints
     return raw_of(files, complaints)

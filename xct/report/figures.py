@@ -44,7 +44,7 @@ def draw_survey(
     row : int
         Which row it is.
     """
-    figure, axes = _canvas(1, 1, (7, 5))
+    figure, axes = canvas(1, 1, (7, 5))
     angles, columns = sinogram.shape
     image = axes[0].imshow(
         _reduced(sinogram),
@@ -57,7 +57,7 @@ def draw_survey(
     axes[0].set(xlabel="column", ylabel="projection", title=f"Sinogram of row {row}")
     axes[0].legend(loc="upper right")
     figure.colorbar(image, ax=axes[0], label="line integral")
-    _save(figure, folder, "sinogram")
+    save_figure(figure, folder, "sinogram")
     _draw_center(folder, sinogram, theta_deg, center, pixel_size_um, row)
 
 
@@ -74,8 +74,8 @@ def _draw_center(
     three = np.repeat(sinogram[:, None], 3, axis=1)
     slices = fbp(three, theta_deg, positions, pixel_size_um=pixel_size_um)
     part = _busiest(slices[0])
-    lowest, highest = _contrast(slices[0][part])
-    figure, axes = _canvas(1, 3, (13, 5))
+    lowest, highest = contrast(slices[0][part])
+    figure, axes = canvas(1, 3, (13, 5))
     for axis, picture, position in zip(axes, slices, positions, strict=True):
         axis.imshow(picture[part], cmap="gray", vmin=lowest, vmax=highest, interpolation="none")
         axis.set(xticks=[], yticks=[], title=f"axis at {position:.2f}")
@@ -86,13 +86,19 @@ def _draw_center(
         f"confidence {center['confidence']:.2f}\n{candidates}",
         fontsize=10,
     )
-    _save(figure, folder, "center")
+    save_figure(figure, folder, "center")
 
 
 def draw_slice(
-    folder: Path, name: str, image: np.ndarray, voxel_size_um: float, *, title: str
+    folder: Path,
+    name: str,
+    image: np.ndarray,
+    voxel_size_um: float,
+    *,
+    title: str,
+    what: str = "linear attenuation (1/cm)",
 ) -> None:
-    """Draw a slice in 1/cm with a scale bar.
+    """Draw a slice with a scale bar.
 
     Parameters
     ----------
@@ -101,14 +107,16 @@ def draw_slice(
     name : str
         File name without ending.
     image : ndarray, shape (y, x)
-        Linear attenuation, 1/cm.
+        The slice.
     voxel_size_um : float
         Edge of a voxel.
     title : str
         Above the picture.
+    what : str, optional
+        What its values are.
     """
-    figure, axes = _canvas(1, 1, (7, 6))
-    lowest, highest = _contrast(image)
+    figure, axes = canvas(1, 1, (7, 6))
+    lowest, highest = contrast(image)
     height, width = image.shape
     shown = axes[0].imshow(
         _reduced(image),
@@ -118,21 +126,21 @@ def draw_slice(
         interpolation="none",
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
     )
-    _scale_bar(axes[0], image.shape[1], voxel_size_um)
+    scale_bar(axes[0], image.shape[1], voxel_size_um)
     axes[0].set(xticks=[], yticks=[], title=title)
-    figure.colorbar(shown, ax=axes[0], label="linear attenuation (1/cm)")
-    _save(figure, folder, name)
+    figure.colorbar(shown, ax=axes[0], label=what)
+    save_figure(figure, folder, name)
 
 
-def _scale_bar(axis: Axes, columns: int, voxel_size_um: float) -> None:
+def scale_bar(axis: Axes, columns: int, voxel_size_um: float, *, color: str = "white") -> None:
     """Draw a bar of a round length, about a fifth of the width."""
     rough = columns * voxel_size_um / 5
     decade = 10 ** np.floor(np.log10(rough))
     length = decade * max(step for step in (1, 2, 5) if step * decade <= rough)
     left, width = 0.05 * columns, length / voxel_size_um
     text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
-    axis.plot([left, left + width], [0.95 * columns] * 2, color="white", lw=3)
-    axis.text(left + width / 2, 0.93 * columns, text, color="white", ha="center", va="bottom")
+    axis.plot([left, left + width], [0.95 * columns] * 2, color=color, lw=3)
+    axis.text(left + width / 2, 0.93 * columns, text, color=color, ha="center", va="bottom")
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:
@@ -155,13 +163,14 @@ def _busiest(image: np.ndarray) -> tuple[slice, slice]:
     return slice(y, y + size), slice(x, x + size)
 
 
-def _contrast(image: np.ndarray) -> tuple[float, float]:
+def contrast(image: np.ndarray) -> tuple[float, float]:
+    """Choose the range that is shown, from black to white, leaving out a few extreme values."""
     values = image[image != 0]
     lowest, highest = np.percentile(values, (0.5, 99.7)) if values.size else (0.0, 1.0)
     return float(lowest), float(max(highest, lowest + 1e-9))
 
 
-def _canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+def canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     """Make a figure without a window, and without pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -172,7 +181,8 @@ def _canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure,
     return figure, list(axes.flat)
 
 
-def _save(figure: Figure, folder: Path, name: str) -> None:
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure as PNG and SVG; each appears when it is whole."""
     from xct.io.atomic import written_whole
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from xct.io.atomic import write_json, write_text
+from xct.report.numbers import measured_entries
 
 if TYPE_CHECKING:
     from xct.passes import Job
@@ -47,12 +48,33 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_report(job: Job) -> None:
-    """Write summary.json, run.yaml and the picture of the middle slice."""
-    folder, scan = job.folder, job.plan.scan
-    slabs = folder.notes("slab")
-    counts = _counts_by_row(slabs, scan.projections.shape[1])
-    angles, rows, columns = scan.projections.shape
+def write_report(job: Job, measured: Mapping[str, Any]) -> None:
+    """Write summary.json, run.yaml and the pictures."""
+    folder = job.folder
+    found = _of_the_scan(job) if job.plan.from_scan else {}
+    for remark in job.remarks.listed:
+        if remark["step"] != "check":
+            log.warning("%s: %s", remark["step"], remark["message"])
+    summary = {
+        **found,
+        **_voxel_size(job.plan.voxel_size_um, known=_knows_voxel_size(job)),
+        **measured_entries(measured),
+        "warnings": job.remarks.listed,
+    }
+    write_json(folder.path / "summary.json", summary)
+    with job.meter.step("figures"):
+        _draw_middle(job)
+        if "cell" in measured:
+            from xct.report.measured_figures import draw_measured
+
+            draw_measured(folder.path / "figures", measured)
+    write_text(folder.path / "run.yaml", yaml.safe_dump(_account(job), **_YAML))
+
+
+def _of_the_scan(job: Job) -> dict[str, Any]:
+    """Make entries of what was found and counted on the way from counts to slices."""
+    angles, rows, columns = job.plan.scan.projections.shape
+    counts = _counts_by_row(job.folder.notes("slab"), rows)
     starved = counts.get("nonpositive_transmission")
     if starved is not None and (message := starved_rows(starved, angles * columns)):
         job.remarks.add(message, "line_integrals")
@@ -63,20 +85,20 @@ def write_report(job: Job) -> None:
             "nearest end; store float32 (run.dtype) if they matter",
             "write",
         )
-    for remark in job.remarks.listed:
-        if remark["step"] != "check":
-            log.warning("%s: %s", remark["step"], remark["message"])
-    voxel = scan.voxel_size_um
-    summary = {
-        **_center(job),
-        **({} if voxel is None else {"voxel_size_um": {"value": voxel, "unit": "µm"}}),
-        **_count_entries(counts, angles, columns),
-        "warnings": job.remarks.listed,
-    }
-    write_json(folder.path / "summary.json", summary)
-    with job.meter.step("figures"):
-        _draw_middle(job, rows)
-    write_text(folder.path / "run.yaml", yaml.safe_dump(_account(job), **_YAML))
+    return {**_center(job), **_count_entries(counts, angles, columns)}
+
+
+def _knows_voxel_size(job: Job) -> bool:
+    return not job.plan.from_scan or job.plan.scan.voxel_size_um is not None
+
+
+def _voxel_size(size: tuple[float, float, float], *, known: bool) -> dict[str, Any]:
+    if not known:
+        return {}
+    entry: dict[str, Any] = {"value": size[2], "unit": "µm"}
+    if len(set(size)) > 1:
+        entry |= {"z": size[0], "y": size[1], "x": size[2]}
+    return {"voxel_size_um": entry}
 
 
 _YAML: Any = {"sort_keys": False, "allow_unicode": True, "width": 100}
@@ -90,16 +112,20 @@ def _center(job: Job) -> dict[str, Any]:
     return {} if found is None else {"center_px": found}
 
 
-def _draw_middle(job: Job, rows: int) -> None:
-    if "volume" not in job.products:
+def _draw_middle(job: Job) -> None:
+    path = job.folder.path / "volume.zarr"
+    if not path.exists():
         return
     from xct.report.figures import draw_slice
     from xct.result import open_volume
 
-    middle = open_volume(job.folder.path / "volume.zarr").read(rows // 2)
-    title = f"{job.plan.config.cell.name or job.plan.output.name}, slice {rows // 2}"
-    voxel = float(job.plan.scan.voxel_size_um or 1.0)
-    draw_slice(job.folder.path / "figures", "slice", middle, voxel, title=title)
+    number = job.plan.volume_shape[0] // 2
+    title = f"{job.plan.config.cell.name or job.plan.output.name}, slice {number}"
+    section = job.plan.config.volume
+    what = "grey value" if section and section.quantity == "grey" else "linear attenuation (1/cm)"
+    voxel = job.plan.voxel_size_um[2]
+    middle = open_volume(path).read(number)
+    draw_slice(job.folder.path / "figures", "slice", middle, voxel, title=title, what=what)
 
 
 def _account(job: Job) -> dict[str, Any]:
@@ -107,15 +133,17 @@ def _account(job: Job) -> dict[str, Any]:
     plan = job.plan
     configuration = plan.config.model_dump(mode="json")
     configuration["steps"] = {step.name: dict(step.settings) for step in plan.steps}
+    if not plan.from_scan:
+        del configuration["scan"]
     return {
         "configuration": configuration,
         "recipe": [step.name for step in plan.steps],
         "kept": list(job.products),
         "input": {
-            "layout": plan.scan.layout,
-            "files": len(plan.scan.files),
+            "layout": plan.source.layout,
+            "files": len(plan.source.files),
             "checksum": job.folder.identity()["input"],  # type: ignore[index]
-            "facts_from": plan.scan.origin,
+            **({"facts_from": plan.scan.origin} if plan.from_scan else {}),
         },
         "versions": versions(),
         "machine": machine(),

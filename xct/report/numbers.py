@@ -1,0 +1,100 @@
+"""Numbers of a measured cell. In: quantities by name; out: entries of summary.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from xct.geometry import CellGeometry
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Entry = tuple[str, dict[str, Any]]
+
+
+def measured_entries(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect every number that was measured, with what is known of its uncertainty.
+
+    Parameters
+    ----------
+    measured : mapping
+        What the steps gave, by quantity; what could not be measured is absent.
+
+    Returns
+    -------
+    dict
+        Entries ``{"value", "sd", "n", "unit"}``; numbers that are not finite are left out.
+    """
+    makers = {
+        "cell": _of_cell,
+        "reference": lambda reference: reference.summary().items(),
+        "layers": _of_layers,
+        "materials": _of_materials,
+        "particles": lambda found: _of_particles(found[1]),
+        "inclusions": _of_inclusions,
+    }
+    found: dict[str, Any] = {}
+    for name, make in makers.items():
+        if measured.get(name) is not None:
+            found |= {key: entry for key, entry in make(measured[name]) if _is_known(entry)}
+    return found
+
+
+def _is_known(entry: Mapping[str, Any]) -> bool:
+    value = entry["value"]
+    return value is not None and (isinstance(value, str) or math.isfinite(value))
+
+
+def entry(
+    value: Any, unit: str, *, sd: float | None = None, n: int | None = None
+) -> dict[str, Any]:
+    """Make an entry; what is unknown or not finite is left out."""
+    made: dict[str, Any] = {"value": value if isinstance(value, str | int) else float(value)}
+    if sd is not None and math.isfinite(sd):
+        made["sd"] = float(sd)
+    if n is not None:
+        made["n"] = int(n)
+    return made | {"unit": unit}
+
+
+def _of_cell(cell: CellGeometry) -> Iterator[Entry]:
+    yield "bore_radius_um", entry(cell.bore_radius_um, "µm", sd=cell.bore_radius_sd_um)
+    yield "anode", entry(cell.anode, "side")
+    for name, plane in cell.planes.items():
+        steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
+        yield f"tilt_deg.{name}", entry(steepest, "°")
+
+
+def _of_layers(layers: DataFrame) -> Iterator[Entry]:
+    for row in layers.to_dict("records"):
+        name = row["layer"]
+        sd = row.get("mean_thickness_um_sd")
+        yield f"thickness_um.{name}", entry(row["mean_thickness_um"], "µm", sd=sd, n=row.get("n"))
+        if name == "lithium":
+            absent = row["absent_area_fraction"]
+            sd = row.get("absent_area_fraction_sd")
+            yield "absent_area_fraction", entry(absent, "1", sd=sd, n=row.get("n"))
+
+
+def _of_materials(materials: DataFrame) -> Iterator[Entry]:
+    for row in materials.to_dict("records"):
+        key = f"volume_fraction.{row['material']}"
+        sd = row.get("volume_fraction_sd")
+        yield key, entry(row["volume_fraction"], "1", sd=sd)
+
+
+def _of_particles(particles: DataFrame) -> Iterator[Entry]:
+    yield "particles", entry(len(particles), "particles")
+    yield "drifted_particles", entry(int(particles["drifted"].sum()), "particles", n=len(particles))
+    if len(particles):
+        diameter = particles["equivalent_diameter_um"]
+        sd = float(diameter.std() / math.sqrt(len(diameter))) if len(diameter) > 1 else None
+        middle = entry(diameter.median(), "µm", sd=sd, n=len(diameter))
+        yield "median_diameter_um", middle
+
+
+def _of_inclusions(inclusions: DataFrame) -> Iterator[Entry]:
+    yield "inclusions", entry(len(inclusions), "inclusions")
+    yield "inclusion_volume_um3", entry(inclusions["volume_um3"].sum(), "µm³", n=len(inclusions))
