@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint imagej
+.PHONY: install demo test lint imagej screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -16,13 +16,17 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/xct demo
 
-test: $(VENV)/.installed-dev imagej
-	$(BIN)/python -m pytest -n 2
+test: $(VENV)/.installed-dev imagej screen
+	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The plugin is tested in a real napari window, on a virtual screen where there is none.
+ON_SCREEN = if command -v xvfb-run >/dev/null; then \
+	set -- xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX"; else set --; fi; "$$@"
 
 # $(call packages,NAMES,WHY): shell command that succeeds if it could install them
 packages = { \
@@ -54,6 +58,16 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Installing xct and the tools for its tests into $(VENV): a few minutes."
 	@$(PIP) --editable '.[dev,astra]'
 	@touch $(VENV)/.installed $@
+
+SCREEN_PACKAGES = xvfb xauth libxcb-icccm4 libxcb-keysyms1 libgl1 libegl1 libgl1-mesa-dri \
+	libglx-mesa0 libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-image0 \
+	libxcb-render-util0 libxcb-shape0 libxcb-xkb1 libdbus-1-3 libfontconfig1
+
+# The plugin's tests open napari, and skip where there is no screen.
+screen:
+	@command -v xvfb-run >/dev/null || \
+		$(call packages,$(SCREEN_PACKAGES),napari is tested in a window) || \
+		echo "Going on: the tests that open napari skip where there is no screen."
 
 # A test opens an exported TIFF stack with ImageJ, and skips where there is none.
 imagej:
