@@ -21,6 +21,7 @@ from xct.io.tables import read_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from xarray import DataArray
 
     from xct.normalize import Reference
 
@@ -134,6 +135,25 @@ class Result:
     def volume(self) -> Any:
         """Linear attenuation in 1/cm, (z, y, x), as a lazy Dask array."""
         return self.stored_volume.lazy()
+
+    def to_xarray(self) -> DataArray:
+        """Linear attenuation as a lazy xarray, with z, y and x in µm."""
+        import xarray as xr
+
+        stored = self.stored_volume
+        sizes = zip("zyx", stored.shape, stored.voxel_size_um, strict=True)
+        coords = {axis: np.arange(length) * edge for axis, length, edge in sizes}
+        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name="attenuation")
+        image.attrs["units"] = "1/cm"
+        for axis in "zyx":
+            image[axis].attrs["units"] = "µm"
+        return image
+
+    def _repr_html_(self) -> str:
+        """Show a picture, the numbers and the warnings where a notebook displays a result."""
+        from xct.report.in_notebook import result_html
+
+        return result_html(self)
 
     @property
     def voxel_size_um(self) -> float:
