@@ -1,4 +1,4 @@
-"""Bodies inside the cell: particles, gaps, pores, chips, cracks. In: sizes; out: what is painted.
+"""Bodies inside the cell: particles, gaps, chips, cracks. In: sizes; out: what is painted.
 
 A body is an ellipsoid, given by a matrix that maps it to the unit sphere; facets, a cavity and
 slits are cut into it in those unit coordinates.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 # In the order in which they are painted: a particle closes the gap of its neighbor.
-PORE, CHIP, GAP, PARTICLE = range(4)
+VOID_CHIP, LITHIUM_CHIP, GAP, PARTICLE = range(4)
 
 SHAPES = 64
 FACETS = 6
@@ -34,17 +34,19 @@ class Bodies:
     to_unit : ndarray of float32, shape (n, 3, 3)
         Maps an offset from the center to the coordinates of the unit sphere.
     kind : ndarray of uint8
-        `PORE`, `CHIP`, `GAP` or `PARTICLE`.
+        `VOID_CHIP` (a crack, too), `LITHIUM_CHIP`, `GAP` or `PARTICLE`.
     facets : ndarray of int16
         Row of `facet_library`, or `NO_FACETS`.
     number : ndarray of uint32
         Particle number, 0 for others.
     mu, delta : ndarray of float32
-        Of its substance.
+        Of a particle's NCM.
     cavity : ndarray of float32
         Radius of a void in the middle, unit coordinates.
-    slit : ndarray of float32, shape (n, 4)
-        Normal and half width of a crack through the body, unit coordinates; width 0: none.
+    slits : ndarray of float32, shape (n, 2, 8)
+        Two cracks through the body, unit coordinates: normal, distance from the center, half
+        width (0: none), a direction in its plane times the crack's waviness, and where along
+        that direction it ends.
     """
 
     center: np.ndarray
@@ -56,7 +58,7 @@ class Bodies:
     mu: np.ndarray
     delta: np.ndarray
     cavity: np.ndarray
-    slit: np.ndarray
+    slits: np.ndarray
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -80,11 +82,8 @@ def plain_bodies(
     center: np.ndarray,
     half_axes: np.ndarray,
     rotation: np.ndarray | None = None,
-    *,
-    mu: float,
-    delta: float,
 ) -> Bodies:
-    """Make ellipsoids of one substance: centers and half axes (n, 3), rotations (n, 3, 3)."""
+    """Make plain ellipsoids: centers and half axes (n, 3), rotations (n, 3, 3)."""
     count = len(center)
     if rotation is None:
         rotation = np.broadcast_to(np.eye(3), (count, 3, 3))
@@ -96,10 +95,10 @@ def plain_bodies(
         np.full(count, kind, np.uint8),
         np.full(count, NO_FACETS, np.int16),
         np.zeros(count, np.uint32),
-        np.full(count, mu, np.float32),
-        np.full(count, delta, np.float32),
         np.zeros(count, np.float32),
-        np.zeros((count, 4), np.float32),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.float32),
+        np.zeros((count, 2, 8), np.float32),
     )
 
 

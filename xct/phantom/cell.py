@@ -15,7 +15,7 @@ from xct.phantom.interfaces import Interfaces, draw_interfaces
 from xct.phantom.layout import Layout, lay_out
 from xct.phantom.materials import delta, mu_per_cm
 from xct.phantom.pores import Pores
-from xct.phantom.raster import Frame, raster
+from xct.phantom.raster import ELECTROLYTE, MATRIX, Frame, raster
 from xct.phantom.states import State, state_named
 
 # What each substance of the raster is made of, in its order; the composite's electrolyte holds
@@ -26,9 +26,10 @@ _SUBSTANCES = (
 _LPSCL_IN_MATRIX = 0.497 / (0.497 + 0.049)
 # The electrolyte was pressed from the cathode's side: denser there. g/cm³.
 _DENSITY = (1.64, 1.86)
-_GRAIN_PORES, _GRAIN_PORE_UM = 0.01, (1.0, 3.0)
+_GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.01, (1.0, 3.0), 14.0
 _POROSITY = 0.12  # of the composite
-_MATRIX_PORE_UM = (1.5, 5.0)
+_MATRIX_PORE_UM = (2.0, 5.0)
+_FRACTION = 0.40  # of NCM in the composite
 _KEPT_VOXELS = 2**26
 
 
@@ -115,15 +116,15 @@ class VirtualCell:
 
     def _made(self, z0: int, z1: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         low, high = (z0 - 1) * self.voxel_um, z1 * self.voxel_um
+        pores = [some.between(low, high, self.layout, self.seed) for some in self.pores]
         bodies = joined(
-            *(pores.between(low, high, self.layout, self.seed) for pores in self.pores),
             self.inclusions.between(low, high),
             self.contents.gaps.between(low, high),
             self.contents.bodies.between(low, high),
         )
         return raster(
-            self.frame, bodies, self.facets, self.mu_table, self.delta_table, (z0, z1),
-            self.voxel_um,
+            self.frame, bodies, np.concatenate(pores), self.facets, self.mu_table,
+            self.delta_table, (z0, z1), self.voxel_um,
         )  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def draw_cell(
     energy_kev: float = 25.0,
     anode: Anode = "low_z",
     torlon: bool = False,
-    ncm_fraction: float = 0.40,
+    ncm_fraction: float = _FRACTION,
     d50_um: float = 9.0,
 ) -> VirtualCell:
     """Draw a virtual cell.
@@ -184,7 +185,7 @@ def draw_cell(
         layout, interfaces, wanted, fraction=ncm_fraction, d50_um=d50_um, energy_kev=energy_kev,
         library=library, seed=seed,
     )  # fmt: skip
-    inclusions, facts = draw_inclusions(layout, interfaces, wanted, energy_kev, seed)
+    inclusions, facts = draw_inclusions(layout, interfaces, wanted, seed)
     dense = float(mu_per_cm("lpscl", energy_kev) / mu_per_cm("lpscl", energy_kev, density=1.0))
     relative = [value / dense for value in _DENSITY]
     density = np.array([*relative, layout.heights_um[1], layout.heights_um[2]])
@@ -196,7 +197,7 @@ def draw_cell(
         state, seed, shape, voxel_um, energy_kev, _geometry(layout, torlon, anode), layout,
         interfaces, contents, inclusions, facts, frame, library[0],
         _table(mu_per_cm, energy_kev), _table(delta, energy_kev),
-        (_grain_pores(layout), _matrix_pores(layout)), _facts(layout, wanted),
+        _pores(layout), _facts(layout, wanted),
     )  # fmt: skip
 
 
@@ -219,16 +220,20 @@ def _geometry(layout: Layout, torlon: bool, anode: Anode) -> CellGeometry:
     )  # fmt: skip
 
 
-def _grain_pores(layout: Layout) -> Pores:
-    low, high = layout.heights_um[0], layout.heights_um[2] + 30
-    return Pores(low, high, _GRAIN_PORES, _GRAIN_PORE_UM)
-
-
-def _matrix_pores(layout: Layout) -> Pores:
-    low, high = layout.heights_um[2], layout.heights_um[4]
+def _pores(layout: Layout) -> tuple[Pores, Pores]:
+    # Room for rough and tilted faces: a pore opens only in its own layer.
+    room = 0.1 * layout.bore_radius_um + 20
+    front = layout.heights_um[2]
+    grains = Pores(
+        layout.heights_um[0] - room, front + room, _GRAIN_PORES, _GRAIN_PORE_UM, ELECTROLYTE,
+        _GRAIN_UM,
+    )  # fmt: skip
     # Of the matrix alone, and pores may overlap.
-    fraction = -np.log(1 - _POROSITY / 0.6)
-    return Pores(low, high, fraction, _MATRIX_PORE_UM)
+    fraction = -float(np.log(1 - _POROSITY / (1 - _FRACTION)))
+    inner = Pores(
+        front - room, layout.heights_um[3] + room, fraction, _MATRIX_PORE_UM, MATRIX, None
+    )
+    return grains, inner
 
 
 def _facts(layout: Layout, state: State) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from xct.phantom.bodies import (
-    CHIP,
     GAP,
+    LITHIUM_CHIP,
     PARTICLE,
-    PORE,
     SHAPES,
+    VOID_CHIP,
     Bodies,
     directions,
     joined,
@@ -24,6 +24,7 @@ from xct.phantom.interfaces import Interfaces
 from xct.phantom.layout import Layout
 from xct.phantom.materials import delta, mu_per_cm
 from xct.phantom.packing import Domain, pack_spheres
+from xct.phantom.raster import END
 from xct.phantom.states import State
 
 SIGMA_G = 1.35
@@ -206,7 +207,7 @@ def _finish(
     cavity = np.where(hollow, rng.uniform(*_CAVITY, count), 0)
     gap = state.gap_um * rng.uniform(0.7, 1.3, count)
     turn = rotations(count, rng)
-    bodies = plain_bodies(PARTICLE, center, longest[:, None] * ratio, turn, mu=0, delta=0)
+    bodies = plain_bodies(PARTICLE, center, longest[:, None] * ratio, turn)
     bodies = Bodies(
         **{
             **vars(bodies),
@@ -215,12 +216,11 @@ def _finish(
             "mu": np.asarray(mu_per_cm("ncm811", energy_kev, lithium=lithium), np.float32),
             "delta": np.asarray(delta("ncm811", energy_kev, lithium=lithium), np.float32),
             "cavity": cavity.astype(np.float32),
-            # A slit through the middle takes about 1.5 times its half width of the volume.
-            "slit": np.column_stack([directions(count, rng), porosity / 1.5]).astype(np.float32),
+            "slits": _slits(porosity, rng),
         }
     )
     shift = directions(count, rng) * gap[:, None]
-    gaps = plain_bodies(GAP, center + shift, longest[:, None] * ratio, turn, mu=0, delta=0)
+    gaps = plain_bodies(GAP, center + shift, longest[:, None] * ratio, turn)
     if state.gap_um == 0:
         gaps = gaps[np.empty(0, np.intp)]
     facts = {
@@ -236,12 +236,31 @@ def _finish(
     return Particles(bodies, gaps, facts)
 
 
+def _slits(porosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw two cracks through each particle that together open a share of its volume."""
+    count = len(porosity)
+    slits = np.zeros((count, 2, 8), np.float32)
+    first = rng.uniform(0.5, 1, count)
+    for number, share in enumerate((first, 1 - first)):
+        turn = turned_to(directions(count, rng), rng)
+        off = rng.uniform(-0.4, 0.4, count)
+        # The crack is a disc whose far segment, beyond END, stays closed.
+        radius = np.sqrt(1 - off**2)
+        end = END / radius
+        area = radius**2 * (np.pi - np.arccos(end) + end * np.sqrt(1 - end**2))
+        slits[:, number, :3] = turn[:, :, 0]
+        slits[:, number, 3] = off
+        slits[:, number, 4] = porosity * share * (4 / 3 * np.pi) / (2 * area)
+        slits[:, number, 5:] = turn[:, :, 1]
+    return slits
+
+
 def _between(ends: tuple[float, float], share: np.ndarray) -> np.ndarray:
     return ends[0] + (ends[1] - ends[0]) * share
 
 
 def draw_inclusions(
-    layout: Layout, interfaces: Interfaces, state: State, energy_kev: float, seed: int
+    layout: Layout, interfaces: Interfaces, state: State, seed: int
 ) -> tuple[Bodies, dict[str, np.ndarray]]:
     """Place chips of lithium (or void) and cracks in the electrolyte.
 
@@ -263,15 +282,16 @@ def draw_inclusions(
     )
     flat[:, 1:] = np.minimum(flat[:, 1:], 0.3 * float(thick.mean()))
     parts = []
+    chip = VOID_CHIP if state.voids else LITHIUM_CHIP
     for sizes, kind, near, tilt, rng in (
-        (chips, CHIP, 0.25, 0.3, rng_chips),
-        (flat, PORE, 2.0, 2.0, rng_cracks),
+        (flat, VOID_CHIP, 2.0, 2.0, rng_cracks),
+        (chips, chip, 0.25, 0.3, rng_chips),
     ):
-        parts.append(_placed(sizes, kind, near, tilt, layout, interfaces, state, energy_kev, rng))
+        parts.append(_placed(sizes, kind, near, tilt, layout, interfaces, rng))
     bodies = joined(parts[0], parts[1])
     half = 1 / np.linalg.norm(bodies.to_unit.astype(np.float64), axis=2)
     facts: dict[str, Any] = {
-        "kind": np.where(bodies.kind == CHIP, "chip", "crack"),
+        "kind": np.where(np.arange(len(bodies)) < len(flat), "crack", "chip"),
         "thickness_um": 2 * half[:, 0],
         "width_um": 2 * half[:, 1:].max(axis=1, initial=0),
         "volume_um3": 4 / 3 * np.pi * half.prod(axis=1),
@@ -298,8 +318,6 @@ def _placed(
     tilt: float,
     layout: Layout,
     interfaces: Interfaces,
-    state: State,
-    energy_kev: float,
     rng: np.random.Generator,
 ) -> Bodies:
     """Place flat ellipsoids inside the electrolyte; `near` is how far from the anode."""
@@ -315,8 +333,4 @@ def _placed(
     high = at(interfaces.faces[3], point, layout.voxel_um) - extent - 4 * layout.voxel_um
     depth = np.minimum(-near * np.log(rng.random(count)), 1) if near < 1 else rng.random(count)
     point[:, 0] = low + depth * np.maximum(high - low, 0)
-    substance = "air" if kind == PORE or state.voids else "lithium"
-    return plain_bodies(
-        kind, point, half, turn,
-        mu=float(mu_per_cm(substance, energy_kev)), delta=float(delta(substance, energy_kev)),
-    )  # fmt: skip
+    return plain_bodies(kind, point, half, turn)

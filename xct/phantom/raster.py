@@ -12,15 +12,17 @@ import numpy as np
 from numba import njit
 
 from xct.labels import Label
-from xct.phantom.bodies import CHIP, GAP, PARTICLE, PORE, Bodies
+from xct.phantom.bodies import GAP, LITHIUM_CHIP, PARTICLE, Bodies
 from xct.threads import over_ranges
 
 TILE = 8
 POINTS = 4
 
 # What a point can be, beside a particle.
-AIR, LITHIUM, ELECTROLYTE, MATRIX, STEEL, COLLECTOR, TUBE, VOID, TORLON, LITHIUM_CHIP = range(10)
+AIR, LITHIUM, ELECTROLYTE, MATRIX, STEEL, COLLECTOR, TUBE, VOID, TORLON, CHIP = range(10)
 SUBSTANCES = 10
+# A crack in a particle is bent by a wave, and ends at this share of its longest way.
+WAVE, WAVES, END = 0.06, 4.0, 0.45
 LABELS = np.array(
     [
         Label.OUTSIDE, Label.LITHIUM, Label.ELECTROLYTE, Label.ELECTROLYTE, Label.STEEL,
@@ -59,6 +61,7 @@ class Frame:
 def raster(
     frame: Frame,
     bodies: Bodies,
+    pores: np.ndarray,
     facets: np.ndarray,
     mu: np.ndarray,
     delta: np.ndarray,
@@ -73,6 +76,8 @@ def raster(
         Faces and tube.
     bodies : Bodies
         In the order of painting.
+    pores : ndarray of float32, shape (n, 5)
+        Spheres that lie under all bodies: z, y, x, radius, and the substance that has them.
     facets : ndarray, shape (set, facet, 4)
         As `facet_library` gives them.
     mu, delta : ndarray, shape (SUBSTANCES,)
@@ -91,16 +96,17 @@ def raster(
     shape = (stop - first, *frame.faces.shape[1:])
     out = tuple(np.empty(shape, t) for t in (np.uint8, np.uint32, np.float32, np.float32))
     tiles = tuple(-(-n // TILE) for n in shape)
-    start, members = _by_tile(bodies, first, shape, tiles, voxel_um)
+    start, members = _by_tile(bodies.center, bodies.reach, first, tiles, voxel_um)
+    pore_start, pore_members = _by_tile(pores[:, :3], pores[:, 3], first, tiles, voxel_um)
     extremes = _extremes(frame.faces, tiles[1], tiles[2])
 
     def fill(low: int, high: int) -> None:
         _fill(
             frame.faces, extremes, frame.axis, frame.bore_um, frame.tube_um, frame.torlon,
             frame.density, bodies.center, bodies.reach, bodies.to_unit, bodies.kind,
-            bodies.facets, bodies.number, bodies.mu, bodies.delta, bodies.cavity, bodies.slit,
-            facets, mu.astype(np.float32), delta.astype(np.float32), LABELS,
-            start, members, first, voxel_um, *out, low, high,
+            bodies.facets, bodies.number, bodies.mu, bodies.delta, bodies.cavity, bodies.slits,
+            facets, pores, mu.astype(np.float32), delta.astype(np.float32), LABELS,
+            start, members, pore_start, pore_members, first, voxel_um, *out, low, high,
         )  # fmt: skip
 
     over_ranges(fill, int(np.prod(tiles)), least=64, pieces=16)
@@ -108,16 +114,16 @@ def raster(
 
 
 def _by_tile(
-    bodies: Bodies,
+    center_um: np.ndarray,
+    reach_um: np.ndarray,
     first: int,
-    shape: tuple[int, ...],
     tiles: tuple[int, ...],
     voxel_um: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """List the bodies that reach each tile, in the order of painting."""
-    center = bodies.center / voxel_um
+    """List what reaches each tile, in the order of painting: first of each tile, members."""
+    center = center_um / voxel_um
     center[:, 0] -= first
-    reach = bodies.reach / voxel_um + 0.5
+    reach = reach_um / voxel_um
     counts = np.zeros(int(np.prod(tiles)) + 1, np.int64)
     size = np.array(tiles)
     _count(center, reach, size, counts)
@@ -253,6 +259,35 @@ def _paint_frame(
                     points[k, j, i] = beyond
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _reached(
+    center: float, reach: float, origin: float, step: float, count: int
+) -> tuple[int, int]:
+    """Give the first point within reach along an axis, and the one after the last."""
+    low = int(np.ceil((center - reach - origin) / step))
+    high = int(np.floor((center + reach - origin) / step)) + 1
+    return max(low, 0), min(high, count)
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _paint_pore(
+    points: np.ndarray, pore: np.ndarray, z0: float, y0: float, x0: float, step: float
+) -> None:
+    host, radius = int(pore[4]), pore[3]
+    first_k, stop_k = _reached(pore[0], radius, z0, step, points.shape[0])
+    first_j, stop_j = _reached(pore[1], radius, y0, step, points.shape[1])
+    first_i, stop_i = _reached(pore[2], radius, x0, step, points.shape[2])
+    for k in range(first_k, stop_k):
+        dz = z0 + k * step - pore[0]
+        for j in range(first_j, stop_j):
+            dy = y0 + j * step - pore[1]
+            for i in range(first_i, stop_i):
+                dx = x0 + i * step - pore[2]
+                inside = dz * dz + dy * dy + dx * dx <= radius * radius
+                if inside and points[k, j, i] == host:
+                    points[k, j, i] = VOID
+
+
 @njit(cache=True, nogil=True, boundscheck=False)
 def _paint_body(
     points: np.ndarray,
@@ -261,22 +296,18 @@ def _paint_body(
     reach: float,
     to_unit: np.ndarray,
     kind: int,
-    facet_set: int,
-    facets: np.ndarray,
+    planes: np.ndarray,
     cavity: float,
-    slit: np.ndarray,
+    slits: np.ndarray,
     z0: float,
     y0: float,
     x0: float,
     step: float,
 ) -> None:
     """Paint a body over what it may replace."""
-    first_k = max(0, int(np.ceil((center[0] - reach - z0) / step)))
-    stop_k = min(points.shape[0], int(np.floor((center[0] + reach - z0) / step)) + 1)
-    first_j = max(0, int(np.ceil((center[1] - reach - y0) / step)))
-    stop_j = min(points.shape[1], int(np.floor((center[1] + reach - y0) / step)) + 1)
-    first_i = max(0, int(np.ceil((center[2] - reach - x0) / step)))
-    stop_i = min(points.shape[2], int(np.floor((center[2] + reach - x0) / step)) + 1)
+    first_k, stop_k = _reached(center[0], reach, z0, step, points.shape[0])
+    first_j, stop_j = _reached(center[1], reach, y0, step, points.shape[1])
+    first_i, stop_i = _reached(center[2], reach, x0, step, points.shape[2])
     for k in range(first_k, stop_k):
         dz = z0 + k * step - center[0]
         for j in range(first_j, stop_j):
@@ -286,34 +317,43 @@ def _paint_body(
                 u = to_unit[0, 0] * dz + to_unit[0, 1] * dy + to_unit[0, 2] * dx
                 v = to_unit[1, 0] * dz + to_unit[1, 1] * dy + to_unit[1, 2] * dx
                 w = to_unit[2, 0] * dz + to_unit[2, 1] * dy + to_unit[2, 2] * dx
-                squared = u * u + v * v + w * w
-                if squared > 1:
+                if u * u + v * v + w * w > 1:
                     continue
                 under = points[k, j, i]
-                soft = under == ELECTROLYTE or under == MATRIX
-                if kind == PORE or kind == CHIP:
-                    # Only the electrolyte has pores, cracks and chips.
-                    if soft:
+                if kind < GAP:
+                    # Only the electrolyte has cracks and chips.
+                    if under == ELECTROLYTE or under == VOID:
                         points[k, j, i] = code
-                    continue
-                if not (soft or under == VOID or under == LITHIUM_CHIP):
-                    continue
-                if kind == GAP:
-                    points[k, j, i] = code
-                    continue
-                if facet_set >= 0:
-                    cut = False
-                    for f in range(facets.shape[1]):
-                        plane = facets[facet_set, f]
-                        if plane[0] * u + plane[1] * v + plane[2] * w > plane[3]:
-                            cut = True
-                            break
-                    if cut:
-                        continue
-                open_ = squared < cavity * cavity or (
-                    abs(slit[0] * u + slit[1] * v + slit[2] * w) < slit[3]
-                )
-                points[k, j, i] = VOID if open_ else code
+                elif under == ELECTROLYTE or under == MATRIX or under == VOID or under == CHIP:
+                    if kind == GAP:
+                        points[k, j, i] = code
+                    elif not _is_cut(u, v, w, planes):
+                        hollow = _is_open(u, v, w, cavity, slits)
+                        points[k, j, i] = VOID if hollow else code
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_cut(u: float, v: float, w: float, planes: np.ndarray) -> bool:
+    """Tell whether a point of the unit sphere lies beyond a facet."""
+    for f in range(planes.shape[0]):
+        if planes[f, 0] * u + planes[f, 1] * v + planes[f, 2] * w > planes[f, 3]:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_open(u: float, v: float, w: float, cavity: float, slits: np.ndarray) -> bool:
+    """Tell whether a point of the unit sphere lies in the cavity or in a crack."""
+    if u * u + v * v + w * w < cavity * cavity:
+        return True
+    for s in range(slits.shape[0]):
+        if slits[s, 4] > 0:
+            along = slits[s, 5] * u + slits[s, 6] * v + slits[s, 7] * w
+            across = slits[s, 0] * u + slits[s, 1] * v + slits[s, 2] * w - slits[s, 3]
+            across += WAVE * np.sin(WAVES * along)
+            if along < END and abs(across) < slits[s, 4]:
+                return True
+    return False
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
@@ -399,13 +439,16 @@ def _fill(
     body_mu: np.ndarray,
     body_delta: np.ndarray,
     cavity: np.ndarray,
-    slit: np.ndarray,
+    slits: np.ndarray,
     facets: np.ndarray,
+    pores: np.ndarray,
     base_mu: np.ndarray,
     base_delta: np.ndarray,
     base_label: np.ndarray,
     start: np.ndarray,
     members: np.ndarray,
+    pore_start: np.ndarray,
+    pore_members: np.ndarray,
     first_row: int,
     voxel: float,
     labels: np.ndarray,
@@ -456,7 +499,8 @@ def _fill(
         y0 = (j0 - 0.5) * voxel + 0.5 * step
         x0 = (i0 - 0.5) * voxel + 0.5 * step
         points = buffer[: (k1 - k0) * POINTS, : (j1 - j0) * POINTS, : (i1 - i0) * POINTS]
-        if not walled and (radius > bore or not crossed) and start[tile] == start[tile + 1]:
+        empty = start[tile] == start[tile + 1] and pore_start[tile] == pore_start[tile + 1]
+        if empty and not walled and (radius > bore or not crossed):
             one = buffer[:1, :1, :1]
             _paint_frame(
                 one, faces, axis, bore, tube, beyond, False,
@@ -473,20 +517,22 @@ def _fill(
                 out_delta[k] = base_delta[code] * factor
             continue
         _paint_frame(points, faces, axis, bore, tube, beyond, crossed, z0, y0, x0, step, voxel)
+        for m in range(pore_start[tile], pore_start[tile + 1]):
+            _paint_pore(points, pores[pore_members[m]], z0, y0, x0, step)
         for m in range(start[tile], start[tile + 1]):
             body = members[m]
+            code = VOID
+            planes = facets[max(facet_set[body], 0)]
             if kind[body] == PARTICLE:
                 code = SUBSTANCES + m - start[tile]
                 palette_mu[code] = body_mu[body]
                 palette_delta[code] = body_delta[body]
                 palette_number[code] = number[body]
-            elif kind[body] == CHIP and body_mu[body] == base_mu[LITHIUM]:
-                code = LITHIUM_CHIP
-            else:
-                code = VOID
+            elif kind[body] == LITHIUM_CHIP:
+                code = CHIP
             _paint_body(
                 points, code, center[body], reach[body], to_unit[body], kind[body],
-                facet_set[body], facets, cavity[body], slit[body], z0, y0, x0, step,
+                planes, cavity[body], slits[body], z0, y0, x0, step,
             )  # fmt: skip
         _average(
             points, palette_mu, palette_delta, palette_label, palette_number, density,
