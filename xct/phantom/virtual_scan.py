@@ -7,7 +7,7 @@ asked for, whole, since blur, glare, fringes and a tilted axis reach across rows
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,8 +86,8 @@ class Setup:
         Rows that the beam moves during the scan; with it, the beam tilts and fades.
     ideal : bool
         A perfect detector and a steady beam: no noise, no defects; frames are floats.
-    torlon_um : tuple of float or None
-        Inner and outer radius of a housing about the axis, beyond the field of view.
+    torlon_um : float or None
+        Outer radius of a housing about the axis, which begins inside of the field of view.
     torlon_per_cm : float
         Its attenuation.
     seed : int
@@ -106,7 +106,7 @@ class Setup:
     distance_mm: float = 0.0
     drift_px: float = 1.0
     ideal: bool = False
-    torlon_um: tuple[float, float] | None = None
+    torlon_um: float | None = None
     torlon_per_cm: float = 0.0
     seed: int = 0
 
@@ -222,8 +222,7 @@ class VirtualFrames:
     @classmethod
     def of(cls, sample: Sample, setup: Setup, workspace: Path) -> VirtualFrames:
         """Project a sample."""
-        integrals = _integrals(sample, setup, workspace, "mu")
-        phase = _integrals(sample, setup, workspace, "delta") if setup.distance_mm else None
+        integrals, phase = _integrals(sample, setup, workspace)
         frame = (integrals.shape[1], integrals.shape[2])
         drift = 0.0 if setup.ideal else setup.drift_px
         beam = Beam.draw(frame, setup.quanta, drift, np.random.default_rng((setup.seed, 3)))
@@ -300,20 +299,40 @@ class VirtualFrames:
         )
 
 
-def _integrals(sample: Sample, setup: Setup, workspace: Path, what: str) -> np.ndarray:
-    """Project μ, or δ in µm, slab by slab."""
+def _integrals(
+    sample: Sample, setup: Setup, workspace: Path
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Project μ and, where waves are to propagate, δ in µm, slab by slab."""
     rows, _, columns = sample.shape
-    integrals = _room((setup.angles, rows, columns), workspace / f".{what}.tmp")
-    center = setup.center_px(columns)
-    # The projector's unit is a quantity per cm; δ has no unit, and its integral is wanted in µm.
-    voxel_um = sample.voxel_um if what == "mu" else sample.voxel_um * 1e4
+    shape = (setup.angles, rows, columns)
+    absorbed = _room(shape, workspace / ".mu.tmp")
+    delayed = _room(shape, workspace / ".delta.tmp") if setup.distance_mm else None
     for first in range(0, rows, _SLAB_ROWS):
         part = slice(first, min(first + _SLAB_ROWS, rows))
-        slab = getattr(sample, what)(part.start, part.stop)
-        project(slab, setup.theta_deg, center, voxel_um, into=integrals[:, part])
-    if what == "mu" and setup.torlon_um is not None:
-        integrals += _housing(setup, columns, sample.voxel_um)
-    return integrals
+        _project_slab(sample.mu, part, sample.voxel_um, setup, absorbed)
+        if delayed is not None:
+            # The projector's unit is a quantity per cm; δ has no unit, its integral is in µm.
+            _project_slab(sample.delta, part, sample.voxel_um * 1e4, setup, delayed)
+    if setup.torlon_um is not None:
+        absorbed += _housing(setup, columns, sample.voxel_um)
+    return absorbed, delayed
+
+
+def _project_slab(
+    read: Callable[[int, int], np.ndarray],
+    part: slice,
+    voxel_um: float,
+    setup: Setup,
+    integrals: np.ndarray,
+) -> None:
+    slab, columns = read(part.start, part.stop), integrals.shape[2]
+    if setup.torlon_um is not None:
+        # Beyond the field of view the housing is a ring, which is added in one piece.
+        offset = (np.arange(n) - (n - 1) / 2 for n in slab.shape[1:])
+        y, x = np.meshgrid(*offset, indexing="ij")
+        slab = np.where(np.hypot(y, x) < columns / 2, slab, np.float32(0))
+    center = setup.center_px(columns)
+    project(slab, setup.theta_deg, center, voxel_um, into=integrals[:, part])
 
 
 def _room(shape: tuple[int, int, int], file: Path) -> np.ndarray:
@@ -329,13 +348,13 @@ def _room(shape: tuple[int, int, int], file: Path) -> np.ndarray:
 
 
 def _housing(setup: Setup, columns: int, pixel_um: float) -> np.ndarray:
-    """Integrate a ring about the axis over each column; the same at every angle."""
+    """Integrate the housing beyond the field of view over each column; alike at every angle."""
     assert setup.torlon_um is not None
     finer = 8
     across = (np.arange(columns * finer) + 0.5) / finer - 0.5 - setup.center_px(columns)
     inner, outer = (
         2 * np.sqrt(np.maximum(radius**2 - (across * pixel_um) ** 2, 0))
-        for radius in setup.torlon_um
+        for radius in (columns / 2 * pixel_um, setup.torlon_um)
     )
     per_column = (outer - inner).reshape(columns, finer).mean(axis=1)
     return np.asarray(per_column * 1e-4 * setup.torlon_per_cm, np.float32)
