@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,7 +9,8 @@ from annotated_types import Ge, Gt, Le
 from numba import njit
 
 from xct.preprocess.faulty import find_faulty, interpolate_faulty
-from xct.preprocess.sorting import sliding_median, sort_columns, unsort_columns
+from xct.preprocess.medians import sliding_median
+from xct.preprocess.sorting import smooth_ranks
 from xct.stages import stage
 from xct.threads import over_ranges
 
@@ -91,16 +91,16 @@ def stripes(
     size = size_px or max(3, min(_SIZE_PX, line_integrals.shape[2] // _LEAST_WIDTHS - 1))
     cleaned = np.array(line_integrals, np.float32, order="C")
     unusable = np.zeros(cleaned.shape[1], np.bool_)
+    remove = smooth_ranks if method == "sorting" else _take_off_profile
 
     def clean(first: int, stop: int) -> None:
-        remove = _by_profile(cleaned) if method == "profile" else _by_sorting(cleaned)
         for row in range(first, stop):
             faulty = find_faulty(cleaned, row, faulty_ratio)
             if faulty.size == 0:
                 unusable[row] = True
                 continue
             interpolate_faulty(cleaned, row, faulty)
-            remove(row, size)
+            remove(cleaned, row, size)
 
     over_ranges(clean, cleaned.shape[1])
     if unusable.any():
@@ -118,32 +118,15 @@ def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
     )
 
 
-def _by_sorting(sinograms: np.ndarray) -> Callable[[int, int], None]:
-    angles, _, columns = sinograms.shape
-    # Kept from row to row: memory new for each would take as long as the sorting.
-    ordered, smooth = (np.empty((columns, angles), np.float32) for _ in range(2))
-    angle = np.empty((columns, angles), np.int32)
-
-    def remove(row: int, size: int) -> None:
-        sort_columns(sinograms, row, ordered, angle)
-        sliding_median(ordered, size, smooth)
-        unsort_columns(smooth, angle, sinograms, row)
-
-    return remove
-
-
-def _by_profile(sinograms: np.ndarray) -> Callable[[int, int], None]:
-    def remove(row: int, size: int) -> None:
-        size |= 1  # the median of an even number of pixels lags by half a pixel
-        profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
-        stripe = np.zeros((len(profiles), 1), np.float32)
-        smooth = np.empty_like(profiles)
-        for _ in range(_PASSES):
-            sliding_median(profiles - stripe, size, smooth)
-            stripe += _agreed(profiles - stripe - smooth)
-        _subtract(sinograms, row, stripe[:, 0])
-
-    return remove
+def _take_off_profile(sinograms: np.ndarray, row: int, size: int) -> None:
+    size |= 1  # the median of an even number of pixels lags by half a pixel
+    profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
+    stripe = np.zeros((len(profiles), 1), np.float32)
+    smooth = np.empty_like(profiles)
+    for _ in range(_PASSES):
+        sliding_median(profiles - stripe, size, smooth)
+        stripe += _agreed(profiles - stripe - smooth)
+    _subtract(sinograms, row, stripe[:, 0])
 
 
 def _agreed(votes: np.ndarray) -> np.ndarray:

@@ -1,176 +1,200 @@
-"""Sorting a sinogram column by column. In: a sinogram; out: one whose columns agree in rank."""
+"""Columns made to agree in rank. In: a sinogram; out: the same, smoothed along equal ranks."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-_DIGIT_BITS = 11
-_DIGITS = 1 << _DIGIT_BITS
+from xct.preprocess.medians import mirrored, new_ring, new_windows, slide
+
 # Columns that are worked on together: what they take of a line of the sinogram is one cache line.
 _TOGETHER = 16
-_LANES = 64
+# Values are sorted by whole numbers of two digits, then put right where those are equal.
+_DIGIT_BITS = 10
+_DIGITS = 1 << _DIGIT_BITS
+_ANGLE_BITS = 32 - _DIGIT_BITS
+# Steps down, for each value, until a slower way of sorting is quicker.
+_MOST_STEPS = 8
 
 
 @njit(cache=True, nogil=True)
-def sort_columns(sinograms: np.ndarray, row: int, ordered: np.ndarray, angle: np.ndarray) -> None:
-    """Sort each column of a sinogram, remembering where each value came from.
+def smooth_ranks(sinograms: np.ndarray, row: int, size: int) -> None:
+    """Sort each column of a sinogram, take medians along equal ranks, restore the order.
+
+    A few columns at a time, from the left to the right: what is sorted stays in the cache until
+    the window has passed it.
 
     Parameters
     ----------
     sinograms : ndarray of float32, shape (angle, row, column)
-        Finite values.
+        Finite values, of at most 4 million angles. One sinogram is changed.
     row : int
-        Which sinogram.
-    ordered : ndarray of float32, shape (column, rank)
-        Is filled with the values of each column in ascending order.
-    angle : ndarray of int32, shape (column, rank)
-        Is filled with the angle that each of them came from.
+        Which one.
+    size : int
+        Width of the sliding median, which is mirrored at the ends; of an even one, the larger
+        of the two middle values is taken.
     """
     angles, _, columns = sinograms.shape
+    before, after = size // 2, size - 1 - size // 2
+    # Line n of the ring is column n - before; columns beyond the ends are mirrored.
+    slots = size + 2 * _TOGETHER
+    ring, angle = new_ring(slots, angles), np.empty((slots, angles), np.uint32)
+    windows, smooth = new_windows(size, angles), np.empty((_TOGETHER, ring.shape[1]), np.float32)
     values = np.empty((_TOGETHER, angles), np.float32)
-    keys, swap = np.empty(angles, np.uint32), np.empty(angles, np.uint32)
-    index = np.empty(angles, np.int32)
+    done = 0
     for first in range(0, columns, _TOGETHER):
-        width = min(_TOGETHER, columns - first)
-        for a in range(angles):
-            for c in range(width):
-                # Minus zero, whose bits sort apart from those of zero, becomes zero.
-                values[c, a] = sinograms[a, row, first + c] + np.float32(0.0)
-        for c in range(width):
-            _keys_from_values(values[c].view(np.uint32), keys)
-            _radix_sort(keys, index, swap, angle[first + c])
-            for rank in range(angles):
-                ordered[first + c, rank] = values[c, angle[first + c, rank]]
+        stop = min(first + _TOGETHER, columns)
+        while done < min(stop + after, columns):
+            done = _sort_columns(sinograms, row, done, before, values, ring, angle)
+        for beyond in range(-before if first == 0 else 0, 0):
+            ring[(beyond + before) % slots] = ring[(mirrored(beyond, columns) + before) % slots]
+        for beyond in range(columns, stop + after):
+            ring[(beyond + before) % slots] = ring[(mirrored(beyond, columns) + before) % slots]
+        slide(ring, windows, first + size - 1 if first else 0, stop + size - 1, smooth)
+        _put_back(smooth, angle, first, stop, before, values, sinograms, row)
 
 
 @njit(cache=True, nogil=True)
-def unsort_columns(ordered: np.ndarray, angle: np.ndarray, sinograms: np.ndarray, row: int) -> None:
-    """Put sorted columns back into the order of the angles.
-
-    Parameters
-    ----------
-    ordered : ndarray of float32, shape (column, rank)
-        Values by rank.
-    angle : ndarray of int32, shape (column, rank)
-        Angle that each rank came from, as `sort_columns` gives it.
-    sinograms : ndarray of float32, shape (angle, row, column)
-        Its sinogram `row` is filled.
-    row : int
-        Which sinogram.
-    """
-    columns, angles = ordered.shape
-    values = np.empty((_TOGETHER, angles), np.float32)
-    for first in range(0, columns, _TOGETHER):
-        width = min(_TOGETHER, columns - first)
+def _sort_columns(
+    sinograms: np.ndarray,
+    row: int,
+    first: int,
+    before: int,
+    values: np.ndarray,
+    ring: np.ndarray,
+    angle: np.ndarray,
+) -> int:
+    """Sort the next columns into the ring; give the first one behind them."""
+    angles, _, columns = sinograms.shape
+    width = min(_TOGETHER, columns - first)
+    for a in range(angles):
         for c in range(width):
-            for rank in range(angles):
-                values[c, angle[first + c, rank]] = ordered[first + c, rank]
-        for a in range(angles):
-            for c in range(width):
-                sinograms[a, row, first + c] = values[c, a]
+            values[c, a] = sinograms[a, row, first + c]
+    for c in range(width):
+        slot = (first + c + before) % len(ring)
+        sort_values(values[c], ring[slot], angle[slot])
+    return int(first + width)
 
 
 @njit(cache=True, nogil=True)
-def sliding_median(ordered: np.ndarray, size: int, smooth: np.ndarray) -> None:
-    """Median over neighboring columns, mirrored at the ends (d c b a | a b c d).
+def _put_back(
+    smooth: np.ndarray,
+    angle: np.ndarray,
+    first: int,
+    stop: int,
+    before: int,
+    values: np.ndarray,
+    sinograms: np.ndarray,
+    row: int,
+) -> None:
+    """Put columns back into the order of the angles."""
+    angles, width = angle.shape[1], stop - first
+    for c in range(width):
+        own, line, ordered = angle[(first + c + before) % len(angle)], values[c], smooth[c]
+        for rank in range(angles):
+            line[np.uint64(own[rank])] = ordered[rank]
+    for a in range(angles):
+        for c in range(width):
+            sinograms[a, row, first + c] = values[c, a]
+
+
+@njit(cache=True, nogil=True)
+def sort_values(values: np.ndarray, ordered: np.ndarray, angle: np.ndarray) -> None:
+    """Sort values, remembering where each came from; equal ones keep their order.
 
     Parameters
     ----------
-    ordered : ndarray of float32, shape (column, rank)
+    values : ndarray of float32
         Finite values.
-    size : int
-        Width of the window; of an even one, the larger of the two middle values is taken.
-    smooth : ndarray of float32, shape (column, rank)
-        Is filled.
+    ordered : ndarray of float32
+        Begins with the values in ascending order afterwards.
+    angle : ndarray of uint32
+        Where in `values` each of them was.
     """
-    columns, ranks = ordered.shape
-    # Sorted windows of many ranks side by side: each step is then a few vector instructions.
-    windows = np.empty((size, _LANES), np.float32)
-    before = size // 2
-    for first in range(0, ranks, _LANES):
-        stop = min(first + _LANES, ranks)
-        windows[:] = 0.0
-        for offset in range(size):
-            windows[offset, : stop - first] = ordered[
-                _mirrored(offset - before, columns), first:stop
-            ]
-        for lane in range(stop - first):
-            windows[:, lane] = np.sort(windows[:, lane])
-        smooth[0, first:stop] = windows[before, : stop - first]
-        for column in range(1, columns):
-            leaving = _mirrored(column - 1 - before, columns)
-            coming = _mirrored(column - 1 - before + size, columns)
-            _exchange(windows, ordered[leaving, first:stop], ordered[coming, first:stop])
-            smooth[column, first:stop] = windows[before, : stop - first]
+    keys, halfway = np.empty(values.size, np.uint32), np.empty(values.size, np.uint32)
+    starts = np.zeros((2, _DIGITS), np.uint32)
+    _whole_numbers(values, keys)
+    _count_digits(keys, starts)
+    _by_low_digit(keys, starts[0], halfway)
+    _by_high_digit(halfway, starts[1], values, ordered, angle)
+    if not _put_right(ordered, angle):
+        angle[:] = np.argsort(values, kind="mergesort")
+        ordered[: values.size] = values[angle]
 
 
 @njit(cache=True, nogil=True)
-def _mirrored(position: int, length: int) -> int:
-    position %= 2 * length
-    return position if position < length else 2 * length - 1 - position
+def _whole_numbers(values: np.ndarray, keys: np.ndarray) -> None:
+    """Spread values evenly over whole numbers of two digits, none of them out of order."""
+    lowest = highest = values[0]
+    for n in range(values.size):
+        lowest = values[n] if values[n] < lowest else lowest
+        highest = values[n] if values[n] > highest else highest
+    largest = np.float32(_DIGITS * _DIGITS - 1)
+    span = np.float32(highest - lowest)
+    # Of a span that is nothing or beyond all numbers, all keys are 0.
+    scale = np.float32(largest / span) if span > 1e-30 else np.float32(0)
+    for n in range(values.size):
+        key = np.float32(np.float32(values[n] - lowest) * scale)
+        keys[n] = np.int32(key if key < largest else largest)
 
 
 @njit(cache=True, nogil=True)
-def _exchange(windows: np.ndarray, leaving: np.ndarray, coming: np.ndarray) -> None:
-    """Take one value out of each sorted window and put another in."""
-    carried = np.empty(_LANES, np.float32)
-    carried[: coming.size] = coming
-    for place in range(len(windows) - 1):
-        own, following = windows[place], windows[place + 1]
-        for lane in range(leaving.size):
-            # From the place of the leaving value on, all move up by one.
-            value, higher, x = own[lane], following[lane], carried[lane]
-            left = value if value < leaving[lane] else higher
-            own[lane] = left if left < x else x
-            carried[lane] = x if left < x else left
-    windows[-1, : coming.size] = carried[: coming.size]
-
-
-@njit(cache=True, nogil=True)
-def _keys_from_values(bits: np.ndarray, keys: np.ndarray) -> None:
-    """Turn the bits of floats into unsigned integers of the same order."""
-    for n in range(bits.size):
-        negative = np.uint32(bits[n] >> np.uint32(31))
-        mask = np.uint32(0) - negative
-        keys[n] = bits[n] ^ (mask | np.uint32(0x80000000))
-
-
-@njit(cache=True, nogil=True)
-def _radix_sort(
-    keys: np.ndarray, index: np.ndarray, keys_swap: np.ndarray, index_swap: np.ndarray
-) -> None:
-    """Sort 32-bit keys in three passes; equal keys keep their order. The answer is in swap."""
-    starts = np.zeros((3, _DIGITS), np.int32)
+def _count_digits(keys: np.ndarray, starts: np.ndarray) -> None:
+    """Find where the first of all keys with one digit goes, for each of both digits."""
+    # Unsigned indices throughout: signed ones are tested for counting from the end.
     for n in range(keys.size):
-        index[n] = n
-        key = keys[n]
-        starts[0, key & np.uint32(_DIGITS - 1)] += 1
-        starts[1, (key >> np.uint32(_DIGIT_BITS)) & np.uint32(_DIGITS - 1)] += 1
-        starts[2, key >> np.uint32(2 * _DIGIT_BITS)] += 1
-    for digit in range(3):
-        total = 0
-        for value in range(_DIGITS):
-            count = starts[digit, value]
-            starts[digit, value] = total
-            total += count
-    _one_pass(keys, index, keys_swap, index_swap, starts[0], 0)
-    _one_pass(keys_swap, index_swap, keys, index, starts[1], _DIGIT_BITS)
-    _one_pass(keys, index, keys_swap, index_swap, starts[2], 2 * _DIGIT_BITS)
+        starts[0, np.uint64(keys[n] & np.uint32(_DIGITS - 1))] += np.uint32(1)
+        starts[1, np.uint64(keys[n] >> np.uint32(_DIGIT_BITS))] += np.uint32(1)
+    low, high = np.uint32(0), np.uint32(0)
+    for digit in range(_DIGITS):
+        of_low, of_high = starts[0, digit], starts[1, digit]
+        starts[0, digit], starts[1, digit] = low, high
+        low += of_low
+        high += of_high
 
 
 @njit(cache=True, nogil=True)
-def _one_pass(
-    keys: np.ndarray,
-    index: np.ndarray,
-    keys_to: np.ndarray,
-    index_to: np.ndarray,
-    starts: np.ndarray,
-    shift: int,
-) -> None:
+def _by_low_digit(keys: np.ndarray, starts: np.ndarray, halfway: np.ndarray) -> None:
+    """Order by the low digit: what is left are the high digit and the angle, in one number."""
     for n in range(keys.size):
-        digit = np.intp((keys[n] >> np.uint32(shift)) & np.uint32(_DIGITS - 1))
+        digit = np.uint64(keys[n] & np.uint32(_DIGITS - 1))
         place = starts[digit]
-        starts[digit] = place + 1
-        keys_to[place] = keys[n]
-        index_to[place] = index[n]
+        starts[digit] = place + np.uint32(1)
+        high = np.uint32(keys[n] >> np.uint32(_DIGIT_BITS))
+        halfway[np.uint64(place)] = (high << np.uint32(_ANGLE_BITS)) | np.uint32(n)
+
+
+@njit(cache=True, nogil=True)
+def _by_high_digit(
+    halfway: np.ndarray,
+    starts: np.ndarray,
+    values: np.ndarray,
+    ordered: np.ndarray,
+    angle: np.ndarray,
+) -> None:
+    """Order by the high digit, and fetch the values."""
+    for n in range(halfway.size):
+        digit = np.uint64(halfway[n] >> np.uint32(_ANGLE_BITS))
+        place = starts[digit]
+        starts[digit] = place + np.uint32(1)
+        own = np.uint32(halfway[n] & np.uint32((1 << _ANGLE_BITS) - 1))
+        angle[np.uint64(place)] = own
+        ordered[np.uint64(place)] = values[np.uint64(own)]
+
+
+@njit(cache=True, nogil=True)
+def _put_right(ordered: np.ndarray, angle: np.ndarray) -> bool:
+    """Sort values that nearly are; say whether that was no more than a little work."""
+    steps = 0
+    for n in range(1, angle.size):
+        value, own = ordered[n], angle[n]
+        place = n
+        while place > 0 and ordered[place - 1] > value:
+            ordered[place], angle[place] = ordered[place - 1], angle[place - 1]
+            place -= 1
+        if place < n:
+            ordered[place], angle[place] = value, own
+            steps += n - place
+            if steps > _MOST_STEPS * angle.size:
+                return False
+    return True
