@@ -1,0 +1,292 @@
+"""Bore and tube. In: a coarse volume, then its fine slices; out: circles in µm, axis and tilt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import binary_erosion, binary_fill_holes, label
+
+from xct.normalize.edge_fit import RoundEdge, fit_round_edge
+from xct.segment.circles import circle_through
+from xct.segment.coarse import Coarse
+from xct.voxels import Voxels
+
+_MOST_SLICES = 256
+_GROUP = 8  # slices averaged for one fit
+_GROUPS = 12
+_REACH_PX = 8.0
+_LEAST_SIGNIFICANCE = 12.0
+
+
+@dataclass(frozen=True)
+class Disc:
+    """Where the bright inside of a cell ends, roughly.
+
+    Attributes
+    ----------
+    y_um, x_um, radius_um : float
+        A circle; without an edge in view, one about the middle that holds all that is in view.
+    seen : bool
+        The edge is in view.
+    outside : float or None
+        Grey value beyond it.
+    """
+
+    y_um: float
+    x_um: float
+    radius_um: float
+    seen: bool
+    outside: float | None
+
+
+@dataclass(frozen=True)
+class Bore:
+    """The bore, below the voxel."""
+
+    y_um: float
+    x_um: float
+    slope_y: float
+    slope_x: float
+    radius_um: float
+    radius_sd_um: float
+    blur_um: float
+
+
+def find_disc(coarse: Coarse) -> Disc:
+    """Find the circle inside which a cell is brighter than around it, from the coarse volume."""
+    step = -(-coarse.shape[0] // _MOST_SLICES)
+    sampled = coarse.values[::step]
+    field = coarse.in_field()
+    bright = np.full(field.shape, np.nan)
+    bright[field] = np.nanquantile(sampled[:, field], 0.7, axis=0)
+    y, x = coarse.positions_um()
+    middle = _middle_um(coarse)
+    widest = float(np.hypot(y - middle[0], x - middle[1])[field].max())
+    central = field & (np.hypot(y - middle[0], x - middle[1]) < 0.3 * widest)
+    inside, outside = float(np.median(bright[central])), float(np.quantile(bright[field], 0.03))
+    whole = all_in_view(coarse)
+    darkest = float(np.nanquantile(sampled[:, field], 0.005))
+    if inside - outside < max(0.3 * (inside - darkest), 4 * _roughness(bright)):
+        return whole
+    edge = _edge_points(bright > 0.5 * (inside + outside), field)
+    if edge[0].size < 20:
+        return whole
+    try:
+        y_um, x_um, radius, _ = circle_through(
+            y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.edge_um)
+        )
+    except ValueError:
+        return whole
+    beyond = field & (np.hypot(y - y_um, x - x_um) > radius + 1.5 * max(coarse.edge_um))
+    if not beyond.any():
+        return whole
+    outside = float(np.nanmedian(sampled[:, beyond]))
+    return Disc(y_um, x_um, radius + 0.5 * max(coarse.edge_um), True, outside)
+
+
+def all_in_view(coarse: Coarse) -> Disc:
+    """Give the circle about the middle that holds everything in view."""
+    radius = coarse.field_radius_um or _corner_um(coarse)
+    return Disc(*_middle_um(coarse), radius, False, None)
+
+
+def _middle_um(coarse: Coarse) -> tuple[float, float]:
+    return (
+        (coarse.shape[1] - 1) / 2 * coarse.voxel_size_um[1],
+        (coarse.shape[2] - 1) / 2 * coarse.voxel_size_um[2],
+    )
+
+
+def _corner_um(coarse: Coarse) -> float:
+    return float(np.hypot(*_middle_um(coarse))) + max(coarse.voxel_size_um[1:])
+
+
+def _roughness(image: np.ndarray) -> float:
+    """Noise of an image, from differences of neighbors."""
+    steps = np.abs(np.diff(image, axis=1))
+    return 1.05 * float(np.nanmedian(steps))
+
+
+def _edge_points(mask: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of the largest bright region at its border, where there is something beyond it."""
+    regions, count = label(mask & field)
+    if not count:
+        return np.empty(0, int), np.empty(0, int)
+    largest = 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
+    solid = binary_fill_holes(regions == largest)
+    border = solid & ~binary_erosion(solid)
+    known = binary_erosion(field, iterations=2)
+    rows, columns = np.nonzero(border & known)
+    return rows, columns
+
+
+def fit_bore(
+    volume: Voxels, coarse: Coarse, disc: Disc, rows: tuple[int, int]
+) -> tuple[Bore, list[RoundEdge]]:
+    """Fit the bore's edge in groups of slices, then a straight axis through their centers.
+
+    Parameters
+    ----------
+    volume : Voxels
+        The volume itself.
+    coarse : Coarse
+        Its coarse twin.
+    disc : Disc
+        Where to start.
+    rows : tuple of int
+        First slice of a layer that stands out from the tube, and the one behind its last.
+
+    Raises
+    ------
+    ValueError
+        If no sharp edge is found there.
+    """
+    edges, heights = [], []
+    for first, stop in _groups(*rows):
+        image = np.asarray(volume[first:stop], np.float32)
+        mean = image.mean(axis=0, dtype=np.float64)
+        edge = _fit_one(mean, coarse, disc)
+        if edge is not None:
+            edges.append(edge)
+            heights.append((first + stop - 1) / 2 * coarse.voxel_size_um[0])
+    if not edges:
+        raise ValueError("no sharp edge of the bore was found")
+    return _axis(edges, np.array(heights), coarse), edges
+
+
+def _groups(first: int, stop: int) -> list[tuple[int, int]]:
+    count = max(1, min(_GROUPS, (stop - first) // _GROUP))
+    starts = np.linspace(first, max(first, stop - _GROUP), count).astype(int)
+    return [(int(s), int(min(s + _GROUP, stop))) for s in starts]
+
+
+def _fit_one(mean: np.ndarray, coarse: Coarse, disc: Disc) -> RoundEdge | None:
+    voxel = coarse.voxel_size_um[1:]
+    usable = usable_pixels(coarse)
+    start = (disc.y_um, disc.x_um, disc.radius_um, max(voxel))
+    reach = _REACH_PX * max(voxel)
+    for wide in (max(reach, 3 * max(coarse.edge_um)), reach):
+        try:
+            edge = fit_round_edge(
+                mean,
+                voxel,
+                center_um=start[:2],
+                radius_um=start[2],
+                reach_um=(wide, wide),
+                blur_um=start[3],
+                usable=usable,
+            )
+        except ValueError:
+            return None
+        start = (edge.y_um, edge.x_um, edge.radius_um, edge.blur_um)
+    moved = abs(edge.radius_um - disc.radius_um) > 4 * max(coarse.edge_um) + reach
+    blunt = edge.blur_um > 0.5 * reach
+    if moved or blunt or edge.significance < _LEAST_SIGNIFICANCE or edge.inner <= edge.outer:
+        return None
+    return edge
+
+
+def usable_pixels(coarse: Coarse) -> np.ndarray | None:
+    """Tell which pixels of a slice were reconstructed; None: all."""
+    if coarse.field_radius_um is None:
+        return None
+    middle = _middle_um(coarse)
+    y = np.arange(coarse.shape[1])[:, None] * coarse.voxel_size_um[1] - middle[0]
+    x = np.arange(coarse.shape[2])[None, :] * coarse.voxel_size_um[2] - middle[1]
+    margin = 0.5 * max(coarse.voxel_size_um[1:])
+    return np.asarray(np.hypot(y, x) <= coarse.field_radius_um - margin)
+
+
+def _axis(edges: list[RoundEdge], heights: np.ndarray, coarse: Coarse) -> Bore:
+    """Straight line through the centers, weighted; level where slices are too few for a tilt."""
+    off = heights - (coarse.shape[0] - 1) / 2 * coarse.voxel_size_um[0]
+    line = []
+    for center, sd in (
+        ([e.y_um for e in edges], [e.y_sd_um for e in edges]),
+        ([e.x_um for e in edges], [e.x_sd_um for e in edges]),
+    ):
+        line.append(_line(off, np.array(center), np.array(sd)))
+    weight = 1 / np.maximum([e.radius_sd_um for e in edges], 1e-6) ** 2
+    radii = np.array([e.radius_um for e in edges])
+    radius = float(np.sum(weight * radii) / weight.sum())
+    radius_sd = float(np.sqrt(1 / weight.sum()))
+    if len(edges) > 2:  # slices that disagree more than they say
+        chi = float(np.sum(weight * (radii - radius) ** 2) / (len(edges) - 1))
+        radius_sd *= float(np.sqrt(max(1.0, chi)))
+    blur = float(np.median([e.blur_um for e in edges]))
+    return Bore(line[0][0], line[1][0], line[0][1], line[1][1], radius, radius_sd, blur)
+
+
+def _line(off: np.ndarray, center: np.ndarray, sd: np.ndarray) -> tuple[float, float]:
+    weight = 1 / np.maximum(sd, 1e-6)
+    lever = float(np.ptp(off))
+    if off.size < 3 or lever <= 0:
+        return float(np.average(center, weights=weight**2)), 0.0
+    slope, start = np.polyfit(off, center, 1, w=weight)
+    slope_sd = float(
+        np.sqrt(1 / np.sum(weight**2 * (off - np.average(off, weights=weight**2)) ** 2))
+    )
+    if abs(slope) < 2 * slope_sd:  # no tilt that could be told from none
+        return float(np.average(center, weights=weight**2)), 0.0
+    return float(start), float(slope)
+
+
+def find_tube(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> float | None:
+    """Find the tube's outer radius from the mean of many slices; None where it is out of view."""
+    profile, radii = _radial_profile(volume, coarse, bore, rows)
+    voxel = max(coarse.voxel_size_um[1:])
+    outside = radii > bore.radius_um + 4 * bore.blur_um + voxel
+    values, r = profile[outside], radii[outside]
+    good = np.isfinite(values)
+    values, r = values[good], r[good]
+    if values.size < 12:
+        return None
+    return _step_down(values, r, bore.blur_um)
+
+
+def _radial_profile(
+    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    voxel = min(coarse.voxel_size_um[1:])
+    usable = usable_pixels(coarse)
+    middle = (coarse.shape[0] - 1) / 2
+    total = count = np.zeros(0)
+    for first, stop in _groups(*rows):
+        mean = np.asarray(volume[first:stop], np.float32).mean(axis=0, dtype=np.float64)
+        off = ((first + stop - 1) / 2 - middle) * coarse.voxel_size_um[0]
+        y = np.arange(mean.shape[0])[:, None] * coarse.voxel_size_um[1]
+        x = np.arange(mean.shape[1])[None, :] * coarse.voxel_size_um[2]
+        r = np.hypot(y - bore.y_um - bore.slope_y * off, x - bore.x_um - bore.slope_x * off)
+        known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
+        number = (r[known] / voxel).astype(int)
+        length = max(total.size, int(number.max()) + 1)
+        total = np.pad(total, (0, length - total.size)) + np.bincount(number, mean[known], length)
+        count = np.pad(count, (0, length - count.size)) + np.bincount(number, minlength=length)
+    with np.errstate(invalid="ignore"):
+        profile = np.where(count > 8, total / count, np.nan)
+    return profile, (np.arange(profile.size) + 0.5) * voxel
+
+
+def _step_down(values: np.ndarray, r: np.ndarray, blur_um: float) -> float | None:
+    """Radius of the one step in a profile, if it stands out from the profile's noise."""
+    noise = 1.05 * float(np.median(np.abs(np.diff(values)))) + 1e-12
+    best: tuple[float, int] = (0.0, 0)
+    skip = max(2, round(2 * blur_um / (r[1] - r[0])))
+    for k in range(skip + 2, values.size - skip - 2):
+        inner, outer = values[: k - skip], values[k + skip :]
+        step = inner.mean() - outer.mean()
+        left = np.concatenate([inner - inner.mean(), outer - outer.mean()]).std() + noise
+        score = step / left * np.sqrt(min(inner.size, outer.size))
+        best = max(best, (float(score), k))
+    if best[0] < 10:
+        return None
+    k = best[1]
+    low, high = values[k + skip :].mean(), values[: k - skip].mean()
+    near = slice(max(0, k - 2 * skip - 2), k + 2 * skip + 3)
+    half = np.flatnonzero(values[near] < 0.5 * (low + high))
+    if not half.size or half[0] == 0:
+        return None
+    j = near.start + int(half[0])
+    fraction = (values[j - 1] - 0.5 * (low + high)) / (values[j - 1] - values[j])
+    return float(r[j - 1] + fraction * (r[j] - r[j - 1]))
