@@ -1,0 +1,185 @@
+"""What is dropped on napari shows what is in it, where it is, at its size."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from tests.plugin.drawn import HEIGHTS, MU, SHAPE, VOXEL_UM
+from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
+from xct.io.volume import Coding, create_volume, write_slab
+from xct.plugin.heightmaps import COLORS
+from xct.plugin.reader import get_reader
+
+
+def open_with_xct(viewer, path):
+    return {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
+
+
+def picture(viewer):
+    """What the canvas shows: red, green and blue, 0 to 255."""
+    return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+
+
+def near(image, color):
+    """Tell where a picture has about a color (0 to 1)."""
+    return np.abs(image - 255 * np.array(color)).max(axis=-1) < 60
+
+
+def test_result_gives_every_part_at_its_size(viewer, cell_folder):
+    layers = open_with_xct(viewer, cell_folder)
+    names = {f"ncm-100 {kind}" for kind in ("volume", "materials", "particles", "surfaces")}
+    assert names < set(layers)
+    assert {f"ncm-100 {name.replace('_', '/')}" for name in HEIGHTS} < set(layers)
+    for layer in layers.values():
+        assert {str(unit) for unit in layer.units} == {"micrometer"}
+    volume = layers["ncm-100 volume"]
+    np.testing.assert_allclose(volume.extent.world[1], VOXEL_UM * (np.array(SHAPE) - 1))
+    low, high = volume.contrast_limits
+    assert low < MU[1] < MU[2] < MU[3] < high < MU[4]  # lithium … active material, not steel
+
+
+def test_layers_are_told_apart_on_the_canvas(viewer, cell_folder):
+    layers = open_with_xct(viewer, cell_folder)
+    layers["ncm-100 surfaces"].visible = False
+    shown = []
+    for height in (4, 12, 26):  # in steel, lithium and electrolyte
+        viewer.dims.set_point(0, height * VOXEL_UM)
+        image = picture(viewer)
+        middle = [length // 2 for length in image.shape[:2]]
+        shown.append(image[middle[0] - 20 : middle[0] + 20, middle[1] - 20 : middle[1] + 20].mean())
+    steel, lithium, electrolyte = shown
+    assert steel > 240
+    assert 5 < lithium < electrolyte - 15 < 80
+
+
+def test_surfaces_are_lines_where_they_are_in_cross_sections(viewer, cell_folder):
+    layers = open_with_xct(viewer, cell_folder)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 60 * VOXEL_UM)
+    viewer.reset_view()
+    image = picture(viewer)
+    rows = []
+    for name in HEIGHTS:
+        found = np.flatnonzero(near(image, COLORS[name]).sum(axis=1) > 100)
+        assert found.size, name
+        rows.append(found.mean())
+    per_um = np.diff(rows) / np.diff(list(HEIGHTS.values())) / VOXEL_UM
+    np.testing.assert_allclose(per_um, viewer.scene.camera.zoom, rtol=0.1)
+    # where there is no lithium, its surface is not drawn
+    lines = layers["ncm-100 surfaces"]
+    full = len(lines.data)
+    viewer.dims.set_point(1, 30 * VOXEL_UM)
+    assert 0 < len(lines.data) < full - 10
+    viewer.dims.ndisplay = 3
+    assert len(lines.data) == 0
+
+
+def test_surfaces_are_meshes_in_3d(viewer, cell_folder):
+    layers = open_with_xct(viewer, cell_folder)
+    for layer in layers.values():
+        layer.visible = layer.name == "ncm-100 electrolyte/cathode"
+    viewer.dims.ndisplay = 3
+    viewer.scene.camera.angles = (0, 60, 0)
+    viewer.reset_view()
+    image = picture(viewer)
+    red, _, blue = image[image.sum(axis=-1) > 60].mean(axis=0)
+    assert (image.sum(axis=-1) > 60).mean() > 0.02
+    assert blue > 1.5 * red
+    vertices = layers["ncm-100 electrolyte/cathode"].data[0]
+    np.testing.assert_allclose(vertices[:, 0], (HEIGHTS["electrolyte_cathode"] - 0.5) * VOXEL_UM)
+
+
+def test_large_volume_is_multiscale_in_its_own_unit(viewer, tmp_path):
+    path = tmp_path / "volume.zarr"
+    coding = Coding("uint16", 0.5, -10.0)
+    create_volume(path, (16, 600, 600), (3.0, 2.0, 2.0), coding, "big")
+    codes = np.full((16, 600, 600), 30, np.uint16)  # 5 1/cm
+    codes[:, :300] = 50  # 15 1/cm
+    write_slab(path, 0, codes)
+    (layer,) = open_with_xct(viewer, path).values()
+    assert layer.multiscale
+    assert [level.shape for level in layer.data] == [(16, 600, 600), (8, 300, 300), (4, 150, 150)]
+    assert set(np.unique(np.asarray(layer.data[0][3]))) == {5.0, 15.0}
+    np.testing.assert_allclose(layer.scale, (3, 2, 2))
+    image = picture(viewer)[..., 0]
+    assert image[image.shape[0] // 2 - 60, image.shape[1] // 2] == 255
+    assert image[image.shape[0] // 2 + 60, image.shape[1] // 2] == 0
+
+
+def test_raw_scan_gives_frames_and_sinograms(viewer, tmp_path):
+    layers = open_with_xct(viewer, write_dxchange(tmp_path / "scan.h5"))
+    kinds = ("projections", "flats", "darks", "line integrals")
+    assert set(layers) == {f"scan {kind}" for kind in kinds}
+    projections, integrals = layers["scan projections"], layers["scan line integrals"]
+    assert projections.data.shape == integrals.data.shape == (ANGLES, ROWS, COLUMNS)
+    assert projections.scale[1] == PIXEL_SIZE_UM
+    assert projections.visible
+    assert not integrals.visible
+    projections.visible, integrals.visible = False, True
+    viewer.dims.order = (1, 0, 2)  # from above, line integrals are sinograms
+    viewer.reset_view()
+    sinogram = np.asarray(integrals.data[:, 5])
+    assert -0.02 < np.median(sinogram[:, 2]) < 0.02  # beside the sample
+    assert 0.3 < sinogram[:, 92].mean() < 3
+    image = picture(viewer)[..., 0]
+    assert len(np.unique(image)) > 50
+
+
+@pytest.mark.parametrize("name", ["text.zarr", "empty", "picture.h5"])
+def test_what_is_not_ours_is_left_to_others(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"nothing") if path.suffix == ".h5" else path.mkdir()
+    assert get_reader(str(path)) is None
+    assert get_reader([str(path), str(path)]) is None
+    assert get_reader(str(tmp_path / "missing.zarr")) is None
+
+
+def cut(folder, tmp_path, what):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    if what == "summary":
+        (broken / "summary.json").write_text("{")
+    elif what == "metadata":
+        (broken / "volume.zarr" / "zarr.json").write_text("nonsense")
+    elif what == "volume":
+        shutil.rmtree(broken / "volume.zarr")
+    elif what == "unfinished":
+        (broken / "summary.json").unlink()
+        (broken / ".xct").mkdir()
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("summary", "is broken: Expecting property name"),
+        ("metadata", "is broken: Expecting value"),
+        ("volume", "there is no volume"),
+        ("unfinished", "its run is not finished"),
+    ],
+)
+def test_broken_result_is_explained(messages, cell_folder, tmp_path, what, said):
+    broken = cut(cell_folder, tmp_path, what)
+    assert get_reader(str(broken))(str(broken)) == [(None,)]
+    assert len(messages()) == 1
+    assert said in messages()[0]
+
+
+def test_parts_that_are_broken_do_not_hide_the_others(messages, cell_folder, tmp_path):
+    broken = shutil.copytree(cell_folder, tmp_path / "broken")
+    (broken / "surfaces.zarr" / "zarr.json").write_text("nonsense")
+    (broken / "volume.zarr" / "labels" / "materials" / "zarr.json").write_text("nonsense")
+    names = {layer[1]["name"] for layer in get_reader(str(broken))(str(broken))}
+    assert names == {"ncm-100 volume", "ncm-100 particles"}
+    assert len(messages()) == 2
+    assert "materials is broken" in messages()[0]
+
+
+def test_scan_that_is_cut_short_is_explained(messages, tmp_path):
+    whole = write_dxchange(tmp_path / "scan.h5").read_bytes()
+    path = tmp_path / "short.h5"
+    path.write_bytes(whole[: len(whole) // 3])
+    assert get_reader(str(path))(str(path)) == [(None,)]
+    assert "short.h5" in messages()[0]

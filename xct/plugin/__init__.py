@@ -1,0 +1,1 @@
+"""The napari plugin: shows results and calls public functions; nothing is computed here."""

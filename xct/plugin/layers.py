@@ -1,0 +1,173 @@
+"""Layers of a cell. In: a result or a volume; out: what napari needs to show each part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+
+from xct.geometry import Surface
+from xct.io.label_volume import open_labels
+from xct.labels import MATERIALS
+from xct.plugin import heightmaps, pyramid
+from xct.plugin.cells import KEY, Cell
+from xct.plugin.notify import complaints_shown
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+AXES = ("z", "y", "x")
+UNITS = ("micrometer",) * 3
+# Chosen to be told apart on a grey picture; what fills most of it is pale.
+_MATERIAL_COLORS: dict[int | None, Any] = {
+    0: (0, 0, 0, 0),
+    1: (0.95, 0.75, 0.2, 1),
+    2: (0.55, 0.75, 0.95, 1),
+    3: (0.9, 0.25, 0.2, 1),
+    4: (0.45, 0.45, 0.5, 1),
+    5: (0.4, 0.9, 0.5, 1),
+    6: (0.75, 0.6, 0.45, 1),
+    7: (0.75, 0.25, 0.9, 1),
+    None: (1, 1, 1, 1),
+}
+
+
+def cell_layers(cell: Cell) -> list[LayerData]:
+    """List everything that there is of a cell, from the bottom of the stack up.
+
+    Raises
+    ------
+    XctError
+        If there is no volume.
+    """
+    found = [volume_layer(cell)]
+    for make in (materials_layer, particles_layer):
+        layer = make(cell)
+        found += [] if layer is None else [layer]
+    surfaces = _surfaces(cell)
+    if surfaces:
+        found += [mesh_layer(cell, name, surface) for name, surface in surfaces.items()]
+        found.append(lines_layer(cell, surfaces))
+    return found
+
+
+def placed(cell: Cell, kind: str, *, voxels: bool = True, **settings: Any) -> dict[str, Any]:
+    """Give the settings that all layers of a cell share: name, scale, units, whose they are.
+
+    Parameters
+    ----------
+    cell : Cell
+        Whose layer it is.
+    kind : str
+        What it shows.
+    voxels : bool, optional
+        Whether its data count in voxels; in µm otherwise.
+    **settings
+        Of this layer alone.
+    """
+    note = {"cell": cell.name, "path": str(cell.path), "kind": kind, "object": cell}
+    metadata = {KEY: {**note, **settings.pop("note", {})}}
+    return {
+        "name": f"{cell.name} {kind}",
+        "scale": cell.volume.voxel_size_um if voxels else (1.0, 1.0, 1.0),
+        "units": UNITS,
+        "axis_labels": AXES,
+        "metadata": metadata,
+        **settings,
+    }
+
+
+def volume_layer(cell: Cell) -> LayerData:
+    """Show the volume itself, in 1/cm."""
+    inner = cell.path / "volume.zarr"
+    data = pyramid.levels(inner if inner.is_dir() else cell.path)
+    limits, span = pyramid.contrast(data[-1], _electrolyte(cell))
+    settings = placed(
+        cell,
+        "volume",
+        note={"span": span},
+        colormap="gray",
+        contrast_limits=limits,
+        multiscale=len(data) > 1,
+    )
+    return (data if len(data) > 1 else data[0]), settings, "image"
+
+
+def materials_layer(cell: Cell) -> LayerData | None:
+    """Show the materials, hidden until they are asked for."""
+    labels = _labels(cell, "materials")
+    if labels is None:
+        return None
+    names = {code: name.replace("_", " ") for name, code in MATERIALS.items()}
+    settings = placed(
+        cell,
+        "materials",
+        colormap=DirectLabelColormap(color_dict=_MATERIAL_COLORS),
+        features={"index": [0, *names], "material": ["outside", *names.values()]},
+        opacity=0.45,
+        visible=False,
+    )
+    return labels, settings, "labels"
+
+
+def particles_layer(cell: Cell) -> LayerData | None:
+    """Show the particles, hidden until they are asked for."""
+    labels = _labels(cell, "particles")
+    if labels is None:
+        return None
+    return labels, placed(cell, "particles", opacity=0.7, visible=False), "labels"
+
+
+def mesh_layer(cell: Cell, name: str, surface: Surface) -> LayerData:
+    """Show a surface in 3-D."""
+    vertices, faces, _ = heightmaps.mesh(surface.height_um, cell.volume.voxel_size_um)
+    if not len(faces):  # a surface that is nowhere: napari draws no empty mesh
+        vertices, faces = np.zeros((3, 3)), np.array([[0, 1, 2]])
+    shown = name.replace("_", "/")
+    settings = placed(
+        cell,
+        shown,
+        voxels=False,
+        vertex_colors=np.tile((*heightmaps.color(name), 1.0), (len(vertices), 1)),
+        shading="smooth",
+        opacity=0.8,
+        blending="translucent",
+    )
+    return (vertices, faces), settings, "surface"
+
+
+def lines_layer(cell: Cell, surfaces: dict[str, Surface]) -> LayerData:
+    """Show the surfaces as lines in every cross-section; `xct.plugin.lines` draws them."""
+    note = {"surfaces": surfaces, "voxel_size_um": cell.volume.voxel_size_um}
+    settings = placed(cell, "lines", voxels=False, note=note, vector_style="line", opacity=1.0)
+    settings["name"] = f"{cell.name} surfaces"
+    return np.zeros((0, 2, 3)), settings | {"ndim": 3}, "vectors"
+
+
+def _electrolyte(cell: Cell) -> float | None:
+    if cell.result is None:
+        return None
+    measured = cell.result.summary.get("electrolyte_peak_per_cm")
+    value = measured.get("value") if isinstance(measured, dict) else None
+    return float(value) if value and np.isfinite(value) and value > 0 else None
+
+
+def _labels(cell: Cell, name: str) -> Any:
+    inner: Path = cell.path / "volume.zarr"
+    volume = inner if inner.is_dir() else cell.path
+    if not (volume / "labels" / name).is_dir():
+        return None
+    with complaints_shown(f"{volume / 'labels' / name} is broken"):
+        return open_labels(volume, name)
+    return None
+
+
+def _surfaces(cell: Cell) -> dict[str, Surface]:
+    path = cell.path / "surfaces.zarr"
+    if cell.result is None or not path.is_dir():
+        return {}
+    with complaints_shown(f"{path} is broken"):
+        found = cell.result.surfaces.items()
+        return {name: one for name, one in found if np.isfinite(one.height_um).any()}
+    return {}

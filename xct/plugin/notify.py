@@ -1,0 +1,75 @@
+"""Messages: what goes wrong is said in napari's own notifications, in the user's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import Any, TypeVar
+
+from napari.utils.notifications import show_error, show_info
+
+from xct.errors import RunError, XctError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# What a user can mend, or a file can cause. Anything else is a mistake in xct, and napari shows
+# it as such.
+MENDABLE = (ValueError, KeyError, IndexError, OSError, RunError, ImportError, MemoryError)
+
+
+def say(message: str) -> None:
+    """Tell the user something."""
+    show_info(message)
+
+
+def complain(error: BaseException | str) -> None:
+    """Tell the user what is wrong."""
+    show_error(words(error))
+
+
+def words(error: BaseException | str) -> str:
+    """Put an error into words; never a traceback."""
+    if isinstance(error, str):
+        return error
+    if isinstance(error, MemoryError):
+        return "out of memory: look at a smaller part"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'file'}: {error.strerror}"
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return text or type(error).__name__
+
+
+class complaints_shown:
+    """Show errors of the user's data or settings as notifications, and go on.
+
+    Parameters
+    ----------
+    what : str, optional
+        What is wrong, where the error itself may not say it; errors of xct do.
+    """
+
+    def __init__(self, what: str = "") -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: TracebackType | None) -> bool:
+        if not isinstance(error, MENDABLE):
+            return False
+        named = self._what and not isinstance(error, XctError)
+        complain(f"{self._what}: {words(error)}" if named else error)
+        return True
+
+
+def explained(function: F) -> F:
+    """Make a slot of a widget tell what goes wrong instead of raising."""
+
+    @wraps(function)
+    def explaining(*args: Any, **settings: Any) -> Any:
+        with complaints_shown():
+            return function(*args, **settings)
+        return None
+
+    return explaining  # type: ignore[return-value]

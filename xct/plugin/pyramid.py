@@ -1,0 +1,87 @@
+"""Levels of a volume. In: its OME-Zarr group; out: arrays in 1/cm for napari, and a contrast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from xct.plugin.lazy import LazyArray
+from xct.result import Volume, open_volume
+
+_FEW_SLICES = 8
+_MANY_VALUES = 2_000_000
+_KEPT_BYTES = 512 * 2**20
+
+
+def levels(path: Path) -> list[LazyArray]:
+    """Open every level of a ``volume.zarr``, the finest first.
+
+    Raises
+    ------
+    XctError
+        If it is not a volume of xct.
+    """
+    finest = open_volume(path)
+    group: Any = zarr.open_group(path, mode="r")
+    datasets = group.attrs["ome"]["multiscales"][0]["datasets"]
+    volumes = [
+        Volume(group[one["path"]], finest.slope, finest.offset, finest.voxel_size_um)
+        for one in datasets
+    ]
+    return [lazy(volume) for volume in volumes]
+
+
+def lazy(volume: Volume) -> LazyArray:
+    """Make a volume look like an array; slices that share chunks are read together."""
+    together = int(volume.array.chunks[0])
+    bytes_of_slice = 4 * int(np.prod(volume.shape[1:]))
+    keep = together if together * bytes_of_slice <= _KEPT_BYTES else 1
+    return LazyArray(volume.shape, np.float32, volume.read, keep)
+
+
+def sample(array: LazyArray) -> np.ndarray:
+    """Read a few slices over the height, thinned out: enough for a contrast."""
+    depth = array.shape[0]
+    chosen = np.unique(np.linspace(0.1, 0.9, _FEW_SLICES) * (depth - 1)).astype(int)
+    step = max(1, int(np.sqrt(np.prod(array.shape[1:]) * len(chosen) / _MANY_VALUES)))
+    return np.stack([array[number][::step, ::step] for number in np.unique(chosen)])
+
+
+def contrast(
+    array: LazyArray, electrolyte: float | None = None
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Choose what is black and what is white.
+
+    Where the electrolyte's value m is known, the range is that in which lithium (0), electrolyte
+    (1 m) and active material (about 9 m) can be told apart; steel is white. Else it spans the
+    values but for the outermost percent.
+
+    Parameters
+    ----------
+    array : LazyArray
+        A coarse level.
+    electrolyte : float, optional
+        The electrolyte's value.
+
+    Returns
+    -------
+    limits : tuple of float
+        Black and white.
+    span : tuple of float
+        What the slider spans.
+    """
+    values = sample(array)
+    values = values[np.isfinite(values) & (values != 0)]
+    if values.size == 0:
+        return (0.0, 1.0), (0.0, 1.0)
+    low, high = (float(v) for v in np.percentile(values, (1, 99)))
+    least, most = float(values.min()), float(values.max())
+    if electrolyte:
+        low, high = -electrolyte, 9.0 * electrolyte
+    if not high > low:
+        low, high = low - 0.5, low + 0.5
+    margin = 0.1 * (high - low)
+    return (low, high), (min(least, low) - margin, max(most, high) + margin)
