@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from tests.segment.spheres import Flat, cell_of_spheres
+from xct.geometry import CellGeometry
+from xct.labels import Label
+from xct.segment.materials import materials
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return cell_of_spheres(drifted=2, chip=True)
+
+
+@pytest.fixture(scope="module")
+def found(drawn):
+    mu, cell, surfaces, *_ = drawn
+    return materials(mu, cell, Flat(), surfaces)
+
+
+def dice(found, truth, label):
+    a, b = found == label, truth == label
+    return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+
+
+@pytest.mark.parametrize(
+    ("label", "least"),
+    [
+        (Label.LITHIUM, 0.999),
+        (Label.STEEL, 0.999),
+        (Label.COLLECTOR, 0.98),
+        (Label.TUBE, 0.999),
+        (Label.ELECTROLYTE, 0.99),
+        (Label.ACTIVE_MATERIAL, 0.95),
+        (Label.LOW_GREY, 0.85),
+    ],
+)
+def test_every_material_is_found(drawn, found, label, least):
+    assert dice(found, drawn[3], label) >= least
+
+
+@pytest.mark.parametrize("rows", [1, 13, 64])
+def test_where_the_volume_is_cut_does_not_change_a_label(drawn, found, rows):
+    mu, cell, surfaces, *_ = drawn
+    np.testing.assert_array_equal(materials(mu, cell, Flat(), surfaces, rows=rows), found)
+
+
+def test_upside_down_the_same_labels_are_found(drawn, found):
+    mu, cell, surfaces, *_ = drawn
+    top = (cell.shape[0] - 1) * cell.voxel_size_um[0]
+    turned = {
+        name: type(s)(top - s.height_um, s.sd_um, s.definition) for name, s in surfaces.items()
+    }
+    upside_down = CellGeometry(
+        cell.shape,
+        cell.voxel_size_um,
+        cell.axis_y_um,
+        cell.axis_x_um,
+        cell.bore_radius_um,
+        anode="high_z",
+    )
+    labels = materials(mu[::-1], upside_down, Flat(), turned)
+    assert np.mean(labels[::-1] != found) < 1e-3  # thresholds see other slices
+
+
+def test_labels_are_written_where_asked(drawn, found):
+    mu, cell, surfaces, *_ = drawn
+    into = np.full(mu.shape, 99, np.uint8)
+    assert materials(mu, cell, Flat(), surfaces, into) is into
+    np.testing.assert_array_equal(into, found)
+
+
+def test_higher_thresholds_leave_less_active_material_and_more_low_grey(drawn):
+    mu, cell, surfaces, *_ = drawn
+    low, high = (materials(mu, cell, Flat(), surfaces, shift=s) for s in (-0.1, 0.1))
+    assert np.sum(low == Label.ACTIVE_MATERIAL) > np.sum(high == Label.ACTIVE_MATERIAL)
+    assert np.sum(low == Label.LOW_GREY) < np.sum(high == Label.LOW_GREY)
+
+
+def test_a_volume_of_another_shape_is_refused(drawn):
+    mu, cell, surfaces, *_ = drawn
+    with pytest.raises(ValueError, match=r"shape \(83, 72, 72\).*\(84, 72, 72\)"):
+        materials(mu[1:], cell, Flat(), surfaces)

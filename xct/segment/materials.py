@@ -1,0 +1,157 @@
+"""Materials of the cell. In: volume, cell, electrolyte, surfaces; out: a label for every voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from xct.geometry import CellGeometry, Surface
+from xct.labels import Label
+from xct.segment.classify import WEAK, Layout, classify, without_foreign
+from xct.segment.collector_back import find_back
+from xct.segment.columns import find_columns
+from xct.segment.denoise import Denoising, denoise, gaussian, overlap_rows, reach_px
+from xct.segment.labeling import components, label_pieces
+from xct.segment.normalized import Ratios
+from xct.segment.thresholds import SMOOTH_PX, Thresholds, find_thresholds
+from xct.voxels import Voxels, slabs
+
+_FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
+
+
+def materials(
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: Any,
+    surfaces: Mapping[str, Surface],
+    into: Any = None,
+    *,
+    denoising: Denoising = "bilateral",
+    sigma_px: Annotated[float, Gt(0), Le(5)] = 1.0,
+    shift: Annotated[float, Ge(-0.4), Le(0.4)] = 0.0,
+    thresholds: Thresholds | None = None,
+    rows: int | None = None,
+) -> Any:
+    """Label every voxel of a cell with its material.
+
+    Bore, tube and the order of the layers decide first; within the electrolyte and the cathode
+    the grey value parts active material, electrolyte and low grey, by thresholds of a
+    partial-volume mixture fitted to the whole cell. A low-grey region needs a voxel that is
+    certainly darker than electrolyte.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    cell : CellGeometry
+        Where the cell lies.
+    reference : Reference
+        The electrolyte's attenuation by height and radius, and the noise.
+    surfaces : mapping of str to Surface
+        Height maps; what is missing is taken from the planes of `cell`.
+    into : array, shape (z, y, x), optional
+        What to fill with the labels, slab by slab; a new array unless given.
+    denoising : {"bilateral", "none", "gaussian", "non_local_means", "total_variation"}, optional
+        Filter before thresholds; grey values are never measured on what it gives.
+    sigma_px : float, optional
+        Its width in voxels.
+    shift : float, optional
+        Move each threshold by this share of the step between the materials that it parts (δ).
+    thresholds : Thresholds, optional
+        From `find_thresholds`; found here unless given.
+    rows : int, optional
+        Height of a slab; the labels do not depend on it.
+
+    Returns
+    -------
+    array of uint8, shape (z, y, x)
+        Codes of `xct.labels.Label`: `into`, or a numpy array.
+
+    Raises
+    ------
+    ValueError
+        If volume and cell do not have the same shape.
+    """
+    if tuple(volume.shape) != tuple(cell.shape):
+        raise ValueError(
+            f"volume has shape {tuple(volume.shape)}, but the cell was found in one of shape "
+            f"{tuple(cell.shape)} (z, y, x); give the volume that find_cell was given"
+        )
+    labels = np.empty(volume.shape, np.uint8) if into is None else into
+    ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
+    if thresholds is None:
+        thresholds = find_thresholds(ratios, columns, denoising=denoising, sigma_px=sigma_px)
+    layout = Layout(cell, columns, find_back(ratios, columns))
+    job = _Labeling(ratios, layout, thresholds.shifted(shift), denoising, sigma_px)
+    weak = False
+    for slab in slabs(volume.shape, overlap=job.overlap, rows=rows):
+        part = job.label(slab.outer_first, slab.outer_stop)[slab.inner]
+        labels[slab.first : slab.stop] = part
+        weak = weak or bool((part == WEAK).any())
+    if weak:
+        _resolve(labels, rows)
+    return labels
+
+
+class _Labeling:
+    """Labels slabs that are seen wider than they are."""
+
+    def __init__(
+        self,
+        ratios: Ratios,
+        layout: Layout,
+        thresholds: Thresholds,
+        denoising: Denoising,
+        sigma_px: float,
+    ) -> None:
+        self.ratios, self.layout, self.thresholds = ratios, layout, thresholds
+        self.denoising, self.sigma_px = denoising, sigma_px
+        self.overlap = max(overlap_rows(denoising, sigma_px), reach_px(SMOOTH_PX))
+        self.noise = ratios.noise(ratios.shape[0] / 2)
+
+    def label(self, first: int, stop: int) -> np.ndarray:
+        """Label slices; valid `overlap` away from where they were cut."""
+        values = self.ratios.read(first, stop)
+        axes = self.ratios.axes(first, stop)
+        top = 1 + _FOREIGN * self.noise
+        clean = without_foreign(values, first, self.layout, axes, top)
+        smooth = gaussian(clean, SMOOTH_PX)
+        del clean
+        edge = denoise(values, self.denoising, noise=self.noise, sigma_px=self.sigma_px)
+        labels: np.ndarray = classify(edge, smooth, first, self.layout, axes, self.thresholds)
+        return labels
+
+
+def _resolve(labels: Any, rows: int | None) -> None:
+    """Make weak voxels low grey where they are connected to certain ones, else electrolyte."""
+    low, weak, electrolyte = int(Label.LOW_GREY), WEAK, int(Label.ELECTROLYTE)
+    certain: list[np.ndarray] = []
+    kept: list[tuple[np.ndarray, int]] = []
+
+    def mask_of(first: int, stop: int) -> np.ndarray:
+        part = np.asarray(labels[first:stop])
+        kept[:] = [(part, first)]
+        mask: np.ndarray = (part == low) | (part == weak)
+        return mask
+
+    def visit(first: int, pieces: np.ndarray, count: int, before: int) -> None:
+        sure = np.zeros(count + 1, bool)
+        sure[pieces[kept[0][0] == low]] = True
+        certain.append(sure[1:])
+
+    joiner, before = components(mask_of, labels.shape, visit=visit, rows=rows)
+    numbers, count = joiner.numbers()
+    sure = np.zeros(count + 1, bool)
+    sure[numbers[1:][np.concatenate(certain)]] = True
+    for slab, offset in zip(slabs(labels.shape, rows=rows), before, strict=True):
+        part = np.asarray(labels[slab.first : slab.stop])
+        if not (part == weak).any():
+            continue
+        pieces, found = label_pieces((part == low) | (part == weak))
+        chosen = np.append(False, sure[numbers[1 + offset : 1 + offset + found]])
+        labels[slab.first : slab.stop] = np.where(
+            part == weak, np.where(chosen[pieces], low, electrolyte), part
+        ).astype(np.uint8)

@@ -1,0 +1,102 @@
+"""Grey values as multiples of the electrolyte's. In: volume, reference; out: slabs of ratios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from xct.geometry import CellGeometry
+from xct.threads import over_ranges
+from xct.voxels import Voxels
+
+_STEP = 2.0  # entries of the table of the reference per voxel of radius
+
+
+class Ratios:
+    """A volume divided by the electrolyte's attenuation at the same height and radius.
+
+    Air is 0 and electrolyte 1 everywhere. Read by slices, like the volume.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    cell : CellGeometry
+        Where the cell lies.
+    reference : Reference
+        The electrolyte's attenuation, and the noise.
+    """
+
+    def __init__(self, volume: Voxels, cell: CellGeometry, reference: Any) -> None:
+        self.volume, self.cell, self.reference = volume, cell, reference
+        self.shape = volume.shape
+        pixel = min(cell.voxel_size_um[1:])
+        corner = float(np.linalg.norm(np.array(cell.shape[1:]) * cell.voxel_size_um[1:]))
+        self._radii = np.arange(int(_STEP * corner / pixel) + 2) * (pixel / _STEP)
+
+    def electrolyte(self, first: int, stop: int) -> np.ndarray:
+        """Give the electrolyte's attenuation in 1/cm by slice and radius, (z, half voxel)."""
+        step = self.cell.voxel_size_um[0]
+        return np.stack(
+            [
+                np.broadcast_to(
+                    self.reference.mu_per_cm(z * step, self._radii), self._radii.shape
+                ).astype(np.float32)
+                for z in range(first, stop)
+            ]
+        )
+
+    def noise(self, z_index: float) -> float:
+        """Give the noise of a slice as a ratio."""
+        step = self.cell.voxel_size_um[0]
+        at = float(np.asarray(self.reference.mu_per_cm(z_index * step, 0.0)))
+        return self._absolute_noise(z_index) / at
+
+    def _absolute_noise(self, z_index: float) -> float:
+        noise = self.reference.noise_per_cm
+        value = noise(z_index * self.cell.voxel_size_um[0]) if callable(noise) else noise
+        if np.ndim(value):
+            value = np.asarray(value)[min(round(z_index), np.size(value) - 1)]
+        return max(float(value), 1e-3)
+
+    def axes(self, first: int, stop: int) -> np.ndarray:
+        """Give y and x of the bore's axis in slices, in µm, shape (z, 2)."""
+        step = self.cell.voxel_size_um[0]
+        return np.array([self.cell.axis_at(z * step) for z in range(first, stop)], float)
+
+    def read(self, first: int, stop: int) -> np.ndarray:
+        """Read slices as ratios, float32; values that are not finite become 0."""
+        values = np.array(self.volume[first:stop], np.float32, order="C")
+        table = self.electrolyte(first, stop)
+        axes = self.axes(first, stop)
+        size = np.array(self.cell.voxel_size_um, float)
+        scale = _STEP / min(size[1:])
+        over_ranges(lambda a, b: _divide(values, table, axes, size, scale, a, b), len(values))
+        return values
+
+
+@njit(cache=True, nogil=True)
+def _divide(
+    values: np.ndarray,
+    table: np.ndarray,
+    axes: np.ndarray,
+    size: np.ndarray,
+    scale: float,
+    first: int,
+    stop: int,
+) -> None:
+    _, height, width = values.shape
+    last = table.shape[1] - 1
+    for z in range(first, stop):
+        factors = np.float32(1) / table[z]
+        for y in range(height):
+            off_y = y * size[1] - axes[z, 0]
+            for x in range(width):
+                off_x = x * size[2] - axes[z, 1]
+                at = int(np.sqrt(off_y * off_y + off_x * off_x) * scale + 0.5)
+                value = values[z, y, x]
+                if not np.isfinite(value):
+                    value = np.float32(0)
+                values[z, y, x] = value * factors[min(at, last)]
