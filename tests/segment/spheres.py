@@ -42,7 +42,7 @@ def cell_of_spheres(
 ):
     """Draw μ; return it with its geometry, surfaces, labels, particles and spheres."""
     rng = np.random.default_rng(seed)
-    steel, lithium, front, collector, back = FACES
+    _, lithium, front, collector, _ = FACES
     bore = 0.44 * shape[1]
     z, y, x = np.indices(shape, sparse=True)
     radius = np.hypot(y - (shape[1] - 1) / 2, x - (shape[2] - 1) / 2)

@@ -2,6 +2,6 @@
 
 from xct.segment.cell_shape import find_cell
 from xct.segment.height_maps import surfaces
-from xct.segment.materials import materials
+from xct.segment.voxel_labels import materials
 
 __all__ = ["find_cell", "materials", "surfaces"]

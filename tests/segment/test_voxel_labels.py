@@ -4,7 +4,7 @@ import pytest
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import CellGeometry
 from xct.labels import Label
-from xct.segment.materials import materials
+from xct.segment.voxel_labels import materials
 
 
 @pytest.fixture(scope="module")
