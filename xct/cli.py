@@ -15,6 +15,7 @@ import click
 
 from xct import __version__
 from xct.errors import RunError, XctError
+from xct.virtual_commands import COMMANDS
 
 _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
 
@@ -149,40 +150,42 @@ def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
 
 
 @xct.command()
-@click.option("--size", type=click.Choice(["small", "medium"]), default="small", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-def demo(size: str, out: Path) -> None:
-    """Make a small, imperfect raw scan and run it.
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+def view(results: tuple[Path, ...]) -> None:
+    """Open results in napari: volumes, materials, particles, surfaces, ROIs.
 
-    It has rings, zingers, dead pixels and drifting flats.
+    Needs the extra xct[napari] and a screen.
     """
-    from xct.pipeline import run as run_pipeline
-    from xct.show import result_text
-    from xct.start import write_demo
+    from xct.plugin.view import show
 
-    config = write_demo(out, size)
-    result = run_pipeline(config)
-    click.echo(result_text(result))
-    click.echo(f"look at {result.path / 'figures' / 'slice.png'}")
+    show(list(results))
 
 
 @xct.command()
 @click.argument(
-    "what", required=False, type=click.Choice(["reconstruct", "stages", "scan"]), metavar="[WHAT]"
+    "what",
+    required=False,
+    type=click.Choice(["reconstruct", "stages", "scan", "accuracy"]),
+    metavar="[WHAT]",
 )
 @click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
 @click.option("--slow", is_flag=True, help="Give slow packages every angle, too.")
 def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
-    """Time reconstruct, stages or scan, beside other packages.
+    """Time reconstruct, stages or scan, beside other packages; or measure the accuracy.
 
-    Without a WHAT, all three. Packages that are not installed are named. Figures go to
-    OUT/WHAT.json and OUT/WHAT.png.
+    Without a WHAT, the first three. Packages that are not installed are named. Figures go to
+    OUT/WHAT.json and OUT/WHAT.png. The accuracy is that of virtual cells: ten seeds of each
+    state, which takes hours (full) or one seed of each (quick).
     """
     from xct.bench.commands import bench as run_bench
 
     for name in [what] if what else ["reconstruct", "stages", "scan"]:
         click.echo(run_bench(name, out, size, slow=slow))
+
+
+for _command in COMMANDS:
+    xct.add_command(_command)
 
 
 def _terminated(*_: Any) -> NoReturn:
