@@ -31,6 +31,7 @@ SIGMA_G = 1.35
 DIAMETERS_UM = (3.0, 18.0)
 _FLATTEST = 0.90  # of a particle's half axes, to its longest
 _DENSEST = 0.56  # of the spheres about particles; random packings jam near 0.64
+_ELBOW = 1.06
 _CAVITIES = 0.15
 _CAVITY = (0.25, 0.45)
 _DEAD_STEP = 0.25  # of Li content between a live and a dead cathode
@@ -108,7 +109,10 @@ def draw_particles(
             f"needs, particles would fill {dense:.2f}, more than {_DENSEST:g}; ask for at most "
             f"{fraction * _DENSEST / dense:.2f}"
         )
-    center, scale = pack_spheres(longest[: len(packed)], _domain(layout, faces), streams[3])
+    # Elbow room spreads them more evenly than chance would, and leaves electrolyte between them.
+    room = min(_ELBOW, float(np.cbrt(_DENSEST / dense)))
+    center, scale = pack_spheres(longest[: len(packed)] * room, _domain(layout, faces), streams[3])
+    scale = np.minimum(scale * room, 1)
     away = _drift(longest[len(packed) :], layout, interfaces, d50_um, streams[4])
     center = np.vstack([center, away])
     scale = np.append(scale, np.ones(len(away)))

@@ -271,7 +271,13 @@ def _reached(
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _paint_pore(
-    points: np.ndarray, pore: np.ndarray, z0: float, y0: float, x0: float, step: float
+    points: np.ndarray,
+    touched: np.ndarray,
+    pore: np.ndarray,
+    z0: float,
+    y0: float,
+    x0: float,
+    step: float,
 ) -> None:
     host, radius = int(pore[4]), pore[3]
     first_k, stop_k = _reached(pore[0], radius, z0, step, points.shape[0])
@@ -286,11 +292,13 @@ def _paint_pore(
                 inside = dz * dz + dy * dy + dx * dx <= radius * radius
                 if inside and points[k, j, i] == host:
                     points[k, j, i] = VOID
+                    touched[k // POINTS, j // POINTS, i // POINTS] = True
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _paint_body(
     points: np.ndarray,
+    touched: np.ndarray,
     code: int,
     center: np.ndarray,
     reach: float,
@@ -320,16 +328,14 @@ def _paint_body(
                 if u * u + v * v + w * w > 1:
                     continue
                 under = points[k, j, i]
-                if kind < GAP:
-                    # Only the electrolyte has cracks and chips.
-                    if under == ELECTROLYTE or under == VOID:
-                        points[k, j, i] = code
-                elif under == ELECTROLYTE or under == MATRIX or under == VOID or under == CHIP:
-                    if kind == GAP:
-                        points[k, j, i] = code
-                    elif not _is_cut(u, v, w, planes):
-                        hollow = _is_open(u, v, w, cavity, slits)
-                        points[k, j, i] = VOID if hollow else code
+                # Only the electrolyte has cracks and chips.
+                soft = under == ELECTROLYTE or under == VOID
+                if kind >= GAP:
+                    soft = soft or under == MATRIX or under == CHIP
+                if soft and not (kind == PARTICLE and _is_cut(u, v, w, planes)):
+                    hollow = kind == PARTICLE and _is_open(u, v, w, cavity, slits)
+                    points[k, j, i] = VOID if hollow else code
+                    touched[k // POINTS, j // POINTS, i // POINTS] = True
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -347,11 +353,11 @@ def _is_open(u: float, v: float, w: float, cavity: float, slits: np.ndarray) -> 
     if u * u + v * v + w * w < cavity * cavity:
         return True
     for s in range(slits.shape[0]):
-        if slits[s, 4] > 0:
+        across = slits[s, 0] * u + slits[s, 1] * v + slits[s, 2] * w - slits[s, 3]
+        if slits[s, 4] > 0 and abs(across) < slits[s, 4] + WAVE:
             along = slits[s, 5] * u + slits[s, 6] * v + slits[s, 7] * w
-            across = slits[s, 0] * u + slits[s, 1] * v + slits[s, 2] * w - slits[s, 3]
-            across += WAVE * np.sin(WAVES * along)
-            if along < END and abs(across) < slits[s, 4]:
+            bent = across + WAVE * np.sin(WAVES * along)
+            if along < END and abs(bent) < slits[s, 4]:
                 return True
     return False
 
@@ -359,6 +365,7 @@ def _is_open(u: float, v: float, w: float, cavity: float, slits: np.ndarray) -> 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _average(
     points: np.ndarray,
+    touched: np.ndarray,
     palette_mu: np.ndarray,
     palette_delta: np.ndarray,
     palette_label: np.ndarray,
@@ -379,6 +386,14 @@ def _average(
         packed = _relative_density(density, z0 + k * voxel)
         for j in range(labels.shape[1]):
             for i in range(labels.shape[2]):
+                if not touched[k, j, i]:
+                    code = points[k * POINTS, j * POINTS, i * POINTS]
+                    factor = packed if code == ELECTROLYTE else 1.0
+                    labels[k, j, i] = palette_label[code]
+                    particles[k, j, i] = 0
+                    mu[k, j, i] = palette_mu[code] * factor
+                    delta[k, j, i] = palette_delta[code] * factor
+                    continue
                 kinds = 0
                 last = -1
                 for c in range(k * POINTS, (k + 1) * POINTS):
@@ -419,6 +434,29 @@ def _average(
 def _relative_density(density: np.ndarray, z: float) -> float:
     share = (z - density[2]) / (density[3] - density[2])
     return density[0] + (density[1] - density[0]) * min(max(share, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
+def _fill_plain(
+    code: int,
+    base_mu: np.ndarray,
+    base_delta: np.ndarray,
+    base_label: np.ndarray,
+    density: np.ndarray,
+    z0: float,
+    voxel: float,
+    labels: np.ndarray,
+    particles: np.ndarray,
+    mu: np.ndarray,
+    delta: np.ndarray,
+) -> None:
+    """Fill a tile of one substance."""
+    for k in range(labels.shape[0]):
+        factor = _relative_density(density, z0 + k * voxel) if code == ELECTROLYTE else 1.0
+        labels[k] = base_label[code]
+        particles[k] = 0
+        mu[k] = base_mu[code] * factor
+        delta[k] = base_delta[code] * factor
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
@@ -473,6 +511,7 @@ def _fill(
     palette_delta[:SUBSTANCES] = base_delta
     palette_label[:SUBSTANCES] = base_label
     buffer = np.empty((TILE * POINTS, TILE * POINTS, TILE * POINTS), np.uint16)
+    touched = np.empty((TILE, TILE, TILE), np.bool_)
     for tile in range(first, stop):
         tz, rest = tile // (tiles_y * tiles_x), tile % (tiles_y * tiles_x)
         ty, tx = rest // tiles_x, rest % tiles_x
@@ -499,26 +538,29 @@ def _fill(
         y0 = (j0 - 0.5) * voxel + 0.5 * step
         x0 = (i0 - 0.5) * voxel + 0.5 * step
         points = buffer[: (k1 - k0) * POINTS, : (j1 - j0) * POINTS, : (i1 - i0) * POINTS]
-        empty = start[tile] == start[tile + 1] and pore_start[tile] == pore_start[tile + 1]
-        if empty and not walled and (radius > bore or not crossed):
-            one = buffer[:1, :1, :1]
-            _paint_frame(
-                one, faces, axis, bore, tube, beyond, False,
-                middle, 0.5 * (j0 + j1 - 1) * voxel, 0.5 * (i0 + i1 - 1) * voxel, 0.0, voxel,
-            )  # fmt: skip
-            code = one[0, 0, 0]
-            for k in range(k1 - k0):
-                factor = 1.0
-                if code == ELECTROLYTE:
-                    factor = _relative_density(density, (first_row + k0 + k) * voxel)
-                out_labels[k] = base_label[code]
-                out_particles[k] = 0
-                out_mu[k] = base_mu[code] * factor
-                out_delta[k] = base_delta[code] * factor
-            continue
+        # Where no face and no wall passes, one point stands for the tile.
+        plain = not walled and (radius > bore or not crossed)
+        if plain:
+            points = buffer[:1, :1, :1]
+            z0, y0, x0 = middle, 0.5 * (j0 + j1 - 1) * voxel, 0.5 * (i0 + i1 - 1) * voxel
         _paint_frame(points, faces, axis, bore, tube, beyond, crossed, z0, y0, x0, step, voxel)
+        if plain:
+            code = buffer[0, 0, 0]
+            empty = start[tile] == start[tile + 1] and pore_start[tile] == pore_start[tile + 1]
+            if empty or not (code == ELECTROLYTE or code == MATRIX or code == VOID):
+                _fill_plain(
+                    code, base_mu, base_delta, base_label, density, (first_row + k0) * voxel,
+                    voxel, out_labels, out_particles, out_mu, out_delta,
+                )  # fmt: skip
+                continue
+            points = buffer[: (k1 - k0) * POINTS, : (j1 - j0) * POINTS, : (i1 - i0) * POINTS]
+            points[:] = code
+            z0 = low_z + 0.5 * step
+            y0 = (j0 - 0.5) * voxel + 0.5 * step
+            x0 = (i0 - 0.5) * voxel + 0.5 * step
+        touched[:] = not plain
         for m in range(pore_start[tile], pore_start[tile + 1]):
-            _paint_pore(points, pores[pore_members[m]], z0, y0, x0, step)
+            _paint_pore(points, touched, pores[pore_members[m]], z0, y0, x0, step)
         for m in range(start[tile], start[tile + 1]):
             body = members[m]
             code = VOID
@@ -531,10 +573,10 @@ def _fill(
             elif kind[body] == LITHIUM_CHIP:
                 code = CHIP
             _paint_body(
-                points, code, center[body], reach[body], to_unit[body], kind[body],
+                points, touched, code, center[body], reach[body], to_unit[body], kind[body],
                 planes, cavity[body], slits[body], z0, y0, x0, step,
             )  # fmt: skip
         _average(
-            points, palette_mu, palette_delta, palette_label, palette_number, density,
+            points, touched, palette_mu, palette_delta, palette_label, palette_number, density,
             (first_row + k0) * voxel, voxel, out_labels, out_particles, out_mu, out_delta,
         )  # fmt: skip
