@@ -14,6 +14,7 @@ from xct.segment.bore import Bore, Disc, all_in_view, find_disc, find_tube, fit_
 from xct.segment.coarse import Coarse, make_coarse
 from xct.segment.layers_order import LayerOrder, order_layers
 from xct.segment.planes import fit_plane, heights_between
+from xct.stages import stage
 from xct.voxels import Voxels
 
 # Between which layers each surface lies, from the anode on; the first pair that is there counts.
@@ -30,12 +31,12 @@ _COLUMN_UM = 10.0  # as wide as a particle
 _EDGE_LAYERS = ("electrolyte", "collector", "cathode", "cathode_steel", "anode_steel")
 
 
+@stage(gives="cell", measures=True)
 def find_cell(
     volume: Voxels,
     *,
     voxel_size_um: Sequence[float],
-    anode: Anode | None = None,
-    rows: int | None = None,
+    anode: Anode | None,
 ) -> CellGeometry:
     """Find the bore, its axis, the side of the anode, and the mean planes of the four surfaces.
 
@@ -51,10 +52,8 @@ def find_cell(
         The cell, its axis along z.
     voxel_size_um : sequence of float
         Edges of a voxel along z, y and x.
-    anode : {"low_z", "high_z"}, optional
+    anode : {"low_z", "high_z"} or None
         Side of the anode, where it is known.
-    rows : int, optional
-        Height of the slabs that are read; the answer does not depend on it.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def find_cell(
         lies around it.
     """
     edges = _checked(voxel_size_um)
-    coarse = make_coarse(volume, edges, rows=rows)
+    coarse = make_coarse(volume, edges)
     if coarse.missing:
         warnings.warn(
             f"{coarse.missing:.2%} of the volume's voxels hold no finite value; they are left out",

@@ -1,4 +1,4 @@
-"""Mean planes of surfaces. In: coarse grey values, two layers; out: a plane through most columns."""
+"""Mean planes of surfaces. In: coarse grey values, two layers; out: plane through most columns."""
 
 from __future__ import annotations
 

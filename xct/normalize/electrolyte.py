@@ -1,0 +1,331 @@
+"""The electrolyte as a reference. In: a volume and its cell; out: m(z, r), noise, blur, doubts."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from xct.geometry import CellGeometry
+from xct.normalize.cubes import Cubes, gather_cubes
+from xct.normalize.glare import diagnose
+from xct.normalize.model import SmoothModel, fit_model
+from xct.normalize.noise import noise_by_slice
+from xct.normalize.partial_volume import Mixture, fit_mixture
+from xct.normalize.peaks import Peak, find_peak
+from xct.normalize.point_spread import point_spread_um
+from xct.normalize.reference import Reference
+from xct.normalize.spans import Span, cathode_span, electrolyte_span
+from xct.stages import stage
+from xct.voxels import Voxels, slabs
+
+_RINGS = 4
+_LEAST_CUBES = 60  # of a block whose peak is looked for
+_NEAR = (0.6, 1.5)  # multiples of the common peak among which a block's peak is looked for
+_GRAINY = 0.25  # width over position of the cubes' peak: more is no plain material
+_GUESSED_BLUR_VOXELS = 2.2
+_CATHODE_MARGIN_UM = 13.0  # about a particle
+# Carbon and pores make the electrolyte between the particles darker by an unknown part.
+_COMPOSITION_SD = 0.1
+
+
+@stage(gives="reference", measures=True)
+def electrolyte_reference(
+    volume: Voxels,
+    cell: CellGeometry,
+    *,
+    margin_widths: Annotated[float, Ge(1)] = 3.0,
+    band_um: Annotated[float, Gt(0)] = 24.0,
+) -> Reference:
+    """Find the electrolyte's value by height and radius, and what else normalization needs.
+
+    Means of cubes of about 8 µm, surely inside the electrolyte, are sorted into blocks of height
+    and radius. In each the half-sample mode [1]_, then a Gaussian through the top half of the peak
+    gives its value; a smooth model of low order goes through them. Chips, cracks and drifted
+    particles lie beside the peak and have no say.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    cell : CellGeometry
+        Where the layers lie.
+    margin_widths : float, optional
+        Widths (FWHM) of the point spread to keep off interfaces and the wall.
+    band_um : float, optional
+        Height of the blocks, at least.
+
+    Returns
+    -------
+    Reference
+
+    Raises
+    ------
+    ValueError
+        If there is no electrolyte to be found, neither as a layer nor between particles.
+
+    References
+    ----------
+    .. [1] Bickel & Frühwirth (2006), Comput. Stat. Data Anal. 50, 3500.
+       doi:10.1016/j.csda.2005.07.011
+    """
+    noise = noise_by_slice(volume, cell)
+    wide = electrolyte_span(cell, 0.0) or cathode_span(cell, 0.0)
+    if wide is None:
+        raise ValueError(_no_electrolyte(cell))
+    blur, blur_sd = _blur(volume, cell, wide.rows())
+    found = _layer(volume, cell, margin_widths * blur)
+    cathode = _cathode(volume, cell, noise, found)
+    if found is None:
+        return _from_cathode(cell, cathode, noise, (blur, blur_sd))
+    blocks = _blocks(found.cubes, found.peak, cell, band_um)
+    model = fit_model(
+        blocks["z_um"], blocks["r_um"], blocks["peak"], blocks["sd"], cell.bore_radius_um
+    )
+    over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
+    middle = model.value(found.cubes.z_um, found.cubes.r_um)
+    in_plane = None if cathode is None else cathode.in_plane
+    return Reference(
+        model=model,
+        noise_per_cm=noise,
+        blur_um=blur,
+        blur_sd_um=blur_sd,
+        table=_table(blocks, model, cell, cathode),
+        peak_per_cm=float(middle.mean()),
+        peak_sd_per_cm=_mean_sd(model, found.cubes),
+        n=int(found.cubes.mean.size),
+        flatness_before=float(blocks["peak"].std() / blocks["peak"].mean()),
+        flatness_after=float(over.std() / over.mean()),
+        confounded="density" if _has_trend(model) else None,
+        glare=diagnose(
+            None if cathode is None else cathode.cubes,
+            model,
+            bore_radius_um=cell.bore_radius_um,
+            in_plane=in_plane,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Layer:
+    cubes: Cubes
+    peak: Peak
+
+
+@dataclass(frozen=True)
+class _Cathode:
+    cubes: Cubes
+    mixture: Mixture | None
+    z_um: float
+
+    @property
+    def in_plane(self) -> tuple[float, float] | None:
+        if self.mixture is None:
+            return None
+        sd = np.hypot(self.mixture.dark_sd, _COMPOSITION_SD * self.mixture.dark)
+        return self.mixture.dark, float(sd)
+
+
+def _no_electrolyte(cell: CellGeometry) -> str:
+    seen = ", ".join(cell.planes) or "none"
+    return (
+        f"no electrolyte is in view (surfaces found: {seen}); grey values cannot be normalized to "
+        "it: give a volume that holds some, or work with the values as they are"
+    )
+
+
+def _blur(volume: Voxels, cell: CellGeometry, rows: tuple[int, int]) -> tuple[float, float]:
+    blur, sd = point_spread_um(volume, cell, rows)
+    if np.isfinite(blur):
+        return blur, sd
+    guess = _GUESSED_BLUR_VOXELS * max(cell.voxel_size_um)
+    warnings.warn(
+        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess",
+        stacklevel=3,
+    )
+    return guess, float("nan")
+
+
+def _layer(volume: Voxels, cell: CellGeometry, margin_um: float) -> _Layer | None:
+    """Cubes of the electrolyte's own layer; None where there are too few, or it is a composite."""
+    for margin in (margin_um, 0.5 * margin_um):
+        span = electrolyte_span(cell, margin)
+        if span is None:
+            return None
+        cubes = gather_cubes(volume, span)
+        if cubes.mean.size < 3 * _LEAST_CUBES:
+            continue
+        peak = find_peak(cubes.mean)
+        if peak.position <= 0 or peak.width > _GRAINY * peak.position:
+            return None
+        return _Layer(cubes, peak)
+    return None
+
+
+def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dict[str, np.ndarray]:
+    """Peaks of blocks in height and radius, rings of equal area."""
+    height = cubes.edge[0] * cell.voxel_size_um[0]
+    low, high = float(cubes.z_um.min()) - height / 2, float(cubes.z_um.max()) + height / 2
+    bands = max(1, int((high - low) / max(band_um, height)))
+    rings = max(1, min(_RINGS, int(cubes.mean.size / bands / (3 * _LEAST_CUBES))))
+    widest = float(cubes.r_um.max()) * (1 + 1e-6)
+    band = np.minimum(((cubes.z_um - low) / (high - low) * bands).astype(int), bands - 1)
+    ring = np.minimum(((cubes.r_um / widest) ** 2 * rings).astype(int), rings - 1)
+    kept = (cubes.mean > _NEAR[0] * peak.position) & (cubes.mean < _NEAR[1] * peak.position)
+    rows = []
+    for number in range(bands * rings):
+        chosen = kept & (band * rings + ring == number)
+        if np.count_nonzero(chosen) < _LEAST_CUBES:
+            continue
+        found = find_peak(cubes.mean[chosen], seed=number)
+        r = float(np.sqrt(np.mean(cubes.r_um[chosen].astype(float) ** 2)))
+        z = float(cubes.z_um[chosen].mean())
+        rows.append((z, r, found.position, max(found.sd, 1e-9), found.n))
+    if not rows:
+        raise ValueError(
+            f"the electrolyte in view is too small to be a reference: {cubes.mean.size} cubes of "
+            f"{height:.3g} µm lie inside"
+        )
+    columns = np.array(rows).T
+    return dict(zip(("z_um", "r_um", "peak", "sd", "n"), columns, strict=True))
+
+
+def _mean_sd(model: SmoothModel, cubes: Cubes) -> float:
+    sample = slice(None, None, max(1, cubes.mean.size // 2000))
+    return float(np.sqrt(np.mean(model.sd(cubes.z_um[sample], cubes.r_um[sample]) ** 2)))
+
+
+def _has_trend(model: SmoothModel) -> bool:
+    """Tell whether m changes along z by more than its uncertainty and than a thousandth."""
+    if len(model.along) < 2:
+        return False
+    sd = np.sqrt(np.diag(np.array(model.covariance)))[1]
+    return bool(abs(model.along[1]) > max(3 * sd, 1e-3 * abs(model.along[0])))
+
+
+def _cathode(
+    volume: Voxels, cell: CellGeometry, noise: np.ndarray, found: _Layer | None
+) -> _Cathode | None:
+    span = cathode_span(cell, _CATHODE_MARGIN_UM)
+    if span is None and found is None and not cell.planes:
+        span = Span(cell, None, None, _CATHODE_MARGIN_UM)
+    if span is None:
+        return None
+    cubes = gather_cubes(volume, span)
+    if cubes.mean.size < 3 * _LEAST_CUBES:
+        return None
+    first, stop = span.rows()
+    sigma = float(np.nanmedian(noise[first:stop])) if np.isfinite(noise[first:stop]).any() else 0.0
+    mixture = _mixture(volume, span, cubes, max(sigma, 1e-6))
+    return _Cathode(cubes, mixture, float(cubes.z_um.mean()))
+
+
+def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> Mixture | None:
+    """Electrolyte, particles and what both share, from the voxels of the cathode."""
+    high = float(np.quantile(cubes.mean, 0.999)) * 2.5
+    edges = np.linspace(-6 * sigma, high, 401)
+    counts = np.zeros(400, np.int64)
+    first, stop = span.rows()
+    for block in slabs(span.cell.shape):
+        low, top = max(block.first, first), min(block.stop, stop)
+        if low >= top:
+            continue
+        slab = np.asarray(volume[low:top], np.float32)
+        for number, image in enumerate(slab):
+            counts += np.histogram(image[_held(span, low + number)], edges)[0]
+    middles = 0.5 * (edges[1:] + edges[:-1])
+    if counts.sum() < 500:
+        return None
+    dark = float(middles[counts[: 400 // 4].argmax()])
+    bright = float(middles[np.searchsorted(np.cumsum(counts) / counts.sum(), 0.97)])
+    try:
+        found = fit_mixture(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
+    except ValueError:
+        return None
+    plausible = 0 < found.dark < found.bright and found.dark_share > 0.05 and found.misfit < 0.15
+    return found if plausible else None
+
+
+def _held(span: Span, z: int) -> np.ndarray:
+    cell = span.cell
+    y = np.arange(cell.shape[1])[:, None] * cell.voxel_size_um[1]
+    x = np.arange(cell.shape[2])[None, :] * cell.voxel_size_um[2]
+    low, high = span.limits_um(y, x)
+    height = z * cell.voxel_size_um[0]
+    return np.asarray(cell.in_bore(z, span.margin_um) & (low < height) & (high > height))
+
+
+def _table(
+    blocks: dict[str, np.ndarray],
+    model: SmoothModel,
+    cell: CellGeometry,
+    cathode: _Cathode | None,
+) -> Any:
+    from pandas import DataFrame, concat
+
+    table = DataFrame({
+        "layer": "electrolyte",
+        "z_um": blocks["z_um"],
+        "radius_um": blocks["r_um"],
+        "peak_per_cm": blocks["peak"],
+        "peak_per_cm_sd": blocks["sd"],
+        "n": blocks["n"].astype(int),
+        "model_per_cm": model.value(blocks["z_um"], blocks["r_um"]),
+        "reference": "in_plane",
+    })  # fmt: skip
+    parts = [table, _beyond(model, cell)]
+    if cathode is not None and cathode.in_plane is not None:
+        peak, sd = cathode.in_plane
+        parts.append(DataFrame([{
+            "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
+            "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
+            "model_per_cm": float(model.value(cathode.z_um, 0.5 * cell.bore_radius_um)),
+            "reference": "extrapolated",
+        }]))  # fmt: skip
+    return concat(parts, ignore_index=True)
+
+
+def _beyond(model: SmoothModel, cell: CellGeometry) -> Any:
+    """List heights at which nothing but the nearest electrolyte tells the reference."""
+    from pandas import DataFrame
+
+    last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
+    z = np.array([0.0, 0.5 * model.z_low_um, 0.5 * (model.z_high_um + last), last])
+    radius = 0.5 * cell.bore_radius_um
+    return DataFrame({
+        "layer": "beyond", "z_um": z, "radius_um": radius, "peak_per_cm": np.nan,
+        "peak_per_cm_sd": np.nan, "n": 0, "model_per_cm": model.value(z, radius),
+        "reference": "extrapolated",
+    })  # fmt: skip
+
+
+def _from_cathode(
+    cell: CellGeometry, cathode: _Cathode | None, noise: np.ndarray, blur: tuple[float, float]
+) -> Reference:
+    """Make the reference of a cell whose electrolyte is in view only between the particles."""
+    from pandas import DataFrame
+
+    if cathode is None or cathode.in_plane is None:
+        raise ValueError(_no_electrolyte(cell))
+    peak, sd = cathode.in_plane
+    warnings.warn(
+        f"no layer of electrolyte is in view: the reference, {peak:.4g} ± {sd:.2g}, is that "
+        "between the particles of the cathode, where carbon and pores make it darker",
+        stacklevel=3,
+    )
+    z = (float(cathode.cubes.z_um.min()), float(cathode.cubes.z_um.max()))
+    model = SmoothModel(*z, cell.bore_radius_um, (peak,), (), ((sd**2,),))
+    table = DataFrame([{
+        "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
+        "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
+        "model_per_cm": peak, "reference": "in_plane",
+    }])  # fmt: skip
+    return Reference(
+        model=model, noise_per_cm=noise, blur_um=blur[0], blur_sd_um=blur[1], table=table,
+        peak_per_cm=peak, peak_sd_per_cm=sd, n=int(cathode.cubes.mean.size),
+        flatness_before=float("nan"), flatness_after=float("nan"),
+        glare=diagnose(cathode.cubes, model, bore_radius_um=cell.bore_radius_um, in_plane=None),
+    )  # fmt: skip

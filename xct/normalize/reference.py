@@ -1,0 +1,148 @@
+"""What grey values are normalized to: the electrolyte by height and radius, and its doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xct.normalize.model import SmoothModel
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The electrolyte's linear attenuation, as a smooth model of height and radius.
+
+    Attributes
+    ----------
+    model : SmoothModel
+        m(z, r), constant beyond the heights and radii in which it was fitted.
+    noise_per_cm : ndarray of float32, shape (z,)
+        Standard deviation of a voxel, slice by slice.
+    blur_um : float
+        Full width at half maximum of the point spread.
+    blur_sd_um : float
+        Its standard deviation; NaN where the width is a guess.
+    table : DataFrame
+        Peaks by layer, height and radius: ``layer, z_um, radius_um, peak_per_cm, peak_per_cm_sd,
+        n, model_per_cm, reference``; the last says whether the model was fitted there
+        (``in_plane``) or is ``extrapolated``.
+    peak_per_cm, peak_sd_per_cm : float
+        Mean of the model over the electrolyte.
+    n : int
+        Cubes of the electrolyte that the peaks were made from.
+    flatness_before, flatness_after : float
+        Scatter (sd/mean) of the peaks, and of the peaks over the model.
+    confounded : str or None
+        ``density`` where nothing tells a trend of density from one of the instrument.
+    glare : mapping
+        Diagnosis of the cathode's planes: ``verdict`` (``consistent``, ``glare``,
+        ``undecidable``, ``no_cathode``), and the numbers that it rests on.
+    air : float
+        Value of air in the volume: 0 where it holds attenuation.
+    """
+
+    model: SmoothModel
+    noise_per_cm: np.ndarray
+    blur_um: float
+    blur_sd_um: float
+    table: DataFrame
+    peak_per_cm: float
+    peak_sd_per_cm: float
+    n: int
+    flatness_before: float
+    flatness_after: float
+    confounded: str | None = None
+    glare: Mapping[str, Any] = field(default_factory=dict)
+    air: float = 0.0
+
+    def mu_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
+        """Give the electrolyte's value above air at heights and distances from the axis, 1/cm."""
+        return self.model.value(z_um, r_um)
+
+    def sd_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
+        """Give the standard deviation of `mu_per_cm`."""
+        return self.model.sd(z_um, r_um)
+
+    def is_extrapolated(self, z_um: np.ndarray | float) -> np.ndarray:
+        """Tell where the model is not backed by electrolyte of the same height."""
+        z = np.asarray(z_um, float)
+        return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Give the numbers for ``summary.json``."""
+        made: dict[str, dict[str, Any]] = {
+            "electrolyte_peak_per_cm": {
+                "value": self.peak_per_cm, "sd": self.peak_sd_per_cm, "n": self.n, "unit": "1/cm",
+            },
+            "blur_um": {"value": self.blur_um, "sd": self.blur_sd_um, "unit": "µm"},
+            "noise_per_cm": {"value": self._typical_noise(), "unit": "1/cm"},
+            "flatness_before": {"value": self.flatness_before, "unit": "1"},
+            "flatness_after": {"value": self.flatness_after, "unit": "1"},
+            "reference_confounded": {"value": self.confounded or "no", "unit": "1"},
+            "glare_verdict": {"value": str(self.glare.get("verdict", "no_cathode")), "unit": "1"},
+        }  # fmt: skip
+        for name in ("cupping", "in_plane_ratio"):
+            if name in self.glare:
+                sd = self.glare.get(f"{name}_sd", float("nan"))
+                made[f"glare_{name}"] = {"value": self.glare[name], "sd": sd, "unit": "1"}
+        return {
+            key: {k: v for k, v in entry.items() if not isinstance(v, float) or np.isfinite(v)}
+            for key, entry in made.items()
+            if not isinstance(entry["value"], float) or np.isfinite(entry["value"])
+        }
+
+    def _typical_noise(self) -> float:
+        step = self.table[self.table["reference"] == "in_plane"]["z_um"]
+        if not np.isfinite(self.noise_per_cm).any() or not len(step):
+            return float("nan")
+        return float(np.nanmedian(self.noise_per_cm))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain values, for JSON; NaN becomes None."""
+        plain = {key: value for key, value in vars(self).items() if key not in ("model", "table")}
+        plain["noise_per_cm"] = self.noise_per_cm.tolist()
+        plain["glare"] = dict(self.glare)
+        plain["model"] = asdict(self.model)
+        plain["table"] = self.table.to_dict(orient="list")
+        return dict(_without_nan(plain))
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Reference:
+        """Make a reference from what `to_dict` gave."""
+        from pandas import DataFrame
+
+        values = dict(plain)
+        model = dict(values.pop("model"))
+        for name in ("along", "across"):
+            model[name] = tuple(model[name])
+        model["covariance"] = tuple(tuple(row) for row in model["covariance"])
+        table = DataFrame({
+            name: column if name in _WORDS else np.array(column, float)
+            for name, column in values.pop("table").items()
+        })  # fmt: skip
+        noise = np.array(values.pop("noise_per_cm"), np.float32)
+        glare = {k: float("nan") if v is None else v for k, v in values.pop("glare").items()}
+        missing = {"confounded"}
+        rest: dict[str, Any] = {
+            k: float("nan") if v is None and k not in missing else v for k, v in values.items()
+        }
+        return cls(model=SmoothModel(**model), table=table, noise_per_cm=noise, glare=glare, **rest)
+
+
+_WORDS = ("layer", "reference")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
