@@ -13,7 +13,6 @@ from tests.plugin.drawn import draw_result
 
 _READY = find_spec("napari") is not None and find_spec("PyQt6") is not None
 _SCREEN = "1600x1000x24"
-_SERVERS = []  # held to the end: one that is let go of is complained about
 
 if _READY:
     with warnings.catch_warnings():
@@ -46,7 +45,8 @@ def screen(request):
     command = ["Xvfb", "-displayfd", str(there), "-screen", "0", _SCREEN, "+extension", "GLX"]
     # It ends by itself after its last client, Qt, which lives until this process ends.
     command += ["-nolisten", "tcp", "-terminate", "10"]
-    _SERVERS.append(subprocess.Popen(command, pass_fds=[there], stderr=subprocess.DEVNULL))
+    server = subprocess.Popen(command, pass_fds=[there], stderr=subprocess.DEVNULL)
+    server.returncode = 0  # not waited for: else Python complains at the end that it still runs
     os.close(there)
     with os.fdopen(here) as pipe:
         number = pipe.readline().strip()

@@ -7,25 +7,12 @@ import pytest
 
 pytest.importorskip("napari")
 
+from tests.plugin.acting import near, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, MU, SHAPE, VOXEL_UM
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
 from xct.io.volume import Coding, create_volume, write_slab
 from xct.plugin.heightmaps import COLORS
 from xct.plugin.reader import get_reader
-
-
-def open_with_xct(viewer, path):
-    return {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
-
-
-def picture(viewer):
-    """What the canvas shows: red, green and blue, 0 to 255."""
-    return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
-
-
-def near(image, color):
-    """Tell where a picture has about a color (0 to 1)."""
-    return np.abs(image - 255 * np.array(color)).max(axis=-1) < 60
 
 
 def test_result_gives_every_part_at_its_size(viewer, cell_folder):

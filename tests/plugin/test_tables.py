@@ -1,0 +1,104 @@
+"""Tables and labels find each other, and what is shown is what is exported."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from qtpy.QtCore import QPoint, Qt
+
+from tests.plugin.acting import click, dock, open_with_xct, picture
+from tests.plugin.drawn import VOXEL_UM
+from xct.io.tables import read_table
+
+
+@pytest.fixture
+def tables(viewer, cell_folder):
+    open_with_xct(viewer, cell_folder)
+    return dock(viewer, "Particles and inclusions")
+
+
+def place(tables, row):
+    return tables.model.shown.iloc[row][["z_um", "y_um", "x_um"]].to_numpy(float)
+
+
+def test_rows_and_particles_find_each_other(viewer, qtbot, tables):
+    assert [tables.name.itemText(n) for n in range(2)] == ["particles", "inclusions"]
+    header = tables.view.horizontalHeader()
+    spot = QPoint(header.sectionViewportPosition(1) + 20, header.height() // 2)
+    for falling in (False, True):  # two clicks on the header of z_um
+        qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+        steps = np.diff(tables.model.shown["z_um"].to_numpy()) * (-1 if falling else 1)
+        assert steps.min() >= 0
+        assert steps.max() > 0
+    # a click on the third row goes there
+    index = tables.model.index(2, 0)
+    qtbot.mouseClick(
+        tables.view.viewport(),
+        Qt.MouseButton.LeftButton,
+        pos=tables.view.visualRect(index).center(),
+    )
+    np.testing.assert_allclose(viewer.dims.point, place(tables, 2), atol=VOXEL_UM / 2)
+    np.testing.assert_allclose(viewer.scene.camera.center[-2:], place(tables, 2)[1:])
+    labels = viewer.layers["ncm-100 particles"]
+    assert labels.selected_label == tables.model.shown.iloc[2]["particle"]
+    # a click on a particle selects its row, whatever layer is active
+    labels.visible = True
+    viewer.layers.selection.active = viewer.layers["ncm-100 volume"]
+    wanted = tables.model.shown.iloc[7]
+    viewer.dims.set_point(0, wanted["z_um"])
+    before = viewer.dims.point
+    click(qtbot, viewer, [wanted["z_um"], wanted["y_um"], wanted["x_um"]])
+    assert tables.view.currentIndex().row() == 7
+    assert viewer.dims.point == before
+
+
+def test_drifted_particles_alone_are_shown_colored_and_exported(viewer, tables, tmp_path):
+    labels = viewer.layers["ncm-100 particles"]
+    whole = len(tables.model.frame)
+    tables.column.setCurrentText("core_grey")
+    assert labels.visible
+    assert tables.scale.text().startswith("violet 3901")
+    first, last = (labels.get_color(n) for n in (1, whole))
+    assert first[2] > first[1]  # viridis begins with violet
+    assert last[0] > 0.9 > 0.5 > last[2]  # and ends with yellow
+    tables.drifted.setChecked(True)
+    assert tables.count.text() == f"1 of {whole} rows"
+    assert labels.get_color(1) is None or labels.get_color(1)[3] == 0
+    path = tmp_path / "drifted.csv"
+    tables.export(path)
+    written = read_table(path)
+    assert list(written.columns) == list(tables.model.frame.columns)
+    assert written["drifted"].tolist() == [True]
+    # the drifted one is in the electrolyte, and it alone is drawn
+    z = place(tables, 0)[0]
+    viewer.layers["ncm-100 volume"].visible = False
+    viewer.dims.set_point(0, z)
+    assert (picture(viewer).sum(axis=-1) > 30).any()
+    viewer.dims.set_point(0, tables.model.frame["z_um"].iloc[0])
+    assert not (picture(viewer).sum(axis=-1) > 30).any()
+    tables.drifted.setChecked(False)
+    tables.by.setCurrentText("volume_um3")
+    tables.limit.setText("15000")
+    tables.limit.editingFinished.emit()
+    assert (tables.model.shown["volume_um3"] >= 15_000).all()
+    assert 0 < len(tables.model.shown) < whole
+
+
+def test_wrong_input_is_explained(viewer, messages, cell_folder, tmp_path):
+    tables = dock(viewer, "Particles and inclusions")
+    assert tables.count.text() == "no table: open a result"
+    broken = shutil.copytree(cell_folder, tmp_path / "broken")
+    (broken / "tables" / "particles.csv").write_bytes(b"\x00\xff,\n")
+    open_with_xct(viewer, broken)
+    assert "tables" in messages()[-1]
+    (broken / "tables" / "particles.csv").unlink()
+    shutil.copy(cell_folder / "tables" / "inclusions.csv", broken / "tables" / "odd.csv")
+    viewer.layers.clear()
+    open_with_xct(viewer, broken)
+    tables.by.setCurrentText("volume_um3")
+    tables.limit.setText("many")
+    tables.limit.editingFinished.emit()
+    assert "'many' is not a number" in messages()[-1]
