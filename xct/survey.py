@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from xct.blocks import each
+from xct.blocks import in_line
 from xct.errors import RunError
 from xct.folder import OutputFolder
 from xct.io.volume import Coding
@@ -20,7 +20,11 @@ from xct.slabs import Slabs
 
 log = logging.getLogger("xct")
 
-_GROUPS, _ROWS_OF_A_GROUP = 3, 5
+Group = tuple[int, int]
+
+_GROUPS, _LEAST_ROWS, _MOST_ROWS = 3, 3, 5
+# A few rows of a large scan tell as much about its axis as many rows of a small one.
+_VALUES = 50_000_000
 _SURE, _TOO_UNSURE = 0.8, 0.5
 
 
@@ -40,6 +44,8 @@ class Survey:
         Where doubts are noted.
     workers : int
         Groups at the same time.
+    seen : dict
+        What was made of each group before the last stage that needs the whole.
     """
 
     slabs: Slabs
@@ -47,6 +53,7 @@ class Survey:
     folder: OutputFolder
     remarks: Remarks
     workers: int
+    seen: dict[Group, dict[str, Any]] = field(default_factory=dict)
 
     def find_numbers(self) -> None:
         """Run every stage that yields one number for the whole scan; draw what it found."""
@@ -61,14 +68,10 @@ class Survey:
 
     def _find(self, step: Step, number: int) -> dict[str, Any]:
         before = [earlier for earlier in self.steps[:number] if not earlier.stage.sample]
-        rows = self.groups()
         names = [name for name in step.stage.data if name not in self.slabs.numbers]
-
-        def look(group: tuple[int, int]) -> dict[str, Any]:
-            return self.slabs.run(group[0], group[1], names, before)[0]
-
-        pieces = each(look, rows, workers=self.workers)
-        sample = {name: _joined([piece[name] for piece in pieces]) for name in names}
+        rows = self.groups()
+        self.seen = self._look(rows, before, [*names, *self._needed(self.steps[number + 1 :])])
+        sample = {name: _joined([self.seen[group][name] for group in rows]) for name in names}
         with self.slabs.meter.step(step.name):
             center = step.stage(sample, step.settings)
         count = sum(stop - first for first, stop in rows)
@@ -119,14 +122,49 @@ class Survey:
             message = f"the rotation axis is not sure: {said}; give scan.center_px if rings or "
             self.remarks.add(message + "tuning forks show", "find_center")
 
-    def groups(self) -> list[tuple[int, int]]:
+    def _look(
+        self, rows: Sequence[Group], steps: Sequence[Step], names: Sequence[str]
+    ) -> dict[Group, dict[str, Any]]:
+        """Run steps on groups of rows: what is then known of `names`, by group."""
+        seen: dict[Group, dict[str, Any]] = {}
+
+        def compute(group: Group, quantities: dict[str, Any]) -> dict[str, Any]:
+            known = {*quantities, *(step.stage.gives for step in steps)}
+            wanted = [name for name in dict.fromkeys(names) if name in known]
+            return self.slabs.compute(*group, quantities, wanted, steps)[0]
+
+        def keep(group: Group, found: dict[str, Any]) -> None:
+            seen[group] = found
+
+        in_line(
+            lambda group: self.slabs.read(group[0], group[1], steps),
+            compute,
+            keep,
+            rows,
+            workers=self.workers,
+            done=lambda _: None,
+        )
+        return seen
+
+    def _needed(self, steps: Sequence[Step]) -> list[str]:
+        """Quantities that steps ask for, and none of them gives."""
+        given: set[str] = set()
+        needed: list[str] = []
+        for step in steps:
+            asked = (*step.stage.data, *step.stage.facts)
+            needed += [name for name in asked if name not in given]
+            given.add(step.stage.gives)
+        return needed
+
+    def groups(self) -> list[Group]:
         """Choose groups of neighboring rows, from near the first to near the last row."""
-        rows = self.slabs.scan.projections.shape[1]
-        if rows <= _GROUPS * _ROWS_OF_A_GROUP:
+        angles, rows, columns = self.slabs.scan.projections.shape
+        enough = round(_VALUES / (_GROUPS * angles * columns))
+        size = min(max(enough, _LEAST_ROWS), _MOST_ROWS)
+        if rows <= _GROUPS * size:
             return [(0, rows)]
         middles = np.linspace(0.1, 0.9, _GROUPS) * rows
-        firsts = (middles - _ROWS_OF_A_GROUP / 2).astype(int)
-        return [(int(first), int(first) + _ROWS_OF_A_GROUP) for first in firsts]
+        return [(int(middle - size / 2), int(middle - size / 2) + size) for middle in middles]
 
     def find_coding(self) -> Coding:
         """Choose the range that uint16 covers: that of some slices, and half as much beyond.
@@ -135,16 +173,27 @@ class Survey:
         """
         noted = self.folder.number("coding")
         if noted is None:
-            steps = [step for step in self.steps if not step.stage.sample]
             lowest, highest = np.inf, -np.inf
-            for group in self.groups():
-                volume = self.slabs.run(*group, ["volume"], steps)[0]["volume"]
+            for volume in self._slices():
                 lowest, highest = min(lowest, volume.min()), max(highest, volume.max())
             margin = 0.5 * max(float(highest - lowest), 1e-6)
             coding = Coding.for_range(float(lowest) - margin, float(highest) + margin)
             noted = {"slope": coding.slope, "offset": coding.offset}
             self.folder.note("coding", noted)
+        self.seen = {}
         return Coding("uint16", noted["slope"], noted["offset"])
+
+    def _slices(self) -> Iterator[np.ndarray]:
+        """Finish the groups that were looked at; read them again only where that must be."""
+        last = max((n for n, step in enumerate(self.steps) if step.stage.sample), default=-1)
+        left = self.steps[last + 1 :]
+        if not self.seen or self.slabs.overlaps(left)[0] > 0:
+            steps = [step for step in self.steps if not step.stage.sample]
+            yield from (g["volume"] for g in self._look(self.groups(), steps, ["volume"]).values())
+            return
+        for group, found in self.seen.items():
+            quantities = {**found, **self.slabs.numbers}
+            yield self.slabs.compute(*group, quantities, ["volume"], left)[0]["volume"]
 
 
 def _joined(pieces: list[Any]) -> Any:
@@ -152,5 +201,5 @@ def _joined(pieces: list[Any]) -> Any:
     return np.concatenate(pieces, axis=1) if np.ndim(pieces[0]) == 3 else pieces[0]
 
 
-def _row_at(rows: Sequence[tuple[int, int]], position: int) -> int:
+def _row_at(rows: Sequence[Group], position: int) -> int:
     return [row for first, stop in rows for row in range(first, stop)][position]
