@@ -18,7 +18,6 @@ FACETS = 6
 NO_FACETS = -1
 _LEAST_ANGLE_DEG = 62.0  # apart, so that caps do not overlap and their volumes add
 _FACET_DEPTH = (0.88, 0.97)
-_FLATTEST = 0.88
 
 
 @dataclass(frozen=True)
@@ -102,16 +101,25 @@ def plain_bodies(
     )
 
 
-def facet_library(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw sets of planes that cut caps off the unit sphere, and what volume they leave.
+@dataclass(frozen=True)
+class FacetLibrary:
+    """Sets of planes that cut caps off the unit sphere.
 
-    Returns
-    -------
+    Attributes
+    ----------
     planes : ndarray of float32, shape (set, facet, 4)
-        Normal and distance from the center.
-    volume : ndarray of float64, shape (set,)
-        Exact, since no two caps overlap.
+        Normal, and distance from the center.
+    volume, sphericity : ndarray, shape (set,)
+        Of what they leave; exact, since no two caps overlap.
     """
+
+    planes: np.ndarray
+    volume: np.ndarray
+    sphericity: np.ndarray
+
+
+def facet_library(seed: int = 0) -> FacetLibrary:
+    """Draw the shapes of particles."""
     rng = np.random.default_rng(seed)
     planes = np.empty((SHAPES, FACETS, 4), np.float32)
     for shape in range(SHAPES):
@@ -119,7 +127,9 @@ def facet_library(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         planes[shape, :, 3] = rng.uniform(*_FACET_DEPTH, FACETS)
     cap = 1 - planes[:, :, 3].astype(np.float64)
     volume = 4 / 3 * np.pi - (np.pi * cap**2 * (3 - cap) / 3).sum(axis=1)
-    return planes, volume
+    # A flat disc takes the place of each cap: π (2 h - h²) for 2 π h.
+    area = 4 * np.pi - (np.pi * cap**2).sum(axis=1)
+    return FacetLibrary(planes, volume, np.cbrt(np.pi) * (6 * volume) ** (2 / 3) / area)
 
 
 def _spread_normals(rng: np.random.Generator) -> np.ndarray:

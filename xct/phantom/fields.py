@@ -51,12 +51,21 @@ def standardized(field: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return result
 
 
+def plane_of(
+    field: np.ndarray, inside: np.ndarray, origin_px: tuple[float, float] = (0.0, 0.0)
+) -> tuple[float, float, float]:
+    """Fit a plane to a field over a mask: value at an origin, slope per pixel along y and x."""
+    y, x = (place - start for place, start in zip(np.nonzero(inside), origin_px, strict=True))
+    design = np.column_stack([np.ones(len(y)), y, x])
+    fit, *_ = np.linalg.lstsq(design, field[inside].astype(np.float64))
+    return float(fit[0]), float(fit[1]), float(fit[2])
+
+
 def detrended(field: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Take the best plane over a mask off a field."""
-    y, x = np.indices(field.shape, dtype=np.float32)
-    design = np.column_stack([np.ones(inside.sum(), np.float32), y[inside], x[inside]])
-    plane = np.linalg.lstsq(design.astype(np.float64), field[inside].astype(np.float64))[0]
-    flat: np.ndarray = (field - (plane[0] + plane[1] * y + plane[2] * x)).astype(np.float32)
+    height, slope_y, slope_x = plane_of(field, inside)
+    y, x = np.ogrid[: field.shape[0], : field.shape[1]]
+    flat: np.ndarray = (field - (height + slope_y * y + slope_x * x)).astype(np.float32)
     return flat
 
 

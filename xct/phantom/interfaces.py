@@ -18,7 +18,7 @@ _ANODE_LENGTH_UM = 40.0
 _PATCH_LENGTH_UM = 120.0
 _MOST_SQ = 0.3  # of the layer's mean thickness: a thin layer cannot be rougher
 _EDGE = 0.3  # steepness of a patch's edge, in sd of the field that it is cut from
-_MEAN_DEAD, _SD_DEAD = 0.4, 0.12
+MEAN_DEAD, _SD_DEAD = 0.4, 0.12
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def draw_interfaces(layout: Layout, state: State, seed: int) -> Interfaces:
     dead = np.zeros_like(eaten)
     if state.correlation is not None:
         mixed = correlated(state.correlation, eaten, other, inside)
-        dead = np.clip(_MEAN_DEAD + _SD_DEAD * mixed, 0, 1)
+        dead = np.clip(MEAN_DEAD + _SD_DEAD * mixed, 0, 1)
     top = steel + np.where(lithium > 0, lithium, void)
     faces = np.stack([steel, steel + void, top, front, collector, pin]).astype(np.float32)
     faces[1] = np.minimum(faces[1], faces[2])

@@ -11,9 +11,13 @@ import numpy as np
 from numba import njit
 
 from xct.phantom.layout import Layout
+from xct.phantom.raster import ELECTROLYTE, MATRIX
+from xct.phantom.substances import POROSITY
 from xct.threads import over_ranges
 
 _LAYER_UM = 20.0
+_GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.01, (1.0, 3.0), 14.0
+_MATRIX_PORE_UM = (2.0, 5.0)
 _EMPTY = 0.35  # of the places for grains, so that their sizes differ
 
 
@@ -82,6 +86,19 @@ class Pores:
 
             over_ranges(move, count, least=1000)
         return pores
+
+
+def draw_pores(layout: Layout, ncm_fraction: float) -> tuple[Pores, Pores]:
+    """Plan the pores between the electrolyte's grains, and those in the composite."""
+    # Room for rough and tilted faces: a pore opens only in its own layer.
+    room = 0.1 * layout.bore_radius_um + 20
+    steel, _, front, collector, _ = layout.heights_um
+    # Pores lie in what is not active material, and may overlap.
+    fraction = -float(np.log(1 - min(POROSITY / (1 - ncm_fraction), 0.5)))
+    return (
+        Pores(steel - room, front + room, _GRAIN_PORES, _GRAIN_PORE_UM, ELECTROLYTE, _GRAIN_UM),
+        Pores(front - room, collector + room, fraction, _MATRIX_PORE_UM, MATRIX, None),
+    )
 
 
 @njit(cache=True, nogil=True)

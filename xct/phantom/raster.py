@@ -89,8 +89,9 @@ def raster(
 
     Returns
     -------
-    labels, particles, mu, delta : ndarray, shape (z, y, x)
-        uint8, uint32, float32 and float32.
+    labels, numbers, mu, delta : ndarray, shape (z, y, x)
+        uint8, uint32, float32 and float32. A number is that of the particle where the label is
+        active material, and of the chip or crack where it is low grey; else 0.
     """
     first, stop = rows
     shape = (stop - first, *frame.faces.shape[1:])
@@ -331,7 +332,7 @@ def _paint_body(
                 # Only the electrolyte has cracks and chips.
                 soft = under == ELECTROLYTE or under == VOID
                 if kind >= GAP:
-                    soft = soft or under == MATRIX or under == CHIP
+                    soft = soft or under == MATRIX or under >= SUBSTANCES
                 if soft and not (kind == PARTICLE and _is_cut(u, v, w, planes)):
                     hollow = kind == PARTICLE and _is_open(u, v, w, cavity, slits)
                     points[k, j, i] = VOID if hollow else code
@@ -374,7 +375,7 @@ def _average(
     z0: float,
     voxel: float,
     labels: np.ndarray,
-    particles: np.ndarray,
+    numbers: np.ndarray,
     mu: np.ndarray,
     delta: np.ndarray,
 ) -> None:
@@ -390,7 +391,7 @@ def _average(
                     code = points[k * POINTS, j * POINTS, i * POINTS]
                     factor = packed if code == ELECTROLYTE else 1.0
                     labels[k, j, i] = palette_label[code]
-                    particles[k, j, i] = 0
+                    numbers[k, j, i] = 0
                     mu[k, j, i] = palette_mu[code] * factor
                     delta[k, j, i] = palette_delta[code] * factor
                     continue
@@ -411,21 +412,24 @@ def _average(
                             often[last] += 1
                 share[:] = 0
                 total_mu = total_delta = 0.0
-                most, number = 0, 0
+                label = 0
                 for s in range(kinds):
                     code, n = seen[s], often[s]
                     factor = packed if code == ELECTROLYTE else 1.0
                     total_mu += n * palette_mu[code] * factor
                     total_delta += n * palette_delta[code] * factor
                     share[palette_label[code]] += n
-                    if palette_number[code] and n > most:
-                        most, number = n, palette_number[code]
-                label = 0
                 for m in range(1, 8):
                     if share[m] > share[label]:
                         label = m
+                most, number = 0, 0
+                for s in range(kinds):
+                    code = seen[s]
+                    mine = palette_number[code] > 0 and palette_label[code] == label
+                    if mine and often[s] > most:
+                        most, number = often[s], palette_number[code]
                 labels[k, j, i] = label
-                particles[k, j, i] = number if label == 3 else 0
+                numbers[k, j, i] = number
                 mu[k, j, i] = total_mu / POINTS**3
                 delta[k, j, i] = total_delta / POINTS**3
 
@@ -446,7 +450,7 @@ def _fill_plain(
     z0: float,
     voxel: float,
     labels: np.ndarray,
-    particles: np.ndarray,
+    numbers: np.ndarray,
     mu: np.ndarray,
     delta: np.ndarray,
 ) -> None:
@@ -454,7 +458,7 @@ def _fill_plain(
     for k in range(labels.shape[0]):
         factor = _relative_density(density, z0 + k * voxel) if code == ELECTROLYTE else 1.0
         labels[k] = base_label[code]
-        particles[k] = 0
+        numbers[k] = 0
         mu[k] = base_mu[code] * factor
         delta[k] = base_delta[code] * factor
 
@@ -490,7 +494,7 @@ def _fill(
     first_row: int,
     voxel: float,
     labels: np.ndarray,
-    particles: np.ndarray,
+    numbers: np.ndarray,
     mu: np.ndarray,
     delta: np.ndarray,
     first: int,
@@ -531,7 +535,7 @@ def _fill(
         wide = 0.75 * TILE * voxel
         walled = abs(radius - bore) < wide or abs(radius - tube) < wide
         out_labels = labels[k0:k1, j0:j1, i0:i1]
-        out_particles = particles[k0:k1, j0:j1, i0:i1]
+        out_numbers = numbers[k0:k1, j0:j1, i0:i1]
         out_mu = mu[k0:k1, j0:j1, i0:i1]
         out_delta = delta[k0:k1, j0:j1, i0:i1]
         z0 = low_z + 0.5 * step
@@ -550,7 +554,7 @@ def _fill(
             if empty or not (code == ELECTROLYTE or code == MATRIX or code == VOID):
                 _fill_plain(
                     code, base_mu, base_delta, base_label, density, (first_row + k0) * voxel,
-                    voxel, out_labels, out_particles, out_mu, out_delta,
+                    voxel, out_labels, out_numbers, out_mu, out_delta,
                 )  # fmt: skip
                 continue
             points = buffer[: (k1 - k0) * POINTS, : (j1 - j0) * POINTS, : (i1 - i0) * POINTS]
@@ -563,20 +567,21 @@ def _fill(
             _paint_pore(points, touched, pores[pore_members[m]], z0, y0, x0, step)
         for m in range(start[tile], start[tile + 1]):
             body = members[m]
-            code = VOID
             planes = facets[max(facet_set[body], 0)]
-            if kind[body] == PARTICLE:
-                code = SUBSTANCES + m - start[tile]
-                palette_mu[code] = body_mu[body]
-                palette_delta[code] = body_delta[body]
-                palette_number[code] = number[body]
-            elif kind[body] == LITHIUM_CHIP:
-                code = CHIP
+            code = SUBSTANCES + m - start[tile]
+            substance = CHIP if kind[body] == LITHIUM_CHIP else VOID
+            particle = kind[body] == PARTICLE
+            palette_label[code] = base_label[substance] if not particle else 3
+            palette_mu[code] = body_mu[body] if particle else base_mu[substance]
+            palette_delta[code] = body_delta[body] if particle else base_delta[substance]
+            palette_number[code] = number[body]
+            if kind[body] == GAP:
+                code = VOID
             _paint_body(
                 points, touched, code, center[body], reach[body], to_unit[body], kind[body],
                 planes, cavity[body], slits[body], z0, y0, x0, step,
             )  # fmt: skip
         _average(
             points, touched, palette_mu, palette_delta, palette_label, palette_number, density,
-            (first_row + k0) * voxel, voxel, out_labels, out_particles, out_mu, out_delta,
+            (first_row + k0) * voxel, voxel, out_labels, out_numbers, out_mu, out_delta,
         )  # fmt: skip
