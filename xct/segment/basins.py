@@ -88,6 +88,11 @@ class Basins:
         self._last = tree[-1].copy()
         return tree
 
+    @property
+    def count(self) -> int:
+        """Provisional numbers so far."""
+        return self._joiner.count
+
     def _join(self, tree: np.ndarray, offset: int, down: np.ndarray) -> None:
         if self._last is not None:
             self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
@@ -177,7 +182,8 @@ def _reduced(
     low, high, saddle = low[differ], high[differ], saddle[differ]
     order = np.lexsort((saddle, high, low))
     low, high, saddle = low[order], high[order], saddle[order]
-    last = np.append((low[1:] != low[:-1]) | (high[1:] != high[:-1]), [True] * bool(low.size))
+    differ = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    last = np.append(differ, np.ones(min(low.size, 1), bool))
     return low[last], high[last], saddle[last].astype(np.uint16)
 
 
@@ -185,7 +191,7 @@ def _highest(packed: np.ndarray) -> np.ndarray:
     """Keep, of packed pairs with a saddle, the highest of each pair."""
     packed = np.sort(packed)
     pair = packed >> np.uint64(16)
-    last = np.append(pair[1:] != pair[:-1], [True] * bool(pair.size))
+    last = np.append(pair[1:] != pair[:-1], np.ones(min(pair.size, 1), bool))
     return np.asarray(packed[last])
 
 

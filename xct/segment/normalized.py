@@ -11,6 +11,7 @@ from xct.geometry import CellGeometry
 from xct.threads import over_ranges
 from xct.voxels import Voxels
 
+_LEAST_NOISE = 1e-3  # 1/cm
 _STEP = 2.0  # entries of the table of the reference per voxel of radius
 
 
@@ -56,10 +57,12 @@ class Ratios:
 
     def _absolute_noise(self, z_index: float) -> float:
         noise = self.reference.noise_per_cm
-        value = noise(z_index * self.cell.voxel_size_um[0]) if callable(noise) else noise
-        if np.ndim(value):
-            value = np.asarray(value)[min(round(z_index), np.size(value) - 1)]
-        return max(float(value), 1e-3)
+        if np.ndim(noise) == 0:
+            return max(float(noise), _LEAST_NOISE)
+        value = float(noise[min(round(z_index), np.size(noise) - 1)])
+        if not np.isfinite(value):
+            value = float(np.nanmedian(noise)) if np.isfinite(noise).any() else _LEAST_NOISE
+        return max(value, _LEAST_NOISE)
 
     def axes(self, first: int, stop: int) -> np.ndarray:
         """Give y and x of the bore's axis in slices, in µm, shape (z, 2)."""
@@ -73,7 +76,8 @@ class Ratios:
         axes = self.axes(first, stop)
         size = np.array(self.cell.voxel_size_um, float)
         scale = _STEP / min(size[1:])
-        over_ranges(lambda a, b: _divide(values, table, axes, size, scale, a, b), len(values))
+        air = np.float32(getattr(self.reference, "air", 0.0))
+        over_ranges(lambda a, b: _divide(values, table, axes, size, scale, air, a, b), len(values))
         return values
 
 
@@ -84,6 +88,7 @@ def _divide(
     axes: np.ndarray,
     size: np.ndarray,
     scale: float,
+    air: np.float32,
     first: int,
     stop: int,
 ) -> None:
@@ -98,5 +103,5 @@ def _divide(
                 at = int(np.sqrt(off_y * off_y + off_x * off_x) * scale + 0.5)
                 value = values[z, y, x]
                 if not np.isfinite(value):
-                    value = np.float32(0)
-                values[z, y, x] = value * factors[min(at, last)]
+                    value = air
+                values[z, y, x] = (value - air) * factors[min(at, last)]

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from tests.segment.spheres import Flat, cell_of_spheres
+from xct.segment.instances import particles
+from xct.segment.voxel_labels import materials
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return cell_of_spheres(drifted=3, noise=0.5)
+
+
+@pytest.fixture(scope="module")
+def labels(drawn):
+    mu, cell, surfaces, *_ = drawn
+    return materials(mu, cell, Flat(), surfaces)
+
+
+@pytest.fixture(scope="module")
+def found(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    return particles(mu, labels, cell, surfaces, Flat())
+
+
+def pairs(drawn, found):
+    """True sphere and row of the table for each true particle over five voxels."""
+    truth, spheres = drawn[4], drawn[5]
+    numbers, table = found
+    for sphere in np.flatnonzero(spheres[:, 3] > 2.5) + 1:
+        inside = numbers[truth == sphere]
+        number = np.bincount(inside[inside > 0]).argmax() if inside.any() else 0
+        yield spheres[sphere - 1], table[table["particle"] == number]
+
+
+def test_every_sphere_is_one_particle_of_its_size(drawn, found):
+    rows = list(pairs(drawn, found))
+    assert len(rows) > 20
+    assert all(len(row) == 1 for _, row in rows)
+    assert len({int(row["particle"].iloc[0]) for _, row in rows}) == len(rows)
+    ratio = [row["equivalent_diameter_um"].iloc[0] / (4 * sphere[3]) for sphere, row in rows]
+    assert np.median(ratio) == pytest.approx(1, abs=0.02)
+
+
+def test_place_and_roundness_of_spheres(drawn, found):
+    for sphere, row in pairs(drawn, found):
+        place = row[["z_um", "y_um", "x_um"]].to_numpy()[0] / 2
+        np.testing.assert_allclose(place, sphere[:3], atol=0.3)
+        assert row["sphericity"].iloc[0] > 0.9
+
+
+def test_particles_in_the_electrolyte_have_drifted_and_no_others(drawn, found):
+    spheres, table = drawn[5], found[1]
+    drifted = table[table["drifted"]].sort_values("z_um")
+    truth = spheres[spheres[:, 0] < 40]
+    assert len(drifted) == len(truth) == 3
+    np.testing.assert_allclose(drifted["z_um"], np.sort(truth[:, 0]) * 2, atol=1)
+    np.testing.assert_allclose(
+        drifted["distance_to_front_um"], (43.5 - np.sort(truth[:, 0])) * 2, atol=1
+    )
+
+
+def test_core_grey_value_is_that_of_the_material(found):
+    cores = found[1][found[1]["core_voxels"] > 10]["core_grey"]
+    assert len(cores) > 5
+    assert np.median(cores) == pytest.approx(20_000 + 2_100 * 48 / 5, rel=0.01)
+
+
+@pytest.mark.parametrize("rows", [1, 13, 64])
+def test_where_the_volume_is_cut_changes_neither_numbers_nor_table(drawn, labels, found, rows):
+    mu, cell, surfaces, *_ = drawn
+    numbers, table = particles(mu, labels, cell, surfaces, Flat(), rows=rows)
+    np.testing.assert_array_equal(numbers, found[0])
+    assert table.equals(found[1])
+
+
+def test_a_cell_without_active_material_has_an_empty_table(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    numbers, table = particles(mu, np.where(labels == 3, 2, labels), cell, surfaces, Flat())
+    assert not numbers.any()
+    assert len(table) == 0
+    assert {"particle", "core_grey", "drifted"} <= set(table.columns)

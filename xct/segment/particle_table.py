@@ -1,0 +1,178 @@
+"""The table of particles. In: sums over voxels; out: a row for each particle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xct.geometry import CellGeometry
+from xct.segment import particle_sums as of
+from xct.segment.columns import Columns
+from xct.segment.crofton import crofton_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sums over the voxels of each particle, and what grey values mean.
+
+    Attributes
+    ----------
+    sums : ndarray of int64, shape (1 + particle, field)
+        Of `particle_sums`.
+    crossings : ndarray of int32, shape (1 + particle, 13, kind)
+        Where lines leave a particle.
+    attached : ndarray of bool, shape (1 + particle,)
+        Part of the cathode's main body.
+    zero, reference_value : float
+        Grey values of air and of electrolyte.
+    """
+
+    sums: np.ndarray
+    crossings: np.ndarray
+    attached: np.ndarray
+    zero: float
+    reference_value: float
+
+
+def particle_table(
+    measured: Measured, cell: CellGeometry, columns: Columns, blur_px: float, noise: float
+) -> pd.DataFrame:
+    """Give the table of particles.
+
+    Parameters
+    ----------
+    measured : Measured
+        Sums over voxels.
+    cell : CellGeometry
+        Voxel size and axis.
+    columns : Columns
+        Where the front is.
+    blur_px : float
+        Full width at half maximum of the point spread, in voxels.
+    noise : float
+        Standard deviation of a voxel, as a multiple of the electrolyte.
+
+    Returns
+    -------
+    DataFrame
+        particle, z_um, y_um, x_um, volume_um3, equivalent_diameter_um, sphericity, mean_grey,
+        core_grey (NaN where no voxel is deeper than the point spread), distance_to_front_um
+        (positive towards the anode), drifted, touches_border; beyond the contract core_grey_sd,
+        core_voxels, core_share (of the particle in what its core shows: the recovery),
+        surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (shares of
+        the surface), cavity_fraction, attached, radius_um.
+    """
+    import pandas as pd
+
+    sums = measured.sums[1:]
+    count = sums[:, of.COUNT].astype(float)
+    size = np.array(cell.voxel_size_um)
+    z, y, x = ((sums[:, k] / count) * s for k, s in zip((of.Z, of.Y, of.X), size, strict=True))
+    volume = count * size.prod()
+    diameter = np.cbrt(6 * volume / np.pi)
+    surface, contact = _surfaces(measured, size)
+    distance = _distance_um(columns, cell, z, y, x)
+    attached = measured.attached[1:]
+    typical = float(np.median(diameter)) if diameter.size else 0.0
+    off_y, off_x = _off_axis(cell, z, y, x)
+    core, core_sd, share = _core(sums, noise, blur_px)
+    grey = measured.reference_value - measured.zero
+    with np.errstate(invalid="ignore", divide="ignore"):
+        roundness = np.cbrt(36 * np.pi * volume**2) / surface
+        return pd.DataFrame(
+            {
+                "particle": np.arange(1, len(sums) + 1),
+                "z_um": z,
+                "y_um": y,
+                "x_um": x,
+                "volume_um3": volume,
+                "equivalent_diameter_um": diameter,
+                "sphericity": np.minimum(roundness, 1),
+                "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
+                "core_grey": measured.zero + grey * core,
+                "distance_to_front_um": distance,
+                "drifted": ~attached & (distance >= typical),
+                "touches_border": sums[:, of.BORDER] > 0,
+                "core_grey_sd": grey * core_sd,
+                "core_voxels": sums[:, of.CORE],
+                "core_share": share,
+                "surface_um2": surface,
+                "elongation": _elongation(sums, size),
+                "contact_electrolyte": contact[:, of.ELECTROLYTE],
+                "contact_particles": contact[:, of.PARTICLE],
+                "contact_pores": contact[:, of.DARK],
+                "cavity_fraction": _cavities(sums),
+                "attached": attached,
+                "radius_um": np.hypot(off_y, off_x),
+            }
+        )
+
+
+def _surfaces(measured: Measured, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Surface of each particle in µm², and the share of it towards each kind of neighbor."""
+    area = np.einsum("pdk,d->pk", measured.crossings[1:].astype(float), crofton_weights(size))
+    total = area.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return total, area / total[:, None]
+
+
+def _distance_um(
+    columns: Columns, cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    step, *pixel = cell.voxel_size_um
+    v = np.clip(np.rint(y / pixel[0]).astype(int), 0, cell.shape[1] - 1)
+    u = np.clip(np.rint(x / pixel[1]).astype(int), 0, cell.shape[2] - 1)
+    front = columns.front[v, u]
+    return np.asarray(np.where(np.isfinite(front), front * step - columns.sign * z, np.nan))
+
+
+def _off_axis(
+    cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    off = z - (cell.shape[0] - 1) / 2 * cell.voxel_size_um[0]
+    return (
+        y - cell.axis_y_um - cell.axis_slope_y * off,
+        x - cell.axis_x_um - cell.axis_slope_x * off,
+    )
+
+
+def _core(
+    sums: np.ndarray, noise: float, blur_px: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Grey value of the core as a multiple of the electrolyte, its sd, and the recovery."""
+    count = sums[:, of.CORE].astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = of.GREY_STEP * sums[:, of.CORE_GREY] / count
+        square = 1e4 * of.GREY_STEP**2 * sums[:, of.CORE_GREY_2] / count
+        share = of.SHARE_STEP * sums[:, of.CORE_SHARE] / count
+        spread = np.sqrt(np.maximum(square - mean**2, noise**2))
+        # Neighbors share their noise over about the point spread.
+        independent = np.maximum(count / max(blur_px**2, 1.0), 1.0)
+        sd = spread / np.sqrt(independent)
+    return mean, np.where(count > 0, sd, np.nan), share
+
+
+def _elongation(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Longest over shortest axis of the ellipsoid with the same second moments."""
+    count = sums[:, of.COUNT].astype(float)
+    mean = np.stack([sums[:, k] / count for k in (of.Z, of.Y, of.X)], axis=1)
+    second = np.empty((len(sums), 3, 3))
+    for i, j, k in (
+        (0, 0, of.ZZ), (1, 1, of.YY), (2, 2, of.XX), (0, 1, of.ZY), (0, 2, of.ZX), (1, 2, of.YX)
+    ):  # fmt: skip
+        moment = (sums[:, k] / count - mean[:, i] * mean[:, j]) * size[i] * size[j]
+        second[:, i, j] = second[:, j, i] = moment
+    second += np.diag(size**2 / 12)
+    axes = np.linalg.eigvalsh(second)
+    return np.asarray(np.sqrt(axes[:, 2] / axes[:, 0]))
+
+
+def _cavities(sums: np.ndarray) -> np.ndarray:
+    """Share of a particle's own volume that is dark and enclosed."""
+    dark = sums[:, of.CAVITY_DARK] / 1000
+    return np.asarray(dark / (sums[:, of.COUNT] + sums[:, of.CAVITY]))
