@@ -97,6 +97,35 @@ def score(result: Path, truth: Path, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--energy-kev", default=25.0, show_default=True, help="Photon energy.")
+@click.option("--exposure-ms", default=25.0, show_default=True, help="Of one projection.")
+@click.option("--angles", default=2400, show_default=True, help="Projections over 180°.")
+@click.option("--bore-um", default=3000.0, show_default=True, help="Diameter of the cell.")
+@click.option("--pixel-um", default=1.3, show_default=True, help="Width of a binned pixel.")
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="TEXT",
+    help="NAME=MATERIAL:SHARE,…@THICKNESS_UM instead of the tomo-cell's layers.",
+)
+@click.option("--quanta-per-ms", default=1920.0, show_default=True, help="In a binned pixel.")
+@click.option("--torlon-mm", default=0.0, show_default=True, help="Housing in the beam.")
+@click.option("--glare", default=0.003, show_default=True, help="Fraction of veiling glare.")
+def plan(layers: tuple[str, ...], **wanted: Any) -> None:
+    """Tell what a scan of a cell will show, before the beamtime.
+
+    Transmission of each plane, noise, contrast of each pair of materials and of delithiation,
+    sampling, and a verdict in words.
+    """
+    from xct.planner import layer_from_text, plan_beamtime
+
+    with _mistakes_explained():
+        cell = {"layers": [layer_from_text(text) for text in layers]} if layers else {}
+        click.echo(str(plan_beamtime(**cell, **wanted)))
+
+
+@click.command()
 @click.option("--size", type=click.Choice(["small", "medium"]), default="small", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def demo(size: str, out: Path) -> None:
@@ -109,4 +138,4 @@ def demo(size: str, out: Path) -> None:
     click.echo(run_demo(out, size))
 
 
-COMMANDS = (phantom, score, demo)
+COMMANDS = (phantom, score, plan, demo)
