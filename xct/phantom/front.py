@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 FWHM_UM = 13.0
 _SD_OF_FWHM = 0.42466  # of a Gaussian
 _TRUNCATE = 4.0
+_SLAB_VOXELS, _KEPT_VOXELS = 2**24, 2**26
 _EVERY = 4  # voxel, along y and x, takes part in the median
 
 
@@ -72,7 +73,7 @@ def cathode_fronts(
     _, half = _span(middle, middle, inside, rows, 1)
     front = _first(smooth.slices(first, half), middle, plateau / 2, 1)
     start, _ = _span(middle, middle, inside, rows, 1)
-    back = _first(_reversed(smooth, start, stop), middle, plateau / 2, -1)
+    back = _first(smooth.slices(stop - 1, start - 1), middle, plateau / 2, -1)
     for face in (front, back):
         face[~inside] = np.nan
     return Fronts(
@@ -95,50 +96,55 @@ class _Smooth:
     inside: np.ndarray
     sigma: float
     rows: int
+    kept: dict[int, np.ndarray] = field(default_factory=dict)
 
     def slices(self, first: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield slices in order, with their numbers."""
+        """Yield slices from first to stop, upwards or downwards, with their numbers."""
+        step = 1 if stop > first else -1
         reach = int(_TRUNCATE * self.sigma + 0.5)
         taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / self.sigma) ** 2)
         taps = (taps / taps.sum()).astype(np.float32)
         window: deque[np.ndarray] = deque(maxlen=2 * reach + 1)
-        flat = self._flat(first - reach, stop + reach)
+        flat = self._flat(range(first - step * reach, stop + step * reach, step))
         for _ in range(2 * reach):
             window.append(next(flat))
-        for z in range(first, stop):
+        for z in range(first, stop, step):
             window.append(next(flat))
             total = np.zeros_like(window[0])
             for tap, plane in zip(taps, window, strict=True):
                 total += tap * plane
             yield z, total
 
-    def _flat(self, first: int, stop: int) -> Iterator[np.ndarray]:
+    def _flat(self, order: range) -> Iterator[np.ndarray]:
         """Yield slices averaged along y and x; beyond the volume there is nothing."""
-        kept = self._mean(self.inside.astype(np.float32))
-        weight = np.where(self.inside, 1 / np.maximum(kept, 1e-6), 0).astype(np.float32)
-        step = max(1, 2**24 // self.inside.size)
-        for z0 in range(first, stop, step):
-            z1 = min(z0 + step, stop)
-            low, high = max(z0, 0), min(z1, self.rows)
-            planes = self.share(low, high) if high > low else None
-            for z in range(z0, z1):
-                if planes is None or not low <= z < high:
-                    yield np.zeros(self.inside.shape, np.float32)
-                else:
-                    yield weight * self._mean(planes[z - low] * self.inside)
+        nothing = np.zeros(self.inside.shape, np.float32)
+        height = max(1, _SLAB_VOXELS // nothing.size)
+        for start in range(0, len(order), height):
+            part = order[start : start + height]
+            there = [z for z in part if 0 <= z < self.rows]
+            planes = self._planes(there)
+            for z in part:
+                yield planes.get(z, nothing)
 
-    def _mean(self, plane: np.ndarray) -> np.ndarray:
-        mean: np.ndarray = gaussian_filter(plane, self.sigma, mode="constant", truncate=_TRUNCATE)
-        return mean
+    def _planes(self, wanted: list[int]) -> dict[int, np.ndarray]:
+        """Average some slices; a small cathode is kept for the next way through it."""
+        missing = [z for z in wanted if z not in self.kept]
+        made = {z: self.kept[z] for z in wanted if z in self.kept}
+        if missing:
+            low = min(missing)
+            share = self.share(low, max(missing) + 1)
+            weight = _mean(self.inside.astype(np.float32), self.sigma)
+            weight = np.where(self.inside, 1 / np.maximum(weight, 1e-6), 0).astype(np.float32)
+            for z in missing:
+                made[z] = weight * _mean(share[z - low] * self.inside, self.sigma)
+        if (len(self.kept) + len(missing)) * self.inside.size <= _KEPT_VOXELS:
+            self.kept.update(made)
+        return made
 
 
-def _reversed(smooth: _Smooth, first: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
-    turned = _Smooth(
-        lambda a, b: smooth.share(smooth.rows - b, smooth.rows - a)[::-1],
-        smooth.inside, smooth.sigma, smooth.rows,
-    )  # fmt: skip
-    for z, values in turned.slices(smooth.rows - stop, smooth.rows - first):
-        yield smooth.rows - 1 - z, values
+def _mean(plane: np.ndarray, sigma: float) -> np.ndarray:
+    mean: np.ndarray = gaussian_filter(plane, sigma, mode="constant", truncate=_TRUNCATE)
+    return mean
 
 
 def _first(
