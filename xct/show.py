@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from xct.plan import Plan
 from xct.recipe import load_stages
 from xct.resources import show_bytes, show_seconds
 from xct.result import Result
+from xct.scan import Scan
 from xct.stages import QUANTITIES, Stage
 
 
@@ -75,19 +77,12 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 
 def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
     """Say what a run will read, do and need; `state` is said of the output folder."""
-    scan, need = plan.scan, plan.resources
-    angles = scan.projections.shape[0]
-    theta = scan.theta_deg
-    lines = [scan.describe().split("\n  note:")[0]]
-    if theta is not None:
-        steps = np.abs(np.diff(theta))
-        lines.append(f"  angles: {angles}, median step {np.median(steps):.4g}°")
-    if scan.projection_dose is not None:
-        spread = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
-        lines.append(f"  counts are scaled to one dose; that of projections varies by {spread:.1%}")
+    need = plan.resources
+    lines = _scan_lines(plan.source) if isinstance(plan.source, Scan) else _volume_lines(plan)
     lines.append(f"steps: {' → '.join(step.name for step in plan.steps)}")
-    if "find_center" in [step.name for step in plan.steps] and scan.center_px is not None:
-        lines.append(f"find_center is skipped: scan.center_px = {scan.center_px:g}")
+    center = plan.config.scan.center_px
+    if "find_center" in [step.name for step in plan.steps] and center is not None:
+        lines.append(f"find_center is skipped: scan.center_px = {center:g}")
     lines.append(
         f"needs: {show_bytes(need.memory_bytes)} memory, {show_bytes(need.disk_bytes)} disk"
         + (f" ({show_bytes(need.temporary_bytes)} of it temporary)" if need.temporary_bytes else "")
@@ -97,24 +92,50 @@ def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
     return "\n".join([*lines, f"{state} {plan.output}"])
 
 
+def _scan_lines(scan: Scan) -> list[str]:
+    angles, theta = scan.projections.shape[0], scan.theta_deg
+    lines = [scan.describe().split("\n  note:")[0]]
+    if theta is not None:
+        steps = np.abs(np.diff(theta))
+        lines.append(f"  angles: {angles}, median step {np.median(steps):.4g}°")
+    if scan.projection_dose is not None:
+        spread = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
+        lines.append(f"  counts are scaled to one dose; that of projections varies by {spread:.1%}")
+    return lines
+
+
+def _volume_lines(plan: Plan) -> list[str]:
+    sizes, edges = plan.volume_shape, plan.voxel_size_um
+    shape = " × ".join(str(length) for length in sizes)
+    size = " × ".join(f"{edge:g}" for edge in edges)
+    return [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
+
+
 def result_text(result: Result) -> str:
     """Show the measured numbers of a result, and time and memory of each step."""
     lines = [f"\n{result.path}"]
     for name, entry in result.summary.items():
         if isinstance(entry, dict) and "value" in entry:
-            lines.append(f"  {name:<28}{_entry(entry)}")
-    lines.append(f"  {'step':<28}{'seconds':>10}{'peak MiB':>10}")
+            lines.append(f"  {name:<32}{_entry(entry)}")
+    lines.append(f"  {'step':<32}{'seconds':>10}{'peak MiB':>10}")
     for name, row in result.account["time_and_memory"].items():
-        lines.append(f"  {name:<28}{row['seconds']:>10.2f}{row['peak_memory_mib']:>10.0f}")
+        lines.append(f"  {name:<32}{row['seconds']:>10.2f}{row['peak_memory_mib']:>10.0f}")
     lines += [f"  warning: {w['step']}: {w['message']}" for w in result.warnings]
     return "\n".join(lines)
 
 
+def _with_sd(value: float, sd: float) -> str:
+    """Write a number with as many digits as its standard deviation warrants."""
+    digits = 2 if not sd > 0 else max(0, min(8, 1 - floor(log10(sd))))
+    return f"{value:.{digits}f} ± {sd:.{digits}f}"
+
+
 def _entry(entry: Mapping[str, Any]) -> str:
-    value = f"{entry['value']:.6g}"
+    value = entry["value"] if isinstance(entry["value"], str) else f"{entry['value']:.6g}"
     if "sd" in entry:
-        value = f"{entry['value']:.2f} ± {entry['sd']:.2f}"
-    text = f"{value} {entry.get('unit', '')}"
+        value = _with_sd(entry["value"], entry["sd"])
+    unit = entry.get("unit", "1")
+    text = str(value) if unit == "1" else f"{value} {unit}"
     if "confidence" in entry:
         text += f", confidence {entry['confidence']:.2f}"
     return text
