@@ -126,7 +126,7 @@ class _Cathode:
         if self.mixture is None:
             return None
         sd = np.hypot(self.mixture.dark_sd, _COMPOSITION_SD * self.mixture.dark)
-        return self.mixture.dark, float(sd)
+        return float(self.mixture.dark), float(sd)
 
 
 def _no_electrolyte(cell: CellGeometry) -> str:

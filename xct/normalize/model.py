@@ -116,7 +116,7 @@ def _robust_sd(peak: np.ndarray, sd: np.ndarray, t: np.ndarray, q: np.ndarray) -
     free = peak.size - len(terms)
     left = (peak - answer @ terms) / safe
     scale = 1.4826 * float(np.median(np.abs(left))) * np.sqrt(peak.size / free)
-    return safe * max(1.0, scale)
+    return np.asarray(safe * max(1.0, scale))
 
 
 def _solve(

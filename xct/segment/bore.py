@@ -143,7 +143,7 @@ def fit_bore(
         If no sharp edge is found there.
     """
     edges, heights = [], []
-    for first, stop in _groups(*rows):
+    for first, stop in slice_groups(*rows):
         image = np.asarray(volume[first:stop], np.float32)
         mean = image.mean(axis=0, dtype=np.float64)
         edge = _fit_one(mean, coarse, disc)
@@ -155,7 +155,8 @@ def fit_bore(
     return _axis(edges, np.array(heights), coarse), edges
 
 
-def _groups(first: int, stop: int) -> list[tuple[int, int]]:
+def slice_groups(first: int, stop: int) -> list[tuple[int, int]]:
+    """List groups of slices, evenly over a range, that are averaged for one fit each."""
     count = max(1, min(_GROUPS, (stop - first) // _GROUP))
     starts = np.linspace(first, max(first, stop - _GROUP), count).astype(int)
     return [(int(s), int(min(s + _GROUP, stop))) for s in starts]
@@ -230,63 +231,3 @@ def _line(off: np.ndarray, center: np.ndarray, sd: np.ndarray) -> tuple[float, f
     if abs(slope) < 2 * slope_sd:  # no tilt that could be told from none
         return float(np.average(center, weights=weight**2)), 0.0
     return float(start), float(slope)
-
-
-def find_tube(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> float | None:
-    """Find the tube's outer radius from the mean of many slices; None where it is out of view."""
-    profile, radii = _radial_profile(volume, coarse, bore, rows)
-    voxel = max(coarse.voxel_size_um[1:])
-    outside = radii > bore.radius_um + 4 * bore.blur_um + voxel
-    values, r = profile[outside], radii[outside]
-    good = np.isfinite(values)
-    values, r = values[good], r[good]
-    if values.size < 12:
-        return None
-    return _step_down(values, r, bore.blur_um)
-
-
-def _radial_profile(
-    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    voxel = min(coarse.voxel_size_um[1:])
-    usable = usable_pixels(coarse)
-    middle = (coarse.shape[0] - 1) / 2
-    total = count = np.zeros(0)
-    for first, stop in _groups(*rows):
-        mean = np.asarray(volume[first:stop], np.float32).mean(axis=0, dtype=np.float64)
-        off = ((first + stop - 1) / 2 - middle) * coarse.voxel_size_um[0]
-        y = np.arange(mean.shape[0])[:, None] * coarse.voxel_size_um[1]
-        x = np.arange(mean.shape[1])[None, :] * coarse.voxel_size_um[2]
-        r = np.hypot(y - bore.y_um - bore.slope_y * off, x - bore.x_um - bore.slope_x * off)
-        known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
-        number = (r[known] / voxel).astype(int)
-        length = max(total.size, int(number.max()) + 1)
-        total = np.pad(total, (0, length - total.size)) + np.bincount(number, mean[known], length)
-        count = np.pad(count, (0, length - count.size)) + np.bincount(number, minlength=length)
-    with np.errstate(invalid="ignore"):
-        profile = np.where(count > 8, total / count, np.nan)
-    return profile, (np.arange(profile.size) + 0.5) * voxel
-
-
-def _step_down(values: np.ndarray, r: np.ndarray, blur_um: float) -> float | None:
-    """Radius of the one step in a profile, if it stands out from the profile's noise."""
-    noise = 1.05 * float(np.median(np.abs(np.diff(values)))) + 1e-12
-    best: tuple[float, int] = (0.0, 0)
-    skip = max(2, round(2 * blur_um / (r[1] - r[0])))
-    for k in range(skip + 2, values.size - skip - 2):
-        inner, outer = values[: k - skip], values[k + skip :]
-        step = inner.mean() - outer.mean()
-        left = np.concatenate([inner - inner.mean(), outer - outer.mean()]).std() + noise
-        score = step / left * np.sqrt(min(inner.size, outer.size))
-        best = max(best, (float(score), k))
-    if best[0] < 10:
-        return None
-    k = best[1]
-    low, high = values[k + skip :].mean(), values[: k - skip].mean()
-    near = slice(max(0, k - 2 * skip - 2), k + 2 * skip + 3)
-    half = np.flatnonzero(values[near] < 0.5 * (low + high))
-    if not half.size or half[0] == 0:
-        return None
-    j = near.start + int(half[0])
-    fraction = (values[j - 1] - 0.5 * (low + high)) / (values[j - 1] - values[j])
-    return float(r[j - 1] + fraction * (r[j] - r[j - 1]))

@@ -10,10 +10,11 @@ import numpy as np
 
 from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.edge_fit import RoundEdge
-from xct.segment.bore import Bore, Disc, all_in_view, find_disc, find_tube, fit_bore
+from xct.segment.bore import Bore, Disc, all_in_view, find_disc, fit_bore
 from xct.segment.coarse import Coarse, make_coarse
 from xct.segment.layers_order import LayerOrder, order_layers
 from xct.segment.planes import fit_plane, heights_between
+from xct.segment.tube import find_can, find_wall
 from xct.stages import stage
 from xct.voxels import Voxels
 
@@ -81,8 +82,8 @@ def find_cell(
         order = _order(coarse, disc)
         _say_no_bore(disc)
     else:
-        tube = find_tube(volume, coarse, bore, _edge_rows(order))
-        disc = Disc(bore.y_um, bore.x_um, bore.radius_um, True, disc.outside)
+        radius, tube = _wall(volume, coarse, bore, _edge_rows(order))
+        disc = Disc(bore.y_um, bore.x_um, radius, True, disc.outside)
     side = _side(order, anode)
     geometry = CellGeometry(
         shape=coarse.shape,
@@ -170,6 +171,17 @@ def _bore(
         except ValueError:
             pass
     return None, []
+
+
+def _wall(
+    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
+) -> tuple[float, float | None]:
+    """Give the bore's radius and the tube's, or those of a can."""
+    inner = find_can(volume, coarse, bore, rows)
+    if inner is not None:
+        return inner, bore.radius_um
+    wall = find_wall(volume, coarse, bore, rows)
+    return (wall.inner_um, wall.outer_um) if wall else (bore.radius_um, None)
 
 
 def _say_no_bore(disc: Disc) -> None:
