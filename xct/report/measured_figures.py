@@ -67,7 +67,13 @@ def draw_cross_sections(folder: Path, measured: Mapping[str, Any]) -> None:
             _draw_line(axis, heights, cell, along, name)
         _mark_absent(axis, measured.get("surfaces", {}), cell, along, index)
         _mark_drifted(axis, measured, along, cut)
-    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=5, frameon=False)
+    handles = {
+        text: handle
+        for axis in axes
+        for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
     save_figure(figure, folder, "cross_sections")
 
 
@@ -76,7 +82,7 @@ def _cut_title(along: str, index: int) -> str:
 
 
 def _draw_cut(axis: Axes, image: np.ndarray, cell: CellGeometry, along: str, *, title: str) -> None:
-    lowest, highest = contrast(image)
+    lowest, highest = contrast(image[_between_pins(image, cell)])
     z, across = cell.voxel_size_um[0], cell.voxel_size_um[2 if along == "x" else 1]
     height, width = image.shape
     extent = (-across / 2, (width - 0.5) * across, (height - 0.5) * z, -z / 2)
@@ -84,6 +90,14 @@ def _draw_cut(axis: Axes, image: np.ndarray, cell: CellGeometry, along: str, *, 
     axis.set(xlabel=f"{along} (µm)", ylabel="z (µm)", title=title)
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
+
+
+def _between_pins(image: np.ndarray, cell: CellGeometry) -> slice:
+    """Choose the slices between the outer surfaces: steel, much brighter, would hide the rest."""
+    heights = sorted(plane.height_um / cell.voxel_size_um[0] for plane in cell.planes.values())
+    if len(heights) < 2 or heights[-1] - heights[0] < 4:
+        return slice(0, len(image))
+    return slice(max(0, round(heights[0]) + 2), round(heights[-1]) - 1)
 
 
 def _draw_line(axis: Axes, heights: np.ndarray, cell: CellGeometry, along: str, name: str) -> None:
