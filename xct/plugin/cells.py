@@ -37,11 +37,21 @@ class Cell:
         """The result; None where only a volume was opened."""
         return open_result(self.path) if (self.path / "summary.json").is_file() else None
 
+    @property
+    def volume_path(self) -> Path:
+        """Where the volume lies."""
+        inner = self.path / "volume.zarr"
+        return inner if inner.is_dir() else self.path
+
     @cached_property
     def volume(self) -> Volume:
         """The stored volume."""
-        inner = self.path / "volume.zarr"
-        return open_volume(inner if inner.is_dir() else self.path)
+        return open_volume(self.volume_path)
+
+    @property
+    def normalized(self) -> bool:
+        """Whether its grey values are known on the electrolyte's scale."""
+        return self.result is not None and (self.path / "reference.json").is_file()
 
     @cached_property
     def geometry(self) -> CellGeometry | None:
@@ -69,17 +79,19 @@ def cells_of(viewer: Any) -> list[Cell]:
     return list(cells.values())
 
 
-def cell_called(viewer: Any, name: str) -> Cell:
-    """Find a cell by its name.
+def open_cell(path: Path) -> Cell:
+    """Open a result folder.
 
     Raises
     ------
     XctError
-        If the viewer shows none of that name.
+        If it holds no finished result.
     """
-    cells = cells_of(viewer)
-    for cell in cells:
-        if cell.name == name:
-            return cell
-    there = ", ".join(cell.name for cell in cells) or "none: open a result folder first"
-    raise XctError(f"no cell {name!r} is open here; there are {there}")
+    result = open_result(path)
+    try:
+        name = result.account["configuration"]["cell"]["name"]
+    except (OSError, KeyError, TypeError, ValueError):
+        name = None
+    folder = path.resolve()
+    own = folder.parent.name if folder.name == "truth" else folder.name
+    return Cell(str(name or own), path)

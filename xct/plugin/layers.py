@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,8 +79,7 @@ def placed(cell: Cell, kind: str, *, voxels: bool = True, **settings: Any) -> di
 
 def volume_layer(cell: Cell) -> LayerData:
     """Show the volume itself, in 1/cm."""
-    inner = cell.path / "volume.zarr"
-    data = pyramid.levels(inner if inner.is_dir() else cell.path)
+    data = pyramid.levels(cell.volume_path)
     limits, span = pyramid.contrast(data[-1], _electrolyte(cell))
     settings = placed(
         cell,
@@ -154,8 +152,7 @@ def _electrolyte(cell: Cell) -> float | None:
 
 
 def _labels(cell: Cell, name: str) -> Any:
-    inner: Path = cell.path / "volume.zarr"
-    volume = inner if inner.is_dir() else cell.path
+    volume = cell.volume_path
     if not (volume / "labels" / name).is_dir():
         return None
     with complaints_shown(f"{volume / 'labels' / name} is broken"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
+from xct.geometry import CellGeometry
+from xct.normalize import grey_values
 from xct.plugin.lazy import LazyArray
-from xct.result import Volume, open_volume
+from xct.result import Result, Volume, open_volume
 
 _FEW_SLICES = 8
 _MANY_VALUES = 2_000_000
@@ -24,22 +27,57 @@ def levels(path: Path) -> list[LazyArray]:
     XctError
         If it is not a volume of xct.
     """
+    return [lazy(volume) for volume in _volumes(path)]
+
+
+def grey_levels(path: Path, result: Result) -> list[LazyArray]:
+    """Open every level of a volume on the electrolyte's grey scale.
+
+    Raises
+    ------
+    XctError
+        If the run found no reference for it.
+    """
+    found = []
+    for volume in _volumes(path):
+        grey = grey_values(volume, result.reference, _coarser(result.cell, volume))
+        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, _together(volume)))
+    return found
+
+
+def _volumes(path: Path) -> list[Volume]:
     finest = open_volume(path)
     group: Any = zarr.open_group(path, mode="r")
-    datasets = group.attrs["ome"]["multiscales"][0]["datasets"]
-    volumes = [
-        Volume(group[one["path"]], finest.slope, finest.offset, finest.voxel_size_um)
-        for one in datasets
-    ]
-    return [lazy(volume) for volume in volumes]
+    found = []
+    for one in group.attrs["ome"]["multiscales"][0]["datasets"]:
+        z, y, x = one["coordinateTransformations"][0]["scale"]
+        found.append(Volume(group[one["path"]], finest.slope, finest.offset, (z, y, x)))
+    return found
+
+
+def _coarser(cell: CellGeometry, volume: Volume) -> CellGeometry:
+    """Give the geometry in a coarser level, whose voxel 0 has its middle elsewhere."""
+    fine, coarse = cell.voxel_size_um, volume.voxel_size_um
+    shift = [(c - f) / 2 for c, f in zip(coarse, fine, strict=True)]
+    return replace(
+        cell,
+        shape=volume.shape,
+        voxel_size_um=coarse,
+        axis_y_um=cell.axis_y_um - shift[1],
+        axis_x_um=cell.axis_x_um - shift[2],
+    )
 
 
 def lazy(volume: Volume) -> LazyArray:
     """Make a volume look like an array; slices that share chunks are read together."""
+    return LazyArray(volume.shape, np.float32, volume.read, _together(volume))
+
+
+def _together(volume: Volume) -> int:
+    """Give how many slices lie in one chunk, unless these would be too much to keep."""
     together = int(volume.array.chunks[0])
     bytes_of_slice = 4 * int(np.prod(volume.shape[1:]))
-    keep = together if together * bytes_of_slice <= _KEPT_BYTES else 1
-    return LazyArray(volume.shape, np.float32, volume.read, keep)
+    return together if together * bytes_of_slice <= _KEPT_BYTES else 1
 
 
 def sample(array: LazyArray) -> np.ndarray:

@@ -12,12 +12,11 @@ import h5py
 from napari.viewer import current_viewer
 
 from xct.errors import XctError
-from xct.plugin.cells import Cell
+from xct.plugin.cells import Cell, open_cell
 from xct.plugin.layers import LayerData, cell_layers
 from xct.plugin.lines import follow
 from xct.plugin.notify import complaints_shown
 from xct.plugin.scans import scan_layers
-from xct.result import open_result
 
 Reader = Callable[[Any], list[Any]]
 
@@ -58,8 +57,7 @@ def read(path: Path) -> list[LayerData]:
     if kind == "scan":
         return scan_layers(path)
     if kind == "result":
-        result = open_result(path)
-        return cell_layers(Cell(_name(result), path))
+        return cell_layers(open_cell(path))
     if kind == "volume":
         name = path.parent.name if path.name == "volume.zarr" else path.stem
         return cell_layers(Cell(name, path))
@@ -75,15 +73,6 @@ def _read(paths: Any) -> list[Any]:
         with complaints_shown(f"{path} is broken"):
             found += read(Path(path))
     return found or _NOTHING
-
-
-def _name(result: Any) -> str:
-    try:
-        name = result.account.get("configuration", {}).get("cell", {}).get("name")
-    except (OSError, AttributeError, ValueError):
-        name = None
-    folder = result.path.resolve()
-    return str(name or (folder.parent.name if folder.name == "truth" else folder.name))
 
 
 def _kind(path: Path) -> str | None:

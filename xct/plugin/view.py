@@ -1,0 +1,54 @@
+"""`xct view`: results in napari. In: paths; out: a window, until it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import napari
+
+from xct.errors import XctError
+from xct.plugin.cells import open_cell
+from xct.plugin.compare import side_by_side
+from xct.plugin.lines import follow
+from xct.plugin.reader import get_reader, read
+
+
+def show(paths: Sequence[Path | str]) -> None:
+    """Open results, volumes or raw scans in a window; several results stand side by side.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        What to open.
+
+    Raises
+    ------
+    XctError
+        If a path holds nothing that xct can show; nothing is opened then.
+    """
+    fill(paths, napari.Viewer)
+    napari.run()
+
+
+def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
+    """Read everything, then open a window that shows it."""
+    listed = [Path(path) for path in paths]
+    if not listed:
+        raise XctError("name a result folder, a volume.zarr or a raw scan")
+    for path in listed:
+        if not path.exists():
+            raise XctError(f"{path}: no such file or folder")
+        if get_reader(str(path)) is None:
+            raise XctError(f"{path}: is no result, no volume and no raw scan that xct knows")
+    layers = [layer for path in listed for layer in read(path)] if len(listed) == 1 else []
+    cells = [open_cell(path) for path in listed] if len(listed) > 1 else []
+    viewer = new_viewer(title=f"xct: {', '.join(path.name for path in listed)}")
+    if cells:
+        side_by_side(viewer, cells)
+        return viewer
+    follow(viewer)
+    for layer in layers:
+        viewer._add_layer_from_data(*layer)
+    return viewer
