@@ -1,6 +1,6 @@
 """Bands: the slices about a surface, smoothed across. In: a volume; out: columns, strip by strip.
 
-A band runs along the depth s: away from the anode, whichever side of the volume that is on.
+A band runs along s, in voxels away from the anode, whichever side of the volume that is on.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from xct.geometry import CellGeometry
 from xct.threads import over_ranges
 from xct.voxels import Voxels
 
-_STRIP_BYTES = 160 * 2**20
+_STRIP_BYTES = 192 * 2**20
+_CHUNK_ROWS = 64  # strips that are cut end at multiples of it
 _TRUNCATE = 3.0  # a Gaussian ends after so many sd
+_LEAST_WEIGHT = 1e-3  # of a full neighborhood, to be an average at all
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,7 @@ def span_between(cell: CellGeometry, near_um: float, far_um: float) -> Span:
     low, high = sorted((near_um, far_um))
     first = max(0, floor(low / voxel))
     last = min(cell.shape[0] - 1, ceil(high / voxel))
-    count = max(0, last - first + 1)
-    return Span(first if cell.sign > 0 else last, count, cell.sign, voxel)
+    return Span(first if cell.sign > 0 else last, max(0, last - first + 1), cell.sign, voxel)
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,35 @@ class Strip:
     Attributes
     ----------
     rows : slice
-        Rows (y) of the volume that `values` holds.
+        Rows (y) of the volume that belong to the strip.
+    reach : int
+        Rows more that `values` holds before these (at the volume's edge, fewer).
     values : ndarray of float32, shape (s, y, x)
-        μ in 1/cm, averaged across; NaN where no voxel in reach belongs to the bore.
+        μ in 1/cm; NaN outside of the bore.
     """
 
     rows: slice
+    reach: int
     values: np.ndarray
 
+    @property
+    def own(self) -> slice:
+        """Where the strip's rows lie in `values`."""
+        return slice(self.reach, self.reach + self.rows.stop - self.rows.start)
 
-def strips(volume: Voxels, span: Span, inside: np.ndarray, sigma_px: float) -> Iterator[Strip]:
-    """Read a band strip by strip, and average it across the columns.
+    @property
+    def seen(self) -> slice:
+        """Rows of the volume that `values` holds."""
+        first = self.rows.start - self.reach
+        return slice(first, first + self.values.shape[1])
+
+    def averaged(self, inside: np.ndarray, sigma_px: float) -> np.ndarray:
+        """Average across; only the strip's own rows are right and given."""
+        return average_across(self.values, inside[self.seen], sigma_px, self.own)
+
+
+class Band:
+    """The columns of a band, strip by strip; one that fits into memory is read once.
 
     Parameters
     ----------
@@ -91,31 +110,47 @@ def strips(volume: Voxels, span: Span, inside: np.ndarray, sigma_px: float) -> I
         μ in 1/cm.
     span : Span
         Which slices.
-    inside : ndarray of bool, shape (y, x)
-        Columns that take part in the average: not the wall.
-    sigma_px : float
-        Width of the Gaussian; 0 leaves the columns as they are.
-
-    Yields
-    ------
-    Strip
+    bore : ndarray of bool, shape (y, x)
+        Columns; strips without any are left out.
+    reach : int
+        Rows that a strip must see beyond its own.
     """
-    height, width = inside.shape
-    reach = ceil(_TRUNCATE * sigma_px)
-    rows = max(1, min(height, _STRIP_BYTES // max(1, 4 * width * span.count)))
-    if rows < height:  # chunks on disk are tall: strips that end with them read each but once
-        rows = max(1, rows // 256) * 256 if rows >= 256 else rows
-    for first in range(0, height, rows):
-        stop = min(height, first + rows)
-        low, high = max(0, first - reach), min(height, stop + reach)
-        if not inside[low:high].any():
-            continue
-        block = np.asarray(volume[span.slices, low:high], dtype=np.float32)
-        smooth = average_across(block[:: span.sign], inside[low:high], sigma_px)
-        yield Strip(slice(first, stop), smooth[:, first - low : stop - low])
+
+    def __init__(self, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> None:
+        self.volume, self.span, self.bore, self.reach = volume, span, bore, reach
+        rows = max(1, _STRIP_BYTES // max(1, 4 * bore.shape[1] * span.count))
+        if rows < bore.shape[0]:
+            rows = max(rows // _CHUNK_ROWS, 1) * _CHUNK_ROWS
+        self.rows = rows
+        self._kept: Strip | None = None
+
+    def __iter__(self) -> Iterator[Strip]:
+        if self._kept is not None:
+            yield self._kept
+            return
+        height = self.bore.shape[0]
+        for first in range(0, height, self.rows):
+            stop = min(height, first + self.rows)
+            if not self.bore[first:stop].any() or not self.span.count:
+                continue
+            strip = self._read(first, stop)
+            if self.rows >= height:
+                self._kept = strip
+            yield strip
+
+    def _read(self, first: int, stop: int) -> Strip:
+        low, high = max(0, first - self.reach), min(self.bore.shape[0], stop + self.reach)
+        block = self.volume[self.span.slices, low:high]
+        return Strip(
+            slice(first, stop),
+            first - low,
+            np.asarray(block, dtype=np.float32)[:: self.span.sign],
+        )
 
 
-def average_across(block: np.ndarray, inside: np.ndarray, sigma_px: float) -> np.ndarray:
+def average_across(
+    block: np.ndarray, inside: np.ndarray, sigma_px: float, rows: slice = slice(None)
+) -> np.ndarray:
     """Average each slice by a Gaussian over the voxels inside that hold a value.
 
     Parameters
@@ -126,25 +161,35 @@ def average_across(block: np.ndarray, inside: np.ndarray, sigma_px: float) -> np
         Which columns take part.
     sigma_px : float
         Width of the Gaussian.
+    rows : slice, optional
+        Which y are wanted.
 
     Returns
     -------
-    ndarray of float32, shape (s, y, x)
+    ndarray of float32, shape (s, wanted y, x)
         NaN where no voxel in reach takes part.
     """
+    first, stop, _ = rows.indices(block.shape[1])
     taps = gaussian_taps(sigma_px)
-    smooth = np.empty(block.shape, np.float32)
-    over_ranges(lambda a, b: _average(block, inside, taps, smooth, a, b), len(block))
+    smooth = np.empty((len(block), stop - first, block.shape[2]), np.float32)
+    over_ranges(
+        lambda a, b: _average(block, inside, taps, first, smooth, a, b), len(block), pieces=4
+    )
     return smooth
 
 
 def gaussian_taps(sigma_px: float) -> np.ndarray:
-    """Weights of a Gaussian of sum 1, float32, of odd length."""
+    """Give the weights of a Gaussian of sum 1, float32, of odd length."""
     if sigma_px <= 0:
         return np.ones(1, np.float32)
-    reach = ceil(_TRUNCATE * sigma_px)
+    reach = reach_px(sigma_px)
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
     return np.asarray(taps / taps.sum(), np.float32)
+
+
+def reach_px(sigma_px: float) -> int:
+    """Tell how many voxels a Gaussian reaches to each side."""
+    return max(0, ceil(_TRUNCATE * sigma_px))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
@@ -152,38 +197,44 @@ def _average(
     block: np.ndarray,
     inside: np.ndarray,
     taps: np.ndarray,
+    first_row: int,
     smooth: np.ndarray,
     first: int,
     stop: int,
 ) -> None:
     _, height, width = block.shape
     reach = taps.size // 2
-    # One row more on either side than are looked at, so that the inner loops have no conditions.
-    values = np.zeros((height, width + 2 * reach), np.float32)
-    weights = np.zeros((height, width + 2 * reach), np.float32)
-    total = np.empty(width + 2 * reach, np.float32)
-    weight = np.empty(width + 2 * reach, np.float32)
+    # Room on either side, so that the inner loops have no conditions.
+    values = np.zeros((height, width), np.float32)
+    weights = np.zeros((height, width), np.float32)
+    total = np.zeros(width + 2 * reach, np.float32)
+    weight = np.zeros(width + 2 * reach, np.float32)
+    above, below = np.empty(width, np.float32), np.empty(width, np.float32)
     for s in range(first, stop):
         for y in range(height):
             for x in range(width):
                 value = block[s, y, x]
                 good = inside[y, x] and value == value
-                values[y, reach + x] = value if good else np.float32(0)
-                weights[y, reach + x] = np.float32(1) if good else np.float32(0)
-        for y in range(height):
-            total[:] = np.float32(0)
-            weight[:] = np.float32(0)
+                values[y, x] = value if good else np.float32(0)
+                weights[y, x] = np.float32(1) if good else np.float32(0)
+        for row in range(smooth.shape[1]):
+            y = row + first_row
+            total[reach : reach + width] = np.float32(0)
+            weight[reach : reach + width] = np.float32(0)
             for k in range(max(0, reach - y), min(taps.size, height + reach - y)):
-                row, tap = y + k - reach, taps[k]
-                for x in range(width + 2 * reach):
-                    total[x] += tap * values[row, x]
-                    weight[x] += tap * weights[row, x]
+                line, tap = y + k - reach, taps[k]
+                for x in range(width):
+                    total[reach + x] += tap * values[line, x]
+                    weight[reach + x] += tap * weights[line, x]
+            above[:] = np.float32(0)
+            below[:] = np.float32(0)
+            for k in range(taps.size):
+                tap = taps[k]
+                for x in range(width):
+                    above[x] += tap * total[x + k]
+                    below[x] += tap * weight[x + k]
             for x in range(width):
-                above, below = np.float32(0), np.float32(0)
-                for k in range(taps.size):
-                    above += taps[k] * total[x + k]
-                    below += taps[k] * weight[x + k]
-                if below > np.float32(1e-4):
-                    smooth[s, y, x] = above / below
+                if below[x] > np.float32(_LEAST_WEIGHT):
+                    smooth[s, row, x] = above[x] / below[x]
                 else:
-                    smooth[s, y, x] = np.nan
+                    smooth[s, row, x] = np.nan

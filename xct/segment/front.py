@@ -1,43 +1,64 @@
-"""The cathode's faces: the share of active material falls to half. In: volume; out: heights.
+"""The cathode's faces: the share of active material falls to half. In: a band; out: heights.
 
-Both are steps of μ averaged over about a particle; what the particles lie in attenuates little.
+What the particles lie in attenuates as little as the electrolyte, so μ above the electrolyte's
+is a measure of their share, in any blur. Averaged over about a particle, its half is a surface.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numba import njit
 
-from xct.segment.bands import Span, gaussian_taps, strips
+from xct.segment.bands import Band, Strip, gaussian_taps
+from xct.segment.loose import erase_loose
 from xct.threads import over_ranges
-from xct.voxels import Voxels
+
+_EVERY = 4  # column, along y and x, takes part in the median
+_DOUBT = 0.04  # of the plateau: what the share is uncertain by, beside noise
 
 
-def front_columns(
-    volume: Voxels,
-    span: Span,
+@dataclass(frozen=True)
+class Faces:
+    """Both faces of the cathode in voxels along s; NaN where there is none, shape (y, x).
+
+    Attributes
+    ----------
+    front, front_sd, back, back_sd : ndarray of float64
+        Faces towards the anode and towards the collector, and their standard deviations.
+    plateau : float
+        Excess of μ in the middle of the cathode, 1/cm.
+    """
+
+    front: np.ndarray
+    front_sd: np.ndarray
+    back: np.ndarray
+    back_sd: np.ndarray
+    plateau: float
+
+
+def cathode_faces(
+    band: Band,
     inside: np.ndarray,
     base: np.ndarray,
     middle: np.ndarray,
     quarter: float,
     sigma_px: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray, float]:
+) -> Faces:
     """Find both faces of the cathode in every column of the bore.
 
     Parameters
     ----------
-    volume : Voxels
-        μ in 1/cm.
-    span : Span
+    band : Band
         Slices: the cathode and as much beside it as its faces may be off.
     inside : ndarray of bool, shape (y, x)
-        Columns of the bore that take part in the average.
-    base : ndarray, shape (s, ) or (s, y, x) that broadcasts
+        Columns that take part in the average.
+    base : ndarray of float64, shape (s,)
         μ without active material.
-    middle : ndarray, shape (y, x)
-        s of the middle of the cathode.
+    middle : ndarray of float64, shape (y, x)
+        s of the middle of the cathode; NaN outside of the bore.
     quarter : float
         A quarter of its thickness, voxels.
     sigma_px : tuple of float
@@ -45,35 +66,32 @@ def front_columns(
 
     Returns
     -------
-    front, back : ndarray, shape (y, x)
-        s of the faces; NaN where there is none.
-    plateau : float
-        Median excess of μ over `base` in the middle half.
+    Faces
     """
-    front, back = (np.full(inside.shape, np.nan) for _ in range(2))
     taps = gaussian_taps(sigma_px[1]).astype(np.float64)
-    plateau = _plateau(volume, span, inside, base, middle, quarter, sigma_px[0], taps)
-    for strip in strips(volume, span, inside, sigma_px[0]):
-        rows = strip.rows
-        values, near = strip.values, np.ascontiguousarray(middle[rows])
-        parts = front[rows], back[rows]
-
-        def find(
-            a: int,
-            b: int,
-            values: np.ndarray = values,
-            near: np.ndarray = near,
-            parts: tuple[np.ndarray, np.ndarray] = parts,
-        ) -> None:
-            _find_rows(values, base, near, 0.5 * plateau, taps, *parts, a, b)
-
-        over_ranges(find, values.shape[1], pieces=4)
-    return front, back, plateau
+    plateau = _plateau(band, inside, base, middle, quarter, sigma_px[0], taps)
+    maps = [np.full(middle.shape, np.nan) for _ in range(4)]
+    if not plateau > 0:
+        return Faces(*maps, plateau)
+    rough = np.full(middle.shape, np.nan)
+    for strip in band:
+        smooth = strip.averaged(inside, sigma_px[0])
+        near = np.ascontiguousarray(middle[strip.rows])
+        found = partial(_from_inside, smooth, base, near, 0.5 * plateau, taps, rough[strip.rows])
+        over_ranges(found, len(near), pieces=4)
+    for strip in band:
+        seen = strip.seen
+        cleaned = erase_loose(strip.values, base, rough[seen], middle[seen], plateau)
+        smooth = Strip(strip.rows, strip.reach, cleaned).averaged(inside, sigma_px[0])
+        near = np.ascontiguousarray(middle[strip.rows])
+        parts = [m[strip.rows] for m in maps]
+        found = partial(_from_outside, smooth, base, near, plateau, taps, *parts)
+        over_ranges(found, len(near), pieces=4)
+    return Faces(*maps, plateau)
 
 
 def _plateau(
-    volume: Voxels,
-    span: Span,
+    band: Band,
     inside: np.ndarray,
     base: np.ndarray,
     middle: np.ndarray,
@@ -81,27 +99,31 @@ def _plateau(
     sigma_px: float,
     taps: np.ndarray,
 ) -> float:
-    medians, counts = [], []
-    for strip in strips(volume, span, inside, sigma_px):
+    """Take the median over the middle half; over strips, the mean of their medians."""
+    medians, counts = [0.0], [0]
+    for strip in band:
         near = np.ascontiguousarray(middle[strip.rows])
-        sample = _middle_half(strip.values, base, near, quarter, taps)
-        if sample.size:
-            medians.append(float(np.median(sample)))
-            counts.append(sample.size)
-    return float(np.average(medians, weights=counts)) if counts else math.nan
+        smooth = strip.averaged(inside, sigma_px)
+        sample = _middle_half(smooth, base, near, quarter, taps)
+        medians.append(float(np.median(sample)) if sample.size else 0.0)
+        counts.append(sample.size)
+    return float(np.average(medians, weights=counts)) if sum(counts) else float("nan")
 
 
 @njit(cache=True, nogil=True)
-def _smooth_column(raw: np.ndarray, taps: np.ndarray, smooth: np.ndarray) -> None:
-    reach = taps.size // 2
-    for s in range(raw.size):
+def _column(
+    values: np.ndarray, base: np.ndarray, y: int, x: int, taps: np.ndarray, smooth: np.ndarray
+) -> None:
+    """Average one column along s; what lies beyond the band is left out."""
+    reach, count = taps.size // 2, values.shape[0]
+    for s in range(count):
         total, weight = 0.0, 0.0
-        for k in range(max(0, reach - s), min(taps.size, raw.size + reach - s)):
-            value = raw[s + k - reach]
+        for k in range(max(0, reach - s), min(taps.size, count + reach - s)):
+            value = values[s + k - reach, y, x] - base[s + k - reach]
             if value == value:
                 total += taps[k] * value
                 weight += taps[k]
-        smooth[s] = total / weight if weight > 0.3 else math.nan
+        smooth[s] = total / weight if weight > 0.3 else np.nan
 
 
 @njit(cache=True, nogil=True)
@@ -109,17 +131,16 @@ def _middle_half(
     values: np.ndarray, base: np.ndarray, middle: np.ndarray, quarter: float, taps: np.ndarray
 ) -> np.ndarray:
     count, rows, width = values.shape
-    raw, smooth = np.empty(count), np.empty(count)
-    found = np.empty((rows // 4 + 1) * (width // 4 + 1) * (int(2 * quarter) + 2), np.float32)
+    smooth = np.empty(count)
+    most = int(2 * quarter) + 2
+    found = np.empty((rows // _EVERY + 1) * (width // _EVERY + 1) * most, np.float32)
     number = 0
-    for y in range(0, rows, 4):
-        for x in range(0, width, 4):
+    for y in range(0, rows, _EVERY):
+        for x in range(0, width, _EVERY):
             if not middle[y, x] >= 0:
                 continue
-            for s in range(count):
-                raw[s] = values[s, y, x] - base[s]
-            _smooth_column(raw, taps, smooth)
-            low = max(0, int(middle[y, x] - quarter))
+            _column(values, base, y, x, taps, smooth)
+            low = max(0, int(np.ceil(middle[y, x] - quarter)))
             for s in range(low, min(count, int(middle[y, x] + quarter) + 1)):
                 if smooth[s] == smooth[s]:
                     found[number] = smooth[s]
@@ -128,42 +149,63 @@ def _middle_half(
 
 
 @njit(cache=True, nogil=True)
-def _find_rows(
+def _from_inside(
     values: np.ndarray,
     base: np.ndarray,
     middle: np.ndarray,
     half: float,
     taps: np.ndarray,
     front: np.ndarray,
-    back: np.ndarray,
     first: int,
     stop: int,
 ) -> None:
+    """Find where the share first stays below half, from the middle on: whatever is loose or not."""
     count, _, width = values.shape
-    columns = np.empty((width, count))
     smooth = np.empty(count)
     for y in range(first, stop):
-        for s in range(count):
-            for x in range(width):
-                columns[x, s] = values[s, y, x] - base[s]
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue
-            _smooth_column(columns[x], taps, smooth)
-            start = min(max(int(middle[y, x]), 1), count - 2)
-            front[y, x] = _crossing(smooth, start, -1, half)
-            back[y, x] = _crossing(smooth, start, 1, half)
+            _column(values, base, y, x, taps, smooth)
+            for s in range(min(max(int(middle[y, x]), 1), count - 1), 3, -1):
+                if smooth[s] >= half and smooth[s - 1] < half and smooth[s - 3] < half:
+                    front[y, x] = s - (smooth[s] - half) / (smooth[s] - smooth[s - 1])
+                    break
 
 
 @njit(cache=True, nogil=True)
-def _crossing(smooth: np.ndarray, start: int, direction: int, half: float) -> float:
-    """Walk from inside until the share stays below half for three voxels."""
-    s = start
-    while 0 < s + direction < smooth.size - 1:
-        ahead = s + direction
-        if smooth[s] >= half and smooth[ahead] < half:
-            further = min(max(ahead + 3 * direction, 0), smooth.size - 1)
-            if smooth[further] < half:
-                return s + direction * (smooth[s] - half) / (smooth[s] - smooth[ahead])
-        s = ahead
-    return math.nan
+def _from_outside(
+    values: np.ndarray,
+    base: np.ndarray,
+    middle: np.ndarray,
+    plateau: float,
+    taps: np.ndarray,
+    front: np.ndarray,
+    front_sd: np.ndarray,
+    back: np.ndarray,
+    back_sd: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    """Find the first rise through half on the way from outside to the middle."""
+    count, _, width = values.shape
+    smooth = np.empty(count)
+    half, doubt = 0.5 * plateau, _DOUBT * plateau
+    for y in range(first, stop):
+        for x in range(width):
+            if not middle[y, x] >= 0:
+                continue
+            _column(values, base, y, x, taps, smooth)
+            center = min(max(int(middle[y, x]), 0), count - 1)
+            for s in range(center):
+                rise = smooth[s + 1] - smooth[s]
+                if smooth[s] < half and smooth[s + 1] >= half:
+                    front[y, x] = s + (half - smooth[s]) / rise
+                    front_sd[y, x] = doubt / rise
+                    break
+            for s in range(count - 1, center, -1):
+                rise = smooth[s - 1] - smooth[s]
+                if smooth[s] < half and smooth[s - 1] >= half:
+                    back[y, x] = s - (half - smooth[s]) / rise
+                    back_sd[y, x] = doubt / rise
+                    break

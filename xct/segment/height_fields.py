@@ -69,6 +69,57 @@ def _hampel(
             odd[y, x] = abs(height[y, x] - middle) > max(times * spread, least)
 
 
+def median_of(
+    height: np.ndarray, wanted: np.ndarray, *, reach: int = 2, least: int = 5
+) -> np.ndarray:
+    """Take the median of the neighbors that have a height.
+
+    Parameters
+    ----------
+    height : ndarray of float64, shape (y, x)
+        NaN where there is none.
+    wanted : ndarray of bool, shape (y, x)
+        Columns that get an answer; the others stay NaN.
+    reach : int, optional
+        Neighbors on each side.
+    least : int, optional
+        Neighbors that must have a height.
+
+    Returns
+    -------
+    ndarray of float64, shape (y, x)
+    """
+    middle = np.full(height.shape, np.nan)
+    over_ranges(lambda a, b: _median_of(height, wanted, reach, least, middle, a, b), len(height))
+    return middle
+
+
+@njit(cache=True, nogil=True)
+def _median_of(
+    height: np.ndarray,
+    wanted: np.ndarray,
+    reach: int,
+    least: int,
+    middle: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    rows, columns = height.shape
+    near = np.empty((2 * reach + 1) ** 2, np.float64)
+    for y in range(first, stop):
+        for x in range(columns):
+            if not wanted[y, x]:
+                continue
+            count = 0
+            for j in range(max(0, y - reach), min(rows, y + reach + 1)):
+                for i in range(max(0, x - reach), min(columns, x + reach + 1)):
+                    if height[j, i] == height[j, i]:
+                        near[count] = height[j, i]
+                        count += 1
+            if count >= least:
+                middle[y, x] = np.median(near[:count])
+
+
 def smoothed(
     height: np.ndarray, weight: np.ndarray, wanted: np.ndarray, sigma_px: float
 ) -> tuple[np.ndarray, np.ndarray]:

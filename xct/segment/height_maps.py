@@ -10,10 +10,12 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.geometry import CellGeometry, Surface
-from xct.segment.anode import Columns, Levels, anode_columns
-from xct.segment.bands import Span, span_between
-from xct.segment.front import front_columns
-from xct.segment.height_fields import hampel, smoothed
+from xct.segment.anode import Fits, Levels, fit_anode
+from xct.segment.bands import Band, Span, average_across, reach_px, span_between
+from xct.segment.following import Step, follow
+from xct.segment.front import cathode_faces
+from xct.segment.height_fields import hampel, median_of, smoothed
+from xct.segment.opaque import opaque_edge
 from xct.stages import stage
 from xct.voxels import Voxels
 
@@ -35,13 +37,14 @@ def surfaces(
     reference: _Reference,
     *,
     lateral_px: Annotated[float, Ge(0)] = 1.0,
+    follow_px: Annotated[float, Ge(0)] = 1.2,
     smoothing_px: Annotated[float, Ge(0)] = 1.5,
     search_um: Annotated[float, Gt(0)] = 70.0,
     front_fwhm_um: Annotated[float, Gt(0)] = 13.0,
 ) -> dict[str, Surface]:
     """Find the surfaces between the layers of a cell, column by column."""
     found: dict[str, Surface] = {}
-    cut = _Cut(volume, cell, reference, lateral_px, smoothing_px, search_um)
+    cut = _Cut(volume, cell, reference, lateral_px, follow_px, smoothing_px, search_um)
     for part in (lambda: _anode(cut), lambda: _cathode(cut, front_fwhm_um)):
         found.update(part())
     return found
@@ -53,6 +56,7 @@ class _Cut:
     cell: CellGeometry
     reference: _Reference
     lateral_px: float
+    follow_px: float
     smoothing_px: float
     search_um: float
 
@@ -86,13 +90,24 @@ def _anode(cut: _Cut) -> dict[str, Surface]:
         return _absent(" and ".join(names), "neither plane is in view")
     span = cut.span(planes[0], planes[-1])
     bore, inside = cut.bore(float(np.mean([cut.cell.planes[n].height_um for n in planes])))
-    levels = _anode_levels(cut, span, inside, planes[-1])
-    raw = anode_columns(cut.volume, span, inside, levels, cut.lateral_px)
-    steel, steel_sd = _settle(raw.steel, raw.steel_sd, bore, cut.smoothing_px)
-    face = raw.steel + raw.thickness
-    absent = _no_lithium(raw, bore)
-    kept = np.where(absent, np.nan, face)
-    height, sd = _settle(kept, raw.face_sd, bore & ~absent, cut.smoothing_px)
+    band = Band(cut.volume, span, bore, reach_px(max(cut.lateral_px, cut.follow_px)))
+    levels = _anode_levels(cut, band, inside, planes[-1])
+    fits = fit_anode(band, bore, inside, levels, cut.lateral_px)
+    steel, steel_sd = _settle(fits.steel, fits.steel_sd, bore, cut.smoothing_px)
+    absent = _no_lithium(fits, bore)
+    first, first_sd = _settle(
+        np.where(absent, np.nan, fits.face), fits.face_sd, bore & ~absent, 0.7
+    )
+    step = Step(
+        levels.lithium,
+        levels.electrolyte,
+        levels.blur,
+        levels.noise_averaged * 0.7,
+        (0.3 * levels.noise_averaged, 0.03, 0.3),
+    )
+    again, again_sd = follow(band, inside, first, steel, step, cut.follow_px)
+    thick = np.isfinite(again) & (fits.thickness > 4)
+    height, sd = np.where(thick, again, first), np.where(thick, again_sd, first_sd)
     return {
         "steel_lithium": _surface(span, steel, steel_sd, "steel's face, fitted step"),
         "lithium_electrolyte": _surface(
@@ -101,22 +116,29 @@ def _anode(cut: _Cut) -> dict[str, Surface]:
     }
 
 
-def _no_lithium(raw: Columns, bore: np.ndarray) -> np.ndarray:
-    least = np.maximum(3 * raw.thickness_sd, 1.0)
-    return np.asarray(bore & (raw.thickness < least))
+def _no_lithium(fits: Fits, bore: np.ndarray) -> np.ndarray:
+    least = np.maximum(3 * fits.thickness_sd, 1.0)
+    flag = np.where(np.isfinite(fits.thickness), fits.thickness < least, np.nan)
+    return np.asarray(bore & (median_of(flag.astype(float), bore, reach=1, least=2) > 0.5))
 
 
-def _anode_levels(cut: _Cut, span: Span, inside: np.ndarray, plane: str) -> Levels:
-    near = cut.volume[span.slices][:: span.sign] if span.count else np.empty((0, 1, 1))
-    steel = float(np.median(near[:3][:, inside]))
+def _anode_levels(cut: _Cut, band: Band, inside: np.ndarray, plane: str) -> Levels:
+    span = band.span
+    near = cut.volume[span.slices][:: span.sign]
     z = cut.cell.planes[plane].height_um + cut.cell.sign * 10 * span.voxel_um
     radius = cut.cell.radius_um(z / span.voxel_um)
-    electrolyte = np.where(inside, cut.reference.mu_per_cm(z, radius), np.nan)
     electrolyte = np.asarray(cut.reference.mu_per_cm(z, radius) + 0 * radius, np.float64)
-    tail = near[-12:][:, inside]
-    noise = float(np.std(np.diff(tail, axis=0)) / np.sqrt(2)) * 0.35
-    sigma = max(0.6, getattr(cut.reference, "blur_um", 0.85 * span.voxel_um) / span.voxel_um)
-    return Levels(steel, 0.1, electrolyte, noise, sigma)
+    averaged = average_across(near[-12:], inside, cut.lateral_px)
+    noise, noise_averaged = (
+        float(np.std(np.diff(part[:, inside], axis=0)) / np.sqrt(2))
+        for part in (near[-12:], averaged)
+    )
+    pixel = cut.cell.voxel_size_um[1]
+    deep = average_across(near[:5], inside, cut.lateral_px)
+    steel = np.where(inside, np.median(deep, axis=0), np.nan)
+    steel_noise = np.std(deep, axis=0).astype(np.float64)
+    edge = opaque_edge(steel, radius / pixel, cut.cell.bore_radius_um / pixel, pixel, 0.5)
+    return Levels(edge, 0.1, electrolyte, noise, noise_averaged, np.nan_to_num(steel_noise), 0.6)
 
 
 def _cathode(cut: _Cut, fwhm_um: float) -> dict[str, Surface]:
@@ -132,17 +154,16 @@ def _cathode(cut: _Cut, fwhm_um: float) -> dict[str, Surface]:
     front, back = (span.s_of(cut.cell.plane_um(name)) for name in names)
     middle = np.where(bore, 0.5 * (front + back), np.nan)
     quarter = 0.25 * float(abs(np.nanmedian(back - front)))
-    base = np.full(span.count, np.nan)
-    base[:] = [
-        float(np.mean(cut.reference.mu_per_cm(z, 0.0))) for z in span.z_um(np.arange(span.count))
-    ]
-    faces = front_columns(cut.volume, span, inside, base, middle, quarter, sigma)
-    result = {}
+    heights = span.z_um(np.arange(span.count))
+    half = 0.5 * cut.cell.bore_radius_um
+    base = np.array([float(cut.reference.mu_per_cm(z, half)) for z in heights])
+    band = Band(cut.volume, span, bore, max(reach_px(sigma[0]), 16))
+    faces = cathode_faces(band, inside, base, middle, quarter, sigma)
     text = f"share of active material, averaged over {fwhm_um:g} µm, at half its plateau"
-    for name, face in zip(names, faces[:2], strict=True):
-        smooth, sd = _settle(face, np.full(face.shape, 0.5), bore, 0.5)
-        result[name] = _surface(span, smooth, sd, text)
-    return result
+    return {
+        names[0]: _surface(span, faces.front, faces.front_sd, text),
+        names[1]: _surface(span, faces.back, faces.back_sd, text),
+    }
 
 
 def _settle(
