@@ -1,0 +1,182 @@
+"""Light of whole frames, coarsely, and what part of it is glare. In: rows; out: numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+# Rows of a frame that are looked at, cells that a row is averaged to, and their widest.
+_ROWS, _CELLS, _WIDEST_PX = 64, 80, 32
+# How far glare may reach, pixels.
+_RANGES_PX = np.geomspace(64, 4096, 49)
+# What is darker than this part of the light about it may be a shadow.
+_DARK = 0.05
+# A shadow's floor is even: this much of what is near it lies within 5 % and 0.0002.
+_EVEN, _WITHIN, _WITHIN_ABSOLUTE, _NEAR = 0.8, 0.05, 2e-4, 0.5
+_LEAST_CELLS = 12
+
+
+@dataclass(frozen=True)
+class FrameLight:
+    """Mean transmission of whole frames, coarsely.
+
+    Attributes
+    ----------
+    transmission : ndarray of float32, shape (angle, light_row, cell)
+        Single rows, averaged over cells of columns.
+    row_px : ndarray of int, shape (light_row,)
+        Which rows of the frame these are.
+    cell_px : int
+        Columns of a cell; the last one may be narrower.
+    shape : tuple of int
+        Rows and columns of the frame.
+    """
+
+    transmission: np.ndarray
+    row_px: np.ndarray
+    cell_px: int
+    shape: tuple[int, int]
+
+    def veil(self, row_px: np.ndarray, range_px: float) -> np.ndarray:
+        """Average the light over a Gaussian about some rows.
+
+        Parameters
+        ----------
+        row_px : ndarray, shape (row,)
+            Rows of the frame.
+        range_px : float
+            Standard deviation of the Gaussian; beyond the frame it is as bright as at its edge.
+
+        Returns
+        -------
+        ndarray of float32, shape (angle, row, cell)
+        """
+        along = _shares(np.asarray(row_px, np.float64), _borders(self.row_px), range_px)
+        middles = self.middles()
+        across = _shares(middles, _borders(middles), range_px)
+        spread = np.einsum("rl,alc->arc", along, self.transmission, optimize=True)
+        return np.asarray(spread @ across.T, np.float32)
+
+    def middles(self) -> np.ndarray:
+        """Tell the column in the middle of each cell, shape (cell,)."""
+        first = np.arange(self.transmission.shape[2]) * self.cell_px
+        stop = np.minimum(first + self.cell_px, self.shape[1])
+        return np.asarray((first + stop - 1) / 2)
+
+
+def _borders(places: np.ndarray) -> np.ndarray:
+    """Put borders half-way between places; the outermost reach as far as light comes from."""
+    between = (places[1:] + places[:-1]) / 2
+    return np.concatenate([[-np.inf], between, [np.inf]])
+
+
+def _shares(at: np.ndarray, borders: np.ndarray, range_px: float) -> np.ndarray:
+    """Tell which share of a Gaussian about `at` falls between borders, shape (at, between)."""
+    below = ndtr((borders[None, :] - at[:, None]) / range_px)
+    return np.diff(below, axis=1)
+
+
+def gather_light(
+    read: Callable[[int, int], np.ndarray], rows: int, columns: int, *, most: int = _ROWS
+) -> FrameLight:
+    """Look at rows over the whole height of the frames.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the transmission of rows first … stop, shape (angle, row, column), NaN where it is
+        not known.
+    rows, columns : int
+        Of a frame.
+    most : int, optional
+        Rows to look at; one at a time is held in memory.
+
+    Returns
+    -------
+    FrameLight
+    """
+    chosen = np.unique(np.linspace(0, rows - 1, min(most, rows)).round().astype(int))
+    cell_px = min(max(1, columns // _CELLS), _WIDEST_PX)
+    parts = [_coarse(read(int(row), int(row) + 1), cell_px) for row in chosen]
+    return FrameLight(np.concatenate(parts, axis=1), chosen, cell_px, (rows, columns))
+
+
+def _coarse(transmission: np.ndarray, cell_px: int) -> np.ndarray:
+    """Average cells of columns, leaving out NaN: (angle, row, column) → (angle, row, cell)."""
+    starts = np.arange(0, transmission.shape[2], cell_px)
+    known = np.isfinite(transmission)
+    sums = np.add.reduceat(np.where(known, transmission, 0), starts, axis=2, dtype=np.float64)
+    counts = np.add.reduceat(known, starts, axis=2, dtype=np.float64)
+    of_row = sums.sum(axis=2, keepdims=True) / np.maximum(counts.sum(axis=2, keepdims=True), 1)
+    # A cell without a single known pixel is as bright as its row.
+    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), of_row), np.float32)
+
+
+@dataclass(frozen=True)
+class Glare:
+    """What part of the light is glare, and how far it reaches.
+
+    Attributes
+    ----------
+    fraction, sd : float
+        Part of the light, and its standard deviation.
+    range_px : float
+        Standard deviation of the Gaussian over which it is spread.
+    n : int
+        Cells of shadow that tell it.
+    """
+
+    fraction: float
+    sd: float
+    range_px: float
+    n: int
+
+
+def measure_glare(frame_light: FrameLight, range_px: float | None = None) -> Glare | None:
+    """Measure glare where nothing else arrives: in the shadow of something opaque.
+
+    There the transmission is the glare's fraction of the light about it, everywhere the same. A
+    place that is merely dark passes more, the shorter the way through it.
+
+    Parameters
+    ----------
+    frame_light : FrameLight
+        From `gather_light`.
+    range_px : float, optional
+        How far the glare reaches: standard deviation of a Gaussian. Unless given, that with
+        which the shadow is evenest.
+
+    Returns
+    -------
+    Glare or None
+        None where the frames hold no such shadow.
+    """
+    mean = frame_light.transmission.mean(axis=0, dtype=np.float64, keepdims=True)
+    still = FrameLight(mean, frame_light.row_px, frame_light.cell_px, frame_light.shape)
+    found = [_in_shadow(still, float(r)) for r in ([range_px] if range_px else _RANGES_PX)]
+    return max((one for one in found if one), key=lambda one: one.n, default=None)
+
+
+def _in_shadow(still: FrameLight, range_px: float) -> Glare | None:
+    """Find the floor of the transmission over the light about it, if it is even."""
+    share = still.transmission[0] / np.maximum(still.veil(still.row_px, range_px)[0], 1e-6)
+    floor = _crowded(np.sort(share[share < _DARK], axis=None))
+    near = np.abs(share - floor) <= _NEAR * abs(floor) + 5 * _WITHIN_ABSOLUTE
+    even = np.abs(share - floor) <= _WITHIN * abs(floor) + _WITHIN_ABSOLUTE
+    if even.sum() < max(_LEAST_CELLS, _EVEN * near.sum()):
+        return None
+    by_row = [np.median(row[good]) for row, good in zip(share, even, strict=True) if good.any()]
+    sd = float(np.std(by_row) / np.sqrt(len(by_row)))
+    return Glare(max(float(np.median(share[even])), 0.0), sd, range_px, int(even.sum()))
+
+
+def _crowded(values: np.ndarray) -> float:
+    """Find where sorted values lie closest together, by half-sample modes; NaN for none."""
+    while len(values) > 3:
+        half = (len(values) + 1) // 2
+        first = int(np.argmin(values[half - 1 :] - values[: len(values) - half + 1]))
+        values = values[first : first + half]
+    return float(values.mean()) if len(values) else np.nan
