@@ -1,0 +1,300 @@
+"""Tuning on one slice. In: a scan and its configuration; out: a preview, and better settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from xct.config import read_config
+from xct.errors import ConfigError, XctError
+from xct.plan import open_scan
+from xct.plugin.cells import KEY
+from xct.plugin.controls import beside, button
+from xct.plugin.notify import complaints_shown, say
+from xct.plugin.work import Latest
+from xct.preview import Preview
+from xct.recipe import load_stages, load_steps
+from xct.rewrite import rewrite_config
+from xct.scan import read_scan
+
+_SLICE, _SINOGRAM, _ABOVE = "tuning: slice", "tuning: sinogram", "tuning: thresholds"
+_OFF = "off"
+_DELAY_MS = 60
+_BETWEEN, _OVER = (0.2, 0.6, 1.0, 1.0), (1.0, 0.3, 0.2, 1.0)
+
+
+class Tune(QWidget):
+    """Centre, ring filter and thresholds on one slice, seen at once.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the preview is shown.
+    """
+
+    shown = Signal()
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._preview: Preview | None = None
+        self._config: Path | None = None
+        self._slice: np.ndarray | None = None
+        self._work = Latest(self, _DELAY_MS)
+        self._work.done.connect(self._show)
+        self._build()
+        for box in (self.row, self.center, self.size):
+            box.valueChanged.connect(self.update_preview)
+        for box in (self.rings, self.window):
+            box.currentTextChanged.connect(self.update_preview)
+        self.sinogram.toggled.connect(self.update_preview)
+        for box in (self.low, self.high):
+            box.valueChanged.connect(self._show_thresholds)
+        self.thresholds.toggled.connect(self._show_thresholds)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the preview is up to date."""
+        return self._work.idle
+
+    def browse(self) -> None:
+        """Choose a configuration or a scan."""
+        chosen, _ = QFileDialog.getOpenFileName(self, "Configuration or scan")
+        if chosen:
+            self.source.setText(chosen)
+            self.load()
+
+    def load(self) -> None:
+        """Open the scan that is named; start with the configuration's settings."""
+        path = Path(str(self.source.text()).strip())
+        if not path.name:
+            raise XctError("name a configuration or a raw scan first")
+        self._config = path if path.suffix in (".yaml", ".yml") else None
+        if self._config is None:
+            preview = Preview(read_scan(path))
+        else:
+            config, complaints = read_config(path)
+            if config is None or complaints:
+                raise ConfigError(*complaints)
+            preview = Preview(open_scan(config), load_steps(config))
+        self._preview = preview
+        self._start_values(preview)
+        self.write.setEnabled(self._config is not None)
+        self.update_preview()
+
+    def settings(self) -> dict[str, dict[str, Any] | None]:
+        """Give the settings of the steps as they are chosen."""
+        size = self.size.value() or None
+        rings = self.rings.currentText()
+        stripes = None if rings == _OFF else {"method": rings, "size_px": size}
+        return {"stripes": stripes, "fbp": {"window": self.window.currentText()}}
+
+    def update_preview(self, *_: Any) -> None:
+        """Reconstruct the slice anew, beside the window."""
+        preview = self._preview
+        if preview is None:
+            return
+        row, center, settings = self.row.value(), self.center.value(), self.settings()
+        wants_sinogram = self.sinogram.isChecked()
+
+        def work() -> tuple[np.ndarray, np.ndarray | None]:
+            picture = preview.reconstruct(row, center, settings)
+            return picture, preview.sinogram(row, settings) if wants_sinogram else None
+
+        self.state.setText(f"row {row}: reconstructing …")
+        self._work.ask(work)
+
+    def find_center(self) -> None:
+        """Find the rotation axis from this row, and take it."""
+        preview = self._needed()
+        found = preview.find_center(self.row.value(), self.settings())
+        if not np.isfinite(found.center_px):
+            raise XctError("no method finds the rotation axis on this row; try another")
+        self.center.setValue(float(found.center_px))
+        say(
+            f"center_px {found.center_px:.2f} ± {found.sd_px:.2f}, "
+            f"confidence {found.confidence:.2f}"
+        )
+
+    def write_config(self) -> None:
+        """Write centre and settings into the configuration."""
+        if self._config is None:
+            raise XctError("open a configuration to write to: `xct init` makes one for a scan")
+        changes: dict[str, Any] = {"scan.center_px": round(self.center.value(), 3)}
+        chosen = self.settings()
+        if chosen["stripes"] is None:
+            raise XctError(
+                "the ring filter is off: a configuration cannot leave out a step; take stripes "
+                "out of a recipe of your own"
+            )
+        for step, values in chosen.items():
+            for key, value in (values or {}).items():
+                if value != load_stages()[step].settings.model_fields[key].default:
+                    changes[f"steps.{step}.{key}"] = value
+                elif self._configured(step, key):
+                    changes[f"steps.{step}.{key}"] = value
+        rewrite_config(self._config, changes)
+        say(f"wrote {', '.join(changes)} to {self._config}")
+
+    def closeEvent(self, event: Any) -> None:
+        """Let go of the thread."""
+        self._work.stop()
+        super().closeEvent(event)
+
+    def _build(self) -> None:
+        self.source = QLineEdit(placeholderText="configuration, or raw scan")
+        self.source.editingFinished.connect(self._reload)
+        self.row, self.size = QSpinBox(), QSpinBox()
+        self.size.setRange(0, 1001)
+        self.size.setSpecialValueText("automatic")
+        self.center = QDoubleSpinBox(decimals=2, singleStep=0.25, maximum=1e5)
+        self.center.setKeyboardTracking(False)
+        self.rings, self.window = QComboBox(), QComboBox()
+        self.rings.addItems(["profile", "sorting", _OFF])
+        self.window.addItems(["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"])
+        self.sinogram = QCheckBox("show the sinogram, too")
+        self.thresholds = QCheckBox("show thresholds")
+        self.low, self.high = (
+            QDoubleSpinBox(decimals=3, minimum=-1e6, maximum=1e6, singleStep=0.1) for _ in "ab"
+        )
+        self.part, self.state = QLabel(), QLabel("no scan")
+        self.write = button("Write to configuration", self.write_config)
+        self.write.setEnabled(False)
+        form = QFormLayout()
+        form.addRow("scan", beside(self.source, button("…", self.browse)))
+        form.addRow("row", self.row)
+        form.addRow("center_px", beside(self.center, button("Find", self.find_center)))
+        form.addRow("ring filter", self.rings)
+        form.addRow("its width, px", self.size)
+        form.addRow("fbp window", self.window)
+        form.addRow(self.sinogram)
+        form.addRow(self.thresholds)
+        form.addRow("between, 1/cm", beside(self.low, self.high))
+        form.addRow(self.part)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.write)
+        layout.addWidget(self.state)
+        layout.addStretch()
+
+    def _needed(self) -> Preview:
+        if self._preview is None:
+            raise XctError("open a configuration or a raw scan first")
+        return self._preview
+
+    def _reload(self) -> None:
+        if str(self.source.text()).strip():
+            with complaints_shown():
+                self.load()
+
+    def _start_values(self, preview: Preview) -> None:
+        """Start where the configuration is."""
+        boxes = (self.row, self.center, self.rings, self.size, self.window)
+        for box in boxes:
+            box.blockSignals(True)
+        _, rows, columns = preview.shape
+        self.row.setRange(0, rows - 1)
+        self.row.setValue(rows // 2)
+        self.center.setMaximum(columns - 1)
+        center = preview.scan.center_px
+        self.center.setValue((columns - 1) / 2 if center is None else center)
+        chosen = {step.name: step.settings for step in preview.steps}
+        self.rings.setCurrentText(chosen.get("stripes", {}).get("method", _OFF))
+        self.size.setValue(chosen.get("stripes", {}).get("size_px") or 0)
+        self.window.setCurrentText(chosen.get("fbp", {}).get("window", "ramp"))
+        for box in boxes:
+            box.blockSignals(False)
+
+    def _configured(self, step: str, key: str) -> bool:
+        assert self._config is not None
+        config, _ = read_config(self._config)
+        return config is not None and key in (config.steps.get(step) or {})
+
+    def _show(self, answer: tuple[np.ndarray, np.ndarray | None]) -> None:
+        picture, sinogram = answer
+        first = self._slice is None or self._slice.shape != picture.shape
+        self._slice = picture
+        size = self._needed().scan.voxel_size_um or 1.0
+        self._put(_SLICE, picture, (size, size))
+        if sinogram is not None:
+            # beside the slice, as high as it is
+            height = picture.shape[0] * size / sinogram.shape[0]
+            self._put(_SINOGRAM, sinogram, (height, size), (0.0, (picture.shape[1] + 8) * size))
+        elif _SINOGRAM in self._viewer.layers:
+            self._viewer.layers.remove(_SINOGRAM)
+        if first:
+            low, high = np.percentile(picture, (50, 99.5))
+            self.low.setValue(float(low))
+            self.high.setValue(float(high))
+            self._viewer.reset_view()
+        self._show_thresholds()
+        self.state.setText(f"row {self.row.value()} at center_px {self.center.value():.2f}")
+        self.shown.emit()
+
+    def _show_thresholds(self, *_: Any) -> None:
+        """Draw what lies between the thresholds, and above them."""
+        picture = self._slice
+        if picture is None or not self.thresholds.isChecked():
+            if _ABOVE in self._viewer.layers:
+                self._viewer.layers.remove(_ABOVE)
+            self.part.setText("")
+            return
+        low, high = self.low.value(), self.high.value()
+        classes = (picture > low).astype(np.uint8) + (picture > high)
+        size = self._needed().scan.voxel_size_um or 1.0
+        if _ABOVE in self._viewer.layers:
+            self._viewer.layers[_ABOVE].data = classes
+        else:
+            colors = {0: (0, 0, 0, 0), 1: _BETWEEN, 2: _OVER, None: (0, 0, 0, 0)}
+            self._viewer.add_labels(
+                classes,
+                name=_ABOVE,
+                scale=(size, size),
+                units=("micrometer",) * 2,
+                opacity=0.4,
+                colormap=DirectLabelColormap(color_dict=colors),
+            )
+        parts = np.bincount(classes.ravel(), minlength=3) / classes.size
+        self.part.setText(f"{parts[1]:.1%} between (blue), {parts[2]:.1%} above (red)")
+
+    def _put(
+        self,
+        name: str,
+        data: np.ndarray,
+        scale: tuple[float, float],
+        translate: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """Show a picture, in the layer of that name if there is one of its shape."""
+        layers = self._viewer.layers
+        if name in layers and layers[name].data.shape == data.shape:
+            layers[name].data = data
+            return
+        if name in layers:
+            layers.remove(name)
+        low, high = (float(v) for v in np.percentile(data, (1, 99.7)))
+        self._viewer.add_image(
+            data,
+            name=name,
+            scale=scale,
+            translate=translate,
+            units=("micrometer",) * 2,
+            colormap="gray",
+            contrast_limits=(low, max(high, low + 1e-6)),
+            metadata={KEY: {"kind": "tuning"}},
+        )
