@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy.fft
 
+COARSE_PX = 0.25  # step of the first search
 VALLEYS_PX = 12.0
 LEAST_COUNT = 24  # complex numbers in a band of frequencies: its noise is known to 20 %
 
@@ -99,8 +101,8 @@ def most_likely(agreement: Agreement, low: float, high: float) -> Estimate | Non
     together = agreement.summed()
     if not together.bands() or not together.power.any():
         return None
-    centers = np.arange(low, high + 0.25, 0.25)
-    misfit = _misfit(together, centers)
+    centers = np.arange(low, high + COARSE_PX, COARSE_PX)
+    misfit = _scanned(together, centers)
     first = int(np.argmin(misfit))
     center, sd = _refined(agreement if agreement.bands() else together, float(centers[first]))
     # Elsewhere begins where the profile has left the valley of the best place.
@@ -142,6 +144,27 @@ def _misfit(agreement: Agreement, centers: np.ndarray) -> np.ndarray:
             shared = (agreement.cross[where] @ turn[where[2]]).real
             power = agreement.power[where].sum(axis=-1, keepdims=True)
             misfit[part : part + 512] += band.count * np.log(_left(power, shared)).sum(axis=0)
+    return misfit
+
+
+def _scanned(agreement: Agreement, centers: np.ndarray) -> np.ndarray:
+    """`_misfit` at many centers, `COARSE_PX` from each other: by one transform for each band."""
+    kappa = agreement.kappa
+    if kappa.size < 2:
+        return _misfit(agreement, centers)
+    # Frequencies are multiples of one step, of which the transform has as many as fit its length.
+    step = (kappa[-1] - kappa[0]) / (kappa.size - 1)
+    length = round(np.pi / (step * COARSE_PX))
+    number = np.rint(kappa / step).astype(np.intp)
+    turned = agreement.cross * np.exp(2j * kappa * centers[0])
+    misfit = np.zeros(centers.size)
+    for band in agreement.bands():
+        where = (slice(None), band.kind, slice(band.first, band.stop))
+        spectrum = np.zeros((len(turned), length // 2 + 1), np.complex128)
+        spectrum[:, number[where[2]]] = turned[where]
+        shared = scipy.fft.irfft(spectrum, length)[:, : centers.size] * (length / 2)
+        power = agreement.power[where].sum(axis=-1, keepdims=True)
+        misfit += band.count * np.log(_left(power, shared)).sum(axis=0)
     return misfit
 
 
