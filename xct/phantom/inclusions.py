@@ -33,8 +33,10 @@ class Inclusions:
 def draw_inclusions(layout: Layout, interfaces: Interfaces, state: State, seed: int) -> Inclusions:
     """Place chips of lithium (or void) and cracks in the electrolyte."""
     chip_rng, crack_rng = (np.random.default_rng((seed, 3, k)) for k in range(2))
-    faces, inside = interfaces.faces, interfaces.inside
-    thickness = float((faces[3] - faces[2])[inside].mean())
+    faces = interfaces.faces
+    # Of the layout, not of these faces: twins have the same chips and cracks.
+    steel, lithium, front = layout.heights_um[:3]
+    thickness = front - lithium + state.lithium_lost * (lithium - steel)
     volume = thickness * np.pi * layout.bore_radius_um**2
     sizes = _chip_sizes(state.chips * volume, layout, chip_rng)
     count = round(state.cracks_per_mm3 * volume * 1e-9)

@@ -44,7 +44,8 @@ def tables_of(cell: VirtualCell) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of str to DataFrame
-        ``particles``, ``inclusions``, ``layers``, ``surfaces``, ``lithium_balance``.
+        ``particles``, ``inclusions``, ``layers``, ``surfaces``, ``lithium_balance``,
+        ``electrolyte``.
     """
     surfaces = [
         {"surface": name, **height_parameters(surface.height_um, cell.voxel_um)}
@@ -57,6 +58,7 @@ def tables_of(cell: VirtualCell) -> dict[str, pd.DataFrame]:
         "layers": _layers(cell),
         "surfaces": pd.DataFrame(surfaces),
         "lithium_balance": lithium_balance(cell),
+        "electrolyte": _electrolyte(cell),
     }
 
 
@@ -111,6 +113,12 @@ def _inclusions(cell: VirtualCell) -> pd.DataFrame:
             "width_um": facts["width_um"],
         }
     )
+
+
+def _electrolyte(cell: VirtualCell) -> pd.DataFrame:
+    """List μ of the electrolyte between its pores, slice by slice."""
+    z = np.arange(cell.shape[0]) * cell.voxel_um
+    return pd.DataFrame({"z_um": z, "mu_per_cm": cell.electrolyte_per_cm(z)})
 
 
 def _layers(cell: VirtualCell) -> pd.DataFrame:

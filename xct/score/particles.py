@@ -1,0 +1,173 @@
+"""Particles that were found against those that are there. In: labels, tables; out: recall, bias.
+
+Two particles are one where their overlap is at least half of their union: then no other fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from xct.result import Result
+from xct.score.metric import Metrics, metric
+from xct.score.voxelwise import Slab
+
+WIDE_VOXELS = 5.0  # smaller particles are not judged
+_OVERLAP = 0.5
+_OVERLAP_DRIFTED = 0.25  # a lone particle can be taken for no other
+_NEAR = 0.5  # of a particle's diameter, between middles, where there are no labels
+
+
+@dataclass
+class ParticleScore:
+    """Overlap of particles, and sizes in voxels; `pairs` are (true, found, voxels)."""
+
+    mine: pd.DataFrame
+    true: pd.DataFrame
+    voxel_um: float
+    pairs: list[np.ndarray] = field(default_factory=list)
+    sizes: tuple[list[np.ndarray], list[np.ndarray]] = field(default_factory=lambda: ([], []))
+
+    @classmethod
+    def of(
+        cls, result: Result, truth: Result, mine: Mapping[str, Any], true: Mapping[str, Any]
+    ) -> ParticleScore | None:
+        """Make one where both sides have labels and tables of particles."""
+        if "particles" not in mine or "particles" not in true:
+            return None
+        tables = result.tables, truth.tables
+        if any("particles" not in some for some in tables):
+            return None
+        return cls(tables[0]["particles"], tables[1]["particles"], truth.voxel_size_um)
+
+    def add(self, slab: Slab) -> None:
+        """Add a slab."""
+        true, mine = slab.true_labels["particles"], slab.labels["particles"]
+        for k, numbers in enumerate((true, mine)):
+            self.sizes[k].append(_counted(numbers[numbers > 0]))
+        both = (true > 0) & (mine > 0)
+        keys = true[both].astype(np.uint64) << np.uint64(32) | mine[both]
+        self.pairs.append(_counted(keys))
+
+    def metrics(self) -> Metrics:
+        """Give recall, precision, size bias, and how drifted ones were told."""
+        overlap = self._overlap()
+        firm = overlap[overlap.iou >= _OVERLAP]
+        loose = overlap[overlap.iou >= _OVERLAP_DRIFTED].sort_values("iou", ascending=False)
+        loose = loose.drop_duplicates("true").drop_duplicates("mine")
+        return _metrics(self.true, self.mine, firm, loose, self.voxel_um)
+
+    def _overlap(self) -> pd.DataFrame:
+        """List pairs that share voxels, with the ratio of what they share to what they cover."""
+        keys = _summed(self.pairs)
+        sizes = [_summed(some) for some in self.sizes]
+        pairs = pd.DataFrame(
+            {
+                "true": (keys.index.to_numpy() >> np.uint64(32)).astype(np.int64),
+                "mine": (keys.index.to_numpy() & np.uint64(0xFFFFFFFF)).astype(np.int64),
+                "shared": keys.to_numpy(),
+            }
+        )
+        size_true = pairs.true.map(sizes[0]).to_numpy(float)
+        size_mine = pairs.mine.map(sizes[1]).to_numpy(float)
+        return pairs.assign(iou=pairs.shared / (size_true + size_mine - pairs.shared))
+
+
+def score_particle_tables(result: Result, truth: Result) -> Metrics:
+    """Compare tables alone: two particles are one where their middles are close."""
+    tables = result.tables, truth.tables
+    if any("particles" not in some or not len(some["particles"]) for some in tables):
+        return {}
+    mine, true = (some["particles"] for some in tables)
+    places = [some[["z_um", "y_um", "x_um"]].to_numpy() for some in (mine, true)]
+    distance, nearest = cKDTree(places[0]).query(places[1])
+    near = distance < _NEAR * true.equivalent_diameter_um
+    pairs = pd.DataFrame(
+        {
+            "true": true.particle[near].to_numpy(),
+            "mine": mine.particle.to_numpy()[nearest[near]],
+            "distance": distance[near],
+        }
+    )
+    pairs = pairs.sort_values("distance").drop_duplicates("mine")
+    return _metrics(true, mine, pairs, pairs, truth.voxel_size_um)
+
+
+def _metrics(
+    true: pd.DataFrame,
+    mine: pd.DataFrame,
+    firm: pd.DataFrame,
+    loose: pd.DataFrame,
+    voxel_um: float,
+) -> Metrics:
+    least = WIDE_VOXELS * voxel_um
+    found: Metrics = {}
+    wide = true[true.equivalent_diameter_um > least]
+    if len(wide):
+        found["particle_recall"] = metric(wide.particle.isin(firm.true).mean(), "1", len(wide))
+    wide_mine = mine[mine.equivalent_diameter_um > least]
+    if len(wide_mine):
+        right = wide_mine.particle.isin(firm.mine).mean()
+        found["particle_precision"] = metric(right, "1", len(wide_mine))
+    both = firm.merge(true, left_on="true", right_on="particle").merge(
+        mine, left_on="mine", right_on="particle", suffixes=("", "_found")
+    )
+    both = both[both.equivalent_diameter_um > least]
+    return found | _errors(both) | _drifted(true, mine, loose)
+
+
+def _errors(both: pd.DataFrame) -> Metrics:
+    """Bias of what is measured of particles that were found."""
+    found: Metrics = {}
+    if not len(both):
+        return found
+    ratio = 100 * (both.equivalent_diameter_um_found / both.equivalent_diameter_um - 1)
+    found["particle_diameter_bias_percent"] = metric(ratio.mean(), "%", len(both))
+    found["particle_diameter_sd_percent"] = metric(ratio.std(ddof=0), "%", len(both))
+    for column, unit in (("core_grey", "GV"), ("mean_grey", "GV"), ("distance_to_front_um", "µm")):
+        if f"{column}_found" in both and column in both:
+            error = (both[f"{column}_found"] - both[column]).dropna()
+            if len(error):
+                found[f"particle_{column}_bias"] = metric(error.mean(), unit, len(error))
+    for column in both.columns:
+        stated = both.get(f"{column}_sd")
+        if stated is not None and f"{column}_found" in both:
+            error = (both[f"{column}_found"] - both[column]).abs()
+            usable = error.notna() & (stated > 0)
+            if usable.any():
+                share = (error[usable] <= 1.96 * stated[usable]).mean()
+                found[f"coverage_95.particle_{column}"] = metric(share, "1", usable.sum())
+    return found
+
+
+def _drifted(true: pd.DataFrame, mine: pd.DataFrame, loose: pd.DataFrame) -> Metrics:
+    if "drifted" not in mine or "drifted" not in true:
+        return {}
+    really = set(true.particle[true.drifted])
+    called = set(mine.particle[mine.drifted])
+    partner = dict(zip(loose.mine, loose.true, strict=True))
+    right = {number for number in called if partner.get(number) in really}
+    found = {"drifted_false": metric(len(called - right), "particles", len(called))}
+    if really:
+        found["drifted_recall"] = metric(len(right) / len(really), "1", len(really))
+        found["drifted_f1"] = metric(2 * len(right) / (len(really) + len(called)), "1", len(really))
+    return found
+
+
+def _counted(values: np.ndarray) -> np.ndarray:
+    """Give each value and how often it occurs, shape (2, n)."""
+    found, counts = np.unique(values, return_counts=True)
+    return np.stack([found.astype(np.uint64), counts.astype(np.uint64)])
+
+
+def _summed(parts: list[np.ndarray]) -> pd.Series:
+    """Add up what slabs counted, by value."""
+    both = np.concatenate(parts, axis=1) if parts else np.empty((2, 0), np.uint64)
+    series = pd.Series(both[1].astype(np.int64), index=both[0])
+    summed: pd.Series = series.groupby(level=0).sum()
+    return summed
