@@ -9,6 +9,7 @@ from xct.bench import machine, peers, slices
 from xct.bench.figures import Target, table
 from xct.bench.peers import CONTENDERS, FINUFFT_EXACT, XCT
 from xct.bench.problem import Problem
+from xct.phantom import draw_discs
 
 SIZES = {"quick": ((48, 40), (64, 60))}
 THERE = [c for c in CONTENDERS if machine.installed(c.package)]
@@ -29,6 +30,10 @@ def test_every_package_that_is_there_is_timed_at_every_width(found):
     seen = {(r["columns"], r["name"]) for r in figures["results"]}
     assert seen == {(columns, c.name) for columns, _ in SIZES["quick"] for c in THERE}
     assert all(r["seconds_a_slice"] > 0 for r in figures["results"])
+    beyond = {r["name"]: r["errors_percent"].get("disc_against_exact") for r in figures["results"]}
+    if FINUFFT_EXACT in beyond:
+        assert beyond[FINUFFT_EXACT] == 0
+        assert abs(beyond[XCT]) < 0.1
     assert all(np.median(r["runs_seconds_a_slice"]) == r["seconds_a_slice"]
                for r in figures["results"])  # fmt: skip
 
@@ -101,10 +106,24 @@ def test_errors_are_those_of_a_slice_spoiled_by_hand():
     largest = problem.truth.max()
     assert set(problem.errors(problem.truth).values()) == {0.0}
     spoiled = problem.errors(problem.truth + 0.01 * largest * within)
-    assert spoiled["disc"] == pytest.approx(1.0)
+    assert spoiled["disc_centers"] == spoiled["disc_core"] == pytest.approx(1.0)
+    assert spoiled["disc"] == pytest.approx(1.0)  # of a small disc that lies in the large one
     assert spoiled["background"] == 0
     lifted = problem.errors(problem.truth - 0.02 * largest)
-    assert lifted == pytest.approx({"rmse": 2, "disc": -2, "disc_core": -2, "background": -2})
+    discs = dict.fromkeys(("disc", "disc_centers", "disc_core"), -2.0)
+    assert lifted == pytest.approx({"rmse": 2, **discs, "background": -2})
+
+
+def test_the_mean_of_a_disc_is_weighted_by_area():
+    problem = Problem.of(200, 10)
+    disc = problem.discs[[np.argmax(problem.discs[:, 2])]]
+    disc[:, 3] = 0.01 * problem.truth.max()
+    area = draw_discs(disc, 200)
+    # One hundredth, weighted by itself: sum of the squares of the areas over their sum.
+    expected = 100 * np.sum(area**2) / area.sum() / problem.truth.max()
+    found = problem.disc_difference(problem.truth + area, problem.truth)
+    assert found == pytest.approx(expected)
+    assert problem.errors(problem.truth + area)["disc"] == pytest.approx(expected)
 
 
 def test_slow_packages_get_fewer_angles_and_no_errors_at_large_sizes(monkeypatch):

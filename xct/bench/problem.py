@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 
@@ -78,6 +79,11 @@ class Problem:
     def errors(self, picture: np.ndarray) -> dict[str, float]:
         """Compare a slice with the truth, in % of its largest value.
 
+        The mean of a disc is over its area, as the truth is exact in area: a pixel on the rim
+        counts by the part of it that lies in the disc. A rim rings by some 10 %, whatever sums up
+        its spectrum; counting a pixel whole or not at all, by its center, leaves a part of this
+        in the mean of a small disc.
+
         Parameters
         ----------
         picture : ndarray, shape (y, x)
@@ -86,20 +92,45 @@ class Problem:
         Returns
         -------
         dict of str to float
-            `rmse` inside 0.95 of the circle; `disc`, the largest mean error of a disc, and
-            `disc_core`, of its part from two pixels inside the rim, discs below 8 pixels of
-            radius left out; `background`, the mean error outside the discs. Biases keep their
-            sign.
+            `rmse` inside 0.95 of the circle; `disc`, the largest mean error of a disc over its
+            area; `disc_centers`, over the pixels whose center lies in it; `disc_core`, over those
+            from two pixels inside the rim, discs below 8 pixels of radius left out; `background`,
+            the mean error outside the discs. Biases keep their sign.
         """
-        error = 100 * (picture - self.truth) / self.truth.max()
+        error = self._percent(picture - self.truth)
         position = np.arange(self.columns) - self.axis_px
         inside = np.hypot(position, position[:, None]) <= _SEEN * self.columns / 2
         return {
             "rmse": float(np.sqrt(np.mean(error[inside] ** 2))),
-            "disc": self._worst(error, 0.0, 0.0),
+            "disc": self._worst_by_area(error),
+            "disc_centers": self._worst(error, 0.0, 0.0),
             "disc_core": self._worst(error, _RIM_PX, _LARGE_PX),
             "background": float(error[inside & (self.truth == 0)].mean()),
         }
+
+    def disc_difference(self, picture: np.ndarray, other: np.ndarray) -> float:
+        """Largest difference of the mean of a disc between two slices, in % as for `errors`."""
+        return self._worst_by_area(self._percent(picture - other))
+
+    def _percent(self, error: np.ndarray) -> np.ndarray:
+        percent: np.ndarray = 100 * error / self.truth.max()
+        return percent
+
+    def _worst_by_area(self, error: np.ndarray) -> float:
+        means = [0.0]
+        for x, y, radius, _ in self.discs:
+            right, down = round(x + self.axis_px), round(y + self.axis_px)
+            reach = ceil(radius) + 1
+            # The disc alone, drawn about the pixel nearest to its middle.
+            alone = [[x + self.axis_px - right, y + self.axis_px - down, radius, 1.0]]
+            area = draw_discs(np.array(alone), 2 * reach + 1)
+            rows, columns = (np.arange(n - reach, n + reach + 1) for n in (down, right))
+            there = np.ix_(
+                (rows >= 0) & (rows < self.columns), (columns >= 0) & (columns < self.columns)
+            )
+            own = error[max(rows[0], 0) : rows[-1] + 1, max(columns[0], 0) : columns[-1] + 1]
+            means.append(float(np.average(own, weights=area[there])))
+        return max(means, key=abs)
 
     def _worst(self, error: np.ndarray, rim: float, least: float) -> float:
         position = np.arange(self.columns) - self.axis_px

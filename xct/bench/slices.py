@@ -8,6 +8,8 @@ from math import ceil, log2
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xct.bench.figures import (
     Target,
     draw_times,
@@ -27,6 +29,15 @@ log = logging.getLogger("xct")
 SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "quick": ((512, 600), (1024, 1201)),
     "full": ((512, 600), (1024, 1201), (2048, 1921), (2560, 2400)),
+}
+# Errors in %, and how they are headed.
+_ERRORS: Mapping[str, str] = {
+    "rmse": "RMSE %",
+    "disc": "disc %",
+    "disc_centers": "by centers",
+    "disc_core": "core",
+    "disc_against_exact": "− exact",
+    "background": "backgr.",
 }
 # Columns² × angles up to which slow contenders get every angle.
 _WHOLE = 2 * 512**2 * 600
@@ -72,6 +83,7 @@ def measure_width(columns: int, angles: int, *, slow: bool = False) -> list[dict
         One for each contender; errors are absent where some angles were left out.
     """
     found, tasks = [], {}
+    pictures: dict[str, np.ndarray] = {}
     for contender in CONTENDERS:
         if installed(contender.package) is None:
             continue
@@ -90,13 +102,28 @@ def measure_width(columns: int, angles: int, *, slow: bool = False) -> list[dict
         entry |= {"package": contender.package, "slices_of_a_call": contender.slices}
         entry |= {"timed_angles": problem.theta_deg.size}
         if step == 1:
-            entry["errors_percent"] = problem.errors(solve()[0])
+            picture = solve()[0]
+            entry["errors_percent"] = problem.errors(picture)
+            if contender.package in ("xct", "finufft"):
+                pictures[contender.name] = picture
         found.append(entry)
+    if FINUFFT_EXACT in pictures:
+        _against_exact(found, pictures, Problem.of(columns, angles))
     for entry, timing in zip(found, in_turns(tasks).values(), strict=True):
         entry["seconds_a_slice"] = timing.seconds
         entry["runs_seconds_a_slice"] = timing.runs
         entry["first_call_seconds"] = timing.first_call
     return found
+
+
+def _against_exact(
+    found: Sequence[dict[str, Any]], pictures: Mapping[str, np.ndarray], problem: Problem
+) -> None:
+    """Add what is an engine's own: its discs against those of the spectrum summed exactly."""
+    for entry in found:
+        if entry["name"] in pictures:
+            differs = problem.disc_difference(pictures[entry["name"]], pictures[FINUFFT_EXACT])
+            entry["errors_percent"]["disc_against_exact"] = differs
 
 
 def _runs(contender: Contender, work: int) -> int:
@@ -151,6 +178,9 @@ def _error_targets(columns: int, at: Mapping[str, Mapping[str, Any]]) -> list[Ta
         ("background bias", "background", 0.01),
     ):
         found.append(Target(f"{columns}: {what}", abs(own[key]), "at most", limit, "%"))
+        if FINUFFT_EXACT in at:
+            theirs = abs(at[FINUFFT_EXACT]["errors_percent"][key])
+            found.append(Target(f"{columns}: {what}, FINUFFT exact", theirs, "at most", limit, "%"))
     return found
 
 
@@ -200,9 +230,9 @@ def _results_table(results: Sequence[Mapping[str, Any]]) -> str:
                 f"{result['columns']} × {result['angles']}  {result['name']}",
                 result["seconds_a_slice"],
                 result["seconds_a_slice"] / own[result["columns"]],
-                *(errors.get(key) for key in ("rmse", "disc", "disc_core", "background")),
+                *(errors.get(key) for key in _ERRORS),
                 "" if part == result["angles"] else f"{part} angles, scaled",
             )
         )
-    heads = ("columns × angles", "s/slice", "÷ xct", "RMSE %", "disc %", "core %", "backgr. %", "")
+    heads = ("columns × angles", "s/slice", "÷ xct", *_ERRORS.values(), "")
     return table(heads, rows)
