@@ -1,0 +1,53 @@
+"""Block bootstrap: how far numbers would scatter if the sample were drawn again.
+
+Neighbors share noise and particles, so whole blocks are drawn, not voxels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.95  # of every interval
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its standard deviation and the ends of its 95 % interval."""
+
+    value: float
+    sd: float
+    low: float
+    high: float
+
+
+def resample(blocks: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw sums over as many blocks as there are, with replacement.
+
+    Parameters
+    ----------
+    blocks : ndarray, shape (block, value)
+        What each block adds, such as its histogram.
+    resamples : int
+        How often to draw.
+    rng : Generator
+        Source of chance.
+
+    Returns
+    -------
+    ndarray of float, shape (resample, value)
+        Sums.
+    """
+    count = len(blocks)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
+    return np.asarray(drawn.astype(np.float32) @ blocks.astype(np.float32), dtype=np.float64)
+
+
+def interval(value: float, drawn: np.ndarray) -> Interval:
+    """Give a value the scatter of the values that were drawn again; NaN among them are left out."""
+    finite = drawn[np.isfinite(drawn)]
+    if finite.size < max(2, drawn.size // 2) or not np.isfinite(value):
+        return Interval(value, np.nan, np.nan, np.nan)
+    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(finite.std(ddof=1)), float(low), float(high))

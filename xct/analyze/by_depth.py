@@ -1,0 +1,105 @@
+"""Grey values by depth. In: a volume, a cell, a reference; out: counts by slice and grey value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from xct.analyze.grey_bins import GreyBins, count_disc
+from xct.geometry import CellGeometry
+from xct.normalize import Reference, grey_values
+from xct.stages import stage
+from xct.threads import over_ranges
+from xct.voxels import Voxels, slabs
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+
+@stage(gives="depth_histogram", measures=True)
+def depth_histogram(
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: Reference,
+    *,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+    low: float = 10_000.0,
+    high: float = 80_000.0,
+    bins: Annotated[int, Ge(3), Le(100_000)] = 700,
+    margin_um: Annotated[float, Ge(0)] = 5.0,
+) -> DataArray:
+    """Count the voxels of each slice inside the bore by normalized grey value, undenoised.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    cell : CellGeometry
+        Where the bore lies.
+    reference : Reference
+        The electrolyte's μ by depth and radius.
+    zero, reference_value : float, optional
+        Grey values of air and electrolyte.
+    low, high : float, optional
+        Range of the bins; the first and last bin hold what lies beyond.
+    bins : int, optional
+        Their number.
+    margin_um : float, optional
+        Distance to keep off the bore's wall.
+
+    Returns
+    -------
+    DataArray, dimensions (z_um, grey_value)
+        Voxels by height of the slice and center of the bin.
+    """
+    grey = grey_values(volume, reference, cell, zero=zero, reference_value=reference_value)
+    edges = GreyBins(low, high, bins)
+    return count_slices(grey, cell, edges, margin_um=margin_um)
+
+
+def count_slices(
+    grey: Voxels,
+    cell: CellGeometry,
+    bins: GreyBins,
+    *,
+    margin_um: float = 0.0,
+    rows: int | None = None,
+) -> DataArray:
+    """Count the voxels of each slice inside the bore by value.
+
+    Parameters
+    ----------
+    grey : Voxels, shape (z, y, x)
+        Values; NaN are left out.
+    cell : CellGeometry
+        Where the bore lies.
+    bins : GreyBins
+        Bins.
+    margin_um : float, optional
+        Distance to keep off the bore's wall.
+    rows : int, optional
+        Slices read at a time; the answer does not depend on it.
+    """
+    import xarray as xr
+
+    counts = np.zeros((grey.shape[0], bins.count), np.int64)
+    radius = cell.bore_radius_um - margin_um
+    for block in slabs(grey.shape, rows=rows):
+        values = np.asarray(grey[block.outer])
+
+        def count(
+            first: int, stop: int, values: np.ndarray = values, start: int = block.first
+        ) -> None:
+            for row in range(first, stop):
+                y, x = cell.offsets_um(start + row)
+                count_disc(
+                    values[row], y[:, 0], x[0], radius, bins.low, bins.width, counts[start + row]
+                )
+
+        over_ranges(count, len(values))
+    z_um = np.arange(grey.shape[0]) * cell.voxel_size_um[0]
+    coords = {"z_um": z_um, "grey_value": bins.grey_value}
+    return xr.DataArray(counts, coords=coords, dims=("z_um", "grey_value"), name="counts")

@@ -1,0 +1,133 @@
+"""Voxels of ROIs by grey value and block. In: grey values, a cell, ROIs; out: counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+
+import numpy as np
+
+from xct.analyze.grey_bins import GreyBins, count_blocks
+from xct.analyze.regions import Region
+from xct.analyze.roi_shapes import Roi
+from xct.geometry import CellGeometry
+from xct.voxels import Voxels, slabs
+
+_FEWEST, _MOST = (
+    24,
+    4096,
+)  # blocks: below, the bootstrap is blind; above, it takes memory for nothing
+_LEAST_EDGE = 4
+
+
+@dataclass(frozen=True)
+class RoiCounts:
+    """Histograms of the blocks of one ROI.
+
+    Attributes
+    ----------
+    name : str
+        Of the ROI.
+    blocks : ndarray of int32, shape (block, bin)
+        Voxels; blocks without voxels are left out.
+    missing : int
+        Voxels without a value (NaN).
+    in_view : float
+        Part of the ROI's box that lies in the volume.
+    middle : tuple of float
+        Middle of the ROI's box, µm, along z, y and x.
+    """
+
+    name: str
+    blocks: np.ndarray
+    missing: int
+    in_view: float
+    middle: tuple[float, float, float]
+
+    @property
+    def total(self) -> np.ndarray:
+        """Histogram of the ROI."""
+        return np.asarray(self.blocks.sum(axis=0, dtype=np.int64))
+
+
+def count_rois(
+    grey_values: Voxels,
+    cell: CellGeometry,
+    rois: Sequence[Roi],
+    bins: GreyBins,
+    *,
+    block_um: float = 40.0,
+    rows: int | None = None,
+) -> list[RoiCounts]:
+    """Count the voxels of ROIs by grey value, block by block; each ROI is read once.
+
+    Parameters
+    ----------
+    grey_values : Voxels, shape (z, y, x)
+        Never denoised ones.
+    cell : CellGeometry
+        Turns cell coordinates into voxels.
+    rois : sequence of Roi
+        Regions.
+    bins : GreyBins
+        Bins.
+    block_um : float, optional
+        Edge of the blocks, several particles wide; less where a ROI holds few of them.
+    rows : int, optional
+        Slices read at a time; the answer does not depend on it.
+
+    Raises
+    ------
+    ValueError
+        If a ROI has no voxel in the volume: all such complaints at once.
+    """
+    regions, complaints = [], []
+    for roi in rois:
+        try:
+            regions.append(roi.region(cell))
+        except ValueError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise ValueError("\n".join(complaints))
+    return [_count(grey_values, cell, region, bins, block_um, rows) for region in regions]
+
+
+def _count(
+    grey_values: Voxels,
+    cell: CellGeometry,
+    region: Region,
+    bins: GreyBins,
+    block_um: float,
+    rows: int | None,
+) -> RoiCounts:
+    edge = _edge(region.shape, block_um / float(np.mean(cell.voxel_size_um)))
+    grid = [ceil(length / edge) for length in region.shape]
+    counts = np.zeros((prod(grid), bins.count), np.int32)
+    z, y, x = region.slices
+    nothing = np.empty((0, 0, 0), np.bool_)
+    missing = 0
+    for block in slabs(region.shape, rows=rows):
+        part = slice(z.start + block.first, z.start + block.stop)
+        values = np.asarray(grey_values[part, y, x])
+        mask = nothing if region.is_box else region.mask(block.first, block.stop)
+        missing += count_blocks(
+            values, np.ascontiguousarray(mask), not region.is_box, block.first, edge,
+            grid[1], grid[2], bins.low, bins.width, counts,
+        )  # fmt: skip
+    middle = [
+        (part.start + part.stop - 1) / 2 * size
+        for part, size in zip(region.slices, cell.voxel_size_um, strict=True)
+    ]
+    held = counts[counts.any(axis=1)]
+    return RoiCounts(region.name, held, missing, region.in_view, (middle[0], middle[1], middle[2]))
+
+
+def _edge(shape: Sequence[int], wanted: float) -> int:
+    """Edge of the blocks: as wanted, if there are then neither too few nor too many."""
+    edge = max(_LEAST_EDGE, round(wanted))
+    while edge > _LEAST_EDGE and prod(ceil(n / edge) for n in shape) < _FEWEST:
+        edge -= 1
+    while prod(ceil(n / edge) for n in shape) > _MOST:
+        edge += 1
+    return edge

@@ -1,0 +1,164 @@
+"""Histograms of ROIs. In: a volume, a cell, a reference, ROIs; out: tables with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from annotated_types import Ge, Gt, Le
+
+from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_statistics import Known, statistics_of
+from xct.analyze.homogeneity_test import homogeneity
+from xct.analyze.roi_counts import RoiCounts, count_rois
+from xct.analyze.roi_shapes import Roi
+from xct.geometry import CellGeometry
+from xct.normalize import Reference, grey_values
+from xct.stages import stage
+from xct.voxels import Voxels
+
+
+@stage(gives="histograms", measures=True)
+def histograms(
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: Reference,
+    rois: Sequence[Roi],
+    pristine: Any = None,
+    *,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+    low: float = 10_000.0,
+    high: float = 60_000.0,
+    bins: Annotated[int, Ge(3), Le(100_000)] = 1000,
+    block_um: Annotated[float, Gt(0)] = 40.0,
+    resamples: Annotated[int, Ge(20), Le(100_000)] = 200,
+    seed: Annotated[int, Ge(0)] = 0,
+) -> dict[str, pd.DataFrame]:
+    """Measure the grey values of every ROI, on the electrolyte's scale, undenoised.
+
+    Intervals are of a block bootstrap, since neighbors share noise and particles. The tail is
+    what lies more than three times the noise below the electrolyte; the partial-volume mixture
+    is fitted with the electrolyte's grey value and noise held.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    cell : CellGeometry
+        Where the layers lie.
+    reference : Reference
+        The electrolyte's μ by depth and radius.
+    rois : sequence of Roi
+        What is measured.
+    pristine : Result, optional
+        The pristine cell, measured with the same ROIs and bins: gives shift and Wasserstein
+        distance.
+    zero, reference_value : float, optional
+        Grey values of air and electrolyte.
+    low, high : float, optional
+        Range of the bins; the first and last bin hold what lies beyond.
+    bins : int, optional
+        Their number.
+    block_um : float, optional
+        Edge of a block: several particles.
+    resamples : int, optional
+        Draws of the bootstrap.
+    seed : int, optional
+        Of its chance.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``histograms`` (roi, grey_value, count), ``grey_statistics`` (a row for each ROI),
+        ``homogeneity`` (a row for each group of ROIs).
+
+    Raises
+    ------
+    ValueError
+        If a ROI holds no voxel.
+    """
+    grey = grey_values(volume, reference, cell, zero=zero, reference_value=reference_value)
+    edges = GreyBins(low, high, bins)
+    counted = count_rois(grey, cell, rois, edges, block_um=block_um)
+    earlier = _earlier(pristine)
+    scale = (reference_value - zero) / reference.peak_per_cm
+    height = cell.voxel_size_um[0]
+    known = {}
+    for each in counted:
+        row = min(int(each.middle[0] / height), len(reference.noise_per_cm) - 1)
+        noise = float(reference.noise_per_cm[row]) * scale
+        before = _in_bins(earlier, each.name, edges)
+        known[each.name] = Known(reference_value, noise, before) if noise > 0 else None
+    return {
+        "histograms": histogram_table(counted, edges),
+        "grey_statistics": statistics_table(counted, edges, known, resamples=resamples, seed=seed),
+        "homogeneity": homogeneity(counted, edges, seed=seed),
+    }
+
+
+def histogram_table(counted: Sequence[RoiCounts], bins: GreyBins) -> pd.DataFrame:
+    """Write counts as the contract's table: roi, grey_value, count."""
+    return pd.DataFrame(
+        {
+            "roi": np.repeat([each.name for each in counted], bins.count),
+            "grey_value": np.tile(bins.grey_value, len(counted)),
+            "count": np.concatenate([each.total for each in counted] or [np.zeros(0, np.int64)]),
+        }
+    )
+
+
+def statistics_table(
+    counted: Sequence[RoiCounts],
+    bins: GreyBins,
+    known: Mapping[str, Known | None] | None = None,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure the histograms of ROIs.
+
+    Parameters
+    ----------
+    counted : sequence of RoiCounts
+        From `count_rois`.
+    bins : GreyBins
+        Their bins.
+    known : mapping of str to Known, optional
+        By ROI: the electrolyte, and the ROI's histogram in the pristine cell.
+    resamples : int, optional
+        Draws of the block bootstrap.
+    seed : int, optional
+        Of its chance.
+
+    Returns
+    -------
+    DataFrame
+        A row for each ROI that holds voxels with a value: ``roi, n, missing, blocks, in_view,
+        beyond_fraction, model``, and numbers ``X`` with ``X_sd, X_low, X_high`` (95 %): ``peak,
+        width, mean, sd, skewness, percentile_0_1, percentile_99_9, tail_fraction, wasserstein,
+        shift, model_a, model_b, model_sd_a, model_weight_a, …``.
+    """
+    rows = [
+        statistics_of(each, bins, (known or {}).get(each.name), resamples=resamples, seed=seed)
+        for each in counted
+        if len(each.blocks)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _earlier(pristine: Any) -> pd.DataFrame | None:
+    return None if pristine is None else pristine.tables.get("histograms")
+
+
+def _in_bins(table: pd.DataFrame | None, name: str, bins: GreyBins) -> np.ndarray | None:
+    """Find the counts of a ROI in another result, if measured there in the same bins."""
+    if table is None:
+        return None
+    part = table[table["roi"] == name]
+    if len(part) != bins.count or not np.allclose(part["grey_value"], bins.grey_value):
+        return None
+    counts = part["count"].to_numpy()
+    return counts if counts.any() else None
