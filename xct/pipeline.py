@@ -13,6 +13,7 @@ from typing import Any
 from xct.errors import ConfigError, RunError
 from xct.folder import OutputFolder
 from xct.io.volume import Coding
+from xct.light import find_light
 from xct.measured import write_normalized
 from xct.measuring import Measuring
 from xct.meter import Meter
@@ -105,6 +106,7 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
 def _reconstruct(job: Job) -> None:
     plan = job.plan
     slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
+    find_light(slabs, plan.slab_steps, job.folder)
     survey = Survey(slabs, plan.slab_steps, job.folder, job.remarks, plan.resources.workers)
     if plan.config.scan.center_px is None:
         survey.find_numbers()

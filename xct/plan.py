@@ -252,7 +252,7 @@ def _given(config: Config) -> list[str]:
     if config.volume is not None:
         return ["volume", *_OF_A_CELL]
     given = ["projections", "darks", "projection_time", "flat_time", *_FACTS]
-    given += ["projection_dose", "flat_dose", *_OF_A_CELL]
+    given += ["projection_dose", "flat_dose", "frame_light", "row_px", *_OF_A_CELL]
     return [*given, "center_px"] if config.scan.center_px is not None else given
 
 

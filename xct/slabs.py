@@ -134,6 +134,7 @@ class Slabs:
             "pixel_size_um": scan.voxel_size_um,
             "energy_kev": scan.energy_kev,
             "distance_mm": scan.distance_mm,
+            "row_px": np.arange(block.outer_first, block.outer_stop),
             **self.numbers,
         }
 

@@ -27,6 +27,8 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "projection_dose": (("angle",), "mean dose of a projection"),
     "flat_dose": (("frame",), "mean dose of a projection"),
     "theta_deg": (("angle",), "degrees"),
+    "frame_light": ((), "coarse transmission of whole frames"),
+    "row_px": (("row",), "number of the row"),
     "transmission": (("angle", "row", "column"), "1"),
     "line_integrals": (("angle", "row", "column"), "1"),
     "center_px": (("row",), "pixels"),

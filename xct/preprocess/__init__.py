@@ -6,6 +6,7 @@ from xct.preprocess.dead import fill_dead_pixels
 from xct.preprocess.flats import flat_field
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
 from xct.preprocess.rings import stripes
+from xct.preprocess.veil import glare
 from xct.preprocess.zingers import outliers
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "fill_nonpositive",
     "find_center",
     "flat_field",
+    "glare",
     "line_integrals",
     "outliers",
     "stripes",

@@ -85,7 +85,9 @@ def _of_the_scan(job: Job) -> dict[str, Any]:
             "nearest end; store float32 (run.dtype) if they matter",
             "write",
         )
-    return {**_center(job), **_count_entries(counts, angles, columns)}
+    glare = job.folder.number("glare_fraction")
+    measured = {} if glare is None else {"glare_fraction": glare}
+    return {**_center(job), **measured, **_count_entries(counts, angles, columns)}
 
 
 def _knows_voxel_size(job: Job) -> bool:
