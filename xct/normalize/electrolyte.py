@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.geometry import CellGeometry
+from xct.normalize.air import AboveAir, air_level
 from xct.normalize.cubes import Cubes, gather_cubes
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
@@ -30,6 +31,10 @@ _GUESSED_BLUR_VOXELS = 2.2
 _CATHODE_MARGIN_UM = 13.0  # about a particle
 # Carbon and pores make the electrolyte between the particles darker by an unknown part.
 _COMPOSITION_SD = 0.1
+# Where most voxels hold both, the mixture's even distribution of shares is a rough guess.
+_SHARED_SD = 0.5
+# A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
+_AIR_OFF = 0.15
 
 
 @stage(gives="reference", measures=True)
@@ -72,6 +77,7 @@ def electrolyte_reference(
     .. [1] Bickel & Frühwirth (2006), Comput. Stat. Data Anal. 50, 3500.
        doi:10.1016/j.csda.2005.07.011
     """
+    volume, air = _above_air(volume, cell)
     noise = noise_by_slice(volume, cell)
     wide = electrolyte_span(cell, 0.0) or cathode_span(cell, 0.0)
     if wide is None:
@@ -80,7 +86,7 @@ def electrolyte_reference(
     found = _layer(volume, cell, margin_widths * blur)
     cathode = _cathode(volume, cell, noise, found)
     if found is None:
-        return _from_cathode(cell, cathode, noise, (blur, blur_sd))
+        return _from_cathode(cell, cathode, noise, (blur, blur_sd), air)
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         blocks["z_um"], blocks["r_um"], blocks["peak"], blocks["sd"], cell.bore_radius_um
@@ -105,7 +111,9 @@ def electrolyte_reference(
             model,
             bore_radius_um=cell.bore_radius_um,
             in_plane=in_plane,
+            per_um=1e-4 if air == 0 else float("nan"),
         ),
+        air=air,
     )
 
 
@@ -125,8 +133,30 @@ class _Cathode:
     def in_plane(self) -> tuple[float, float] | None:
         if self.mixture is None:
             return None
-        sd = np.hypot(self.mixture.dark_sd, _COMPOSITION_SD * self.mixture.dark)
+        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixed_share)
+        sd = np.hypot(self.mixture.dark_sd, unsure * self.mixture.dark)
         return float(self.mixture.dark), float(sd)
+
+
+def _above_air(volume: Voxels, cell: CellGeometry) -> tuple[Voxels, float]:
+    """Take air off a volume whose scale does not begin there; attenuation stays as it is."""
+    air = air_level(volume, cell)
+    wide = electrolyte_span(cell, 0.0) or cathode_span(cell, 0.0)
+    if wide is None or not np.isfinite(air):
+        return volume, 0.0
+    first, stop = wide.rows()
+    middle = (first + stop) // 2
+    image = np.asarray(volume[middle : middle + 1], np.float32)[0]
+    inside = image[cell.in_bore(middle)]
+    inside = inside[np.isfinite(inside)]
+    if not inside.size or abs(air) < _AIR_OFF * abs(float(np.median(inside)) - air):
+        return volume, 0.0
+    warnings.warn(
+        f"air has the value {air:.5g} in this volume, not 0: values are counted from there; 1/cm "
+        "in the numbers of the reference stands for the volume's own unit",
+        stacklevel=3,
+    )
+    return AboveAir(volume, air), air
 
 
 def _no_electrolyte(cell: CellGeometry) -> str:
@@ -303,7 +333,11 @@ def _beyond(model: SmoothModel, cell: CellGeometry) -> Any:
 
 
 def _from_cathode(
-    cell: CellGeometry, cathode: _Cathode | None, noise: np.ndarray, blur: tuple[float, float]
+    cell: CellGeometry,
+    cathode: _Cathode | None,
+    noise: np.ndarray,
+    blur: tuple[float, float],
+    air: float,
 ) -> Reference:
     """Make the reference of a cell whose electrolyte is in view only between the particles."""
     from pandas import DataFrame
@@ -328,4 +362,5 @@ def _from_cathode(
         peak_per_cm=peak, peak_sd_per_cm=sd, n=int(cathode.cubes.mean.size),
         flatness_before=float("nan"), flatness_after=float("nan"),
         glare=diagnose(cathode.cubes, model, bore_radius_um=cell.bore_radius_um, in_plane=None),
+        air=air,
     )  # fmt: skip

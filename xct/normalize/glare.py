@@ -42,7 +42,7 @@ def diagnose(
     in_plane : tuple of float or None
         Electrolyte's value found inside the cathode, and its standard deviation.
     per_um : float, optional
-        Unit of the values in 1/µm: 1e-4 for 1/cm.
+        Unit of the values in 1/µm: 1e-4 for 1/cm; NaN where they are no attenuation.
 
     Returns
     -------
@@ -53,9 +53,8 @@ def diagnose(
     """
     if cathode is None or cathode.mean.size < 200:
         return {"verdict": "no_cathode"}
-    transmission = float(
-        np.exp(-max(0.0, float(cathode.mean.mean())) * 2 * bore_radius_um * per_um)
-    )
+    thickness = max(0.0, float(cathode.mean.mean())) * 2 * bore_radius_um * per_um
+    transmission = float(np.exp(-thickness))
     cupping, sd = _cupping(cathode, model, bore_radius_um)
     found: dict[str, Any] = {"transmission": transmission, "cupping": cupping, "cupping_sd": sd}
     if in_plane is not None:

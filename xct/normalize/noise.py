@@ -27,6 +27,7 @@ def noise_by_slice(volume: Voxels, cell: CellGeometry) -> np.ndarray:
     for block in slabs(cell.shape, overlap=1):
         slab = np.asarray(volume[block.outer_first : block.outer_stop], np.float32)
         slab = slab[:, ::step, ::step]
+        slab = np.where(np.isfinite(slab), slab, np.float32(np.nan))
         for z in range(block.first, block.stop):
             at = z - block.outer_first
             inside = cell.in_bore(z, 2 * max(cell.voxel_size_um[1:]))[::step, ::step]

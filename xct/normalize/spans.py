@@ -63,7 +63,7 @@ def electrolyte_span(cell: CellGeometry, margin_um: float) -> Span | None:
     """Find the electrolyte between the planes that are in view; None where it is not in view."""
     near = next((s for s in ("lithium_electrolyte", "steel_lithium") if s in cell.planes), None)
     far = "electrolyte_cathode" if "electrolyte_cathode" in cell.planes else None
-    if near is None and far is None and cell.planes:
+    if far is None and "cathode_collector" in cell.planes:
         return None
     return Span(cell, near, far, margin_um)
 
@@ -72,6 +72,6 @@ def cathode_span(cell: CellGeometry, margin_um: float) -> Span | None:
     """Find the cathode between the planes that are in view; None where it is not in view."""
     near = "electrolyte_cathode" if "electrolyte_cathode" in cell.planes else None
     far = "cathode_collector" if "cathode_collector" in cell.planes else None
-    if near is None and far is None:
+    if near is None and (far is None or "steel_lithium" in cell.planes):
         return None
     return Span(cell, near, far, margin_um)

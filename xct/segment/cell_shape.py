@@ -25,8 +25,9 @@ _BETWEEN = {
     "electrolyte_cathode": (("electrolyte", "cathode"),),
     "cathode_collector": (("cathode", "collector"), ("cathode", "cathode_steel")),
 }
-_SURE = 3.0
+_SURE = 1.5
 _THINNEST = 3  # slices
+_LEAST_CONTRAST = 6.0  # a layer over the scatter of slices, where there is no bore
 _COLUMN_UM = 10.0  # as wide as a particle
 # Layers whose edge to the tube is sharp, the smoothest first.
 _EDGE_LAYERS = ("electrolyte", "collector", "cathode", "cathode_steel", "anode_steel")
@@ -114,17 +115,28 @@ def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
 
 def _order(coarse: Coarse, disc: Disc) -> LayerOrder:
     values, inside = _wide_columns(coarse, disc)
-    columns = values[:, inside]
-    level = np.nanmedian(columns, axis=1)
-    spread = _texture(columns)
-    known = np.isfinite(level) & np.isfinite(spread)
-    at = np.arange(level.size)
-    level, spread = (np.interp(at, at[known], v[known]) for v in (level, spread))
+    known = np.isfinite(values[:, inside]).any(axis=1)
+    columns = values[known][:, inside]
+    at = np.arange(known.size)
+    level, spread = (
+        np.interp(at, at[known], v) for v in (np.nanmedian(columns, axis=1), _texture(columns))
+    )
     zero = disc.outside if disc.outside is not None else min(0.0, float(level.min()))
+    if not disc.seen:
+        _refuse_noise(level, zero)
     order = order_layers(level - zero, spread)
     # What is no thicker than a blurred edge is one.
     thick = {name: rows for name, rows in order.layers.items() if rows[1] - rows[0] >= _THINNEST}
     return replace(order, layers=thick or order.layers)
+
+
+def _refuse_noise(level: np.ndarray, zero: float) -> None:
+    scatter = 1.05 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2)
+    if np.median(level) - zero < _LEAST_CONTRAST * scatter and np.ptp(level) < 12 * scatter:
+        raise ValueError(
+            "there is no edge of a bore in view, and no layer stands out from the noise of its "
+            f"slices ({scatter:.3g}); is there a sample in the volume?"
+        )
 
 
 def _wide_columns(coarse: Coarse, disc: Disc) -> tuple[np.ndarray, np.ndarray]:
@@ -253,7 +265,8 @@ def _level(coarse: Coarse, wanted: np.ndarray, rows: tuple[int, int]) -> float:
     first, stop = rows
     quarter = (stop - first) // 4
     values = coarse.values[first + quarter : max(stop - quarter, first + quarter + 1), wanted]
-    return float(np.median(np.nanmean(values, axis=1)))
+    held = values[np.isfinite(values).any(axis=1)]
+    return float(np.median(np.nanmean(held, axis=1))) if held.size else float("nan")
 
 
 def _say_missing(geometry: CellGeometry) -> None:

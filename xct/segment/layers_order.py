@@ -12,7 +12,7 @@ import numpy as np
 # From the anode on, and between which multiples of the electrolyte's grey value (over the tube's)
 # each layer lies. Steel is starved or clipped, composite is what NCM's share makes it.
 LAYERS = ("anode_steel", "lithium", "electrolyte", "cathode", "collector", "cathode_steel")
-_RANGES = ((9.0, 60.0), (-0.35, 0.35), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
+_RANGES = ((9.0, 60.0), (-0.25, 0.12), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
 # What it costs, in slices that fit nothing, to say that a layer between two others is missing.
 _MISSING = (0.0, 0.3, 6.0, 4.0, 0.5, 0.0)
 # Each slice of collector costs: what is as thick as an electrolyte is one.
