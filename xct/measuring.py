@@ -42,7 +42,8 @@ class Measuring:
         for number, step in enumerate(self.job.plan.measuring_steps):
             if self.job.stop.is_set():
                 raise Interrupted
-            missing = [name for name in step.stage.needs if name not in self.found]
+            known = {*self.found, "into"}
+            missing = [name for name in step.stage.needs if name not in known]
             if missing:
                 self._skip(step, missing)
                 continue
