@@ -16,12 +16,12 @@ from numba import njit
 
 from xct.segment.bands import Band
 from xct.segment.height_fields import median_of
-from xct.segment.opaque import OpaqueEdge
+from xct.segment.opaque import REACH, OpaqueEdge
 from xct.segment.steps import change_point, falls_below, fit_two_steps
 from xct.threads import over_ranges
 
 _CLEAR = 1.2  # voxels off steel's face, from where a column is looked through
-_THICK = 4.0  # voxels of lithium, above which its face is found without a thought of steel
+THICK = 4.0  # voxels of lithium, above which its face is found without a thought of steel
 _KNOWN = (0.3, 0.03, 0.2)  # relative sd of lithium's level (of the noise), electrolyte's, blur
 
 
@@ -37,8 +37,8 @@ class Levels:
         μ in 1/cm.
     electrolyte : ndarray of float64, shape (y, x)
         μ in 1/cm next to the anode.
-    noise, noise_averaged : float
-        Standard deviation of a voxel, and after averaging across.
+    noise : float
+        Standard deviation of a voxel after averaging across.
     steel_noise : ndarray of float64, shape (y, x)
         … in steel, after averaging across.
     blur : float
@@ -49,7 +49,6 @@ class Levels:
     lithium: float
     electrolyte: np.ndarray
     noise: float
-    noise_averaged: float
     steel_noise: np.ndarray
     blur: float
 
@@ -82,7 +81,13 @@ class Fits:
 
 
 def fit_anode(
-    band: Band, bore: np.ndarray, inside: np.ndarray, levels: Levels, sigma_px: float
+    band: Band,
+    bore: np.ndarray,
+    inside: np.ndarray,
+    levels: Levels,
+    sigma_px: float,
+    *,
+    from_steel: bool = True,
 ) -> Fits:
     """Find both faces in every column of the bore.
 
@@ -96,15 +101,19 @@ def fit_anode(
         What to expect.
     sigma_px : float
         Width of the average across.
+    from_steel : bool, optional
+        Whether the band begins in steel; else in lithium.
 
     Returns
     -------
     Fits
     """
     fits = Fits.empty(bore.shape)
-    raw = np.full(bore.shape, np.nan)
-    _in_rows(band, inside, sigma_px, levels, (raw,), _steel_rows)
-    steel = median_of(raw, bore, reach=3)
+    steel = np.where(bore, -2.0 * REACH, np.nan)
+    if from_steel:
+        raw = np.full(bore.shape, np.nan)
+        _in_rows(band, inside, sigma_px, levels, (raw,), _steel_rows)
+        steel = median_of(raw, bore, reach=3)
     maps = (steel, *(getattr(fits, f.name) for f in fields(Fits)))
     _in_rows(band, inside, sigma_px, levels, maps, _fit_rows)
     return fits
@@ -125,7 +134,7 @@ def _in_rows(
         given = [np.ascontiguousarray(m[strip.rows]) for m in (
             edge.ring, levels.steel_noise, levels.electrolyte
         )]  # fmt: skip
-        numbers = (levels.lithium, levels.noise_averaged, levels.blur)
+        numbers = (levels.lithium, levels.noise, levels.blur)
         parts = [m[strip.rows] for m in maps]
 
         def some(a: int, b: int, columns=columns, given=given, parts=parts) -> None:  # type: ignore[no-untyped-def]
@@ -167,7 +176,7 @@ def _steel_rows(
     for y in range(first, stop):
         _turned(values, y, columns)
         for x in range(width):
-            level = 0.5 * (table[0, 0, int(rings[y, x])] + lithium)
+            level = lithium + 0.5 * table[0, 0, int(rings[y, x])]
             steel[y, x] = falls_below(columns[x], level, 0)
 
 
@@ -203,7 +212,7 @@ def _fit_rows(
             column, face, level = columns[x], guess[y, x], electrolyte[y, x]
             if not (face == face and level > lithium):
                 continue
-            change = change_point(column, int(face + _CLEAR) + 1, lithium, level, noise)
+            change = change_point(column, max(int(face + _CLEAR) + 1, 0), lithium, level, noise)
             if not change >= 0:
                 continue
             _edge_at(table, rings[y, x], edge)
@@ -213,7 +222,7 @@ def _fit_rows(
             spread[2], spread[3] = _KNOWN[0] * noise, _KNOWN[1] * level
             spread[4] = _KNOWN[2] * blur
             cost = fit_two_steps(column, edge, start, spread, noise, steel_noise[y, x], answer, sd)
-            if start[1] < _THICK:  # two minima: lithium, and none
+            if start[1] < THICK:  # two minima: lithium, and none
                 start[1] = 0.3 if start[1] > 1.5 else 3.0
                 if fit_two_steps(
                     column, edge, start, spread, noise, steel_noise[y, x], other, other_sd
@@ -222,4 +231,4 @@ def _fit_rows(
             out_steel[y, x], out_steel_sd[y, x] = answer[0], sd[0]
             out_thickness[y, x], out_thickness_sd[y, x] = answer[1], sd[1]
             out_face[y, x] = answer[0] + answer[1]
-            out_face_sd[y, x] = math.hypot(sd[1], sd[0]) if answer[1] < _THICK else sd[1]
+            out_face_sd[y, x] = math.hypot(sd[1], sd[0]) if answer[1] < THICK else sd[1]

@@ -7,7 +7,9 @@ fitted once more. So noise goes down, and a steep or curved face is not flattene
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numba import njit
@@ -18,6 +20,7 @@ from xct.threads import over_ranges
 
 _HALF_WINDOW = 6  # voxels looked at to each side of the face
 _OFF_STEEL = 2.5  # voxels from steel's face, up to where its blur is felt
+_KNOWN = (0.3, 0.03, 0.3)  # relative sd of the lower level (of the noise), the upper, the blur
 _LEAST = 3.0  # voxels that must be left to each side of the step, in sum over the window
 
 
@@ -35,15 +38,12 @@ class Step:
         Standard deviation of the blur, voxels.
     noise : float
         Standard deviation of a voxel of an average.
-    known : tuple of float
-        Standard deviations of `low`, of `high` relative to it, and of `blur` relative to it.
     """
 
     low: float
     high: np.ndarray
     blur: float
     noise: float
-    known: tuple[float, float, float]
 
 
 def follow(
@@ -81,23 +81,16 @@ def follow(
     offsets = np.arange(-reach, reach + 1) / max(sigma_px, 1e-3)
     taps = np.exp(-0.5 * (offsets[:, None] ** 2 + offsets[None] ** 2))
     taps[taps < math.exp(-0.5 * 3.0**2)] = 0
+    numbers = (step.low, step.blur, step.noise)
     for strip in band:
-        seen, own = strip.seen, strip.own
-        first = np.ascontiguousarray(np.where(inside[seen], face[seen], np.nan))
-        wanted = np.ascontiguousarray(face[strip.rows])
-        high = np.ascontiguousarray(step.high[strip.rows])
-        parts = found[strip.rows], sd[strip.rows]
-        numbers = (step.low, step.blur, step.noise, *step.known)
-
-        def fit(  # type: ignore[no-untyped-def]
-            a: int, b: int, strip=strip, own=own, first=first, wanted=wanted, high=high,
-            steel=np.ascontiguousarray(near[seen]), parts=parts, numbers=numbers,
-        ) -> None:  # fmt: skip
-            _follow_rows(
-                strip.values, own.start, first, steel, wanted, high, taps, *numbers, *parts, a, b
-            )
-
-        over_ranges(fit, wanted.shape[0], pieces=8)
+        guesses = np.where(inside[strip.seen], face[strip.seen], np.nan)
+        given = [np.ascontiguousarray(part) for part in (
+            guesses, near[strip.seen], face[strip.rows], step.high[strip.rows]
+        )]  # fmt: skip
+        parts = [found[strip.rows], sd[strip.rows]]
+        kernel: Callable[..., object] = _follow_rows
+        data = (strip.values, strip.own.start, *given, taps, *numbers, *parts)
+        over_ranges(partial(kernel, *data), len(given[2]), pieces=8)
     return found, sd
 
 
@@ -113,9 +106,6 @@ def _follow_rows(
     low: float,
     blur: float,
     noise: float,
-    low_sd: float,
-    high_sd: float,
-    blur_sd: float,
     found: np.ndarray,
     sd: np.ndarray,
     first: int,
@@ -167,8 +157,8 @@ def _follow_rows(
             if before < 1.0 or behind < _LEAST:
                 continue
             start[0], start[1], start[2], start[3] = -offset + _HALF_WINDOW, low, high[row, x], blur
-            spread[0], spread[1] = 0.0, low_sd
-            spread[2], spread[3] = high_sd * high[row, x], blur_sd * blur
+            spread[0], spread[1] = 0.0, _KNOWN[0] * noise
+            spread[2], spread[3] = _KNOWN[1] * (high[row, x] - low), _KNOWN[2] * blur
             if fit_one_step(profile, start, spread, noise, answer, errors):
                 found[row, x] = guess + offset + answer[0] - _HALF_WINDOW
                 sd[row, x] = errors[0]

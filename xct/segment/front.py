@@ -6,6 +6,7 @@ is a measure of their share, in any blur. Averaged over about a particle, its ha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +17,9 @@ from xct.segment.bands import Band, Strip, gaussian_taps
 from xct.segment.loose import erase_loose
 from xct.threads import over_ranges
 
+Kernel = Callable[[int, int], object]
+
+_MAPS = ("front", "front_sd", "back", "back_sd")
 _EVERY = 4  # column, along y and x, takes part in the median
 _DOUBT = 0.04  # of the plateau: what the share is uncertain by, beside noise
 
@@ -70,24 +74,26 @@ def cathode_faces(
     """
     taps = gaussian_taps(sigma_px[1]).astype(np.float64)
     plateau = _plateau(band, inside, base, middle, quarter, sigma_px[0], taps)
-    maps = [np.full(middle.shape, np.nan) for _ in range(4)]
+    faces = Faces(**{name: np.full(middle.shape, np.nan) for name in _MAPS}, plateau=plateau)
     if not plateau > 0:
-        return Faces(*maps, plateau)
+        return faces
     rough = np.full(middle.shape, np.nan)
     for strip in band:
         smooth = strip.averaged(inside, sigma_px[0])
         near = np.ascontiguousarray(middle[strip.rows])
-        found = partial(_from_inside, smooth, base, near, 0.5 * plateau, taps, rough[strip.rows])
+        found: Kernel = partial(
+            _from_inside, smooth, base, near, 0.5 * plateau, taps, rough[strip.rows]
+        )
         over_ranges(found, len(near), pieces=4)
     for strip in band:
         seen = strip.seen
         cleaned = erase_loose(strip.values, base, rough[seen], middle[seen], plateau)
         smooth = Strip(strip.rows, strip.reach, cleaned).averaged(inside, sigma_px[0])
         near = np.ascontiguousarray(middle[strip.rows])
-        parts = [m[strip.rows] for m in maps]
+        parts = [getattr(faces, name)[strip.rows] for name in _MAPS]
         found = partial(_from_outside, smooth, base, near, plateau, taps, *parts)
         over_ranges(found, len(near), pieces=4)
-    return Faces(*maps, plateau)
+    return faces
 
 
 def _plateau(

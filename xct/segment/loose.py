@@ -48,10 +48,7 @@ def erase_loose(
     if stop < 2 or not np.isfinite(front).any():
         return values
     limit = _limit(values[:stop], base[:stop], body, plateau)
-    mask = np.empty((stop, *values.shape[1:]), np.uint8)
-    over_ranges(lambda a, b: _mark(values, base, body, limit, mask, a, b), stop)
-    labels = cc3d.connected_components(mask, connectivity=26)
-    del mask
+    labels = cc3d.connected_components(_bright(values, base, body, limit, stop), connectivity=26)
     count = int(labels.max())
     facts = _measured(labels, body, np.nan_to_num(front, nan=np.inf), count)
     size, ahead, attached = facts
@@ -74,6 +71,15 @@ def _limit(values: np.ndarray, base: np.ndarray, body: np.ndarray, plateau: floa
     bright = deep[deep > plateau]
     contrast = float(np.quantile(bright, _CONTRAST_QUANTILE)) if bright.size else 2 * plateau
     return _SEEN * contrast
+
+
+def _bright(
+    values: np.ndarray, base: np.ndarray, body: np.ndarray, limit: float, stop: int
+) -> np.ndarray:
+    """Mark active material, and all that lies in the cathode's farther half."""
+    mask = np.empty((stop, *values.shape[1:]), np.uint8)
+    over_ranges(lambda a, b: _mark(values, base, body, limit, mask, a, b), stop)
+    return mask
 
 
 @njit(cache=True, nogil=True)

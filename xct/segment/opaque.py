@@ -31,10 +31,13 @@ class OpaqueEdge:
         negative ones), and by radius.
     ring : ndarray of float64, shape (y, x)
         Ring of each column, not rounded.
+    shadow : ndarray of float64, shape (y, x)
+        By how much, relatively, μ deep in the body falls short of its largest: glare, and starving.
     """
 
     table: np.ndarray
     ring: np.ndarray
+    shadow: np.ndarray
 
 
 def opaque_edge(
@@ -75,7 +78,15 @@ def opaque_edge(
         blurred = np.stack([weights @ light[k : k + rows.size] for k in range(rows.size)])
         seen = -np.log(stray + (1 - stray) * blurred)
         table[number] = solve_triangular(chords, seen.T).T
-    return OpaqueEdge(table, np.clip(radius / bore * _RINGS - 0.5, 0, _RINGS - 1.001))
+    ring = np.clip(radius / bore * _RINGS - 0.5, 0, _RINGS - 1.001)
+    lost = np.clip(1 - apparent / apparent[outer].max(), 0, 1)
+    return OpaqueEdge(table, ring, np.interp(ring, np.arange(_RINGS), lost))
+
+
+def transparent(shape: tuple[int, ...]) -> OpaqueEdge:
+    """Give the edge of nothing, shape (y, x): where no opaque body is in view."""
+    empty = np.zeros(shape)
+    return OpaqueEdge(np.zeros((PHASES, 2 * REACH + 1, 2)), empty, empty)
 
 
 def _by_ring(values: np.ndarray, radius: np.ndarray, bore: float) -> np.ndarray:
@@ -90,7 +101,7 @@ def _by_ring(values: np.ndarray, radius: np.ndarray, bore: float) -> np.ndarray:
 
 
 def _chords() -> np.ndarray:
-    """Length of rays within rings of width 1, shape (ray, ring), rays through the rings' middles."""
+    """Give lengths of rays in rings of width 1, shape (ray, ring), by the rings' middles."""
     ray = np.arange(_RINGS)[:, None] + 0.5
     edge = np.arange(_RINGS + 1)[None]
     half = np.sqrt(np.maximum(edge**2 - ray**2, 0))

@@ -30,7 +30,7 @@ def falls_below(column: np.ndarray, level: float, start: int) -> float:
     """Tell where a column falls below a level for good (two voxels), between voxels; NaN: never."""
     for s in range(max(start, 1), column.size - 1):
         if column[s] < level and column[s + 1] < level and column[s - 1] >= level:
-            return s - 1 + (column[s - 1] - level) / (column[s - 1] - column[s])
+            return float(s - 1 + (column[s - 1] - level) / (column[s - 1] - column[s]))
     return math.nan
 
 
@@ -56,7 +56,7 @@ def change_point(column: np.ndarray, start: int, low: float, high: float, noise:
 
 @njit(cache=True, nogil=True)
 def _normal(u: float) -> float:
-    return 0.5 * (1.0 + math.erf(u / _SQRT2))
+    return float(0.5 * (1.0 + math.erf(u / _SQRT2)))
 
 
 @njit(cache=True, nogil=True)
@@ -75,7 +75,7 @@ def _looked_up(edge: np.ndarray, s: int, face: float) -> float:
     k = max(k, -reach) + reach
     at = (face - row + 0.5) * (edge.shape[0] - 1)
     low = min(int(at), edge.shape[0] - 2)
-    return edge[low, k] + (at - low) * (edge[low + 1, k] - edge[low, k])
+    return float(edge[low, k] + (at - low) * (edge[low + 1, k] - edge[low, k]))
 
 
 @njit(cache=True, nogil=True)
@@ -203,7 +203,7 @@ def fit_one_step(
         if abs(change[0]) < _SETTLED and number > 2:
             break
     _report(normal, p, answer, sd)
-    return 0 < p[0] < column.size - 1
+    return bool(0 < p[0] < column.size - 1)
 
 
 @njit(cache=True, nogil=True)

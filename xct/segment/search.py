@@ -1,0 +1,116 @@
+"""Where surfaces are looked for: bands about the planes of a cell. In: cell, volume; out: bands."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from xct.geometry import CellGeometry, Surface
+from xct.segment.bands import Band, Span, span_between
+from xct.voxels import Voxels
+
+_OFF_WALL = 1.5  # voxels of the bore next to its wall, which are mixed with it
+_SHARE = 0.75  # of the way to the next surface that a band goes at most
+
+
+class Electrolyte(Protocol):
+    """What is asked of a reference: the electrolyte's μ by height and radius."""
+
+    def mu_per_cm(self, z_um: Any, r_um: Any) -> np.ndarray:
+        """Give the electrolyte's value above air, 1/cm."""
+        ...
+
+
+@dataclass(frozen=True)
+class Search:
+    """A cell, and how far from its planes its surfaces may lie.
+
+    Attributes
+    ----------
+    volume : Voxels
+        μ in 1/cm.
+    cell : CellGeometry
+        Where the planes are.
+    reference : Electrolyte
+        What the electrolyte attenuates.
+    search_um : float
+        Farthest that a surface lies from its plane.
+    """
+
+    volume: Voxels
+    cell: CellGeometry
+    reference: Electrolyte
+    search_um: float
+
+    @property
+    def air(self) -> float:
+        """Value of air, from which the electrolyte's is counted."""
+        return float(getattr(self.reference, "air", 0.0))
+
+    @property
+    def pixel_um(self) -> float:
+        """Edge of a voxel across."""
+        return float(np.sqrt(self.cell.voxel_size_um[1] * self.cell.voxel_size_um[2]))
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the plane of a surface is in view."""
+        return name in self.cell.planes
+
+    def height_um(self, name: str) -> float:
+        """Give the height of a plane on the axis."""
+        return self.cell.planes[name].height_um
+
+    def columns(self, z_um: float) -> tuple[np.ndarray, np.ndarray]:
+        """Give the columns of the bore at a height, and those that are off its wall."""
+        z = z_um / self.cell.voxel_size_um[0]
+        margin = _OFF_WALL * max(self.cell.voxel_size_um[1:])
+        return self.cell.in_bore(z), self.cell.in_bore(z, margin)
+
+    def electrolyte(self, z_um: float) -> np.ndarray:
+        """Give the electrolyte's value in a plane, shape (y, x)."""
+        radius = self.cell.radius_um(z_um / self.cell.voxel_size_um[0])
+        values = self.air + self.reference.mu_per_cm(z_um, radius)
+        return np.asarray(np.broadcast_to(values, radius.shape), np.float64)
+
+    def span(self, near: str | None, far: str | None, *, near_um: float, far_um: float) -> Span:
+        """Take the slices from ahead of one plane to behind another; None: the volume's end."""
+        ends = [0.0, (self.cell.shape[0] - 1) * self.cell.voxel_size_um[0]]
+        if self.cell.sign < 0:
+            ends.reverse()
+        if near is not None:
+            ends[0] = self._edge(near, -1) - self.cell.sign * near_um
+        if far is not None:
+            ends[1] = self._edge(far, 1) + self.cell.sign * far_um
+        return span_between(self.cell, *ends)
+
+    def room_um(self, name: str, towards: str) -> float:
+        """Tell how far to look from one plane towards another: not up to it."""
+        if not (self.knows(name) and self.knows(towards)):
+            return self.search_um
+        gap = abs(self.height_um(towards) - self.height_um(name))
+        return min(self.search_um, _SHARE * gap)
+
+    def band(self, span: Span, bore: np.ndarray, reach: int) -> Band:
+        """Read a span strip by strip."""
+        return Band(self.volume, span, bore, reach)
+
+    def _edge(self, name: str, direction: int) -> float:
+        """Give the outermost point of a plane within the bore, towards (-1) or off the anode."""
+        plane = self.cell.planes[name]
+        lean = float(np.hypot(plane.slope_y, plane.slope_x)) * self.cell.bore_radius_um
+        return plane.height_um + direction * self.cell.sign * lean
+
+
+def as_surface(span: Span, s: np.ndarray, sd: np.ndarray, definition: str) -> Surface:
+    """Make a surface of heights in voxels along s."""
+    height = span.z_um(s).astype(np.float32)
+    return Surface(height, (sd * span.voxel_um).astype(np.float32), definition)
+
+
+def say_absent(names: str, why: str) -> dict[str, Surface]:
+    """Warn that surfaces are not given; give none."""
+    warnings.warn(f"{names}: not given, since {why}", UserWarning, stacklevel=4)
+    return {}
