@@ -1,6 +1,7 @@
 """Phantoms on disk: whole or absent, readable, with their truth."""
 
 import errno
+import json
 
 import numpy as np
 import pytest
@@ -147,3 +148,22 @@ def test_an_interruption_leaves_nothing_and_a_dead_writer_s_files_are_cleared(
         with pytest.raises(KeyboardInterrupt):
             write_phantom(None, tmp_path / "out", config=own)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.tif", "own.yaml"]
+
+
+def test_a_virtual_cell_is_written_with_its_truth(tmp_path):
+    config = write_phantom(
+        "ncm-100", tmp_path / "cell", shape=(80, 128, 128), angles=40, seed=3, layout="p05"
+    )
+    said = yaml.safe_load(config.read_text())
+    assert said["cell"] == {"name": "NCM-100", "group": "NCM", "cycles": 100, "anode": "low_z"}
+    assert said["pipeline"] == "tomo_cell"
+    scan = read_scan(config.parent / said["scan"]["file"])
+    assert scan.projections.shape == (40, 80, 128)
+    truth = json.loads((config.parent / "truth" / "summary.json").read_text())
+    assert 60 < truth["center_px"]["value"] < 67
+    assert truth["center_px"]["value"] != 63.5
+    assert truth["scan.glare"]["value"] == 0.003
+    # The axis is where the cell's shadows at 0° and at 180° mirror each other.
+    seen = -np.log(scan.projections.read()[[0, -1], 60:75].mean(axis=1) / scan.flats.read().mean())
+    middles = (seen * np.arange(128)).sum(axis=1) / seen.sum(axis=1)
+    assert middles.mean() == pytest.approx(truth["center_px"]["value"], abs=0.5)

@@ -21,9 +21,10 @@ from xct.phantom.optics import propagate, spread, turn
 from xct.phantom.projector import project
 from xct.scan import Scan
 from xct.threads import over_ranges
+from xct.voxels import slabs
 
 _DARKS, _FLATS = 10, 10
-_SLAB_ROWS = 32
+_SLAB_ROWS = 32  # at least, as many as the projector takes at once
 # Line integrals that are kept in memory; more are kept on disk.
 _IN_MEMORY_BYTES = 2**28
 _FRAME_SECONDS = 0.1
@@ -307,8 +308,9 @@ def _integrals(
     shape = (setup.angles, rows, columns)
     absorbed = _room(shape, workspace / ".mu.tmp")
     delayed = _room(shape, workspace / ".delta.tmp") if setup.distance_mm else None
-    for first in range(0, rows, _SLAB_ROWS):
-        part = slice(first, min(first + _SLAB_ROWS, rows))
+    height = max(_SLAB_ROWS, slabs(sample.shape)[0].stop)
+    for first in range(0, rows, height):
+        part = slice(first, min(first + height, rows))
         _project_slab(sample.mu, part, sample.voxel_um, setup, absorbed)
         if delayed is not None:
             # The projector's unit is a quantity per cm; δ has no unit, its integral is in µm.

@@ -219,13 +219,12 @@ def _facts(scan: Scan, setup: Setup, layout: str) -> dict[str, Any]:
     frames = scan.projections.frames
     assert isinstance(frames, VirtualFrames)
     projections = scan.projections.index
-    own = {name: value for name, value in vars(setup).items() if value is not None}
     return {
-        **own,
+        **{f"scan.{name}": value for name, value in vars(setup).items() if value is not None},
         "center_px": setup.center_px(scan.projections.shape[2]),
         "energy_kev": scan.energy_kev,
         "pixel_size_um": scan.pixel_size_um,
-        "layout": layout,
+        "scan.layout": layout,
         "dead_pixels": int(frames.detector.dead.sum()),
         "zingers": sum(frames.detector.zingers(int(number)) for number in projections),
     }
@@ -235,10 +234,10 @@ def _configuration(
     raw: Path, facts: Mapping[str, Any], cell: Mapping[str, Any], pipeline: str
 ) -> str:
     lines = ["scan:", f"  file: {raw.as_posix()}"]
-    if facts["layout"] == "tiff":  # which has no place for them
+    if facts["scan.layout"] == "tiff":  # which has no place for them
         lines += [f"  {name}: {facts[name]:g}" for name in ("energy_kev", "pixel_size_um")]
-        if facts["distance_mm"]:
-            lines += [f"  distance_mm: {facts['distance_mm']:g}"]
+        if facts["scan.distance_mm"]:
+            lines += [f"  distance_mm: {facts['scan.distance_mm']:g}"]
     described = ", ".join(f"{name}: {value}" for name, value in cell.items())
     lines += [f"cell: {{{described}}}", f"pipeline: {pipeline}", "output: result"]
     return "\n".join(lines) + "\n"
