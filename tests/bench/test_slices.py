@@ -114,16 +114,17 @@ def test_errors_are_those_of_a_slice_spoiled_by_hand():
     assert lifted == pytest.approx({"rmse": 2, **discs, "background": -2})
 
 
-def test_the_mean_of_a_disc_is_weighted_by_area():
+def test_the_mean_of_a_disc_is_weighted_by_area(monkeypatch):
+    alone = np.array([[-20.3, 31.8, 12.4, 0.5]])
+    monkeypatch.setattr(Problem, "discs", alone)
     problem = Problem.of(200, 10)
-    disc = problem.discs[[np.argmax(problem.discs[:, 2])]]
-    disc[:, 3] = 0.01 * problem.truth.max()
-    area = draw_discs(disc, 200)
-    # One hundredth, weighted by itself: sum of the squares of the areas over their sum.
-    expected = 100 * np.sum(area**2) / area.sum() / problem.truth.max()
-    found = problem.disc_difference(problem.truth + area, problem.truth)
-    assert found == pytest.approx(expected)
-    assert problem.errors(problem.truth + area)["disc"] == pytest.approx(expected)
+    # A slice in which the disc is half as strong again: the mean of what is too much over its
+    # area is that of the square of the part of each pixel that it covers.
+    part = draw_discs(alone, 200) / 0.5
+    expected = 50 * np.sum(part**2) / part.sum()
+    assert problem.errors(1.5 * problem.truth)["disc"] == pytest.approx(expected)
+    assert problem.disc_difference(1.5 * problem.truth, problem.truth) == pytest.approx(expected)
+    assert expected < problem.errors(1.5 * problem.truth)["disc_core"] == pytest.approx(50)
 
 
 def test_slow_packages_get_fewer_angles_and_no_errors_at_large_sizes(monkeypatch):
