@@ -20,6 +20,8 @@ from xct.analyze.rois import (
     roi_from_line,
     roi_from_polygon,
 )
+from xct.analyze.void_distance import void_fraction
+from xct.analyze.void_table import void_sizes
 
 __all__ = [
     "BoxRoi",
@@ -48,4 +50,6 @@ __all__ = [
     "roi_from_polygon",
     "statistics_table",
     "thick_profile",
+    "void_fraction",
+    "void_sizes",
 ]
