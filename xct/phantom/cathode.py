@@ -267,8 +267,8 @@ def _of_ellipsoid(ratio: np.ndarray) -> np.ndarray:
     """Sphericity of ellipsoids; area by Knud Thomsen's formula, within 1.1 %."""
     a, b, c = ratio.T**1.6075
     area = 4 * np.pi * ((a * b + a * c + b * c) / 3) ** (1 / 1.6075)
-    sphere: np.ndarray = 4 * np.pi * ratio.prod(axis=1) ** (2 / 3)
-    return sphere / area
+    sphere = 4 * np.pi * ratio.prod(axis=1) ** (2 / 3)
+    return np.asarray(sphere / area)
 
 
 def _slits(porosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:

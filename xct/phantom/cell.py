@@ -143,7 +143,7 @@ class VirtualCell:
             height, slope_y, slope_x = plane_of(
                 faces[k], there, (axis_y / self.voxel_um, axis_x / self.voxel_um)
             )
-            turned = float(self.turned_um(np.float64(height)))
+            turned = float(self.turned_um(np.asarray(height)))
             planes[name] = Plane(
                 turned, sign * slope_y / self.voxel_um, sign * slope_x / self.voxel_um
             )
@@ -284,7 +284,7 @@ def draw_cell(
         particles do not fit into the cathode.
     """
     wanted = state_named(state)
-    _check_numbers(shape, voxel_um)
+    shape = _checked(shape, voxel_um)
     layout = lay_out(shape, voxel_um, bore_um, torlon, np.random.default_rng((seed, 0)))
     interfaces = draw_interfaces(layout, wanted, seed)
     library = facet_library()
@@ -302,14 +302,16 @@ def draw_cell(
         "d50_um": d50_um,
     }  # fmt: skip
     return VirtualCell(
-        state, seed, tuple(shape), voxel_um, energy_kev, anode, layout, interfaces, contents,
+        state, seed, shape, voxel_um, energy_kev, anode, layout, interfaces, contents,
         inclusions, frame, library.planes, draw_pores(layout, ncm_fraction),
         substances_at(energy_kev), asked,
     )  # fmt: skip
 
 
-def _check_numbers(shape: tuple[int, int, int], voxel_um: float) -> None:
+def _checked(shape: tuple[int, int, int], voxel_um: float) -> tuple[int, int, int]:
     if len(shape) != 3 or min(shape) < 2:
         raise ValueError(f"shape = {shape}; expected three numbers of voxels: z, y, x")
     if not voxel_um > 0:
         raise ValueError(f"voxel_um = {voxel_um:g}; it must be positive")
+    z, y, x = (int(length) for length in shape)
+    return z, y, x

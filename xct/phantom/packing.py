@@ -36,7 +36,9 @@ class Domain:
     radius_um: float
 
 
-def pack_spheres(radii_um: np.ndarray, domain: Domain, rng: np.random.Generator) -> np.ndarray:
+def pack_spheres(
+    radii_um: np.ndarray, domain: Domain, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Find places for spheres in which none overlaps another or a wall.
 
     They start at random and push each other away until they fit.

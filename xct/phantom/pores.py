@@ -6,6 +6,7 @@ A full cell has millions of them: they are drawn layer by layer, each layer from
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -62,7 +63,7 @@ class Pores:
         parts = [np.empty((0, 5), np.float32), *(self._layer(n, layout, seed) for n in layers)]
         pores = np.concatenate(parts)
         seen = (pores[:, 0] + pores[:, 3] >= low_um) & (pores[:, 0] - pores[:, 3] <= high_um)
-        return pores[seen]
+        return np.asarray(pores[seen])
 
     def _layer(self, layer: int, layout: Layout, seed: int) -> np.ndarray:
         rng = np.random.default_rng((seed, 4, self.host, layer + 10_000))
@@ -102,7 +103,7 @@ def draw_pores(layout: Layout, ncm_fraction: float) -> tuple[Pores, Pores]:
 
 
 @njit(cache=True, nogil=True)
-def _to_boundaries(pores: np.ndarray, grain: float, salt: int) -> None:
+def _to_boundaries(pores: np.ndarray, grain: float, salt: Any) -> None:
     """Move pores to the plane halfway between the two nearest middles of grains."""
     nearest = np.empty((2, 3))
     for p in range(len(pores)):
@@ -131,13 +132,16 @@ def _to_boundaries(pores: np.ndarray, grain: float, salt: int) -> None:
         if second == np.inf:
             continue
         normal = nearest[1] - nearest[0]
-        off = np.sum((point - 0.5 * (nearest[0] + nearest[1])) * normal) / np.sum(normal * normal)
+        apart = np.sum(normal * normal)
+        off = np.sum((point - 0.5 * (nearest[0] + nearest[1])) * normal) / apart
+        if off * off * apart > 1:  # too far: slabs look for pores one grain away
+            continue
         for axis in range(3):
             pores[p, axis] = (point[axis] - off * normal[axis]) * grain
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _again(key: int) -> int:
+def _again(key: Any) -> Any:
     """One round of splitmix64 (Steele, Lea & Flood 2014)."""
     key = key + np.uint64(0x9E3779B97F4A7C15)
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -146,13 +150,13 @@ def _again(key: int) -> int:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _mixed(salt: int, a: float, b: float, c: float) -> int:
+def _mixed(salt: Any, a: float, b: float, c: float) -> Any:
     key = _again(np.uint64(salt) + np.uint64(np.int64(a) + 1_000_000))
     key = _again(key + np.uint64(np.int64(b) + 1_000_000))
     return _again(key + np.uint64(np.int64(c) + 1_000_000))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _share(key: int) -> float:
+def _share(key: Any) -> Any:
     """Turn a key into a number from 0 to 1."""
     return (key >> np.uint64(11)) * (1.0 / 9007199254740992.0)

@@ -95,7 +95,8 @@ def raster(
     """
     first, stop = rows
     shape = (stop - first, *frame.faces.shape[1:])
-    out = tuple(np.empty(shape, t) for t in (np.uint8, np.uint32, np.float32, np.float32))
+    labels, numbers = np.empty(shape, np.uint8), np.empty(shape, np.uint32)
+    mean_mu, mean_delta = np.empty(shape, np.float32), np.empty(shape, np.float32)
     tiles = tuple(-(-n // TILE) for n in shape)
     start, members = _by_tile(bodies.center, bodies.reach, first, tiles, voxel_um)
     pore_start, pore_members = _by_tile(pores[:, :3], pores[:, 3], first, tiles, voxel_um)
@@ -107,11 +108,12 @@ def raster(
             frame.density, bodies.center, bodies.reach, bodies.to_unit, bodies.kind,
             bodies.facets, bodies.number, bodies.mu, bodies.delta, bodies.cavity, bodies.slits,
             facets, pores, mu.astype(np.float32), delta.astype(np.float32), LABELS,
-            start, members, pore_start, pore_members, first, voxel_um, *out, low, high,
+            start, members, pore_start, pore_members, first, voxel_um,
+            labels, numbers, mean_mu, mean_delta, low, high,
         )  # fmt: skip
 
     over_ranges(fill, int(np.prod(tiles)), least=64, pieces=16)
-    return out[0], out[1], out[2], out[3]
+    return labels, numbers, mean_mu, mean_delta
 
 
 def _by_tile(
@@ -193,9 +195,9 @@ def _bilinear(face: np.ndarray, y: float, x: float) -> float:
     j = min(max(int(np.floor(y)), 0), rows - 2)
     i = min(max(int(np.floor(x)), 0), columns - 2)
     v, u = y - j, x - i
-    return (face[j, i] * (1 - u) + face[j, i + 1] * u) * (1 - v) + (
-        face[j + 1, i] * (1 - u) + face[j + 1, i + 1] * u
-    ) * v
+    above = face[j, i] * (1 - u) + face[j, i + 1] * u
+    below = face[j + 1, i] * (1 - u) + face[j + 1, i + 1] * u
+    return float(above * (1 - v) + below * v)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -437,7 +439,7 @@ def _average(
 @njit(cache=True, nogil=True, inline="always")
 def _relative_density(density: np.ndarray, z: float) -> float:
     share = (z - density[2]) / (density[3] - density[2])
-    return density[0] + (density[1] - density[0]) * min(max(share, 0.0), 1.0)
+    return float(density[0] + (density[1] - density[0]) * min(max(share, 0.0), 1.0))
 
 
 @njit(cache=True, nogil=True)

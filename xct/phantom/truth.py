@@ -110,8 +110,8 @@ class _Tally:
 
     @classmethod
     def of(cls, cell: VirtualCell) -> _Tally:
-        sums = (np.zeros(len(Label)) for _ in range(3))
-        return cls(cell, *sums, np.zeros((2, len(cell.contents.bodies) + 1)))
+        voxels, grey, squared = np.zeros((3, len(Label)))
+        return cls(cell, voxels, grey, squared, np.zeros((2, len(cell.contents.bodies) + 1)))
 
     def add(self, first: int, labels: np.ndarray, particles: np.ndarray, grey: np.ndarray) -> None:
         """Add a slab that starts at slice `first`."""

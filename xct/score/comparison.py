@@ -101,7 +101,8 @@ def _score_voxels(result: Result, truth: Result) -> Metrics:
         inner = slice(block.first, block.stop)
         slab = Slab(
             block.first,
-            *(volume[inner] for volume in volumes),
+            volumes[0][inner],
+            volumes[1][inner],
             {name: np.asarray(array[inner]) for name, array in mine.items()},
             {name: np.asarray(array[inner]) for name, array in true.items()},
             None if kinds is None else interior(kinds, MARGIN)[block.inner],

@@ -55,10 +55,10 @@ def _layers(mine: Mapping[str, pd.DataFrame], true: Mapping[str, pd.DataFrame]) 
     found: Metrics = {}
     if both is None or "mean_thickness_um_found" not in both:
         return found
-    error = both.mean_thickness_um_found - both.mean_thickness_um
-    for layer, value in error.items():
-        found[f"thickness_error_um.{layer}"] = metric(value, "µm", 1)
-        share = 100 * value / both.mean_thickness_um[layer]
+    for layer, row in both.iterrows():
+        error = row.mean_thickness_um_found - row.mean_thickness_um
+        found[f"thickness_error_um.{layer}"] = metric(error, "µm", 1)
+        share = 100 * error / row.mean_thickness_um
         found[f"thickness_error_percent.{layer}"] = metric(share, "%", 1)
     return found
 

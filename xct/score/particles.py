@@ -85,7 +85,8 @@ def score_particle_tables(result: Result, truth: Result) -> Metrics:
         return {}
     mine, true = (some["particles"] for some in tables)
     places = [some[["z_um", "y_um", "x_um"]].to_numpy() for some in (mine, true)]
-    distance, nearest = cKDTree(places[0]).query(places[1])
+    found = cKDTree(places[0]).query(places[1])
+    distance, nearest = (np.asarray(some) for some in found)
     near = distance < _NEAR * true.equivalent_diameter_um
     pairs = pd.DataFrame(
         {
