@@ -1,12 +1,15 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
 from xct.analyze.by_depth import count_slices, depth_histogram
+from xct.analyze.displacement import Displacement, displacement_map
 from xct.analyze.edges_along import crack_opening, profile_edges
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.homogeneity_test import homogeneity
+from xct.analyze.layers import absent_area_sweep, absent_lithium, layer_thickness, thickness_maps
 from xct.analyze.mixture import Mixture, fit_mixture
 from xct.analyze.peaks import Peak, find_peak
 from xct.analyze.profiles import profile_of_roi, thick_profile
+from xct.analyze.registration import Motion, find_motion
 from xct.analyze.roi_counts import RoiCounts, count_rois
 from xct.analyze.roi_histograms import histogram_table, histograms, statistics_table
 from xct.analyze.rois import (
@@ -20,36 +23,50 @@ from xct.analyze.rois import (
     roi_from_line,
     roi_from_polygon,
 )
+from xct.analyze.roughness import roughness_of, surface_roughness
+from xct.analyze.swelling import swelling_map, swelling_of
 from xct.analyze.void_distance import void_fraction
 from xct.analyze.void_table import void_sizes
 
 __all__ = [
     "BoxRoi",
+    "Displacement",
     "GreyBins",
     "LineRoi",
     "Mixture",
+    "Motion",
     "Peak",
     "PolygonRoi",
     "Region",
     "Roi",
     "RoiCounts",
     "SectorRoi",
+    "absent_area_sweep",
+    "absent_lithium",
     "count_rois",
     "count_slices",
     "crack_opening",
     "depth_histogram",
+    "displacement_map",
+    "find_motion",
     "find_peak",
     "fit_mixture",
     "histogram_table",
     "histograms",
     "homogeneity",
+    "layer_thickness",
     "profile_edges",
     "profile_of_roi",
     "roi_from_box",
     "roi_from_line",
     "roi_from_polygon",
+    "roughness_of",
     "statistics_table",
+    "surface_roughness",
+    "swelling_map",
+    "swelling_of",
     "thick_profile",
+    "thickness_maps",
     "void_fraction",
     "void_sizes",
 ]

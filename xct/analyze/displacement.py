@@ -1,0 +1,143 @@
+"""Displacement of surfaces between two states of one cell. In: two results; out: u(y, x).
+
+Both states are brought onto one grid by a rigid motion that follows from the parts that do not
+deform: the bore of the tube gives the axis, the face of the steel pin height and tilt, and the
+pin's relief the turn about the axis.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from xct.analyze.registration import Motion, carried, find_motion
+from xct.geometry import CellGeometry, Surface
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_PIN = "steel_lithium"
+
+
+class Measured(Protocol):
+    """A result with a cell and its surfaces."""
+
+    @property
+    def cell(self) -> CellGeometry:
+        """Where the cell lies."""
+        ...
+
+    @property
+    def surfaces(self) -> Mapping[str, Surface]:
+        """Height maps by name."""
+        ...
+
+
+class Displacement(NamedTuple):
+    """How far surfaces moved.
+
+    Attributes
+    ----------
+    maps : dict of str to Surface
+        u in µm, positive away from the anode, and its standard deviation, on the grid of the
+        pristine state; NaN where either state has no height.
+    table : DataFrame
+        ``surface, mean_um, mean_um_sd, median_um, sd_um, noise_um, n``.
+    motion : Motion
+        The rigid motion that was taken out, and its residual on the pin.
+    """
+
+    maps: dict[str, Surface]
+    table: DataFrame
+    motion: Motion
+
+
+@stage(gives="displacement", measures=True)
+def displacement_map(
+    surfaces: Mapping[str, Surface], cell: CellGeometry, pristine: Measured, *, same_cell: bool
+) -> Displacement:
+    """Subtract the surfaces of a cell in its pristine state from those in this one.
+
+    Parameters
+    ----------
+    surfaces : mapping of str to Surface
+        Of this state, with ``steel_lithium``.
+    cell : CellGeometry
+        Of this state.
+    pristine : result
+        The same cell before.
+    same_cell : bool
+        Whether it really is the same cell.
+
+    Returns
+    -------
+    Displacement
+
+    Raises
+    ------
+    ValueError
+        If the cells are different, the voxels are, or one state lacks the pin's face.
+    """
+    import pandas as pd
+
+    before = pristine.surfaces
+    _check(surfaces, cell, before, pristine.cell, same_cell)
+    motion = find_motion(pristine.cell, before[_PIN], cell, surfaces[_PIN])
+    if not motion.turn_known:
+        warnings.warn(
+            "the turn about the axis between both states cannot be told from the relief of the "
+            "pin; it is taken as 0°, and columns may be compared with others",
+            stacklevel=2,
+        )
+    maps = {}
+    for name in [name for name in before if name in surfaces and name != _PIN]:
+        now = carried(surfaces[name], cell, pristine.cell, motion)
+        u = pristine.cell.sign * (now.height_um - before[name].height_um)
+        sd = np.sqrt(now.sd_um**2 + before[name].sd_um ** 2 + motion.height_sd_um**2)
+        maps[name] = Surface(u, np.where(np.isfinite(u), sd, np.nan), "displacement off the anode")
+    rows = [_row(name, u, motion) for name, u in maps.items()]
+    return Displacement(maps, pd.DataFrame(rows), motion)
+
+
+def _check(
+    surfaces: Mapping[str, Surface],
+    cell: CellGeometry,
+    before: Mapping[str, Surface],
+    pristine: CellGeometry,
+    same_cell: bool,
+) -> None:
+    if not same_cell:
+        raise ValueError(
+            "displacement is defined for one cell in two states only: between different cells, "
+            "heights differ by how these were built; compare thickness and roughness instead, or "
+            "set cell.same_cell: true if this is the pristine cell, cycled"
+        )
+    if not np.allclose(cell.voxel_size_um, pristine.voxel_size_um, rtol=1e-3):
+        raise ValueError(
+            f"the states have voxels of {cell.voxel_size_um} and {pristine.voxel_size_um} µm; "
+            "reconstruct both with the same pixel size and binning"
+        )
+    for state, names in (("this", surfaces), ("the pristine", before)):
+        if _PIN not in names:
+            raise ValueError(
+                f"{state} state has no surface {_PIN}; the face of the pin, which does not deform, "
+                "is what both are aligned by"
+            )
+
+
+def _row(name: str, u: Surface, motion: Motion) -> dict[str, object]:
+    known = u.height_um[np.isfinite(u.height_um)].astype(np.float64)
+    noise = float(np.nanmedian(u.sd_um)) if known.size else float("nan")
+    return {
+        "surface": name,
+        "mean_um": float(known.mean()) if known.size else np.nan,
+        "mean_um_sd": float(np.hypot(motion.height_sd_um, 0.3 * noise)),
+        "median_um": float(np.median(known)) if known.size else np.nan,
+        "sd_um": float(known.std()) if known.size else np.nan,
+        "noise_um": noise,
+        "n": int(known.size),
+    }

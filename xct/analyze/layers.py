@@ -1,0 +1,193 @@
+"""Thickness of the layers. In: surfaces; out: maps, a table, the share of absent lithium."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from xct.analyze.swelling import swelling_of
+from xct.geometry import Surface
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+LAYERS = ("lithium", "electrolyte", "cathode")
+# Share of a column's standard deviation that all columns have in common, and no mean removes.
+COMMON = 0.5
+_EDGE_PX = 0.15  # by which the outline of absent lithium may be off everywhere
+_SWEEP = 12
+
+
+class WithSurfaces(Protocol):
+    """A result that holds surfaces."""
+
+    @property
+    def surfaces(self) -> Mapping[str, Surface]:
+        """Height maps by name."""
+        ...
+
+
+def thickness_maps(surfaces: Mapping[str, Surface]) -> dict[str, Surface]:
+    """Subtract surfaces from each other.
+
+    Where lithium is absent its thickness is 0, and the electrolyte begins at the steel.
+
+    Parameters
+    ----------
+    surfaces : mapping of str to Surface
+        By name; layers that miss one are left out.
+
+    Returns
+    -------
+    dict of str to Surface
+        Thickness in µm and its standard deviation, by layer; NaN where it is not known.
+    """
+    steel, lithium, front, back = (surfaces.get(name) for name in (
+        "steel_lithium", "lithium_electrolyte", "electrolyte_cathode", "cathode_collector"
+    ))  # fmt: skip
+    start = lithium
+    if steel is not None and lithium is not None:
+        gone = absent_lithium(surfaces)
+        start = Surface(
+            np.where(gone, steel.height_um, lithium.height_um),
+            np.where(gone, steel.sd_um, lithium.sd_um),
+            lithium.definition,
+        )
+    elif steel is not None and lithium is None:
+        start = steel
+    faces = {
+        "lithium": (steel, start if lithium is not None else None),
+        "electrolyte": (start, front),
+        "cathode": (front, back),
+    }
+    return {
+        name: _between(a, b) for name, (a, b) in faces.items() if a is not None and b is not None
+    }
+
+
+def absent_lithium(surfaces: Mapping[str, Surface]) -> np.ndarray:
+    """Tell where columns were measured and hold no lithium, bool (y, x)."""
+    steel, lithium = surfaces["steel_lithium"], surfaces["lithium_electrolyte"]
+    measured = np.isfinite(steel.height_um) & np.isfinite(lithium.sd_um)
+    return np.asarray(measured & np.isnan(lithium.height_um))
+
+
+def _between(first: Surface, second: Surface) -> Surface:
+    # Whichever side the anode is on.
+    thickness = np.abs(second.height_um - first.height_um)
+    return Surface(thickness, np.hypot(first.sd_um, second.sd_um), "thickness along z")
+
+
+@stage(gives="layers", measures=True)
+def layer_thickness(
+    surfaces: Mapping[str, Surface], pristine: WithSurfaces | None = None
+) -> DataFrame:
+    """Tell how thick the layers are, how evenly, and where lithium is gone.
+
+    Parameters
+    ----------
+    surfaces : mapping of str to Surface
+        Of this cell.
+    pristine : result, optional
+        A cell that was not cycled, to compare with.
+
+    Returns
+    -------
+    DataFrame
+        One row for each layer: ``layer, mean_thickness_um, sd_thickness_um, absent_area_fraction,
+        coefficient_of_variation, n`` (columns measured), with ``mean_thickness_um_sd`` and
+        ``absent_area_fraction_sd``; and with a pristine cell ``swelling, swelling_sd``, the change
+        of the median thickness over the pristine one. Absent lithium counts as 0 µm.
+
+    Raises
+    ------
+    ValueError
+        If no layer lies between the surfaces that were found.
+    """
+    import pandas as pd
+
+    maps = thickness_maps(surfaces)
+    if not maps:
+        raise ValueError(
+            f"no layer has both its faces: only {', '.join(surfaces) or 'no surface'} was found"
+        )
+    before = thickness_maps(pristine.surfaces) if pristine is not None else {}
+    rows = []
+    for name, layer in maps.items():
+        row = {"layer": name, **_row(layer)}
+        if name == "lithium":
+            row |= _absent_area(absent_lithium(surfaces), np.isfinite(layer.height_um))
+        if pristine is not None:
+            row |= swelling_of(layer, before.get(name), common=COMMON)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _row(layer: Surface) -> dict[str, Any]:
+    known = np.isfinite(layer.height_um)
+    values = layer.height_um[known].astype(np.float64)
+    mean, sd = (float(values.mean()), float(values.std())) if values.size else (np.nan, np.nan)
+    return {
+        "mean_thickness_um": mean,
+        "mean_thickness_um_sd": COMMON * _median(layer.sd_um[known]),
+        "sd_thickness_um": sd,
+        "absent_area_fraction": 0.0,
+        "absent_area_fraction_sd": np.nan,
+        "coefficient_of_variation": sd / mean if mean else np.nan,
+        "n": int(known.sum()),
+    }
+
+
+def _median(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else float("nan")
+
+
+def _absent_area(absent: np.ndarray, known: np.ndarray) -> dict[str, float]:
+    """Give the share of the area, and what its outline leaves open."""
+    area = max(int(known.sum()), 1)
+    outline = sum(
+        np.count_nonzero(absent.take(range(1, n), axis) != absent.take(range(n - 1), axis))
+        for axis, n in enumerate(absent.shape)
+    )
+    return {
+        "absent_area_fraction": float(absent.sum() / area),
+        "absent_area_fraction_sd": float(_EDGE_PX * outline / area),
+    }
+
+
+def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:
+    """Tell which share of the area has less lithium than a limit, for several limits.
+
+    Parameters
+    ----------
+    surfaces : mapping of str to Surface
+        With both faces of the lithium.
+
+    Returns
+    -------
+    DataFrame
+        ``least_thickness_um, absent_area_fraction``, from a tenth of the median of the standard
+        deviation to half of the median thickness, evenly on a logarithmic scale.
+
+    Raises
+    ------
+    ValueError
+        If a face of the lithium was not found.
+    """
+    import pandas as pd
+
+    layer = thickness_maps(surfaces).get("lithium")
+    if layer is None:
+        raise ValueError("there is no lithium: one of its faces was not found")
+    values = np.sort(layer.height_um[np.isfinite(layer.height_um)].astype(np.float64))
+    if not values.size:
+        raise ValueError("there is no lithium: neither face has a height anywhere")
+    least = max(0.1 * _median(layer.sd_um), 1e-3)
+    most = max(0.5 * float(np.median(values[values > 0])) if values[-1] > 0 else least, 2 * least)
+    limits = np.geomspace(least, most, _SWEEP)
+    share = np.searchsorted(values, limits) / values.size
+    return pd.DataFrame({"least_thickness_um": limits, "absent_area_fraction": share})
