@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from xct.passes import Job
 
 
+# Tables whose file bears another name than the quantity.
+FILES = {"roughness": "surfaces"}
+
+
 def save(folder: Path, name: str, value: Any, voxel_size_um: Sequence[float]) -> None:
     """Write a measured quantity where a result keeps it; each file appears when it is whole.
 
@@ -46,6 +50,9 @@ def save(folder: Path, name: str, value: Any, voxel_size_um: Sequence[float]) ->
         write_table(folder / "tables" / "reference.csv", value.table)
     elif name == "surfaces":
         write_surfaces(folder / "surfaces.zarr", value, voxel_size_um)
+    elif name == "displacement":
+        write_surfaces(folder / "displacement.zarr", value.maps, voxel_size_um)
+        write_table(folder / "tables" / "displacement.csv", value.table)
     elif name == "depth_histogram":
         write_depth_histogram(folder / "tables" / "depth_histogram.zarr", value)
     else:
@@ -67,13 +74,15 @@ def load(folder: Path, name: str) -> Any:
         return read_surfaces(folder / "surfaces.zarr")
     if name == "depth_histogram":
         return read_depth_histogram(folder / "tables" / "depth_histogram.zarr")
+    if name == "displacement":
+        return read_table(folder / "tables" / "displacement.csv")
     if name == "labels":
         return open_labels(folder / "volume.zarr", "materials")
     keys = json.loads((folder / ".xct" / f"tables-of-{name}.json").read_text("utf-8"))
     tables = {key: read_table(folder / "tables" / f"{key}.csv") for key in keys}
     if name == "particles":
         return open_labels(folder / "volume.zarr", "particles"), tables["particles"]
-    return tables[name] if list(tables) == [name] else tables
+    return tables[keys[0]] if keys == [FILES.get(name, name)] else tables
 
 
 def tables_of(name: str, value: Any) -> dict[str, DataFrame]:
@@ -81,7 +90,7 @@ def tables_of(name: str, value: Any) -> dict[str, DataFrame]:
     from pandas import DataFrame
 
     if isinstance(value, DataFrame):
-        return {name: value}
+        return {FILES.get(name, name): value}
     if isinstance(value, Mapping):
         return {key: table for key, table in value.items() if isinstance(table, DataFrame)}
     if isinstance(value, tuple):

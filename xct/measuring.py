@@ -20,6 +20,9 @@ from xct.threads import limit_threads
 
 log = logging.getLogger("xct")
 
+# Without them a step is left out without a word: nobody asked for it.
+_OF_THE_USER = {"rois", "pristine", "same_cell"}
+
 
 @dataclass
 class Measuring:
@@ -58,8 +61,9 @@ class Measuring:
             "voxel_size_um": plan.voxel_size_um,
             "energy_kev": plan.scan.energy_kev if plan.from_scan else plan.config.scan.energy_kev,
             "anode": cell.anode,
-            "same_cell": cell.same_cell,
         }
+        if cell.same_cell:
+            given["same_cell"] = True
         if plan.config.rois is not None:
             given["rois"] = plan.rois
         if cell.pristine is not None:
@@ -67,7 +71,8 @@ class Measuring:
         return given
 
     def _skip(self, step: Step, missing: list[str]) -> None:
-        self._remark(f"left out: there is no {' and no '.join(missing)}", step)
+        if not set(missing) <= _OF_THE_USER:
+            self._remark(f"left out: there is no {' and no '.join(missing)}", step)
 
     def _one(self, step: Step, number: int) -> None:
         folder, name = self.job.folder, step.stage.gives

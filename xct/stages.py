@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "grey_values": (("z", "y", "x"), "normalized grey values"),
     "surfaces": ((), "height maps, µm"),
     "layers": ((), "table of layers"),
+    "roughness": ((), "table of surfaces"),
+    "materials": ((), "table of materials"),
     "labels": (("z", "y", "x"), "material"),
     "particles": ((), "table of particles, and their labels"),
     "inclusions": ((), "table of low-grey inclusions"),
@@ -122,12 +125,11 @@ class Stage:
         """Pydantic model of the settings, made from the signature."""
         from pydantic import ConfigDict, create_model
 
-        hints = get_type_hints(self.function, include_extras=True)
-        fields: dict[str, Any] = {
-            p.name: (hints[p.name], p.default)
-            for p in self._parameters
-            if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
-        }
+        own = [p for p in self._parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty]
+        # Of the settings alone: types of data may be known to type checkers only.
+        typed = SimpleNamespace(__annotations__={p.name: p.annotation for p in own})
+        hints = get_type_hints(typed, self.function.__globals__, include_extras=True)
+        fields: dict[str, Any] = {p.name: (hints[p.name], p.default) for p in own}
         return create_model(
             self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
         )
