@@ -13,16 +13,16 @@ TUBE, AIR = 0.52, 0.0006
 class LayeredCell:
     """What is drawn: lengths in voxels, layers in rows from the anode."""
 
-    shape: tuple[int, int, int] = (128, 144, 144)
-    radius: float = 55.3
+    shape: tuple[int, int, int] = (112, 128, 128)
+    radius: float = 48.3
     wall: float = 10.0
-    center: tuple[float, float] = (71.0, 72.4)  # y, x in the middle slice
+    center: tuple[float, float] = (63.0, 64.4)  # y, x in the middle slice
     lean: tuple[float, float] = (0.0, 0.0)  # dy/dz, dx/dz of the axis
     tilt: tuple[float, float] = (0.0, 0.0)  # dz/dy, dz/dx of all layers
-    steel: float = 12.0
-    lithium: float = 16.0
-    electrolyte: float = 50.0
-    cathode: float = 30.0
+    steel: float = 10.0
+    lithium: float = 14.0
+    electrolyte: float = 44.0
+    cathode: float = 28.0
     collector: float = 8.0
     upside_down: bool = False
     blur: float = 0.85

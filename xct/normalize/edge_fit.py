@@ -176,6 +176,7 @@ def _described(
     sd = np.sqrt(np.maximum(np.diag(spread), 0))
     step_sd = np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 0))
     y_um, x_um, radius_um, blur_um, inner, outer = (float(v) for v in p)
+    radius_um += blur_um**2 / (2 * radius_um)  # a blurred disc is at its half-level inside its edge
     return RoundEdge(
         y_um=y_um,
         x_um=x_um,

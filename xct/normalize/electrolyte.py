@@ -23,7 +23,7 @@ from xct.normalize.spans import Span, cathode_span, electrolyte_span
 from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
-_RINGS = 4
+_RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for
 _NEAR = (0.6, 1.5)  # multiples of the common peak among which a block's peak is looked for
 _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain material
@@ -89,7 +89,9 @@ def electrolyte_reference(
         return _from_cathode(cell, cathode, noise, (blur, blur_sd), air)
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
-        blocks["z_um"], blocks["r_um"], blocks["peak"], blocks["sd"], cell.bore_radius_um
+        *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
+        z_range_um=_heights(cell),
+        r_high_um=cell.bore_radius_um,
     )
     over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
     middle = model.value(found.cubes.z_um, found.cubes.r_um)
@@ -199,7 +201,8 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
     """Peaks of blocks in height and radius, rings of equal area."""
     height = cubes.edge[0] * cell.voxel_size_um[0]
     low, high = float(cubes.z_um.min()) - height / 2, float(cubes.z_um.max()) + height / 2
-    bands = max(1, int((high - low) / max(band_um, height)))
+    layers = max(1, round((high - low) / height))
+    bands = min(layers, max(_LEAST_BANDS, int((high - low) / band_um)))
     rings = max(1, min(_RINGS, int(cubes.mean.size / bands / (3 * _LEAST_CUBES))))
     widest = float(cubes.r_um.max()) * (1 + 1e-6)
     band = np.minimum(((cubes.z_um - low) / (high - low) * bands).astype(int), bands - 1)
@@ -221,6 +224,16 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         )
     columns = np.array(rows).T
     return dict(zip(("z_um", "r_um", "peak", "sd", "n"), columns, strict=True))
+
+
+def _heights(cell: CellGeometry) -> tuple[float, float]:
+    """Give the heights on the axis between which the electrolyte lies."""
+    span = electrolyte_span(cell, 0.0)
+    if span is None:
+        raise ValueError(_no_electrolyte(cell))
+    low, high = span.limits_um(np.array(cell.axis_y_um), np.array(cell.axis_x_um))
+    last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
+    return max(0.0, float(low)), min(last, float(high))
 
 
 def _mean_sd(model: SmoothModel, cubes: Cubes) -> float:

@@ -18,7 +18,7 @@ class SmoothModel:
     Attributes
     ----------
     z_low_um, z_high_um, r_high_um : float
-        Range in which it was fitted.
+        Range for which it was fitted.
     along, across : tuple of float
         Coefficients of the series in z, and of those of r², which have no constant.
     covariance : tuple of tuple of float
@@ -62,7 +62,13 @@ def _basis(t: np.ndarray, q: np.ndarray, along: int, across: int) -> np.ndarray:
 
 
 def fit_model(
-    z_um: np.ndarray, r_um: np.ndarray, peak: np.ndarray, sd: np.ndarray, r_high_um: float
+    z_um: np.ndarray,
+    r_um: np.ndarray,
+    peak: np.ndarray,
+    sd: np.ndarray,
+    *,
+    z_range_um: tuple[float, float],
+    r_high_um: float,
 ) -> SmoothModel:
     """Fit the model of the order that explains the peaks best for its number of terms (BIC).
 
@@ -72,10 +78,12 @@ def fit_model(
     ----------
     z_um, r_um, peak, sd : ndarray, shape (n,)
         Middle of each block, its peak and the peak's standard deviation.
+    z_range_um : tuple of float
+        Where the layer begins and ends: beyond, the model is constant.
     r_high_um : float
         Beyond this radius the model is constant.
     """
-    low, high = float(z_um.min()), float(z_um.max())
+    low, high = z_range_um
     t, q = _scaled(z_um, low, high), np.minimum(r_um / r_high_um, 1.0) ** 2
     best = None
     # Peaks may scatter more than they say: grains are no noise. What is left sets the scale.
@@ -84,7 +92,7 @@ def fit_model(
         count = 1 + along + across
         if (
             peak.size < count + 2
-            or np.unique(t).size < 2 * along + 1
+            or np.unique(t).size < max(along + 1, 2 * along)
             or np.unique(np.round(q, 3)).size < across + 2
         ):
             continue

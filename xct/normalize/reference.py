@@ -123,7 +123,7 @@ class Reference:
             model[name] = tuple(model[name])
         model["covariance"] = tuple(tuple(row) for row in model["covariance"])
         table = DataFrame({
-            name: column if name in _WORDS else np.array(column, float)
+            name: column if name in _AS_THEY_ARE else np.array(column, float)
             for name, column in values.pop("table").items()
         })  # fmt: skip
         noise = np.array(values.pop("noise_per_cm"), np.float32)
@@ -135,7 +135,7 @@ class Reference:
         return cls(model=SmoothModel(**model), table=table, noise_per_cm=noise, glare=glare, **rest)
 
 
-_WORDS = ("layer", "reference")
+_AS_THEY_ARE = ("layer", "reference", "n")
 
 
 def _without_nan(value: Any) -> Any:

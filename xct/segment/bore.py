@@ -10,6 +10,7 @@ from scipy.ndimage import binary_erosion, binary_fill_holes, label
 from xct.normalize.edge_fit import RoundEdge, fit_round_edge
 from xct.segment.circles import circle_through
 from xct.segment.coarse import Coarse
+from xct.segment.quantiles import known_quantile
 from xct.voxels import Voxels
 
 _MOST_SLICES = 256
@@ -59,14 +60,14 @@ def find_disc(coarse: Coarse) -> Disc:
     sampled = coarse.values[::step]
     field = coarse.in_field()
     bright = np.full(field.shape, np.nan)
-    bright[field] = np.nanquantile(sampled[:, field], 0.7, axis=0)
+    bright[field] = known_quantile(sampled[:, field].T, 0.7)
     y, x = coarse.positions_um()
     middle = _middle_um(coarse)
     widest = float(np.hypot(y - middle[0], x - middle[1])[field].max())
     central = field & (np.hypot(y - middle[0], x - middle[1]) < 0.3 * widest)
     inside, outside = float(np.median(bright[central])), float(np.quantile(bright[field], 0.03))
     whole = all_in_view(coarse)
-    darkest = float(np.nanquantile(sampled[:, field], 0.005))
+    darkest = float(known_quantile(sampled[:, field].reshape(1, -1), 0.005)[0])
     if inside - outside < max(0.3 * (inside - darkest), 4 * _roughness(bright)):
         return whole
     edge = _edge_points(bright > 0.5 * (inside + outside), field)
@@ -81,7 +82,7 @@ def find_disc(coarse: Coarse) -> Disc:
     beyond = field & (np.hypot(y - y_um, x - x_um) > radius + 1.5 * max(coarse.edge_um))
     if not beyond.any():
         return whole
-    outside = float(np.nanmedian(sampled[:, beyond]))
+    outside = float(known_quantile(sampled[:, beyond].reshape(1, -1), 0.5)[0])
     return Disc(y_um, x_um, radius + 0.5 * max(coarse.edge_um), True, outside)
 
 

@@ -14,6 +14,7 @@ from xct.segment.bore import Bore, Disc, all_in_view, find_disc, fit_bore
 from xct.segment.coarse import Coarse, make_coarse
 from xct.segment.layers_order import LayerOrder, order_layers
 from xct.segment.planes import fit_plane, heights_between
+from xct.segment.quantiles import known_quantile
 from xct.segment.tube import find_can, find_wall
 from xct.stages import stage
 from xct.voxels import Voxels
@@ -119,7 +120,7 @@ def _order(coarse: Coarse, disc: Disc) -> LayerOrder:
     columns = values[known][:, inside]
     at = np.arange(known.size)
     level, spread = (
-        np.interp(at, at[known], v) for v in (np.nanmedian(columns, axis=1), _texture(columns))
+        np.interp(at, at[known], v) for v in (known_quantile(columns, 0.5), _texture(columns))
     )
     zero = disc.outside if disc.outside is not None else min(0.0, float(level.min()))
     if not disc.seen:
@@ -156,7 +157,7 @@ def _texture(columns: np.ndarray) -> np.ndarray:
     """Spread (as an sd) across each slice of what the next slice shows too: noise does not."""
     this, following = columns, np.concatenate([columns[1:], columns[-2:-1]])
     shared, own = (
-        np.diff(np.nanquantile(v, (0.25, 0.75), axis=1), axis=0)[0] / 1.349
+        (known_quantile(v, 0.75) - known_quantile(v, 0.25)) / 1.349
         for v in (this + following, this - following)
     )
     return np.asarray(np.sqrt(np.maximum(shared**2 - own**2, 0)) / 2)

@@ -153,7 +153,8 @@ def _fit(
     variance = float(2 * fit.cost / free)
     spread = np.linalg.pinv(slopes.T @ slopes) * variance
     step_sd = float(np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 1e-30)))
-    inner, thick, _, _, tube, beyond = (float(v) for v in fit.x)
+    inner, thick, sigma, _, tube, beyond = (float(v) for v in fit.x)
+    inner += sigma**2 / (2 * inner)  # as in `fit_round_edge`
     significance = (tube - beyond) / step_sd
     moved = abs(inner - bore.radius_um) > 2 * voxel
     outside = not voxel < thick < r.max() - inner - 2 * voxel

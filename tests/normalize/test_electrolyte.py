@@ -1,0 +1,155 @@
+"""The electrolyte as a reference: its value by height and radius, noise, blur, and doubts."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import xct.voxels
+from tests.normalize.layered_cell import MU, LayeredCell
+from xct.geometry import CellGeometry, Plane
+from xct.normalize import Reference, electrolyte_reference
+
+CELL = LayeredCell()
+
+
+def geometry_of(cell: LayeredCell) -> CellGeometry:
+    """Give the true geometry of a drawn cell, in voxels of 2 µm."""
+    slopes = cell.tilt
+    planes = {
+        name: Plane(2 * height, *slopes)
+        for name, height in cell.heights().items()
+        if not (name == "lithium_electrolyte" and cell.lithium == 0)
+    }
+    return CellGeometry(
+        shape=cell.shape,
+        voxel_size_um=(2.0, 2.0, 2.0),
+        axis_y_um=2 * cell.center[0],
+        axis_x_um=2 * cell.center[1],
+        axis_slope_y=cell.lean[0],
+        axis_slope_x=cell.lean[1],
+        bore_radius_um=2 * cell.radius,
+        bore_radius_sd_um=0.01,
+        tube_radius_um=2 * (cell.radius + cell.wall),
+        anode="high_z" if cell.upside_down else "low_z",
+        planes=planes,
+    )
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return CELL.draw()
+
+
+@pytest.fixture(scope="module")
+def reference(volume):
+    return electrolyte_reference(volume, geometry_of(CELL))
+
+
+def test_peak_noise_and_blur_are_those_that_were_drawn(reference):
+    assert reference.peak_per_cm == pytest.approx(MU["electrolyte"], rel=0.003)
+    assert reference.peak_sd_per_cm < 0.02
+    assert np.median(reference.noise_per_cm[30:60]) == pytest.approx(CELL.noise, rel=0.05)
+    sigma = np.hypot(CELL.blur, 12**-0.5)  # a voxel's own width is part of it
+    assert reference.blur_um == pytest.approx(2.355 * 2 * sigma, rel=0.05)
+    assert reference.confounded is None
+    assert reference.glare["verdict"] == "consistent"
+
+
+def test_where_there_is_no_electrolyte_the_reference_is_said_to_be_extrapolated(reference):
+    table = reference.table
+    in_plane = table[table["reference"] == "in_plane"]
+    assert set(in_plane["layer"]) == {"electrolyte"}
+    beyond = table[table["layer"].isin(["cathode", "beyond"])]
+    assert set(beyond["reference"]) == {"extrapolated"}
+    low, high = (
+        2 * CELL.heights()[name] for name in ("lithium_electrolyte", "electrolyte_cathode")
+    )
+    assert in_plane["z_um"].between(low, high).all()
+    heights = np.array([10.0, (low + high) / 2, 200.0])
+    np.testing.assert_array_equal(reference.is_extrapolated(heights), [True, False, True])
+
+
+def test_an_instrument_that_drifts_along_z_is_followed():
+    cell = CELL.but(gain=0.12, noise=1.0)
+    reference = electrolyte_reference(cell.draw(), geometry_of(cell))
+    z = np.linspace(
+        *(2 * cell.heights()[n] for n in ("lithium_electrolyte", "electrolyte_cathode"))
+    )
+    z = z[10:-10]
+    true = MU["electrolyte"] * (1 + cell.gain * (z / 2 / (cell.shape[0] - 1) - 0.5))
+    np.testing.assert_allclose(reference.mu_per_cm(z, 30.0), true, rtol=0.005)
+    assert reference.flatness_before > 3 * reference.flatness_after
+    assert reference.confounded == "density"
+
+
+def test_inclusions_and_drifted_particles_have_no_say(volume):
+    rng = np.random.default_rng(5)
+    spoiled = volume.copy()
+    for z, y, x in rng.integers([32, 35, 35], [60, 92, 92], (220, 3)):
+        spoiled[z : z + 4, y : y + 4, x : x + 3] = rng.choice([0.1, 48.0])
+    reference = electrolyte_reference(spoiled, geometry_of(CELL))
+    assert reference.peak_per_cm == pytest.approx(MU["electrolyte"], rel=0.004)
+
+
+def test_the_answer_does_not_depend_on_the_slabs(volume, reference, monkeypatch):
+    monkeypatch.setattr(xct.voxels, "_SLAB_BYTES", 1)
+    again = electrolyte_reference(volume, geometry_of(CELL))
+    assert again.to_dict() == reference.to_dict()
+
+
+def test_a_reference_survives_json(reference):
+    again = Reference.from_dict(json.loads(json.dumps(reference.to_dict(), allow_nan=False)))
+    z, r = np.array([60.0, 90.0]), np.array([5.0, 70.0])
+    np.testing.assert_array_equal(again.mu_per_cm(z, r), reference.mu_per_cm(z, r))
+    np.testing.assert_array_equal(again.noise_per_cm, reference.noise_per_cm)
+    assert again.table.equals(reference.table)
+    assert again.glare == reference.glare
+    assert again.summary() == reference.summary()
+
+
+def test_the_summary_names_value_error_and_unit(reference):
+    entry = reference.summary()["electrolyte_peak_per_cm"]
+    assert set(entry) == {"value", "sd", "n", "unit"}
+    assert entry["unit"] == "1/cm"
+
+
+def test_a_scale_that_begins_elsewhere_is_counted_from_air(volume):
+    with pytest.warns(UserWarning, match=r"air has the value 20000\.?\d* in this volume, not 0"):
+        reference = electrolyte_reference(volume * 100 + 20_000, geometry_of(CELL))
+    assert reference.air == pytest.approx(20_000, abs=5)
+    assert reference.peak_per_cm == pytest.approx(500, rel=0.01)
+
+
+@pytest.mark.filterwarnings("ignore:no sharp wall")
+def test_without_electrolyte_it_says_so():
+    cell = CELL.but(electrolyte=0)
+    planes = geometry_of(cell).planes
+    seen = {name: planes[name] for name in ("steel_lithium", "cathode_collector")}
+    geometry = CellGeometry(**{**vars(geometry_of(cell)), "planes": seen})
+    with pytest.raises(ValueError, match=r"no electrolyte is in view .*steel_lithium"):
+        electrolyte_reference(cell.draw(), geometry)
+
+
+def test_a_cathode_alone_gives_a_rough_reference_and_says_how_rough():
+    cell = CELL.but(steel=0, lithium=0, electrolyte=0, cathode=112)
+    geometry = CellGeometry(**{**vars(geometry_of(cell)), "planes": {}})
+    with pytest.warns(UserWarning, match="between the particles of the cathode"):
+        reference = electrolyte_reference(cell.draw(), geometry)
+    assert abs(reference.peak_per_cm - MU["electrolyte"]) < 2 * reference.peak_sd_per_cm
+    assert reference.peak_sd_per_cm > 0.3
+
+
+def test_a_bore_that_is_not_in_view_leaves_the_blur_a_guess(volume):
+    geometry = CellGeometry(**{**vars(geometry_of(CELL)), "bore_radius_sd_um": np.nan})
+    with pytest.warns(UserWarning, match=r"4\.4 µm is a guess"):
+        reference = electrolyte_reference(volume, geometry)
+    assert np.isnan(reference.blur_sd_um)
+    assert reference.peak_per_cm == pytest.approx(MU["electrolyte"], rel=0.005)
+
+
+def test_nothing_is_said_of_a_good_cell(volume):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        electrolyte_reference(volume, geometry_of(CELL))

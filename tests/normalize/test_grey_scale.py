@@ -1,0 +1,138 @@
+"""Normalized grey values: the line through air and electrolyte, read lazily, and back."""
+
+import numpy as np
+import pytest
+
+from tests.normalize.layered_cell import LayeredCell
+from tests.normalize.test_electrolyte import geometry_of
+from xct.normalize import Reference, grey_values
+from xct.normalize.model import SmoothModel, fit_model
+
+CELL = LayeredCell(shape=(20, 24, 28), radius=9.0, center=(11.0, 14.5), lean=(0.05, 0.0))
+GEOMETRY = geometry_of(CELL)
+
+
+@pytest.fixture
+def reference():
+    import pandas as pd
+
+    # 5 at z = 0, 6 at z = 38 µm, on the axis and off it.
+    model = SmoothModel(0.0, 38.0, 18.0, (5.5, 0.5), (), ((0.0, 0.0), (0.0, 0.0)))
+    return Reference(
+        model, np.ones(20, np.float32), 4.0, 0.1, pd.DataFrame(), 5.5, 0.01, 9, 0.1, 0.0
+    )
+
+
+@pytest.fixture
+def volume():
+    return np.random.default_rng(0).uniform(0, 60, CELL.shape).astype(np.float32)
+
+
+def test_air_is_zero_and_electrolyte_the_reference_everywhere(reference):
+    electrolyte = reference.mu_per_cm(2.0 * np.arange(20)[:, None, None], np.zeros((24, 28)))
+    grey = grey_values(electrolyte, reference, GEOMETRY)
+    assert grey.shape == CELL.shape
+    assert grey.dtype == np.float32
+    np.testing.assert_allclose(grey[:], 22_100, atol=0.01)
+    np.testing.assert_allclose(grey_values(0 * electrolyte, reference, GEOMETRY)[:], 20_000)
+
+
+def test_the_factor_is_that_of_the_contract(reference, volume):
+    grey = grey_values(volume, reference, GEOMETRY, zero=100, reference_value=300)
+    m = np.linspace(5, 6, 20)[:, None, None]
+    np.testing.assert_allclose(grey[:], 100 + 200 * volume / m, rtol=1e-5)
+
+
+def test_the_offset_keeps_differences_and_moves_the_electrolyte(reference, volume):
+    grey = grey_values(volume, reference, GEOMETRY, method="offset")
+    m = np.linspace(5, 6, 20)[:, None, None]
+    expected = 20_000 + 2_100 * volume / 5.5 + (22_100 - (20_000 + 2_100 * m / 5.5))
+    np.testing.assert_allclose(grey[:], expected, rtol=1e-6)
+
+
+def test_two_points_of_choice_lie_where_they_were_put(reference):
+    lithium, grey_of_lithium = 0.1, 20_040.0
+    volume = np.full(CELL.shape, lithium, np.float32)
+    volume[5] = reference.mu_per_cm(10.0, 0.0)
+    second = (lithium, grey_of_lithium)
+    grey = grey_values(volume, reference, GEOMETRY, method="two_point", second=second)
+    np.testing.assert_allclose(grey[4], grey_of_lithium, atol=0.01)
+    np.testing.assert_allclose(grey[5], 22_100, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        np.s_[3], np.s_[-2], np.s_[2:9], np.s_[2:9, 3], np.s_[..., 4], np.s_[2:9:3, 3:20, 5:7],
+        np.s_[4, 5, 6], np.s_[::-1], np.s_[1:4, ..., 2], np.s_[9:3],
+    ],
+)  # fmt: skip
+def test_parts_are_read_as_from_an_array(reference, volume, index):
+    grey = grey_values(volume, reference, GEOMETRY)
+    np.testing.assert_array_equal(grey[index], grey[:][index])
+
+
+def test_the_way_back_leads_to_the_volume(reference, volume):
+    for settings in ({}, {"method": "offset"}, {"method": "two_point", "second": (0.1, 20_000.0)}):
+        grey = grey_values(volume, reference, GEOMETRY, **settings)
+        part = np.s_[3:7, 2:9]
+        np.testing.assert_allclose(grey.inverse(grey[part], part), volume[part], atol=2e-4)
+
+
+def test_only_what_is_asked_for_is_read(reference, volume):
+    class Counting:
+        shape, dtype, rows = volume.shape, volume.dtype, 0
+
+        def __getitem__(self, index):
+            self.rows += len(volume[index])
+            return volume[index]
+
+    counting = Counting()
+    grey = grey_values(counting, reference, GEOMETRY)
+    assert counting.rows == 0
+    grey[4:6]
+    assert counting.rows == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"zero": 5, "reference_value": 5}, "are both 5"),
+        ({"method": "two_point"}, "needs `second`"),
+        ({"second": (0.1, 20_000)}, "other methods take none"),
+        ({"method": "two_point", "second": (5.5, 20_000)}, "is that of electrolyte"),
+    ],
+)
+def test_points_that_coincide_are_refused(reference, volume, settings, message):
+    with pytest.raises(ValueError, match=message):
+        grey_values(volume, reference, GEOMETRY, **settings)
+
+
+def test_indices_beyond_the_volume_are_refused(reference, volume):
+    grey = grey_values(volume, reference, GEOMETRY)
+    with pytest.raises(IndexError, match="index 20 is out of range for 20 slices"):
+        grey[20]
+    with pytest.raises(IndexError, match="4 indices for a volume with 3 axes"):
+        grey[0, 0, 0, 0]
+
+
+def test_a_smooth_model_finds_the_order_that_was_drawn():
+    rng = np.random.default_rng(2)
+    z, r = (a.ravel() for a in np.meshgrid(np.linspace(10, 90, 9), [10.0, 30.0, 45.0, 58.0]))
+    true = 5 + 0.01 * z - 0.0001 * r**2
+    peak = true + 0.01 * rng.standard_normal(z.size)
+    peak[7] += 1.0  # a block that is no electrolyte
+    model = fit_model(z, r, peak, np.full(z.size, 0.01), z_range_um=(10.0, 90.0), r_high_um=60.0)
+    assert len(model.along) == 2
+    assert len(model.across) == 1
+    np.testing.assert_allclose(model.value(z, r), true, atol=0.02)
+    assert model.value(200.0, 90.0) == model.value(90.0, 60.0)
+    assert 0 < model.sd(50.0, 30.0) < 0.01
+
+
+def test_two_blocks_give_their_mean():
+    pair = np.array([10.0, 20.0])
+    model = fit_model(
+        pair, pair, np.array([4.0, 6.0]), np.ones(2), z_range_um=(0.0, 30.0), r_high_um=60.0
+    )
+    assert model.value(15.0, 0.0) == pytest.approx(5.0)
