@@ -93,7 +93,7 @@ def test_preprocessing_and_reconstruction_do_not_know_each_other():
     ("name", "importers"),
     [
         ("xct.cli", ("cli.py", "__main__.py")),
-        ("xct.pipeline", ("cli.py", "__init__.py", "plugin")),
+        ("xct.pipeline", ("cli.py", "__init__.py", "demo.py", "plugin")),
     ],
 )
 def test_nothing_below_imports_what_stands_on_top(name, importers):

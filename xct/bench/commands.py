@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xct.bench.accuracy import bench_accuracy
 from xct.bench.kernels import bench_stages
 from xct.bench.slices import bench_slices
 from xct.bench.wholescan import bench_scan
@@ -14,7 +15,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan"}
+    name : {"reconstruct", "stages", "scan", "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -28,6 +29,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     str
         Tables for the terminal.
     """
+    if name == "accuracy":
+        return bench_accuracy(out, size)
     if name == "reconstruct":
         return bench_slices(out, size, slow=slow)
     return bench_stages(out, size) if name == "stages" else bench_scan(out, size)

@@ -1,0 +1,207 @@
+"""Accuracy on virtual cells: seeds of every state, scored. In: a folder; out: JSON, PNG, a table.
+
+A cell that is scored already is not made again, so that an interrupted bench goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xct.bench.machine import describe
+from xct.io.atomic import write_json
+
+log = logging.getLogger("xct")
+
+Scores = Mapping[str, Mapping[str, Any]]
+_PRISTINE = ("ncm-0", "lzp-0")
+_DRIFTED = ("ncm-50", "ncm-100")
+_SCALE_GV = 2100.0  # between air and electrolyte
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a metric is wanted to be, over all cells that have it.
+
+    Attributes
+    ----------
+    name : str
+        As in the table.
+    values : callable
+        ``values(state, scores, voxel_um)``: what one cell contributes.
+    median, worst : float
+        Wanted: at least, or at most where `low` is good.
+    low : bool
+        Whether small values are good.
+    """
+
+    name: str
+    values: Callable[[str, Scores, float], list[float]]
+    median: float
+    worst: float
+    low: bool = True
+
+
+def _of(metric: str, *, scale: float = 1.0, states: Sequence[str] | None = None) -> Any:
+    """Take one metric, by magnitude, from the cells of some states."""
+
+    def values(state: str, scores: Scores, voxel_um: float) -> list[float]:
+        if metric not in scores or (states is not None and state not in states):
+            return []
+        return [abs(scores[metric]["value"]) * scale]
+
+    return values
+
+
+def _in_voxels(*metrics: str) -> Any:
+    def values(state: str, scores: Scores, voxel_um: float) -> list[float]:
+        return [abs(scores[m]["value"]) / voxel_um for m in metrics if m in scores]
+
+    return values
+
+
+def _all_of(prefix: str, scale: float = 1.0) -> Any:
+    def values(state: str, scores: Scores, voxel_um: float) -> list[float]:
+        return [abs(s["value"]) * scale for m, s in scores.items() if m.startswith(prefix)]
+
+    return values
+
+
+_LAYERS = ("lithium", "electrolyte", "cathode")
+TARGETS = (
+    Target("Dice: lithium, pristine", _of("dice.lithium", states=_PRISTINE), 0.98, 0.97, low=False),
+    Target(
+        "Dice: lithium, cycled",
+        _of("dice.lithium", states=("ncm-50", "ncm-100", "lzp-50", "lzp-100")),
+        0.97,
+        0.95,
+        low=False,
+    ),
+    Target("Dice: electrolyte", _of("dice.separator"), 0.998, 0.995, low=False),
+    Target("Dice: steel", _of("dice.steel"), 0.992, 0.985, low=False),
+    Target("Dice: active material", _of("dice.active_material"), 0.94, 0.92, low=False),
+    Target("Li/SE bias (voxel)", _in_voxels("surface_bias_um.lithium_electrolyte"), 0.05, 0.15),
+    Target("Li/SE RMSE (voxel)", _in_voxels("surface_rmse_um.lithium_electrolyte"), 0.25, 0.4),
+    Target("SE/cathode bias (voxel)", _in_voxels("surface_bias_um.electrolyte_cathode"), 0.2, 0.4),
+    Target("SE/cathode RMSE (voxel)", _in_voxels("surface_rmse_um.electrolyte_cathode"), 0.6, 1.0),
+    Target(
+        "layer thickness (voxel)",
+        _in_voxels(*(f"thickness_error_um.{layer}" for layer in _LAYERS)),
+        0.3,
+        0.6,
+    ),
+    Target("absent-Li area", _of("absent_area_error"), 0.01, 0.02),
+    Target("Dice: map of absent Li", _of("dice.absent_area"), 0.95, 0.90, low=False),
+    Target("particles: recall", _of("particle_recall"), 0.99, 0.97, low=False),
+    Target("particles: precision", _of("particle_precision"), 0.99, 0.97, low=False),
+    Target("particles: diameter bias (%)", _of("particle_diameter_bias_percent"), 2.0, 4.0),
+    Target("drifted: F1", _of("drifted_f1", states=_DRIFTED), 0.95, 0.90, low=False),
+    Target(
+        "drifted where there are none",
+        _of("drifted_false", states=("ncm-0", "lzp-0", "lzp-50", "lzp-100")),
+        0,
+        2,
+    ),
+    Target("inclusions: recall", _of("inclusion_recall"), 0.95, 0.85, low=False),
+    Target("inclusions: precision", _of("inclusion_precision"), 0.95, 0.85, low=False),
+    Target(
+        "grey value of the electrolyte by band (%)",
+        _all_of("grey_bias.electrolyte.band", 100 / _SCALE_GV),
+        0.2,
+        0.5,
+    ),
+)
+
+
+def bench_accuracy(out: Path, size: str) -> str:
+    """Make, run and score virtual cells; compare median and worst with the targets.
+
+    Parameters
+    ----------
+    out : path
+        Folder for ``accuracy.json``, the scores of each cell, and the cell at work.
+    size : {"quick", "full"}
+        One seed of each state at the small size, or ten at the medium one (hours).
+
+    Returns
+    -------
+    str
+        The table.
+    """
+    from xct.demo import STATES, one_cell
+
+    seeds, demo_size = (range(1), "small") if size == "quick" else (range(10), "medium")
+    folder = out / f"accuracy-{demo_size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = []
+    for seed in seeds:
+        for state in STATES:
+            file = folder / f"{state}-{seed}.json"
+            if not file.exists():
+                work = folder / "work"
+                shutil.rmtree(work, ignore_errors=True)
+                cell = one_cell(state, work, demo_size, seed=seed)
+                voxel_um = cell.truth.voxel_size_um
+                found = {"state": state, "seed": seed, "voxel_um": voxel_um}
+                write_json(file, found | {"scores": cell.scores})
+                shutil.rmtree(work)
+            cells.append(json.loads(file.read_text(encoding="utf-8")))
+            log.info("%s, seed %d: scored", state, seed)
+    rows = [_row(target, cells) for target in TARGETS]
+    write_json(out / "accuracy.json", {"machine": describe(), "size": demo_size,
+                                       "cells": len(cells), "rows": rows})  # fmt: skip
+    return _table(rows, len(cells), demo_size)
+
+
+def _row(target: Target, cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found = [
+        value
+        for cell in cells
+        for value in target.values(cell["state"], cell["scores"], cell["voxel_um"])
+    ]
+    worst = max if target.low else min
+    return {
+        "what": target.name,
+        "n": len(found),
+        "median": float(np.median(found)) if found else None,
+        "worst": float(worst(found)) if found else None,
+        "wanted_median": target.median,
+        "wanted_worst": target.worst,
+        "low_is_good": target.low,
+    }
+
+
+def _table(rows: Sequence[Mapping[str, Any]], cells: int, size: str) -> str:
+    lines = [
+        f"accuracy on {cells} {size} virtual cells",
+        f"{'what':<44}{'n':>5}{'median':>10}{'wanted':>10}{'worst':>10}{'wanted':>10}",
+    ]
+    for row in rows:
+        sign = "≤" if row["low_is_good"] else "≥"
+        lines.append(
+            f"{row['what']:<44}{row['n']:>5}"
+            + "".join(
+                f"{_shown(row[key]):>10}{f'{sign} {row[wanted]:g}':>10}"
+                for key, wanted in (("median", "wanted_median"), ("worst", "wanted_worst"))
+            )
+            + ("" if _met(row) else "  missed")
+        )
+    return "\n".join(lines)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _met(row: Mapping[str, Any]) -> bool:
+    if row["median"] is None:
+        return False
+    sign = 1 if row["low_is_good"] else -1
+    return all(sign * row[k] <= sign * row[f"wanted_{k}"] for k in ("median", "worst"))
