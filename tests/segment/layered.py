@@ -6,76 +6,83 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
-from xct.geometry import CellGeometry, Plane, Surface
+from xct.geometry import SURFACES, CellGeometry, Plane, Surface
 
-STEEL, LITHIUM, ELECTROLYTE, COMPOSITE, COLLECTOR = 114.0, 0.1, 5.0, 22.0, 4.95
+VOXEL_UM = 2.0
+LEVELS = (114.0, 0.1, 5.0, 22.0, 4.95)  # steel, lithium, electrolyte, composite, aluminium
+BLUR_PX = 0.6
 
 
-@dataclass
+@dataclass(frozen=True)
 class FlatReference:
     """The same electrolyte everywhere."""
 
-    blur_um: float = 1.7
-    noise_per_cm: float = 1.5
-
     def mu_per_cm(self, z_um, r_um):
-        return np.full(np.broadcast(z_um, r_um).shape, ELECTROLYTE)
+        return np.full(np.broadcast(z_um, r_um).shape, LEVELS[2])
 
 
-def relief(shape, sq, length, rng):
-    field = gaussian_filter(rng.standard_normal(shape), length, mode="wrap")
+def relief(shape, sq, length, seed):
+    field = gaussian_filter(np.random.default_rng(seed).standard_normal(shape), length, mode="wrap")
     return sq * (field - field.mean()) / field.std()
 
 
+@dataclass
+class Layered:
+    """A drawn cell: its volume, geometry and true surfaces."""
+
+    mu: np.ndarray
+    cell: CellGeometry
+    truth: dict
+    bore: np.ndarray
+
+    def error_px(self, found, name):
+        """Errors in voxels away from the anode, where both have a height."""
+        off = (found[name].height_um - self.truth[name].height_um) / VOXEL_UM
+        return self.cell.sign * off[np.isfinite(off)]
+
+
 def layered_cell(
-    shape=(150, 96, 96), voxel_um=2.0, anode="low_z", noise=1.5, absent=0.0, blur_px=0.85, seed=0
+    shape=(140, 72, 72), *, anode="low_z", noise=1.0, absent=0.0, planes_off_um=3.0, lithium=16.0
 ):
-    """Draw μ; return it with its geometry and the true surfaces."""
-    rng = np.random.default_rng(seed)
-    depth = shape[0]
-    y, x = np.indices(shape[1:]) - (np.array(shape[1:]) - 1)[:, None, None] / 2
-    radius = np.hypot(y, x)
-    bore = 0.46 * min(shape[1:])
-    steel = 20.3 + 0.01 * y - 0.006 * x
-    thickness = np.maximum(18 + relief(shape[1:], 4, 8, rng), 0)
+    """Draw μ, its faces tilted and rough; `absent` is the share of the area without lithium."""
+    size = shape[1:]
+    y, x = np.indices(size) - (np.array(size) - 1)[:, None, None] / 2
+    bore = np.hypot(y, x) <= 0.46 * min(size)
+    thickness = np.maximum(lithium + relief(size, min(2.0, lithium / 6), 8, 1), 0)
     if absent:
-        patches = relief(shape[1:], 1, 8, rng)
-        inside = radius <= bore
-        level = np.quantile(patches[inside], absent)
-        thickness *= np.clip((patches - level) / 0.4, 0, 1)
-    faces = {
-        "steel_lithium": steel,
-        "lithium_electrolyte": steel + thickness,
-        "electrolyte_cathode": 75.4 + 0.008 * x + relief(shape[1:], 1.0, 8, rng),
-        "cathode_collector": 115.2 - 0.005 * y,
-    }
-    levels = (STEEL, LITHIUM, ELECTROLYTE, COMPOSITE, COLLECTOR)
-    s = np.arange(depth)[:, None, None]
-    mu = np.full(shape, levels[0])
-    for face, low, high in zip(faces.values(), levels[:-1], levels[1:], strict=True):
-        mu += (high - low) * 0.5 * (1 + erf((s - face) / (np.sqrt(2) * blur_px)))
-    mu = np.where(radius <= bore, mu, 0.5)
-    mu = (mu + noise * rng.standard_normal(shape)).astype(np.float32)
-    known = {}
-    for name, face in faces.items():
-        known[name] = np.where(radius <= bore, face, np.nan)
+        patches = relief(size, 1, 10, 2)
+        level = np.quantile(patches[bore], absent)
+        thickness *= np.sqrt(np.clip((patches - level) / 0.3, 0, 1))
+    steel = 18.3 + 0.01 * y - 0.006 * x
+    faces = dict(zip(SURFACES, (
+        steel,
+        steel + thickness,
+        70.4 + 0.008 * x + relief(size, 0.7, 10, 3),
+        110.2 - 0.005 * y,
+    ), strict=True))  # fmt: skip
+    s = np.arange(shape[0])[:, None, None]
+    mu = np.full(shape, LEVELS[0])
+    for face, low, high in zip(faces.values(), LEVELS[:-1], LEVELS[1:], strict=True):
+        mu += (high - low) * 0.5 * (1 + erf((s - face) / (np.sqrt(2) * BLUR_PX)))
+    mu = np.where(bore, mu, 0.5) + noise * np.random.default_rng(4).standard_normal(shape)
+    known = {name: np.where(bore, face, np.nan) for name, face in faces.items()}
     known["lithium_electrolyte"][thickness == 0] = np.nan
     if anode == "high_z":
-        mu = mu[::-1].copy()
-        known = {name: depth - 1 - face for name, face in known.items()}
-        faces = {name: depth - 1 - face for name, face in faces.items()}
+        mu = mu[::-1]
+        known, faces = (
+            {name: shape[0] - 1 - face for name, face in some.items()} for some in (known, faces)
+        )
+    design = np.stack([np.ones(size), y, x], axis=-1)[bore]
     planes = {}
     for name, face in faces.items():
-        inside = radius <= bore
-        design = np.column_stack([np.ones(inside.sum()), y[inside], x[inside]])
-        a, b, c = np.linalg.lstsq(design, face[inside])[0]
-        planes[name] = Plane((a + 1.5) * voxel_um, b, c)
-    center = (np.array(shape[1:]) - 1) / 2 * voxel_um
+        at_axis, slope_y, slope_x = np.linalg.lstsq(design, face[bore])[0]
+        planes[name] = Plane(at_axis * VOXEL_UM + planes_off_um, slope_y, slope_x)
+    center = (np.array(size) - 1) / 2 * VOXEL_UM
     cell = CellGeometry(
-        shape, (voxel_um,) * 3, *center, bore * voxel_um, anode=anode, planes=planes
+        shape, (VOXEL_UM,) * 3, *center, 0.46 * min(size) * VOXEL_UM, anode=anode, planes=planes
     )
     truth = {
-        name: Surface((face * voxel_um).astype(np.float32), np.zeros_like(face), "drawn")
+        name: Surface((face * VOXEL_UM).astype(np.float32), np.zeros(size, np.float32), "drawn")
         for name, face in known.items()
     }
-    return mu, cell, truth
+    return Layered(np.ascontiguousarray(mu, np.float32), cell, truth, bore)

@@ -113,12 +113,10 @@ def _detilted(
     height: np.ndarray, there: np.ndarray, voxel_um: tuple[float, float]
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Subtract the best plane; 0 where nothing is."""
-    row, column = np.indices(height.shape)
-    y, x = row * voxel_um[0], column * voxel_um[1]
-    y, x = y - y[there].mean(), x - x[there].mean()
-    design = np.column_stack([np.ones(int(there.sum())), y[there], x[there]])
-    plane = np.atleast_1d(np.linalg.lstsq(design, height[there])[0])
-    flat = np.where(there, height - (plane[0] + plane[1] * y + plane[2] * x), 0.0)
+    rows, columns = (np.arange(n) * size for n, size in zip(height.shape, voxel_um, strict=True))
+    terms = np.stack(np.broadcast_arrays(1.0, rows[:, None], columns[None]), axis=-1)
+    plane = np.linalg.lstsq(terms[there], height[there])[0]
+    flat = np.where(there, height - terms @ plane, 0.0)
     return flat, (float(plane[1]), float(plane[2]))
 
 

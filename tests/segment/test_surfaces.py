@@ -1,0 +1,143 @@
+"""Surfaces between layers, against faces that were drawn."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.segment.layered import VOXEL_UM, FlatReference, layered_cell
+from xct.analyze.layers import absent_lithium
+from xct.geometry import SURFACES
+from xct.segment import bands, surfaces
+from xct.segment.opaque import REACH, opaque_edge
+
+STEEL, LITHIUM, FRONT, COLLECTOR = SURFACES
+
+
+def rms(values):
+    return np.sqrt(np.mean(values**2))
+
+
+@pytest.fixture(scope="module", params=["low_z", "high_z"])
+def measured(request):
+    drawn = layered_cell(anode=request.param)
+    return drawn, surfaces(drawn.mu, drawn.cell, FlatReference())
+
+
+def test_all_faces_are_found_below_the_voxel(measured):
+    drawn, found = measured
+    assert set(found) == set(SURFACES)
+    for name, bias, spread in (
+        (STEEL, 0.35, 0.4), (LITHIUM, 0.05, 0.25), (FRONT, 0.2, 0.6), (COLLECTOR, 0.4, 0.5)
+    ):  # fmt: skip
+        error = drawn.error_px(found, name)
+        assert error.size > 0.95 * drawn.bore.sum(), name
+        assert abs(error.mean()) < bias, name
+        assert rms(error) < spread, name
+
+
+def test_stated_intervals_of_the_lithium_hold_the_truth(measured):
+    drawn, found = measured
+    error = found[LITHIUM].height_um - drawn.truth[LITHIUM].height_um
+    within = np.abs(error) <= 1.96 * found[LITHIUM].sd_um
+    assert 0.9 <= within[np.isfinite(error)].mean() <= 1
+
+
+def test_nothing_is_given_outside_of_the_bore(measured):
+    drawn, found = measured
+    for surface in found.values():
+        assert np.isnan(surface.height_um[~drawn.bore]).all()
+        assert np.isnan(surface.sd_um[~drawn.bore]).all()
+
+
+def test_planes_may_be_off_by_several_voxels():
+    drawn = layered_cell(planes_off_um=-12.0)
+    found = surfaces(drawn.mu, drawn.cell, FlatReference())
+    assert abs(drawn.error_px(found, LITHIUM).mean()) < 0.05
+    assert abs(drawn.error_px(found, FRONT).mean()) < 0.2
+
+
+def test_absent_lithium_is_found_and_not_filled():
+    drawn = layered_cell((140, 128, 128), absent=0.15)
+    found = surfaces(drawn.mu, drawn.cell, FlatReference())
+    true = drawn.bore & np.isnan(drawn.truth[LITHIUM].height_um)
+    gone = absent_lithium(found)
+    assert gone.sum() / drawn.bore.sum() == pytest.approx(0.15, abs=0.02)
+    assert 2 * (gone & true).sum() / (gone.sum() + true.sum()) > 0.93
+    assert np.isnan(found[LITHIUM].height_um[gone]).all()
+
+
+def test_a_cell_without_lithium_lacks_its_face_and_says_so():
+    drawn = layered_cell(lithium=0.0)
+    with pytest.warns(UserWarning, match="lithium_electrolyte: not given, since no column"):
+        found = surfaces(drawn.mu, drawn.cell, FlatReference())
+    assert set(found) == {STEEL, FRONT, COLLECTOR}
+
+
+def test_planes_that_are_not_in_view_are_left_out():
+    drawn = layered_cell()
+    planes = {LITHIUM: drawn.cell.planes[LITHIUM]}
+    cell = replace(drawn.cell, shape=(60, *drawn.cell.shape[1:]), planes={
+        LITHIUM: replace(planes[LITHIUM], height_um=planes[LITHIUM].height_um - 44.0)
+    })  # fmt: skip
+    with pytest.warns(UserWarning, match="electrolyte_cathode, cathode_collector: not given"):
+        found = surfaces(drawn.mu[22:82], cell, FlatReference())
+    assert set(found) == {LITHIUM}
+    off = found[LITHIUM].height_um + 44.0 - drawn.truth[LITHIUM].height_um
+    assert abs(np.nanmean(off)) < 0.1 * VOXEL_UM
+
+
+def test_a_drifted_particle_does_not_move_the_front():
+    drawn = layered_cell()
+    z, y, x = np.indices(drawn.mu.shape)
+    particle = (z - 58) ** 2 + (y - 36) ** 2 + (x - 36) ** 2 <= 5**2
+    found = surfaces(np.where(particle, 48, drawn.mu), drawn.cell, FlatReference())
+    near = np.hypot(*(np.indices(drawn.bore.shape) - 36)) < 6
+    off = (found[FRONT].height_um - drawn.truth[FRONT].height_um)[near]
+    assert np.abs(off).max() < 1.5 * VOXEL_UM
+
+
+def test_missing_voxels_are_left_out():
+    drawn = layered_cell()
+    mu = drawn.mu.copy()
+    mu[::7, ::5, ::6] = np.nan
+    found = surfaces(mu, drawn.cell, FlatReference())
+    assert abs(drawn.error_px(found, LITHIUM).mean()) < 0.05
+
+
+def test_strips_do_not_change_the_answer(monkeypatch):
+    drawn = layered_cell(absent=0.1)
+    whole = surfaces(drawn.mu, drawn.cell, FlatReference())
+    monkeypatch.setattr(bands, "_STRIP_BYTES", 4 * 72 * 120 * 20)
+    monkeypatch.setattr(bands, "_CHUNK_ROWS", 8)
+    cut = surfaces(drawn.mu, drawn.cell, FlatReference())
+    for name in (STEEL, LITHIUM):
+        np.testing.assert_allclose(cut[name].height_um, whole[name].height_um, atol=2e-3)
+    # The plateau is a mean of medians by strip.
+    np.testing.assert_allclose(cut[FRONT].height_um, whole[FRONT].height_um, atol=0.1)
+
+
+def test_a_cell_of_another_volume_is_refused():
+    drawn = layered_cell()
+    with pytest.raises(ValueError, match=r"shape \(100, 72, 72\).*\(140, 72, 72\).*find_cell"):
+        surfaces(drawn.mu[:100], drawn.cell, FlatReference())
+
+
+def test_warnings_are_none_where_all_is_well():
+    drawn = layered_cell()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        surfaces(drawn.mu, drawn.cell, FlatReference())
+
+
+def test_light_that_is_blurred_moves_the_edge_of_something_opaque_inwards():
+    radius = np.hypot(*(np.indices((81, 81)) - 40))
+    deep = np.where(radius <= 38, 114.0, np.nan)
+    sharp, blurred = (opaque_edge(deep, radius, 40.0, 4.0, sigma) for sigma in (0.05, 0.6))
+    half = sharp.table.shape[0] // 2
+    # The face in the middle of its voxel: half of the voxel is filled, at whichever radius.
+    assert sharp.table[half, REACH, 10] == pytest.approx(57, rel=0.05)
+    assert blurred.table[half, REACH, 10] < 40
+    assert blurred.table[half, 0, 10] == pytest.approx(114, rel=0.05)
+    assert blurred.table[half, -1, 10] == pytest.approx(0, abs=0.1)
