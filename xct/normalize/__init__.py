@@ -1,7 +1,17 @@
 """Normalization: grey values on one scale, that of the electrolyte."""
 
+from xct.normalize.absolute import check_materials
+from xct.normalize.air import AboveAir, air_level
 from xct.normalize.electrolyte import electrolyte_reference
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.reference import Reference
 
-__all__ = ["GreyValues", "Reference", "electrolyte_reference", "grey_values"]
+__all__ = [
+    "AboveAir",
+    "GreyValues",
+    "Reference",
+    "air_level",
+    "check_materials",
+    "electrolyte_reference",
+    "grey_values",
+]
