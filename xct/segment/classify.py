@@ -112,7 +112,10 @@ def classify(
     seen = (np.array(edge.shape[1:]) / 2 * size[1:]).min()
     tube = min(cell.tube_radius_um or np.inf, seen)
     radii = np.array([cell.bore_radius_um, tube, cell.bore_radius_um - pixel])
-    limits = np.array([thresholds.active, thresholds.low, thresholds.low_certain], np.float32)
+    limits = np.array(
+        [thresholds.active, thresholds.low, thresholds.low_certain, thresholds.pore_certain],
+        np.float32,
+    )
 
     def kernel(a: int, b: int) -> None:
         _classify(
@@ -196,7 +199,11 @@ def _classify(
                     if value > limits[0] and level >= steel[y, x] + _FACE_PX:
                         label = _ACTIVE
                     elif away <= squared[2]:
-                        dark = value if level >= front[y, x] else smooth[z, y, x]
+                        inside = level >= front[y, x]
+                        dark = smooth[z, y, x]
+                        if inside:
+                            dark = np.float32(0.5) * (dark + value)
                         if dark < limits[1]:
-                            label = _LOW_GREY if dark < limits[2] else WEAK
+                            certain = limits[3] if inside else limits[2]
+                            label = _LOW_GREY if dark < certain else WEAK
                     labels[z, y, x] = label

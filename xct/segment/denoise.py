@@ -14,6 +14,7 @@ from numba import njit
 
 from xct.threads import over_ranges
 
+Triple = tuple[float, float, float]
 Denoising = Literal["none", "gaussian", "bilateral", "non_local_means", "total_variation"]
 
 _TRUNCATE = 3.0  # a Gaussian ends after so many sd
@@ -84,12 +85,52 @@ def denoise(
     return smooth
 
 
+def sharpen(block: np.ndarray, sigma_px: Triple, *, rounds: int, top: float) -> np.ndarray:
+    """Take out a part of the blur: a few rounds of Landweber's iteration [1]_, kept in bounds.
+
+    Few rounds bring back edges and small bodies, and not yet the noise.
+
+    Parameters
+    ----------
+    block : ndarray of float32, shape (z, y, x)
+        Grey values, 0 for air.
+    sigma_px : tuple of float
+        Standard deviation of the point spread in voxels, along each axis.
+    rounds : int
+        Each looks twice the Gaussian's reach further, see `sharpen_rows`.
+    top : float
+        No value rises above it.
+
+    Returns
+    -------
+    ndarray of float32, shape (z, y, x)
+        Valid `sharpen_rows` away from where the block was cut.
+
+    References
+    ----------
+    .. [1] Landweber (1951), Am. J. Math. 73, 615. doi:10.2307/2372313
+    """
+    block = np.ascontiguousarray(block, np.float32)
+    sharp = block.copy()
+    for _ in range(rounds):
+        rest = gaussian(sharp, sigma_px)
+        np.subtract(block, rest, out=rest)
+        sharp += gaussian(rest, sigma_px)
+        np.clip(sharp, 0, np.float32(top), out=sharp)
+    return sharp
+
+
+def sharpen_rows(sigma_px: Triple, rounds: int) -> int:
+    """Tell how many slices beyond a block `sharpen` looks at."""
+    return 2 * rounds * reach_px(sigma_px[0])
+
+
 def reach_px(sigma_px: float) -> int:
     """Tell how many voxels on each side `gaussian` looks at."""
     return ceil(_TRUNCATE * sigma_px)
 
 
-def gaussian(block: np.ndarray, sigma_px: float | tuple[float, float, float]) -> np.ndarray:
+def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
     """Smooth with a Gaussian; at the ends of the block its outermost voxels go on.
 
     Parameters

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xct.segment.columns import Columns
-from xct.segment.denoise import Denoising, denoise, gaussian, overlap_rows, reach_px
+from xct.segment.denoise import gaussian, reach_px
+from xct.segment.edges import Edges
 from xct.segment.mixture import Mixture, fit_mixture
 from xct.segment.normalized import Ratios
 
-SMOOTH_PX = 0.85  # what low-grey voxels of the separator are looked for in is smoothed by this
+SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
 _SAMPLES = 12  # slices
 _MARGIN_PX = 3.0  # off every face and the wall
 _BINS = 400
@@ -22,6 +23,10 @@ _LEAST_VOXELS = 2000
 _ACTIVE = 8.6  # NCM811 at 25 keV, to start from
 _DARK = 0.0
 _HALF = 0.45
+_CERTAIN = 3.0  # sd below the electrolyte
+_LEAST_CERTAIN = 0.1  # sharpened values end at 0
+_EDGE = 0.47
+_BESIDE = 2.0  # composite below is electrolyte or pore
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,9 @@ class Thresholds:
     low : float
         Electrolyte above, low grey below: half of it.
     low_certain : float
-        A low-grey region needs a voxel below this.
+        A low-grey region of the separator needs a voxel below this …
+    pore_certain : float
+        … and one of the composite a voxel below this.
     noise : float
         Standard deviation of the electrolyte, denoised as for `active`.
     noise_smooth : float
@@ -47,6 +54,7 @@ class Thresholds:
     active: float
     low: float
     low_certain: float
+    pore_certain: float
     noise: float
     noise_smooth: float
     mixture: Mixture | None = None
@@ -59,12 +67,11 @@ class Thresholds:
             active=self.active + share * step,
             low=self.low + share,
             low_certain=self.low_certain + share,
+            pore_certain=self.pore_certain + share,
         )
 
 
-def find_thresholds(
-    ratios: Ratios, columns: Columns, *, denoising: Denoising, sigma_px: float
-) -> Thresholds:
+def find_thresholds(ratios: Ratios, columns: Columns, edges: Edges) -> Thresholds:
     """Find the thresholds from a sample of slices.
 
     Parameters
@@ -73,67 +80,66 @@ def find_thresholds(
         The volume in multiples of the electrolyte.
     columns : Columns
         Where the layers lie.
-    denoising : str
-        A method of `denoise`.
-    sigma_px : float
-        Its width.
+    edges : Edges
+        How slabs are made ready.
 
     Returns
     -------
     Thresholds
         The same for every slab.
     """
-    sampled = _Sample(ratios, columns, denoising, sigma_px)
+    sampled = _Sample(ratios, columns, edges)
     noise, smooth = sampled.separator_noise()
-    mixture = sampled.mixture(noise)
-    active = mixture.threshold(len(mixture.levels) - 1) if mixture else (1 + _ACTIVE) / 2
+    mixture, beside = sampled.mixture(noise)
+    # Edges of small bodies lie below half of the step by what blur is left over their radius.
+    level = mixture.levels[-1] if mixture else _ACTIVE
+    active = beside + _EDGE * (level - beside)
+    if mixture and edges.rounds == 0:
+        active = mixture.threshold(len(mixture.levels) - 1)
     # Below a - 3 s a voxel is certainly not electrolyte; half of the electrolyte is its edge.
-    certain = min(1 - 3 * smooth, 1.0)
-    return Thresholds(active, _HALF, certain, noise, smooth, mixture)
+    both = (smooth + noise) / 2
+    certain, pore = (max(1 - _CERTAIN * sd, _LEAST_CERTAIN) for sd in (smooth, both))
+    return Thresholds(active, _HALF, certain, pore, noise, smooth, mixture)
 
 
 class _Sample:
     """Slices through the layers, denoised as they will be."""
 
-    def __init__(
-        self, ratios: Ratios, columns: Columns, denoising: Denoising, sigma_px: float
-    ) -> None:
-        self.ratios, self.columns = ratios, columns
-        self.denoising, self.sigma_px = denoising, sigma_px
+    def __init__(self, ratios: Ratios, columns: Columns, edges: Edges) -> None:
+        self.ratios, self.columns, self.edges = ratios, columns, edges
 
     def separator_noise(self) -> tuple[float, float]:
         """Spread of the separator's voxels, denoised and smoothed: from the quartiles."""
         low = self.columns.lithium + _MARGIN_PX
         high = self.columns.front - _MARGIN_PX
         spreads = []
-        for z, edge, raw in self._slices(low, high):
+        for z, edge, smooth, _ in self._slices(low, high):
             inside = self._between(z, low, high)
             if np.count_nonzero(inside) < _LEAST_VOXELS:
                 continue
-            reach = reach_px(SMOOTH_PX)
-            smooth = gaussian(raw, SMOOTH_PX)[min(reach, len(raw) // 2)]
             spreads.append((_spread(edge[inside]), _spread(smooth[inside])))
         if not spreads:
             noise = self.ratios.noise(self.ratios.shape[0] / 2)
             return noise, noise / 3
         return float(np.median([s[0] for s in spreads])), float(np.median([s[1] for s in spreads]))
 
-    def mixture(self, noise: float) -> Mixture | None:
-        """Levels of pores, electrolyte and active material in the composite."""
+    def mixture(self, noise: float) -> tuple[Mixture | None, float]:
+        """Levels of the composite's materials, and the mean of all but active material."""
         low = self.columns.front + _MARGIN_PX
         high = self.columns.collector - _MARGIN_PX
-        values = [edge[self._between(z, low, high)] for z, edge, _ in self._slices(low, high)]
-        sample = np.concatenate(values) if values else np.empty(0)
+        slices = [(part, self._between(part[0], low, high)) for part in self._slices(low, high)]
+        sample = np.concatenate([np.empty(0), *(part[3][inside] for part, inside in slices)])
         if sample.size < _LEAST_VOXELS:
-            return None
+            return None, 1.0
+        sharp = np.concatenate([part[1][inside] for part, inside in slices])
+        beside = float(sharp[sharp < _BESIDE].mean()) if (sharp < _BESIDE).any() else 1.0
         top = float(np.percentile(sample, 99.9))
         bottom = float(np.percentile(sample, 0.1))
         counts, edges = np.histogram(sample, _BINS, (bottom, top))
         middle = (edges[1:] + edges[:-1]) / 2
         guess = max(float(np.percentile(sample, 95)), 1 + 4 * noise)
-        return fit_mixture(
-            counts, middle, (_DARK, 1.0, guess), noise=noise, fixed=(True, True, False)
-        )
+        levels = (_DARK, 1.0, guess)
+        return fit_mixture(counts, middle, levels, noise=noise, fixed=(True, True, False)), beside
 
     def _between(self, z: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         height = self.columns.height(z)
@@ -143,8 +149,8 @@ class _Sample:
 
     def _slices(
         self, low: np.ndarray, high: np.ndarray
-    ) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """Slices spread between two faces, denoised, and what lies around them as it is."""
+    ) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+        """Slices spread between two faces: sharpened, smoothed, and denoised only."""
         depth = self.ratios.shape[0]
         inside = self.ratios.cell.in_bore(depth / 2)
         usable = inside & np.isfinite(low) & np.isfinite(high) & (high > low)
@@ -156,14 +162,15 @@ class _Sample:
                 return []
         first, stop = self.columns.rows(low[usable], high[usable], depth)
         chosen = np.unique(np.linspace(first, stop - 1, _SAMPLES + 2)[1:-1].astype(int))
-        reach = max(overlap_rows(self.denoising, self.sigma_px), reach_px(SMOOTH_PX))
+        reach = max(self.edges.overlap, reach_px(SMOOTH_PX))
         slices = []
         for z in chosen[(chosen >= 0) & (chosen < depth)].tolist():
             before, after = min(reach, z), min(reach, depth - 1 - z)
             raw = self.ratios.read(z - before, z + after + 1)
-            noise = self.ratios.noise(z)
-            edge = denoise(raw, self.denoising, noise=noise, sigma_px=self.sigma_px)[before]
-            slices.append((z, edge, raw))
+            smooth = gaussian(raw, SMOOTH_PX)[before]
+            denoised = self.edges.denoised(raw)
+            sharp = self.edges.sharpened(denoised)[before]
+            slices.append((z, sharp, smooth, denoised[before]))
         return slices
 
 

@@ -13,7 +13,8 @@ from xct.labels import Label
 from xct.segment.classify import WEAK, Layout, classify, without_foreign
 from xct.segment.collector_back import find_back
 from xct.segment.columns import find_columns
-from xct.segment.denoise import Denoising, denoise, gaussian, overlap_rows, reach_px
+from xct.segment.denoise import Denoising, gaussian, reach_px
+from xct.segment.edges import Edges, edges_of
 from xct.segment.labeling import components, label_pieces
 from xct.segment.normalized import Ratios
 from xct.segment.thresholds import SMOOTH_PX, Thresholds, find_thresholds
@@ -29,8 +30,9 @@ def materials(
     surfaces: Mapping[str, Surface],
     into: Any = None,
     *,
-    denoising: Denoising = "bilateral",
+    denoising: Denoising = "none",
     sigma_px: Annotated[float, Gt(0), Le(5)] = 1.0,
+    sharpening: Annotated[int, Ge(0), Le(10)] = 3,
     shift: Annotated[float, Ge(-0.4), Le(0.4)] = 0.0,
     thresholds: Thresholds | None = None,
     rows: int | None = None,
@@ -54,10 +56,12 @@ def materials(
         Height maps; what is missing is taken from the planes of `cell`.
     into : array, shape (z, y, x), optional
         What to fill with the labels, slab by slab; a new array unless given.
-    denoising : {"bilateral", "none", "gaussian", "non_local_means", "total_variation"}, optional
+    denoising : {"none", "bilateral", "gaussian", "non_local_means", "total_variation"}, optional
         Filter before thresholds; grey values are never measured on what it gives.
     sigma_px : float, optional
         Its width in voxels.
+    sharpening : int, optional
+        Rounds of `sharpen` by the point spread of the reference; 0: none.
     shift : float, optional
         Move each threshold by this share of the step between the materials that it parts (δ).
     thresholds : Thresholds, optional
@@ -82,10 +86,11 @@ def materials(
         )
     labels = np.empty(volume.shape, np.uint8) if into is None else into
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
+    edges = edges_of(ratios, denoising, sigma_px, sharpening)
     if thresholds is None:
-        thresholds = find_thresholds(ratios, columns, denoising=denoising, sigma_px=sigma_px)
+        thresholds = find_thresholds(ratios, columns, edges)
     layout = Layout(cell, columns, find_back(ratios, columns))
-    job = _Labeling(ratios, layout, thresholds.shifted(shift), denoising, sigma_px)
+    job = _Labeling(ratios, layout, thresholds.shifted(shift), edges)
     weak = False
     for slab in slabs(volume.shape, overlap=job.overlap, rows=rows):
         part = job.label(slab.outer_first, slab.outer_stop)[slab.inner]
@@ -100,27 +105,20 @@ class _Labeling:
     """Labels slabs that are seen wider than they are."""
 
     def __init__(
-        self,
-        ratios: Ratios,
-        layout: Layout,
-        thresholds: Thresholds,
-        denoising: Denoising,
-        sigma_px: float,
+        self, ratios: Ratios, layout: Layout, thresholds: Thresholds, edges: Edges
     ) -> None:
-        self.ratios, self.layout, self.thresholds = ratios, layout, thresholds
-        self.denoising, self.sigma_px = denoising, sigma_px
-        self.overlap = max(overlap_rows(denoising, sigma_px), reach_px(SMOOTH_PX))
-        self.noise = ratios.noise(ratios.shape[0] / 2)
+        self.ratios, self.layout, self.thresholds, self.edges = ratios, layout, thresholds, edges
+        self.overlap = max(edges.overlap, reach_px(SMOOTH_PX))
 
     def label(self, first: int, stop: int) -> np.ndarray:
         """Label slices; valid `overlap` away from where they were cut."""
         values = self.ratios.read(first, stop)
         axes = self.ratios.axes(first, stop)
-        top = 1 + _FOREIGN * self.noise
+        top = 1 + _FOREIGN * self.edges.noise
         clean = without_foreign(values, first, self.layout, axes, top)
         smooth = gaussian(clean, SMOOTH_PX)
         del clean
-        edge = denoise(values, self.denoising, noise=self.noise, sigma_px=self.sigma_px)
+        edge = self.edges.sharpened(self.edges.denoised(values))
         labels: np.ndarray = classify(edge, smooth, first, self.layout, axes, self.thresholds)
         return labels
 

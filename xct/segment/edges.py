@@ -1,0 +1,86 @@
+"""Slabs made ready for thresholds: denoised, and sharpened by the known point spread.
+
+In: multiples of the electrolyte; out: the same with edges where they belong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xct.segment.denoise import (
+    Denoising,
+    Triple,
+    denoise,
+    overlap_rows,
+    sharpen,
+    sharpen_rows,
+)
+from xct.segment.normalized import Ratios
+
+FWHM = 2.3548  # of a Gaussian, in standard deviations
+_TOP = 12.0  # steel beside the layers is cut off here, so that it does not ring
+_MOST_NOISE = 1.5  # where a voxel is noisier, sharpening would show noise only
+_WIDEST_PX = 1.5
+
+
+@dataclass(frozen=True)
+class Edges:
+    """How slabs are made ready.
+
+    Attributes
+    ----------
+    denoising : str
+        A method of `denoise`.
+    sigma_px : float
+        Its width.
+    noise : float
+        Standard deviation of the electrolyte's voxels, as a multiple of it.
+    spread_px : tuple of float
+        Standard deviation of the point spread along each axis, in voxels.
+    rounds : int
+        Of sharpening; 0: none.
+    """
+
+    denoising: Denoising
+    sigma_px: float
+    noise: float
+    spread_px: Triple
+    rounds: int
+
+    @property
+    def overlap(self) -> int:
+        """Slices beyond a slab that its answer depends on."""
+        rows = overlap_rows(self.denoising, self.sigma_px)
+        return rows + sharpen_rows(self.spread_px, self.rounds)
+
+    def denoised(self, ratios: np.ndarray) -> np.ndarray:
+        """Denoise a slab; valid `overlap` away from where it was cut."""
+        values = np.minimum(ratios, np.float32(_TOP))
+        return denoise(values, self.denoising, noise=self.noise, sigma_px=self.sigma_px)
+
+    def sharpened(self, denoised: np.ndarray) -> np.ndarray:
+        """Sharpen what `denoised` gave; valid `overlap` away from where the slab was cut."""
+        if self.rounds == 0:
+            return denoised
+        return sharpen(denoised, self.spread_px, rounds=self.rounds, top=_TOP)
+
+
+def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int) -> Edges:
+    """Decide once for the volume how its slabs are made ready."""
+    noise = ratios.noise(ratios.shape[0] / 2)
+    if noise > _MOST_NOISE:
+        rounds = 0
+    return Edges(denoising, sigma_px, noise, spread_px(ratios.reference, ratios), rounds)
+
+
+def spread_px(reference: Any, ratios: Ratios) -> Triple:
+    """Give the standard deviation of the point spread along each axis, in voxels."""
+    size = ratios.cell.voxel_size_um
+    blur = float(reference.blur_um)
+    if not np.isfinite(blur):
+        blur = min(size)
+    z, y, x = (min(blur / FWHM / step, _WIDEST_PX) for step in size)
+    return z, y, x
