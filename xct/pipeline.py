@@ -114,7 +114,9 @@ def _reconstruct(job: Job) -> None:
         slabs.numbers["center_px"] = plan.config.scan.center_px
     if job.products:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
-        write_slabs(job, slabs, survey.find_coding() if codes else Coding())
+        coding = survey.find_coding() if codes else Coding()
+        survey.seen = {}  # rows that are not needed any more
+        write_slabs(job, slabs, coding)
 
 
 def _greet(job: Job, *, resumed: bool) -> None:

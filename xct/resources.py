@@ -151,7 +151,7 @@ def share_out(
     workers = max(1, min(possible[-1], ceil(rows / GRANULE)))
     heights = range(GRANULE, _MOST_ROWS + 1, GRANULE)
     fitting = [h for h in heights if needed(h, workers) <= room] or [GRANULE]
-    even = ceil(rows / (workers + 1) / GRANULE) * GRANULE  # so that the three overlap
+    even = ceil(rows / (3 * workers + 1) / GRANULE) * GRANULE  # so that the three overlap
     height = min(fitting[-1], even)
     voxel_bytes = 2 if run.dtype == "uint16" else 4
     written = kept * angles * rows * columns * 4
