@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from xct.config import Config, read_config
-from xct.errors import ConfigError
+from xct.errors import ConfigError, ScanError
 from xct.io.atomic import write_text
+from xct.io.foreign import open_foreign
 from xct.io.yaml_lines import parse
 from xct.plan import open_scan
-from xct.recipe import load_steps
+from xct.recipe import Step, load_steps
 from xct.scan import Scan, read_scan
 
 _MEANING = {
@@ -51,28 +52,64 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
         raise ConfigError(f"{to}: exists already; name another file, or delete it first")
     if not to.resolve().parent.is_dir():
         raise ConfigError(f"{to}: its folder does not exist; make it first")
-    scan = read_scan(scan_path)
     own = pipeline.endswith((".yaml", ".yml")) or "/" in pipeline
     named = _relative(Path(pipeline), to.resolve().parent) if own else pipeline
-    config = Config(scan={"file": str(scan_path)}, pipeline=pipeline or " ", output=str(output))  # type: ignore[arg-type]
-    needs = {name for step in load_steps(config) for name in step.stage.needs}
-    folder = to.resolve().parent
+    steps = _steps(scan_path, pipeline, output)
+    start = _volume_start if steps[0].stage.measures else _scan_start
+    lines, needed = start(scan_path, to.resolve().parent, {n for s in steps for n in s.stage.needs})
+    lines += [
+        f"cell: {{name: {_quoted(scan_path.stem)}}}",
+        f"pipeline: {_quoted(named)}",
+        f"# steps: {{{steps[-1].name}: {{}}}}    # settings that overrule the recipe's",
+        f"output: {_quoted(_relative(output, to.resolve().parent))}",
+        "run: {dtype: float32, workers: auto, memory_gib: auto}",
+    ]
+    write_text(to, "\n".join(lines) + "\n")
+    return needed
+
+
+def _steps(scan_path: Path, pipeline: str, output: Path) -> list[Step]:
+    named = {"scan": {"file": str(scan_path)}, "pipeline": pipeline or " ", "output": str(output)}
+    return load_steps(Config.model_validate(named))
+
+
+def _scan_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str], list[str]]:
+    """Write the section of a raw scan; list the keys that are needed."""
+    scan = read_scan(path)
     lines = [
         f"# {scan.layout} scan: {_counts(scan)}.",
         "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do.",
         "scan:",
-        f"  file: {_quoted(_relative(scan_path, folder))}",
+        f"  file: {_quoted(_relative(path, folder))}",
         *_fact_lines(scan, needs),
         "  bin: 1                    # pixels summed along each side",
         "  # roi: {row: [0, 100]}    # raw rows and columns to keep",
-        f"cell: {{name: {_quoted(scan_path.stem)}}}",
-        f"pipeline: {_quoted(named)}",
-        "# steps: {fbp: {window: hann}}",
-        f"output: {_quoted(_relative(output, folder))}",
-        "run: {dtype: float32, workers: auto, memory_gib: auto}",
     ]
-    write_text(to, "\n".join(lines) + "\n")
-    return _needed(scan, needs)
+    return lines, _needed(scan, needs)
+
+
+def _volume_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str], list[str]]:
+    """Write the section of a reconstructed volume; list the keys that are needed."""
+    known = True
+    try:
+        volume = open_foreign(path)
+    except ScanError as error:
+        if not any("voxel_size_um" in text for text in error.complaints):
+            raise
+        known, volume = False, open_foreign(path, (1.0, 1.0, 1.0))
+    shape = " × ".join(str(length) for length in volume.voxels.shape)
+    edges = ", ".join(f"{edge:g}" for edge in volume.voxel_size_um)
+    lines = [
+        f"# {volume.layout}: {shape} voxels (z × y × x).",
+        "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do.",
+        "volume:",
+        f"  file: {_quoted(_relative(path, folder))}",
+        f"  # voxel_size_um: [{edges}], from the file"
+        if known
+        else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
+        "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
+    ]
+    return lines, [] if known else ["volume.voxel_size_um"]
 
 
 def _needed(scan: Scan, needs: set[str]) -> list[str]:
@@ -120,16 +157,3 @@ def open_any(path: Path) -> Scan:
             raise ConfigError(*complaints)
         return open_scan(config)
     return read_scan(path)
-
-
-def write_demo(out: Path, size: str) -> Path:
-    """Make a small raw scan and its configuration; what is there already is used again."""
-    from xct.phantom.demo import write_demo_scan
-
-    out.mkdir(parents=True, exist_ok=True)
-    scan, config = out / "raw.nxs", out / "config.yaml"
-    if not scan.exists():
-        write_demo_scan(scan, size=size)
-    if not config.exists():
-        write_config(scan, pipeline="reconstruct", output=out / "result", to=config)
-    return config

@@ -19,7 +19,7 @@ from xct.io.units import unit_factor
 from xct.voxels import Voxels
 
 VoxelSize = tuple[float, float, float]
-_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+_DTYPES = ("int8", "uint8", "uint16", "int16", "float32", "float64")
 
 
 @dataclass(frozen=True)
