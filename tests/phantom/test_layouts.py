@@ -6,7 +6,8 @@ import pytest
 from tests.phantom.samples import Cylinder
 from xct.errors import XctError
 from xct.phantom.layouts import LAYOUTS, write_layout
-from xct.phantom.virtual_scan import Setup, virtual_scan
+from xct.phantom.setup import Setup
+from xct.phantom.virtual_scan import virtual_scan
 from xct.scan import read_scan
 
 

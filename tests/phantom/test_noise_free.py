@@ -6,7 +6,8 @@ from scipy.ndimage import binary_erosion
 
 from xct.labels import Label
 from xct.phantom.cell import draw_cell
-from xct.phantom.virtual_scan import Setup, virtual_scan
+from xct.phantom.setup import Setup
+from xct.phantom.virtual_scan import virtual_scan
 from xct.reconstruct import fbp
 
 SHAPE, VOXEL_UM = (96, 144, 144), 1.0

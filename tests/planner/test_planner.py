@@ -7,7 +7,8 @@ import pytest
 
 from xct.errors import ConfigError
 from xct.phantom.cell import draw_cell
-from xct.phantom.virtual_scan import Setup, virtual_scan
+from xct.phantom.setup import Setup
+from xct.phantom.virtual_scan import virtual_scan
 from xct.planner import expected_noise, layer_from_text, plan_beamtime
 from xct.planner.noise import window_factor
 from xct.preprocess import fill_dead_pixels, flat_field, line_integrals

@@ -24,7 +24,7 @@ from xct.io.foreign import open_foreign
 from xct.io.yaml_lines import Document, parse
 from xct.labels import Label
 from xct.phantom.materials import TABLE, delta, mu_per_cm
-from xct.phantom.virtual_scan import Setup
+from xct.phantom.setup import Setup
 from xct.voxels import Voxels
 
 # What the labels of a result are made of, where the file does not say it.

@@ -6,11 +6,8 @@ asked for, whole, since blur, glare, fringes and a tilted axis reach across rows
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,134 +15,12 @@ from xct.io.frames import View
 from xct.phantom.beam import Beam
 from xct.phantom.detector import Detector
 from xct.phantom.optics import propagate, spread, turn
-from xct.phantom.projector import project
+from xct.phantom.setup import DARK, FLAT, PROJECTION, Sample, Setup
+from xct.phantom.shadows import cast_shadows
 from xct.scan import Scan
 from xct.threads import over_ranges
-from xct.voxels import slabs
 
-_DARKS, _FLATS = 10, 10
-_SLAB_ROWS = 32  # at least, as many as the projector takes at once
-# Line integrals that are kept in memory; more are kept on disk.
-_IN_MEMORY_BYTES = 2**28
 _FRAME_SECONDS = 0.1
-DARK, FLAT, PROJECTION = 2, 1, 0
-
-
-class Sample(Protocol):
-    """What is scanned: a volume, read slab by slab, the rotation axis in the middle of its slices.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Voxels along z (detector rows), y and x (detector columns).
-    voxel_um : float
-        Edge of a voxel, and width of a detector pixel.
-    energy_kev : float
-        Energy that μ and δ are meant for.
-    """
-
-    shape: tuple[int, int, int]
-    voxel_um: float
-    energy_kev: float
-
-    def mu(self, first: int, stop: int) -> np.ndarray:
-        """Give some slices of μ, 1/cm."""
-        ...
-
-    def delta(self, first: int, stop: int) -> np.ndarray:
-        """Give some slices of δ, dimensionless."""
-        ...
-
-
-@dataclass(frozen=True)
-class Setup:
-    """How a sample is scanned.
-
-    Attributes
-    ----------
-    angles : int
-        Projections from 0° to 180°, both included.
-    axis_offset_px : float
-        Columns from the middle of the detector to the rotation axis, in the middle row.
-    axis_tilt_deg : float
-        Tilt of the axis within the plane of the detector.
-    quanta : float
-        Quanta that a pixel detects in a frame without sample, where the beam is brightest.
-    read_noise : float
-        Standard deviation of the read noise, quanta.
-    bits : int
-        Of the camera: 12 or 16.
-    blur_um : float
-        Full width at half maximum of the point spread's core.
-    glare : float
-        Fraction of the light that the point spread's long tail takes.
-    glare_range_um : float
-        Standard deviation of that tail.
-    distance_mm : float
-        Sample to detector; 0: no propagation, absorption only.
-    drift_px : float
-        Rows that the beam moves during the scan; with it, the beam tilts and fades.
-    ideal : bool
-        A perfect detector and a steady beam: no noise, no defects; frames are floats.
-    torlon_um : float or None
-        Outer radius of a housing about the axis, which begins inside of the field of view.
-    torlon_per_cm : float
-        Its attenuation.
-    seed : int
-        Of the random numbers.
-    """
-
-    angles: int = 400
-    axis_offset_px: float = 0.0
-    axis_tilt_deg: float = 0.0
-    quanta: float = 48_000.0
-    read_noise: float = 16.0
-    bits: int = 16
-    blur_um: float = 2.2
-    glare: float = 0.003
-    glare_range_um: float = 300.0
-    distance_mm: float = 0.0
-    drift_px: float = 1.0
-    ideal: bool = False
-    torlon_um: float | None = None
-    torlon_per_cm: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for complaint in _impossible(self):
-            raise ValueError(complaint)
-
-    def center_px(self, columns: int) -> float:
-        """Tell the column of the axis in the middle row."""
-        return (columns - 1) / 2 + self.axis_offset_px
-
-    @property
-    def theta_deg(self) -> np.ndarray:
-        """Angle of each projection."""
-        return np.linspace(0, 180, self.angles)
-
-    @property
-    def keys(self) -> np.ndarray:
-        """What is taken one after the other: darks, flats, half the projections, flats, …."""
-        half = self.angles // 2
-        order = ((DARK, _DARKS), (FLAT, _FLATS), (PROJECTION, half), (FLAT, _FLATS),
-                 (PROJECTION, self.angles - half), (FLAT, _FLATS))  # fmt: skip
-        return np.concatenate([np.full(count, key) for key, count in order])
-
-
-def _impossible(setup: Setup) -> Iterator[str]:
-    if setup.angles < 2:
-        yield f"angles = {setup.angles}; expected 2 or more"
-    if setup.bits not in (12, 16):
-        yield f"bits = {setup.bits}; expected 12 or 16"
-    if not 0 <= setup.glare < 1:
-        yield f"glare = {setup.glare:g}; expected a fraction from 0, such as 0.003"
-    for name in ("quanta", "glare_range_um"):
-        if not getattr(setup, name) > 0:
-            yield f"{name} = {getattr(setup, name):g}; expected a positive number"
-    for name in ("blur_um", "distance_mm", "read_noise"):
-        if getattr(setup, name) < 0:
-            yield f"{name} = {getattr(setup, name):g}; expected 0 or more"
 
 
 def virtual_scan(sample: Sample, setup: Setup, workspace: Path) -> Scan:
@@ -223,7 +98,7 @@ class VirtualFrames:
     @classmethod
     def of(cls, sample: Sample, setup: Setup, workspace: Path) -> VirtualFrames:
         """Project a sample."""
-        integrals, phase = _integrals(sample, setup, workspace)
+        integrals, phase = cast_shadows(sample, setup, workspace)
         frame = (integrals.shape[1], integrals.shape[2])
         drift = 0.0 if setup.ideal else setup.drift_px
         beam = Beam.draw(frame, setup.quanta, drift, np.random.default_rng((setup.seed, 3)))
@@ -298,65 +173,3 @@ class VirtualFrames:
             pixel_um=self.pixel_um,
             distance_mm=self.setup.distance_mm,
         )
-
-
-def _integrals(
-    sample: Sample, setup: Setup, workspace: Path
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Project μ and, where waves are to propagate, δ in µm, slab by slab."""
-    rows, _, columns = sample.shape
-    shape = (setup.angles, rows, columns)
-    absorbed = _room(shape, workspace / ".mu.tmp")
-    delayed = _room(shape, workspace / ".delta.tmp") if setup.distance_mm else None
-    height = max(_SLAB_ROWS, slabs(sample.shape)[0].stop)
-    for first in range(0, rows, height):
-        part = slice(first, min(first + height, rows))
-        _project_slab(sample.mu, part, sample.voxel_um, setup, absorbed)
-        if delayed is not None:
-            # The projector's unit is a quantity per cm; δ has no unit, its integral is in µm.
-            _project_slab(sample.delta, part, sample.voxel_um * 1e4, setup, delayed)
-    if setup.torlon_um is not None:
-        absorbed += _housing(setup, columns, sample.voxel_um)
-    return absorbed, delayed
-
-
-def _project_slab(
-    read: Callable[[int, int], np.ndarray],
-    part: slice,
-    voxel_um: float,
-    setup: Setup,
-    integrals: np.ndarray,
-) -> None:
-    slab, columns = read(part.start, part.stop), integrals.shape[2]
-    if setup.torlon_um is not None:
-        # Beyond the field of view the housing is a ring, which is added in one piece.
-        offset = (np.arange(n) - (n - 1) / 2 for n in slab.shape[1:])
-        y, x = np.meshgrid(*offset, indexing="ij")
-        slab = np.where(np.hypot(y, x) < columns / 2, slab, np.float32(0))
-    center = setup.center_px(columns)
-    project(slab, setup.theta_deg, center, voxel_um, into=integrals[:, part])
-
-
-def _room(shape: tuple[int, int, int], file: Path) -> np.ndarray:
-    """Make room for line integrals: in memory, or on disk where they are many."""
-    size = 4 * int(np.prod(shape))
-    if size <= _IN_MEMORY_BYTES:
-        return np.empty(shape, np.float32)
-    with file.open("wb") as opened:
-        # A full disk is told now; later, a page that cannot be written would end the program.
-        os.posix_fallocate(opened.fileno(), 0, size)
-    mapped: Any = np.memmap(file, np.float32, "r+", shape=shape)
-    return np.asarray(mapped)
-
-
-def _housing(setup: Setup, columns: int, pixel_um: float) -> np.ndarray:
-    """Integrate the housing beyond the field of view over each column; alike at every angle."""
-    assert setup.torlon_um is not None
-    finer = 8
-    across = (np.arange(columns * finer) + 0.5) / finer - 0.5 - setup.center_px(columns)
-    inner, outer = (
-        2 * np.sqrt(np.maximum(radius**2 - (across * pixel_um) ** 2, 0))
-        for radius in (columns / 2 * pixel_um, setup.torlon_um)
-    )
-    per_column = (outer - inner).reshape(columns, finer).mean(axis=1)
-    return np.asarray(per_column * 1e-4 * setup.torlon_per_cm, np.float32)

@@ -11,24 +11,23 @@ A folder holds ``raw/`` in the layout that was asked for, ``config.yaml`` and ``
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xct.errors import ConfigError, RunError, ScanError
+from xct.errors import ConfigError
 from xct.geometry import Anode
 from xct.io.atomic import write_text
 from xct.phantom.layouts import LAYOUTS, write_layout
+from xct.phantom.made_folder import made_whole
 from xct.phantom.materials import mu_per_cm
 from xct.phantom.own_truth import write_own_truth
 from xct.phantom.own_volume import read_own
-from xct.phantom.virtual_scan import Sample, Setup, VirtualFrames, virtual_scan
+from xct.phantom.setup import Sample, Setup
+from xct.phantom.virtual_scan import VirtualFrames, virtual_scan
 from xct.scan import Scan
 
 # Largest distance of the axis from the middle of the detector, in detector widths.
@@ -92,7 +91,7 @@ def write_phantom(
     pipeline : str, optional
         Recipe that the configuration names.
     **optics
-        Other fields of `xct.phantom.virtual_scan.Setup`.
+        Other fields of `xct.phantom.setup.Setup`.
 
     Returns
     -------
@@ -137,7 +136,7 @@ def write_phantom(
         sample, given, cell = own.sample, {**own.settings, **given}, dict(own.cell)
         cell.setdefault("name", Path(config).stem)
     setup = _setup(sample, given, noise=noise, torlon=torlon, seed=seed)
-    with _made_whole(target) as folder:
+    with made_whole(target) as folder:
         _write(sample, setup, cell, folder, layout, pipeline)
     return target / "config.yaml"
 
@@ -241,37 +240,3 @@ def _configuration(
     described = ", ".join(f"{name}: {value}" for name, value in cell.items())
     lines += [f"cell: {{{described}}}", f"pipeline: {pipeline}", "output: result"]
     return "\n".join(lines) + "\n"
-
-
-@contextmanager
-def _made_whole(target: Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of `target` if nothing goes wrong."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _forget_the_dead(target)
-        partial.mkdir()
-        yield partial
-        os.replace(partial, target)
-    except OSError as error:
-        raise RunError(_reason(error, target)) from error
-    except ScanError as error:
-        if isinstance(error.__cause__, OSError):  # the writer of HDF5 could not go on
-            raise RunError(_reason(error.__cause__, target)) from error
-        raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _forget_the_dead(target: Path) -> None:
-    """Remove what an earlier writer left that was killed."""
-    for left in target.parent.glob(f".{target.name}.*.partial"):
-        number = left.name.split(".")[-2]
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _reason(error: OSError, target: Path) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
-        return f"the disk below {target.parent} is full; free some, or choose another folder"
-    return f"{target} cannot be written: {error.strerror or error}"

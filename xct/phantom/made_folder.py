@@ -1,0 +1,57 @@
+"""Folders that are either whole or absent: filled under another name, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from xct.errors import RunError, ScanError
+
+
+@contextmanager
+def made_whole(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of `target` if nothing goes wrong.
+
+    Parameters
+    ----------
+    target : path
+        Absent, or an empty folder.
+
+    Raises
+    ------
+    RunError
+        If the disk is full, or the folder cannot be written.
+    """
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _forget_the_dead(target)
+        partial.mkdir()
+        yield partial
+        os.replace(partial, target)
+    except OSError as error:
+        raise RunError(_reason(error, target)) from error
+    except ScanError as error:
+        if isinstance(error.__cause__, OSError):  # the writer of HDF5 could not go on
+            raise RunError(_reason(error.__cause__, target)) from error
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _forget_the_dead(target: Path) -> None:
+    """Remove what an earlier writer left that was killed."""
+    for left in target.parent.glob(f".{target.name}.*.partial"):
+        number = left.name.split(".")[-2]
+        if number.isdigit() and not Path(f"/proc/{number}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _reason(error: OSError, target: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+        return f"the disk below {target.parent} is full; free some, or choose another folder"
+    return f"{target} cannot be written: {error.strerror or error}"
