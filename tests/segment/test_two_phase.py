@@ -1,0 +1,101 @@
+"""The bright phase: of real electrodes, and of drawn ones that drift; without sight of labels."""
+
+import numpy as np
+import pytest
+import tifffile
+from scipy.ndimage import gaussian_filter
+from skimage.filters import threshold_otsu
+
+from xct.segment.three_levels import fit_levels, split_levels
+from xct.segment.two_phase import bright_phase
+
+SLICES = (1, 100, 200, 103, 360, 510, 394, 470, 546, 1501, 1502)
+
+
+def dice(first, second):
+    return 2 * (first & second).sum() / (first.sum() + second.sum())
+
+
+def powder(seed=0, size=300, drift=0.5, noise=0.15):
+    """Discs of many sizes under blur, noise and a slope of the grey values."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    truth = np.zeros((size, size), bool)
+    for radius in np.exp(rng.uniform(np.log(4), np.log(35), 90)):
+        truth |= np.hypot(*(p - rng.uniform(0, size) for p in (y, x))) < radius
+    image = gaussian_filter(truth.astype(float), 1.5) + drift * (x / size + y / size - 1)
+    return image + gaussian_filter(rng.normal(size=truth.shape), 0.7) * noise / 0.4, truth
+
+
+def test_real_electrodes_are_segmented_nearly_as_well_as_with_their_labels(test_data):
+    folder = test_data("nmc_nanoct_labelled")
+    found, otsu, best = {}, {}, {}
+    for number in SLICES:
+        image = tifffile.imread(folder / f"{number}.tif").astype(np.float32)
+        truth = tifffile.imread(folder / f"{number}_label.tif") == 0
+        found[number] = dice(bright_phase(image).mask, truth)
+        otsu[number] = dice(image > threshold_otsu(image), truth)
+        levels = np.quantile(image, np.linspace(0.02, 0.98, 49))
+        best[number] = max(dice(image > level, truth) for level in levels)
+    assert np.median(list(found.values())) >= 0.93
+    for number in SLICES:
+        assert found[number] >= otsu[number], f"slice {number}"
+        assert found[number] >= best[number] - 0.03, f"slice {number}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_drifting_grey_values_do_not_matter(seed):
+    image, truth = powder(seed)
+    found = dice(bright_phase(image).mask, truth)
+    assert found > 0.97
+    assert found > dice(image > threshold_otsu(image), truth) + 0.01
+
+
+def test_another_scale_gives_the_same_mask():
+    image, _ = powder()
+    plain = bright_phase(image).mask
+    scaled = bright_phase(image * 21_000 + 40_000).mask
+    assert (plain == scaled).mean() > 0.9999
+
+
+def test_a_stack_is_segmented_slice_by_slice():
+    stack = np.stack([powder(seed, size=120)[0] for seed in range(3)])
+    whole = bright_phase(stack)
+    assert len(whole.levels) == 3
+    for number in range(3):
+        np.testing.assert_array_equal(whole.mask[number], bright_phase(stack[number]).mask)
+    np.testing.assert_array_equal(whole.mask, whole.probability > 0.5)
+
+
+def test_three_levels_of_common_noise_come_back():
+    rng = np.random.default_rng(0)
+    parts = (6000, 24_000, 70_000)
+    values = np.concatenate(
+        [rng.normal(m, 0.15, n) for m, n in zip((0.0, 0.5, 1.0), parts, strict=True)]
+    )
+    levels = fit_levels(values)
+    np.testing.assert_allclose(levels.means, (0, 0.5, 1), atol=0.03)
+    np.testing.assert_allclose(levels.shares, (0.06, 0.24, 0.7), atol=0.02)
+    assert levels.noise == pytest.approx(0.15, abs=0.01)
+    low, high = split_levels(values)
+    assert 0.1 < low < 0.5 < high < 0.9
+    at = np.array([-1.0, 0.0, 0.25, 0.5, 2.0])
+    density = [
+        s * np.exp(-0.5 * ((at - m) / levels.noise) ** 2)
+        for s, m in zip(levels.shares, levels.means, strict=True)
+    ]
+    np.testing.assert_allclose(levels.probability_lowest(at), density[0] / sum(density), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("image", "complaint"),
+    [
+        (np.random.default_rng(0).normal(size=(99, 99)), "one material only"),
+        (np.full((9, 9), 3.0), "the one value 3"),
+        (np.full((9, 9), np.nan), "81 values that are NaN"),
+        (np.zeros(9), "1 axes"),
+    ],
+)
+def test_images_without_two_materials_are_refused(image, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        bright_phase(image)
