@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _PIN = "steel_lithium"
+_INDEPENDENT = 0.8  # share of the standard deviations that both states do not have in common
 
 
 class Measured(Protocol):
@@ -97,7 +98,8 @@ def displacement_map(
     for name in [name for name in before if name in surfaces and name != _PIN]:
         now = carried(surfaces[name], cell, pristine.cell, motion)
         u = pristine.cell.sign * (now.height_um - before[name].height_um)
-        sd = np.sqrt(now.sd_um**2 + before[name].sd_um ** 2 + motion.height_sd_um**2)
+        sd = _INDEPENDENT * np.hypot(now.sd_um, before[name].sd_um)
+        sd = np.hypot(sd, motion.height_sd_um)
         maps[name] = Surface(u, np.where(np.isfinite(u), sd, np.nan), "displacement off the anode")
     rows = [_row(name, u, motion) for name, u in maps.items()]
     return Displacement(maps, pd.DataFrame(rows), motion)

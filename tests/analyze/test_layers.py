@@ -1,0 +1,93 @@
+"""Thickness, absent lithium and swelling, by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xct.analyze import (
+    absent_area_sweep,
+    absent_lithium,
+    layer_thickness,
+    swelling_map,
+    thickness_maps,
+)
+from xct.geometry import SURFACES, Surface
+
+SHAPE = (20, 30)
+
+
+def level(height_um, sd_um=0.2):
+    height = np.broadcast_to(np.float32(height_um), SHAPE).copy()
+    return Surface(height, np.full(SHAPE, sd_um, np.float32), "by hand")
+
+
+@pytest.fixture
+def surfaces():
+    """Lithium of 40 µm, gone over a quarter of the area."""
+    lithium = level(60.0)
+    lithium.height_um[:10, :15] = np.nan
+    heights = (level(20.0), lithium, level(190.0), level(270.0))
+    return dict(zip(SURFACES, heights, strict=True))
+
+
+def turned(surfaces):
+    """The same cell, anode at high z."""
+    return {
+        name: Surface(300 - some.height_um, some.sd_um, some.definition)
+        for name, some in surfaces.items()
+    }
+
+
+@pytest.mark.parametrize("turn", [dict, turned])
+def test_absent_lithium_counts_as_nothing_and_the_electrolyte_begins_at_the_steel(surfaces, turn):
+    table = layer_thickness(turn(surfaces)).set_index("layer")
+    assert list(table.index) == ["lithium", "electrolyte", "cathode"]
+    assert table.mean_thickness_um["lithium"] == pytest.approx(30.0)
+    assert table.absent_area_fraction["lithium"] == pytest.approx(0.25)
+    assert table.mean_thickness_um["electrolyte"] == pytest.approx(0.75 * 130 + 0.25 * 170)
+    assert table.sd_thickness_um["cathode"] == pytest.approx(0, abs=1e-4)
+    assert table.coefficient_of_variation["lithium"] == pytest.approx(np.sqrt(1 / 3))
+    assert (table.n == 600).all()
+    assert (table.mean_thickness_um_sd > 0).all()
+
+
+def test_what_was_not_measured_is_not_absent(surfaces):
+    surfaces[SURFACES[1]].sd_um[:10, :15] = np.nan
+    assert not absent_lithium(surfaces).any()
+    assert np.isnan(thickness_maps(surfaces)["lithium"].height_um).sum() == 150
+
+
+def test_layers_without_a_face_are_left_out(surfaces):
+    del surfaces["cathode_collector"]
+    assert list(layer_thickness(surfaces).layer) == ["lithium", "electrolyte"]
+    with pytest.raises(ValueError, match="no layer has both its faces: only steel_lithium"):
+        layer_thickness({"steel_lithium": surfaces["steel_lithium"]})
+
+
+def test_the_sweep_grows_from_what_is_absent(surfaces):
+    surfaces[SURFACES[1]].height_um[10:, :15] = 23.0
+    sweep = absent_area_sweep(surfaces)
+    share = sweep.absent_area_fraction.to_numpy()
+    assert share[0] == pytest.approx(0.25)
+    assert share[-1] == pytest.approx(0.5)
+    assert (np.diff(share) >= 0).all()
+
+
+def test_swelling_is_the_change_over_the_pristine_thickness(surfaces):
+    before = {**surfaces, "electrolyte_cathode": level(160.0)}
+    before["lithium_electrolyte"] = level(60.0)
+    now = {**before, "electrolyte_cathode": level(170.0)}
+    table = layer_thickness(now, SimpleNamespace(surfaces=before)).set_index("layer")
+    assert table.swelling["electrolyte"] == pytest.approx(0.1)
+    assert table.swelling["cathode"] == pytest.approx(100 / 110 - 1)
+    assert 0 < table.swelling_sd["electrolyte"] < 0.01
+    maps = [thickness_maps(some)["electrolyte"] for some in (now, before)]
+    np.testing.assert_allclose(swelling_map(*maps).height_um, 0.1, rtol=1e-5)
+
+
+def test_maps_of_different_grids_have_no_swelling_map(surfaces):
+    one = thickness_maps(surfaces)["cathode"]
+    other = Surface(one.height_um[1:], one.sd_um[1:], "")
+    with pytest.raises(ValueError, match="onto one grid"):
+        swelling_map(one, other)
