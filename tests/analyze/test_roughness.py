@@ -64,7 +64,7 @@ def test_a_table_has_one_row_for_each_surface_even_where_there_is_nothing():
     cell = CellGeometry((10, 30, 30), (2.0, 2.0, 2.0), 30.0, 30.0, 25.0)
     empty = surface(np.full((30, 30), np.nan))
     flat = surface(np.full((30, 30), 4.0))
-    tables = surface_roughness({"steel_lithium": flat, "lithium_electrolyte": empty}, cell)
-    table = tables["surfaces"].set_index("surface")
+    table = surface_roughness({"steel_lithium": flat, "lithium_electrolyte": empty}, cell)
+    table = table.set_index("surface")
     assert table.mean_height_um["steel_lithium"] == 4
     assert np.isnan(table.Sq_um["lithium_electrolyte"])

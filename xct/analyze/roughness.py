@@ -13,6 +13,7 @@ import numpy as np
 from scipy import fft
 
 from xct.geometry import CellGeometry, Surface
+from xct.stages import stage
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +26,8 @@ _COMMON = 0.5  # share of the standard deviation that all columns have in common
 _RELATIVE_SD = 0.02  # of a parameter: averages flatten what is finest
 
 
-def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> dict[str, DataFrame]:
+@stage(gives="roughness", measures=True)
+def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> DataFrame:
     """Tell how rough, and how tilted, surfaces are.
 
     Parameters
@@ -37,8 +39,8 @@ def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> di
 
     Returns
     -------
-    dict of str to DataFrame
-        ``surfaces``: one row for each surface, with ``surface`` and what `roughness_of` gives.
+    DataFrame
+        One row for each surface, with ``surface`` and what `roughness_of` gives.
     """
     import pandas as pd
 
@@ -46,7 +48,7 @@ def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> di
         {"surface": name, **roughness_of(surface, cell.voxel_size_um[1:])}
         for name, surface in surfaces.items()
     ]
-    return {"surfaces": pd.DataFrame(rows)}
+    return pd.DataFrame(rows)
 
 
 def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, Any]:
