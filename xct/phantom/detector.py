@@ -116,13 +116,14 @@ class Detector:
         quanta = rng.poisson(np.maximum(expected, 0)).astype(np.float32)
         quanta += np.float32(self.read_noise) * rng.standard_normal(light.shape, np.float32)
         counts = quanta / np.float32(self.quanta_per_count) + self.offset
-        row, column, hits = self._zingers(number)
-        counts[row, column] += hits
+        if beam.any():  # without beam nothing strays
+            row, column, hits = self._zingers(number)
+            counts[row, column] += hits
         counts[self.dead] = self.offset[self.dead]
         return np.asarray(np.clip(np.rint(counts), 0, self.most), np.uint16)
 
     def zingers(self, number: int) -> int:
-        """Count the stray photons that are seen in a frame."""
+        """Count the stray photons that are seen in a frame taken with beam."""
         return 0 if self.ideal else len(self._zingers(number)[0])
 
     def _zingers(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
