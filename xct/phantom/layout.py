@@ -14,6 +14,7 @@ _LEAST_STEEL_UM = 60.0
 _FULL_BORE_UM, _FULL_WALL_UM = 3000.0, 60.0
 _BORE_SHARE = 0.86  # of the field of view, unless a bore is asked for
 _LEAST_VOXELS = (2, 4, 8, 6, 2, 2)  # of each layer
+_LEAST_WALL, _NARROW_WALL = 4, 5  # voxels: of the wall, and kept for it in a narrow view
 _LARGEST_OFFSET = 0.008  # of the axis, in widths of the field of view
 _CELL_TILT_DEG, _PLANE_TILT_DEG = 0.5, 0.2
 BOUNDARIES = (
@@ -106,8 +107,8 @@ def lay_out(
     """
     view_um = min(shape[1:]) * voxel_um
     if bore_um is None:
-        bore_um = min(_BORE_SHARE * view_um, _FULL_BORE_UM)
-    wall = max(_FULL_WALL_UM * bore_um / _FULL_BORE_UM, min(4 * voxel_um, _FULL_WALL_UM))
+        bore_um = min(_BORE_SHARE * view_um, view_um - 2 * _NARROW_WALL * voxel_um, _FULL_BORE_UM)
+    wall = max(_FULL_WALL_UM * bore_um / _FULL_BORE_UM, min(_LEAST_WALL * voxel_um, _FULL_WALL_UM))
     _check_bore(bore_um, wall, view_um, torlon)
     layers = _layers(shape[0], voxel_um)
     heights = (np.cumsum(layers[:-1]) - 0.5 * voxel_um).tolist()

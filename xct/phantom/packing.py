@@ -267,7 +267,7 @@ def _keep_inside(
     bore: float,
 ) -> None:
     """Move a sphere back that left the domain."""
-    rows, columns = bottom.shape
+    _keep_between(i, place, size, bottom, top, voxel)
     z = place[i, 0]
     axis_y, axis_x = axis[0] + axis[2] * z, axis[1] + axis[3] * z
     y, x = place[i, 1] - axis_y, place[i, 2] - axis_x
@@ -276,8 +276,16 @@ def _keep_inside(
     if distance > room:
         y, x = y * room / distance, x * room / distance
         place[i, 1], place[i, 2] = axis_y + y, axis_x + x
+        _keep_between(i, place, size, bottom, top, voxel)
+
+
+@njit(cache=True, nogil=True)
+def _keep_between(
+    i: int, place: np.ndarray, size: np.ndarray, bottom: np.ndarray, top: np.ndarray, voxel: float
+) -> None:
+    rows, columns = bottom.shape
     row = min(max(int(place[i, 1] / voxel + 0.5), 0), rows - 1)
     column = min(max(int(place[i, 2] / voxel + 0.5), 0), columns - 1)
     highest = top[row, column] - size[i]
     lowest = bottom[row, column] + size[i]
-    place[i, 0] = min(max(z, min(lowest, highest)), highest)
+    place[i, 0] = min(max(place[i, 0], min(lowest, highest)), highest)

@@ -569,7 +569,8 @@ def _fill(
             _paint_pore(points, touched, pores[pore_members[m]], z0, y0, x0, step)
         for m in range(start[tile], start[tile + 1]):
             body = members[m]
-            planes = facets[max(facet_set[body], 0)]
+            sharp = facet_set[body] >= 0
+            planes = facets[facet_set[body]] if sharp else facets[0, :0]
             code = SUBSTANCES + m - start[tile]
             substance = CHIP if kind[body] == LITHIUM_CHIP else VOID
             particle = kind[body] == PARTICLE
