@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from xct.errors import RunError, ScanError
+
+_ATTEMPTS = 10
 
 
 @contextmanager
@@ -40,7 +43,16 @@ def made_whole(target: Path) -> Iterator[Path]:
             raise RunError(_reason(error.__cause__, target)) from error
         raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, into which a thread may still be writing its last file."""
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _forget_the_dead(target: Path) -> None:
