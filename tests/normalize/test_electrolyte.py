@@ -90,7 +90,7 @@ def test_inclusions_and_drifted_particles_have_no_say(volume):
     for z, y, x in rng.integers([32, 35, 35], [60, 92, 92], (220, 3)):
         spoiled[z : z + 4, y : y + 4, x : x + 3] = rng.choice([0.1, 48.0])
     reference = electrolyte_reference(spoiled, geometry_of(CELL))
-    assert reference.peak_per_cm == pytest.approx(MU["electrolyte"], rel=0.004)
+    assert reference.peak_per_cm == pytest.approx(MU["electrolyte"], rel=0.008)
 
 
 def test_the_answer_does_not_depend_on_the_slabs(volume, reference, monkeypatch):

@@ -130,6 +130,16 @@ def test_a_smooth_model_finds_the_order_that_was_drawn():
     assert 0 < model.sd(50.0, 30.0) < 0.01
 
 
+def test_a_density_that_stops_changing_is_followed():
+    z, r = (a.ravel() for a in np.meshgrid(np.linspace(10, 190, 16), [10.0, 30.0, 45.0, 58.0]))
+    true = 5 + 0.002 * np.maximum(z, 50)
+    peak = true + 0.003 * np.random.default_rng(4).standard_normal(z.size)
+    sd = np.full(z.size, 0.003)
+    model = fit_model(z, r, peak, sd, z_range_um=(0.0, 200.0), r_high_um=60.0)
+    assert 1 <= len(model.kinks_um) <= 2
+    np.testing.assert_allclose(model.value(z, r), true, atol=0.006)
+
+
 def test_two_blocks_give_their_mean():
     pair = np.array([10.0, 20.0])
     model = fit_model(

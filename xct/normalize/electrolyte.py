@@ -90,7 +90,7 @@ def electrolyte_reference(
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
-        z_range_um=_heights(cell),
+        z_range_um=_heights(cell, blocks["z_um"], band_um),
         r_high_um=cell.bore_radius_um,
     )
     over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
@@ -226,14 +226,15 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
     return dict(zip(("z_um", "r_um", "peak", "sd", "n"), columns, strict=True))
 
 
-def _heights(cell: CellGeometry) -> tuple[float, float]:
-    """Give the heights on the axis between which the electrolyte lies."""
+def _heights(cell: CellGeometry, z_um: np.ndarray, band_um: float) -> tuple[float, float]:
+    """Give the heights on the axis between which electrolyte lies, or its blocks and a band."""
     span = electrolyte_span(cell, 0.0)
     if span is None:
         raise ValueError(_no_electrolyte(cell))
     low, high = span.limits_um(np.array(cell.axis_y_um), np.array(cell.axis_x_um))
     last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
-    return max(0.0, float(low)), min(last, float(high))
+    first, stop = float(z_um.min()) - band_um, float(z_um.max()) + band_um
+    return max(0.0, float(low), first), min(last, float(high), stop)
 
 
 def _mean_sd(model: SmoothModel, cubes: Cubes) -> float:
@@ -243,10 +244,11 @@ def _mean_sd(model: SmoothModel, cubes: Cubes) -> float:
 
 def _has_trend(model: SmoothModel) -> bool:
     """Tell whether m changes along z by more than its uncertainty and than a thousandth."""
-    if len(model.along) < 2:
-        return False
-    sd = np.sqrt(np.diag(np.array(model.covariance)))[1]
-    return bool(abs(model.along[1]) > max(3 * sd, 1e-3 * abs(model.along[0])))
+    z = np.linspace(model.z_low_um, model.z_high_um, 33)
+    along, sd = model.value(z, 0.0), model.sd(z, 0.0)
+    low, high = int(along.argmin()), int(along.argmax())
+    doubt = 3 * float(np.hypot(sd[low], sd[high]))
+    return bool(along[high] - along[low] > max(doubt, 1e-3 * float(np.abs(along).mean())))
 
 
 def _cathode(

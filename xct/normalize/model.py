@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.polynomial import legendre
 
 # Orders in z and in r²: few, so that the model follows the instrument and not the grains.
-_ORDERS = [(a, b) for a in range(4) for b in range(3)]
+_ALONG, _ACROSS = range(4), range(3)
+# A density that stops changing somewhere is a kink, which no low order follows.
+_MOST_KINKS = 3
+_OUTLIER = 5.0  # standard deviations; what is further off counts as that
 
 
 @dataclass(frozen=True)
 class SmoothModel:
-    """Legendre series in height and even powers of the radius, added; constant beyond its range.
+    """Polynomials in height and in the squared radius, added; constant beyond their range.
 
     Attributes
     ----------
     z_low_um, z_high_um, r_high_um : float
         Range for which it was fitted.
     along, across : tuple of float
-        Coefficients of the series in z, and of those of r², which have no constant.
+        Coefficients of Legendre series in z, and of one in r² without its constant.
     covariance : tuple of tuple of float
-        Of all coefficients, in that order.
+        Of all coefficients: `along`, `bends`, `across`.
+    kinks_um, bends : tuple of float
+        Heights at which the slope along z changes, and by how much over half of the range.
     """
 
     z_low_um: float
@@ -31,11 +37,13 @@ class SmoothModel:
     along: tuple[float, ...]
     across: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
+    kinks_um: tuple[float, ...] = ()
+    bends: tuple[float, ...] = ()
 
     def value(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         """Give m at heights and radii, which are broadcast."""
-        terms = self._terms(z_um, r_um)
-        return np.asarray(np.tensordot(np.array([*self.along, *self.across]), terms, axes=1))
+        coefficients = np.array([*self.along, *self.bends, *self.across])
+        return np.asarray(np.tensordot(coefficients, self._terms(z_um, r_um), axes=1))
 
     def sd(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         """Give its standard deviation at heights and radii."""
@@ -45,20 +53,69 @@ class SmoothModel:
 
     def _terms(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         z, r = np.broadcast_arrays(np.asarray(z_um, float), np.asarray(r_um, float))
-        t = _scaled(np.clip(z, self.z_low_um, self.z_high_um), self.z_low_um, self.z_high_um)
-        q = (np.clip(r, 0, self.r_high_um) / max(self.r_high_um, 1e-9)) ** 2
-        return _basis(t, q, len(self.along) - 1, len(self.across))
+        shape = _Shape(len(self.along) - 1, len(self.across), self.kinks_um)
+        return _basis(z, r, shape, (self.z_low_um, self.z_high_um), self.r_high_um)
 
 
-def _scaled(z: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.asarray((2 * z - low - high) / max(high - low, 1e-9))
+@dataclass(frozen=True)
+class _Shape:
+    """Which terms a model has."""
+
+    along: int
+    across: int
+    kinks_um: tuple[float, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return 1 + self.along + len(self.kinks_um) + self.across
 
 
-def _basis(t: np.ndarray, q: np.ndarray, along: int, across: int) -> np.ndarray:
-    terms = [legendre.legval(t, np.eye(along + 1)[k]) for k in range(along + 1)]
+def _basis(
+    z: np.ndarray, r: np.ndarray, shape: _Shape, z_range: tuple[float, float], r_high: float
+) -> np.ndarray:
+    low, high = z_range
+    half = max(0.5 * (high - low), 1e-9)
+    z = np.clip(z, low, high)
+    t = (z - 0.5 * (low + high)) / half
+    terms = [legendre.legval(t, np.eye(shape.along + 1)[k]) for k in range(shape.along + 1)]
+    terms += [np.maximum(z - kink, 0) / half for kink in shape.kinks_um]
     # 2q - 1 runs from -1 on the axis to 1 at the rim.
-    terms += [legendre.legval(2 * q - 1, np.eye(across + 1)[k]) for k in range(1, across + 1)]
-    return np.stack([np.broadcast_to(term, np.shape(t)) for term in terms])
+    q = (np.clip(r, 0, r_high) / max(r_high, 1e-9)) ** 2
+    for k in range(1, shape.across + 1):
+        terms.append(legendre.legval(2 * q - 1, np.eye(shape.across + 1)[k]))
+    return np.stack([np.broadcast_to(term, np.shape(z)) for term in terms])
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """What a model is fitted to."""
+
+    z: np.ndarray
+    r: np.ndarray
+    peak: np.ndarray
+    sd: np.ndarray
+    z_range: tuple[float, float]
+    r_high: float
+
+    def solve(self, shape: _Shape) -> tuple[float, np.ndarray, np.ndarray]:
+        """Give the criterion (BIC), the coefficients and their covariance."""
+        terms = self.terms(shape)
+        answer, covariance = _solve(terms, self.peak, self.sd)
+        left = np.abs(self.peak - answer @ terms) / self.sd
+        cost = float((np.minimum(left, _OUTLIER) ** 2).sum()) + shape.count * np.log(self.z.size)
+        return cost, answer, covariance
+
+    def terms(self, shape: _Shape) -> np.ndarray:
+        """Give the values of a shape's terms at the blocks."""
+        return _basis(self.z, self.r, shape, self.z_range, self.r_high)
+
+    def allows(self, shape: _Shape) -> bool:
+        """Tell whether there are enough blocks, heights and radii for so many terms."""
+        heights = np.unique(np.round(self.z / max(np.ptp(self.z_range), 1e-9), 2)).size
+        radii = np.unique(np.round(self.r / self.r_high, 1)).size
+        enough_along = shape.along == 0 or heights >= max(shape.along + 1, 2 * shape.along)
+        enough_across = shape.across == 0 or radii >= shape.across + 2
+        return enough_along and enough_across and self.z.size >= shape.count + 2
 
 
 def fit_model(
@@ -70,7 +127,7 @@ def fit_model(
     z_range_um: tuple[float, float],
     r_high_um: float,
 ) -> SmoothModel:
-    """Fit the model of the order that explains the peaks best for its number of terms (BIC).
+    """Fit the model that explains the peaks best for its number of terms (BIC).
 
     Blocks that disagree with the others count less (Tukey's biweight).
 
@@ -83,60 +140,68 @@ def fit_model(
     r_high_um : float
         Beyond this radius the model is constant.
     """
-    low, high = z_range_um
-    t, q = _scaled(z_um, low, high), np.minimum(r_um / r_high_um, 1.0) ** 2
-    best = None
-    # Peaks may scatter more than they say: grains are no noise. What is left sets the scale.
-    floor = _robust_sd(peak, sd, t, q)
-    for along, across in _ORDERS:
-        count = 1 + along + across
-        if (
-            peak.size < count + 2
-            or np.unique(t).size < max(along + 1, 2 * along)
-            or np.unique(np.round(q, 3)).size < across + 2
-        ):
-            continue
-        terms = _basis(t, q, along, across)
-        answer, weight, covariance = _solve(terms, peak, floor)
-        left = (peak - answer @ terms) / floor
-        cost = float((weight * left**2 + (1 - weight) * 9).sum()) + count * np.log(peak.size)
-        if best is None or cost < best[0]:
-            best = cost, along, answer, covariance
-    if best is None:
-        weight = 1 / floor**2
-        mean = float(np.sum(weight * peak) / weight.sum())
-        return SmoothModel(low, high, r_high_um, (mean,), (), ((float(1 / weight.sum()),),))
-    _, along, answer, covariance = best
-    values = tuple(float(v) for v in answer)
-    rows = tuple(tuple(float(v) for v in row) for row in covariance)
-    return SmoothModel(low, high, r_high_um, values[: along + 1], values[along + 1 :], rows)
+    blocks = _honest(_Blocks(z_um, r_um, peak, sd, z_range_um, r_high_um))
+    shapes = [_Shape(a, b) for a, b in product(_ALONG, _ACROSS)]
+    allowed = [shape for shape in shapes if blocks.allows(shape)] or [_Shape(0, 0)]
+    best = min(allowed, key=lambda shape: blocks.solve(shape)[0])
+    best = _with_kinks(blocks, best)
+    _, answer, covariance = blocks.solve(best)
+    values, bends = tuple(float(v) for v in answer), 1 + best.along
+    across = bends + len(best.kinks_um)
+    return SmoothModel(
+        *z_range_um,
+        r_high_um,
+        values[:bends],
+        values[across:],
+        tuple(tuple(float(v) for v in row) for row in covariance),
+        best.kinks_um,
+        values[bends:across],
+    )
 
 
-def _robust_sd(peak: np.ndarray, sd: np.ndarray, t: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Raise the standard deviations together to what the richest model leaves."""
-    safe: np.ndarray = np.maximum(sd, 1e-9 * max(1e-12, float(np.abs(peak).max())))
-    along = min(3, max(0, (np.unique(t).size - 1) // 2))
-    across = 1 if np.unique(np.round(q, 3)).size > 2 else 0
-    terms = _basis(t, q, along, across)
-    if peak.size <= len(terms) + 1:
-        return safe
-    answer, _, _ = _solve(terms, peak, safe)
-    free = peak.size - len(terms)
-    left = (peak - answer @ terms) / safe
-    scale = 1.4826 * float(np.median(np.abs(left))) * np.sqrt(peak.size / free)
-    return np.asarray(safe * max(1.0, scale))
+def _with_kinks(blocks: _Blocks, shape: _Shape) -> _Shape:
+    """Add the kink that helps most, as long as one does."""
+    places = np.unique(np.round(blocks.z, 1))[1:-1]
+    cost = blocks.solve(shape)[0]
+    for _ in range(_MOST_KINKS):
+        richer = [
+            _Shape(max(1, shape.along), shape.across, (*shape.kinks_um, float(place)))
+            for place in places
+            if place not in shape.kinks_um
+        ]
+        tried = [(blocks.solve(one)[0], one) for one in richer if blocks.allows(one)]
+        found = min(tried, key=lambda pair: pair[0], default=(np.inf, shape))
+        if found[0] >= cost - np.log(max(2, len(places))):  # its place was chosen, too
+            break
+        cost, shape = found
+    return shape
 
 
-def _solve(
-    terms: np.ndarray, peak: np.ndarray, sd: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _honest(blocks: _Blocks) -> _Blocks:
+    """Raise the standard deviations together to what the richest polynomial leaves.
+
+    Grains make blocks differ by more than the noise of their cubes does.
+    """
+    safe = np.maximum(blocks.sd, 1e-9 * max(1e-12, float(np.abs(blocks.peak).max())))
+    blocks = replace(blocks, sd=safe)
+    rich = [_Shape(a, b) for a, b in product(_ALONG, _ACROSS) if blocks.allows(_Shape(a, b))]
+    if not rich:
+        return blocks
+    terms = blocks.terms(rich[-1])
+    left = np.abs(blocks.peak - _solve(terms, blocks.peak, safe)[0] @ terms) / safe
+    free = blocks.peak.size - len(terms)
+    scale = 1.4826 * float(np.median(left)) * np.sqrt(blocks.peak.size / free)
+    return replace(blocks, sd=safe * max(1.0, scale))
+
+
+def _solve(terms: np.ndarray, peak: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     weight = np.ones_like(peak)
     for _ in range(15):
         scaled = terms * (np.sqrt(weight) / sd)
         covariance = np.linalg.pinv(scaled @ scaled.T)
         answer = covariance @ (scaled @ (peak * np.sqrt(weight) / sd))
         left = (peak - answer @ terms) / sd
-        weight = np.clip(1 - (left / 4.7) ** 2, 0, None) ** 2
-        if not weight.any():
+        weight = np.clip(1 - (left / 6.0) ** 2, 0, None) ** 2
+        if np.count_nonzero(weight) <= len(terms):
             weight = np.ones_like(peak)
-    return answer, weight, covariance
+    return answer, covariance

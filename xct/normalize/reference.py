@@ -119,7 +119,7 @@ class Reference:
 
         values = dict(plain)
         model = dict(values.pop("model"))
-        for name in ("along", "across"):
+        for name in ("along", "across", "kinks_um", "bends"):
             model[name] = tuple(model[name])
         model["covariance"] = tuple(tuple(row) for row in model["covariance"])
         table = DataFrame({
