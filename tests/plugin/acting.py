@@ -1,7 +1,9 @@
 """What a user does: open, click, drag, look."""
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 
 def open_with_xct(viewer, path):
@@ -32,21 +34,42 @@ def canvas_point(viewer, world):
     return QPoint(round(native.width() / 2 + column), round(native.height() / 2 + row))
 
 
-def click(qtbot, viewer, world):
+def mouse(viewer, kind, at, *, pressed):
+    """Send a mouse event to the canvas, with the left button down or not."""
+    native = viewer.window._qt_viewer.canvas.native
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    button = none if kind == QEvent.Type.MouseMove else left
+    place = QPointF(at)
+    event = QMouseEvent(
+        kind,
+        place,
+        QPointF(native.mapToGlobal(at)),
+        button,
+        left if pressed else none,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(native, event)
+    QApplication.processEvents()
+
+
+def point_at(viewer, world):
+    """Move the mouse to a place in the world, no button pressed."""
+    mouse(viewer, QEvent.Type.MouseMove, canvas_point(viewer, world), pressed=False)
+
+
+def click(viewer, world):
     """Click on a place in the world."""
-    native = viewer.window._qt_viewer.canvas.native
-    at = canvas_point(viewer, world)
-    qtbot.mouseMove(native, at)
-    qtbot.mousePress(native, Qt.MouseButton.LeftButton, pos=at)
-    qtbot.mouseRelease(native, Qt.MouseButton.LeftButton, pos=at)
+    drag(viewer, world)
 
 
-def drag(qtbot, viewer, start, stop):
-    """Drag from one place in the world to another."""
-    native = viewer.window._qt_viewer.canvas.native
-    first, last = canvas_point(viewer, start), canvas_point(viewer, stop)
-    qtbot.mouseMove(native, first)
-    qtbot.mousePress(native, Qt.MouseButton.LeftButton, pos=first)
-    for part in np.linspace(0, 1, 6)[1:]:
-        qtbot.mouseMove(native, first + (last - first) * float(part))
-    qtbot.mouseRelease(native, Qt.MouseButton.LeftButton, pos=last)
+def drag(viewer, start, *stops):
+    """Press at one place in the world, move to others, and let go."""
+    at = canvas_point(viewer, start)
+    point_at(viewer, start)
+    mouse(viewer, QEvent.Type.MouseButtonPress, at, pressed=True)
+    for stop in stops:
+        first, last = at, canvas_point(viewer, stop)
+        for part in np.linspace(0, 1, 6)[1:]:
+            at = first + (last - first) * float(part)
+            mouse(viewer, QEvent.Type.MouseMove, at, pressed=True)
+    mouse(viewer, QEvent.Type.MouseButtonRelease, at, pressed=False)

@@ -76,7 +76,8 @@ def test_surfaces_are_meshes_in_3d(viewer, cell_folder):
     assert (image.sum(axis=-1) > 60).mean() > 0.02
     assert blue > 1.5 * red
     vertices = layers["ncm-100 electrolyte/cathode"].data[0]
-    np.testing.assert_allclose(vertices[:, 0], (HEIGHTS["electrolyte_cathode"] - 0.5) * VOXEL_UM)
+    np.testing.assert_allclose(vertices[:, 0], HEIGHTS["electrolyte_cathode"] - 0.5)
+    assert viewer.dims.range[0].step == VOXEL_UM
 
 
 def test_large_volume_is_multiscale_in_its_own_unit(viewer, tmp_path):

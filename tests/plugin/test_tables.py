@@ -50,7 +50,7 @@ def test_rows_and_particles_find_each_other(viewer, qtbot, tables):
     wanted = tables.model.shown.iloc[7]
     viewer.dims.set_point(0, wanted["z_um"])
     before = viewer.dims.point
-    click(qtbot, viewer, [wanted["z_um"], wanted["y_um"], wanted["x_um"]])
+    click(viewer, [wanted["z_um"], wanted["y_um"], wanted["x_um"]])
     assert tables.view.currentIndex().row() == 7
     assert viewer.dims.point == before
 

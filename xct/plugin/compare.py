@@ -12,6 +12,7 @@ from typing import Any
 import napari
 import numpy as np
 from napari.experimental import link_layers
+from napari.layers import Layer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLayout, QWidget
 
 from xct.errors import XctError
@@ -65,7 +66,7 @@ def side_by_side(
         named["volume"] = images[cell.name]
         named.setdefault("lines", lines_layer(cell, {}))
         for kind in kinds:
-            layer = viewer._add_layer_from_data(*_placed(named[kind], geometry, surface))[0]
+            layer = viewer.add_layer(Layer.create(*_placed(named[kind], geometry, surface)))
             added.append(layer)
     volumes = [layer for layer in added if layer.metadata[KEY]["kind"] == "volume"]
     for layer in volumes:

@@ -30,6 +30,7 @@ _MATERIAL_COLORS: dict[int | None, Any] = {
     7: (0.75, 0.25, 0.9, 1),
     None: (1, 1, 1, 1),
 }
+MATERIAL_COLORMAP = DirectLabelColormap(color_dict=_MATERIAL_COLORS)
 
 
 def cell_layers(cell: Cell) -> list[LayerData]:
@@ -51,8 +52,10 @@ def cell_layers(cell: Cell) -> list[LayerData]:
     return found
 
 
-def placed(cell: Cell, kind: str, *, voxels: bool = True, **settings: Any) -> dict[str, Any]:
+def placed(cell: Cell, kind: str, **settings: Any) -> dict[str, Any]:
     """Give the settings that all layers of a cell share: name, scale, units, whose they are.
+
+    All data count in voxels: a layer in µm would make napari's sliders go by 1 µm.
 
     Parameters
     ----------
@@ -60,8 +63,6 @@ def placed(cell: Cell, kind: str, *, voxels: bool = True, **settings: Any) -> di
         Whose layer it is.
     kind : str
         What it shows.
-    voxels : bool, optional
-        Whether its data count in voxels; in µm otherwise.
     **settings
         Of this layer alone.
     """
@@ -69,7 +70,7 @@ def placed(cell: Cell, kind: str, *, voxels: bool = True, **settings: Any) -> di
     metadata = {KEY: {**note, **settings.pop("note", {})}}
     return {
         "name": f"{cell.name} {kind}",
-        "scale": cell.volume.voxel_size_um if voxels else (1.0, 1.0, 1.0),
+        "scale": cell.volume.voxel_size_um,
         "units": UNITS,
         "axis_labels": AXES,
         "metadata": metadata,
@@ -101,7 +102,7 @@ def materials_layer(cell: Cell) -> LayerData | None:
     settings = placed(
         cell,
         "materials",
-        colormap=DirectLabelColormap(color_dict=_MATERIAL_COLORS),
+        colormap=MATERIAL_COLORMAP,
         features={"index": [0, *names], "material": ["outside", *names.values()]},
         opacity=0.45,
         visible=False,
@@ -120,13 +121,13 @@ def particles_layer(cell: Cell) -> LayerData | None:
 def mesh_layer(cell: Cell, name: str, surface: Surface) -> LayerData:
     """Show a surface in 3-D."""
     vertices, faces, _ = heightmaps.mesh(surface.height_um, cell.volume.voxel_size_um)
+    vertices = vertices / np.asarray(cell.volume.voxel_size_um)
     if not len(faces):  # a surface that is nowhere: napari draws no empty mesh
         vertices, faces = np.zeros((3, 3)), np.array([[0, 1, 2]])
     shown = name.replace("_", "/")
     settings = placed(
         cell,
         shown,
-        voxels=False,
         vertex_colors=np.tile((*heightmaps.color(name), 1.0), (len(vertices), 1)),
         shading="smooth",
         opacity=0.8,
@@ -138,7 +139,7 @@ def mesh_layer(cell: Cell, name: str, surface: Surface) -> LayerData:
 def lines_layer(cell: Cell, surfaces: dict[str, Surface]) -> LayerData:
     """Show the surfaces as lines in every cross-section; `xct.plugin.lines` draws them."""
     note = {"surfaces": surfaces, "voxel_size_um": cell.volume.voxel_size_um}
-    settings = placed(cell, "lines", voxels=False, note=note, vector_style="line", opacity=1.0)
+    settings = placed(cell, "lines", note=note, vector_style="line", opacity=1.0)
     settings["name"] = f"{cell.name} surfaces"
     return np.zeros((0, 2, 3)), settings | {"ndim": 3}, "vectors"
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import prod
 from typing import Any
 
 import numpy as np
 
+_KEPT_BYTES = 512 * 2**20
+
 Reads = Callable[[tuple[slice, ...]], np.ndarray]
 
 
+_Key = tuple[tuple[int, int], ...]
+_AHEAD = ThreadPoolExecutor(1, thread_name_prefix="xct-ahead")
+
+
 class LazyArray:
-    """Looks like an array; every part is read when it is asked for, the latest is kept.
+    """Looks like an array; every part is read when it is asked for, the latest are kept.
 
     Parameters
     ----------
@@ -23,14 +31,16 @@ class LazyArray:
         ``read(slices)``, one slice of step 1 for every axis, gives that part.
     keep : int, optional
         Planes along the first axis that are read together, where a single one is asked for: as
-        many as lie in one chunk on disk, so that the next slice is there already.
+        many as lie in one chunk on disk, so that the next slice is there already, unless that
+        would be too much to keep. Who goes on in one direction finds the next planes read ahead.
     """
 
     def __init__(self, shape: Sequence[int], dtype: Any, read: Reads, keep: int = 1) -> None:
         self.shape = tuple(int(length) for length in shape)
         self.dtype = np.dtype(dtype)
         self._read, self._keep = read, keep
-        self._kept: tuple[tuple[slice, ...], np.ndarray] | None = None
+        self._kept: dict[_Key, Future[np.ndarray]] = {}
+        self._last = 0
 
     @property
     def ndim(self) -> int:
@@ -60,14 +70,45 @@ class LazyArray:
 
     def _part(self, parts: tuple[slice, ...]) -> np.ndarray:
         first = parts[0]
-        if first.stop - first.start != 1 or self._keep == 1:
+        values = self._keep * prod(part.stop - part.start for part in parts[1:])
+        too_many = values * self.dtype.itemsize > _KEPT_BYTES
+        if first.stop - first.start != 1 or self._keep == 1 or too_many:
             return self._read(parts)
-        start = first.start // self._keep * self._keep
-        wider = (slice(start, min(start + self._keep, self.shape[0])), *parts[1:])
-        kept = self._kept
-        if kept is None or kept[0] != wider:
-            kept = self._kept = (wider, self._read(wider))
-        return kept[1][first.start - start : first.stop - start]
+        number = first.start // self._keep
+        wider = self._together(number, parts)
+        if _key(wider) not in self._kept:
+            self._kept = {_key(wider): _finished(self._read(wider))}
+        values = self._kept[_key(wider)].result()
+        self._look_ahead(first.start, number, parts)
+        start = number * self._keep
+        return values[first.start - start : first.stop - start]
+
+    def _together(self, number: int, parts: tuple[slice, ...]) -> tuple[slice, ...]:
+        start = number * self._keep
+        return (slice(start, min(start + self._keep, self.shape[0])), *parts[1:])
+
+    def _look_ahead(self, index: int, number: int, parts: tuple[slice, ...]) -> None:
+        """Have the next planes read, in the direction in which slices are gone through."""
+        direction, self._last = int(np.sign(index - self._last)), index
+        coming = number + direction
+        if direction == 0 or not 0 <= coming * self._keep < self.shape[0]:
+            return
+        here, next_ = self._together(number, parts), self._together(coming, parts)
+        wanted = (_key(here), _key(next_))
+        kept = {key: future for key, future in self._kept.items() if key in wanted}
+        if wanted[1] not in kept:
+            kept[wanted[1]] = _AHEAD.submit(self._read, next_)
+        self._kept = kept
+
+
+def _key(parts: tuple[slice, ...]) -> _Key:
+    return tuple((part.start, part.stop) for part in parts)
+
+
+def _finished(values: np.ndarray) -> Future[np.ndarray]:
+    future: Future[np.ndarray] = Future()
+    future.set_result(values)
+    return future
 
 
 def _expanded(index: Any, ndim: int) -> tuple[Any, ...]:

@@ -60,7 +60,9 @@ class SurfaceLines:
         note = self._layer.metadata[KEY]
         segments, colors = np.zeros((0, 2, 3)), np.zeros((0, 4))
         if axis is not None:
-            segments, colors = lines(note["surfaces"], note["voxel_size_um"], axis, position)
+            size = note["voxel_size_um"]
+            segments, colors = lines(note["surfaces"], size, axis, position * size[axis])
+            segments = segments / np.asarray(size)
         self._layer.data = segments
         if len(segments):
             self._layer.edge_color = colors
@@ -70,7 +72,7 @@ class SurfaceLines:
         """Keep the lines two screen pixels wide at any zoom."""
         zoom = self._viewer.scene.camera.zoom
         if np.isfinite(zoom) and zoom > 0:
-            self._layer.edge_width = float(_WIDTH_PX / zoom)
+            self._layer.edge_width = float(_WIDTH_PX / zoom / abs(self._layer.scale[-1]))
 
     def _slice(self) -> tuple[int | None, float]:
         dims = self._viewer.dims

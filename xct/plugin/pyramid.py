@@ -16,7 +16,6 @@ from xct.result import Result, Volume, open_volume
 
 _FEW_SLICES = 8
 _MANY_VALUES = 2_000_000
-_KEPT_BYTES = 512 * 2**20
 
 
 def levels(path: Path) -> list[LazyArray]:
@@ -27,7 +26,7 @@ def levels(path: Path) -> list[LazyArray]:
     XctError
         If it is not a volume of xct.
     """
-    return [lazy(volume) for volume in _volumes(path)]
+    return [lazy(volume) for volume in volumes_of(path)]
 
 
 def grey_levels(path: Path, result: Result) -> list[LazyArray]:
@@ -39,13 +38,15 @@ def grey_levels(path: Path, result: Result) -> list[LazyArray]:
         If the run found no reference for it.
     """
     found = []
-    for volume in _volumes(path):
-        grey = grey_values(volume, result.reference, _coarser(result.cell, volume))
-        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, _together(volume)))
+    for volume in volumes_of(path):
+        chunk = int(volume.array.chunks[0])
+        grey = grey_values(volume, result.reference, in_level(result.cell, volume))
+        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, chunk))
     return found
 
 
-def _volumes(path: Path) -> list[Volume]:
+def volumes_of(path: Path) -> list[Volume]:
+    """Open every level of a ``volume.zarr`` as volumes, the finest first."""
     finest = open_volume(path)
     group: Any = zarr.open_group(path, mode="r")
     found = []
@@ -55,7 +56,7 @@ def _volumes(path: Path) -> list[Volume]:
     return found
 
 
-def _coarser(cell: CellGeometry, volume: Volume) -> CellGeometry:
+def in_level(cell: CellGeometry, volume: Volume) -> CellGeometry:
     """Give the geometry in a coarser level, whose voxel 0 has its middle elsewhere."""
     fine, coarse = cell.voxel_size_um, volume.voxel_size_um
     shift = [(c - f) / 2 for c, f in zip(coarse, fine, strict=True)]
@@ -70,14 +71,7 @@ def _coarser(cell: CellGeometry, volume: Volume) -> CellGeometry:
 
 def lazy(volume: Volume) -> LazyArray:
     """Make a volume look like an array; slices that share chunks are read together."""
-    return LazyArray(volume.shape, np.float32, volume.read, _together(volume))
-
-
-def _together(volume: Volume) -> int:
-    """Give how many slices lie in one chunk, unless these would be too much to keep."""
-    together = int(volume.array.chunks[0])
-    bytes_of_slice = 4 * int(np.prod(volume.shape[1:]))
-    return together if together * bytes_of_slice <= _KEPT_BYTES else 1
+    return LazyArray(volume.shape, np.float32, volume.read, int(volume.array.chunks[0]))
 
 
 def sample(array: LazyArray) -> np.ndarray:

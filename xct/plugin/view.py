@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from napari.layers import Layer
 
 from xct.errors import XctError
 from xct.plugin.cells import open_cell
@@ -50,5 +51,5 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
         return viewer
     follow(viewer)
     for layer in layers:
-        viewer._add_layer_from_data(*layer)
+        viewer.add_layer(Layer.create(*layer))
     return viewer

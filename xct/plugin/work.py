@@ -18,9 +18,12 @@ class Latest(QObject):
     -------
     done
         The answer to the latest request, in the window's thread.
+    failed
+        There is no answer; the user has been told why.
     """
 
     done = Signal(object)
+    failed = Signal()
     _finished = Signal(object)
 
     def __init__(self, parent: QObject | None = None, delay_ms: int = 0) -> None:
@@ -73,5 +76,7 @@ class Latest(QObject):
             self.done.emit(future.result())
         elif isinstance(error, MENDABLE):
             complain(error)
+            self.failed.emit()
         else:
+            self.failed.emit()
             raise error

@@ -1,0 +1,55 @@
+"""Arrays that are read in parts give what the whole would give, and read no more than they must."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from xct.plugin.lazy import LazyArray
+
+WHOLE = np.arange(10 * 6 * 7).reshape(10, 6, 7)
+
+
+@pytest.mark.parametrize("keep", [1, 4])
+@pytest.mark.parametrize(
+    "index",
+    [3, -1, slice(2, 9, 3), (..., 2), (slice(None), 4), (2, slice(5, 1, -2), 3), (slice(4, 4),),
+     np.s_[::-1], np.int64(5), (1, 2, 3), ...],
+)  # fmt: skip
+def test_parts_are_those_of_the_whole(index, keep):
+    lazy = LazyArray(WHOLE.shape, WHOLE.dtype, WHOLE.__getitem__, keep)
+    np.testing.assert_array_equal(lazy[index], WHOLE[index])
+    np.testing.assert_array_equal(np.asarray(lazy), WHOLE)
+    assert (lazy.ndim, lazy.size, len(lazy)) == (3, WHOLE.size, 10)
+
+
+def test_index_beyond_the_end_is_refused():
+    with pytest.raises(IndexError, match="index 10 is out of bounds for an axis of 10"):
+        LazyArray(WHOLE.shape, WHOLE.dtype, WHOLE.__getitem__)[10]
+
+
+def test_planes_of_a_chunk_are_read_once_and_the_next_ones_ahead():
+    asked = []
+
+    def read(parts):
+        asked.append((parts[0].start, parts[0].stop))
+        return WHOLE[parts]
+
+    lazy = LazyArray(WHOLE.shape, WHOLE.dtype, read, keep=4)
+    for z in range(10):
+        np.testing.assert_array_equal(lazy[z], WHOLE[z])
+    assert asked == [(0, 4), (4, 8), (8, 10)]
+    lazy[2:9]
+    assert asked[-1] == (2, 9)
+
+
+def test_error_of_reading_ahead_shows_where_it_is_asked_for():
+    def read(parts):
+        if parts[0].start >= 4:
+            raise OSError("chunk is gone")
+        return WHOLE[parts]
+
+    lazy = LazyArray(WHOLE.shape, WHOLE.dtype, read, keep=4)
+    lazy[0], lazy[1]
+    with pytest.raises(OSError, match="chunk is gone"):
+        lazy[4]

@@ -1,0 +1,75 @@
+"""A few strokes of each material teach a classifier to label the rest."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+pytest.importorskip("sklearn")
+
+from tests.plugin.acting import dock, drag, open_with_xct
+from tests.plugin.drawn import VOXEL_UM
+from xct.errors import XctError
+from xct.io.label_volume import open_labels
+from xct.io.painted import open_painted
+
+LIMIT_MS = 120_000
+
+
+def test_strokes_train_a_classifier_that_labels_the_rest(viewer, qtbot, cell_folder, tmp_path):
+    folder = shutil.copytree(cell_folder, tmp_path / "cell")
+    open_with_xct(viewer, folder)
+    paint = dock(viewer, "Paint and train")
+    with pytest.raises(XctError, match="train a classifier first"):
+        paint.preview()
+    z = 40  # through the first layer of particles
+    viewer.dims.set_point(0, z * VOXEL_UM)
+    truth = open_labels(folder / "volume.zarr", "materials")[z]
+    for code, name in ((2, "electrolyte"), (3, "active material")):
+        paint.material.setCurrentText(f"{code} {name}")
+        layer = paint.paint()
+        assert layer.selected_label == code
+        layer.brush_size = 2
+        for row in (20, 34, 48, 62):  # along rows of particles, and between them
+            row = row if code == 3 else row + 7
+            inside = np.flatnonzero(truth[row] == code)
+            inside = inside[: max(3, inside.size // 3)]
+            drag(
+                viewer,
+                *([z * VOXEL_UM, row * VOXEL_UM, x * VOXEL_UM] for x in (inside[0], inside[2])),
+            )
+    painted = np.asarray(open_painted(folder / "volume.zarr")[z])
+    assert set(np.unique(painted)) == {0, 2, 3}
+    assert (painted == 3).sum() > 8
+    paint.scale.setValue(1.0)
+    with qtbot.waitSignal(paint.labelled, timeout=LIMIT_MS):
+        paint.train()
+    preview = viewer.layers["classifier preview"]
+    inner = (truth == 2) | (truth == 3)
+    assert (np.asarray(preview.data)[0][inner] == truth[inner]).mean() > 0.95
+    assert "active material" in paint.state.text()
+    viewer.dims.set_point(0, (z + 1) * VOXEL_UM)
+    assert not preview.visible
+    file = tmp_path / "classifier.npz"
+    paint.save(file)
+    paint.classifier = None
+    paint.load(file)
+    with qtbot.waitSignal(paint.labelled, timeout=LIMIT_MS):
+        paint.label_volume()
+    whole = np.asarray(viewer.layers["ncm-100 classified"].data)
+    np.testing.assert_array_equal(whole[z], np.asarray(preview.data)[0])
+
+
+def test_too_little_paint_is_explained(viewer, qtbot, messages, cell_folder, tmp_path):
+    folder = shutil.copytree(cell_folder, tmp_path / "cell")
+    open_with_xct(viewer, folder)
+    paint = dock(viewer, "Paint and train")
+    paint.paint()
+    paint.train()
+    qtbot.waitUntil(lambda: paint.idle, timeout=LIMIT_MS)
+    assert "0 label was painted" in messages()[-1]
+    assert paint.state.text() == "failed"
+    (tmp_path / "bad.npz").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"bad\.npz"):
+        paint.load(tmp_path / "bad.npz")
