@@ -17,7 +17,8 @@ from xct.analyze.rois import Roi, roi_from_box
 if TYPE_CHECKING:
     from xct.phantom.cell import VirtualCell
 
-BIN_GREY, LOWEST_GREY, HIGHEST_GREY = 100.0, 19_000.0, 45_000.0
+# Bins are centered on multiples of their width: air and electrolyte fall into the middle of one.
+BIN_GREY, LOWEST_GREY, HIGHEST_GREY = 100.0, 18_950.0, 45_050.0
 _SPREAD = 0.5  # of the bore's radius: how far off the axis the middle of a box lies
 _WIDTH = 0.45  # of the bore's radius
 
