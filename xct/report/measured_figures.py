@@ -10,6 +10,7 @@ import numpy as np
 
 from xct.geometry import CellGeometry, Surface
 from xct.report.figures import canvas, contrast, save_figure, scale_bar
+from xct.report.histogram_figure import draw_histograms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,10 @@ def draw_measured(folder: Path, measured: Mapping[str, Any]) -> None:
         draw_thickness_maps(folder, measured["cell"], surfaces)
     if "depth_histogram" in measured:
         draw_depth_histogram(folder, measured["depth_histogram"])
+    if "histograms" in measured:
+        pristine = measured.get("pristine")
+        earlier = pristine.tables.get("histograms") if pristine is not None else None
+        draw_histograms(folder, measured["histograms"], earlier)
     if "particles" in measured and len(measured["particles"][1]):
         draw_particle_sizes(folder, measured["particles"][1])
 
