@@ -6,6 +6,7 @@ from xct.analyze.edges_along import crack_opening, profile_edges
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.homogeneity_test import homogeneity
 from xct.analyze.layers import absent_area_sweep, absent_lithium, layer_thickness, thickness_maps
+from xct.analyze.low_grey import inclusions
 from xct.analyze.mixture import Mixture, fit_mixture
 from xct.analyze.peaks import Peak, find_peak
 from xct.analyze.profiles import profile_of_roi, thick_profile
@@ -54,6 +55,7 @@ __all__ = [
     "histogram_table",
     "histograms",
     "homogeneity",
+    "inclusions",
     "layer_thickness",
     "profile_edges",
     "profile_of_roi",

@@ -196,7 +196,9 @@ def _classify(
                 else:
                     value = edge[z, y, x]
                     label = _ELECTROLYTE
-                    if value > limits[0] and level >= steel[y, x] + _FACE_PX:
+                    if level < steel[y, x] + _FACE_PX:
+                        pass
+                    elif value > limits[0]:
                         label = _ACTIVE
                     elif away <= squared[2]:
                         inside = level >= front[y, x]

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
 from xct.segment.basins import Basins, Graph, groups, merge
-from xct.segment.columns import find_columns
+from xct.segment.columns import Columns, find_columns
 from xct.segment.denoise import gaussian, reach_px
 from xct.segment.normalized import Ratios
 from xct.segment.particle_sums import (
@@ -91,9 +91,9 @@ def particles(
     graph, voxels = job.part(numbers)
     merged = merge(graph, rise_px / _HEIGHT_STEP)
     final, group = _chosen(graph, merged, voxels)
-    sums, crossings = job.measure(numbers, final, int(final.max(initial=0)))
-    grey = Measured(sums, crossings, group, zero, reference_value)
     columns = find_columns(cell, surfaces)
+    sums, crossings = job.measure(numbers, final, int(final.max(initial=0)), columns)
+    grey = Measured(sums, crossings, group, zero, reference_value)
     return numbers, particle_table(grey, cell, columns, job.blur_px, job.noise)
 
 
@@ -186,7 +186,9 @@ class _Parting:
         distance: np.ndarray = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
         return distance
 
-    def measure(self, numbers: Any, final: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def measure(
+        self, numbers: Any, final: np.ndarray, count: int, columns: Columns
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Make the numbers final, and sum over each particle's voxels."""
         sums, crossings = new_sums(count)
         core = max(self.blur_px, 1.0) + 0.5
@@ -208,17 +210,9 @@ class _Parting:
             share = gaussian(mask.astype(np.float32), self.sigma)
             start, stop = slab.inner.start, slab.inner.stop
             add_voxels(
-                part,
-                ratios,
-                depth,
-                share,
-                core,
-                slab.first,
-                start,
-                stop,
-                self.ratios.shape[0],
-                sums,
-            )
+                part, ratios, depth, share, core, slab.first, start, stop, self.ratios.shape[0],
+                columns.sign, columns.steel, sums,
+            )  # fmt: skip
             add_crossings(part, labels, start, stop, sums, crossings)
             add_cavities(part, labels, ratios, self.level, start, stop, sums)
         return sums, crossings

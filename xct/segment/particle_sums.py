@@ -16,13 +16,14 @@ SHARE_STEP = 1e-4
 
 # Columns of the sums.
 COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX, GREY, CORE, CORE_GREY, CORE_GREY_2, CORE_SHARE = range(15)
-BORDER, CAVITY, CAVITY_DARK, DEEPEST, FIELDS = range(15, 20)
+BORDER, CAVITY, CAVITY_DARK, DEEPEST, AT_STEEL, FIELDS = range(15, 21)
 
 # What is on the other side of a crossing.
 ELECTROLYTE, PARTICLE, DARK, ELSE, KINDS = range(5)
 
 _DIRECTIONS = DIRECTIONS.astype(np.int64)
 _DARK, _SE, _OUTSIDE = int(Label.LOW_GREY), int(Label.ELECTROLYTE), int(Label.OUTSIDE)
+_FACE_PX = 4.0  # blurred steel over a gap in the lithium looks like a particle
 REACH = 4  # voxels over which a cavity is looked across, along each axis
 
 
@@ -45,9 +46,11 @@ def add_voxels(
     before: int,
     stop: int,
     whole: int,
+    sign: int,
+    steel: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """Add the voxels of each particle: place, grey value, core.
+    """Add the voxels of each particle: place, grey value, core; whether it lies on the steel.
 
     Slices `before` … `stop` of the arrays are counted; the volume's slice `first` is their
     slice `before`; the volume has `whole` slices.
@@ -78,6 +81,8 @@ def add_voxels(
                     row[CORE_GREY] += grey
                     row[CORE_GREY_2] += grey * grey // 10000
                     row[CORE_SHARE] += np.int64(np.rint(share[z, y, x] / SHARE_STEP))
+                if sign * w < steel[y, x] + _FACE_PX:
+                    row[AT_STEEL] = 1
                 row[DEEPEST] = max(row[DEEPEST], np.int64(depth_px[z, y, x] * 1000))
                 if w == 0 or w == whole - 1 or y in (0, height - 1) or x in (0, width - 1):
                     row[BORDER] = 1

@@ -65,7 +65,8 @@ def particle_table(
         (positive towards the anode), drifted, touches_border; beyond the contract core_grey_sd,
         core_voxels, core_share (of the particle in what its core shows: the recovery),
         surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (shares of
-        the surface), cavity_fraction, attached, radius_um.
+        the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
+        particle), radius_um.
     """
     import pandas as pd
 
@@ -78,6 +79,7 @@ def particle_table(
     surface, contact = _surfaces(measured, size)
     distance = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
+    at_steel = sums[:, of.AT_STEEL] > 0
     typical = float(np.median(diameter)) if diameter.size else 0.0
     off_y, off_x = _off_axis(cell, z, y, x)
     core, core_sd, share = _core(sums, noise, blur_px)
@@ -96,7 +98,7 @@ def particle_table(
                 "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
                 "core_grey": measured.zero + grey * core,
                 "distance_to_front_um": distance,
-                "drifted": ~attached & (distance >= typical),
+                "drifted": ~attached & ~at_steel & (distance >= typical),
                 "touches_border": sums[:, of.BORDER] > 0,
                 "core_grey_sd": grey * core_sd,
                 "core_voxels": sums[:, of.CORE],
@@ -108,6 +110,7 @@ def particle_table(
                 "contact_pores": contact[:, of.DARK],
                 "cavity_fraction": _cavities(sums),
                 "attached": attached,
+                "at_steel": at_steel,
                 "radius_um": np.hypot(off_y, off_x),
             }
         )
