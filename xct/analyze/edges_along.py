@@ -132,22 +132,26 @@ def _fit(
 ) -> tuple[float, ...] | None:
     if s.size < 5:
         return None
-    step = float(g[-1] - g[0])
-    first = (float(g[0]), step or float(np.ptp(g)), place, sigma)
-    span = float(s[-1] - s[0])
+    span, unit, base = float(s[-1] - s[0]), float(np.ptp(g)), float(g[0])
+    if unit == 0:
+        return None
+    # All four of order 1: the fit does not see how large grey values or positions are.
+    first = (0.0, float(g[-1] - base) / unit, (place - s[0]) / span, sigma / span)
+    bounds = ((-5.0, -5.0, 0.0, 1e-4), (5.0, 5.0, 1.0, 1.0))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", OptimizeWarning)
             values, covariance = curve_fit(
-                _step, s, g, first, sd, absolute_sigma=True,
-                bounds=((-np.inf, -np.inf, s[0], span * 1e-3), (np.inf, np.inf, s[-1], span)),
+                _step, (s - s[0]) / span, (g - base) / unit, first, sd / unit,
+                absolute_sigma=True, bounds=bounds,
             )  # fmt: skip
     except (RuntimeError, ValueError, OptimizeWarning):
         return None
     error = np.sqrt(np.diag(covariance))
-    if abs(values[1]) < _SIGNIFICANT * error[1]:
+    if abs(values[1]) < _SIGNIFICANT * error[1] or error[2] > 0.5:
         return None
-    return tuple(float(v) for v in (values[2], error[2], values[1], error[1], values[3]))
+    found = (s[0] + values[2] * span, error[2] * span, values[1] * unit, error[1] * unit)
+    return tuple(float(v) for v in (*found, values[3] * span))
 
 
 def _step(s: np.ndarray, low: float, step: float, place: float, sigma: float) -> np.ndarray:

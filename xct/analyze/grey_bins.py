@@ -49,14 +49,16 @@ def count_blocks(
     mask: np.ndarray,
     masked: bool,
     first: int,
-    edge: int,
+    edge_z: int,
+    edge_y: int,
+    edge_x: int,
     blocks_y: int,
     blocks_x: int,
     low: float,
     width: float,
     counts: np.ndarray,
 ) -> int:
-    """Add rows of a box to the counts (block, bin) of cubes of `edge` voxels; return the NaN.
+    """Add rows of a box to the counts (block, bin) of blocks of voxels; return the NaN.
 
     `first` is the row of the box that comes first in `values`.
     """
@@ -64,9 +66,9 @@ def count_blocks(
     missing = 0
     inverse = 1.0 / width
     for z in range(values.shape[0]):
-        block_z = (first + z) // edge * blocks_y
+        block_z = (first + z) // edge_z * blocks_y
         for y in range(values.shape[1]):
-            block_y = (block_z + y // edge) * blocks_x
+            block_y = (block_z + y // edge_y) * blocks_x
             for x in range(values.shape[2]):
                 if masked and not mask[z, y, x]:
                     continue
@@ -76,7 +78,7 @@ def count_blocks(
                     continue
                 place = (value - low) * inverse
                 number = int(min(max(place, 0.0), bins - 1.0))
-                counts[block_y + x // edge, number] += 1
+                counts[block_y + x // edge_x, number] += 1
     return missing
 
 

@@ -101,8 +101,8 @@ def _count(
     block_um: float,
     rows: int | None,
 ) -> RoiCounts:
-    edge = _edge(region.shape, block_um / float(np.mean(cell.voxel_size_um)))
-    grid = [ceil(length / edge) for length in region.shape]
+    grid = _grid(region.shape, [block_um / size for size in cell.voxel_size_um])
+    edges = [ceil(n / parts) for n, parts in zip(region.shape, grid, strict=True)]
     counts = np.zeros((prod(grid), bins.count), np.int32)
     z, y, x = region.slices
     nothing = np.empty((0, 0, 0), np.bool_)
@@ -112,8 +112,8 @@ def _count(
         values = np.asarray(grey_values[part, y, x])
         mask = nothing if region.is_box else region.mask(block.first, block.stop)
         missing += count_blocks(
-            values, np.ascontiguousarray(mask), not region.is_box, block.first, edge,
-            grid[1], grid[2], bins.low, bins.width, counts,
+            values, np.ascontiguousarray(mask), not region.is_box, block.first, edges[0],
+            edges[1], edges[2], grid[1], grid[2], bins.low, bins.width, counts,
         )  # fmt: skip
     middle = [
         (part.start + part.stop - 1) / 2 * size
@@ -123,11 +123,16 @@ def _count(
     return RoiCounts(region.name, held, missing, region.in_view, (middle[0], middle[1], middle[2]))
 
 
-def _edge(shape: Sequence[int], wanted: float) -> int:
-    """Edge of the blocks: as wanted, if there are then neither too few nor too many."""
-    edge = max(_LEAST_EDGE, round(wanted))
-    while edge > _LEAST_EDGE and prod(ceil(n / edge) for n in shape) < _FEWEST:
-        edge -= 1
-    while prod(ceil(n / edge) for n in shape) > _MOST:
-        edge += 1
-    return edge
+def _grid(shape: Sequence[int], wanted: Sequence[float]) -> list[int]:
+    """Blocks along each axis, all about as large: as wanted, if neither too few nor too many."""
+    edges = [max(float(_LEAST_EDGE), edge) for edge in wanted]
+    grid = [1, 1, 1]
+    for _ in range(200):
+        grid = [max(1, round(n / edge)) for n, edge in zip(shape, edges, strict=True)]
+        if prod(grid) < _FEWEST and max(edges) > _LEAST_EDGE:
+            edges = [max(_LEAST_EDGE, edge * 0.9) for edge in edges]
+        elif prod(grid) > _MOST:
+            edges = [edge * 1.2 for edge in edges]
+        else:
+            break
+    return grid
