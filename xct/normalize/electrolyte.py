@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.geometry import CellGeometry
 from xct.normalize.air import AboveAir, air_level
+from xct.normalize.between_particles import find_cathode, reference_between_particles
 from xct.normalize.cubes import Cubes, gather_cubes
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.noise import noise_by_slice
-from xct.normalize.partial_volume import Mixture, fit_mixture
 from xct.normalize.peaks import Peak, find_peak
 from xct.normalize.point_spread import point_spread_um
 from xct.normalize.reference import Reference
-from xct.normalize.spans import Span, cathode_span, electrolyte_span
+from xct.normalize.reference_table import reference_table
+from xct.normalize.spans import cathode_span, electrolyte_span
 from xct.stages import stage
-from xct.voxels import Voxels, slabs
+from xct.voxels import Voxels
 
 _RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for
 _NEAR = (0.6, 1.5)  # multiples of the common peak among which a block's peak is looked for
 _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain material
 _GUESSED_BLUR_VOXELS = 2.2
-_CATHODE_MARGIN_UM = 13.0  # about a particle
-# Carbon and pores make the electrolyte between the particles darker by an unknown part.
-_COMPOSITION_SD = 0.1
-# Where most voxels hold both, the mixture's even distribution of shares is a rough guess.
-_SHARED_SD = 0.5
 # A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
 _AIR_OFF = 0.15
 
@@ -84,9 +80,12 @@ def electrolyte_reference(
         raise ValueError(_no_electrolyte(cell))
     blur, blur_sd = _blur(volume, cell, wide.rows())
     found = _layer(volume, cell, margin_widths * blur)
-    cathode = _cathode(volume, cell, noise, found)
+    cathode = find_cathode(volume, cell, noise, alone=found is None)
+    in_plane = None if cathode is None else cathode.in_plane
     if found is None:
-        return _from_cathode(cell, cathode, noise, (blur, blur_sd), air)
+        if cathode is None or in_plane is None:
+            raise ValueError(_no_electrolyte(cell))
+        return reference_between_particles(cell, cathode, noise, (blur, blur_sd), air)
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
@@ -95,13 +94,12 @@ def electrolyte_reference(
     )
     over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
     middle = model.value(found.cubes.z_um, found.cubes.r_um)
-    in_plane = None if cathode is None else cathode.in_plane
     return Reference(
         model=model,
         noise_per_cm=noise,
         blur_um=blur,
         blur_sd_um=blur_sd,
-        table=_table(blocks, model, cell, cathode),
+        table=reference_table(blocks, model, cell, cathode),
         peak_per_cm=float(middle.mean()),
         peak_sd_per_cm=_mean_sd(model, found.cubes),
         n=int(found.cubes.mean.size),
@@ -125,21 +123,6 @@ class _Layer:
     peak: Peak
 
 
-@dataclass(frozen=True)
-class _Cathode:
-    cubes: Cubes
-    mixture: Mixture | None
-    z_um: float
-
-    @property
-    def in_plane(self) -> tuple[float, float] | None:
-        if self.mixture is None:
-            return None
-        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixed_share)
-        sd = np.hypot(self.mixture.dark_sd, unsure * self.mixture.dark)
-        return float(self.mixture.dark), float(sd)
-
-
 def _above_air(volume: Voxels, cell: CellGeometry) -> tuple[Voxels, float]:
     """Take air off a volume whose scale does not begin there; attenuation stays as it is."""
     air = air_level(volume, cell)
@@ -159,14 +142,6 @@ def _above_air(volume: Voxels, cell: CellGeometry) -> tuple[Voxels, float]:
         stacklevel=3,
     )
     return AboveAir(volume, air), air
-
-
-def _no_electrolyte(cell: CellGeometry) -> str:
-    seen = ", ".join(cell.planes) or "none"
-    return (
-        f"no electrolyte is in view (surfaces found: {seen}); grey values cannot be normalized to "
-        "it: give a volume that holds some, or work with the values as they are"
-    )
 
 
 def _blur(volume: Voxels, cell: CellGeometry, rows: tuple[int, int]) -> tuple[float, float]:
@@ -251,131 +226,9 @@ def _has_trend(model: SmoothModel) -> bool:
     return bool(along[high] - along[low] > max(doubt, 1e-3 * float(np.abs(along).mean())))
 
 
-def _cathode(
-    volume: Voxels, cell: CellGeometry, noise: np.ndarray, found: _Layer | None
-) -> _Cathode | None:
-    span = cathode_span(cell, _CATHODE_MARGIN_UM)
-    if span is None and found is None and not cell.planes:
-        span = Span(cell, None, None, _CATHODE_MARGIN_UM)
-    if span is None:
-        return None
-    cubes = gather_cubes(volume, span)
-    if cubes.mean.size < 3 * _LEAST_CUBES:
-        return None
-    first, stop = span.rows()
-    sigma = float(np.nanmedian(noise[first:stop])) if np.isfinite(noise[first:stop]).any() else 0.0
-    mixture = _mixture(volume, span, cubes, max(sigma, 1e-6))
-    return _Cathode(cubes, mixture, float(cubes.z_um.mean()))
-
-
-def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> Mixture | None:
-    """Electrolyte, particles and what both share, from the voxels of the cathode."""
-    high = float(np.quantile(cubes.mean, 0.999)) * 2.5
-    edges = np.linspace(-6 * sigma, high, 401)
-    counts = np.zeros(400, np.int64)
-    first, stop = span.rows()
-    for block in slabs(span.cell.shape):
-        low, top = max(block.first, first), min(block.stop, stop)
-        if low >= top:
-            continue
-        slab = np.asarray(volume[low:top], np.float32)
-        for number, image in enumerate(slab):
-            counts += np.histogram(image[_held(span, low + number)], edges)[0]
-    middles = 0.5 * (edges[1:] + edges[:-1])
-    if counts.sum() < 500:
-        return None
-    dark = float(middles[counts[: 400 // 4].argmax()])
-    bright = float(middles[np.searchsorted(np.cumsum(counts) / counts.sum(), 0.97)])
-    try:
-        found = fit_mixture(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
-    except ValueError:
-        return None
-    plausible = 0 < found.dark < found.bright and found.dark_share > 0.05 and found.misfit < 0.15
-    return found if plausible else None
-
-
-def _held(span: Span, z: int) -> np.ndarray:
-    cell = span.cell
-    y = np.arange(cell.shape[1])[:, None] * cell.voxel_size_um[1]
-    x = np.arange(cell.shape[2])[None, :] * cell.voxel_size_um[2]
-    low, high = span.limits_um(y, x)
-    height = z * cell.voxel_size_um[0]
-    return np.asarray(cell.in_bore(z, span.margin_um) & (low < height) & (high > height))
-
-
-def _table(
-    blocks: dict[str, np.ndarray],
-    model: SmoothModel,
-    cell: CellGeometry,
-    cathode: _Cathode | None,
-) -> Any:
-    from pandas import DataFrame, concat
-
-    table = DataFrame({
-        "layer": "electrolyte",
-        "z_um": blocks["z_um"],
-        "radius_um": blocks["r_um"],
-        "peak_per_cm": blocks["peak"],
-        "peak_per_cm_sd": blocks["sd"],
-        "n": blocks["n"].astype(int),
-        "model_per_cm": model.value(blocks["z_um"], blocks["r_um"]),
-        "reference": "in_plane",
-    })  # fmt: skip
-    parts = [table, _beyond(model, cell)]
-    if cathode is not None and cathode.in_plane is not None:
-        peak, sd = cathode.in_plane
-        parts.append(DataFrame([{
-            "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
-            "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
-            "model_per_cm": float(model.value(cathode.z_um, 0.5 * cell.bore_radius_um)),
-            "reference": "extrapolated",
-        }]))  # fmt: skip
-    return concat(parts, ignore_index=True)
-
-
-def _beyond(model: SmoothModel, cell: CellGeometry) -> Any:
-    """List heights at which nothing but the nearest electrolyte tells the reference."""
-    from pandas import DataFrame
-
-    last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
-    z = np.array([0.0, 0.5 * model.z_low_um, 0.5 * (model.z_high_um + last), last])
-    radius = 0.5 * cell.bore_radius_um
-    return DataFrame({
-        "layer": "beyond", "z_um": z, "radius_um": radius, "peak_per_cm": np.nan,
-        "peak_per_cm_sd": np.nan, "n": 0, "model_per_cm": model.value(z, radius),
-        "reference": "extrapolated",
-    })  # fmt: skip
-
-
-def _from_cathode(
-    cell: CellGeometry,
-    cathode: _Cathode | None,
-    noise: np.ndarray,
-    blur: tuple[float, float],
-    air: float,
-) -> Reference:
-    """Make the reference of a cell whose electrolyte is in view only between the particles."""
-    from pandas import DataFrame
-
-    if cathode is None or cathode.in_plane is None:
-        raise ValueError(_no_electrolyte(cell))
-    peak, sd = cathode.in_plane
-    warnings.warn(
-        f"no layer of electrolyte is in view: the reference, {peak:.4g} ± {sd:.2g}, is that "
-        "between the particles of the cathode, where carbon and pores make it darker",
-        stacklevel=3,
+def _no_electrolyte(cell: CellGeometry) -> str:
+    seen = ", ".join(cell.planes) or "none"
+    return (
+        f"no electrolyte is in view (surfaces found: {seen}); grey values cannot be normalized to "
+        "it: give a volume that holds some, or work with the values as they are"
     )
-    z = (float(cathode.cubes.z_um.min()), float(cathode.cubes.z_um.max()))
-    model = SmoothModel(*z, cell.bore_radius_um, (peak,), (), ((sd**2,),))
-    table = DataFrame([{
-        "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
-        "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
-        "model_per_cm": peak, "reference": "in_plane",
-    }])  # fmt: skip
-    return Reference(
-        model=model, noise_per_cm=noise, blur_um=blur[0], blur_sd_um=blur[1], table=table,
-        peak_per_cm=peak, peak_sd_per_cm=sd, n=int(cathode.cubes.mean.size),
-        flatness_before=float("nan"), flatness_after=float("nan"),
-        glare=diagnose(cathode.cubes, model, bore_radius_um=cell.bore_radius_um, in_plane=None),
-        air=air,
-    )  # fmt: skip

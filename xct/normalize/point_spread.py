@@ -9,7 +9,7 @@ from xct.normalize.edge_fit import fit_round_edge
 from xct.voxels import Voxels
 
 FWHM_OF_SD = 2.3548200450309493
-_GROUP, _GROUPS = 4, 8
+_GROUP, _GROUPS = 8, 8
 _REACH_VOXELS = 7.0
 
 
