@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("napari")
 pytest.importorskip("sklearn")
 
+from scipy.ndimage import binary_erosion
+
 from tests.plugin.acting import dock, drag, open_with_xct
 from tests.plugin.drawn import VOXEL_UM
 from xct.errors import XctError
@@ -46,8 +48,9 @@ def test_strokes_train_a_classifier_that_labels_the_rest(viewer, qtbot, cell_fol
     with qtbot.waitSignal(paint.labelled, timeout=LIMIT_MS):
         paint.train()
     preview = viewer.layers["classifier preview"]
-    inner = (truth == 2) | (truth == 3)
-    assert (np.asarray(preview.data)[0][inner] == truth[inner]).mean() > 0.95
+    # away from edges, which its smallest scale blurs
+    core = binary_erosion(truth == 2, iterations=2) | binary_erosion(truth == 3)
+    assert (np.asarray(preview.data)[0][core] == truth[core]).mean() > 0.97
     assert "active material" in paint.state.text()
     viewer.dims.set_point(0, (z + 1) * VOXEL_UM)
     assert not preview.visible

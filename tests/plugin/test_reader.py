@@ -7,9 +7,11 @@ import pytest
 
 pytest.importorskip("napari")
 
-from tests.plugin.acting import near, open_with_xct, picture
+from tests.plugin.acting import dock, near, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, MU, SHAPE, VOXEL_UM
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
+from xct.analyze.rois import BoxRoi
+from xct.io.roi_sets import write_rois
 from xct.io.volume import Coding, create_volume, write_slab
 from xct.plugin.heightmaps import COLORS
 from xct.plugin.reader import get_reader
@@ -78,6 +80,21 @@ def test_surfaces_are_meshes_in_3d(viewer, cell_folder):
     vertices = layers["ncm-100 electrolyte/cathode"].data[0]
     np.testing.assert_allclose(vertices[:, 0], HEIGHTS["electrolyte_cathode"] - 0.5)
     assert viewer.dims.range[0].step == VOXEL_UM
+
+
+def test_rois_that_a_run_measured_are_shown(viewer, cell_folder, tmp_path):
+    folder = shutil.copytree(cell_folder, tmp_path / "cell")
+    roi = BoxRoi("E-1", "lithium_electrolyte", (20.0, 60.0), (-60.0, 60.0), (-40.0, 40.0))
+    write_rois(folder / "rois.yaml", [roi])
+    layers = open_with_xct(viewer, folder)
+    shapes = layers["ncm-100 ROIs"]
+    assert list(shapes.features["name"]) == ["E-1"]
+    inspect = dock(viewer, "Inspect ROIs")
+    assert inspect.rois.rois == [roi]
+    assert inspect.table.item(0, 0).text() == "E-1"
+    viewer.dims.set_point(0, 25 * VOXEL_UM)
+    assert near(picture(viewer), (1, 0.85, 0.1)).sum() > 50
+    assert sum(layer.name.endswith("ROIs") for layer in viewer.layers) == 1
 
 
 def test_large_volume_is_multiscale_in_its_own_unit(viewer, tmp_path):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
-from xct.geometry import Surface
+from xct.analyze.rois import Roi
+from xct.geometry import SURFACES, Surface
 from xct.io.label_volume import open_labels
+from xct.io.roi_sets import read_rois
 from xct.labels import MATERIALS
 from xct.plugin import heightmaps, pyramid
 from xct.plugin.cells import KEY, Cell
 from xct.plugin.notify import complaints_shown
+from xct.plugin.roi_shapes import to_shape
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 AXES = ("z", "y", "x")
+ROI_COLOR = "#ffd91a"
 UNITS = ("micrometer",) * 3
 # Chosen to be told apart on a grey picture; what fills most of it is pale.
 _MATERIAL_COLORS: dict[int | None, Any] = {
@@ -49,7 +55,8 @@ def cell_layers(cell: Cell) -> list[LayerData]:
     if surfaces:
         found += [mesh_layer(cell, name, surface) for name, surface in surfaces.items()]
         found.append(lines_layer(cell, surfaces))
-    return found
+    rois = stored_rois(cell)
+    return found + ([roi_layer(cell, rois)] if rois else [])
 
 
 def placed(cell: Cell, kind: str, **settings: Any) -> dict[str, Any]:
@@ -144,6 +151,41 @@ def lines_layer(cell: Cell, surfaces: dict[str, Surface]) -> LayerData:
     return np.zeros((0, 2, 3)), settings | {"ndim": 3}, "vectors"
 
 
+def stored_rois(cell: Cell) -> list[Roi]:
+    """Read the ROI set that a run measured; nothing where it had none."""
+    named = None if cell.result is None else cell.path / "rois.yaml"
+    if named is not None and not named.is_file() and (cell.path / "run.yaml").is_file():
+        configuration = cell.result.account.get("configuration") if cell.result else None
+        rois = (configuration or {}).get("rois")
+        named = Path(rois) if rois else None
+    if named is None or not named.is_file() or cell.geometry is None:
+        return []
+    with complaints_shown(f"{named} is broken"):
+        return read_rois(named)
+    return []
+
+
+def roi_layer(cell: Cell, rois: Sequence[Roi]) -> LayerData:
+    """Show ROIs as shapes; the ROI inspector draws them in every slice that they hold."""
+    geometry = cell.geometry
+    assert geometry is not None  # else `stored_rois` gives none
+    middle = (cell.volume.shape[0] - 1) // 2
+    drawn = [to_shape(geometry, roi, 0, middle) for roi in rois]
+    settings = placed(
+        cell,
+        "ROIs",
+        note={"rois": list(rois)},
+        shape_type=[kind for _, kind in drawn],
+        features={"name": np.array([roi.name for roi in rois], object)},
+        text={"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10},
+        edge_color=ROI_COLOR,
+        face_color="transparent",
+        edge_width=1.0,
+        opacity=1.0,
+    )
+    return [vertices for vertices, _ in drawn], settings, "shapes"
+
+
 def _electrolyte(cell: Cell) -> float | None:
     if cell.result is None:
         return None
@@ -166,6 +208,7 @@ def _surfaces(cell: Cell) -> dict[str, Surface]:
     if cell.result is None or not path.is_dir():
         return {}
     with complaints_shown(f"{path} is broken"):
-        found = cell.result.surfaces.items()
-        return {name: one for name, one in found if np.isfinite(one.height_um).any()}
+        there = cell.result.surfaces
+        found = {name: there[name] for name in SURFACES if name in there}
+        return {name: one for name, one in found.items() if np.isfinite(one.height_um).any()}
     return {}

@@ -11,12 +11,11 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from xct.analyze.rois import LineRoi, Roi
 from xct.geometry import CellGeometry
-from xct.plugin.cells import Cell
-from xct.plugin.layers import AXES, UNITS, placed
+from xct.plugin.cells import KEY, Cell
+from xct.plugin.layers import AXES, ROI_COLOR, UNITS, placed
 from xct.plugin.notify import complaints_shown
 from xct.plugin.roi_shapes import around, edges, edited, from_shape, to_shape
 
-_COLOR = "#ffd91a"
 _WIDTH_PX = 2.0
 
 
@@ -56,6 +55,10 @@ class RoiLayer(QObject):
         self.width_um = 5 * cell.volume.voxel_size_um[0]
         self._layer: Any = None
         self._boxes: Any = None
+        stored = cell.layers.get("ROIs")
+        if stored is not None and stored in viewer.layers and "rois" in stored.metadata[KEY]:
+            self.rois = list(stored.metadata[KEY]["rois"])
+            self._watch(stored)
         viewer.dims.events.point.connect(self.draw)
         viewer.dims.events.order.connect(self.draw)
         viewer.dims.events.ndisplay.connect(self.draw)
@@ -67,25 +70,29 @@ class RoiLayer(QObject):
         if self._layer is None or self._layer not in self._viewer.layers:
             settings = self._placed("ROIs")
             text = {"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10}
-            self._layer = self._viewer.add_shapes(
+            layer = self._viewer.add_shapes(
                 ndim=3,
                 features={"name": np.zeros(0, object)},
                 text=text,
-                edge_color=_COLOR,
+                edge_color=ROI_COLOR,
                 face_color="transparent",
                 opacity=1.0,
                 edge_width=self._line_width(),
                 **settings,
             )
-            self._layer.events.data.connect(self._edited)
-            self._layer.events.highlight.connect(self._highlighted)
-            self._layer.events.mode.connect(self._mode_chosen)
+            self._watch(layer)
         return self._layer
 
     @property
     def idle(self) -> bool:
         """Whether everything that was drawn is in the list."""
         return not self._timer.isActive()
+
+    def _watch(self, layer: Any) -> None:
+        self._layer = layer
+        layer.events.data.connect(self._edited)
+        layer.events.highlight.connect(self._highlighted)
+        layer.events.mode.connect(self._mode_chosen)
 
     def draw_next(self, kind: str) -> None:
         """Let the user draw: "rectangle", "polygon", "ellipse" or "line"."""
@@ -143,7 +150,7 @@ class RoiLayer(QObject):
             else:
                 layer.data = [vertices for vertices, _ in shapes]
             layer.features = {"name": np.array([roi.name for roi in self.rois], object)}
-            layer.edge_color = _COLOR
+            layer.edge_color = ROI_COLOR
             layer.edge_width = self._line_width()
             layer.selected_data = {n for n in chosen if n < len(shapes)}
         finally:
@@ -156,7 +163,7 @@ class RoiLayer(QObject):
                 np.zeros((0, 2, 3)), ndim=3, vector_style="line", **settings
             )
         self._boxes.data = edges(self.geometry, self.rois)
-        self._boxes.edge_color = _COLOR
+        self._boxes.edge_color = ROI_COLOR
         self._boxes.edge_width = 0.5
         self._boxes.visible = True
 
