@@ -1,6 +1,8 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
 from xct.analyze.by_depth import count_slices, depth_histogram
+from xct.analyze.charge import plane_transmission, state_of_charge
+from xct.analyze.charge_contrast import ChargeContrast, charge_contrast
 from xct.analyze.displacement import Displacement, displacement_map
 from xct.analyze.edges_along import crack_opening, profile_edges
 from xct.analyze.grey_bins import GreyBins
@@ -31,6 +33,7 @@ from xct.analyze.void_table import void_sizes
 
 __all__ = [
     "BoxRoi",
+    "ChargeContrast",
     "Displacement",
     "GreyBins",
     "LineRoi",
@@ -44,6 +47,7 @@ __all__ = [
     "SectorRoi",
     "absent_area_sweep",
     "absent_lithium",
+    "charge_contrast",
     "count_rois",
     "count_slices",
     "crack_opening",
@@ -57,12 +61,14 @@ __all__ = [
     "homogeneity",
     "inclusions",
     "layer_thickness",
+    "plane_transmission",
     "profile_edges",
     "profile_of_roi",
     "roi_from_box",
     "roi_from_line",
     "roi_from_polygon",
     "roughness_of",
+    "state_of_charge",
     "statistics_table",
     "surface_roughness",
     "swelling_map",

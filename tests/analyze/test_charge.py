@@ -1,0 +1,111 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.segment.spheres import MU, Flat
+from xct.analyze.charge import plane_transmission, state_of_charge
+from xct.analyze.charge_contrast import charge_contrast
+from xct.geometry import CellGeometry
+from xct.phantom.materials import mu_per_cm
+
+SHAPE = (40, 32, 32)
+CELL = CellGeometry(SHAPE, (2.0,) * 3, 31.0, 31.0, 28.0)
+THIN = np.full(SHAPE, MU[2], np.float32)
+
+
+def table(mu, *, sd=50.0, share=1.0, drifted=False, z_um=40.0):
+    """Make a table of particles whose cores show these μ."""
+    n = len(mu)
+    seen = share * np.asarray(mu, float) + (1 - share) * MU[2]
+    return pd.DataFrame(
+        {
+            "particle": np.arange(1, n + 1),
+            "z_um": z_um,
+            "y_um": 31.0,
+            "x_um": np.linspace(10, 50, n),
+            "volume_um3": 400.0,
+            "equivalent_diameter_um": 9.0,
+            "core_grey": 20_000 + 2_100 * seen / MU[2],
+            "core_grey_sd": sd,
+            "core_share": share,
+            "radius_um": 5.0,
+            "cavity_fraction": 0.0,
+            "drifted": drifted,
+            "attached": not drifted,
+        }
+    )
+
+
+@pytest.mark.parametrize("content", [1.0, 0.6, 0.3])
+@pytest.mark.parametrize("share", [1.0, 0.95])
+def test_content_is_read_from_the_core_with_its_recovery(content, share):
+    particles = table([mu_per_cm("ncm811", 25.0, lithium=content)] * 2, share=share)
+    charge = state_of_charge(THIN, particles, CELL, Flat(), glare=0.0)
+    np.testing.assert_allclose(charge["li_content"], content, atol=0.01)
+    assert (charge["li_content_low"] < content).all()
+    assert (charge["li_content_high"] > content).all()
+    assert charge["physically_possible"].all()
+
+
+def test_a_shift_larger_than_any_charge_is_not_possible():
+    particles = table([30.0, 70.0])
+    charge = state_of_charge(THIN, particles, CELL, Flat(), glare=0.0)
+    assert not charge["physically_possible"].any()
+
+
+def test_a_starved_plane_is_withheld_until_its_glare_is_corrected():
+    thick = np.full(SHAPE, 2000.0, np.float32)  # passes 1e-5
+    particles = table([48.0])
+    charge = state_of_charge(thick, particles, CELL, Flat(), glare=0.003)
+    assert charge["withheld"][0].startswith("starved")
+    assert np.isnan(charge["li_content"][0])
+    assert not charge["physically_possible"][0]
+    corrected = state_of_charge(thick, particles, CELL, Flat(), glare=0.0)
+    assert np.isfinite(corrected["li_content"][0])
+
+
+def test_a_particle_without_core_has_no_reading():
+    particles = table([48.0]).assign(core_grey=np.nan, core_grey_sd=np.nan)
+    charge = state_of_charge(THIN, particles, CELL, Flat(), glare=0.0)
+    assert charge["withheld"][0] == "no core"
+    assert np.isnan(charge["li_content"][0])
+
+
+def test_transmission_is_that_of_a_diameter_of_the_bore():
+    expected = np.exp(-MU[2] * 2 * 28.0e-4)
+    np.testing.assert_allclose(plane_transmission(THIN, CELL), expected, rtol=1e-5)
+    np.testing.assert_array_equal(
+        plane_transmission(THIN, CELL, rows=7), plane_transmission(THIN, CELL)
+    )
+
+
+def verdict(far, near, **settings):
+    both = pd.concat([table(far, drifted=True, **settings), table(near)], ignore_index=True)
+    both["particle"] = np.arange(1, len(both) + 1)
+    charge = state_of_charge(THIN, both, CELL, Flat(), glare=0.0)
+    return charge_contrast(charge, both).verdict
+
+
+def test_drift_alone_is_no_change_and_a_real_one_is():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 40))
+    assert verdict(48 + noise[0], 48 + noise[1]) == "no_change"
+    assert verdict(48 + noise[0], 49.5 + noise[1]) == "change"
+
+
+def test_a_difference_beyond_physics_has_another_cause():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 40))
+    assert verdict(48 + noise[0], 40 + noise[1]) == "other_cause"
+
+
+def test_cracked_particles_make_a_difference_undecidable():
+    rng = np.random.default_rng(0)
+    assert verdict(48 + 0.1 * rng.standard_normal(40), 47 - 3 * rng.random(40)) == "undecidable"
+
+
+def test_few_particles_give_no_verdict():
+    assert verdict([48.0], [48.0] * 20) == "too_few"
+
+
+def test_a_table_from_elsewhere_is_refused():
+    with pytest.raises(ValueError, match="lacks core_share"):
+        state_of_charge(THIN, table([48.0]).drop(columns="core_share"), CELL, Flat())
