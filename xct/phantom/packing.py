@@ -11,7 +11,7 @@ from xct.threads import over_ranges
 
 _SWEEPS = 1500
 _OVERLAP = 0.04  # of a radius: what is left after the last sweep is taken off the radii
-_MARGIN = 2.0  # µm
+_MARGIN = 6.0  # µm
 _CUBES = 2  # that the largest sphere reaches over
 _PUSH = 1.2
 _ROBERTS = 1.2207440846057596  # positive root of x⁴ = x + 1
