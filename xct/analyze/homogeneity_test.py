@@ -47,7 +47,7 @@ def homogeneity(
         with its standard deviation.
     """
     groups: dict[str, list[RoiCounts]] = {}
-    for each in counts:
+    for each in (c for c in counts if len(c.blocks)):
         groups.setdefault(re.sub(r"[-_ ]*\d+$", "", each.name), []).append(each)
     rng = np.random.default_rng(seed)
     rows = [_row(name, g, bins, draws, rng) for name, g in groups.items() if len(g) > 1]

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Gt, Le
 from scipy.optimize import brentq, minimize
-from scipy.special import ndtr
+
+from xct.analyze.mixture_parts import between, densities, lower_class
 
 Kind = Literal["one", "two", "mixture"]
 KINDS: tuple[Kind, ...] = ("one", "two", "mixture")
 
 _LEAST = 1e-12  # a probability density is never taken to be less, so that one stray count is borne
-_PEAK = 1 / np.sqrt(2 * np.pi)
 
 _Shape = tuple[float, float, float, float]  # a, b and their noise
 _Weights = tuple[float, float, float]  # of pure a, pure b, mixed
@@ -60,15 +60,15 @@ class Mixture:
 
     def density(self, grey_value: np.ndarray) -> np.ndarray:
         """Probability density of grey values."""
-        parts = _parts(self.a, self.b, self.sd_a, self.sd_b, np.asarray(grey_value, float))
+        parts = densities(self.a, self.b, self.sd_a, self.sd_b, np.asarray(grey_value, float))
         return np.asarray(np.array([self.weight_a, self.weight_b, self.weight_ab]) @ parts)
 
     def probability_b(self, grey_value: np.ndarray | float) -> np.ndarray:
         """Probability that more than half of a voxel with this grey value is b."""
         grey = np.atleast_1d(np.asarray(grey_value, float))
         half = (self.a + self.b) / 2
-        pure_a, pure_b, mixed = _parts(self.a, self.b, self.sd_a, self.sd_b, grey)
-        mostly_b = _between(half, self.b, (self.sd_a + self.sd_b) / 2, grey) / 2
+        pure_a, pure_b, mixed = densities(self.a, self.b, self.sd_a, self.sd_b, grey)
+        mostly_b = between(half, self.b, (self.sd_a + self.sd_b) / 2, grey) / 2
         upper = self.weight_b * pure_b + self.weight_ab * mostly_b
         whole = self.weight_a * pure_a + self.weight_b * pure_b + self.weight_ab * mixed
         sure = (grey > half) == (self.b > self.a)  # where both vanish, the nearer one
@@ -185,7 +185,7 @@ def _fit(
 
     def cost(parameters: np.ndarray) -> float:
         shape, weights = axes.unpack(parameters)
-        density = np.maximum(np.dot(weights, _parts(*shape, grey)) * sd, _LEAST)
+        density = np.maximum(np.dot(weights, densities(*shape, grey)) * sd, _LEAST)
         return float(-(counts @ np.log(density)) / total)
 
     found = [minimize(cost, axes.pack(first), method="BFGS") for first in first_shapes]
@@ -196,7 +196,7 @@ def _fit(
 def _finish(
     kind: Kind, shape: _Shape, weights: _Weights, counts: np.ndarray, grey: np.ndarray, free: int
 ) -> Mixture:
-    density = np.dot(weights, _parts(*shape, grey))
+    density = np.dot(weights, densities(*shape, grey))
     likelihood = float(counts @ np.log(np.maximum(density, _LEAST)))
     n = float(counts.sum())
     bic = free * float(np.log(max(n, 2.0))) - 2 * likelihood
@@ -249,7 +249,7 @@ def _starts(
     """Guesses: two peaks split at Otsu's threshold; one peak with a tail to either side."""
     share = np.cumsum(counts) / counts.sum()
     low, quarter, high = (float(np.interp(q, share, grey)) for q in (0.003, 0.25, 0.997))
-    split = _otsu(counts, grey)
+    split = lower_class(counts, grey)
     means = [float(np.average(grey[part], weights=counts[part])) for part in (split, ~split)]
     peak = float(grey[np.argmax(np.convolve(counts, np.ones(5), "same"))])
     s = max(abs(float(np.interp(0.5, share, grey)) - quarter), float(grey[1] - grey[0]))
@@ -262,32 +262,3 @@ def _starts(
         for a, b, w, sd in pairs
         if held or b > a
     ]
-
-
-def _otsu(counts: np.ndarray, grey: np.ndarray) -> np.ndarray:
-    """Mark the bins of the lower class, by the largest variance between two classes."""
-    below = np.cumsum(counts)[:-1]
-    moment = np.cumsum(counts * grey)[:-1]
-    total, whole = counts.sum(), float(counts @ grey)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (whole * below / total - moment) ** 2 / (below * (total - below))
-    cut = int(np.nanargmax(between))
-    return np.asarray(np.arange(grey.size) <= cut)
-
-
-def _parts(a: float, b: float, sd_a: float, sd_b: float, grey: np.ndarray) -> np.ndarray:
-    """Densities of pure a, pure b and mixed voxels, shape (3, bin)."""
-    return np.stack(
-        [_normal(grey, a, sd_a), _normal(grey, b, sd_b), _between(a, b, (sd_a + sd_b) / 2, grey)]
-    )
-
-
-def _normal(grey: np.ndarray, mean: float, sd: float) -> np.ndarray:
-    return np.asarray(_PEAK / sd * np.exp(-0.5 * np.minimum(((grey - mean) / sd) ** 2, 1400.0)))
-
-
-def _between(a: float, b: float, sd: float, grey: np.ndarray) -> np.ndarray:
-    """Density of voxels with any share of a and b, all as likely."""
-    if abs(b - a) < 1e-6 * sd:
-        return _normal(grey, a, sd)
-    return np.asarray((ndtr((grey - a) / sd) - ndtr((grey - b) / sd)) / (b - a))

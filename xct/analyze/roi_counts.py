@@ -10,7 +10,7 @@ import numpy as np
 
 from xct.analyze.grey_bins import GreyBins, count_blocks
 from xct.analyze.regions import Region
-from xct.analyze.roi_shapes import Roi
+from xct.analyze.roi_base import Roi
 from xct.geometry import CellGeometry
 from xct.voxels import Voxels, slabs
 

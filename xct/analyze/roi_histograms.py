@@ -12,8 +12,8 @@ from annotated_types import Ge, Gt, Le
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.grey_statistics import Known, statistics_of
 from xct.analyze.homogeneity_test import homogeneity
+from xct.analyze.roi_base import Roi
 from xct.analyze.roi_counts import RoiCounts, count_rois
-from xct.analyze.roi_shapes import Roi
 from xct.geometry import CellGeometry
 from xct.normalize import Reference, grey_values
 from xct.stages import stage

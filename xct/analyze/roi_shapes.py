@@ -1,130 +1,19 @@
-"""Regions of interest in cell coordinates. In: a cell; out: the voxels that each region holds.
-
-A region is at a depth from a surface, and beside the bore's axis: what was drawn on one cell is
-measured at the same place in another. The surface counts as flat, at its height in the region's
-middle, so that a box of voxels stays a box.
-"""
+"""Shapes of ROIs: box, sector, polygon, thick line, in cell coordinates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite, sqrt
-from typing import Any, ClassVar, Literal
+from math import ceil, sqrt
+from typing import Literal
 
 import numpy as np
 
-from xct.analyze.regions import Frame, Point, Region, frame_at
-from xct.geometry import SURFACES, CellGeometry
+from xct.analyze.regions import Point
+from xct.analyze.roi_base import Roi, Span, are_numbers, bad_spans, shown
 
-Span = tuple[float, float]
 Along = Literal["depth", "y", "x"]
 AXES: tuple[Along, ...] = ("depth", "y", "x")
-
-_SLACK = 1e-6  # of a voxel: a center on an edge is in or out, whatever the rounding
-
-
-@dataclass(frozen=True)
-class Roi:
-    """What all regions of interest have; see `BoxRoi`, `SectorRoi`, `PolygonRoi`, `LineRoi`.
-
-    Attributes
-    ----------
-    name : str
-        Its name in tables.
-    surface : str or None
-        The surface from which depth is counted, positive away from the anode; None counts z from
-        the first slice of the volume.
-    """
-
-    name: str
-    surface: str | None
-    shape: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        if found := self.problems():
-            raise ValueError("; ".join(f"ROI {self.name}: {key}: {text}" for key, text in found))
-
-    def problems(self) -> list[tuple[str, str]]:
-        """List what is wrong: key and complaint."""
-        if self.surface is None or self.surface in SURFACES:
-            return []
-        return [("surface", f"{self.surface!r} is not one of {', '.join(SURFACES)}")]
-
-    @property
-    def bounds_um(self) -> tuple[Span, Span, Span]:
-        """The smallest box around it, along depth, y and x."""
-        raise NotImplementedError
-
-    def contains(self, depth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Tell which positions (µm, of any shapes that broadcast) within the bounds belong to it.
-
-        The bounds themselves need not be asked for again.
-        """
-        raise NotImplementedError
-
-    def frame(self, cell: CellGeometry) -> Frame:
-        """Give the coordinates of this region in a cell.
-
-        Raises
-        ------
-        ValueError
-            If the surface is not in view.
-        """
-        depth, y, x = (sum(span) / 2 for span in self.bounds_um)
-        if self.surface is None:
-            return frame_at(cell, None, depth, 0, 0)
-        z = 0.0
-        for _ in range(8):  # axis and surface lean little: their product dies out at once
-            y_axis, x_axis = cell.axis_at(z)
-            frame = frame_at(cell, self.surface, z, y_axis + y, x_axis + x)
-            z = frame.zero_um[0] + frame.sign * depth
-        return frame
-
-    def region(self, cell: CellGeometry) -> Region:
-        """Find the voxels whose centers lie in this region.
-
-        Raises
-        ------
-        ValueError
-            If the surface is not in view, or no voxel of the volume lies in the region.
-        """
-        frame = self.frame(cell)
-        whole = [_voxels_between(frame, axis, span) for axis, span in enumerate(self.bounds_um)]
-        seen = [(max(a, 0), min(b, n)) for (a, b), n in zip(whole, cell.shape, strict=True)]
-        if any(a >= b for a, b in seen):
-            raise ValueError(self._nowhere(whole, cell))
-        part = np.prod([(b - a) / (d - c) for (a, b), (c, d) in zip(seen, whole, strict=True)])
-        z, y, x = (slice(a, b) for a, b in seen)
-        box = isinstance(self, BoxRoi)
-        return Region(self.name, (z, y, x), float(part), box, self.contains, frame)
-
-    def corners(self, cell: CellGeometry) -> np.ndarray:
-        """Give what draws this region on a volume, in voxel indices (fractions of a voxel too).
-
-        Returns
-        -------
-        ndarray, shape (corner, 3)
-            Indices along z, y and x: two opposite corners of a box, the corners of a polygon or
-            of the outline of a sector in the middle of its span, the two ends of a line.
-        """
-        frame = self.frame(cell)
-        points = np.array(self._outline_um(), dtype=float)
-        return np.stack([frame.to_index(axis, points[:, axis]) for axis in range(3)], axis=1)
-
-    def _outline_um(self) -> Sequence[Sequence[float]]:
-        return list(zip(*self.bounds_um, strict=True))
-
-    def _nowhere(self, whole: Sequence[tuple[int, int]], cell: CellGeometry) -> str:
-        for axis, (first, stop), length in zip("zyx", whole, cell.shape, strict=True):
-            if first >= stop:
-                return f"ROI {self.name} lies between two voxels along {axis}; make it wider"
-            if stop <= 0 or first >= length:
-                return (
-                    f"ROI {self.name} lies outside of the volume: along {axis} it spans voxels "
-                    f"{first} to {stop - 1}, the volume 0 to {length - 1}"
-                )
-        return f"ROI {self.name} holds no voxel"
 
 
 @dataclass(frozen=True)
@@ -135,10 +24,11 @@ class BoxRoi(Roi):
     y_um: Span
     x_um: Span
     shape = "box"
+    fills_box = True
 
     def problems(self) -> list[tuple[str, str]]:
         """List what is wrong: key and complaint."""
-        return super().problems() + _bad_spans(self, "depth_um", "y_um", "x_um")
+        return super().problems() + bad_spans(self, "depth_um", "y_um", "x_um")
 
     @property
     def bounds_um(self) -> tuple[Span, Span, Span]:
@@ -161,7 +51,7 @@ class SectorRoi(Roi):
 
     def problems(self) -> list[tuple[str, str]]:
         """List what is wrong: key and complaint."""
-        found = super().problems() + _bad_spans(self, "depth_um", "radius_um", "azimuth_deg")
+        found = super().problems() + bad_spans(self, "depth_um", "radius_um", "azimuth_deg")
         if not found and self.radius_um[0] < 0:
             found.append(("radius_um", f"{self.radius_um[0]:g} is negative; start at 0 or more"))
         if not found and self.azimuth_deg[1] - self.azimuth_deg[0] > 360:
@@ -208,11 +98,11 @@ class PolygonRoi(Roi):
 
     def problems(self) -> list[tuple[str, str]]:
         """List what is wrong: key and complaint."""
-        found = super().problems() + _bad_spans(self, "span_um")
+        found = super().problems() + bad_spans(self, "span_um")
         if self.along not in AXES:
             found.append(("along", f"{self.along!r} is not one of {', '.join(AXES)}"))
         corners = self.corners_um
-        if not isinstance(corners, Sequence) or not all(_are_numbers(c, 2) for c in corners):
+        if not isinstance(corners, Sequence) or not all(are_numbers(c, 2) for c in corners):
             found.append(("corners_um", "each corner is a pair of numbers, such as [-20.0, 35.5]"))
         elif len(corners) < 3:
             found.append(("corners_um", f"a polygon has at least 3 corners, not {len(corners)}"))
@@ -260,11 +150,11 @@ class LineRoi(Roi):
         """List what is wrong: key and complaint."""
         found = super().problems()
         for key in ("from_um", "to_um"):
-            if not _are_numbers(point := getattr(self, key), 3):
-                found.append((key, f"{_shown(point)} is not a point [depth, y, x]"))
+            if not are_numbers(point := getattr(self, key), 3):
+                found.append((key, f"{shown(point)} is not a point [depth, y, x]"))
         if not found and tuple(self.from_um) == tuple(self.to_um):
             found.append(("to_um", "the line ends where it starts"))
-        if not _are_numbers((self.width_um,), 1) or self.width_um <= 0:
+        if not are_numbers((self.width_um,), 1) or self.width_um <= 0:
             found.append(("width_um", f"{self.width_um!r} is not a width above 0"))
         return found
 
@@ -294,31 +184,3 @@ class LineRoi(Roi):
 
     def _outline_um(self) -> list[Point]:
         return [self.from_um, self.to_um]
-
-
-def _voxels_between(frame: Frame, axis: int, span: Span) -> tuple[int, int]:
-    first, stop = sorted(float(edge) for edge in frame.to_index(axis, np.array(span)))
-    return ceil(first - _SLACK), ceil(stop - _SLACK)
-
-
-def _bad_spans(roi: Roi, *keys: str) -> list[tuple[str, str]]:
-    found = []
-    for key in keys:
-        span = getattr(roi, key)
-        if not _are_numbers(span, 2) or not span[0] < span[1]:
-            found.append((key, f"{_shown(span)} is not a span [low, high] with low below high"))
-    return found
-
-
-def _are_numbers(values: Any, count: int) -> bool:
-    """Tell whether it is a list of that many finite numbers."""
-    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
-        return False
-    return all(isinstance(v, int | float | np.number) and isfinite(v) for v in values)
-
-
-def _shown(value: Any) -> str:
-    """Write tuples as they stand in the YAML."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(_shown(item) for item in value)}]"
-    return repr(value)

@@ -7,16 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from xct.analyze.regions import Frame, Region, frame_at
-from xct.analyze.roi_shapes import (
-    AXES,
-    Along,
-    BoxRoi,
-    LineRoi,
-    PolygonRoi,
-    Roi,
-    SectorRoi,
-    Span,
-)
+from xct.analyze.roi_base import Roi, Span
+from xct.analyze.roi_shapes import AXES, Along, BoxRoi, LineRoi, PolygonRoi, SectorRoi
 from xct.geometry import CellGeometry
 
 __all__ = [

@@ -1,0 +1,98 @@
+"""The steps histograms and depth_histogram: on the electrolyte's scale, with a pristine cell."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xct.analyze import BoxRoi, SectorRoi, depth_histogram, histograms
+from xct.geometry import CellGeometry, Plane
+from xct.stages import STAGES
+
+SHAPE = (60, 64, 64)
+CELL = CellGeometry(
+    SHAPE, (2.0, 2.0, 2.0), 63.0, 63.0, 60.0, planes={"lithium_electrolyte": Plane(20.0)}
+)
+ROIS = [
+    BoxRoi("E-1", "lithium_electrolyte", (10, 40), (-30, 0), (-30, 30)),
+    BoxRoi("E-2", "lithium_electrolyte", (10, 40), (0, 30), (-30, 30)),
+    SectorRoi("ring", "lithium_electrolyte", (10, 90), (10, 40)),
+]
+
+
+class Drifting:
+    """An electrolyte of 5 1/cm whose reading rises by a tenth from slice to slice 60."""
+
+    noise_per_cm = np.full(60, 0.3, np.float32)
+    peak_per_cm = 5.25
+    air = 0.0
+
+    def mu_per_cm(self, z_um, r_um):
+        return 5 * (1 + np.asarray(z_um) / 1200) + 0 * np.asarray(r_um)
+
+
+def volume_of(seed=0, tail=0.0):
+    rng = np.random.default_rng(seed)
+    mu = 5 + 0.3 * rng.normal(size=SHAPE)
+    if tail:
+        mu[rng.random(SHAPE) < tail] = 0.1
+    return (mu * (1 + np.arange(60) * 2 / 1200)[:, None, None]).astype(np.float32)
+
+
+def test_grey_values_are_on_the_scale_of_the_electrolyte_at_every_depth():
+    measured = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40)
+    table = measured["grey_statistics"].set_index("roi")
+    np.testing.assert_allclose(table["peak"], 22_100, atol=12)
+    np.testing.assert_allclose(table["sd"], 2100 * 0.3 / 5, rtol=0.03)
+    assert (table["tail_fraction"] < 0.004).all()
+    assert measured["homogeneity"]["group"].tolist() == ["E"]
+    assert measured["homogeneity"]["p_value"].iloc[0] > 0.02
+    counts = measured["histograms"].groupby("roi")["count"].sum()
+    assert counts["E-1"] == 15 * 15 * 30
+    assert {"shift", "wasserstein"}.isdisjoint(table.columns)
+
+
+def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():
+    before = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40)
+    pristine = SimpleNamespace(tables={"histograms": before["histograms"]})
+    after = histograms(volume_of(1, tail=0.03), CELL, Drifting(), ROIS, pristine, resamples=40)
+    for row in after["grey_statistics"].to_dict("records"):
+        assert row["tail_fraction"] == pytest.approx(0.031, abs=0.005)
+        assert abs(row["tail_fraction"] - 0.031) < 4 * row["tail_fraction_sd"]
+        assert row["tail_fraction_low"] < row["tail_fraction"] < row["tail_fraction_high"]
+        assert row["wasserstein"] == pytest.approx(0.03 * 2060, rel=0.2)
+        assert row["shift"] == pytest.approx(-0.03 * 2060, rel=0.2)
+        assert row["model"] in ("two", "mixture")
+        assert row["peak"] == pytest.approx(22_100, abs=15)
+
+
+def test_a_pristine_cell_in_other_bins_is_not_compared():
+    before = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40, bins=300)
+    pristine = SimpleNamespace(tables={"histograms": before["histograms"]})
+    after = histograms(volume_of(1), CELL, Drifting(), ROIS, pristine, resamples=40)
+    assert "wasserstein" not in after["grey_statistics"].columns
+
+
+def test_the_depth_histogram_is_flat_where_the_electrolyte_is():
+    counts = depth_histogram(volume_of(), CELL, Drifting())
+    assert counts.shape == (60, 700)
+    mean = (counts * counts.grey_value).sum("grey_value") / counts.sum("grey_value")
+    np.testing.assert_allclose(mean, 22_100, atol=12)
+
+
+def test_both_are_steps_that_measure():
+    assert STAGES["histograms"].measures
+    assert STAGES["histograms"].needs == ("volume", "cell", "reference", "rois")
+    assert STAGES["depth_histogram"].needs == ("volume", "cell", "reference")
+    assert STAGES["histograms"].settings().bins == 1000
+
+
+def test_a_roi_without_values_has_no_row():
+    volume = volume_of()
+    volume[:, :32] = np.nan
+    measured = histograms(volume, CELL, Drifting(), ROIS, resamples=40)
+    table = measured["grey_statistics"]
+    assert table["roi"].tolist() == ["E-2", "ring"]
+    assert table["missing"].gt(0).tolist() == [False, True]
+    assert len(measured["homogeneity"]) == 0
+    assert measured["histograms"].groupby("roi")["count"].sum()["E-1"] == 0
