@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import FACES, Flat, cell_of_spheres, lithium_chip
-from xct.analyze.low_grey import inclusions
+from xct.analyze.low_grey import inclusions, low_grey_regions
 from xct.labels import Label
 from xct.segment.voxel_labels import materials
 
@@ -66,10 +66,14 @@ def test_what_is_darker_than_air_is_an_artefact(drawn, labels):
     assert len(inclusions(spoiled, labels, cell, surfaces, Flat())) == 0
 
 
-@pytest.mark.parametrize("rows", [1, 13, 64])
-def test_where_the_volume_is_cut_does_not_change_the_table(drawn, labels, table, rows):
+@pytest.mark.parametrize("rows", [1, 13])
+def test_where_the_volume_is_cut_changes_no_sum(drawn, labels, rows):
     mu, cell, surfaces, *_ = drawn
-    assert inclusions(mu, labels, cell, surfaces, Flat(), rows=rows).equals(table)
+    whole = low_grey_regions(mu, labels, cell, surfaces, Flat(), rows=len(mu))
+    cut = low_grey_regions(mu, labels, cell, surfaces, Flat(), rows=rows)
+    np.testing.assert_array_equal(cut.sums, whole.sums)
+    np.testing.assert_array_equal(cut.crossings, whole.crossings)
+    np.testing.assert_array_equal(cut.extents, whole.extents)
 
 
 def test_without_low_grey_the_table_is_empty_but_has_its_columns(drawn, labels):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
-from xct.segment.instances import particles
+from xct.segment.instances import particles, particles_in_slabs
 from xct.segment.voxel_labels import materials
 
 
@@ -69,7 +69,7 @@ def test_core_grey_value_is_that_of_the_material(found):
 @pytest.mark.parametrize("rows", [1, 13, 64])
 def test_where_the_volume_is_cut_changes_neither_numbers_nor_table(drawn, labels, found, rows):
     mu, cell, surfaces, *_ = drawn
-    numbers, table = particles(mu, labels, cell, surfaces, Flat(), rows=rows)
+    numbers, table = particles_in_slabs(mu, labels, cell, surfaces, Flat(), rows=rows)
     np.testing.assert_array_equal(numbers, found[0])
     assert table.equals(found[1])
 

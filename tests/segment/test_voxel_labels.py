@@ -4,7 +4,7 @@ import pytest
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import CellGeometry
 from xct.labels import Label
-from xct.segment.voxel_labels import materials
+from xct.segment.voxel_labels import label_slabs, materials
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_every_material_is_found(drawn, found, label, least):
 @pytest.mark.parametrize("rows", [1, 13, 64])
 def test_where_the_volume_is_cut_does_not_change_a_label(drawn, found, rows):
     mu, cell, surfaces, *_ = drawn
-    np.testing.assert_array_equal(materials(mu, cell, Flat(), surfaces, rows=rows), found)
+    np.testing.assert_array_equal(label_slabs(mu, cell, Flat(), surfaces, rows=rows), found)
 
 
 def test_upside_down_the_same_labels_are_found(drawn, found):

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
-from xct.analyze.low_grey_sums import FIELDS, Extent, add_low_grey, joined
+from xct.analyze.low_grey_sums import FIELDS, Extent, Total, add_low_grey, joined
 from xct.analyze.low_grey_table import inclusion_table
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
 from xct.segment.columns import find_columns
 from xct.segment.labeling import components
 from xct.segment.normalized import Ratios
+from xct.stages import stage
 from xct.voxels import Voxels
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _OVERLAP = 2  # slices: an electrolyte voxel beside an inclusion, and what is around that
 
 
+@stage(gives="inclusions", measures=True)
 def inclusions(
     volume: Voxels,
     labels: Voxels,
@@ -37,7 +39,6 @@ def inclusions(
     least_spreads: Annotated[float, Ge(0)] = 3.0,
     zero: float = 20_000.0,
     reference_value: float = 22_100.0,
-    rows: int | None = None,
 ) -> pd.DataFrame:
     """Measure the low-grey regions of the electrolyte between lithium and cathode.
 
@@ -57,8 +58,6 @@ def inclusions(
         Least volume, in spheres as wide as the point spread (FWHM).
     zero, reference_value : float, optional
         Grey values of air and of electrolyte.
-    rows : int, optional
-        Height of a slab; no answer depends on it.
 
     Returns
     -------
@@ -70,6 +69,29 @@ def inclusions(
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
         surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
     """
+    total = low_grey_regions(volume, labels, cell, surfaces, reference)
+    blur = float(reference.blur_um)
+    return inclusion_table(
+        total,
+        cell,
+        find_columns(cell, surfaces),
+        least_um3=least_spreads * np.pi / 6 * blur**3,
+        noise=Ratios(volume, cell, reference).noise(volume.shape[0] / 2),
+        zero=zero,
+        reference_value=reference_value,
+    )
+
+
+def low_grey_regions(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    surfaces: Mapping[str, Surface],
+    reference: Any,
+    *,
+    rows: int | None = None,
+) -> Total:
+    """Sum over each low-grey region of the electrolyte, in slabs on which no sum depends."""
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
     depth = volume.shape[0]
     sums: list[np.ndarray] = []
@@ -101,15 +123,4 @@ def inclusions(
 
     joiner, _ = components(region, volume.shape, visit=visit, rows=rows)
     numbers, count = joiner.numbers()
-    total = joined(numbers[1:], count, sums, crossings, extents)
-    blur = float(reference.blur_um)
-    least = least_spreads * np.pi / 6 * blur**3
-    return inclusion_table(
-        total,
-        cell,
-        columns,
-        least_um3=least,
-        noise=ratios.noise(depth / 2),
-        zero=zero,
-        reference_value=reference_value,
-    )
+    return joined(numbers[1:], count, sums, crossings, extents)

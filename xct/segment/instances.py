@@ -22,6 +22,7 @@ from xct.segment.particle_sums import (
     new_sums,
 )
 from xct.segment.particle_table import Measured, particle_table
+from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _SAMPLES = 16
 _FALLBACK_LEVEL = 8.6
 
 
+@stage(gives="particles", measures=True)
 def particles(
     volume: Voxels,
     labels: Voxels,
@@ -48,7 +50,6 @@ def particles(
     largest_um: Annotated[float, Gt(0)] = 30.0,
     zero: float = 20_000.0,
     reference_value: float = 22_100.0,
-    rows: int | None = None,
 ) -> tuple[Any, pd.DataFrame]:
     """Tell the particles of active material apart, and measure each.
 
@@ -76,8 +77,6 @@ def particles(
         Diameter up to which the distance from the surface counts.
     zero, reference_value : float, optional
         Grey values of air and of electrolyte.
-    rows : int, optional
-        Height of a slab; no answer depends on it.
 
     Returns
     -------
@@ -86,6 +85,35 @@ def particles(
     table : DataFrame
         One row for each particle; see `particle_table`.
     """
+    return particles_in_slabs(
+        volume,
+        labels,
+        cell,
+        surfaces,
+        reference,
+        into,
+        rise_px=rise_px,
+        largest_um=largest_um,
+        zero=zero,
+        reference_value=reference_value,
+    )
+
+
+def particles_in_slabs(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    surfaces: Mapping[str, Surface],
+    reference: Any,
+    into: Any = None,
+    *,
+    rise_px: float = 0.1,
+    largest_um: float = 30.0,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+    rows: int | None = None,
+) -> tuple[Any, pd.DataFrame]:
+    """Part and measure as `particles` does, in slabs of a given height, which changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = _Parting(Ratios(volume, cell, reference), labels, largest_um, rows)
     graph, voxels = job.part(numbers)

@@ -18,11 +18,13 @@ from xct.segment.edges import Edges, edges_of
 from xct.segment.labeling import components, label_pieces
 from xct.segment.normalized import Ratios
 from xct.segment.thresholds import SMOOTH_PX, Thresholds, find_thresholds
+from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
+@stage(gives="labels", measures=True)
 def materials(
     volume: Voxels,
     cell: CellGeometry,
@@ -34,8 +36,6 @@ def materials(
     sigma_px: Annotated[float, Gt(0), Le(5)] = 1.0,
     sharpening: Annotated[int, Ge(0), Le(10)] = 3,
     shift: Annotated[float, Ge(-0.4), Le(0.4)] = 0.0,
-    thresholds: Thresholds | None = None,
-    rows: int | None = None,
 ) -> Any:
     """Label every voxel of a cell with its material.
 
@@ -64,10 +64,6 @@ def materials(
         Rounds of `sharpen` by the point spread of the reference; 0: none.
     shift : float, optional
         Move each threshold by this share of the step between the materials that it parts (δ).
-    thresholds : Thresholds, optional
-        From `find_thresholds`; found here unless given.
-    rows : int, optional
-        Height of a slab; the labels do not depend on it.
 
     Returns
     -------
@@ -79,6 +75,34 @@ def materials(
     ValueError
         If volume and cell do not have the same shape.
     """
+    return label_slabs(
+        volume,
+        cell,
+        reference,
+        surfaces,
+        into,
+        denoising=denoising,
+        sigma_px=sigma_px,
+        sharpening=sharpening,
+        shift=shift,
+    )
+
+
+def label_slabs(
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: Any,
+    surfaces: Mapping[str, Surface],
+    into: Any = None,
+    *,
+    denoising: Denoising = "none",
+    sigma_px: float = 1.0,
+    sharpening: int = 3,
+    shift: float = 0.0,
+    thresholds: Thresholds | None = None,
+    rows: int | None = None,
+) -> Any:
+    """Label as `materials` does, in slabs of a given height, on which no label depends."""
     if tuple(volume.shape) != tuple(cell.shape):
         raise ValueError(
             f"volume has shape {tuple(volume.shape)}, but the cell was found in one of shape "

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from tests.segment.spheres import MU, Flat, cell_of_spheres
+from xct.labels import Label
+from xct.segment.material_table import material_sums, material_table
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return cell_of_spheres(noise=0.5)
+
+
+@pytest.fixture(scope="module")
+def table(drawn):
+    return material_table(drawn[0], drawn[3], drawn[1], Flat()).set_index("material")
+
+
+def test_volumes_are_counted_and_fractions_are_of_the_bore(drawn, table):
+    labels = drawn[3]
+    bore = np.count_nonzero((labels != Label.OUTSIDE) & (labels != Label.TUBE))
+    for label in (Label.LITHIUM, Label.ACTIVE_MATERIAL, Label.STEEL):
+        voxels = np.count_nonzero(labels == label)
+        row = table.loc[label.name.lower()]
+        assert row["volume_um3"] == 8 * voxels
+        assert row["volume_fraction"] == pytest.approx(voxels / bore)
+    assert table["volume_fraction"].sum() == pytest.approx(1)
+    assert np.isnan(table.loc["tube", "volume_fraction"])
+
+
+def test_grey_values_are_those_of_the_interior(table):
+    assert table.loc["lithium", "mean_grey"] == pytest.approx(20_000 + 420 * MU[1], abs=30)
+    assert table.loc["electrolyte", "mean_grey"] == pytest.approx(22_100, rel=0.01)
+    assert table.loc["lithium", "sd_grey"] == pytest.approx(2_100 * 0.1, rel=0.2)
+
+
+def test_surface_of_a_plate_is_that_of_its_faces(drawn, table):
+    area = np.count_nonzero(drawn[3][30] == Label.ELECTROLYTE) * 4  # one plane of the bore, µm²
+    edge = 2 * np.pi * drawn[1].bore_radius_um * 2 * 12  # of twelve slices of lithium
+    surface = table.loc["lithium", "surface_um2"]
+    assert surface == pytest.approx(2 * area + edge, rel=0.08)  # axes are the worst case
+    moved = 0.05 * np.sqrt(2 * np.pi) * 2.8 / 2.3548
+    assert table.loc["lithium", "volume_um3_sd"] == pytest.approx(surface * moved)
+
+
+@pytest.mark.parametrize("rows", [1, 17])
+def test_where_the_volume_is_cut_changes_no_sum(drawn, rows):
+    mu, cell, _, labels, *_ = drawn
+    np.testing.assert_array_equal(
+        material_sums(mu, labels, cell, Flat(), rows=rows), material_sums(mu, labels, cell, Flat())
+    )
