@@ -12,7 +12,7 @@ import numpy as np
 # From the anode on, and between which multiples of the electrolyte's grey value (over the tube's)
 # each layer lies. Steel is starved or clipped, composite is what NCM's share makes it.
 LAYERS = ("anode_steel", "lithium", "electrolyte", "cathode", "collector", "cathode_steel")
-_RANGES = ((9.0, 60.0), (-0.25, 0.12), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
+_RANGES = ((9.0, 60.0), (-0.25, 0.03), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
 # What it costs, in slices that fit nothing, to say that a layer between two others is missing.
 _MISSING = (0.0, 0.3, 6.0, 4.0, 0.5, 0.0)
 # Each slice of collector costs: what is as thick as an electrolyte is one.
@@ -22,6 +22,10 @@ _ENTERED = (1.2, 0.5, 1.0, 0.0, 0.0, 1.2)
 # Grey values vary across a slice by this many times the electrolyte's, at most in electrolyte and
 # at least in composite.
 _EVEN, _GRAINY = 0.2, 0.6
+# Steel varies by this part of its own value, at most.
+_FLECKED = 0.2
+# What it costs a slice of lithium to be brighter than the tube by once the electrolyte.
+_DARK_SLOPE = 8.0
 _NCM_RATIO = (3.0, 3.7, 4.5, 5.4)
 _STEEL_RATIO = (15.0, 20.0, 25.0)
 
@@ -111,6 +115,11 @@ def _costs(level: np.ndarray, spread: np.ndarray, electrolyte: np.ndarray) -> np
     uneven = np.log(np.maximum(spread[:, None] / electrolyte, 1e-6))
     costs[..., 2] += 0.5 * np.clip(uneven - np.log(_EVEN), 0, 1)
     costs[..., 3] += 0.5 * np.clip(np.log(_GRAINY) - uneven, 0, 1)
+    # Else everything could be steel, or everything lithium, of a suitable electrolyte.
+    flecked = 0.5 * np.clip(uneven - np.log(_FLECKED * np.maximum(ratio, 1e-6)), 0, 1)
+    costs[..., 0] += flecked
+    costs[..., 5] += flecked
+    costs[..., 1] += _DARK_SLOPE * np.maximum(ratio - _RANGES[1][1], 0)
     costs = np.minimum(costs, 1.0)
     costs[..., 4] += _THICK_COLLECTOR
     return costs
