@@ -88,6 +88,19 @@ def test_planes_that_are_not_in_view_are_left_out():
     assert abs(np.nanmean(off)) < 0.1 * VOXEL_UM
 
 
+def test_columns_with_a_chip_that_touches_the_lithium_are_not_measured():
+    drawn = layered_cell()
+    z, y, x = np.indices(drawn.mu.shape)
+    face = drawn.truth[LITHIUM].height_um / VOXEL_UM
+    chip = (np.abs(y - 36) < 12) & (np.abs(x - 36) <= 2) & (z >= face - 2) & (z < face + 10)
+    found = surfaces(np.where(chip, 0.1, drawn.mu), drawn.cell, FlatReference())
+    hidden = np.isnan(found[LITHIUM].height_um) & np.isnan(found[LITHIUM].sd_um) & drawn.bore
+    assert hidden[26:46, 34:39].mean() > 0.9
+    assert hidden.sum() < 2 * 25 * 7
+    assert not absent_lithium(found).any()
+    assert rms(drawn.error_px(found, LITHIUM)) < 0.3
+
+
 def test_a_drifted_particle_does_not_move_the_front():
     drawn = layered_cell()
     z, y, x = np.indices(drawn.mu.shape)

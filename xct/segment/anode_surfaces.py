@@ -10,6 +10,7 @@ from xct.segment.bands import Band, average_across, reach_px
 from xct.segment.following import Step, follow
 from xct.segment.height_fields import hampel, median_of, smoothed
 from xct.segment.opaque import OpaqueEdge, opaque_edge, transparent
+from xct.segment.rolling_ball import narrow_tips
 from xct.segment.search import Search, as_surface, say_absent
 
 _STEEL, _LITHIUM = SURFACES[:2]
@@ -18,13 +19,20 @@ _NOISE_ROWS = 256
 _LIGHT_BLUR, _STEP_BLUR = 0.5, 0.6  # voxels: of light along z, and of a step (the voxel in it)
 _FIRST_PX, _STEEL_PX = 0.7, 1.5  # of the smoothing of a first guess, and of steel's face
 _LEAST_VOXELS, _TIMES_SD = 1.6, 3.0  # of thickness, to be lithium at all
+# Of its largest half width: by how much a chip stands out of the face, at its tip and its rim.
+_TIP, _RIM = 0.6, 0.12
 # What a fit does not know of itself, in voxels: its model; where glare fills steel's shadow;
 # by how much a face bends within its neighborhood.
 _STEP_SD, _STEEL_SD, _SHADOW_SD, _BEND = 0.06, 0.15, 0.6, 0.4
 
 
 def anode_surfaces(
-    search: Search, *, average_px: float, follow_px: float, least_thickness_um: float | None
+    search: Search,
+    *,
+    average_px: float,
+    follow_px: float,
+    least_thickness_um: float | None,
+    chip_um: float,
 ) -> dict[str, Surface]:
     """Find steel's face and lithium's.
 
@@ -37,6 +45,8 @@ def anode_surfaces(
     least_thickness_um : float or None
         Thinner lithium counts as absent; None: three standard deviations of a thickness, and at
         least 1.6 voxels.
+    chip_um : float
+        Half of the width below which lithium that sticks out of the face is a chip; 0: none is.
 
     Returns
     -------
@@ -63,7 +73,9 @@ def anode_surfaces(
         say_absent(_STEEL, "no column shows steel's edge")
     least = None if least_thickness_um is None else least_thickness_um / span.voxel_um
     absent = _absent(fits, bore, least)
-    height, sd = _lithium_face(band, inside, bore & ~absent, fits, levels, steel, follow_px)
+    height, sd = _lithium_face(
+        band, inside, bore & ~absent, fits, levels, steel, follow_px, chip_um / search.pixel_um
+    )
     if not np.isfinite(height).any():
         return found | say_absent(_LITHIUM, "no column holds lithium that is thick enough")
     sd = np.where(absent, np.fmax(fits.thickness_sd, _STEP_SD), sd)
@@ -130,6 +142,7 @@ def _lithium_face(
     levels: Levels,
     steel: np.ndarray,
     follow_px: float,
+    chip_px: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     face = np.where(wanted, fits.face, np.nan)
     first, first_sd = _settle(face, fits.face_sd, wanted, _FIRST_PX)
@@ -138,9 +151,20 @@ def _lithium_face(
     thick = np.isfinite(again) & (fits.thickness > THICK)
     height, sd = np.where(thick, again, first), np.where(thick, again_sd, first_sd)
     weight = np.isfinite(height).astype(np.float64)
-    bend = height - smoothed(np.nan_to_num(height), weight, wanted, 2 * follow_px)[0]
+    smooth, _ = smoothed(np.nan_to_num(height), weight, wanted, 2 * follow_px)
     extra = np.where(thick, _STEP_SD, _STEEL_SD)
-    return height, np.sqrt(sd**2 + extra**2 + (_BEND * bend) ** 2)
+    sd = np.sqrt(sd**2 + extra**2 + (_BEND * (height - smooth)) ** 2)
+    return _without_chips(height, sd, chip_px)
+
+
+def _without_chips(
+    height: np.ndarray, sd: np.ndarray, chip_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out columns with a chip that touches the face: there it looks like more lithium."""
+    if not chip_px >= 1:
+        return height, sd
+    chips = narrow_tips(height, chip_px, least=_TIP * chip_px, shallow=_RIM * chip_px)
+    return np.where(chips, np.nan, height), np.where(chips, np.nan, sd)
 
 
 def _settle(

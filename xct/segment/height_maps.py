@@ -24,6 +24,7 @@ def surfaces(
     follow_px: Annotated[float, Gt(0), Le(5)] = 1.2,
     search_um: Annotated[float, Gt(0)] = 70.0,
     least_thickness_um: Annotated[float, Gt(0)] | None = None,
+    chip_um: Annotated[float, Ge(0)] = 8.0,
     front_fwhm_um: Annotated[float, Gt(0)] = 13.0,
 ) -> dict[str, Surface]:
     """Find the surfaces between the layers of a cell, column by column.
@@ -58,6 +59,9 @@ def surfaces(
     least_thickness_um : float, optional
         Thinner lithium counts as absent. Unless given, three standard deviations of a thickness,
         at least 1.6 voxels.
+    chip_um : float, optional
+        Lithium narrower than twice this that sticks out of the face is a chip in the electrolyte,
+        which hides the face: such columns count as not measured. 0: it is part of the layer.
     front_fwhm_um : float, optional
         Full width at half maximum of the average that defines the faces of the cathode.
 
@@ -83,5 +87,6 @@ def surfaces(
         average_px=average_px,
         follow_px=follow_px,
         least_thickness_um=least_thickness_um,
+        chip_um=chip_um,
     )
     return anode | cathode_surfaces(search, front_fwhm_um=front_fwhm_um)
