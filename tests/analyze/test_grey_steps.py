@@ -85,6 +85,7 @@ def test_both_are_steps_that_measure():
     assert STAGES["histograms"].needs == ("volume", "cell", "reference", "rois")
     assert STAGES["depth_histogram"].needs == ("volume", "cell", "reference")
     assert STAGES["histograms"].settings().bins == 1000
+    assert STAGES["depth_histogram"].settings().bins == 700
 
 
 def test_a_roi_without_values_has_no_row():

@@ -107,7 +107,9 @@ def fit_mixture(
 
         p(g) = w_a N(g; a, s) + w_b N(g; b, s) + w_ab [Φ((g − a)/s) − Φ((g − b)/s)] / (b − a)
 
-    Two plain Gaussians take the mixed voxels for a broad material, and put b far too near to a.
+    Two plain Gaussians take the mixed voxels for a broad material, and put b far too near to a. So
+    does the mixture, though less, where hardly a voxel is pure b (weight_b near 0): in particles
+    hardly wider than the blur; their cores are then read one by one.
 
     Parameters
     ----------
