@@ -10,7 +10,6 @@ from annotated_types import Ge, Gt, Le
 
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
-from xct.segment.classify import WEAK, Layout, classify, without_foreign
 from xct.segment.collector_back import find_back
 from xct.segment.columns import find_columns
 from xct.segment.denoise import Denoising, gaussian, reach_px
@@ -18,6 +17,7 @@ from xct.segment.edges import Edges, edges_of
 from xct.segment.labeling import components, label_pieces
 from xct.segment.normalized import Ratios
 from xct.segment.thresholds import SMOOTH_PX, Thresholds, find_thresholds
+from xct.segment.voxel_rules import WEAK, Layout, classify, without_foreign
 from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
