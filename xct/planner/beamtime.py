@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xct.errors import ConfigError
 from xct.phantom.materials import mu_per_cm
 from xct.planner.layers import TOMO_CELL, Layer
-from xct.planner.noise import expected_noise
+from xct.planner.noise import NEAR_AXIS, expected_noise
 from xct.planner.verdict import verdict
 from xct.reconstruct.windows import Window
 
@@ -35,7 +35,7 @@ class BeamtimePlan:
         What was asked for.
     layers : DataFrame
         By layer: layer, mu_per_cm, transmission_center, transmission_mean, quanta_center,
-        noise_per_cm (in the middle of the bore; NaN where nothing comes through) and
+        noise_per_cm (near the bore's axis; NaN where nothing comes through) and
         glare_over_signal.
     pairs : DataFrame
         By pair of materials: materials, difference_per_cm, and for each layer that is not opaque
@@ -72,7 +72,7 @@ def plan_beamtime(
     quanta_per_ms: float = 1920.0,
     read_noise: float = 16.0,
     full_well: float = 60_000.0,
-    flats: int = 30,
+    flats: float = 15,
     window: Window = "ramp",
     wall_um: float = 60.0,
     torlon_mm: float = 0.0,
@@ -101,8 +101,8 @@ def plan_beamtime(
         Quanta that a (binned) pixel detects in a millisecond without sample.
     read_noise, full_well : float, optional
         Of a (binned) pixel, quanta.
-    flats : int, optional
-        Flats that are averaged.
+    flats : float, optional
+        Flats that are averaged for a projection: between blocks of n each, 1.5 n.
     window : str, optional
         Of the reconstruction.
     wall_um : float, optional
@@ -131,7 +131,8 @@ def plan_beamtime(
     rows = [_row(layer, energy_kev, bore_um, camera, window) for layer in layers]
     light = _light(rows, layers)
     for row in rows:
-        row["glare_over_signal"] = glare * light / float(row["transmission_center"])
+        center = float(row["transmission_center"])
+        row["glare_over_signal"] = glare * light / center if center >= OPAQUE else np.nan
     pixels = bore_um / pixel_um
     sampling = {
         "angles": float(angles),
@@ -177,7 +178,12 @@ def _row(
     center = float(np.exp(-mu * bore_um * 1e-4 - camera["around"]))
     noise = np.nan
     if center >= OPAQUE:
-        noise = expected_noise(mu, bore_um, window=window, **camera)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {
+            **camera,
+            "window": window,
+            "radius_um": NEAR_AXIS * bore_um / 2,
+        }
+        noise = expected_noise(mu, bore_um, **settings)
     return {
         "layer": layer.name,
         "mu_per_cm": mu,

@@ -9,7 +9,7 @@ import numpy as np
 
 from xct.phantom.materials import mu_per_cm
 from xct.planner.layers import Layer
-from xct.planner.noise import expected_noise
+from xct.planner.noise import NEAR_AXIS, expected_noise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -129,7 +129,7 @@ def _of_energy(
         return
 
     def contrast(energy: float) -> float:
-        settings: dict[str, Any] = dict(camera)
+        settings: dict[str, Any] = {**camera, "radius_um": NEAR_AXIS * bore_um / 2}
         noise = expected_noise(cathode.mu_per_cm(energy), bore_um, **settings)
         return float(mu_per_cm("ncm811", energy) - mu_per_cm("lpscl", energy)) / noise
 
