@@ -5,12 +5,15 @@ import pytest
 from scipy.spatial import cKDTree
 
 from xct.phantom.bodies import PARTICLE, facet_library, plain_bodies, rotations
+from xct.phantom.codes import ELECTROLYTE, STEEL, SUBSTANCES
 from xct.phantom.fields import correlated, gaussian_field
 from xct.phantom.front import cathode_fronts
+from xct.phantom.layout import lay_out
 from xct.phantom.packing import Domain, pack_spheres
 from xct.phantom.pores import Pores
-from xct.phantom.raster import ELECTROLYTE, STEEL, SUBSTANCES, Frame, raster
+from xct.phantom.raster import Frame, raster
 from xct.phantom.roughness import height_parameters
+from xct.phantom.sizes import draw_slits
 
 RNG = np.random.default_rng(0)
 NO_PORES = np.empty((0, 5), np.float32)
@@ -104,14 +107,12 @@ def test_particles_keep_their_volume_and_place_in_voxels():
 
 
 def test_cracks_and_cavities_open_the_volume_that_they_state():
-    from xct.phantom.cathode import _slits
-
     count = 40
     body = plain_bodies(
         PARTICLE, np.tile([16.0, 16.0, 16.0], (count, 1)), np.full((count, 3), 12.0)
     )
     body.mu[:] = 1.0
-    body.slits[:] = _slits(np.full(count, 0.10), np.random.default_rng(3))
+    body.slits[:] = draw_slits(np.full(count, 0.10), np.random.default_rng(3))
     left = []
     for k in range(count):
         one = body[np.array([k])]
@@ -124,8 +125,6 @@ def test_cracks_and_cavities_open_the_volume_that_they_state():
 
 
 def test_pores_lie_between_grains_and_are_the_same_in_every_slab():
-    from xct.phantom.layout import lay_out
-
     layout = lay_out((80, 96, 96), 2.0, None, False, np.random.default_rng(0))
     pores = Pores(0.0, 160.0, 0.01, (1.0, 3.0), ELECTROLYTE, 14.0)
     whole = pores.between(0.0, 160.0, layout, 3)

@@ -14,7 +14,7 @@ from xct.phantom.bodies import LITHIUM_CHIP
 from xct.phantom.materials import TABLE
 
 if TYPE_CHECKING:
-    from xct.phantom.cell import VirtualCell
+    from xct.phantom.virtual_cell import VirtualCell
 
 LITHIUM_MAH_PER_CM3 = 2062.0
 _FARADAY_MAH = 26801.4  # per mol

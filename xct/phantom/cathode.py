@@ -9,26 +9,28 @@ import numpy as np
 from xct.phantom.bodies import (
     GAP,
     PARTICLE,
-    SHAPES,
     Bodies,
     FacetLibrary,
     directions,
     plain_bodies,
     rotations,
-    turned_to,
 )
 from xct.phantom.interfaces import MEAN_DEAD, Interfaces
 from xct.phantom.layout import Layout
 from xct.phantom.materials import delta, mu_per_cm
 from xct.phantom.packing import Domain, pack_spheres
 from xct.phantom.places import at, in_bore
-from xct.phantom.raster import END
+from xct.phantom.sizes import (
+    Sizes,
+    draw_slits,
+    ellipsoid_sphericity,
+    filling_um,
+    lognormal_um,
+    shaped,
+)
 from xct.phantom.states import State
 
-SIGMA_G = 1.35
-DIAMETERS_UM = (3.0, 18.0)
 _LEAST_PARTICLES = 25
-_FLATTEST = 0.90  # of a particle's half axes, to its longest
 _DENSEST = 0.56  # of the spheres about particles; random packings jam near 0.64
 # Elbow room spreads particles more evenly than chance, and leaves electrolyte between them.
 _ELBOW = 1.06
@@ -48,19 +50,6 @@ class Particles:
     bodies: Bodies
     gaps: Bodies
     facts: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class _Sizes:
-    """Equivalent diameter, longest half axis, axis ratios (n, 3) and row of the facet library."""
-
-    diameter: np.ndarray
-    longest: np.ndarray
-    ratio: np.ndarray
-    shape: np.ndarray
-
-    def times(self, scale: np.ndarray) -> _Sizes:
-        return replace(self, diameter=self.diameter * scale, longest=self.longest * scale)
 
 
 def draw_particles(
@@ -98,14 +87,14 @@ def draw_particles(
     """
     streams = [np.random.default_rng((seed, 2, k)) for k in range(6)]
     room = _room_um3(layout, interfaces)
-    packed = _enough(fraction * room, d50_um, streams[0])
+    packed = filling_um(fraction * room, d50_um, streams[0])
     if len(packed) < _LEAST_PARTICLES:
         raise ValueError(
             f"the cathode has room for {len(packed)} particles of {d50_um:g} µm only; a cell needs "
             f"{_LEAST_PARTICLES}: take a larger shape or bore"
         )
-    loose = _diameters(_drifted(layout, state), d50_um, streams[1])
-    sizes = _shaped(np.concatenate([packed, loose]), library, streams[2])
+    loose = lognormal_um(_drifted(layout, state), d50_um, streams[1])
+    sizes = shaped(np.concatenate([packed, loose]), library, streams[2])
     attached = len(packed)
     dense = float((4 / 3 * np.pi * sizes.longest[:attached] ** 3).sum()) / room
     if dense > _DENSEST:
@@ -135,31 +124,6 @@ def _drifted(layout: Layout, state: State) -> int:
     area_mm2 = np.pi * layout.bore_radius_um**2 * 1e-6
     # A small cell shows at least two where the state has any.
     return max(round(state.drifted_per_mm2 * area_mm2), 2 if state.drifted_per_mm2 else 0)
-
-
-def _diameters(count: int, d50_um: float, rng: np.random.Generator) -> np.ndarray:
-    low, high = (limit * max(1.0, d50_um / 9) for limit in DIAMETERS_UM)
-    found = np.empty(0)
-    while len(found) < count:
-        drawn = d50_um * SIGMA_G ** rng.standard_normal(count + 50)
-        found = np.append(found, drawn[(drawn > low) & (drawn < high)])
-    return found[:count]
-
-
-def _enough(volume_um3: float, d50_um: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw diameters until their volumes add up."""
-    mean = np.pi / 6 * d50_um**3 * np.exp(4.5 * np.log(SIGMA_G) ** 2)
-    drawn = _diameters(int(1.3 * volume_um3 / mean) + 100, d50_um, rng)
-    filled = np.cumsum(np.pi / 6 * drawn**3)
-    return drawn[: int(np.searchsorted(filled, volume_um3)) + 1]
-
-
-def _shaped(diameter: np.ndarray, library: FacetLibrary, rng: np.random.Generator) -> _Sizes:
-    count = len(diameter)
-    shape = rng.integers(0, SHAPES, count)
-    ratio = np.column_stack([np.ones(count), rng.uniform(_FLATTEST, 1, (count, 2))])
-    unit = library.volume[shape] * ratio.prod(axis=1)
-    return _Sizes(diameter, np.cbrt(np.pi / 6 * diameter**3 / unit), ratio, shape)
 
 
 def _domain(layout: Layout, faces: np.ndarray) -> Domain:
@@ -207,7 +171,7 @@ def _drift(
 
 def _finished(
     center: np.ndarray,
-    sizes: _Sizes,
+    sizes: Sizes,
     attached: int,
     layout: Layout,
     interfaces: Interfaces,
@@ -239,7 +203,7 @@ def _finished(
         mu=np.asarray(mu_per_cm("ncm811", energy_kev, lithium=lithium), np.float32),
         delta=np.asarray(delta("ncm811", energy_kev, lithium=lithium), np.float32),
         cavity=cavity.astype(np.float32),
-        slits=_slits(porosity, rng),
+        slits=draw_slits(porosity, rng),
     )
     # The particle sticks to its electrolyte on one side and opens a crescent on the other.
     gaps = plain_bodies(GAP, center + directions(count, rng) * gap[:, None], half, turn)
@@ -249,7 +213,7 @@ def _finished(
         "equivalent_diameter_um": sizes.diameter,
         "outer_volume_um3": solid,
         "cavity_um3": 4 / 3 * np.pi * cavity**3 * half.prod(axis=1),
-        "sphericity": library.sphericity[sizes.shape] * _of_ellipsoid(sizes.ratio),
+        "sphericity": library.sphericity[sizes.shape] * ellipsoid_sphericity(sizes.ratio),
         "li_content": lithium,
         "crack_porosity": porosity,
         "gap_um": gap,
@@ -261,30 +225,3 @@ def _finished(
 
 def _between(ends: tuple[float, float], share: np.ndarray) -> np.ndarray:
     return ends[0] + (ends[1] - ends[0]) * share
-
-
-def _of_ellipsoid(ratio: np.ndarray) -> np.ndarray:
-    """Sphericity of ellipsoids; area by Knud Thomsen's formula, within 1.1 %."""
-    a, b, c = ratio.T**1.6075
-    area = 4 * np.pi * ((a * b + a * c + b * c) / 3) ** (1 / 1.6075)
-    sphere = 4 * np.pi * ratio.prod(axis=1) ** (2 / 3)
-    return np.asarray(sphere / area)
-
-
-def _slits(porosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw two cracks through each particle that together open a share of its volume."""
-    count = len(porosity)
-    slits = np.zeros((count, 2, 8), np.float32)
-    first = rng.uniform(0.5, 1, count)
-    for number, share in enumerate((first, 1 - first)):
-        turn = turned_to(directions(count, rng), rng)
-        off = rng.uniform(-0.4, 0.4, count)
-        # The crack is a disc whose far segment, beyond END, stays closed.
-        radius = np.sqrt(1 - off**2)
-        end = END / radius
-        area = radius**2 * (np.pi - np.arccos(end) + end * np.sqrt(1 - end**2))
-        slits[:, number, :3] = turn[:, :, 0]
-        slits[:, number, 3] = off
-        slits[:, number, 4] = porosity * share * (4 / 3 * np.pi) / (2 * area)
-        slits[:, number, 5:] = turn[:, :, 1]
-    return slits

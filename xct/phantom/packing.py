@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from xct.threads import over_ranges
+from xct.phantom.neighbors import MARGIN_UM, find_neighbors
 
 _SWEEPS = 1500
 _OVERLAP = 0.04  # of a radius: what is left after the last sweep is taken off the radii
-_MARGIN = 6.0  # µm
-_CUBES = 2  # that the largest sphere reaches over
 _PUSH = 1.2
 _ROBERTS = 1.2207440846057596  # positive root of x⁴ = x + 1
 _JITTER_UM = 1.0
@@ -77,7 +75,7 @@ def pack_spheres(
     worst = np.zeros(len(radii))
     left = _SWEEPS
     while left > 0:
-        order, start, neighbors = _neighbors(centers, radii)
+        order, start, neighbors = find_neighbors(centers, radii)
         place, size = centers[order], radii[order]
         sweeps, overlap = _relax(
             place, size, start, neighbors, domain.bottom_um, domain.top_um, domain.voxel_um,
@@ -112,78 +110,6 @@ def _scattered(count: int, domain: Domain, rng: np.random.Generator) -> np.ndarr
     return center + rng.normal(0, _JITTER_UM, (count, 3))
 
 
-def _neighbors(centers: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sort spheres into cubes and list which are close to which.
-
-    Returns
-    -------
-    order : ndarray, shape (n,)
-        Spheres, neighbors beside each other; what follows counts in this order.
-    start : ndarray, shape (n + 1,)
-        First neighbor of each.
-    neighbors : ndarray of int32
-        Those that may overlap before one of them has moved by half of `_MARGIN`.
-    """
-    cell = (2 * float(radii.max()) + _MARGIN) / _CUBES
-    low = centers.min(axis=0)
-    cubes = ((centers - low) / cell).astype(np.int64)
-    counts = cubes.max(axis=0) + 1
-    flat = (cubes[:, 0] * counts[1] + cubes[:, 1]) * counts[2] + cubes[:, 2]
-    order = np.argsort(flat, kind="stable")
-    first = np.zeros(int(counts.prod()) + 1, np.int64)
-    np.cumsum(np.bincount(flat, minlength=int(counts.prod())), out=first[1:])
-    place, size, cubes = centers[order], radii[order], cubes[order]
-    start = np.zeros(len(order) + 1, np.int64)
-    nothing = np.empty(0, np.int32)
-
-    def count(a: int, b: int) -> None:
-        _look_around(place, size, cubes, first, counts, start[1:], nothing, start, a, b)
-
-    over_ranges(count, len(order), least=2000)
-    np.cumsum(start, out=start)
-    neighbors = np.empty(start[-1], np.int32)
-
-    def fill(a: int, b: int) -> None:
-        _look_around(place, size, cubes, first, counts, nothing, neighbors, start, a, b)
-
-    over_ranges(fill, len(order), least=2000)
-    return order, start, neighbors
-
-
-@njit(cache=True, nogil=True)
-def _look_around(
-    place: np.ndarray,
-    size: np.ndarray,
-    cubes: np.ndarray,
-    first: np.ndarray,
-    counts: np.ndarray,
-    number: np.ndarray,
-    neighbors: np.ndarray,
-    start: np.ndarray,
-    a: int,
-    b: int,
-) -> None:
-    """Count the neighbors of spheres a … b into `number`, or list them in `neighbors`."""
-    for i in range(a, b):
-        found = 0
-        for cz in range(max(0, cubes[i, 0] - _CUBES), min(counts[0], cubes[i, 0] + _CUBES + 1)):
-            for cy in range(max(0, cubes[i, 1] - _CUBES), min(counts[1], cubes[i, 1] + _CUBES + 1)):
-                row = (cz * counts[1] + cy) * counts[2]
-                low = row + max(0, cubes[i, 2] - _CUBES)
-                high = row + min(counts[2], cubes[i, 2] + _CUBES + 1)
-                for j in range(first[low], first[high]):
-                    dz = place[i, 0] - place[j, 0]
-                    dy = place[i, 1] - place[j, 1]
-                    dx = place[i, 2] - place[j, 2]
-                    reach = size[i] + size[j] + _MARGIN
-                    if j != i and dz * dz + dy * dy + dx * dx < reach * reach:
-                        if neighbors.size:
-                            neighbors[start[i] + found] = j
-                        found += 1
-        if number.size:
-            number[i] = found
-
-
 @njit(cache=True, nogil=True)
 def _relax(
     place: np.ndarray,
@@ -210,7 +136,7 @@ def _relax(
         for i in range(len(size)):
             worst[i] = _pushed(i, place, size, start, neighbors, step)
             largest = max(largest, worst[i] / size[i])
-        if largest < _OVERLAP or farthest > 0.25 * _MARGIN**2:
+        if largest < _OVERLAP or farthest > 0.25 * MARGIN_UM**2:
             return sweep, worst
         for i in range(len(size)):
             place[i] += step[i]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from xct.phantom.codes import ELECTROLYTE, MATRIX
 from xct.phantom.layout import Layout
-from xct.phantom.raster import ELECTROLYTE, MATRIX
 from xct.phantom.substances import POROSITY
 from xct.threads import over_ranges
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xct.phantom.codes import MATRIX, SUBSTANCES
 from xct.phantom.materials import TABLE, delta, mu_per_cm
-from xct.phantom.raster import MATRIX, SUBSTANCES
 
 # In the order in which `xct.phantom.raster` numbers them; the matrix is mixed below.
 _NAMES = (

@@ -15,7 +15,7 @@ import pandas as pd
 from xct.analyze.rois import Roi, roi_from_box
 
 if TYPE_CHECKING:
-    from xct.phantom.cell import VirtualCell
+    from xct.phantom.virtual_cell import VirtualCell
 
 # Bins are centered on multiples of their width: air and electrolyte fall into the middle of one.
 BIN_GREY, LOWEST_GREY, HIGHEST_GREY = 100.0, 18_950.0, 45_050.0

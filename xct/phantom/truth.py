@@ -19,9 +19,9 @@ from xct.io.surfaces import write_surfaces
 from xct.io.tables import write_table
 from xct.io.volume import Coding, create_volume, write_slab
 from xct.labels import MATERIALS, Label
-from xct.phantom.cell import VirtualCell
 from xct.phantom.true_rois import TrueRois
 from xct.phantom.truth_tables import grey_values, thickness_maps
+from xct.phantom.virtual_cell import VirtualCell
 from xct.voxels import slabs
 
 _UNITS = {

@@ -15,7 +15,7 @@ from xct.phantom.states import state_named
 from xct.phantom.substances import POROSITY
 
 if TYPE_CHECKING:
-    from xct.phantom.cell import VirtualCell
+    from xct.phantom.virtual_cell import VirtualCell
 
 # The normalized scale, unless configured otherwise: air, and the electrolyte's peak.
 ZERO, REFERENCE = 20_000.0, 22_100.0
