@@ -68,6 +68,21 @@ def test_absent_lithium_is_found_and_not_filled():
     assert np.isnan(found[LITHIUM].height_um[gone]).all()
 
 
+def test_grey_values_on_another_scale_give_the_same():
+    drawn = layered_cell()
+
+    class GreyReference:
+        air = 500.0
+
+        def mu_per_cm(self, z_um, r_um):
+            return 400 * FlatReference().mu_per_cm(z_um, r_um)
+
+    known = surfaces(drawn.mu, drawn.cell, FlatReference())
+    found = surfaces(500 + 400 * drawn.mu, drawn.cell, GreyReference())
+    for name in SURFACES:
+        np.testing.assert_allclose(found[name].height_um, known[name].height_um, atol=0.05)
+
+
 def test_a_cell_without_lithium_lacks_its_face_and_says_so():
     drawn = layered_cell(lithium=0.0)
     with pytest.warns(UserWarning, match="lithium_electrolyte: not given, since no column"):
@@ -147,7 +162,7 @@ def test_warnings_are_none_where_all_is_well():
 def test_light_that_is_blurred_moves_the_edge_of_something_opaque_inwards():
     radius = np.hypot(*(np.indices((81, 81)) - 40))
     deep = np.where(radius <= 38, 114.0, np.nan)
-    sharp, blurred = (opaque_edge(deep, radius, 40.0, 4.0, sigma) for sigma in (0.05, 0.6))
+    sharp, blurred = (opaque_edge(deep, radius, 40.0, 4e-4, sigma) for sigma in (0.05, 0.6))
     half = sharp.table.shape[0] // 2
     # The face in the middle of its voxel: half of the voxel is filled, at whichever radius.
     assert sharp.table[half, REACH, 10] == pytest.approx(57, rel=0.05)

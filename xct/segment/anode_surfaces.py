@@ -91,13 +91,13 @@ def _levels(
     electrolyte = search.electrolyte(z_um)
     middle = max(0, inside.shape[0] // 2 - _NOISE_ROWS // 2)
     rows = slice(middle, middle + _NOISE_ROWS)
-    tail = np.asarray(search.volume[span.slices, rows][:: span.sign][-_TAIL:], np.float32)
+    tail = np.asarray(search.attenuation[span.slices, rows][:: span.sign][-_TAIL:], np.float32)
     noise = _noise(average_across(tail, inside[rows], average_px), inside[rows])
     if _STEEL not in planes:
         edge, steel_noise = transparent(inside.shape), np.zeros(inside.shape)
     else:
         edge, steel_noise = _steel(search, band, inside, average_px)
-    return Levels(edge, search.air, electrolyte, noise, steel_noise, _STEP_BLUR)
+    return Levels(edge, 0.0, electrolyte, noise, steel_noise, _STEP_BLUR)
 
 
 def _noise(averaged: np.ndarray, inside: np.ndarray) -> float:
@@ -118,13 +118,13 @@ def _steel(
     deep = int(np.clip(span.s_of(search.cell.plane_um(_STEEL))[inside].min() - 4, 1, _DEEP))
     first = span.first
     slices = slice(first, first + deep) if span.sign > 0 else slice(first - deep + 1, first + 1)
-    block = np.asarray(search.volume[slices], np.float32)
+    block = np.asarray(search.attenuation[slices], np.float32)
     averaged = average_across(block, inside, average_px)
-    values = np.where(inside, np.median(averaged, axis=0) - search.air, np.nan)
+    values = np.where(inside, np.median(averaged, axis=0), np.nan)
     noise = np.nan_to_num(np.std(averaged, axis=0)).astype(np.float64)
     radius = search.cell.radius_um(first) / search.pixel_um
     bore = search.cell.bore_radius_um / search.pixel_um
-    return opaque_edge(values, radius, bore, search.pixel_um, _LIGHT_BLUR), noise
+    return opaque_edge(values, radius, bore, search.pixel_um * 1e-4, _LIGHT_BLUR), noise
 
 
 def _absent(fits: Fits, bore: np.ndarray, least: float | None) -> np.ndarray:

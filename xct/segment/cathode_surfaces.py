@@ -60,7 +60,7 @@ def _base(search: Search, band: Band) -> np.ndarray:
     """Give μ without active material, slice by slice."""
     half = 0.5 * search.cell.bore_radius_um
     heights = band.span.z_um(np.arange(band.span.count))
-    return np.array([search.air + float(search.reference.mu_per_cm(z, half)) for z in heights])
+    return np.array([search.factor * float(search.reference.mu_per_cm(z, half)) for z in heights])
 
 
 def _as_surfaces(

@@ -40,7 +40,8 @@ def surfaces(
     - ``cathode_collector``: aluminium attenuates as the electrolyte does, so the sheet is where
       the outermost particles end; where too few do, the half share again. `definition` tells.
 
-    Only bands about the planes of `cell` are read, strip by strip.
+    A void in place of lithium attenuates as little, and counts as lithium: the area without lithium
+    is at least what is given here. Only bands about the planes of `cell` are read, strip by strip.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class OpaqueEdge:
 
 
 def opaque_edge(
-    inside_per_cm: np.ndarray, radius: np.ndarray, bore: float, voxel_um: float, sigma: float
+    inside_per_cm: np.ndarray, radius: np.ndarray, bore: float, voxel_cm: float, sigma: float
 ) -> OpaqueEdge:
     """Compute how a face looks.
 
@@ -53,7 +53,7 @@ def opaque_edge(
         Distance from the axis in voxels.
     bore : float
         Radius of the body in voxels.
-    voxel_um : float
+    voxel_cm : float
         Edge of a voxel.
     sigma : float
         Standard deviation of the blur of light along z, in voxels.
@@ -63,7 +63,7 @@ def opaque_edge(
     OpaqueEdge
     """
     apparent = _by_ring(inside_per_cm, radius, bore)
-    chords = _chords() * (bore / _RINGS) * voxel_um * 1e-4
+    chords = _chords() * (bore / _RINGS) * voxel_cm
     outer = slice(int(_OUTER[0] * _RINGS), max(int(_OUTER[1] * _RINGS), 1))
     full = chords @ np.full(_RINGS, apparent[outer].max())
     stray = np.maximum(np.exp(-chords @ apparent) - np.exp(-full), 0)  # glare, mostly

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ from xct.segment.bands import Band, Span, span_between
 from xct.voxels import Voxels
 
 _OFF_WALL = 1.5  # voxels of the bore next to its wall, which are mixed with it
+# μ of an electrolyte in 1/cm: values beyond are on another scale, and stand for a typical one.
+_PLAUSIBLE, _TYPICAL = (0.3, 100.0), 5.0
 _SHARE = 0.75  # of the way to the next surface that a band goes at most
 
 
@@ -22,6 +25,30 @@ class Electrolyte(Protocol):
     def mu_per_cm(self, z_um: Any, r_um: Any) -> np.ndarray:
         """Give the electrolyte's value above air, 1/cm."""
         ...
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A volume on another scale, turned into 1/cm where it is read."""
+
+    volume: Voxels
+    air: np.float32
+    factor: np.float32
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y and x."""
+        return self.volume.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of what is read."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read a part."""
+        values = np.asarray(self.volume[index], np.float32)
+        return np.asarray((values - self.air) * self.factor)
 
 
 @dataclass(frozen=True)
@@ -45,10 +72,21 @@ class Search:
     reference: Electrolyte
     search_um: float
 
+    @cached_property
+    def attenuation(self) -> Voxels:
+        """The volume in 1/cm; of grey values, the electrolyte's is taken as a typical one."""
+        air = float(getattr(self.reference, "air", 0.0))
+        middle = 0.5 * self.cell.voxel_size_um[0] * (self.cell.shape[0] - 1)
+        level = float(self.reference.mu_per_cm(middle, 0.0))
+        factor = 1.0 if _PLAUSIBLE[0] < level < _PLAUSIBLE[1] else _TYPICAL / max(level, 1e-9)
+        if air == 0 and factor == 1:
+            return self.volume
+        return _Scaled(self.volume, np.float32(air), np.float32(factor))
+
     @property
-    def air(self) -> float:
-        """Value of air, from which the electrolyte's is counted."""
-        return float(getattr(self.reference, "air", 0.0))
+    def factor(self) -> float:
+        """Tell by what the volume's values above air become 1/cm."""
+        return float(getattr(self.attenuation, "factor", 1.0))
 
     @property
     def pixel_um(self) -> float:
@@ -70,9 +108,9 @@ class Search:
         return self.cell.in_bore(z), self.cell.in_bore(z, margin)
 
     def electrolyte(self, z_um: float) -> np.ndarray:
-        """Give the electrolyte's value in a plane, shape (y, x)."""
+        """Give the electrolyte's μ in a plane, 1/cm, shape (y, x)."""
         radius = self.cell.radius_um(z_um / self.cell.voxel_size_um[0])
-        values = self.air + self.reference.mu_per_cm(z_um, radius)
+        values = self.factor * self.reference.mu_per_cm(z_um, radius)
         return np.asarray(np.broadcast_to(values, radius.shape), np.float64)
 
     def span(self, near: str | None, far: str | None, *, near_um: float, far_um: float) -> Span:
@@ -95,7 +133,7 @@ class Search:
 
     def band(self, span: Span, bore: np.ndarray, reach: int) -> Band:
         """Read a span strip by strip."""
-        return Band(self.volume, span, bore, reach)
+        return Band(self.attenuation, span, bore, reach)
 
     def _edge(self, name: str, direction: int) -> float:
         """Give the outermost point of a plane within the bore, towards (-1) or off the anode."""

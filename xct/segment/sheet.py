@@ -13,7 +13,6 @@ import numpy as np
 from numba import njit
 
 from xct.segment.bands import Band, average_across
-from xct.segment.height_fields import smoothed
 from xct.threads import over_ranges
 
 _ACROSS_PX = 0.5  # against noise; more would round the particles off
@@ -24,6 +23,7 @@ _AT_SHEET = 0.75  # voxels that points on the sheet lie off it at most
 _LEAST_POINTS = 30
 _OUTER = 0.9  # quantile of points near the sheet that lies on it
 _SMOOTH_UM = 24.0
+_LEAST_WEIGHT = 0.05  # of that of one point in the middle of the average
 _SD_PX = 0.25  # of the face itself: particles need not touch, and are not spheres
 
 
@@ -133,21 +133,40 @@ def _sheet_through(
     if np.count_nonzero(known) < _LEAST_POINTS:
         return None
     wanted = np.isfinite(back)
-    sheet = _plane_through(points, known)
+    plane = _plane_through(points, known)
+    sheet = plane
     for width in (2 * _AT_SHEET, _AT_SHEET, _AT_SHEET):
-        off = points - sheet
-        sheet = sheet + _mode(off[known])
+        sheet = sheet + _mode((points - sheet)[known])
         near = known & (np.abs(points - sheet) < width)
         if np.count_nonzero(near) < _LEAST_POINTS:
             return None
-        weight = near.astype(np.float64)
-        smooth, variance = smoothed(np.where(near, points, 0.0), weight, wanted, sigma_px)
-        sheet = np.where(np.isfinite(smooth), smooth, sheet)
+        smooth, variance = _averaged(points - plane, near, sigma_px)
+        sheet = np.where(np.isfinite(smooth), plane + smooth, sheet)
     off = (points - sheet)[near]
     scatter = float(np.std(off))
     sheet = sheet + np.quantile(off, _OUTER)  # some particles do not touch; none reaches beyond
-    sd = np.sqrt(scatter**2 * variance + _SD_PX**2 + scatter**2)
+    sd = np.sqrt(scatter**2 * np.nan_to_num(variance, nan=1.0) + _SD_PX**2 + scatter**2)
     return np.where(wanted, sheet, np.nan), np.where(wanted, sd, np.nan)
+
+
+def _averaged(
+    values: np.ndarray, used: np.ndarray, sigma_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average by a Gaussian what is used; tell the variance of the mean, in that of one value."""
+    from scipy.ndimage import gaussian_filter
+
+    weight, total, squared = (
+        gaussian_filter(part, width, mode="constant")
+        for part, width in (
+            (used.astype(np.float64), sigma_px),
+            (np.where(used, values, 0.0), sigma_px),
+            # The square of a Gaussian is one, narrower and lower.
+            (used / (4 * np.pi * sigma_px**2), sigma_px / math.sqrt(2)),
+        )
+    )
+    seen = weight > _LEAST_WEIGHT / (2 * np.pi * sigma_px**2)
+    scale = np.where(seen, weight, np.nan)
+    return total / scale, squared / scale**2
 
 
 def _plane_through(points: np.ndarray, known: np.ndarray) -> np.ndarray:
