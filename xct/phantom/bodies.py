@@ -17,7 +17,7 @@ SHAPES = 64
 FACETS = 6
 NO_FACETS = -1
 _LEAST_ANGLE_DEG = 62.0  # apart, so that caps do not overlap and their volumes add
-_FACET_DEPTH = (0.88, 0.97)
+FACET_DEPTH = (0.88, 0.97)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def facet_library(seed: int = 0) -> FacetLibrary:
     planes = np.empty((SHAPES, FACETS, 4), np.float32)
     for shape in range(SHAPES):
         planes[shape, :, :3] = _spread_normals(rng)
-        planes[shape, :, 3] = rng.uniform(*_FACET_DEPTH, FACETS)
+        planes[shape, :, 3] = rng.uniform(*FACET_DEPTH, FACETS)
     cap = 1 - planes[:, :, 3].astype(np.float64)
     volume = 4 / 3 * np.pi - (np.pi * cap**2 * (3 - cap) / 3).sum(axis=1)
     # A flat disc takes the place of each cap: π (2 h - h²) for 2 π h.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xct.phantom.bodies import GAP, PARTICLE
+from xct.phantom.bodies import FACET_DEPTH, GAP, PARTICLE
 from xct.phantom.codes import (
     COLLECTOR,
     ELECTROLYTE,
@@ -24,6 +24,9 @@ from xct.phantom.codes import (
     WAVE,
     WAVES,
 )
+
+# Points closer to the middle of a particle lie within all of its facets.
+_UNCUT = FACET_DEPTH[0] ** 2
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -123,15 +126,16 @@ def paint_pore(
     host, radius = int(pore[4]), pore[3]
     first_k, stop_k = _reached(pore[0], radius, z0, step, points.shape[0])
     first_j, stop_j = _reached(pore[1], radius, y0, step, points.shape[1])
-    first_i, stop_i = _reached(pore[2], radius, x0, step, points.shape[2])
     for k in range(first_k, stop_k):
         dz = z0 + k * step - pore[0]
         for j in range(first_j, stop_j):
             dy = y0 + j * step - pore[1]
+            squared = radius * radius - dz * dz - dy * dy
+            if squared < 0:
+                continue
+            first_i, stop_i = _reached(pore[2], np.sqrt(squared), x0, step, points.shape[2])
             for i in range(first_i, stop_i):
-                dx = x0 + i * step - pore[2]
-                inside = dz * dz + dy * dy + dx * dx <= radius * radius
-                if inside and points[k, j, i] == host:
+                if points[k, j, i] == host:
                     points[k, j, i] = VOID
                     touched[k // POINTS, j // POINTS, i // POINTS] = True
 
@@ -156,27 +160,42 @@ def paint_body(
     """Paint a body over what it may replace."""
     first_k, stop_k = _reached(center[0], reach, z0, step, points.shape[0])
     first_j, stop_j = _reached(center[1], reach, y0, step, points.shape[1])
-    first_i, stop_i = _reached(center[2], reach, x0, step, points.shape[2])
+    bu, bv, bw = to_unit[0, 2], to_unit[1, 2], to_unit[2, 2]
+    bb = bu * bu + bv * bv + bw * bw
+    opened = cavity > 0 or slits[:, 4].max() > 0
     for k in range(first_k, stop_k):
         dz = z0 + k * step - center[0]
         for j in range(first_j, stop_j):
             dy = y0 + j * step - center[1]
+            au = to_unit[0, 0] * dz + to_unit[0, 1] * dy
+            av = to_unit[1, 0] * dz + to_unit[1, 1] * dy
+            aw = to_unit[2, 0] * dz + to_unit[2, 1] * dy
+            # |a + b dx| = 1 where the row of points enters and leaves the ellipsoid.
+            ab = au * bu + av * bv + aw * bw
+            squared = ab * ab - bb * (au * au + av * av + aw * aw - 1)
+            if squared < 0:
+                continue
+            middle, half = center[2] - ab / bb, np.sqrt(squared) / bb
+            first_i, stop_i = _reached(middle, half, x0, step, points.shape[2])
             for i in range(first_i, stop_i):
-                dx = x0 + i * step - center[2]
-                u = to_unit[0, 0] * dz + to_unit[0, 1] * dy + to_unit[0, 2] * dx
-                v = to_unit[1, 0] * dz + to_unit[1, 1] * dy + to_unit[1, 2] * dx
-                w = to_unit[2, 0] * dz + to_unit[2, 1] * dy + to_unit[2, 2] * dx
-                if u * u + v * v + w * w > 1:
-                    continue
                 under = points[k, j, i]
                 # Only the electrolyte has cracks and chips.
                 soft = under == ELECTROLYTE or under == VOID
                 if kind >= GAP:
                     soft = soft or under == MATRIX or under >= SUBSTANCES
-                if soft and not (kind == PARTICLE and _is_cut(u, v, w, planes)):
-                    hollow = kind == PARTICLE and _is_open(u, v, w, cavity, slits)
-                    points[k, j, i] = VOID if hollow else code
-                    touched[k // POINTS, j // POINTS, i // POINTS] = True
+                if not soft:
+                    continue
+                paint = code
+                if kind == PARTICLE:
+                    dx = x0 + i * step - center[2]
+                    u, v, w = au + bu * dx, av + bv * dx, aw + bw * dx
+                    if u * u + v * v + w * w > _UNCUT and _is_cut(u, v, w, planes):
+                        continue
+                    if opened and _is_open(u, v, w, cavity, slits):
+                        paint = VOID
+                points[k, j, i] = paint
+            for voxel in range(first_i // POINTS, (stop_i - 1) // POINTS + 1):
+                touched[k // POINTS, j // POINTS, voxel] = True
 
 
 @njit(cache=True, nogil=True, inline="always")
