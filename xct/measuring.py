@@ -71,7 +71,7 @@ class Measuring:
         return given
 
     def _skip(self, step: Step, missing: list[str]) -> None:
-        if not set(missing) <= _OF_THE_USER:
+        if not _OF_THE_USER & set(missing):
             self._remark(f"left out: there is no {' and no '.join(missing)}", step)
 
     def _one(self, step: Step, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from math import isnan, nan
 from pathlib import Path
 
 from xct.errors import XctError
@@ -13,7 +14,9 @@ from xct.io.atomic import write_json
 
 def write_cell(path: Path, cell: CellGeometry) -> None:
     """Write where a cell lies in its volume: what depths, radii and ROI sets refer to."""
-    write_json(path, asdict(cell))
+    values = asdict(cell)
+    unknown = [key for key, value in values.items() if isinstance(value, float) and isnan(value)]
+    write_json(path, values | dict.fromkeys(unknown, "unknown"))
 
 
 def read_cell(path: Path) -> CellGeometry:
@@ -28,6 +31,7 @@ def read_cell(path: Path) -> CellGeometry:
         raise XctError(f"{path}: there is no cell geometry; has the run reached find_cell?")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        values = {key: nan if value == "unknown" else value for key, value in values.items()}
         planes = {name: Plane(**plane) for name, plane in values.pop("planes").items()}
         shape, size = (tuple(values.pop(key)) for key in ("shape", "voxel_size_um"))
         return CellGeometry(shape=shape, voxel_size_um=size, planes=planes, **values)

@@ -60,7 +60,8 @@ def entry(
 
 
 def _of_cell(cell: CellGeometry) -> Iterator[Entry]:
-    yield "bore_radius_um", entry(cell.bore_radius_um, "µm", sd=cell.bore_radius_sd_um)
+    if math.isfinite(cell.bore_radius_sd_um):  # otherwise the wall is out of view
+        yield "bore_radius_um", entry(cell.bore_radius_um, "µm", sd=cell.bore_radius_sd_um)
     yield "anode", entry(cell.anode, "1")
     for name, plane in cell.planes.items():
         steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
