@@ -146,6 +146,27 @@ def test_strips_do_not_change_the_answer(monkeypatch):
     np.testing.assert_allclose(cut[FRONT].height_um, whole[FRONT].height_um, atol=0.1)
 
 
+@pytest.mark.parametrize("value", [0.0, 5.0, np.nan])
+def test_a_volume_that_is_the_same_everywhere_has_no_surfaces(value):
+    drawn = layered_cell()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert surfaces(np.full_like(drawn.mu, value), drawn.cell, FlatReference()) == {}
+    assert all("not given, since" in str(some.message) for some in said)
+    assert len(said) == 3
+
+
+def test_a_reference_without_electrolyte_is_refused():
+    drawn = layered_cell()
+
+    class Nothing:
+        def mu_per_cm(self, z_um, r_um):
+            return np.zeros(np.broadcast(z_um, r_um).shape)
+
+    with pytest.raises(ValueError, match=r"value of 0 above air.*electrolyte_reference"):
+        surfaces(drawn.mu, drawn.cell, Nothing())
+
+
 def test_a_cell_of_another_volume_is_refused():
     drawn = layered_cell()
     with pytest.raises(ValueError, match=r"shape \(100, 72, 72\).*\(140, 72, 72\).*find_cell"):

@@ -14,6 +14,7 @@ _FRONT, _COLLECTOR = SURFACES[2:]
 _FWHM = 2.3548200450309493  # of a Gaussian, in sd
 _BEHIND_UM = 16.0  # the collector's sheet is flat, and steel is close behind it
 _LOOSE_REACH = 16  # voxels: about a particle, so that strips cut none
+_LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
 _BLUR_PX = 0.55
 _PARTICLE_OF_FWHM = 0.35  # radius of a particle: the average is about as wide as one
 
@@ -51,8 +52,10 @@ def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surfa
     middle = np.where(bore, 0.5 * (ends[0] + ends[1]), np.nan)
     quarter = 0.25 * float(np.median((ends[1] - ends[0])[bore]))
     faces = cathode_faces(band, inside, base, middle, quarter, sigma)
-    if not faces.plateau > 0:
-        return say_absent(", ".join(names), "nothing there attenuates more than the electrolyte")
+    if not faces.plateau > _LEAST_PLATEAU * float(np.mean(base)):
+        return say_absent(
+            ", ".join(names), "nothing there attenuates clearly more than the electrolyte"
+        )
     return _as_surfaces(search, band, inside, base, faces, names, front_fwhm_um)
 
 

@@ -63,6 +63,8 @@ def opaque_edge(
     OpaqueEdge
     """
     apparent = _by_ring(inside_per_cm, radius, bore)
+    if not apparent.max() > 0:
+        return transparent(radius.shape)
     chords = _chords() * (bore / _RINGS) * voxel_cm
     outer = slice(int(_OUTER[0] * _RINGS), max(int(_OUTER[1] * _RINGS), 1))
     full = chords @ np.full(_RINGS, apparent[outer].max())
@@ -97,6 +99,8 @@ def _by_ring(values: np.ndarray, radius: np.ndarray, bore: float) -> np.ndarray:
         if part.size:
             found[number] = np.median(part)
     good = np.isfinite(found)
+    if not good.any():
+        return np.zeros(_RINGS)
     return np.asarray(np.interp(np.arange(_RINGS), np.flatnonzero(good), found[good]))
 
 

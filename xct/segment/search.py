@@ -78,7 +78,12 @@ class Search:
         air = float(getattr(self.reference, "air", 0.0))
         middle = 0.5 * self.cell.voxel_size_um[0] * (self.cell.shape[0] - 1)
         level = float(self.reference.mu_per_cm(middle, 0.0))
-        factor = 1.0 if _PLAUSIBLE[0] < level < _PLAUSIBLE[1] else _TYPICAL / max(level, 1e-9)
+        if not level > 0:
+            raise ValueError(
+                f"the reference gives the electrolyte a value of {level:g} above air; surfaces "
+                "need one that attenuates: look at what electrolyte_reference found"
+            )
+        factor = 1.0 if _PLAUSIBLE[0] < level < _PLAUSIBLE[1] else _TYPICAL / level
         if air == 0 and factor == 1:
             return self.volume
         return _Scaled(self.volume, np.float32(air), np.float32(factor))
