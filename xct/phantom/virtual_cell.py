@@ -111,8 +111,8 @@ class VirtualCell:
         """Give everything about slices z0 … z1; the last slab that was asked for is kept."""
         z0, z1 = max(0, z0), min(z1, self.shape[0])
         if (z0, z1) not in self._kept:
-            made = self._turned(z0, z1)
             self._kept.clear()
+            made = self._turned(z0, z1)
             if made.labels.size > _KEPT_VOXELS:
                 return made
             self._kept[z0, z1] = made
@@ -227,8 +227,8 @@ class VirtualCell:
             self.frame, bodies, np.concatenate(pores), self.facets, self.substances.mu,
             self.substances.delta, (z0, z1), self.voxel_um,
         )  # fmt: skip
+        # In place: slabs of a full cell are large.
         active = labels == Label.ACTIVE_MATERIAL
-        zero = np.uint32(0)
-        return Slab(
-            labels, np.where(active, numbers, zero), np.where(active, zero, numbers), mu, refraction
-        )
+        inclusions = np.where(active, np.uint32(0), numbers)
+        numbers *= active
+        return Slab(labels, numbers, inclusions, mu, refraction)

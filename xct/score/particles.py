@@ -149,8 +149,7 @@ def _errors(both: pd.DataFrame) -> Metrics:
 def _drifted(true: pd.DataFrame, mine: pd.DataFrame, loose: pd.DataFrame) -> Metrics:
     if "drifted" not in mine or "drifted" not in true:
         return {}
-    really = set(true.particle[true.drifted])
-    called = set(mine.particle[mine.drifted])
+    really, called = (set(some.particle[some.drifted == True]) for some in (true, mine))  # noqa: E712
     partner = dict(zip(loose.mine, loose.true, strict=True))
     right = {number for number in called if partner.get(number) in really}
     found = {"drifted_false": metric(len(called - right), "particles", len(called))}
