@@ -27,6 +27,7 @@ def table(mu, *, sd=50.0, share=1.0, drifted=False, z_um=40.0):
             "equivalent_diameter_um": 9.0,
             "core_grey": 20_000 + 2_100 * seen / MU[2],
             "core_grey_sd": sd,
+            "core_grey_noise_sd": sd,
             "core_share": share,
             "radius_um": 5.0,
             "cavity_fraction": 0.0,

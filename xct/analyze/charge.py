@@ -26,6 +26,9 @@ _LITHIUM = np.linspace(0, 1, 101)
 _MOST_DOUBT = 0.037
 _RECOVERY_SD = 0.5  # of what the recovery puts back
 _AROUND_UM = 20.0
+_NEEDED = (
+    "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
+)  # fmt: skip
 _UM_PER_CM = 1e4
 
 
@@ -68,8 +71,9 @@ def state_of_charge(
     Returns
     -------
     DataFrame
-        particle, mu_per_cm and its sd, li_content (x; NaN where withheld) with li_content_low and
-        li_content_high (95 %), physically_possible (whether the interval meets 0 … 1), withheld
+        particle, mu_per_cm, its sd and what noise has of it, li_content (x; NaN where withheld)
+        with li_content_low and li_content_high (95 %), physically_possible (whether the interval
+        meets 0 … 1), withheld
         (why, or empty); and the confounders transmission (of the plane, through the bore),
         ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um, cavity_fraction,
         core_share.
@@ -81,10 +85,10 @@ def state_of_charge(
     """
     import pandas as pd
 
-    needed = {"core_grey", "core_grey_sd", "core_share", "radius_um", "cavity_fraction"}
-    if missing := needed - set(particles.columns):
+    missing = [name for name in _NEEDED if name not in particles]
+    if missing:
         raise ValueError(
-            f"the table of particles lacks {', '.join(sorted(missing))}; give the one that "
+            f"the table of particles lacks {', '.join(missing)}; give the one that "
             "xct.segment.particles returns"
         )
     z = particles["z_um"].to_numpy(float)
@@ -108,6 +112,7 @@ def state_of_charge(
             "particle": particles["particle"].to_numpy(),
             "mu_per_cm": mu,
             "mu_per_cm_sd": sd,
+            "mu_per_cm_noise_sd": particles["core_grey_noise_sd"].to_numpy(float) * step,
             "li_content": content,
             "li_content_low": low,
             "li_content_high": high,

@@ -109,8 +109,8 @@ def _standard_error(group: pd.DataFrame) -> float:
 
 
 def _spread(group: pd.DataFrame) -> float:
-    """Scatter of the particles over the scatter that is stated."""
-    values, stated = (group[k].to_numpy(float) for k in ("mu_per_cm", "mu_per_cm_sd"))
+    """Scatter of the particles over that of noise."""
+    values, stated = (group[k].to_numpy(float) for k in ("mu_per_cm", "mu_per_cm_noise_sd"))
     low, high = np.percentile(values, (25, 75))
     return float((high - low) / 1.349 / np.median(stated))
 

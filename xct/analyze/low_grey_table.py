@@ -49,7 +49,9 @@ def inclusion_table(
     size = np.array(cell.voxel_size_um)
     voxels = np.maximum(total.sums[:, of.COUNT], 1)
     mean = of.GREY_STEP * total.sums[:, of.GREY] / voxels
-    kept = (voxels * size.prod() >= least_um3) & (mean > -3 * noise / np.sqrt(voxels))
+    # Within one slice lie only arcs of rings.
+    deep = total.sums[:, of.COUNT] * total.sums[:, of.ZZ] > total.sums[:, of.Z] ** 2
+    kept = deep & (voxels * size.prod() >= least_um3) & (mean > -3 * noise / np.sqrt(voxels))
     sums, crossings, extents = total.sums[kept], total.crossings[kept], total.extents[kept]
     count = sums[:, of.COUNT].astype(float)
     z, y, x = ((sums[:, k] / count) * s for k, s in zip((of.Z, of.Y, of.X), size, strict=True))

@@ -32,7 +32,7 @@ _FWHM = 2.3548
 _SMOOTH_PX = 0.85
 _HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside its distance
-_LEAST_VOXELS = 8
+_LEAST_VOXELS = 4
 _SAMPLES = 16
 _FALLBACK_LEVEL = 8.6
 

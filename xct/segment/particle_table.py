@@ -62,7 +62,8 @@ def particle_table(
     DataFrame
         particle, z_um, y_um, x_um, volume_um3, equivalent_diameter_um, sphericity, mean_grey,
         core_grey (NaN where no voxel is deeper than the point spread), distance_to_front_um
-        (positive towards the anode), drifted, touches_border; beyond the contract core_grey_sd,
+        (positive towards the anode), drifted, touches_border; beyond the contract core_grey_sd
+        (noise, and how much particles differ: cracks below the resolution), core_grey_noise_sd,
         core_voxels, core_share (of the particle in what its core shows: the recovery),
         surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (shares of
         the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
@@ -80,7 +81,9 @@ def particle_table(
     distance = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
-    typical = float(np.median(diameter)) if diameter.size else 0.0
+    # What lies within one slice is an arc of a ring.
+    flat = sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2
+    typical = float(np.median(diameter[attached])) if attached.any() else 0.0
     off_y, off_x = _off_axis(cell, z, y, x)
     core, core_sd, share = _core(sums, noise, blur_px)
     grey = measured.reference_value - measured.zero
@@ -98,9 +101,10 @@ def particle_table(
                 "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
                 "core_grey": measured.zero + grey * core,
                 "distance_to_front_um": distance,
-                "drifted": ~attached & ~at_steel & (distance >= typical),
+                "drifted": ~attached & ~at_steel & ~flat & (distance >= typical),
                 "touches_border": sums[:, of.BORDER] > 0,
-                "core_grey_sd": grey * core_sd,
+                "core_grey_sd": grey * np.hypot(core_sd, _scatter(core)),
+                "core_grey_noise_sd": grey * core_sd,
                 "core_voxels": sums[:, of.CORE],
                 "core_share": share,
                 "surface_um2": surface,
@@ -158,6 +162,15 @@ def _core(
         independent = np.maximum(count / max(blur_px**2, 1.0), 1.0)
         sd = spread / np.sqrt(independent)
     return mean, np.where(count > 0, sd, np.nan), share
+
+
+def _scatter(core: np.ndarray) -> float:
+    """Robust scatter among the particles' cores."""
+    known = core[np.isfinite(core)]
+    if known.size < 2:
+        return 0.0
+    low, high = np.percentile(known, (25, 75))
+    return float((high - low) / 1.349)
 
 
 def _elongation(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
