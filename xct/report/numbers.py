@@ -73,6 +73,9 @@ def _of_layers(layers: DataFrame) -> Iterator[Entry]:
         name = row["layer"]
         sd = row.get("mean_thickness_um_sd")
         yield f"thickness_um.{name}", entry(row["mean_thickness_um"], "µm", sd=sd, n=row.get("n"))
+        if row.get("swelling") is not None:
+            swelling = entry(row["swelling"], "1", sd=row.get("swelling_sd"), n=row.get("n"))
+            yield f"swelling.{name}", swelling
         if name == "lithium":
             absent = row["absent_area_fraction"]
             sd = row.get("absent_area_fraction_sd")

@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import yaml
 
 from xct.io.atomic import write_json, write_text
+from xct.io.tables import write_table
 from xct.report.numbers import measured_entries
 
 if TYPE_CHECKING:
@@ -62,6 +64,12 @@ def write_report(job: Job, measured: Mapping[str, Any]) -> None:
         "warnings": job.remarks.listed,
     }
     write_json(folder.path / "summary.json", summary)
+    if {"steel_lithium", "lithium_electrolyte"} <= measured.get("surfaces", {}).keys():
+        from xct.analyze import absent_area_sweep
+
+        with suppress(ValueError):  # no column has a height: there is nothing to sweep
+            sweep = absent_area_sweep(measured["surfaces"])
+            write_table(folder.path / "tables" / "absent_lithium.csv", sweep)
     with job.meter.step("figures"):
         _draw_middle(job)
         if "cell" in measured:
