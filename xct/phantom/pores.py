@@ -17,7 +17,7 @@ from xct.phantom.substances import POROSITY
 from xct.threads import over_ranges
 
 _LAYER_UM = 20.0
-_GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.01, (1.0, 3.0), 14.0
+GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.01, (1.0, 3.0), 14.0
 _MATRIX_PORE_UM = (2.0, 5.0)
 _EMPTY = 0.35  # of the places for grains, so that their sizes differ
 
@@ -97,7 +97,7 @@ def draw_pores(layout: Layout, ncm_fraction: float) -> tuple[Pores, Pores]:
     # Pores lie in what is not active material, and may overlap.
     fraction = -float(np.log(1 - min(POROSITY / (1 - ncm_fraction), 0.5)))
     return (
-        Pores(steel - room, front + room, _GRAIN_PORES, _GRAIN_PORE_UM, ELECTROLYTE, _GRAIN_UM),
+        Pores(steel - room, front + room, GRAIN_PORES, _GRAIN_PORE_UM, ELECTROLYTE, _GRAIN_UM),
         Pores(front - room, collector + room, fraction, _MATRIX_PORE_UM, MATRIX, None),
     )
 

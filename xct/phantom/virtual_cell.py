@@ -18,7 +18,7 @@ from xct.phantom.front import FWHM_UM, Fronts, cathode_fronts
 from xct.phantom.inclusions import Inclusions
 from xct.phantom.interfaces import Interfaces
 from xct.phantom.layout import Layout
-from xct.phantom.pores import Pores
+from xct.phantom.pores import GRAIN_PORES, Pores
 from xct.phantom.raster import Frame, raster
 from xct.phantom.substances import Substances
 
@@ -119,10 +119,14 @@ class VirtualCell:
         return self._kept[z0, z1]
 
     def electrolyte_per_cm(self, z_um: np.ndarray | float) -> np.ndarray:
-        """Give μ of the electrolyte between its pores at heights, 1/cm; beyond it its ends'."""
+        """Give μ of the electrolyte at heights, 1/cm; beyond it its ends'.
+
+        With its pores: they are finer than a voxel or its blur, so that no scan sees what is
+        between them.
+        """
         first, last, low, high = self.frame.density
         relative = np.interp(self.turned_um(np.asarray(z_um)), [low, high], [first, last])
-        return np.asarray(relative * self.substances.mu[ELECTROLYTE])
+        return np.asarray((1 - GRAIN_PORES) * relative * self.substances.mu[ELECTROLYTE])
 
     def turned_um(self, z_um: np.ndarray) -> np.ndarray:
         """Turn heights as they are drawn into heights of the volume, and back."""
