@@ -39,8 +39,21 @@ def test_planes_of_a_chunk_are_read_once_and_the_next_ones_ahead():
     for z in range(10):
         np.testing.assert_array_equal(lazy[z], WHOLE[z])
     assert asked == [(0, 4), (4, 8), (8, 10)]
-    lazy[2:9]
-    assert asked[-1] == (2, 9)
+
+
+def test_nothing_is_read_before_a_slice_is_taken():
+    asked = []
+
+    def read(parts):
+        asked.append([(part.start, part.stop) for part in parts])
+        return WHOLE[parts]
+
+    view = LazyArray(WHOLE.shape, WHOLE.dtype, read)[2:9, 1:5][1:, :, 2:6]
+    assert view.shape == (6, 4, 4)
+    assert asked == []
+    np.testing.assert_array_equal(view[3], WHOLE[6, 1:5, 2:6])
+    assert asked == [[(6, 7), (1, 5), (2, 6)]]
+    np.testing.assert_array_equal(np.asarray(view), WHOLE[3:9, 1:5, 2:6])
 
 
 def test_error_of_reading_ahead_shows_where_it_is_asked_for():

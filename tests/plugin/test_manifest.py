@@ -26,6 +26,6 @@ def test_napari_finds_the_manifest():
 
 def test_every_widget_opens_without_a_cell(viewer, messages):
     for name in WIDGETS:
-        assert dock(viewer, name).isVisibleTo(viewer.window._qt_window)
+        assert dock(viewer, name).window() is viewer.window._qt_window
     assert messages() == []
     assert len(WIDGETS) == 6

@@ -129,8 +129,10 @@ def test_raw_scan_gives_frames_and_sinograms(viewer, tmp_path):
     sinogram = np.asarray(integrals.data[:, 5])
     assert -0.02 < np.median(sinogram[:, 2]) < 0.02  # beside the sample
     assert 0.3 < sinogram[:, 92].mean() < 3
+    viewer.dims.set_point(1, 5 * PIXEL_SIZE_UM)
     image = picture(viewer)[..., 0]
     assert len(np.unique(image)) > 50
+    assert integrals.contrast_limits[1] == pytest.approx(sinogram.max(), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["text.zarr", "empty", "picture.h5"])

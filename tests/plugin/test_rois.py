@@ -95,7 +95,7 @@ def test_line_gives_a_profile_with_its_edges(viewer, qtbot, inspect):
     viewer.dims.order = (1, 0, 2)
     viewer.dims.set_point(1, MIDDLE)
     viewer.reset_view()
-    inspect.width.setValue(60.0)
+    inspect.line_width.setValue(60.0)
     inspect.draw_next("line")
     start = (HEIGHTS["steel_lithium"] + 2) * VOXEL_UM
     stop = (HEIGHTS["electrolyte_cathode"] - 4) * VOXEL_UM
@@ -155,29 +155,29 @@ def test_roi_sets_come_back_exactly_and_fit_another_cell(
 
 
 def test_depth_histogram_marks_the_slice_and_a_click_moves_it(viewer, qtbot, inspect):
-    inspect.tabs.setCurrentWidget(inspect.depth)
+    inspect.tabs.setCurrentWidget(inspect.depths)
     at_rest(qtbot, inspect)
-    image = inspect.depth.figure.axes[0].images[0].get_array()
+    image = inspect.depths.figure.axes[0].images[0].get_array()
     assert image.shape[0] == 64
     per_slice = np.asarray(image).sum(axis=1)
     assert per_slice[20] == pytest.approx(np.pi * (RADIUS_UM / VOXEL_UM) ** 2, rel=0.02)
     viewer.dims.set_point(0, 80.0)
-    assert inspect.depth.marked_um == pytest.approx(80.0)
-    axes = inspect.depth.figure.axes[0]
-    inspect.depth.draw()
+    assert inspect.depths.marked_um == pytest.approx(80.0)
+    axes = inspect.depths.figure.axes[0]
+    inspect.depths.draw()
     x, y = axes.transData.transform((np.mean(axes.get_xlim()), 140.0))
-    ratio = inspect.depth.devicePixelRatioF()
-    spot = QPoint(round(x / ratio), round(inspect.depth.height() - y / ratio))
-    qtbot.mouseClick(inspect.depth, Qt.MouseButton.LeftButton, pos=spot)
+    ratio = inspect.depths.devicePixelRatioF()
+    spot = QPoint(round(x / ratio), round(inspect.depths.height() - y / ratio))
+    qtbot.mouseClick(inspect.depths, Qt.MouseButton.LeftButton, pos=spot)
     assert viewer.dims.point[0] == pytest.approx(140, abs=VOXEL_UM)
-    assert inspect.depth.marked_um == pytest.approx(viewer.dims.point[0])
+    assert inspect.depths.marked_um == pytest.approx(viewer.dims.point[0])
 
 
 def test_cursor_is_told_in_cell_coordinates(viewer, qtbot, inspect):
     viewer.dims.set_point(0, 25 * VOXEL_UM)
     point_at(viewer, [100, MIDDLE, MIDDLE])
     point_at(viewer, [100, MIDDLE, MIDDLE + 100])
-    text = inspect.cursor.text()
+    text = inspect.place.text()
     assert "radius 102." in text or "radius 101." in text or "radius 103." in text
     assert "azimuth 1°" in text
     assert "depth +38.0 µm from lithium/electrolyte" in text

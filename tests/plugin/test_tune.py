@@ -49,9 +49,9 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     # a wrong centre smears the discs: the right one makes them flat and higher
     assert np.percentile(layer.data, 99.8) > np.percentile(blurred, 99.8) + 0.5
     shown(lambda: tune.rings.setCurrentText("sorting"))
-    shown(lambda: tune.size.setValue(21))
+    shown(lambda: tune.ring_width.setValue(21))
     sharp = sharpness(layer)
-    shown(lambda: tune.window.setCurrentText("hann"))
+    shown(lambda: tune.fbp_window.setCurrentText("hann"))
     assert sharpness(layer) < sharp
     shown(lambda: tune.sinogram.setChecked(True))
     assert viewer.layers["tuning: sinogram"].data.shape == (180, 192)

@@ -61,6 +61,16 @@ class Cell:
         except XctError:
             return None
 
+    @cached_property
+    def frame(self) -> CellGeometry:
+        """Its geometry; where none was measured, z counts from the first slice."""
+        if self.geometry is not None:
+            return self.geometry
+        shape, size = self.volume.shape, self.volume.voxel_size_um
+        middle = [(n - 1) / 2 * edge for n, edge in zip(shape, size, strict=True)]
+        radius = min(shape[1] * size[1], shape[2] * size[2]) / 2
+        return CellGeometry(shape, size, middle[1], middle[2], radius)
+
 
 def cells_of(viewer: Any) -> list[Cell]:
     """List the cells that a viewer shows, in the order in which they were opened."""

@@ -55,18 +55,35 @@ class LazyArray:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, index: Any) -> np.ndarray:
-        """Read a part, given by integers and slices."""
+    def __getitem__(self, index: Any) -> Any:
+        """Read a part; where no axis is left out, nothing is read yet.
+
+        napari cuts a volume to what is in view before it takes one slice of it.
+        """
         wanted = _expanded(index, self.ndim)
         parts, within = [], []
         for item, length in zip(wanted, self.shape, strict=True):
             part, inner = _part(item, length)
             parts.append(part)
             within.append(inner)
+        if all(inner == slice(None, None, 1) for inner in within):
+            return self._view(tuple(parts))
         return np.asarray(self._part(tuple(parts))[tuple(within)])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[...], dtype)
+        return np.asarray(self._part(tuple(slice(0, length) for length in self.shape)), dtype)
+
+    def _view(self, parts: tuple[slice, ...]) -> LazyArray:
+        """Give a part of it that is read when it is asked for."""
+        shape = tuple(part.stop - part.start for part in parts)
+        if shape == self.shape:
+            return self
+
+        def read(inner: tuple[slice, ...]) -> np.ndarray:
+            pairs = zip(inner, parts, strict=True)
+            return self._part(tuple(slice(i.start + p.start, i.stop + p.start) for i, p in pairs))
+
+        return LazyArray(shape, self.dtype, read)
 
     def _part(self, parts: tuple[slice, ...]) -> np.ndarray:
         first = parts[0]
@@ -126,7 +143,7 @@ def _part(item: Any, length: int) -> tuple[slice, Any]:
     if isinstance(item, slice):
         numbers = range(*item.indices(length))
         if not numbers:
-            return slice(0, 0), slice(None)
+            return slice(0, 0), slice(None, None, 1)
         low, high = min(numbers[0], numbers[-1]), max(numbers[0], numbers[-1])
         step = numbers.step
         return slice(low, high + 1), slice(None, None, step)

@@ -24,6 +24,8 @@ def follow(viewer: Any) -> None:
             event.value.contrast_limits_range = note["span"]
         if note.get("kind") == "lines" and "drawn by" not in note:
             note["drawn by"] = SurfaceLines(viewer, event.value)
+        if note.get("kind") == "line integrals" and "contrast by" not in note:
+            note["contrast by"] = SliceContrast(viewer, event.value)
 
     # Connected anew for every reading: layers that are attached already are left alone.
     viewer.layers.events.inserted.connect(attach)
@@ -81,3 +83,26 @@ class SurfaceLines:
         axis = dims.not_displayed[-1] - (dims.ndim - 3)
         point = self._layer.world_to_data(np.asarray(dims.point[-3:]))
         return axis, float(point[axis])
+
+
+class SliceContrast:
+    """Fits the contrast of a layer to each slice: rows of steel and of electrolyte differ much.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where the slice is shown.
+    layer : napari.layers.Image
+        The layer.
+    """
+
+    def __init__(self, viewer: Any, layer: Any) -> None:
+        self._viewer, self._layer = viewer, layer
+        viewer.dims.events.point.connect(self.fit)
+        viewer.dims.events.order.connect(self.fit)
+        layer.events.visible.connect(self.fit)
+
+    def fit(self, _: Any = None) -> None:
+        """Let the slice that is shown span from black to white."""
+        if self._layer.visible and self._viewer.dims.ndisplay == 2:
+            self._layer.reset_contrast_limits()

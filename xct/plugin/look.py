@@ -19,7 +19,6 @@ from xct.io.depth_histogram import read_depth_histogram
 from xct.normalize import grey_values
 from xct.plugin.cells import Cell
 from xct.plugin.pyramid import contrast, in_level, lazy, volumes_of
-from xct.plugin.roi_layer import plain_geometry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +92,7 @@ def profile_of(cell: Cell, roi: LineRoi, *, normalized: bool) -> tuple[pd.DataFr
         If the line lies outside of the volume.
     """
     values = values_of(cell, normalized=normalized)
-    profile = profile_of_roi(values, cell.geometry or plain_geometry(cell), roi)
+    profile = profile_of_roi(values, cell.frame, roi)
     return profile, profile_edges(profile)
 
 
@@ -106,12 +105,12 @@ def values_of(cell: Cell, *, normalized: bool) -> Any:
 
 def _count(cell: Cell, roi: Roi, bins: GreyBins, *, normalized: bool) -> RoiCounts:
     values = values_of(cell, normalized=normalized)
-    return count_rois(values, cell.geometry or plain_geometry(cell), [roi], bins)[0]
+    return count_rois(values, cell.frame, [roi], bins)[0]
 
 
 def _bins_for(cell: Cell, roi: Roi) -> GreyBins:
     """Choose bins that span what a slice of the ROI holds, and half as much beyond."""
-    z, y, x = roi.region(cell.geometry or plain_geometry(cell)).slices
+    z, y, x = roi.region(cell.frame).slices
     middle = (z.start + z.stop) // 2
     values = cell.volume[middle : middle + 1, y, x]
     low, high = (float(v) for v in np.percentile(values, (0.1, 99.9)))
@@ -138,7 +137,7 @@ def depth_of(cell: Cell) -> tuple[DataArray, str]:
     path = cell.path / "tables" / "depth_histogram.zarr"
     if cell.result is not None and path.is_dir():
         return read_depth_histogram(path), "grey value"
-    geometry = cell.geometry or plain_geometry(cell)
+    geometry = cell.frame
     if cell.normalized and cell.result is not None:
         fine = values_of(cell, normalized=True)
         if np.prod(fine.shape) <= _MANY_VOXELS:

@@ -217,7 +217,7 @@ def _span(grey: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     below = np.cumsum(counts) / max(float(counts.sum()), 1e-300)
     low, high = grey[np.searchsorted(below, (0.0005, 0.9995)).clip(0, grey.size - 1)]
     margin = 0.15 * max(high - low, grey[1] - grey[0])
-    return float(low - margin), float(high + margin)
+    return float(max(low - margin, grey[0])), float(min(high + margin, grey[-1]))
 
 
 def _style(axes: Any, *, grid: bool = True) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from xct.analyze.rois import LineRoi, Roi
-from xct.geometry import CellGeometry
+from xct.analyze.rois import Roi
 from xct.plugin.cells import KEY, Cell
 from xct.plugin.layers import AXES, ROI_COLOR, UNITS, placed
 from xct.plugin.notify import complaints_shown
@@ -49,7 +47,7 @@ class RoiLayer(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take_in)
-        self.geometry = cell.geometry or plain_geometry(cell)
+        self.geometry = cell.frame
         self.rois: list[Roi] = []
         self.thickness_um = 10 * cell.volume.voxel_size_um[0]
         self.width_um = 5 * cell.volume.voxel_size_um[0]
@@ -213,9 +211,12 @@ class RoiLayer(QObject):
             if number < len(self.rois):
                 self._change_drawn(number)
         self._touched.clear()
+        before = len(self.rois)
         self._add_drawn()
         self.draw(force=True)
         self.changed.emit()
+        if len(self.rois) > before:
+            self.selected.emit(len(self.rois) - 1)
 
     def _add_drawn(self) -> None:
         layer = self._layer
@@ -228,7 +229,6 @@ class RoiLayer(QObject):
                 name = self._free_name()
                 roi = from_shape(self.geometry, name, drawn, axis, across, self.width_um)
                 self.rois.append(roi)
-                self.selected.emit(len(self.rois) - 1)
 
     def _change_drawn(self, number: int) -> None:
         layer = self._layer
@@ -244,21 +244,3 @@ class RoiLayer(QObject):
     def _free_name(self) -> str:
         names = {roi.name for roi in self.rois}
         return next(f"R-{n}" for n in range(1, len(names) + 2) if f"R-{n}" not in names)
-
-
-def renamed(roi: Roi, name: str) -> Roi:
-    """Give a ROI under another name."""
-    return replace(roi, name=name)
-
-
-def resized(roi: Roi, width_um: float) -> Roi:
-    """Give a line of another width; other ROIs as they are."""
-    return replace(roi, width_um=width_um) if isinstance(roi, LineRoi) else roi
-
-
-def plain_geometry(cell: Cell) -> CellGeometry:
-    """Give the geometry of a volume in which no cell was found: z from its first slice."""
-    shape, size = cell.volume.shape, cell.volume.voxel_size_um
-    middle = [(n - 1) / 2 * edge for n, edge in zip(shape, size, strict=True)]
-    radius = min(shape[1] * size[1], shape[2] * size[2]) / 2
-    return CellGeometry(shape, size, middle[1], middle[2], radius)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QLabel,
-    QTableWidget,
-    QTableWidgetItem,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -27,11 +25,12 @@ from xct.plugin.cells import Cell
 from xct.plugin.controls import CellChoice, beside, button
 from xct.plugin.crop import show_crop
 from xct.plugin.cursor import CursorLabel
-from xct.plugin.look import Histogram, depth_of, histogram_of, numbers_of, profile_of
-from xct.plugin.notify import complaints_shown, say
-from xct.plugin.plots import DepthPlot, HistogramPlot, ProfilePlot, numbers_text
-from xct.plugin.roi_layer import RoiLayer, renamed, resized
-from xct.plugin.roi_spans import COLUMNS, span_texts, with_spans
+from xct.plugin.depths import Depths
+from xct.plugin.look import Histogram, histogram_of, numbers_of, profile_of
+from xct.plugin.notify import say
+from xct.plugin.plots import HistogramPlot, ProfilePlot, numbers_text
+from xct.plugin.roi_layer import RoiLayer
+from xct.plugin.roi_table import RoiTable
 from xct.plugin.work import Latest
 
 _NO_REFERENCE = "no reference"
@@ -50,29 +49,23 @@ class InspectRois(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = viewer = napari_viewer
+        self._viewer = napari_viewer
         self._layers: dict[Cell, RoiLayer] = {}
-        self._filling = False
-        self._depth_of: Path | None = None
         self._work = Latest(self, _DELAY_MS)
         self._work.done.connect(self._show)
-        self._later = Latest(self)
-        self._later.done.connect(self._show_depth)
         self._build()
         self.cells.chosen.connect(self.cell_chosen)
         self.pristine.chosen.connect(self.measure)
-        self.table.itemChanged.connect(self._typed)
-        self.table.currentCellChanged.connect(lambda row, *_: self._row_chosen(row))
+        self.table.edited.connect(lambda row, roi: self.rois.put(row, roi))
+        self.table.currentCellChanged.connect(lambda *_: self._row_chosen())
         self.tabs.currentChanged.connect(lambda _: self._tab_chosen())
-        self.depth.clicked.connect(self.go_to_depth)
-        viewer.dims.events.point.connect(self._mark_depth)
         self.cell_chosen()
 
     @property
     def idle(self) -> bool:
         """Whether everything that is shown is up to date."""
         drawn = all(layer.idle for layer in self._layers.values())
-        return drawn and self._work.idle and self._later.idle
+        return drawn and self._work.idle and self.depths.idle
 
     @property
     def rois(self) -> RoiLayer:
@@ -87,15 +80,15 @@ class InspectRois(QWidget):
         if cell not in self._layers:
             made = self._layers[cell] = RoiLayer(self._viewer, cell)
             made.changed.connect(self._list)
-            made.selected.connect(self._select)
+            made.selected.connect(self.table.select)
             self.thickness.setValue(made.thickness_um)
-            self.width.setValue(made.width_um)
+            self.line_width.setValue(made.width_um)
         return self._layers[cell]
 
     def cell_chosen(self) -> None:
         """Show the ROIs of the chosen cell."""
         cell = self.cells.cell()
-        self.cursor.follow(cell)
+        self.place.follow(cell)
         self._list()
         if cell is None:
             self.histogram.say("open a result: drop its folder on the window")
@@ -137,7 +130,7 @@ class InspectRois(QWidget):
 
     def measure(self) -> None:
         """Measure the chosen ROI, beside the window."""
-        cell, roi = self.cells.cell(), self._current()
+        cell, roi = self.cells.cell(), self.table.current()
         if cell is None or roi is None:
             self.numbers.setText("")
             if cell is not None:
@@ -149,52 +142,46 @@ class InspectRois(QWidget):
             pristine = None
         self._work.ask(lambda: _measured(cell, roi, pristine))
 
-    def go_to_depth(self, z_um: float) -> None:
-        """Show the slice at a height."""
-        cell = self.cells.needed()
-        size = cell.volume.voxel_size_um[0]
-        volume = cell.layers["volume"]
-        world = volume.data_to_world((round(z_um / size), 0, 0))
-        self._viewer.dims.set_point(self._viewer.dims.ndim - 3, world[0])
-
     def closeEvent(self, event: Any) -> None:
         """Let go of the threads."""
         self._work.stop()
-        self._later.stop()
+        self.depths.stop()
         super().closeEvent(event)
 
     def _build(self) -> None:
         self.cells = CellChoice(self._viewer)
         self.pristine = CellChoice(self._viewer, _NO_REFERENCE)
-        self.thickness, self.width = (
+        self.thickness, self.line_width = (
             QDoubleSpinBox(decimals=1, minimum=0.1, maximum=1e5, suffix=" µm") for _ in "ab"
         )
         self.thickness.valueChanged.connect(self._thickness_chosen)
-        self.width.valueChanged.connect(self._width_chosen)
+        self.line_width.valueChanged.connect(self._width_chosen)
         draw = {"Box": "rectangle", "Polygon": "polygon", "Line": "line"}
         drawing = [
             button(text, partial(self.draw_next, kind), f"draw a {kind} in this slice")
             for text, kind in draw.items()
         ]
-        self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setHorizontalHeaderLabels(COLUMNS)
-        self.table.setMinimumHeight(110)
-        self.histogram, self.profile, self.depth = HistogramPlot(), ProfilePlot(), DepthPlot()
+        self.table = RoiTable()
+        self.histogram, self.profile, self.depths = (
+            HistogramPlot(),
+            ProfilePlot(),
+            Depths(self._viewer),
+        )
         self.tabs = QTabWidget()
         for name, plot in (
             ("Histogram", self.histogram),
             ("Profile", self.profile),
-            ("By depth", self.depth),
+            ("By depth", self.depths),
         ):
             self.tabs.addTab(plot, name)
         self.numbers = QLabel()
         self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.cursor = CursorLabel(self._viewer)
+        self.place = CursorLabel(self._viewer)
         form = QFormLayout()
         form.addRow("cell", self.cells)
         form.addRow("pristine", self.pristine)
         form.addRow("draw", beside(*drawing))
-        form.addRow("thick, wide", beside(self.thickness, self.width))
+        form.addRow("thick, wide", beside(self.thickness, self.line_width))
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.table, 1)
@@ -208,54 +195,20 @@ class InspectRois(QWidget):
         )
         layout.addWidget(self.tabs, 2)
         layout.addWidget(self.numbers)
-        layout.addWidget(self.cursor)
+        layout.addWidget(self.place)
 
     def _list(self) -> None:
         """Write the ROIs into the table."""
-        cell = self.cells.cell()
-        rois = [] if cell is None else self.rois.rois
-        row = self.table.currentRow()
-        self._filling = True
-        self.table.setRowCount(len(rois))
-        for number, roi in enumerate(rois):
-            for column, text in enumerate((roi.name, roi.shape, *span_texts(roi))):
-                item = QTableWidgetItem(text)
-                if column == 1:
-                    item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-                self.table.setItem(number, column, item)
-        self.table.resizeColumnsToContents()
-        self._filling = False
-        if rois and not 0 <= row < len(rois):
-            self.table.setCurrentCell(len(rois) - 1, 0)
+        self.table.show_rois([] if self.cells.cell() is None else self.rois.rois)
         self.measure()
 
-    def _select(self, number: int) -> None:
-        if number != self.table.currentRow() and number < self.table.rowCount():
-            self.table.setCurrentCell(number, 0)
-
-    def _row_chosen(self, row: int) -> None:
-        rois = self.rois.rois if self.cells.cell() is not None else []
-        if 0 <= row < len(rois) and isinstance(rois[row], LineRoi):
+    def _row_chosen(self) -> None:
+        """Show the plot that belongs to the chosen ROI."""
+        if isinstance(self.table.current(), LineRoi):
             self.tabs.setCurrentWidget(self.profile)
         elif self.tabs.currentWidget() is self.profile:
             self.tabs.setCurrentWidget(self.histogram)
         self.measure()
-
-    def _typed(self, item: Any) -> None:
-        """Take a name or a span that was typed into the table."""
-        if self._filling:
-            return
-        rois = self.rois
-        roi = rois.rois[item.row()]
-        with complaints_shown():
-            if item.column() == 0:
-                taken = {other.name for other in rois.rois if other is not roi}
-                if item.text() in taken or not item.text().strip():
-                    raise XctError(f"ROI {item.text()!r}: another ROI has this name, or it is none")
-                roi = renamed(roi, item.text())
-            else:
-                roi = with_spans(roi, item.column(), item.text())
-        rois.put(item.row(), roi)
 
     def _thickness_chosen(self, value: float) -> None:
         if self.cells.cell() is not None:
@@ -265,18 +218,12 @@ class InspectRois(QWidget):
         if self.cells.cell() is None:
             return
         self.rois.width_um = value
-        roi = self._current()
+        roi = self.table.current()
         if isinstance(roi, LineRoi):
-            self.rois.put(self.table.currentRow(), resized(roi, value))
-
-    def _current(self) -> Roi | None:
-        if self.cells.cell() is None:
-            return None
-        rois, row = self.rois.rois, self.table.currentRow()
-        return rois[row] if 0 <= row < len(rois) else None
+            self.rois.put(self.table.currentRow(), replace(roi, width_um=value))
 
     def _chosen(self) -> Roi:
-        roi = self._current()
+        roi = self.table.current()
         if roi is None:
             raise XctError("choose a ROI first, or draw one")
         return roi
@@ -295,28 +242,8 @@ class InspectRois(QWidget):
             self.numbers.setText(f"{roi.name}: {text}")
 
     def _tab_chosen(self) -> None:
-        cell = self.cells.cell()
-        if self.tabs.currentWidget() is not self.depth:
-            return
-        if cell is None:
-            self.depth.say("open a result: drop its folder on the window")
-        elif self._depth_of != cell.path:
-            self._depth_of = cell.path
-            self.depth.say("counting …")
-            self._later.ask(lambda: (cell, *depth_of(cell)))
-
-    def _show_depth(self, answer: tuple[Cell, Any, str]) -> None:
-        cell, counts, unit = answer
-        self.depth.show_counts(counts, cell.geometry, unit)
-        self._mark_depth()
-
-    def _mark_depth(self, _: Any = None) -> None:
-        cell = self.cells.cell()
-        if cell is None or "volume" not in cell.layers:
-            return
-        world = np.asarray(self._viewer.dims.point)[-3:]
-        index = cell.layers["volume"].world_to_data(world)[0]
-        self.depth.mark(float(index) * cell.volume.voxel_size_um[0])
+        if self.tabs.currentWidget() is self.depths:
+            self.depths.follow(self.cells.cell())
 
 
 def _measured(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -24,19 +23,17 @@ from qtpy.QtWidgets import (
 from xct.config import read_config
 from xct.errors import ConfigError, XctError
 from xct.plan import open_scan
-from xct.plugin.cells import KEY
 from xct.plugin.controls import beside, button
 from xct.plugin.notify import complaints_shown, say
+from xct.plugin.tune_pictures import TunePictures
 from xct.plugin.work import Latest
 from xct.preview import Preview
 from xct.recipe import load_stages, load_steps
 from xct.rewrite import rewrite_config
 from xct.scan import read_scan
 
-_SLICE, _SINOGRAM, _ABOVE = "tuning: slice", "tuning: sinogram", "tuning: thresholds"
 _OFF = "off"
 _DELAY_MS = 60
-_BETWEEN, _OVER = (0.2, 0.6, 1.0, 1.0), (1.0, 0.3, 0.2, 1.0)
 
 
 class Tune(QWidget):
@@ -56,12 +53,13 @@ class Tune(QWidget):
         self._preview: Preview | None = None
         self._config: Path | None = None
         self._slice: np.ndarray | None = None
+        self._pictures = TunePictures(napari_viewer)
         self._work = Latest(self, _DELAY_MS)
         self._work.done.connect(self._show)
         self._build()
-        for box in (self.row, self.center, self.size):
+        for box in (self.row, self.center, self.ring_width):
             box.valueChanged.connect(self.update_preview)
-        for box in (self.rings, self.window):
+        for box in (self.rings, self.fbp_window):
             box.currentTextChanged.connect(self.update_preview)
         self.sinogram.toggled.connect(self.update_preview)
         for box in (self.low, self.high):
@@ -100,10 +98,10 @@ class Tune(QWidget):
 
     def settings(self) -> dict[str, dict[str, Any] | None]:
         """Give the settings of the steps as they are chosen."""
-        size = self.size.value() or None
+        size = self.ring_width.value() or None
         rings = self.rings.currentText()
         stripes = None if rings == _OFF else {"method": rings, "size_px": size}
-        return {"stripes": stripes, "fbp": {"window": self.window.currentText()}}
+        return {"stripes": stripes, "fbp": {"window": self.fbp_window.currentText()}}
 
     def update_preview(self, *_: Any) -> None:
         """Reconstruct the slice anew, beside the window."""
@@ -160,14 +158,14 @@ class Tune(QWidget):
     def _build(self) -> None:
         self.source = QLineEdit(placeholderText="configuration, or raw scan")
         self.source.editingFinished.connect(self._reload)
-        self.row, self.size = QSpinBox(), QSpinBox()
-        self.size.setRange(0, 1001)
-        self.size.setSpecialValueText("automatic")
+        self.row, self.ring_width = QSpinBox(), QSpinBox()
+        self.ring_width.setRange(0, 1001)
+        self.ring_width.setSpecialValueText("automatic")
         self.center = QDoubleSpinBox(decimals=2, singleStep=0.25, maximum=1e5)
         self.center.setKeyboardTracking(False)
-        self.rings, self.window = QComboBox(), QComboBox()
+        self.rings, self.fbp_window = QComboBox(), QComboBox()
         self.rings.addItems(["profile", "sorting", _OFF])
-        self.window.addItems(["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"])
+        self.fbp_window.addItems(["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"])
         self.sinogram = QCheckBox("show the sinogram, too")
         self.thresholds = QCheckBox("show thresholds")
         self.low, self.high = (
@@ -181,8 +179,8 @@ class Tune(QWidget):
         form.addRow("row", self.row)
         form.addRow("center_px", beside(self.center, button("Find", self.find_center)))
         form.addRow("ring filter", self.rings)
-        form.addRow("its width, px", self.size)
-        form.addRow("fbp window", self.window)
+        form.addRow("its width, px", self.ring_width)
+        form.addRow("fbp window", self.fbp_window)
         form.addRow(self.sinogram)
         form.addRow(self.thresholds)
         form.addRow("between, 1/cm", beside(self.low, self.high))
@@ -205,7 +203,7 @@ class Tune(QWidget):
 
     def _start_values(self, preview: Preview) -> None:
         """Start where the configuration is."""
-        boxes = (self.row, self.center, self.rings, self.size, self.window)
+        boxes = (self.row, self.center, self.rings, self.ring_width, self.fbp_window)
         for box in boxes:
             box.blockSignals(True)
         _, rows, columns = preview.shape
@@ -216,8 +214,8 @@ class Tune(QWidget):
         self.center.setValue((columns - 1) / 2 if center is None else center)
         chosen = {step.name: step.settings for step in preview.steps}
         self.rings.setCurrentText(chosen.get("stripes", {}).get("method", _OFF))
-        self.size.setValue(chosen.get("stripes", {}).get("size_px") or 0)
-        self.window.setCurrentText(chosen.get("fbp", {}).get("window", "ramp"))
+        self.ring_width.setValue(chosen.get("stripes", {}).get("size_px") or 0)
+        self.fbp_window.setCurrentText(chosen.get("fbp", {}).get("window", "ramp"))
         for box in boxes:
             box.blockSignals(False)
 
@@ -230,14 +228,7 @@ class Tune(QWidget):
         picture, sinogram = answer
         first = self._slice is None or self._slice.shape != picture.shape
         self._slice = picture
-        size = self._needed().scan.voxel_size_um or 1.0
-        self._put(_SLICE, picture, (size, size))
-        if sinogram is not None:
-            # beside the slice, as high as it is
-            height = picture.shape[0] * size / sinogram.shape[0]
-            self._put(_SINOGRAM, sinogram, (height, size), (0.0, (picture.shape[1] + 8) * size))
-        elif _SINOGRAM in self._viewer.layers:
-            self._viewer.layers.remove(_SINOGRAM)
+        self._pictures.show(picture, sinogram, self._needed().scan.voxel_size_um or 1.0)
         if first:
             low, high = np.percentile(picture, (50, 99.5))
             self.low.setValue(float(low))
@@ -249,52 +240,6 @@ class Tune(QWidget):
 
     def _show_thresholds(self, *_: Any) -> None:
         """Draw what lies between the thresholds, and above them."""
-        picture = self._slice
-        if picture is None or not self.thresholds.isChecked():
-            if _ABOVE in self._viewer.layers:
-                self._viewer.layers.remove(_ABOVE)
-            self.part.setText("")
-            return
-        low, high = self.low.value(), self.high.value()
-        classes = (picture > low).astype(np.uint8) + (picture > high)
-        size = self._needed().scan.voxel_size_um or 1.0
-        if _ABOVE in self._viewer.layers:
-            self._viewer.layers[_ABOVE].data = classes
-        else:
-            colors = {0: (0, 0, 0, 0), 1: _BETWEEN, 2: _OVER, None: (0, 0, 0, 0)}
-            self._viewer.add_labels(
-                classes,
-                name=_ABOVE,
-                scale=(size, size),
-                units=("micrometer",) * 2,
-                opacity=0.4,
-                colormap=DirectLabelColormap(color_dict=colors),
-            )
-        parts = np.bincount(classes.ravel(), minlength=3) / classes.size
-        self.part.setText(f"{parts[1]:.1%} between (blue), {parts[2]:.1%} above (red)")
-
-    def _put(
-        self,
-        name: str,
-        data: np.ndarray,
-        scale: tuple[float, float],
-        translate: tuple[float, float] = (0.0, 0.0),
-    ) -> None:
-        """Show a picture, in the layer of that name if there is one of its shape."""
-        layers = self._viewer.layers
-        if name in layers and layers[name].data.shape == data.shape:
-            layers[name].data = data
-            return
-        if name in layers:
-            layers.remove(name)
-        low, high = (float(v) for v in np.percentile(data, (1, 99.7)))
-        self._viewer.add_image(
-            data,
-            name=name,
-            scale=scale,
-            translate=translate,
-            units=("micrometer",) * 2,
-            colormap="gray",
-            contrast_limits=(low, max(high, low + 1e-6)),
-            metadata={KEY: {"kind": "tuning"}},
-        )
+        shown = self.thresholds.isChecked() and self._slice is not None
+        limits = (self.low.value(), self.high.value()) if shown else None
+        self.part.setText(self._pictures.show_thresholds(self._slice, limits))
