@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,3 +83,25 @@ def test_a_volume_of_another_shape_is_refused(drawn):
     mu, cell, surfaces, *_ = drawn
     with pytest.raises(ValueError, match=r"shape \(83, 72, 72\).*\(84, 72, 72\)"):
         materials(mu[1:], cell, Flat(), surfaces)
+
+
+def test_without_surfaces_grey_values_alone_decide_within_the_bore(drawn):
+    mu, cell, _, truth, *_ = drawn
+    bare = replace(cell, planes={})
+    labels = materials(mu, bare, Flat(), {})
+    active = (labels == Label.ACTIVE_MATERIAL) & (truth == Label.ACTIVE_MATERIAL)
+    assert np.count_nonzero(active) > 0.9 * np.count_nonzero(truth == Label.ACTIVE_MATERIAL)
+    assert not np.isin(labels, (Label.LITHIUM, Label.COLLECTOR)).any()
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, np.nan])
+def test_a_volume_of_one_value_holds_no_active_material(drawn, value):
+    _, cell, surfaces, *_ = drawn
+    labels = materials(np.full(cell.shape, value, np.float32), cell, Flat(), surfaces)
+    assert not (labels == Label.ACTIVE_MATERIAL).any()
+
+
+def test_noise_and_blur_that_could_not_be_measured_are_borne(drawn, found):
+    mu, cell, surfaces, *_ = drawn
+    unknown = Flat(noise_per_cm=np.full(cell.shape[0], np.nan), blur_um=np.nan)
+    assert np.mean(materials(mu, cell, unknown, surfaces) != found) < 0.01

@@ -153,8 +153,8 @@ def plane_transmission(
     for slab in slabs(cell.shape, rows=rows):
         block = np.asarray(volume[slab.first : slab.stop])
         for k, plane in enumerate(block):
-            inside = plane[cell.in_bore(slab.first + k)]
-            means[slab.first + k] = np.nanmean(inside, dtype=np.float64) if inside.size else 0
+            inside = plane[cell.in_bore(slab.first + k) & np.isfinite(plane)]
+            means[slab.first + k] = inside.mean(dtype=np.float64) if inside.size else 0
     return np.asarray(np.exp(-np.maximum(means, 0) * 2 * cell.bore_radius_um / _UM_PER_CM))
 
 

@@ -17,6 +17,7 @@ from xct.analyze.low_grey_table import inclusion_table
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
 from xct.segment.columns import find_columns
+from xct.segment.edges import blur_um
 from xct.segment.labeling import components
 from xct.segment.normalized import Ratios
 from xct.stages import stage
@@ -70,7 +71,7 @@ def inclusions(
         surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
     """
     total = low_grey_regions(volume, labels, cell, surfaces, reference)
-    blur = float(reference.blur_um)
+    blur = blur_um(reference, cell.voxel_size_um)
     return inclusion_table(
         total,
         cell,

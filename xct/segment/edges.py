@@ -5,6 +5,7 @@ In: multiples of the electrolyte; out: the same with edges where they belong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ FWHM = 2.3548  # of a Gaussian, in standard deviations
 _TOP = 12.0  # steel beside the layers is cut off here, so that it does not ring
 _MOST_NOISE = 1.5  # where a voxel is noisier, sharpening would show noise only
 _WIDEST_PX = 1.5
+_LEAST_BLUR = 1.5  # voxels
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,15 @@ def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int)
 def spread_px(reference: Any, ratios: Ratios) -> Triple:
     """Give the standard deviation of the point spread along each axis, in voxels."""
     size = ratios.cell.voxel_size_um
-    blur = float(reference.blur_um)
-    if not np.isfinite(blur):
-        blur = min(size)
+    blur = blur_um(reference, size)
     z, y, x = (min(blur / FWHM / step, _WIDEST_PX) for step in size)
     return z, y, x
+
+
+def blur_um(reference: Any, voxel_size_um: Sequence[float]) -> float:
+    """Give the width of the point spread (FWHM); where it could not be measured, a voxel and half.
+
+    What a reconstruction from a sharp detector has at least.
+    """
+    blur = float(reference.blur_um)
+    return blur if np.isfinite(blur) and blur > 0 else _LEAST_BLUR * min(voxel_size_um)

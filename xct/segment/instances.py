@@ -13,6 +13,7 @@ from xct.labels import Label
 from xct.segment.basins import Basins, Graph, groups, merge
 from xct.segment.columns import Columns, find_columns
 from xct.segment.denoise import gaussian, reach_px
+from xct.segment.edges import FWHM, blur_um
 from xct.segment.normalized import Ratios
 from xct.segment.particle_sums import (
     REACH,
@@ -28,7 +29,6 @@ from xct.voxels import Voxels, slabs
 if TYPE_CHECKING:
     import pandas as pd
 
-_FWHM = 2.3548
 _SMOOTH_PX = 0.85
 _HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside its distance
@@ -160,9 +160,9 @@ class _Parting:
         pixel = float(self.size.min())
         self.pixel = pixel
         self.clip_px = largest_um / 2 / pixel
-        blur = float(ratios.reference.blur_um)
+        blur = blur_um(ratios.reference, ratios.cell.voxel_size_um)
         self.blur_px = blur / pixel
-        self.sigma = _triple(blur / _FWHM / self.size)
+        self.sigma = _triple(blur / FWHM / self.size)
         self.smooth = _triple(_SMOOTH_PX * pixel / self.size)
         self.reach = int(np.ceil(largest_um / 2 / self.size[0])) + 1
         self.level = self._level()

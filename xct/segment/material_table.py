@@ -11,7 +11,7 @@ from numba import njit
 from xct.geometry import CellGeometry
 from xct.labels import MATERIALS, Label
 from xct.segment.crofton import DIRECTIONS, crofton_weights
-from xct.segment.edges import FWHM
+from xct.segment.edges import FWHM, blur_um
 from xct.segment.normalized import Ratios
 from xct.stages import stage
 from xct.threads import over_ranges
@@ -70,7 +70,7 @@ def material_table(
     count = sums[:, _COUNT].astype(float)
     inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
-    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * float(reference.blur_um) / FWHM
+    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * blur_um(reference, cell.voxel_size_um) / FWHM
     rows = []
     for name, code in MATERIALS.items():
         if not count[code]:

@@ -26,6 +26,8 @@ _HALF = 0.45
 _CERTAIN = 3.0  # sd below the electrolyte
 _LEAST_CERTAIN = 0.1  # sharpened values end at 0
 _EDGE = 0.47
+_LEAST_ACTIVE = 3.0  # a composite that is nowhere brighter holds none
+_LEAST_NOISE = 0.01
 _BESIDE = 2.0  # composite below is electrolyte or pore
 
 
@@ -137,8 +139,11 @@ class _Sample:
         bottom = float(np.percentile(sample, 0.1))
         counts, edges = np.histogram(sample, _BINS, (bottom, top))
         middle = (edges[1:] + edges[:-1]) / 2
-        guess = max(float(np.percentile(sample, 95)), 1 + 4 * noise)
+        guess = float(np.percentile(sample, 95))
+        if guess < _LEAST_ACTIVE:
+            return None, beside
         levels = (_DARK, 1.0, guess)
+        noise = max(noise, _LEAST_NOISE)
         return fit_mixture(counts, middle, levels, noise=noise, fixed=(True, True, False)), beside
 
     def _between(self, z: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
