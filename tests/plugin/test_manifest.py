@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("napari")
 
+import re
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 import xct.plugin
 from tests.plugin.acting import dock
 
+GUIDE = Path(__file__).parents[2] / "docs" / "napari.md"
 MANIFEST = Path(xct.plugin.__file__).with_name("napari.yaml")
 WIDGETS = [
     widget["display_name"]
@@ -29,3 +31,16 @@ def test_every_widget_opens_without_a_cell(viewer, messages):
         assert dock(viewer, name).window() is viewer.window._qt_window
     assert messages() == []
     assert len(WIDGETS) == 6
+
+
+def test_guide_tells_of_every_widget_and_its_program_runs(tmp_path, monkeypatch):
+    text = GUIDE.read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert set(WIDGETS) <= set(headings)
+    pictures = re.findall(r"\]\((napari/\S+\.png)\)", text)
+    assert len(pictures) >= len(WIDGETS)
+    assert all((GUIDE.parent / picture).is_file() for picture in pictures)
+    monkeypatch.chdir(tmp_path)
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    exec(compile(program, GUIDE.name, "exec"), {})
+    assert (tmp_path / "rois.yaml").is_file()
