@@ -83,19 +83,19 @@ def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, mo
         raise ValueError("there is no lithium: its grey value does not occur")
 
     monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, "histograms", (), measures=True))
-    monkeypatch.setitem(
-        STAGES, "count", Stage(lambda volume: pd.DataFrame({"n": [1]}), "displacement", (),
-                               measures=True)
-    )  # fmt: skip
+
+    def count(volume):
+        """Count."""
+        return pd.DataFrame({"n": [1], "volume_um3": [2.0]})
+
+    monkeypatch.setitem(STAGES, "count", Stage(count, "inclusions", (), measures=True))
     with open(config["pipeline"], "a") as recipe:
         recipe.write("- count: {}\n")
-    STAGES["count"].function.__name__ = "count"
-    monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, "histograms", (), measures=True))
     result = xct.run(config)
     said = {(w["step"], w["message"]) for w in result.warnings}
     assert ("refuse", "there is no lithium: its grey value does not occur") in said
     assert ("dense", "left out: there is no histograms") in said
-    assert list(result.tables["displacement"]["n"]) == [1]
+    assert list(result.tables["inclusions"]["n"]) == [1]
 
 
 def test_what_is_measured_is_not_measured_again_after_an_interruption(

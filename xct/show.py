@@ -23,8 +23,8 @@ def stages_text() -> str:
     """List every stage: what it takes, what it gives, and what it does."""
     lines = []
     for stage in sorted(load_stages().values(), key=_state):
-        lines.append(f"{stage.name:<18}{', '.join(stage.needs)} → {stage.gives}")
-        lines.append(f"{'':<18}{_summary(stage)}")
+        lines.append(f"{stage.name:<23}{', '.join(stage.needs)} → {stage.gives}")
+        lines.append(f"{'':<23}{_summary(stage)}")
     return "\n".join([*lines, "", "xct stages NAME shows the settings of one."])
 
 

@@ -14,7 +14,7 @@ from xct.errors import XctError
 from xct.result import Result, open_result
 from xct.score.grey import GreyScore
 from xct.score.inclusions import InclusionScore
-from xct.score.materials import AttenuationScore, LabelScore
+from xct.score.materials import AttenuationScore, LabelScore, SeparatorScore
 from xct.score.metric import Metrics, known
 from xct.score.numbers import score_numbers
 from xct.score.particles import ParticleScore, score_particle_tables
@@ -88,6 +88,7 @@ def _score_voxels(result: Result, truth: Result) -> Metrics:
         some
         for some in (
             LabelScore.of(mine, true),
+            SeparatorScore.of(mine, true, truth),
             AttenuationScore.of(true),
             GreyScore.of(result, truth),
             ParticleScore.of(result, truth, mine, true),

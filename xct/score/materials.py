@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xct.labels import MATERIALS, Label
+from xct.result import Result
 from xct.score.metric import Metrics, metric
 from xct.score.voxelwise import Slab
 
@@ -42,6 +43,49 @@ class LabelScore:
                 both = 2 * self.confusion[code, code] / (true + mine)
                 found[f"dice.{name}"] = metric(both, "1", true)
         return found
+
+
+@dataclass
+class SeparatorScore:
+    """Agreement of the electrolyte between the anode and the true front of the cathode.
+
+    Inside the composite, electrolyte lies in gaps of a few voxels between particles, and between
+    steel and tube there may be some by mistake: neither says how well the separator was found.
+    `front_px` is the height of the front by column, in slices; `sign` is +1 where the anode is at
+    small z; `counts` are voxels that are electrolyte in truth, as found, and in both.
+    """
+
+    front_px: np.ndarray
+    sign: int
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(3, np.int64))
+
+    @classmethod
+    def of(
+        cls, mine: Mapping[str, Any], true: Mapping[str, Any], truth: Result
+    ) -> SeparatorScore | None:
+        """Make one where both sides have labels and the truth has a front."""
+        both = "materials" in mine and "materials" in true
+        if not both or not (truth.path / "surfaces.zarr").is_dir():
+            return None
+        front = truth.surfaces.get("electrolyte_cathode")
+        if front is None:
+            return None
+        return cls(front.height_um / truth.cell.voxel_size_um[0], truth.cell.sign)
+
+    def add(self, slab: Slab) -> None:
+        """Add a slab."""
+        z = np.arange(slab.first, slab.first + len(slab.mu))[:, None, None]
+        before = self.sign * (z - self.front_px) < 0  # False where there is no front
+        found = [
+            (labels["materials"] == Label.ELECTROLYTE) & before
+            for labels in (slab.true_labels, slab.labels)
+        ]
+        self.counts += [found[0].sum(), found[1].sum(), (found[0] & found[1]).sum()]
+
+    def metrics(self) -> Metrics:
+        """Give the Dice coefficient of the separator."""
+        true, mine, both = (int(count) for count in self.counts)
+        return {"dice.separator": metric(2 * both / (true + mine), "1", true)} if true else {}
 
 
 @dataclass
