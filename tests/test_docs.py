@@ -1,0 +1,147 @@
+"""Pages for users: every command, program and YAML that they show is run, in order, in a folder.
+
+A page is a story: commands (`$ xct …`) are run one after the other, Python in one set of names, and
+YAML whose first line is a comment with a file's name is kept under that name for what follows.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import h5py
+import pytest
+import yaml
+
+from xct.cli import execute
+from xct.config import read_config
+from xct.io.roi_sets import parse_rois
+from xct.phantom.writing import write_phantom
+from xct.recipe import load_stages
+from xct.stages import STAGES
+
+ROOT = Path(__file__).parent.parent
+# Those that only an installed package, a screen or minutes of time can run.
+ELSEWHERE = ("make ", "pip ", "xct view", "xct demo", "xct bench")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+TINY = {"shape": (144, 144, 144), "angles": 120}
+
+
+def blocks(page):
+    return FENCE.findall(page.read_text(encoding="utf-8"))
+
+
+def with_blocks(*languages):
+    return [page for page in PAGES if {name for name, _ in blocks(page)} & set(languages)]
+
+
+def by_name(page):
+    return page.stem
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=by_name)
+def test_every_fence_has_a_language_that_is_tested(page):
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(blocks(page))
+    assert {name for name, _ in blocks(page)} <= {"console", "python", "yaml", "text"}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=by_name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not link.startswith(("http:", "https:")):
+            assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", [*with_blocks("yaml"), ROOT / "README.md"], ids=by_name)
+def test_yaml_is_what_xct_reads(page, tmp_path):
+    for language, text in blocks(page):
+        if language == "yaml":
+            check_yaml(text, tmp_path)
+
+
+def check_yaml(text, folder):
+    content = yaml.safe_load(text)
+    if isinstance(content, list):
+        known = load_stages()
+        for step in content:
+            [(name, settings)] = step.items()
+            known[name].settings.model_validate(settings or {})
+    elif "rois" in content and isinstance(content["rois"], dict):
+        assert parse_rois(text)
+    elif "output" in content:
+        file = folder / "page.yaml"
+        file.write_text(text, encoding="utf-8")
+        assert read_config(file)[1] == []
+    else:  # a phantom of one's own: read by the command that follows
+        assert content["volume"]["quantity"] in ("labels", "attenuation")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", with_blocks("console", "python"), ids=by_name)
+def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    given_beforehand(page)
+    load_stages()
+    before = dict(STAGES)
+    names: dict = {}
+    try:
+        for language, text in blocks(page):
+            if language == "yaml" and (name := re.match(r"# (\S+\.yaml)\n", text)):
+                Path(name[1]).write_text(text, encoding="utf-8")
+            elif language == "console":
+                run_console(text, capsys)
+            elif language == "python":
+                exec(compile(text, page.name, "exec"), names)
+    finally:
+        STAGES.clear()
+        STAGES.update(before)
+
+
+def given_beforehand(page):
+    """Make what a page takes for granted: a ROI set that was drawn before."""
+    if page.stem == "napari":
+        rois = {"E-1": {"surface": None, "depth_um": [0, 9], "y_um": [0, 9], "x_um": [0, 9]}}
+        Path("rois.yaml").write_text(yaml.safe_dump({"rois": rois}), encoding="utf-8")
+
+
+def run_console(text, capsys):
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *shown = part.rstrip("\n").split("\n")
+        command = command.split("  #")[0].strip().removeprefix(".venv/bin/")
+        if command.startswith(ELSEWHERE):
+            continue
+        program, *arguments = shlex.split(command)
+        assert program == "xct", f"{command}: not run by this test"
+        assert execute(arguments) == 0, f"{command}: {capsys.readouterr()}"
+        said = "".join(capsys.readouterr())
+        for line in filter(None, shown):
+            assert line in said
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_on_a_scan_that_lacks_its_pixel_size(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    write_phantom("ncm-0", "made", layout="dxchange", pipeline="reconstruct", **TINY)
+    [written] = Path("made/raw").iterdir()
+    written.rename("my_scan.h5")
+    with h5py.File("my_scan.h5", "r+") as file:
+        found: list[str] = []
+        file.visit(found.append)
+        for name in found:
+            if re.search("pixel_size|resolution", name):
+                del file[name]
+    for text in (text for language, text in blocks(ROOT / "README.md") if language == "console"):
+        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+            run_console(f"$ {part}", capsys)
+            fill_in("pixel_size_um", "2.0")
+
+
+def fill_in(key, value):
+    """Do what the page says by "fill these in"."""
+    for config in Path().glob("*.yaml"):
+        text = config.read_text(encoding="utf-8")
+        text = re.sub(rf"{key}: *(#.*)?$", f"{key}: {value}", text, flags=re.MULTILINE)
+        config.write_text(text, encoding="utf-8")
