@@ -105,6 +105,9 @@ class VolumeSection(Section):
     quantity: Literal["attenuation", "grey"] = Field(
         "attenuation", description="μ in 1/cm, or grey values of an unknown scale"
     )
+    energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = Field(
+        None, description="photon energy, for lithium contents"
+    )
 
 
 class CellSection(Section):

@@ -59,7 +59,7 @@ class Measuring:
         given = {
             "volume": open_volume(self.job.folder.path / "volume.zarr"),
             "voxel_size_um": plan.voxel_size_um,
-            "energy_kev": plan.scan.energy_kev if plan.from_scan else plan.config.scan.energy_kev,
+            "energy_kev": plan.energy_kev,
             "anode": cell.anode,
         }
         if cell.same_cell:
@@ -87,6 +87,8 @@ class Measuring:
                 folder.note("meter", self.job.metered())
         if value is not None:
             self.found[name] = value
+        if name == "particles" and value is not None:
+            self.found["particle_table"] = value[1]
 
     def _compute(self, step: Step) -> Any:
         meter, plan = self.job.meter, self.job.plan

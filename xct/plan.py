@@ -94,6 +94,12 @@ class Plan:
         return self.source.voxel_size_um
 
     @property
+    def energy_kev(self) -> float | None:
+        """Photon energy, as far as it is known."""
+        volume = self.config.volume
+        return self.scan.energy_kev if volume is None else volume.energy_kev
+
+    @property
     def volume_shape(self) -> tuple[int, int, int]:
         """Voxels of the volume along z, y and x."""
         if isinstance(self.source, Scan):
@@ -123,6 +129,7 @@ class Plan:
         return identity | {
             "voxel_size_um": list(self.voxel_size_um),
             "quantity": self.config.volume.quantity if self.config.volume else "attenuation",
+            "energy_kev": self.energy_kev,
             "anode": self.config.cell.anode,
             "pristine": self.config.cell.pristine,
             "same_cell": self.config.cell.same_cell,

@@ -16,6 +16,9 @@ from xct.errors import ConfigError
 from xct.io.yaml_lines import Document, parse
 from xct.stages import STAGES, Stage
 
+# What stands in what a stage gives, under a name of its own.
+ALSO_GIVES: Mapping[str, tuple[str, ...]] = {"particles": ("particle_table",)}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -175,7 +178,7 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
         missing = [name for name in step.stage.needs if name not in here]
         complaints += [_explain_missing(name, step, number, steps, here) for name in missing]
         if step.stage.measures:
-            here.add(step.stage.gives)
+            here |= {step.stage.gives, *ALSO_GIVES.get(step.stage.gives, ())}
             continue
         if any(earlier.stage.measures for earlier in steps[:number]):
             complaints.append(f"{step.place}: stands behind steps that measure the volume")

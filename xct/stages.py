@@ -43,6 +43,8 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "materials": ((), "table of materials"),
     "labels": (("z", "y", "x"), "material"),
     "particles": ((), "table of particles, and their labels"),
+    "particle_table": ((), "table of particles"),
+    "charge": ((), "table of lithium contents"),
     "inclusions": ((), "table of low-grey inclusions"),
     "histograms": ((), "tables of grey values by ROI"),
     "depth_histogram": (("z_um", "grey_value"), "voxels"),

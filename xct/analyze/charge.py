@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Lt
 from scipy.spatial import cKDTree
 
 from xct.geometry import CellGeometry
 from xct.phantom.materials import mu_per_cm
+from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
 if TYPE_CHECKING:
@@ -32,18 +33,18 @@ _NEEDED = (
 _UM_PER_CM = 1e4
 
 
+@stage(gives="charge", measures=True)
 def state_of_charge(
     volume: Voxels,
-    particles: pd.DataFrame,
+    particle_table: pd.DataFrame,
     cell: CellGeometry,
     reference: Any,
     *,
-    energy_kev: Annotated[float, Gt(1), Lt(100)] = 25.0,
+    energy_kev: float | None,
     glare: Annotated[float, Ge(0), Lt(1)] = 0.003,
     scale_sd: Annotated[float, Ge(0), Lt(1)] = 0.01,
     zero: float = 20_000.0,
     reference_value: float = 22_100.0,
-    rows: int | None = None,
 ) -> pd.DataFrame:
     """Read the lithium content of each particle from the grey value of its core.
 
@@ -51,22 +52,20 @@ def state_of_charge(
     ----------
     volume : Voxels, shape (z, y, x)
         Linear attenuation, 1/cm: for the transmission of each plane.
-    particles : DataFrame
+    particle_table : DataFrame
         Table of particles, with its columns beyond the contract.
     cell : CellGeometry
         Where the cell lies.
     reference : Reference
         The electrolyte's attenuation by height and radius.
-    energy_kev : float, optional
-        Photon energy.
+    energy_kev : float or None
+        Photon energy, as far as it is known.
     glare : float, optional
         Fraction of the beam that may be left as veiling glare: 0 where it was corrected.
     scale_sd : float, optional
         Relative standard deviation of the scale of μ.
     zero, reference_value : float, optional
         Grey values of air and of electrolyte, as in the table.
-    rows : int, optional
-        Height of a slab; no answer depends on it.
 
     Returns
     -------
@@ -81,10 +80,16 @@ def state_of_charge(
     Raises
     ------
     ValueError
-        If the table lacks what `particles` gives beyond the contract.
+        If the table lacks what `particles` gives beyond the contract, or the energy is not known.
     """
     import pandas as pd
 
+    if energy_kev is None:
+        raise ValueError(
+            "the photon energy is not known, so grey values tell no lithium content; give it by "
+            "scan.energy_kev or volume.energy_kev"
+        )
+    particles = particle_table
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise ValueError(
@@ -94,7 +99,7 @@ def state_of_charge(
     z = particles["z_um"].to_numpy(float)
     radius = particles["radius_um"].to_numpy(float)
     at = np.clip(np.rint(z / cell.voxel_size_um[0]).astype(int), 0, cell.shape[0] - 1)
-    transmission = plane_transmission(volume, cell, rows=rows)[at]
+    transmission = plane_transmission(volume, cell)[at]
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
     step = electrolyte / (reference_value - zero)
     mu, put_back = _recovered(particles, step, electrolyte, zero)

@@ -39,7 +39,19 @@ def measured_entries(measured: Mapping[str, Any]) -> dict[str, Any]:
     for name, make in makers.items():
         if measured.get(name) is not None:
             found |= {key: entry for key, entry in make(measured[name]) if _is_known(entry)}
+    if {"charge", "particles"} <= measured.keys():
+        found |= dict(_of_charge(measured))
     return found
+
+
+def _of_charge(measured: Mapping[str, Any]) -> Iterator[Entry]:
+    from xct.analyze import charge_contrast
+
+    particles, energy_kev = measured["particles"][1], measured["energy_kev"]
+    contrast = charge_contrast(measured["charge"], particles, energy_kev=energy_kev)
+    if math.isfinite(contrast.difference):
+        made = entry(contrast.difference, "1", sd=contrast.sd, n=contrast.n_drifted)
+        yield "drifted_mu_difference", made | {"verdict": contrast.verdict}
 
 
 def _is_known(entry: Mapping[str, Any]) -> bool:
