@@ -121,8 +121,9 @@ def plan(layers: tuple[str, ...], **wanted: Any) -> None:
     from xct.planner import layer_from_text, plan_beamtime
 
     with _mistakes_explained():
-        cell = {"layers": [layer_from_text(text) for text in layers]} if layers else {}
-        click.echo(str(plan_beamtime(**cell, **wanted)))
+        if layers:
+            wanted["layers"] = [layer_from_text(text) for text in layers]
+        click.echo(str(plan_beamtime(**wanted)))
 
 
 @click.command()
