@@ -35,10 +35,12 @@ def test_there_are_five():
 
 
 @EVERY
-def test_outputs_are_not_stored(path):
+def test_neither_outputs_nor_chance_numbers_are_stored(path):
     for cell in code_cells(path):
         assert cell.outputs == []
         assert cell.execution_count is None
+    cells = nbformat.read(path, 4).cells
+    assert [cell["id"] for cell in cells] == [str(k) for k in range(len(cells))]
 
 
 @EVERY
