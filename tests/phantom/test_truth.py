@@ -46,7 +46,7 @@ def test_the_summary_holds_every_number_with_its_unit(truth):
     assert summary["absent_area_fraction"]["value"] == pytest.approx(0.125, abs=0.01)
     assert summary["state.gap_um"] == {"value": 1.0, "unit": "µm"}
     assert summary["electrolyte_peak_per_cm"]["value"] == pytest.approx(
-        0.5 * (4.915 + 5.574), rel=0.001
+        0.99 * 0.5 * (4.915 + 5.574), rel=0.001  # with 1 % of pores
     )
     fractions = [summary[f"volume_fraction.{name.lower()}"]["value"] for name in (
         "lithium", "electrolyte", "active_material", "steel", "collector", "tube", "low_grey"
@@ -97,10 +97,10 @@ def test_surfaces_lie_between_the_labels(truth):
 def test_grey_values_of_particles_follow_their_lithium(truth):
     particles = truth.tables["particles"]
     large = particles[(particles.voxels > 30) & ~particles.drifted]
-    # Edges and cracks take away from the mean, not from the core.
-    assert (large.mean_grey < large.core_grey).all()
-    assert np.corrcoef(large.core_grey, large.li_content)[0, 1] < -0.9
-    assert large.core_grey.between(37_000, 40_000).all()
+    # Edges take away from the mean, not from the core; cracks, from both.
+    assert (large.mean_grey < large.core_grey).mean() > 0.98
+    assert np.corrcoef(large.mu_per_cm, large.li_content)[0, 1] < -0.9
+    assert large.core_grey.between(34_000, 40_000).all()
 
 
 def test_lithium_is_neither_made_nor_lost(truth, cell):

@@ -71,6 +71,8 @@ def _particles(cell: VirtualCell) -> pd.DataFrame:
     edge = (np.array(cell.shape) - 1) * cell.voxel_um
     reach = bodies.reach[:, None] - cell.voxel_um / 2
     border = ((center < reach) | (center > edge - reach)).any(axis=1)
+    # Cracks are finer than a voxel: what a scan sees of the solid is less by their share.
+    seen = bodies.mu * (1 - facts["crack_porosity"])
     open_ = (1 - facts["crack_porosity"]) * (facts["outer_volume_um3"] - facts["cavity_um3"])
     return pd.DataFrame(
         {
@@ -81,7 +83,7 @@ def _particles(cell: VirtualCell) -> pd.DataFrame:
             "volume_um3": open_,
             "equivalent_diameter_um": facts["equivalent_diameter_um"],
             "sphericity": facts["sphericity"],
-            "core_grey": grey_values(bodies.mu, cell.electrolyte_per_cm(z)),
+            "core_grey": grey_values(seen, cell.electrolyte_per_cm(z)),
             "distance_to_front_um": distance,
             "drifted": facts["released"] & (distance >= median),
             "touches_border": border,
