@@ -48,6 +48,7 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "inclusions": ((), "table of low-grey inclusions"),
     "histograms": ((), "tables of grey values by ROI"),
     "depth_histogram": (("z_um", "grey_value"), "voxels"),
+    "table": ((), "a table of one's own"),
     "displacement": ((), "map of displacements, µm"),
     "into": (("z", "y", "x"), "where labels are written, slab by slab"),
     "rois": ((), "regions of interest in cell coordinates"),
