@@ -155,8 +155,10 @@ def _layers(rows: int, voxel_um: float) -> np.ndarray:
         layers = np.rint(np.array(_SHARES) * rows) * voxel_um
     needed = sum(_LEAST_VOXELS)
     if (np.rint(layers / voxel_um) < _LEAST_VOXELS).any():
+        remedy = f"take at least {2 * needed} rows"
+        if rows >= 2 * needed:  # it is the voxels that are too large
+            remedy = "take smaller voxels, such as 2 µm: the thinnest layer needs some of them"
         raise ValueError(
-            f"{rows} rows of {voxel_um:g} µm are too few for the layers of the cell; take at "
-            f"least {2 * needed} rows"
+            f"{rows} rows of {voxel_um:g} µm are too few for the layers of the cell; {remedy}"
         )
     return layers
