@@ -5,8 +5,10 @@ import pytest
 
 import xct
 from tests.scans import CENTER_PX, ROWS, line_integrals, write_dxchange
+from xct.config import Config, load_config
 from xct.errors import ScanError
 from xct.preview import Preview
+from xct.recipe import load_steps
 
 ROW = 7
 
@@ -24,6 +26,18 @@ def preview(scan_file):
 def test_slice_is_that_of_a_run(preview, scan_file, tmp_path):
     config = {"scan": {"file": scan_file, "center_px": CENTER_PX}, "output": tmp_path / "out"}
     volume = xct.run(config).stored_volume
+    np.testing.assert_allclose(preview.reconstruct(ROW, CENTER_PX), volume[ROW], atol=1e-3)
+
+
+def test_light_of_whole_frames_is_known_to_steps_that_need_it(scan_file, tmp_path):
+    recipe = load_steps(Config.model_validate({"scan": {}, "output": "."}))
+    names = [step.name for step in recipe]
+    names.insert(names.index("line_integrals"), "glare: {fraction: 0.01, range_um: 100}")
+    (tmp_path / "own.yaml").write_text("".join(f"- {name}\n" for name in names))
+    config = {"scan": {"file": scan_file, "center_px": CENTER_PX}, "output": tmp_path / "out"}
+    config["pipeline"] = tmp_path / "own.yaml"
+    volume = xct.run(config).stored_volume
+    preview = Preview(xct.read_scan(scan_file), load_steps(load_config(config)))
     np.testing.assert_allclose(preview.reconstruct(ROW, CENTER_PX), volume[ROW], atol=1e-3)
 
 

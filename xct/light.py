@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xct.folder import OutputFolder
-from xct.preprocess.frame_light import gather_light, measure_glare
+from xct.preprocess.frame_light import FrameLight, gather_light, measure_glare
 from xct.recipe import Step
 from xct.slabs import Slabs
 
@@ -28,8 +28,21 @@ def find_light(slabs: Slabs, steps: Sequence[Step], folder: OutputFolder) -> Non
     folder : OutputFolder
         Where the glare that was measured is noted.
     """
-    if not any("frame_light" in step.stage.needs for step in steps):
+    light = light_for(slabs, steps)
+    if light is None:
         return
+    slabs.numbers["frame_light"] = light
+    glare = measure_glare(light)
+    if glare is not None:
+        entry: dict[str, Any] = {"value": glare.fraction, "sd": glare.sd, "n": glare.n, "unit": "1"}
+        folder.note("glare_fraction", entry)
+        log.info("glare: %.3f ± %.3f %% of the light", 100 * glare.fraction, 100 * glare.sd)
+
+
+def light_for(slabs: Slabs, steps: Sequence[Step]) -> FrameLight | None:
+    """Gather the light of some rows; nothing where no step needs that of whole frames."""
+    if not any("frame_light" in step.stage.needs for step in steps):
+        return None
     first = [step for step in steps if step.stage.gives == "transmission"][:1]
     _, rows, columns = slabs.scan.projections.shape
 
@@ -37,10 +50,4 @@ def find_light(slabs: Slabs, steps: Sequence[Step], folder: OutputFolder) -> Non
         found: np.ndarray = slabs.run(row, stop, ["transmission"], first)[0]["transmission"]
         return found
 
-    light = gather_light(read, rows, columns)
-    slabs.numbers["frame_light"] = light
-    glare = measure_glare(light)
-    if glare is not None:
-        entry: dict[str, Any] = {"value": glare.fraction, "sd": glare.sd, "n": glare.n, "unit": "1"}
-        folder.note("glare_fraction", entry)
-        log.info("glare: %.3f ± %.3f %% of the light", 100 * glare.fraction, 100 * glare.sd)
+    return gather_light(read, rows, columns)

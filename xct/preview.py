@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from xct.config import Config
 from xct.errors import ScanError
+from xct.light import light_for
 from xct.meter import Meter
 from xct.preprocess.axis import Center
 from xct.recipe import Step, load_stages, load_steps
@@ -154,11 +156,19 @@ class Preview:
         merged = {**step.settings, **asked}
         return dict(step.stage.settings.model_validate(merged).model_dump())
 
+    @cached_property
+    def _slabs(self) -> Slabs:
+        """What reads and prepares rows; steps that need the light of whole frames have it."""
+        slabs = Slabs(self.scan, Meter())
+        light = light_for(slabs, self.steps)
+        if light is not None:
+            slabs.numbers["frame_light"] = light
+        return slabs
+
     def _before_tuned(self, row: int) -> np.ndarray:
         if row not in self._kept:
-            slabs = Slabs(self.scan, Meter())
             steps = self._steps(tuned=False)
-            found, _ = slabs.run(row, row + 1, ["line_integrals"], steps)
+            found, _ = self._slabs.run(row, row + 1, ["line_integrals"], steps)
             self._kept.clear()
             self._kept[row] = np.ascontiguousarray(found["line_integrals"], np.float32)
         return self._kept[row]
