@@ -1,17 +1,34 @@
 """Centre, ring filter and thresholds are seen on one slice at once, and written down."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 pytest.importorskip("napari")
 
 from qtpy.QtCore import Qt
+from scipy.ndimage import gaussian_filter
 
 from tests.plugin.acting import dock, near, picture
-from tests.scans import CENTER_PX, write_dxchange
+from tests.plugin.drawn import SHAPE
+from tests.scans import CENTER_PX, DISCS, line_integrals, write_dxchange
+from xct.config import load_config
+from xct.io.atomic import write_json
+from xct.io.volume import write_slab
 from xct.io.yaml_lines import parse
+from xct.labels import Label
+from xct.normalize import electrolyte_reference
+from xct.recipe import load_steps
+from xct.result import open_result
+from xct.segment import materials
 
+RECIPE = """pipeline: tomo_cell
+steps:
+  glare: {fraction: 0.002, range_um: 100}
+"""
 LIMIT_MS = 60_000
+ROW = 40  # through particles
 TEXT = """# a disc
 scan:
   file: scan.h5  # from March
@@ -55,15 +72,7 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     assert sharpness(layer) < sharp
     shown(lambda: tune.sinogram.setChecked(True))
     assert viewer.layers["tuning: sinogram"].data.shape == (180, 192)
-    tune.thresholds.setChecked(True)
-    tune.low.setValue(8.0)  # the large disc has 15 1/cm, the small ones 100 more
-    tune.high.setValue(60.0)
-    assert "between (blue)" in tune.part.text()
-    viewer.layers["tuning: slice"].visible = False
-    image = picture(viewer)
-    blue = near(image, (0.08, 0.24, 0.4)).sum()
-    red = near(image, (0.4, 0.12, 0.08)).sum()
-    assert blue > 10 * red > 500
+    assert not tune.materials.wanted.isEnabled()  # `reconstruct` labels none
     qtbot.mouseClick(tune.write, Qt.MouseButton.LeftButton)
     written = parse(config.read_text()).value
     assert written["scan"]["center_px"] == pytest.approx(CENTER_PX)
@@ -76,6 +85,80 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     tune.find_center()
     assert tune.center.value() == pytest.approx(CENTER_PX, abs=0.3)
     qtbot.waitUntil(lambda: tune.idle, timeout=LIMIT_MS)
+
+
+@pytest.fixture
+def measured(cell_folder, tmp_path):
+    """A scan and its finished result, its configuration, and what `materials` is given."""
+    folder = shutil.copytree(cell_folder, tmp_path / "out")
+    result = open_result(folder)
+    # drawn sharply, no threshold would matter
+    volume, cell = gaussian_filter(result.stored_volume.read(), 0.8), result.cell
+    write_slab(folder / "volume.zarr", 0, volume)
+    reference = electrolyte_reference(volume, cell)
+    write_json(folder / "reference.json", reference.to_dict())
+    discs = DISCS * [0.5, 0.5, 0.5, 1]
+    rows, _, columns = SHAPE
+    write_dxchange(tmp_path / "scan.h5", line_integrals(rows, columns, 60, discs, columns / 2))
+    path = tmp_path / "config.yaml"
+    path.write_text(TEXT + RECIPE + "  materials: {shift: 0.05}  # by eye\n")
+    return path, (volume, cell, open_result(folder).reference, result.surfaces)
+
+
+def test_thresholds_are_those_of_materials_and_are_written(viewer, qtbot, measured):
+    config, given = measured
+    tune = dock(viewer, "Tune a reconstruction")
+
+    def labelled(change):
+        with qtbot.waitSignal(tune.materials.shown, timeout=LIMIT_MS):
+            change()
+        qtbot.waitUntil(lambda: tune.idle, timeout=LIMIT_MS)
+        return np.array(viewer.layers["tuning: materials"].data)
+
+    tune.source.setText(str(config))
+    with qtbot.waitSignal(tune.shown, timeout=LIMIT_MS):
+        tune.load()
+    with qtbot.waitSignal(tune.shown, timeout=LIMIT_MS):
+        tune.row.setValue(ROW)
+    assert tune.materials.shift.value() == 0.05
+    first = labelled(lambda: tune.materials.wanted.setChecked(True))
+    np.testing.assert_array_equal(first, materials(*given, shift=0.05)[ROW])
+    tune.materials.shift.selectAll()
+    higher = labelled(lambda: qtbot.keyClicks(tune.materials.shift, "0.3\r"))
+    np.testing.assert_array_equal(higher, materials(*given, shift=0.3)[ROW])
+    assert 0 < (higher == Label.ACTIVE_MATERIAL).sum() < (first == Label.ACTIVE_MATERIAL).sum()
+    plain = labelled(lambda: tune.materials.sharpening.setValue(0))
+    np.testing.assert_array_equal(plain, materials(*given, shift=0.3, sharpening=0)[ROW])
+    assert "active material" in tune.materials.part.text()
+    viewer.layers["tuning: slice"].visible = False
+    image = picture(viewer)
+    blue, red = (near(image, color).sum() for color in ((0.22, 0.3, 0.38), (0.36, 0.1, 0.08)))
+    assert blue > red > 500
+    qtbot.mouseClick(tune.write, Qt.MouseButton.LeftButton)
+    config_now = load_config(config)
+    settings = {step.name: step.settings for step in load_steps(config_now)}["materials"]
+    assert (settings["shift"], settings["sharpening"]) == (0.3, 0)
+    assert config_now.scan.center_px is None  # nobody chose one
+    assert "# from March" in config.read_text()
+    tune.materials.wanted.setChecked(False)
+    assert "tuning: materials" not in viewer.layers
+
+
+def test_materials_that_cannot_be_shown_are_explained(viewer, qtbot, messages, measured):
+    config, _ = measured
+    tune = dock(viewer, "Tune a reconstruction")
+    tune.materials.wanted.setChecked(True)
+    for output, said in (("gone", "no such folder"), ("out", "has 64 slices")):
+        config.write_text(
+            TEXT.replace("out\n", f"{output}\n").replace("file: scan.h5", "file: scan.h5\n  bin: 2")
+            + RECIPE
+        )
+        tune.source.setText(str(config))
+        with qtbot.waitSignal(tune.shown, timeout=LIMIT_MS):
+            tune.load()
+        qtbot.waitUntil(lambda: tune.idle, timeout=LIMIT_MS)
+        assert said in messages()[-1]
+        assert "none to show" in tune.materials.part.text()
 
 
 def test_wrong_input_is_explained(viewer, qtbot, messages, config, tmp_path):

@@ -20,11 +20,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from xct.config import read_config
-from xct.errors import ConfigError, XctError
+from xct.config import load_config, read_config
+from xct.errors import XctError
 from xct.plan import open_scan
 from xct.plugin.controls import beside, button
 from xct.plugin.notify import complaints_shown, say
+from xct.plugin.tune_materials import TuneMaterials
 from xct.plugin.tune_pictures import TunePictures
 from xct.plugin.work import Latest
 from xct.preview import Preview
@@ -52,6 +53,7 @@ class Tune(QWidget):
         self._viewer = napari_viewer
         self._preview: Preview | None = None
         self._config: Path | None = None
+        self._center: float | None = None
         self._slice: np.ndarray | None = None
         self._pictures = TunePictures(napari_viewer)
         self._work = Latest(self, _DELAY_MS)
@@ -62,14 +64,11 @@ class Tune(QWidget):
         for box in (self.rings, self.fbp_window):
             box.currentTextChanged.connect(self.update_preview)
         self.sinogram.toggled.connect(self.update_preview)
-        for box in (self.low, self.high):
-            box.valueChanged.connect(self._show_thresholds)
-        self.thresholds.toggled.connect(self._show_thresholds)
 
     @property
     def idle(self) -> bool:
         """Whether the preview is up to date."""
-        return self._work.idle
+        return self._work.idle and self.materials.idle
 
     def browse(self) -> None:
         """Choose a configuration or a scan."""
@@ -84,15 +83,14 @@ class Tune(QWidget):
         if not path.name:
             raise XctError("name a configuration or a raw scan first")
         self._config = path if path.suffix in (".yaml", ".yml") else None
-        if self._config is None:
+        config = None if self._config is None else load_config(path)
+        if config is None:
             preview = Preview(read_scan(path))
         else:
-            config, complaints = read_config(path)
-            if config is None or complaints:
-                raise ConfigError(*complaints)
             preview = Preview(open_scan(config), load_steps(config))
         self._preview = preview
         self._start_values(preview)
+        self.materials.load(config, preview.steps, preview.shape[1])
         self.write.setEnabled(self._config is not None)
         self.update_preview()
 
@@ -134,8 +132,10 @@ class Tune(QWidget):
         """Write centre and settings into the configuration."""
         if self._config is None:
             raise XctError("open a configuration to write to: `xct init` makes one for a scan")
-        changes: dict[str, Any] = {"scan.center_px": round(self.center.value(), 3)}
-        chosen = self.settings()
+        center = self.center.value()
+        # a centre that nobody chose is left to the run
+        changes: dict[str, Any] = {} if center == self._center else {"scan.center_px": center}
+        chosen = self.settings() | self.materials.settings()
         if chosen["stripes"] is None:
             raise XctError(
                 "the ring filter is off: a configuration cannot leave out a step; take stripes "
@@ -148,11 +148,13 @@ class Tune(QWidget):
                 elif self._configured(step, key):
                     changes[f"steps.{step}.{key}"] = value
         rewrite_config(self._config, changes)
-        say(f"wrote {', '.join(changes)} to {self._config}")
+        self._center = center
+        say(f"wrote {', '.join(changes) or 'nothing new'} to {self._config}")
 
     def closeEvent(self, event: Any) -> None:
         """Let go of the thread."""
         self._work.stop()
+        self.materials.stop()
         super().closeEvent(event)
 
     def _build(self) -> None:
@@ -167,11 +169,8 @@ class Tune(QWidget):
         self.rings.addItems(["profile", "sorting", _OFF])
         self.fbp_window.addItems(["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"])
         self.sinogram = QCheckBox("show the sinogram, too")
-        self.thresholds = QCheckBox("show thresholds")
-        self.low, self.high = (
-            QDoubleSpinBox(decimals=3, minimum=-1e6, maximum=1e6, singleStep=0.1) for _ in "ab"
-        )
-        self.part, self.state = QLabel(), QLabel("no scan")
+        self.materials = TuneMaterials(self._pictures)
+        self.state = QLabel("no scan")
         self.write = button("Write to configuration", self.write_config)
         self.write.setEnabled(False)
         form = QFormLayout()
@@ -182,9 +181,7 @@ class Tune(QWidget):
         form.addRow("its width, px", self.ring_width)
         form.addRow("fbp window", self.fbp_window)
         form.addRow(self.sinogram)
-        form.addRow(self.thresholds)
-        form.addRow("between, 1/cm", beside(self.low, self.high))
-        form.addRow(self.part)
+        form.addRow(self.materials)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.write)
@@ -212,6 +209,7 @@ class Tune(QWidget):
         self.center.setMaximum(columns - 1)
         center = preview.scan.center_px
         self.center.setValue((columns - 1) / 2 if center is None else center)
+        self._center = self.center.value()
         chosen = {step.name: step.settings for step in preview.steps}
         self.rings.setCurrentText(chosen.get("stripes", {}).get("method", _OFF))
         self.ring_width.setValue(chosen.get("stripes", {}).get("size_px") or 0)
@@ -230,16 +228,7 @@ class Tune(QWidget):
         self._slice = picture
         self._pictures.show(picture, sinogram, self._needed().scan.voxel_size_um or 1.0)
         if first:
-            low, high = np.percentile(picture, (50, 99.5))
-            self.low.setValue(float(low))
-            self.high.setValue(float(high))
             self._viewer.reset_view()
-        self._show_thresholds()
+        self.materials.show_row(self.row.value())
         self.state.setText(f"row {self.row.value()} at center_px {self.center.value():.2f}")
         self.shown.emit()
-
-    def _show_thresholds(self, *_: Any) -> None:
-        """Draw what lies between the thresholds, and above them."""
-        shown = self.thresholds.isChecked() and self._slice is not None
-        limits = (self.low.value(), self.high.value()) if shown else None
-        self.part.setText(self._pictures.show_thresholds(self._slice, limits))

@@ -1,19 +1,19 @@
-"""What tuning shows. In: a slice, a sinogram, thresholds; out: layers in the viewer."""
+"""What tuning shows. In: a slice, a sinogram, materials; out: layers in the viewer."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
 
+from xct.labels import MATERIALS, Label
 from xct.plugin.cells import KEY
+from xct.plugin.layers import MATERIAL_COLORMAP
 
-_SLICE, _SINOGRAM, _ABOVE = "tuning: slice", "tuning: sinogram", "tuning: thresholds"
+_SLICE, _SINOGRAM, _MATERIALS = "tuning: slice", "tuning: sinogram", "tuning: materials"
 _UNITS = ("micrometer",) * 2
 _GAP_PX = 8
-_NOTHING = (0.0, 0.0, 0.0, 0.0)
-_COLORS = {0: _NOTHING, 1: (0.2, 0.6, 1.0, 1.0), 2: (1.0, 0.3, 0.2, 1.0), None: _NOTHING}
+_AROUND = (Label.OUTSIDE, Label.TUBE)
 
 
 class TunePictures:
@@ -40,27 +40,28 @@ class TunePictures:
         beside = (0.0, (picture.shape[1] + _GAP_PX) * size_um)
         self._put(_SINOGRAM, sinogram, (height, size_um), beside)
 
-    def show_thresholds(
-        self, picture: np.ndarray | None, limits: tuple[float, float] | None
-    ) -> str:
-        """Color what lies between two values, and what lies above; say how much that is."""
-        if picture is None or limits is None:
-            self._remove(_ABOVE)
+    def show_materials(self, labels: np.ndarray | None) -> str:
+        """Color a slice by its labels, or no longer; say how much of the bore each material is."""
+        if labels is None:
+            self._remove(_MATERIALS)
             return ""
-        classes = (picture > limits[0]).astype(np.uint8) + (picture > limits[1])
-        if _ABOVE in self._viewer.layers:
-            self._viewer.layers[_ABOVE].data = classes
+        layers = self._viewer.layers
+        if _MATERIALS in layers and layers[_MATERIALS].data.shape == labels.shape:
+            layers[_MATERIALS].data = labels
         else:
+            self._remove(_MATERIALS)
             self._viewer.add_labels(
-                classes,
-                name=_ABOVE,
+                labels,
+                name=_MATERIALS,
                 scale=(self._size_um, self._size_um),
                 units=_UNITS,
                 opacity=0.4,
-                colormap=DirectLabelColormap(color_dict=_COLORS),
+                colormap=MATERIAL_COLORMAP,
             )
-        parts = np.bincount(classes.ravel(), minlength=3) / classes.size
-        return f"{parts[1]:.1%} between (blue), {parts[2]:.1%} above (red)"
+        counts = np.bincount(labels[~np.isin(labels, _AROUND)], minlength=len(Label))
+        shares = counts / max(1, counts.sum())
+        told = [f"{name} {shares[code]:.1%}" for name, code in MATERIALS.items() if shares[code]]
+        return f"of the bore: {', '.join(told)}".replace("_", " ")
 
     def _put(
         self, name: str, data: np.ndarray, scale: tuple[float, float], place: tuple[float, float]

@@ -114,18 +114,18 @@ def label_slabs(
     if thresholds is None:
         thresholds = find_thresholds(ratios, columns, edges)
     layout = Layout(cell, columns, find_back(ratios, columns))
-    job = _Labeling(ratios, layout, thresholds.shifted(shift), edges)
+    job = Labeling(ratios, layout, thresholds.shifted(shift), edges)
     weak = False
     for slab in slabs(volume.shape, overlap=job.overlap, rows=rows):
         part = job.label(slab.outer_first, slab.outer_stop)[slab.inner]
         labels[slab.first : slab.stop] = part
         weak = weak or bool((part == WEAK).any())
     if weak:
-        _resolve(labels, rows)
+        resolve(labels, rows)
     return labels
 
 
-class _Labeling:
+class Labeling:
     """Labels slabs that are seen wider than they are."""
 
     def __init__(
@@ -134,20 +134,26 @@ class _Labeling:
         self.ratios, self.layout, self.thresholds, self.edges = ratios, layout, thresholds, edges
         self.overlap = max(edges.overlap, reach_px(SMOOTH_PX))
 
-    def label(self, first: int, stop: int) -> np.ndarray:
-        """Label slices; valid `overlap` away from where they were cut."""
+    def ready(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give slices as `classify` needs them; valid `overlap` away from where they were cut."""
         values = self.ratios.read(first, stop)
         axes = self.ratios.axes(first, stop)
         top = 1 + _FOREIGN * self.edges.noise
         clean = without_foreign(values, first, self.layout, axes, top)
         smooth = gaussian(clean, SMOOTH_PX)
         del clean
-        edge = self.edges.sharpened(self.edges.denoised(values))
-        labels: np.ndarray = classify(edge, smooth, first, self.layout, axes, self.thresholds)
+        return self.edges.sharpened(self.edges.denoised(values)), smooth
+
+    def label(self, first: int, stop: int) -> np.ndarray:
+        """Label slices; valid `overlap` away from where they were cut."""
+        axes = self.ratios.axes(first, stop)
+        labels: np.ndarray = classify(
+            *self.ready(first, stop), first, self.layout, axes, self.thresholds
+        )
         return labels
 
 
-def _resolve(labels: Any, rows: int | None) -> None:
+def resolve(labels: Any, rows: int | None) -> None:
     """Make weak voxels low grey where they are connected to certain ones, else electrolyte."""
     low, weak, electrolyte = int(Label.LOW_GREY), WEAK, int(Label.ELECTROLYTE)
     certain: list[np.ndarray] = []
