@@ -10,10 +10,10 @@ pytest.importorskip("sklearn")
 
 from scipy.ndimage import binary_erosion
 
-from tests.plugin.acting import dock, drag, open_with_xct
+from tests.plugin.acting import dock, drag, near, open_with_xct, picture
 from tests.plugin.drawn import VOXEL_UM
 from xct.errors import XctError
-from xct.io.label_volume import open_labels
+from xct.io.label_volume import create_labels, open_labels
 from xct.io.painted import open_painted
 
 LIMIT_MS = 120_000
@@ -62,6 +62,29 @@ def test_strokes_train_a_classifier_that_labels_the_rest(viewer, qtbot, cell_fol
         paint.label_volume()
     whole = np.asarray(viewer.layers["ncm-100 classified"].data)
     np.testing.assert_array_equal(whole[z], np.asarray(preview.data)[0])
+
+
+def test_what_was_painted_and_classified_is_opened_again(viewer, cell_folder, tmp_path):
+    folder = shutil.copytree(cell_folder, tmp_path / "cell")
+    volume = folder / "volume.zarr"
+    open_painted(volume)[40, 40:60, 40:60] = 3
+    create_labels(volume, "classified", "uint8")[:] = 2
+    layers = open_with_xct(viewer, folder)
+    classified, painted = layers["ncm-100 classified"], layers["ncm-100 painted"]
+    assert (painted.visible, classified.visible) == (True, False)
+    assert set(np.unique(np.asarray(classified.data[40]))) == {2}
+    viewer.dims.set_point(0, 40 * VOXEL_UM)
+    layers["ncm-100 surfaces"].visible = layers["ncm-100 volume"].visible = False
+    color = 0.7 * painted.get_color(3)[:3]
+    per_voxel = (viewer.scene.camera.zoom * VOXEL_UM) ** 2
+    assert near(picture(viewer), color, 25).sum() == pytest.approx(400 * per_voxel, rel=0.15)
+    assert "active material" in painted.get_status((160, 200, 200), world=True)["value"]
+    # painting goes on where it was left off
+    paint = dock(viewer, "Paint and train")
+    assert paint.paint() is painted
+    assert sum("painted" in layer.name for layer in viewer.layers) == 1
+    painted.paint((40, 30, 30), 2)
+    assert open_labels(volume, "painted")[40, 30, 30] == 2
 
 
 def test_too_little_paint_is_explained(viewer, qtbot, messages, cell_folder, tmp_path):

@@ -10,7 +10,7 @@ import zarr
 from xct.errors import XctError
 from xct.io.label_volume import create_labels
 
-PAINTED = "painted"
+PAINTED, CLASSIFIED = "painted", "classified"  # by hand, and by what was learnt from it
 
 
 def open_painted(volume: Path) -> Any:

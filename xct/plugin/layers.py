@@ -12,6 +12,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from xct.analyze.rois import Roi
 from xct.geometry import SURFACES, Surface
 from xct.io.label_volume import open_labels
+from xct.io.painted import CLASSIFIED, PAINTED
 from xct.io.roi_sets import read_rois
 from xct.labels import MATERIALS
 from xct.plugin import heightmaps, pyramid
@@ -48,7 +49,7 @@ def cell_layers(cell: Cell) -> list[LayerData]:
         If there is no volume.
     """
     found = [volume_layer(cell)]
-    for make in (materials_layer, particles_layer):
+    for make in (materials_layer, particles_layer, classified_layer, painted_layer):
         layer = make(cell)
         found += [] if layer is None else [layer]
     surfaces = _surfaces(cell)
@@ -102,19 +103,17 @@ def volume_layer(cell: Cell) -> LayerData:
 
 def materials_layer(cell: Cell) -> LayerData | None:
     """Show the materials, hidden until they are asked for."""
-    labels = _labels(cell, "materials")
-    if labels is None:
-        return None
-    names = {code: name.replace("_", " ") for name, code in MATERIALS.items()}
-    settings = placed(
-        cell,
-        "materials",
-        colormap=MATERIAL_COLORMAP,
-        features={"index": [0, *names], "material": ["outside", *names.values()]},
-        opacity=0.45,
-        visible=False,
-    )
-    return labels, settings, "labels"
+    return _materials(cell, "materials", opacity=0.45, visible=False)
+
+
+def classified_layer(cell: Cell) -> LayerData | None:
+    """Show what a trained classifier labelled, hidden until it is asked for."""
+    return _materials(cell, CLASSIFIED, opacity=0.45, visible=False)
+
+
+def painted_layer(cell: Cell) -> LayerData | None:
+    """Show what was painted by hand."""
+    return _materials(cell, PAINTED, opacity=0.7)
 
 
 def particles_layer(cell: Cell) -> LayerData | None:
@@ -192,6 +191,17 @@ def _electrolyte(cell: Cell) -> float | None:
     measured = cell.result.summary.get("electrolyte_peak_per_cm")
     value = measured.get("value") if isinstance(measured, dict) else None
     return float(value) if value and np.isfinite(value) and value > 0 else None
+
+
+def _materials(cell: Cell, kind: str, **settings: Any) -> LayerData | None:
+    """Color labels by material; the status bar names it."""
+    labels = _labels(cell, kind)
+    if labels is None:
+        return None
+    names = {code: name.replace("_", " ") for name, code in MATERIALS.items()}
+    features = {"index": [0, *names], "material": ["outside", *names.values()]}
+    shared = {"colormap": MATERIAL_COLORMAP, "features": features}
+    return labels, placed(cell, kind, **shared, **settings), "labels"
 
 
 def _labels(cell: Cell, name: str) -> Any:

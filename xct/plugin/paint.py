@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from xct.errors import XctError
 from xct.io.classifiers import read_classifier, write_classifier
 from xct.io.label_volume import create_labels
-from xct.io.painted import PAINTED, open_painted
+from xct.io.painted import CLASSIFIED, PAINTED, open_painted
 from xct.labels import MATERIALS
 from xct.plugin.cells import Cell
 from xct.plugin.controls import CellChoice, beside, button
@@ -32,7 +32,7 @@ from xct.plugin.notify import say
 from xct.plugin.work import Latest
 from xct.segment.classifier import PixelClassifier, classify, train_classifier
 
-_PREVIEW, _CLASSIFIED = "classifier preview", "classified"
+_PREVIEW = "classifier preview"
 _FILTER = "classifier (*.npz)"
 
 
@@ -70,11 +70,7 @@ class Paint(QWidget):
         cell = self.cells.needed()
         layer = self._painted.get(cell)
         if layer is None or layer not in self._viewer.layers:
-            data = open_painted(cell.volume_path)
-            settings = placed(cell, PAINTED, colormap=MATERIAL_COLORMAP, opacity=0.7)
-            volume = cell.layers["volume"]
-            settings |= {"scale": volume.scale, "translate": volume.translate}
-            layer = self._painted[cell] = self._viewer.add_labels(data, **settings)
+            layer = self._painted[cell] = self._canvas(cell)
         self._viewer.dims.ndisplay = 2
         self._viewer.layers.selection.active = layer
         layer.mode = "paint"
@@ -116,7 +112,7 @@ class Paint(QWidget):
         values = values_of(cell, normalized=cell.normalized)
 
         def work() -> Callable[[], None]:
-            labels = create_labels(cell.volume_path, _CLASSIFIED, "uint8")
+            labels = create_labels(cell.volume_path, CLASSIFIED, "uint8")
             classify(values, classifier, labels)
             return lambda: self._show_all(cell, labels)
 
@@ -171,6 +167,18 @@ class Paint(QWidget):
         layout.addWidget(self.state)
         layout.addStretch()
 
+    def _canvas(self, cell: Cell) -> Any:
+        """Give a layer that can be painted on: the reader's, if something was painted before."""
+        data = open_painted(cell.volume_path)
+        if PAINTED in cell.layers:
+            layer = cell.layers[PAINTED]
+            layer.data, layer.visible = data, True
+            return layer
+        settings = placed(cell, PAINTED, colormap=MATERIAL_COLORMAP, opacity=0.7)
+        volume = cell.layers["volume"]
+        settings |= {"scale": volume.scale, "translate": volume.translate}
+        return self._viewer.add_labels(data, **settings)
+
     def _brush(self, *_: Any) -> None:
         cell = self.cells.cell()
         if cell is not None and cell in self._painted:
@@ -221,13 +229,13 @@ class Paint(QWidget):
         self.labelled.emit()
 
     def _show_all(self, cell: Cell, labels: Any) -> None:
-        settings = placed(cell, _CLASSIFIED, colormap=MATERIAL_COLORMAP, opacity=0.4)
+        settings = placed(cell, CLASSIFIED, colormap=MATERIAL_COLORMAP, opacity=0.4)
         if settings["name"] in self._viewer.layers:
             self._viewer.layers.remove(settings["name"])
         volume = cell.layers["volume"]
         settings |= {"scale": volume.scale, "translate": volume.translate}
         self._viewer.add_labels(labels, **settings)
-        self._rest(f"labels of the whole volume lie in {cell.volume_path / 'labels' / _CLASSIFIED}")
+        self._rest(f"labels of the whole volume lie in {cell.volume_path / 'labels' / CLASSIFIED}")
         self.labelled.emit()
 
     def _busy(self, text: str) -> None:
