@@ -59,9 +59,10 @@ class Measuring:
         given = {
             "volume": open_volume(self.job.folder.path / "volume.zarr"),
             "voxel_size_um": plan.voxel_size_um,
-            "energy_kev": plan.energy_kev,
             "anode": cell.anode,
         }
+        if plan.energy_kev is not None:
+            given["energy_kev"] = plan.energy_kev
         if cell.same_cell:
             given["same_cell"] = True
         if plan.config.rois is not None:

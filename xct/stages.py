@@ -36,6 +36,7 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "volume": (("row", "y", "x"), "1/cm"),
     "cell": ((), "geometry of the cell, µm"),
     "reference": ((), "the electrolyte's μ by depth and radius, 1/cm"),
+    "absolute": ((), "table of known materials"),
     "grey_values": (("z", "y", "x"), "normalized grey values"),
     "surfaces": ((), "height maps, µm"),
     "layers": ((), "table of layers"),

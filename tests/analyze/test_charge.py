@@ -112,8 +112,3 @@ def test_a_table_from_elsewhere_is_refused():
         state_of_charge(
             THIN, table([48.0]).drop(columns="core_share"), CELL, Flat(), energy_kev=25.0
         )
-
-
-def test_without_the_photon_energy_nothing_is_read_from_grey_values():
-    with pytest.raises(ValueError, match="photon energy is not known"):
-        state_of_charge(THIN, table([48.0]), CELL, Flat(), energy_kev=None)

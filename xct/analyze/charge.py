@@ -40,7 +40,7 @@ def state_of_charge(
     cell: CellGeometry,
     reference: Any,
     *,
-    energy_kev: float | None,
+    energy_kev: float,
     glare: Annotated[float, Ge(0), Lt(1)] = 0.003,
     scale_sd: Annotated[float, Ge(0), Lt(1)] = 0.01,
     zero: float = 20_000.0,
@@ -58,8 +58,8 @@ def state_of_charge(
         Where the cell lies.
     reference : Reference
         The electrolyte's attenuation by height and radius.
-    energy_kev : float or None
-        Photon energy, as far as it is known.
+    energy_kev : float
+        Photon energy.
     glare : float, optional
         Fraction of the beam that may be left as veiling glare: 0 where it was corrected.
     scale_sd : float, optional
@@ -80,15 +80,10 @@ def state_of_charge(
     Raises
     ------
     ValueError
-        If the table lacks what `particles` gives beyond the contract, or the energy is not known.
+        If the table lacks what `particles` gives beyond the contract.
     """
     import pandas as pd
 
-    if energy_kev is None:
-        raise ValueError(
-            "the photon energy is not known, so grey values tell no lithium content; give it by "
-            "scan.energy_kev or volume.energy_kev"
-        )
     particles = particle_table
     missing = [name for name in _NEEDED if name not in particles]
     if missing:

@@ -17,6 +17,7 @@ from xct.normalize.peaks import find_peak
 from xct.normalize.reference import Reference
 from xct.normalize.spans import Span
 from xct.phantom.materials import TABLE, delta, mu_per_cm
+from xct.stages import stage
 from xct.voxels import Voxels
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _FITS = 0.06  # of the electrolyte's value: how far off on average a table may b
 _DENSITY = (1.2, 1.95)
 
 
+@stage(gives="absolute", measures=True)
 def check_materials(
     volume: Voxels, cell: CellGeometry, reference: Reference, *, energy_kev: float
 ) -> DataFrame:

@@ -30,6 +30,7 @@ def measured_entries(measured: Mapping[str, Any]) -> dict[str, Any]:
     makers = {
         "cell": _of_cell,
         "reference": lambda reference: reference.summary().items(),
+        "absolute": _of_absolute,
         "layers": _of_layers,
         "materials": _of_materials,
         "particles": lambda found: _of_particles(found[1]),
@@ -78,6 +79,16 @@ def _of_cell(cell: CellGeometry) -> Iterator[Entry]:
     for name, plane in cell.planes.items():
         steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
         yield f"tilt_deg.{name}", entry(steepest, "°")
+
+
+def _of_absolute(table: DataFrame) -> Iterator[Entry]:
+    if "fits" not in table.attrs:  # read back from its file
+        return
+    made = entry(str(table.attrs["fits"]), "1", n=len(table))
+    for name in ("density_g_per_cm3", "plausible"):
+        if name in table.attrs:
+            made[name] = table.attrs[name]
+    yield "values_fit", made
 
 
 def _of_layers(layers: DataFrame) -> Iterator[Entry]:
