@@ -46,7 +46,8 @@ def test_the_summary_holds_every_number_with_its_unit(truth):
     assert summary["absent_area_fraction"]["value"] == pytest.approx(0.125, abs=0.01)
     assert summary["state.gap_um"] == {"value": 1.0, "unit": "µm"}
     assert summary["electrolyte_peak_per_cm"]["value"] == pytest.approx(
-        0.99 * 0.5 * (4.915 + 5.574), rel=0.001  # with 1 % of pores
+        0.99 * 0.5 * (4.915 + 5.574),
+        rel=0.001,  # with 1 % of pores
     )
     fractions = [summary[f"volume_fraction.{name.lower()}"]["value"] for name in (
         "lithium", "electrolyte", "active_material", "steel", "collector", "tube", "low_grey"
