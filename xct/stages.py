@@ -45,6 +45,7 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "labels": (("z", "y", "x"), "material"),
     "particles": ((), "table of particles, and their labels"),
     "particle_table": ((), "table of particles"),
+    "shells": ((), "table of gaps and shells around particles"),
     "charge": ((), "table of lithium contents"),
     "inclusions": ((), "table of low-grey inclusions"),
     "histograms": ((), "tables of grey values by ROI"),
