@@ -120,6 +120,8 @@ def test_thresholds_are_those_of_materials_and_are_written(viewer, qtbot, measur
         tune.load()
     with qtbot.waitSignal(tune.shown, timeout=LIMIT_MS):
         tune.row.setValue(ROW)
+    slice_ = viewer.layers["tuning: slice"]
+    assert slice_.contrast_limits[1] == pytest.approx(np.percentile(slice_.data, 99.7))
     assert tune.materials.shift.value() == 0.05
     first = labelled(lambda: tune.materials.wanted.setChecked(True))
     np.testing.assert_array_equal(first, materials(*given, shift=0.05)[ROW])

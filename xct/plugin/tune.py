@@ -54,6 +54,7 @@ class Tune(QWidget):
         self._preview: Preview | None = None
         self._config: Path | None = None
         self._center: float | None = None
+        self._row = -1
         self._slice: np.ndarray | None = None
         self._pictures = TunePictures(napari_viewer)
         self._work = Latest(self, _DELAY_MS)
@@ -229,6 +230,9 @@ class Tune(QWidget):
         self._pictures.show(picture, sinogram, self._needed().scan.voxel_size_um or 1.0)
         if first:
             self._viewer.reset_view()
+        if self.row.value() != self._row:
+            self._pictures.adjust()
+        self._row = self.row.value()
         self.materials.show_row(self.row.value())
         self.state.setText(f"row {self.row.value()} at center_px {self.center.value():.2f}")
         self.shown.emit()

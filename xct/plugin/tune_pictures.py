@@ -40,6 +40,13 @@ class TunePictures:
         beside = (0.0, (picture.shape[1] + _GAP_PX) * size_um)
         self._put(_SINOGRAM, sinogram, (height, size_um), beside)
 
+    def adjust(self) -> None:
+        """Choose the contrast anew, for another row."""
+        for name in (_SLICE, _SINOGRAM):
+            if name in self._viewer.layers:
+                layer = self._viewer.layers[name]
+                layer.contrast_limits = _contrast(layer.data)
+
     def show_materials(self, labels: np.ndarray | None) -> str:
         """Color a slice by its labels, or no longer; say how much of the bore each material is."""
         if labels is None:
@@ -71,7 +78,6 @@ class TunePictures:
             layers[name].data = data
             return
         self._remove(name)
-        low, high = (float(v) for v in np.percentile(data, (1, 99.7)))
         self._viewer.add_image(
             data,
             name=name,
@@ -79,10 +85,15 @@ class TunePictures:
             translate=place,
             units=_UNITS,
             colormap="gray",
-            contrast_limits=(low, max(high, low + 1e-6)),
+            contrast_limits=_contrast(data),
             metadata={KEY: {"kind": "tuning"}},
         )
 
     def _remove(self, name: str) -> None:
         if name in self._viewer.layers:
             self._viewer.layers.remove(name)
+
+
+def _contrast(data: np.ndarray) -> tuple[float, float]:
+    low, high = (float(v) for v in np.percentile(data, (1, 99.7)))
+    return low, max(high, low + 1e-6)
