@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Entry = tuple[str, dict[str, Any]]
 
+_VOID = {"note": "a void on the steel counts as lithium: absorption does not tell them apart"}
+
 
 def measured_entries(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Collect every number that was measured, with what is known of its uncertainty.
@@ -50,9 +52,11 @@ def _of_charge(measured: Mapping[str, Any]) -> Iterator[Entry]:
 
     particles, energy_kev = measured["particles"][1], measured["energy_kev"]
     contrast = charge_contrast(measured["charge"], particles, energy_kev=energy_kev)
+    made = entry(contrast.verdict, "1", n=contrast.n_drifted)
+    yield "drifted_charge", made  # also where there are too few: nothing is claimed then
     if math.isfinite(contrast.difference):
         made = entry(contrast.difference, "1", sd=contrast.sd, n=contrast.n_drifted)
-        yield "drifted_mu_difference", made | {"verdict": contrast.verdict}
+        yield "drifted_mu_difference", made
 
 
 def _is_known(entry: Mapping[str, Any]) -> bool:
@@ -95,14 +99,15 @@ def _of_layers(layers: DataFrame) -> Iterator[Entry]:
     for row in layers.to_dict("records"):
         name = row["layer"]
         sd = row.get("mean_thickness_um_sd")
-        yield f"thickness_um.{name}", entry(row["mean_thickness_um"], "µm", sd=sd, n=row.get("n"))
+        thickness = entry(row["mean_thickness_um"], "µm", sd=sd, n=row.get("n"))
+        yield f"thickness_um.{name}", thickness | (_VOID if name == "lithium" else {})
         if row.get("swelling") is not None:
             swelling = entry(row["swelling"], "1", sd=row.get("swelling_sd"), n=row.get("n"))
             yield f"swelling.{name}", swelling
         if name == "lithium":
             absent = row["absent_area_fraction"]
             sd = row.get("absent_area_fraction_sd")
-            yield "absent_area_fraction", entry(absent, "1", sd=sd, n=row.get("n"))
+            yield "absent_area_fraction", entry(absent, "1", sd=sd, n=row.get("n")) | _VOID
 
 
 def _of_materials(materials: DataFrame) -> Iterator[Entry]:
