@@ -27,6 +27,7 @@ from xct.analyze.rois import (
     roi_from_polygon,
 )
 from xct.analyze.roughness import roughness_of, surface_roughness
+from xct.analyze.shells import particle_shells
 from xct.analyze.swelling import swelling_map, swelling_of
 from xct.analyze.void_distance import void_fraction
 from xct.analyze.void_table import void_sizes
@@ -61,6 +62,7 @@ __all__ = [
     "homogeneity",
     "inclusions",
     "layer_thickness",
+    "particle_shells",
     "plane_transmission",
     "profile_edges",
     "profile_of_roi",
