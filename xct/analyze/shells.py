@@ -74,7 +74,8 @@ def particle_shells(
         ``shell_um`` (its thickness), ``shell_sd_um``, ``shell_depth`` (share of the way from the
         electrolyte to what fills gaps), ``shell_depth_sd``, ``shell_resolved``, ``least_um``
         (half of the point spread, the rough surface of voxels in it: what is narrower is not
-        resolved), ``n`` (voxels around the particle). NaN where there is none that is resolved.
+        resolved), ``n`` (voxels around the particle). NaN where nothing is resolved: no layer,
+        a narrower one, or one that a gap and a wider, lighter shell explain as well.
 
     Raises
     ------
