@@ -38,7 +38,8 @@ def test_run_shows_progress_opens_its_result_and_leaves_the_window_free(viewer, 
         timer.start(10)
     timer.stop()
     assert ended.args == [0]
-    assert np.percentile(np.diff(beats), 95) < 0.1  # a heartbeat of the window, seconds
+    # A heartbeat of the window, seconds; had the run blocked it, there would be hardly any.
+    assert np.percentile(np.diff(beats), 95) < 0.3
     assert run.bar.value() == run.bar.maximum() > 0
     assert run.state.text() == "finished"
     assert "center_px" in run.log.toPlainText()

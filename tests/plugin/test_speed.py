@@ -1,4 +1,7 @@
-"""What a user waits for: the first picture, a histogram, the next slice."""
+"""What a user waits for: the first picture, a histogram, the next slice.
+
+The limits are three times what is wanted: they catch what grows with the volume, not a slow machine.
+"""
 
 import time
 
@@ -30,7 +33,7 @@ def test_first_picture_of_a_volume_of_2_tb(viewer, tmp_path):
         open_with_xct(viewer, path)
         picture(viewer)
 
-    assert seconds_of_cpu(look) < 3
+    assert seconds_of_cpu(look) < 9
     (layer,) = viewer.layers
     assert layer.multiscale
     assert layer.data[0].shape == (8000, 8000, 8000)
@@ -54,7 +57,7 @@ def test_histogram_and_slices_at_full_resolution(viewer, tmp_path):
         spent.append(seconds_of_cpu(lambda z=z: viewer.dims.set_point(0, z * 1.3)))
         picture(viewer)
     # those of a chunk are read together and ahead: on average, not each
-    assert np.mean(spent) < 0.2
+    assert np.mean(spent) < 0.6
 
 
 def test_histogram_of_256_cubed(monkeypatch):
@@ -74,6 +77,6 @@ def test_histogram_of_256_cubed(monkeypatch):
     monkeypatch.setattr(Cell, "normalized", False)
     roi = BoxRoi("all", None, (-0.5, 255.5), (-128.5, 128.5), (-128.5, 128.5))
     histogram_of(cell, roi, None)  # compiled
-    assert seconds_of_cpu(lambda: histogram_of(cell, roi, None)) < 0.3
+    assert seconds_of_cpu(lambda: histogram_of(cell, roi, None)) < 0.9
     counts = histogram_of(cell, roi, None).counts.total
     assert counts.sum() == 256**3
