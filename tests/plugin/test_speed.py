@@ -1,6 +1,6 @@
 """What a user waits for: the first picture, a histogram, the next slice.
 
-The limits are three times what is wanted: they catch what grows with the volume, not a slow machine.
+The limits are three times what is wanted: they catch what grows with the volume.
 """
 
 import time
