@@ -158,3 +158,21 @@ def test_check_says_what_a_volume_is_and_needs(config, calls, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "TIFF stack: 20 × 12 × 14 voxels (z × y × x) of 2 × 1 × 1 µm" in said
     assert "steps: mean_by_slice → dense" in said
+
+
+def test_a_run_that_goes_on_ends_with_the_same_numbers(config, calls, monkeypatch, tmp_path):
+    whole = xct.run(config | {"output": str(tmp_path / "whole")})
+    dense = STAGES["dense"]
+
+    def interrupted(volume, histograms, into, *, above: float = 0.0):
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+    interrupted.__name__ = "dense"
+    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, "labels", (), measures=True))
+    with pytest.raises(KeyboardInterrupt):
+        xct.run(config)
+    monkeypatch.setitem(STAGES, "dense", dense)
+    resumed = xct.run(config)
+    for file in ("summary.json", "tables/histograms.csv"):
+        assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()

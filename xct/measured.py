@@ -58,7 +58,9 @@ def save(folder: Path, name: str, value: Any, voxel_size_um: Sequence[float]) ->
     else:
         tables = tables_of(name, value)
         for key, table in tables.items():
-            write_table(folder / "tables" / f"{key}.csv", table)
+            # What is known of a table as a whole stands in every row, so that it is not lost.
+            known = {str(name): fact for name, fact in table.attrs.items()}
+            write_table(folder / "tables" / f"{key}.csv", table.assign(**known))
         write_json(folder / ".xct" / f"tables-of-{name}.json", list(tables))
 
 

@@ -83,6 +83,7 @@ class Measuring:
             value = self._compute(step)
             if value is not None:
                 save(folder.path, name, value, self.job.plan.voxel_size_um)
+                value = load(folder.path, name)  # as a run that goes on would have it
                 folder.note("remarks", self.job.remarks.listed)
                 folder.note(f"measured-{number}", {"step": step.name})
                 folder.note("meter", self.job.metered())

@@ -86,12 +86,11 @@ def _of_cell(cell: CellGeometry) -> Iterator[Entry]:
 
 
 def _of_absolute(table: DataFrame) -> Iterator[Entry]:
-    if "fits" not in table.attrs:  # read back from its file
-        return
-    made = entry(str(table.attrs["fits"]), "1", n=len(table))
-    for name in ("density_g_per_cm3", "plausible"):
-        if name in table.attrs:
-            made[name] = table.attrs[name]
+    known = table.iloc[0].to_dict()
+    made = entry(str(known["fits"]), "1", n=len(table))
+    for name, kind in (("density_g_per_cm3", float), ("plausible", bool)):
+        if name in known:
+            made[name] = kind(known[name])
     yield "values_fit", made
 
 
