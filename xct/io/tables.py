@@ -39,4 +39,7 @@ def read_table(path: Path) -> DataFrame:
 
     if not path.is_file():
         raise XctError(f"{path}: there is no such table; has the run reached that step?")
-    return pd.read_csv(path)
+    try:
+        return pd.read_csv(path)
+    except pd.errors.EmptyDataError:  # a table of nothing has no columns either
+        return pd.DataFrame()
