@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from xct.phantom.cell import draw_cell
-from xct.phantom.truth import write_truth
+from xct.phantom.truth import Witness
 
 
 @pytest.fixture(scope="package")
@@ -17,7 +17,7 @@ def cell():
 @pytest.fixture(scope="package")
 def truth(cell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cell") / "truth"
-    write_truth(cell, folder, {"center_px": 55.5})
+    Witness(cell, folder).finish({"center_px": 55.5})
     return folder
 
 

@@ -17,7 +17,8 @@ from xct.phantom.substances import POROSITY
 from xct.threads import over_ranges
 
 _LAYER_UM = 20.0
-GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.01, (1.0, 3.0), 14.0
+# About four to a grain; finer ones are part of its density, 0.88 to 1.
+GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.005, (1.0, 3.0), 14.0
 _MATRIX_PORE_UM = (2.0, 5.0)
 _EMPTY = 0.35  # of the places for grains, so that their sizes differ
 

@@ -1,4 +1,7 @@
-"""The truth of a virtual cell on disk. In: a cell; out: a folder laid out like a result."""
+"""The truth of a virtual cell on disk. In: a cell; out: a folder laid out like a result.
+
+It is written while the cell is scanned: each slab is made once, for both.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from xct.io.volume import Coding, create_volume, write_slab
 from xct.labels import MATERIALS, Label
 from xct.phantom.true_rois import TrueRois
 from xct.phantom.truth_tables import grey_values, thickness_maps
-from xct.phantom.virtual_cell import VirtualCell
+from xct.phantom.virtual_cell import Slab, VirtualCell
 from xct.voxels import slabs
 
 _UNITS = {
@@ -34,60 +37,88 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
-def write_truth(
-    cell: VirtualCell, folder: Path, extra_facts: Mapping[str, Any] | None = None
-) -> None:
-    """Write everything that is known about a virtual cell, slab by slab.
+class Witness:
+    """A virtual cell that writes the truth about its slabs down as they are scanned.
 
     Parameters
     ----------
     cell : VirtualCell
         The cell.
     folder : Path
-        Must not exist, or be empty.
-    extra_facts : mapping, optional
-        What else is known, such as ``center_px`` of its scan: numbers, texts, or entries
-        ``{"value", "unit"}`` of a summary.
+        For the truth; must not exist, or be empty.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    rois = TrueRois.of(cell)
-    tally = _Tally.of(cell)
-    _write_volume(cell, folder / "volume.zarr", rois, tally)
-    write_surfaces(folder / "surfaces.zarr", cell.surfaces, (cell.voxel_um,) * 3)
-    _write_maps(cell, folder / "maps.zarr")
-    write_cell(folder / "cell.json", cell.geometry)
-    write_rois(folder / "rois.yaml", rois.rois(cell))
-    tables = {
-        **cell.tables,
-        "particles": tally.with_grey_values(cell.tables["particles"]),
-        "materials": tally.materials(),
-        "histograms": rois.table(),
-        "rois": _ranges(rois),
-    }
-    for name, table in tables.items():
-        write_table(folder / "tables" / f"{name}.csv", table)
-    numbers = {**cell.facts, **tally.volume_fractions(), **(extra_facts or {})}
-    entries = {name: _entry(name, value) for name, value in numbers.items() if value is not None}
-    write_json(folder / "summary.json", {**entries, "warnings": []})
 
+    def __init__(self, cell: VirtualCell, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.cell, self.folder = cell, folder
+        self.shape, self.voxel_um, self.energy_kev = cell.shape, cell.voxel_um, cell.energy_kev
+        self._rois, self._tally = TrueRois.of(cell), _Tally.of(cell)
+        self._volume = folder / "volume.zarr"
+        create_volume(self._volume, cell.shape, cell.voxel_um, Coding(), cell.state)
+        kinds = {"materials": "uint8", "particles": "uint32", "inclusions": "uint32"}
+        self._labels = {
+            name: create_labels(self._volume, name, kind) for name, kind in kinds.items()
+        }
+        self._rows = 0
 
-def _write_volume(cell: VirtualCell, path: Path, rois: TrueRois, tally: _Tally) -> None:
-    create_volume(path, cell.shape, cell.voxel_um, Coding(), cell.state)
-    materials = create_labels(path, "materials", "uint8")
-    particles = create_labels(path, "particles", "uint32")
-    inclusions = create_labels(path, "inclusions", "uint32")
-    for block in slabs(cell.shape):
-        first, stop = block.first, block.stop
-        slab = cell.slab(first, stop)
-        materials[first:stop] = slab.labels
-        particles[first:stop] = slab.particles
-        inclusions[first:stop] = slab.inclusions
-        write_slab(path, first, slab.mu)
-        heights = np.arange(first, stop) * cell.voxel_um
-        electrolyte = cell.electrolyte_per_cm(heights)[:, None, None].astype(np.float32)
+    def mu(self, first: int, stop: int) -> np.ndarray:
+        """Give slices of μ in 1/cm; those that come next are written down."""
+        slab = self.cell.slab(first, stop)
+        if first == self._rows:
+            self._write(first, slab)
+            self._rows += len(slab.mu)
+        return slab.mu
+
+    def delta(self, first: int, stop: int) -> np.ndarray:
+        """Give slices of the refractive decrement."""
+        return self.cell.delta(first, stop)
+
+    def finish(self, extra_facts: Mapping[str, Any] | None = None) -> None:
+        """Write what is known about the cell as a whole; slices that nobody read are read.
+
+        Parameters
+        ----------
+        extra_facts : mapping, optional
+            What else is known, such as ``center_px`` of its scan: numbers, texts, or entries
+            ``{"value", "unit"}`` of a summary.
+        """
+        cell, folder = self.cell, self.folder
+        for block in slabs(cell.shape):
+            if block.first >= self._rows:
+                self.mu(block.first, block.stop)
+        write_surfaces(folder / "surfaces.zarr", cell.surfaces, (cell.voxel_um,) * 3)
+        _write_maps(cell, folder / "maps.zarr")
+        write_cell(folder / "cell.json", cell.geometry)
+        write_rois(folder / "rois.yaml", self._rois.rois(cell))
+        for name, table in self._tables().items():
+            write_table(folder / "tables" / f"{name}.csv", table)
+        shares = self._tally.volume_fractions()
+        numbers = {**cell.facts, **shares, **(extra_facts or {})}
+        entries = {
+            name: _entry(name, value) for name, value in numbers.items() if value is not None
+        }
+        write_json(folder / "summary.json", {**entries, "warnings": []})
+
+    def _write(self, first: int, slab: Slab) -> None:
+        rows = slice(first, first + len(slab.mu))
+        for name, part in zip(self._labels, slab[:3], strict=True):
+            self._labels[name][rows] = part
+        write_slab(self._volume, first, slab.mu)
+        heights = np.arange(rows.start, rows.stop) * self.cell.voxel_um
+        electrolyte = self.cell.electrolyte_per_cm(heights)[:, None, None].astype(np.float32)
         grey = grey_values(slab.mu, electrolyte)
-        rois.count(first, grey)
-        tally.add(first, slab.labels, slab.particles, grey)
+        self._rois.count(first, grey)
+        self._tally.add(first, slab.labels, slab.particles, grey)
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        tables = self.cell.tables
+        return {
+            **tables,
+            "particles": self._tally.with_grey_values(tables["particles"]),
+            "materials": self._tally.materials(),
+            "histograms": self._rois.table(),
+            "rois": _ranges(self._rois),
+        }
 
 
 @dataclass

@@ -197,16 +197,19 @@ def _write(
     work, raw = folder / "work", folder / "raw"
     work.mkdir()
     raw.mkdir()
-    scan = virtual_scan(sample, setup, work)
+    witness = None
+    if hasattr(sample, "surfaces"):  # drawn here, not a volume of one's own
+        from xct.phantom.truth import Witness
+
+        witness = Witness(sample, folder / "truth")
+    scan = virtual_scan(witness or sample, setup, work)
     name = str(cell["name"]).lower().replace(" ", "_")
     written = write_layout(scan, raw, name, layout)
     facts = _facts(scan, setup, layout)
     del scan
     shutil.rmtree(work)
-    if hasattr(sample, "surfaces"):
-        from importlib import import_module
-
-        import_module("xct.phantom.truth").write_truth(sample, folder / "truth", facts)
+    if witness is not None:
+        witness.finish(facts)
     else:
         write_own_truth(sample, folder / "truth", facts)
     text = _configuration(written.relative_to(folder), facts, cell, pipeline)
