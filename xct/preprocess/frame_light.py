@@ -17,6 +17,8 @@ _DARK = 0.05
 # A shadow's floor is even: this much of what is near it lies within 5 % and 0.0002.
 _EVEN, _WITHIN, _WITHIN_ABSOLUTE, _NEAR = 0.8, 0.05, 2e-4, 0.5
 _LEAST_CELLS = 12
+# Noise of the light over the light about it that is borne.
+_SHARE_NOISE = 1.2e-4
 
 
 @dataclass(frozen=True)
@@ -156,21 +158,75 @@ def measure_glare(frame_light: FrameLight, range_px: float | None = None) -> Gla
     """
     mean = frame_light.transmission.mean(axis=0, dtype=np.float64, keepdims=True)
     still = FrameLight(mean, frame_light.row_px, frame_light.cell_px, frame_light.shape)
-    found = [_in_shadow(still, float(r)) for r in ([range_px] if range_px else _RANGES_PX)]
-    return max((one for one in found if one), key=lambda one: one.n, default=None)
+    noise = _noise(mean[0])
+    if range_px:
+        return _in_shadow(still, float(range_px), noise)
+    found = [_in_shadow(still, float(each), noise) for each in _RANGES_PX]
+    first = max((one for one in found if one), key=lambda one: one.n, default=None)
+    if first is None:
+        return None
+    weight = _likelihoods(still, first, noise) * [one is not None for one in found]
+    return _averaged([one or first for one in found], weight)
 
 
-def _in_shadow(still: FrameLight, range_px: float) -> Glare | None:
-    """Find the floor of the transmission over the light about it, if it is even."""
-    share = still.transmission[0] / np.maximum(still.veil(still.row_px, range_px)[0], 1e-6)
-    floor = _crowded(np.sort(share[share < _DARK], axis=None))
-    near = np.abs(share - floor) <= _NEAR * abs(floor) + 5 * _WITHIN_ABSOLUTE
-    even = np.abs(share - floor) <= _WITHIN * abs(floor) + _WITHIN_ABSOLUTE
+def _averaged(found: list[Glare], weight: np.ndarray) -> Glare:
+    """Average what ranges give, as likely as each is; their scatter is part of the doubt."""
+    share = weight / weight.sum()
+    fractions = np.array([one.fraction for one in found])
+    fraction = float(share @ fractions)
+    scatter = float(share @ np.square(fractions - fraction))
+    of_one = float(share @ np.square([one.sd for one in found]))
+    # Between two ranges of the list any may be the true one.
+    best = int(share.argmax())
+    beside = fractions[max(best - 1, 0) : best + 2]
+    step = float(np.ptp(beside)) / (len(beside) - 1)
+    range_px = float(np.exp(share @ np.log([one.range_px for one in found])))
+    sd = float(np.sqrt(of_one + scatter + step**2 / 12))
+    return Glare(fraction, sd, range_px, found[best].n)
+
+
+def _likelihoods(still: FrameLight, first: Glare, noise: float) -> np.ndarray:
+    """Tell for each range how well glare alone describes what a first guess leaves in shadow.
+
+    All of the shadow has a say, the depth of tall steel too, where nothing must arrive.
+    """
+    light = still.transmission[0]
+    veil = still.veil(still.row_px, first.range_px)[0]
+    shadow = light <= (1 + _NEAR / 2) * first.fraction * veil + 3 * noise
+    misfits = []
+    for each in _RANGES_PX:
+        about = still.veil(still.row_px, float(each))[0][shadow]
+        fraction = float(light[shadow] @ about) / max(float(about @ about), 1e-30)
+        misfits.append(float(np.square(light[shadow] - fraction * about).sum()))
+    least = np.maximum(misfits, 1e-30)
+    return np.asarray(np.exp(-0.5 * shadow.sum() * np.log(least / least.min())))
+
+
+def _in_shadow(still: FrameLight, range_px: float, noise: float) -> Glare | None:
+    """Find the floor of the transmission over the light about it, if it is even.
+
+    Cells that have so little light about them that noise is as large tell nothing.
+    """
+    veil = still.veil(still.row_px, range_px)[0]
+    share = still.transmission[0] / np.maximum(veil, 1e-6)
+    told = veil >= max(noise / _SHARE_NOISE, 1e-6)
+    floor = _crowded(np.sort(share[told & (share < _DARK)], axis=None))
+    margin = _NEAR * abs(floor) + 5 * _WITHIN_ABSOLUTE
+    near = told & (np.abs(share - floor) <= margin)
+    even = told & (np.abs(share - floor) <= _WITHIN * abs(floor) + _WITHIN_ABSOLUTE)
     if even.sum() < max(_LEAST_CELLS, _EVEN * near.sum()):
         return None
     by_row = [np.median(row[good]) for row, good in zip(share, even, strict=True) if good.any()]
     sd = float(np.std(by_row) / np.sqrt(len(by_row)))
     return Glare(max(float(np.median(share[even])), 0.0), sd, range_px, int(even.sum()))
+
+
+def _noise(light: np.ndarray) -> float:
+    """Tell the noise of the darker half of the cells from what is not smooth along rows."""
+    bend = np.diff(light, 2, axis=1)
+    dark = light[:, 1:-1] <= np.quantile(light, 0.5)
+    some = np.abs(bend[dark])
+    return float(1.4826 * np.median(some) / np.sqrt(6)) if some.size else 0.0
 
 
 def _crowded(values: np.ndarray) -> float:
