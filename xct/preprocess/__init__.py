@@ -3,6 +3,7 @@
 from xct.preprocess.axis import find_center
 from xct.preprocess.binning import bin_frames
 from xct.preprocess.dead import fill_dead_pixels
+from xct.preprocess.faint import faint_light
 from xct.preprocess.flats import flat_field
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
 from xct.preprocess.rings import stripes
@@ -11,6 +12,7 @@ from xct.preprocess.zingers import outliers
 
 __all__ = [
     "bin_frames",
+    "faint_light",
     "fill_dead_pixels",
     "fill_nonpositive",
     "find_center",
