@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
@@ -70,12 +69,26 @@ def _noise(transmission: np.ndarray) -> np.ndarray:
     """Tell the noise of each pixel from what changes between neighboring angles, (row, column)."""
     squares = np.zeros(transmission.shape[1:])
     counts = np.zeros(transmission.shape[1:])
-    for before, after in pairwise(transmission):
-        change = np.square(after - before)
-        known = np.isfinite(change)
-        squares += np.where(known, change, 0)
-        counts += known
+    over_ranges(
+        lambda first, stop: _changes(
+            transmission[:, first:stop], squares[first:stop], counts[first:stop]
+        ),
+        transmission.shape[1],
+    )
     return np.asarray(np.sqrt(squares / np.maximum(2 * counts, 1)), np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _changes(transmission: np.ndarray, squares: np.ndarray, counts: np.ndarray) -> None:
+    """Add up squares of what changes from one angle to the next, but for NaN."""
+    angles, rows, columns = transmission.shape
+    for a in range(1, angles):
+        for r in range(rows):
+            for c in range(columns):
+                change = transmission[a, r, c] - transmission[a - 1, r, c]
+                if change == change:
+                    squares[r, c] += change * change
+                    counts[r, c] += 1
 
 
 @njit(cache=True, nogil=True)
