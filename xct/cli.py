@@ -165,7 +165,7 @@ def view(results: tuple[Path, ...]) -> None:
 @click.argument(
     "what",
     required=False,
-    type=click.Choice(["reconstruct", "stages", "scan", "accuracy"]),
+    type=click.Choice(["reconstruct", "stages", "scan", "accuracy", "starved"]),
     metavar="[WHAT]",
 )
 @click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
@@ -176,7 +176,8 @@ def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
 
     Without a WHAT, the first three. Packages that are not installed are named. Figures go to
     OUT/WHAT.json and OUT/WHAT.png. The accuracy is that of virtual cells: ten seeds of each
-    state, which takes hours (full) or one seed of each (quick).
+    state, which takes hours (full) or one seed of each (quick). `starved` tells what glare does to
+    a cathode that hardly passes light, and whether it is taken out.
     """
     from xct.bench.commands import bench as run_bench
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from xct.bench.accuracy import bench_accuracy
 from xct.bench.kernels import bench_stages
 from xct.bench.slices import bench_slices
+from xct.bench.starved import bench_starved
 from xct.bench.wholescan import bench_scan
 
 
@@ -15,7 +16,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "accuracy"}
+    name : {"reconstruct", "stages", "scan", "accuracy", "starved"}
         Which one.
     out : Path
         Folder of its figures.
@@ -31,6 +32,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     """
     if name == "accuracy":
         return bench_accuracy(out, size)
+    if name == "starved":
+        return bench_starved(out, size)
     if name == "reconstruct":
         return bench_slices(out, size, slow=slow)
     return bench_stages(out, size) if name == "stages" else bench_scan(out, size)
