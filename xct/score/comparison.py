@@ -13,7 +13,6 @@ import numpy as np
 from xct.errors import XctError
 from xct.result import Result, open_result
 from xct.score.displacement import score_displacement
-from xct.score.displacement import score_displacement
 from xct.score.grey import GreyScore
 from xct.score.inclusions import InclusionScore
 from xct.score.materials import AttenuationScore, LabelScore, SeparatorScore
@@ -30,7 +29,7 @@ MARGIN = 2  # voxels around an interior voxel that are of the same material
 def score(
     result_path: Path | str,
     truth_path: Path | str,
-    pristine_truth_path: Path | str | None = None,
+    pristine_truth: Path | str | None = None,
 ) -> Metrics:
     """Compare a result with the truth of a virtual cell.
 
@@ -43,9 +42,6 @@ def score(
     pristine_truth : path, optional
         ``truth/`` of the same virtual cell (seed and size) in its pristine state: the displacement
         since then is compared, too.
-    pristine_truth_path : path, optional
-        ``truth/`` of the same cell in its pristine state, where the run named that: displacement
-        is compared too.
 
     Returns
     -------
@@ -70,8 +66,6 @@ def score(
     if pristine_truth is not None:
         metrics |= score_displacement(result, truth, open_result(Path(pristine_truth)))
     metrics |= score_numbers(result, truth)
-    if pristine_truth_path is not None:
-        metrics |= score_displacement(result, truth, open_result(Path(pristine_truth_path)))
     return known(metrics)
 
 
