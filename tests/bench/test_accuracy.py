@@ -154,7 +154,7 @@ def test_displacement_counts_in_voxels_whatever_its_sign():
 
 @pytest.mark.parametrize(("share_held", "met"), [(0.89, False), (0.95, True), (0.995, False)])
 def test_intervals_are_to_hold_the_truth_neither_too_seldom_nor_too_often(share_held, met):
-    row = row_of("stated", {"coverage_95.numbers": share_held, "coverage_95.surface.x": share_held})
+    row = row_of("stated", {"coverage_95.numbers": share_held, "coverage_95.numbers.layers": 0.0})
     assert accuracy._met(row) is met
     line = accuracy._table([row], 1, "small").splitlines()[-1]
     assert "0.9 to 0.99" in line
