@@ -75,6 +75,9 @@ def test_columns_that_could_not_be_measured_may_lie_where_the_relief_does():
     some = surface(height, 0.2)
     known = roughness_of(some, VOXEL)["mean_height_um_sd"]
     assert known == pytest.approx(0.1)  # half of a column's is common to all
+    radius_um = np.sqrt(4800 * 4 / np.pi)
+    tilt_sd = roughness_of(some, VOXEL)["tilt_y_deg_sd"]
+    assert tilt_sd == pytest.approx(np.rad2deg(0.1 / radius_um), rel=1e-4)
     some.height_um[20:30, 30:40] = np.nan
     some.sd_um[20:30, 30:40] = np.nan
     found = roughness_of(some, VOXEL)

@@ -94,10 +94,13 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
     kurtosis = np.mean(values**4) - 6 * noise * sq**2 - 3 * noise**2
     common = _COMMON * float(np.median(stated)) if stated.size else np.nan
     sq_sd = _sd_of_sq(sq, noise, stated)
+    mean_sd = float(np.hypot(common, _sd_of_columns(surface, sq)))
+    # What all columns are off by may as well grow so from the middle of the surface to its rim.
+    tilt_sd = float(np.rad2deg(np.arctan(mean_sd / np.sqrt(n * np.prod(voxel_um) / np.pi))))
     sa = float(np.mean(np.abs(values))) * sq / max(float(np.sqrt(raw)), 1e-12)
     return {
         "mean_height_um": float(np.mean(height[there])),
-        "mean_height_um_sd": float(np.hypot(common, _sd_of_columns(surface, sq))),
+        "mean_height_um_sd": mean_sd,
         "Sa_um": sa,
         "Sa_um_sd": sq_sd * sa / max(sq, 1e-12),
         "Sq_um": sq,
@@ -108,7 +111,9 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
         "Sdr": _developed(flat, there, voxel_um),
         "Sal_um": _shortest_lag(correlation, raw - noise, voxel_um),
         "tilt_x_deg": float(np.rad2deg(np.arctan(slope_x))),
+        "tilt_x_deg_sd": tilt_sd,
         "tilt_y_deg": float(np.rad2deg(np.arctan(slope_y))),
+        "tilt_y_deg_sd": tilt_sd,
         "noise_um": float(np.sqrt(noise)),
         "n": n,
     }
