@@ -108,6 +108,13 @@ def test_slices_twice_as_far_apart_give_the_same_lengths(measure, volume):
     assert value(result, "bore_radius_um") == pytest.approx(137.6, abs=0.3)
 
 
+@pytest.mark.parametrize("size", [(2, 1, 2), (2, 2, 1)])
+def test_a_wrong_voxel_size_across_is_said_to_be_one(measure, volume, size):
+    said = said_by(measure(volume, size), "find_cell")
+    assert "the bore is not round" in said
+    assert "voxel size of one of the axes is probably wrong" in said
+
+
 def test_one_material_alone_is_no_cell(measure):
     rng = np.random.default_rng(2)
     result = measure(rng.normal(5, 0.5, SHAPE))

@@ -60,7 +60,7 @@ def find_cell(
     ------
     ValueError
         If the volume is empty, the same everywhere, or holds nothing that is brighter than what
-        lies around it.
+        lies around it; or if the bore is not round, as with a wrong voxel size across.
     """
     edges = _checked(voxel_size_um)
     coarse = make_coarse(volume, edges)
