@@ -187,12 +187,14 @@ class _Parting:
             before, after = int(slab.first > 0), int(slab.stop < self.ratios.shape[0])
             heights = self._heights(slab.outer_first, slab.outer_stop)
             inner = slice(slab.inner.start - before, slab.inner.stop + after)
-            tree = basins.add(np.ascontiguousarray(heights[inner]), before, after, slab.first)
+            heights = heights[inner].copy()
+            tree = basins.add(heights, before, after, slab.first)
             numbers[slab.first : slab.stop] = tree
             done = sum(len(v) for v in voxels)
             new = basins.count + 1 - done
             part = tree[tree > 0].astype(np.int64) - done
             voxels.append(np.bincount(part, minlength=new).astype(np.int64))
+            del heights, tree, part
         return basins.graph(), np.concatenate(voxels)
 
     def _heights(self, first: int, stop: int) -> np.ndarray:
@@ -200,18 +202,26 @@ class _Parting:
         mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
         if not mask.any():
             return np.zeros(mask.shape, np.uint16)
-        values = np.clip(self.ratios.read(first, stop), 0, self.level)
+        distance = self._distance_px(mask, self.clip_px)
+        values = self.ratios.read(first, stop)
+        np.clip(values, 0, self.level, out=values)
         values *= np.float32(_GREY_WEIGHT_PX / self.level)
-        values += np.minimum(self._distance_px(mask), np.float32(self.clip_px))
-        smooth = gaussian(values, self.smooth)
-        heights = np.clip(np.rint(smooth / np.float32(_HEIGHT_STEP)), 1, 65535)
-        heights[~mask] = 0
+        values += distance
+        del distance
+        heights = gaussian(values, self.smooth)
+        del values
+        heights /= np.float32(_HEIGHT_STEP)
+        np.rint(heights, out=heights)
+        np.clip(heights, 1, 65535, out=heights)
+        heights *= mask
         return heights.astype(np.uint16)
 
-    def _distance_px(self, mask: np.ndarray) -> np.ndarray:
+    def _distance_px(self, mask: np.ndarray, most: float) -> np.ndarray:
+        """Distance from the edge of a mask, at most `most`."""
         import edt
 
         distance: np.ndarray = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
+        np.minimum(distance, np.float32(most), out=distance)
         return distance
 
     def measure(
@@ -228,14 +238,16 @@ class _Parting:
             size = slab.stop - slab.first
             numbers[slab.first : slab.stop] = ahead[:size]
             part = np.concatenate([behind[len(behind) - slab.inner.start :], ahead])
+            del ahead
             behind = part[: slab.inner.stop][-overlap:].copy()
             if not part.any():
                 continue
             labels = np.asarray(self.labels[slab.outer_first : slab.outer_stop])
             ratios = self.ratios.read(slab.outer_first, slab.outer_stop)
             mask = labels == Label.ACTIVE_MATERIAL
-            depth = np.minimum(self._distance_px(mask), np.float32(core + 1))
+            depth = self._distance_px(mask, core + 1)
             share = gaussian(mask.astype(np.float32), self.sigma)
+            del mask
             start, stop = slab.inner.start, slab.inner.stop
             add_voxels(
                 part, ratios, depth, share, core, slab.first, start, stop, self.ratios.shape[0],
@@ -243,6 +255,7 @@ class _Parting:
             )  # fmt: skip
             add_crossings(part, labels, start, stop, sums, crossings)
             add_cavities(part, labels, ratios, self.level, start, stop, sums)
+            del part, labels, ratios, depth, share
         return sums, crossings
 
 
