@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from xct.blocks import cut
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
 from xct.segment.basins import Basins, Graph, groups, merge
@@ -34,6 +35,7 @@ _HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside its distance
 _LEAST_VOXELS = 4
 _SAMPLES = 16
+_STRIP = 320  # rows whose heights are made at once: what is in between takes little memory
 _FALLBACK_LEVEL = 8.6
 
 
@@ -164,6 +166,7 @@ class _Parting:
         self.blur_px = blur / pixel
         self.sigma = _triple(blur / FWHM / self.size)
         self.smooth = _triple(_SMOOTH_PX * pixel / self.size)
+        self.reach_y = int(np.ceil(largest_um / 2 / self.size[1])) + 2 + reach_px(self.smooth[1])
         self.reach = int(np.ceil(largest_um / 2 / self.size[0])) + 1
         self.level = self._level()
         self.noise = ratios.noise(ratios.shape[0] / 2)
@@ -200,11 +203,19 @@ class _Parting:
     def _heights(self, first: int, stop: int) -> np.ndarray:
         """Distance and grey value as whole numbers; 0 outside of particles."""
         mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
+        heights = np.zeros(mask.shape, np.uint16)
         if not mask.any():
-            return np.zeros(mask.shape, np.uint16)
-        distance = self._distance_px(mask, self.clip_px)
+            return heights
         values = self.ratios.read(first, stop)
-        np.clip(values, 0, self.level, out=values)
+        for strip in cut(mask.shape[1], _STRIP, self.reach_y):
+            seen = (np.ascontiguousarray(some[:, strip.outer]) for some in (mask, values))
+            heights[:, strip.first : strip.stop] = self._rounded(*seen)[:, strip.inner]
+        return heights
+
+    def _rounded(self, mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Heights of a strip, valid `reach_y` away from where it was cut."""
+        distance = self._distance_px(mask, self.clip_px)
+        values = np.clip(values, 0, self.level)
         values *= np.float32(_GREY_WEIGHT_PX / self.level)
         values += distance
         del distance
