@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,18 @@ def test_particles_in_the_electrolyte_have_drifted_and_no_others(drawn, found):
     np.testing.assert_allclose(
         drifted["distance_to_front_um"], (43.5 - np.sort(truth[:, 0])) * 2, atol=1
     )
+
+
+def test_a_particle_has_drifted_only_if_the_doubt_about_the_front_leaves_no_other_way(
+    drawn, labels, found
+):
+    mu, cell, surfaces, *_ = drawn
+    front = surfaces["electrolyte_cathode"]
+    nearest = found[1].loc[found[1]["drifted"], "distance_to_front_um"].min()
+    vague = replace(front, sd_um=np.full_like(front.sd_um, nearest / 1.96))
+    _, table = particles(mu, labels, cell, {**surfaces, "electrolyte_cathode": vague}, Flat())
+    near = table["distance_to_front_um"] < nearest + 1
+    assert not table.loc[near, "drifted"].any()
 
 
 def test_core_grey_value_is_that_of_the_material(found):

@@ -25,6 +25,8 @@ class Columns:
         Faces of steel, lithium, cathode and collector; ∓infinity where a layer is out of view.
     sign : int
         +1 where the anode lies at small z.
+    front_sd : ndarray of float32, shape (y, x)
+        Stated standard deviation of the cathode's face; 0 where none is.
     """
 
     steel: np.ndarray
@@ -32,6 +34,7 @@ class Columns:
     front: np.ndarray
     collector: np.ndarray
     sign: int
+    front_sd: np.ndarray
 
     def height(self, z_index: float) -> float:
         """Give the height of a slice."""
@@ -63,7 +66,12 @@ def find_columns(cell: CellGeometry, surfaces: Mapping[str, Surface]) -> Columns
         front = -above
     front = collector if front is None else np.minimum(front, collector)
     lithium = _lithium(cell, surfaces, maps["lithium_electrolyte"], steel)
-    return Columns(steel, np.maximum(lithium, steel), front, collector, cell.sign)
+    sd = np.zeros_like(above)
+    if "electrolyte_cathode" in surfaces:
+        sd = np.nan_to_num(
+            surfaces["electrolyte_cathode"].sd_um / np.float32(cell.voxel_size_um[0])
+        )
+    return Columns(steel, np.maximum(lithium, steel), front, collector, cell.sign, sd)
 
 
 def _lithium(

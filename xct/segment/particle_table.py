@@ -78,7 +78,7 @@ def particle_table(
     volume = count * size.prod()
     diameter = np.cbrt(6 * volume / np.pi)
     surface, contact = _surfaces(measured, size)
-    distance = _distance_um(columns, cell, z, y, x)
+    distance, doubt = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
     # What lies within one slice is an arc of a ring.
@@ -101,7 +101,7 @@ def particle_table(
                 "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
                 "core_grey": measured.zero + grey * core,
                 "distance_to_front_um": distance,
-                "drifted": ~attached & ~at_steel & ~flat & (distance >= typical),
+                "drifted": ~attached & ~at_steel & ~flat & (distance - 1.96 * doubt >= typical),
                 "touches_border": sums[:, of.BORDER] > 0,
                 "core_grey_sd": grey * np.hypot(core_sd, _scatter(core)),
                 "core_grey_noise_sd": grey * core_sd,
@@ -130,12 +130,14 @@ def _surfaces(measured: Measured, size: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _distance_um(
     columns: Columns, cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the distance to the front, and the front's standard deviation there."""
     step, *pixel = cell.voxel_size_um
     v = np.clip(np.rint(y / pixel[0]).astype(int), 0, cell.shape[1] - 1)
     u = np.clip(np.rint(x / pixel[1]).astype(int), 0, cell.shape[2] - 1)
     front = columns.front[v, u]
-    return np.asarray(np.where(np.isfinite(front), front * step - columns.sign * z, np.nan))
+    distance = np.where(np.isfinite(front), front * step - columns.sign * z, np.nan)
+    return distance, step * columns.front_sd[v, u].astype(np.float64)
 
 
 def _off_axis(
