@@ -15,7 +15,8 @@ from xct.segment.columns import Columns, find_columns
 from xct.segment.denoise import gaussian, reach_px
 from xct.segment.edges import FWHM, blur_um
 from xct.segment.normalized import Ratios
-from xct.segment.particle_pieces import LEAST_BRIGHT, Faces, Facing, joined
+from xct.segment.particle_faces import LEAST_BRIGHT, Faces, Facing
+from xct.segment.particle_pieces import joined
 from xct.segment.particle_sums import (
     REACH,
     add_cavities,
@@ -203,23 +204,20 @@ class _Parting:
 
     def _heights(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Distance and grey value as whole numbers, 0 outside of particles; what is bright."""
+        import edt
+
         mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
         if not mask.any():
             return np.zeros(mask.shape, np.uint16), mask
         values = np.clip(self.ratios.read(first, stop), 0, self.level)
         bright = values > np.float32(LEAST_BRIGHT * self.level)
         values *= np.float32(_GREY_WEIGHT_PX / self.level)
-        values += np.minimum(self._distance_px(mask), np.float32(self.clip_px))
+        distance = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
+        values += np.minimum(distance, np.float32(self.clip_px))
         smooth = gaussian(values, self.smooth)
         heights = np.clip(np.rint(smooth / np.float32(_HEIGHT_STEP)), 1, 65535)
         heights[~mask] = 0
         return heights.astype(np.uint16), bright
-
-    def _distance_px(self, mask: np.ndarray) -> np.ndarray:
-        import edt
-
-        distance: np.ndarray = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
-        return distance
 
     def measure(
         self, numbers: Any, final: np.ndarray, count: int, columns: Columns
