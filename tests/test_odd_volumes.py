@@ -6,6 +6,7 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 import xct
+from xct.labels import Label
 from xct.phantom.cell import draw_cell
 
 SHAPE, VOXEL_UM = (128, 160, 160), 2.0
@@ -106,6 +107,37 @@ def test_slices_twice_as_far_apart_give_the_same_lengths(measure, volume):
     result = measure(volume[::2], (2 * VOXEL_UM, VOXEL_UM, VOXEL_UM))
     assert value(result, "thickness_um.electrolyte") == pytest.approx(123.4, abs=2)
     assert value(result, "bore_radius_um") == pytest.approx(137.6, abs=0.3)
+
+
+def test_a_cathode_alone_gives_its_particles(measure, volume, cell):
+    front = slice_of(cell, "electrolyte_cathode") + 8
+    stop = slice_of(cell, "cathode_collector") - 4
+    result = measure(volume[front:stop])
+    assert "all that lies in the bore is taken to be cathode" in said_by(result, "find_cell")
+    assert "neither plane is in view" in said_by(result, "surfaces")
+    assert "thickness_um.cathode" not in result.summary
+    mine, true = np.asarray(result.labels("particles")[:]), cell.particles(front, stop)
+    assert value(result, "particles") > 0.8 * np.unique(true).size
+    active = mine > 0, cell.labels(front, stop) == Label.ACTIVE_MATERIAL
+    assert 2 * (active[0] & active[1]).sum() / (active[0].sum() + active[1].sum()) > 0.9
+    wide = np.flatnonzero(np.bincount(true.ravel())[1:] > np.pi / 6 * 5**3) + 1
+    assert found_again(true, mine, wide).mean() > 0.98
+    assert np.isfinite(value(result, "median_diameter_um"))
+
+
+def found_again(true, mine, numbers):
+    """Tell which of the true particles share most of their voxels with one that was found."""
+    sizes = np.bincount(true.ravel()), np.bincount(mine.ravel())
+    both = (true > 0) & (mine > 0)
+    (i, j), shared = np.unique(np.stack([true[both], mine[both]]), axis=1, return_counts=True)
+    return np.isin(numbers, i[shared / (sizes[0][i] + sizes[1][j] - shared) >= 0.5])
+
+
+@pytest.mark.parametrize("size", [(2, 1, 2), (2, 2, 1)])
+def test_a_wrong_voxel_size_across_is_said_to_be_one(measure, volume, size):
+    said = said_by(measure(volume, size), "find_cell")
+    assert "the bore is not round" in said
+    assert "voxel size of one of the axes is probably wrong" in said
 
 
 def test_one_material_alone_is_no_cell(measure):

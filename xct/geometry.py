@@ -75,6 +75,9 @@ class CellGeometry:
         The side of the anode.
     planes : mapping of str to Plane
         Mean planes of the surfaces that are in view, by name.
+    only : {"cathode"} or None
+        The layer that fills the volume from end to end, where no surface is in view; None where
+        surfaces are, or where the layer is not known.
     """
 
     shape: tuple[int, int, int]
@@ -88,6 +91,7 @@ class CellGeometry:
     tube_radius_um: float | None = None
     anode: Anode = "low_z"
     planes: Mapping[str, Plane] = field(default_factory=dict)
+    only: Literal["cathode"] | None = None
 
     @property
     def sign(self) -> int:

@@ -80,8 +80,13 @@ def phantom(state: str | None, out: Path, distance_mm: float | None, **wanted: A
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
 @click.argument("truth", type=click.Path(path_type=Path))
+@click.option(
+    "--pristine-truth",
+    type=click.Path(path_type=Path),
+    help="Truth of the same cell before; displacement is compared, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def score(result: Path, truth: Path, as_json: bool) -> None:
+def score(result: Path, truth: Path, pristine_truth: Path | None, as_json: bool) -> None:
     """Compare RESULT with the TRUTH of a virtual cell.
 
     Where there is only a volume, the volume is compared.
@@ -92,7 +97,7 @@ def score(result: Path, truth: Path, as_json: bool) -> None:
     from xct.score import score_text
 
     with _mistakes_explained():
-        found = score_result(result, truth)
+        found = score_result(result, truth, pristine_truth)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else score_text(found))
 
 

@@ -12,6 +12,7 @@ from xct.analyze import (
     swelling_map,
     thickness_maps,
 )
+from xct.analyze.layers import beside
 from xct.geometry import SURFACES, Surface
 
 SHAPE = (20, 30)
@@ -91,3 +92,25 @@ def test_maps_of_different_grids_have_no_swelling_map(surfaces):
     other = Surface(one.height_um[1:], one.sd_um[1:], "")
     with pytest.raises(ValueError, match="onto one grid"):
         swelling_map(one, other)
+
+
+def test_the_sharp_outline_of_absent_lithium_is_known_to_a_share_of_a_column(surfaces):
+    table = layer_thickness(surfaces).set_index("layer")
+    # 10 and 15 columns long, off by 0.15 of a column.
+    assert table.absent_area_fraction_sd["lithium"] == pytest.approx(0.15 * 25 / 600)
+
+
+def test_thin_lithium_beside_absent_lithium_may_be_none(surfaces):
+    surfaces[SURFACES[1]].height_um[10, :16] = 24.0  # 4 µm thick, along one side and the corner
+    table = layer_thickness(surfaces).set_index("layer")
+    expected = np.hypot(0.15 * 25, 16 / np.sqrt(3)) / 600
+    assert table.absent_area_fraction_sd["lithium"] == pytest.approx(expected)
+
+
+def test_neighbors_are_those_at_the_corners_too():
+    one = np.zeros((4, 5), bool)
+    one[0, 1] = True
+    expected = np.zeros((4, 5), bool)
+    expected[:2, :3] = True
+    expected[0, 1] = False
+    np.testing.assert_array_equal(beside(one), expected)

@@ -68,3 +68,29 @@ def test_a_table_has_one_row_for_each_surface_even_where_there_is_nothing():
     table = table.set_index("surface")
     assert table.mean_height_um["steel_lithium"] == 4
     assert np.isnan(table.Sq_um["lithium_electrolyte"])
+
+
+def test_columns_that_could_not_be_measured_may_lie_where_the_relief_does():
+    height = np.where(np.arange(60)[:, None] % 20 < 10, 48.0, 52.0) + np.zeros((60, 80))
+    some = surface(height, 0.2)
+    known = roughness_of(some, VOXEL)["mean_height_um_sd"]
+    assert known == pytest.approx(0.1)  # half of a column's is common to all
+    radius_um = np.sqrt(4800 * 4 / np.pi)
+    tilt_sd = roughness_of(some, VOXEL)["tilt_y_deg_sd"]
+    assert tilt_sd == pytest.approx(np.rad2deg(0.1 / radius_um), rel=1e-4)
+    some.height_um[20:30, 30:40] = np.nan
+    some.sd_um[20:30, 30:40] = np.nan
+    found = roughness_of(some, VOXEL)
+    expected = np.hypot(0.1, found["Sq_um"] * 100 / 4700)
+    assert found["mean_height_um_sd"] == pytest.approx(expected)
+
+
+def test_the_rim_of_what_is_gone_leaves_the_mean_height_open():
+    some = surface(np.full((40, 40), 60.0), 0.2)
+    some.height_um[9:21, 9:21] = 20.0  # thin lithium about …
+    some.height_um[10:20, 10:20] = np.nan  # … where it is gone, and was looked for
+    rim, n = 12 * 12 - 100, 1500
+    lower = 40 * (1 - rim / n)
+    expected = np.hypot(0.1, 0.5 / np.sqrt(3) * rim * lower / n)
+    found = roughness_of(some, VOXEL)
+    assert found["mean_height_um_sd"] == pytest.approx(expected, rel=1e-4)

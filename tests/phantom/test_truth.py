@@ -45,10 +45,9 @@ def test_the_summary_holds_every_number_with_its_unit(truth):
     assert summary["thickness_um.lithium"]["unit"] == "µm"
     assert summary["absent_area_fraction"]["value"] == pytest.approx(0.125, abs=0.01)
     assert summary["state.gap_um"] == {"value": 1.0, "unit": "µm"}
-    assert summary["electrolyte_peak_per_cm"]["value"] == pytest.approx(
-        0.995 * 0.5 * (4.915 + 5.574),
-        rel=0.001,  # with 0.5 % of pores
-    )
+    # With 0.5 % of pores; most of the layer's new ground, where lithium was, is the thinnest.
+    whole = 0.995 * 0.5 * (4.915 + 5.574)
+    assert 0.98 * whole < summary["electrolyte_peak_per_cm"]["value"] < 0.999 * whole
     fractions = [summary[f"volume_fraction.{name.lower()}"]["value"] for name in (
         "lithium", "electrolyte", "active_material", "steel", "collector", "tube", "low_grey"
     )]  # fmt: skip

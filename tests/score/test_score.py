@@ -223,6 +223,7 @@ def test_numbers_and_their_stated_doubt(result, truth, change_summary):
     assert found["center_error_px"]["value"] == pytest.approx(0.3)
     assert found["center_error_sd"]["value"] == pytest.approx(3)
     assert found["coverage_95.numbers"] == {"value": 0.5, "unit": "1", "n": 2}
+    assert found["coverage_95.numbers.summary"] == found["coverage_95.numbers"]
     assert found["thickness_error_um.cathode"]["value"] == pytest.approx(2, abs=1e-4)
     assert found["roughness_error.Sq_um.steel_lithium"]["value"] == pytest.approx(0.5, abs=0.01)
 
@@ -282,3 +283,17 @@ def test_the_table_for_the_terminal_names_unit_and_n():
     assert lines[0].split() == ["metric", "value", "unit", "n"]
     assert lines[1].split() == ["center_error_px", "0.1235", "px", "1"]
     assert score_text({}) == "nothing to compare: result and truth have no data in common"
+
+
+def test_no_number_counts_twice_and_the_tube_not_at_all(result, truth, change_summary):
+    change_summary(result, **{"thickness_um.cathode": {"value": 1.0, "sd": 0.1, "unit": "µm"}})
+    edit_table(result, "layers", lambda t: t.assign(mean_thickness_um_sd=1.0))
+    # Beyond the bore, where the truth does not count it, there is much more of the tube.
+    edit_table(result, "materials", lambda t: t.assign(
+        volume_um3=t.volume_um3 * np.where(t.material == "tube", 100, 1), volume_um3_sd=1.0
+    ))  # fmt: skip
+    found = score(result, truth)
+    kinds = len(read_table(truth / "tables" / "materials.csv"))
+    assert found["coverage_95.numbers.layers"] == {"value": 1.0, "unit": "1", "n": 3}
+    assert found["coverage_95.numbers.materials"] == {"value": 1.0, "unit": "1", "n": kinds - 1}
+    assert "coverage_95.numbers.summary" not in found

@@ -43,6 +43,16 @@ def test_surface_of_a_plate_is_that_of_its_faces(drawn, table):
     assert table.loc["lithium", "volume_um3_sd"] == pytest.approx(surface * moved)
 
 
+def test_what_is_finer_than_the_blur_may_be_electrolyte_or_pore(drawn):
+    mu, cell, _, labels, *_ = drawn
+    pitted = labels.copy()
+    pitted[20:23, 30:34, 30:34] = Label.LOW_GREY
+    table = material_table(mu, pitted, cell, Flat()).set_index("material")
+    assert np.isnan(table.loc["low_grey", "volume_um3_sd"])  # a lower bound
+    pores = table.loc["low_grey", "volume_um3"]
+    assert table.loc["electrolyte", "volume_um3_sd"] > pores > 0
+
+
 @pytest.mark.parametrize("rows", [1, 17])
 def test_where_the_volume_is_cut_changes_no_sum(drawn, rows):
     mu, cell, _, labels, *_ = drawn

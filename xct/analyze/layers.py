@@ -18,6 +18,8 @@ LAYERS = ("lithium", "electrolyte", "cathode")
 # Share of a column's standard deviation that all columns have in common, and no mean removes.
 COMMON = 0.5
 _EDGE_PX = 0.15  # by which the outline of absent lithium may be off everywhere
+_THINNEST = 0.05  # quantile of the lithium at that outline: the thinnest that counts
+_OF_UNIFORM = 3**0.5  # sd of what may be anything up to a limit on either side, in that limit
 _SWEEP = 12
 
 
@@ -119,7 +121,7 @@ def layer_thickness(
     for name, layer in maps.items():
         row = {"layer": name, **_row(layer)}
         if name == "lithium":
-            row |= _absent_area(absent_lithium(surfaces), np.isfinite(layer.height_um))
+            row |= _absent_area(absent_lithium(surfaces), layer.height_um)
         if pristine is not None:
             row |= swelling_of(layer, before.get(name), common=COMMON)
         rows.append(row)
@@ -146,17 +148,37 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(finite)) if finite.size else float("nan")
 
 
-def _absent_area(absent: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    """Give the share of the area, and what its outline leaves open."""
-    area = max(int(known.sum()), 1)
+def _absent_area(absent: np.ndarray, thickness: np.ndarray) -> dict[str, float]:
+    """Give the share of the area, and what its outline leaves open.
+
+    Columns beside absent lithium are averaged with it: where they are hardly thicker than what
+    counts as lithium at all, and less than half as thick as usual, they may hold none, anything
+    from none of them to all.
+    """
+    area = max(int(np.isfinite(thickness).sum()), 1)
     outline = sum(
         np.count_nonzero(absent.take(range(1, n), axis) != absent.take(range(n - 1), axis))
         for axis, n in enumerate(absent.shape)
     )
+    rim = thickness[beside(absent) & np.isfinite(thickness)]
+    usual = float(np.median(thickness[thickness > 0])) if rim.size else 0.0
+    thin = min(2 * float(np.quantile(rim, _THINNEST)), 0.5 * usual) if rim.size else 0.0
+    doubtful = np.count_nonzero(rim < thin) / _OF_UNIFORM
     return {
         "absent_area_fraction": float(absent.sum() / area),
-        "absent_area_fraction_sd": float(_EDGE_PX * outline / area),
+        "absent_area_fraction_sd": float(np.hypot(_EDGE_PX * outline, doubtful) / area),
     }
+
+
+def beside(columns: np.ndarray) -> np.ndarray:
+    """Tell which columns are neighbors of some, and none of them, bool (y, x)."""
+    wide = np.pad(columns, 1)
+    rows, width = columns.shape
+    near = np.zeros_like(columns)
+    for y in range(3):
+        for x in range(3):
+            near |= wide[y : y + rows, x : x + width]
+    return np.asarray(near & ~columns)
 
 
 def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:

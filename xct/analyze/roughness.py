@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import fft
+from scipy.ndimage import binary_fill_holes
 
+from xct.analyze.layers import beside
 from xct.geometry import CellGeometry, Surface
 from xct.stages import stage
 
@@ -23,6 +25,7 @@ _FALLEN = 0.2  # of the autocorrelation, at Sal
 _LAGS = (5, 9)
 _LEAST_COLUMNS = 25
 _COMMON = 0.5  # share of the standard deviation that all columns have in common
+_RIM = 0.5 / 3**0.5  # sd of the share of a rim that may belong to it or not: any from none to all
 _RELATIVE_SD = 0.02  # of a parameter: averages flatten what is finest
 
 
@@ -91,10 +94,13 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
     kurtosis = np.mean(values**4) - 6 * noise * sq**2 - 3 * noise**2
     common = _COMMON * float(np.median(stated)) if stated.size else np.nan
     sq_sd = _sd_of_sq(sq, noise, stated)
+    mean_sd = float(np.hypot(common, _sd_of_columns(surface, sq)))
+    # What all columns are off by may as well grow so from the middle of the surface to its rim.
+    tilt_sd = float(np.rad2deg(np.arctan(mean_sd / np.sqrt(n * np.prod(voxel_um) / np.pi))))
     sa = float(np.mean(np.abs(values))) * sq / max(float(np.sqrt(raw)), 1e-12)
     return {
         "mean_height_um": float(np.mean(height[there])),
-        "mean_height_um_sd": common,
+        "mean_height_um_sd": mean_sd,
         "Sa_um": sa,
         "Sa_um_sd": sq_sd * sa / max(sq, 1e-12),
         "Sq_um": sq,
@@ -105,10 +111,29 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
         "Sdr": _developed(flat, there, voxel_um),
         "Sal_um": _shortest_lag(correlation, raw - noise, voxel_um),
         "tilt_x_deg": float(np.rad2deg(np.arctan(slope_x))),
+        "tilt_x_deg_sd": tilt_sd,
         "tilt_y_deg": float(np.rad2deg(np.arctan(slope_y))),
+        "tilt_y_deg_sd": tilt_sd,
         "noise_um": float(np.sqrt(noise)),
         "n": n,
     }
+
+
+def _sd_of_columns(surface: Surface, sq: float) -> float:
+    """Tell how far a mean may be off because of which columns have a height.
+
+    Those that could not be measured, such as below a chip, may lie a standard deviation of the
+    relief off, all alike. Those beside columns that have no height for good, such as where lithium
+    is gone, may belong to these, and lie lower than the others.
+    """
+    there = np.isfinite(surface.height_um)
+    measured = np.isfinite(surface.sd_um)
+    n = np.count_nonzero(there)
+    missing = np.count_nonzero(binary_fill_holes(measured) & ~measured)
+    height = surface.height_um.astype(np.float64)
+    rim = there & beside(measured & ~there)
+    lower = float(np.mean(height[rim]) - np.mean(height[there])) if rim.any() else 0.0
+    return float(np.hypot(missing * sq, _RIM * np.count_nonzero(rim) * lower) / n)
 
 
 def _detilted(

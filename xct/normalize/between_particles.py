@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from xct.geometry import CellGeometry
+from xct.normalize.air import AboveAir, air_level
 from xct.normalize.cubes import Cubes, gather_cubes
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
+from xct.normalize.noise import noise_by_slice
 from xct.normalize.partial_volume import Mixture, fit_mixture
 from xct.normalize.reference import Reference
 from xct.normalize.spans import Span, cathode_span
@@ -23,6 +25,8 @@ _COMPOSITION_SD = 0.1
 # Where most voxels hold both, the mixture's even distribution of shares is a rough guess.
 _SHARED_SD = 0.5
 _BINS = 400
+# Active material over electrolyte, and the least share of either, in what is called a composite.
+_CONTRAST, _LEAST_BRIGHT = (3.0, 20.0), 0.15
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,32 @@ def find_cathode(
     sigma = float(np.nanmedian(noise[first:stop])) if np.isfinite(noise[first:stop]).any() else 0.0
     mixture = _mixture(volume, span, cubes, max(sigma, 1e-6))
     return Cathode(cubes, mixture, float(cubes.z_um.mean()))
+
+
+def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
+    """Tell whether grey values in the bore are those of active material in electrolyte.
+
+    They are a mixture of two materials, one of which attenuates as many times more than the other
+    as active material does (8.6 times, less where blur or pores blend them), and both are common.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Any linear scale.
+    cell : CellGeometry
+        Where the bore lies.
+    """
+    air = air_level(volume, cell)
+    values: Voxels = AboveAir(volume, air) if np.isfinite(air) else volume
+    noise = noise_by_slice(values, cell)
+    cathode = find_cathode(values, cell, noise, alone=True)
+    if cathode is None or cathode.mixture is None:
+        return False
+    mixture = cathode.mixture
+    low, high = _CONTRAST
+    bright = mixture.bright_share + 0.5 * mixture.mixed_share
+    contrast = low < mixture.bright / mixture.dark < high
+    return contrast and _LEAST_BRIGHT < bright < 1 - _LEAST_BRIGHT
 
 
 def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> Mixture | None:

@@ -101,7 +101,7 @@ def electrolyte_reference(
         blur_sd_um=blur_sd,
         table=reference_table(blocks, model, cell, cathode),
         peak_per_cm=float(middle.mean()),
-        peak_sd_per_cm=_mean_sd(model, found.cubes),
+        peak_sd_per_cm=_mean_sd(model, found.cubes, cell.voxel_size_um[0]),
         n=int(found.cubes.mean.size),
         flatness_before=float(blocks["peak"].std() / blocks["peak"].mean()),
         flatness_after=float(over.std() / over.mean()),
@@ -212,9 +212,16 @@ def _heights(cell: CellGeometry, z_um: np.ndarray, band_um: float) -> tuple[floa
     return max(0.0, float(low), first), min(last, float(high), stop)
 
 
-def _mean_sd(model: SmoothModel, cubes: Cubes) -> float:
+def _mean_sd(model: SmoothModel, cubes: Cubes, voxel_um: float) -> float:
+    """Give the doubt about the layer's mean: that of the model, and of where the layer ends.
+
+    Cubes cut off up to their own height at either end, where the electrolyte may be denser.
+    """
     sample = slice(None, None, max(1, cubes.mean.size // 2000))
-    return float(np.sqrt(np.mean(model.sd(cubes.z_um[sample], cubes.r_um[sample]) ** 2)))
+    fitted = np.sqrt(np.mean(model.sd(cubes.z_um[sample], cubes.r_um[sample]) ** 2))
+    ends = model.value(np.array([model.z_low_um, model.z_high_um]), 0.0)
+    slope = (ends[1] - ends[0]) / max(model.z_high_um - model.z_low_um, voxel_um)
+    return float(np.hypot(fitted, slope * cubes.edge[0] * voxel_um / np.sqrt(12)))
 
 
 def _has_trend(model: SmoothModel) -> bool:

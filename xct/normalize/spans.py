@@ -61,6 +61,8 @@ class Span:
 
 def electrolyte_span(cell: CellGeometry, margin_um: float) -> Span | None:
     """Find the electrolyte between the planes that are in view; None where it is not in view."""
+    if cell.only == "cathode":
+        return None
     near = next((s for s in ("lithium_electrolyte", "steel_lithium") if s in cell.planes), None)
     far = "electrolyte_cathode" if "electrolyte_cathode" in cell.planes else None
     if far is None and "cathode_collector" in cell.planes:
@@ -70,6 +72,8 @@ def electrolyte_span(cell: CellGeometry, margin_um: float) -> Span | None:
 
 def cathode_span(cell: CellGeometry, margin_um: float) -> Span | None:
     """Find the cathode between the planes that are in view; None where it is not in view."""
+    if cell.only == "cathode":
+        return Span(cell, None, None, margin_um)
     near = "electrolyte_cathode" if "electrolyte_cathode" in cell.planes else None
     far = "cathode_collector" if "cathode_collector" in cell.planes else None
     if near is None and (far is None or "steel_lithium" in cell.planes):

@@ -175,7 +175,8 @@ def facts_of(cell: VirtualCell) -> dict[str, Any]:
 
 
 def _electrolyte_heights(cell: VirtualCell) -> np.ndarray:
-    low, high = cell.frame.density[2:]
+    inside, faces = cell.interfaces.inside, cell.interfaces.faces
+    low, high = (float(faces[k][inside].mean()) for k in (2, 3))  # grown into lithium's place
     return cell.turned_um(np.linspace(low, high, 101))
 
 

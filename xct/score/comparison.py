@@ -12,6 +12,7 @@ import numpy as np
 
 from xct.errors import XctError
 from xct.result import Result, open_result
+from xct.score.displacement import score_displacement
 from xct.score.grey import GreyScore
 from xct.score.inclusions import InclusionScore
 from xct.score.materials import AttenuationScore, LabelScore, SeparatorScore
@@ -25,7 +26,11 @@ from xct.voxels import slabs
 MARGIN = 2  # voxels around an interior voxel that are of the same material
 
 
-def score(result_path: Path | str, truth_path: Path | str) -> Metrics:
+def score(
+    result_path: Path | str,
+    truth_path: Path | str,
+    pristine_truth: Path | str | None = None,
+) -> Metrics:
     """Compare a result with the truth of a virtual cell.
 
     Parameters
@@ -34,6 +39,9 @@ def score(result_path: Path | str, truth_path: Path | str) -> Metrics:
         Output folder of a run.
     truth_path : path
         ``truth/`` of a virtual cell, laid out like a result.
+    pristine_truth : path, optional
+        ``truth/`` of the same virtual cell (seed and size) in its pristine state: the displacement
+        since then is compared, too.
 
     Returns
     -------
@@ -44,7 +52,8 @@ def score(result_path: Path | str, truth_path: Path | str) -> Metrics:
     Raises
     ------
     XctError
-        If a folder is no result, or the volumes do not have the same voxels.
+        If a folder is no result, the volumes do not have the same voxels, or the truths are not
+        of one cell.
     """
     result, truth = open_result(Path(result_path)), open_result(Path(truth_path))
     metrics: Metrics = {}
@@ -54,6 +63,8 @@ def score(result_path: Path | str, truth_path: Path | str) -> Metrics:
     if not has_labels(result, "particles"):
         metrics |= score_particle_tables(result, truth)
     metrics |= score_surfaces(result, truth)
+    if pristine_truth is not None:
+        metrics |= score_displacement(result, truth, open_result(Path(pristine_truth)))
     metrics |= score_numbers(result, truth)
     return known(metrics)
 

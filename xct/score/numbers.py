@@ -13,6 +13,11 @@ from xct.score.metric import Metrics, metric
 
 # Rows of these tables are told by their first column.
 _KEYED = {"layers": "layer", "surfaces": "surface", "materials": "material"}
+_SDS = 1.96  # standard deviations to either side hold 95 %
+# Of the layers, numbers that the summary repeats.
+_ALSO_IN_LAYERS = ("thickness_um.", "absent_area_fraction", "swelling.")
+# The truth counts materials within the bore, where there is hardly any of the tube.
+_ELSEWHERE = ("tube",)
 _ROUGHNESS = ("Sa_um", "Sq_um", "Sal_um", "tilt_x_deg", "tilt_y_deg")
 
 
@@ -97,21 +102,44 @@ def _coverage(
     mine: Mapping[str, pd.DataFrame],
     true: Mapping[str, pd.DataFrame],
 ) -> Metrics:
-    """Give the share of stated numbers whose error is within 1.96 standard deviations."""
-    within = []
-    for name, entry in summary.items():
-        if isinstance(entry, Mapping) and entry.get("sd") and name in true_summary:
-            error = _difference(summary, true_summary, name)
-            within.append(error is not None and abs(error) <= 1.96 * entry["sd"])
+    """Give the share of stated numbers whose error is within 1.96 standard deviations.
+
+    Over all, and for the summary and each table by itself; no number counts twice.
+    """
+    within = {"summary": _within_of_summary(summary, true_summary, "layers" in mine)}
     for name in _KEYED:
         both = _joined(name, mine, true)
-        for column in both.columns if both is not None else ():
-            stated = f"{column}_sd"
-            assert both is not None
-            if stated in both and f"{column}_found" in both:
-                error_of = (both[f"{column}_found"] - both[column]).abs()
-                usable = error_of.notna() & (both[stated] > 0)
-                within += list(error_of[usable] <= 1.96 * both[stated][usable])
-    if not within:
-        return {}
-    return {"coverage_95.numbers": metric(sum(within) / len(within), "1", len(within))}
+        if both is not None:
+            within[name] = _within_of_table(
+                both.drop(index=[k for k in _ELSEWHERE if k in both.index])
+            )
+    every = [held for part in within.values() for held in part]
+    found: Metrics = {}
+    for name, part in {"numbers": every, **{f"numbers.{k}": v for k, v in within.items()}}.items():
+        if part:
+            found[f"coverage_95.{name}"] = metric(sum(part) / len(part), "1", len(part))
+    return found
+
+
+def _within_of_summary(
+    summary: Mapping[str, Any], true: Mapping[str, Any], in_table: bool
+) -> list[bool]:
+    within = []
+    for name, entry in summary.items():
+        if in_table and name.startswith(_ALSO_IN_LAYERS):
+            continue
+        if isinstance(entry, Mapping) and entry.get("sd") and name in true:
+            error = _difference(summary, true, name)
+            within.append(error is not None and abs(error) <= _SDS * entry["sd"])
+    return within
+
+
+def _within_of_table(both: pd.DataFrame) -> list[bool]:
+    within: list[bool] = []
+    for column in both.columns:
+        stated = f"{column}_sd"
+        if stated in both and f"{column}_found" in both:
+            error = (both[f"{column}_found"] - both[column]).abs()
+            usable = error.notna() & (both[stated] > 0)
+            within += [bool(held) for held in error[usable] <= _SDS * both[stated][usable]]
+    return within

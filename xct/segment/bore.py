@@ -11,6 +11,7 @@ from xct.normalize.edge_fit import RoundEdge, fit_round_edge
 from xct.segment.circles import circle_through
 from xct.segment.coarse import Coarse
 from xct.segment.quantiles import known_quantile
+from xct.segment.roundness import Oval, oval_through, refuse_oval
 from xct.voxels import Voxels
 
 _MOST_SLICES = 256
@@ -55,7 +56,13 @@ class Bore:
 
 
 def find_disc(coarse: Coarse) -> Disc:
-    """Find the circle inside which a cell is brighter than around it, from the coarse volume."""
+    """Find the circle inside which a cell is brighter than around it, from the coarse volume.
+
+    Raises
+    ------
+    ValueError
+        If the edge is an oval, which a wrong voxel size makes of a bore.
+    """
     step = -(-coarse.shape[0] // _MOST_SLICES)
     sampled = coarse.values[::step]
     field = coarse.in_field()
@@ -73,6 +80,9 @@ def find_disc(coarse: Coarse) -> Disc:
     edge = _edge_points(bright > 0.5 * (inside + outside), field)
     if edge[0].size < 20:
         return whole
+    oval = _oval(coarse, edge)
+    if oval is not None and not oval.is_round:
+        refuse_oval(_ovals_of_slices(coarse, field, inside, outside), coarse.voxel_size_um)
     try:
         y_um, x_um, radius, _ = circle_through(
             y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.edge_um)
@@ -84,6 +94,27 @@ def find_disc(coarse: Coarse) -> Disc:
         return whole
     outside = float(known_quantile(sampled[:, beyond].reshape(1, -1), 0.5)[0])
     return Disc(y_um, x_um, radius + 0.5 * max(coarse.edge_um), True, outside)
+
+
+def _oval(coarse: Coarse, edge: tuple[np.ndarray, np.ndarray]) -> Oval | None:
+    y, x = coarse.positions_um()
+    half = (0.5 * coarse.edge_um[0], 0.5 * coarse.edge_um[1])
+    return oval_through(
+        y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.edge_um), grow=half
+    )
+
+
+def _ovals_of_slices(
+    coarse: Coarse, field: np.ndarray, inside: float, outside: float
+) -> list[Oval]:
+    """Fit an oval in each group of slices whose inside is about as bright as a cell's."""
+    found = []
+    for first, stop in slice_groups(0, coarse.shape[0]):
+        image = np.nan_to_num(coarse.values[first:stop].mean(axis=0), nan=outside)
+        oval = _oval(coarse, _edge_points(image > 0.5 * (inside + outside), field))
+        if oval is not None:
+            found.append(oval)
+    return found
 
 
 def all_in_view(coarse: Coarse) -> Disc:

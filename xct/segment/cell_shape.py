@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from xct.geometry import Anode, CellGeometry, Plane
+from xct.normalize.between_particles import is_composite
 from xct.normalize.edge_fit import RoundEdge
 from xct.segment.axial import edge_rows, order_along_axis
 from xct.segment.bore import Bore, Disc, all_in_view, find_disc, fit_bore
@@ -60,7 +62,7 @@ def find_cell(
     ------
     ValueError
         If the volume is empty, the same everywhere, or holds nothing that is brighter than what
-        lies around it.
+        lies around it; or if the bore is not round, as with a wrong voxel size across.
     """
     edges = _checked(voxel_size_um)
     coarse = make_coarse(volume, edges)
@@ -95,6 +97,13 @@ def find_cell(
         planes=_planes(coarse, disc, order),
     )
     _say_missing(geometry)
+    if set(order.layers) == {"cathode"} and is_composite(volume, geometry):
+        geometry = replace(geometry, only="cathode")
+        warnings.warn(
+            "no layer but a cathode is in view: its grey values are those of active material in "
+            "electrolyte, and all that lies in the bore is taken to be cathode",
+            stacklevel=2,
+        )
     return geometry
 
 

@@ -49,7 +49,8 @@ def find_columns(cell: CellGeometry, surfaces: Mapping[str, Surface]) -> Columns
 
     Where lithium is absent its face is the steel's. A height that could not be measured is that
     of the nearest column where it could, and outside of the bore too; a surface without any is the
-    mean plane of the cell, and one without that lies beyond the volume.
+    mean plane of the cell, and one without that lies beyond the volume. Where a cathode fills the
+    volume, its face lies below.
     """
     above = np.full(cell.shape[1:], np.inf, np.float32)
     maps = {name: _heights(name, cell, surfaces) for name in SURFACES}
@@ -58,6 +59,8 @@ def find_columns(cell: CellGeometry, surfaces: Mapping[str, Surface]) -> Columns
     front = maps["electrolyte_cathode"]
     collector = above if collector is None else collector
     steel = -above if steel is None else steel
+    if cell.only == "cathode":
+        front = -above
     front = collector if front is None else np.minimum(front, collector)
     lithium = _lithium(cell, surfaces, maps["lithium_electrolyte"], steel)
     return Columns(steel, np.maximum(lithium, steel), front, collector, cell.sign)

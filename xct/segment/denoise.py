@@ -144,10 +144,10 @@ def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
     """
     sigmas = sigma_px if isinstance(sigma_px, tuple) else (sigma_px,) * 3
     block = np.ascontiguousarray(block, np.float32)
-    smooth, spare = np.empty_like(block), np.empty(block.shape, np.float32)
+    smooth = np.empty_like(block)
     weights = [_weights(sigma) for sigma in sigmas]
     over_ranges(lambda a, b: _along_z(block, smooth, a, b, weights[0]), len(block))
-    over_ranges(lambda a, b: _in_plane(smooth, spare, a, b, weights[1], weights[2]), len(block))
+    over_ranges(lambda a, b: _in_plane(smooth, a, b, weights[1], weights[2]), len(block))
     return smooth
 
 
@@ -178,7 +178,6 @@ def _along_z(
 @njit(cache=True, nogil=True)
 def _in_plane(
     smooth: np.ndarray,
-    spare: np.ndarray,
     first: int,
     stop: int,
     along_y: np.ndarray,
@@ -187,8 +186,8 @@ def _in_plane(
     _, height, width = smooth.shape
     pad = along_x.size - 1
     line = np.empty(width + 2 * pad, np.float32)
+    plane = np.empty((height, width), np.float32)
     for z in range(first, stop):
-        plane = spare[z]
         for y in range(height):
             out, middle = plane[y], smooth[z, y]
             for x in range(width):

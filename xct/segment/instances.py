@@ -193,31 +193,44 @@ class _Parting:
             before, after = int(slab.first > 0), int(slab.stop < self.ratios.shape[0])
             heights, bright = self._heights(slab.outer_first, slab.outer_stop)
             inner = slice(slab.inner.start - before, slab.inner.stop + after)
-            tree = basins.add(np.ascontiguousarray(heights[inner]), before, after, slab.first)
+            heights = heights[inner].copy()
+            tree = basins.add(heights, before, after, slab.first)
             numbers[slab.first : slab.stop] = tree
             facing.add(tree, bright[slab.inner], basins.count)
             done = sum(len(v) for v in voxels)
             new = basins.count + 1 - done
             part = tree[tree > 0].astype(np.int64) - done
             voxels.append(np.bincount(part, minlength=new).astype(np.int64))
+            del heights, bright, tree, part
         return basins.graph(), np.concatenate(voxels), facing.faces()
 
     def _heights(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Distance and grey value as whole numbers, 0 outside of particles; what is bright."""
-        import edt
-
         mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
         if not mask.any():
             return np.zeros(mask.shape, np.uint16), mask
-        values = np.clip(self.ratios.read(first, stop), 0, self.level)
+        distance = self._distance_px(mask)
+        values = self.ratios.read(first, stop)
         bright = values > np.float32(LEAST_BRIGHT * self.level)
+        np.clip(values, 0, self.level, out=values)
         values *= np.float32(_GREY_WEIGHT_PX / self.level)
-        distance = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
-        values += np.minimum(distance, np.float32(self.clip_px))
-        smooth = gaussian(values, self.smooth)
-        heights = np.clip(np.rint(smooth / np.float32(_HEIGHT_STEP)), 1, 65535)
-        heights[~mask] = 0
+        values += distance
+        del distance
+        heights = gaussian(values, self.smooth)
+        del values
+        heights /= np.float32(_HEIGHT_STEP)
+        np.rint(heights, out=heights)
+        np.clip(heights, 1, 65535, out=heights)
+        heights *= mask
         return heights.astype(np.uint16), bright
+
+    def _distance_px(self, mask: np.ndarray) -> np.ndarray:
+        """Distance from the edge of a mask, at most half of `largest_um`."""
+        import edt
+
+        distance: np.ndarray = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
+        np.minimum(distance, np.float32(self.clip_px), out=distance)
+        return distance
 
     def measure(
         self, numbers: Any, final: np.ndarray, count: int, columns: Columns
@@ -231,6 +244,7 @@ class _Parting:
             size = slab.stop - slab.first
             numbers[slab.first : slab.stop] = ahead[:size]
             part = np.concatenate([behind[len(behind) - slab.inner.start :], ahead])
+            del ahead
             behind = part[: slab.inner.stop][-overlap:].copy()
             if not part.any():
                 continue
@@ -238,6 +252,7 @@ class _Parting:
             ratios = self.ratios.read(slab.outer_first, slab.outer_stop)
             mask = labels == Label.ACTIVE_MATERIAL
             share = gaussian(mask.astype(np.float32), self.sigma)
+            del mask
             start, stop = slab.inner.start, slab.inner.stop
             add_voxels(
                 part, ratios, share, _CORE_SHARE, slab.first, start, stop, self.ratios.shape[0],
@@ -245,6 +260,7 @@ class _Parting:
             )  # fmt: skip
             add_crossings(part, labels, start, stop, sums, crossings)
             add_cavities(part, labels, ratios, self.level, start, stop, sums)
+            del part, labels, ratios, share
         return sums, crossings
 
 

@@ -59,8 +59,10 @@ def material_table(
     Returns
     -------
     DataFrame
-        material, volume_um3 and its sd (surface times the edge's doubt), volume_fraction (of the
-        bore in view; NaN for the tube), mean_grey and sd_grey of voxels whose six neighbors are
+        material, volume_um3 and its sd (surface times the edge's doubt; as much low grey as is
+        seen may be finer than the blur and counted as electrolyte, so that the volume of low
+        grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN for the
+        tube), mean_grey and sd_grey of voxels whose six neighbors are
         of the same material, surface_um2, n (voxels).
     """
     import pandas as pd
@@ -81,7 +83,7 @@ def material_table(
             {
                 "material": name,
                 "volume_um3": count[code] * voxel,
-                "volume_um3_sd": surface[code] * edge_um,
+                "volume_um3_sd": _volume_sd(code, surface[code] * edge_um, count * voxel),
                 "volume_fraction": np.nan if code == Label.TUBE else count[code] / inside,
                 "mean_grey": zero + scale * mean,
                 "sd_grey": scale * sd,
@@ -115,6 +117,13 @@ def material_sums(
 
 def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarray) -> None:
     over_ranges(lambda a, b: _add(part, values, start, planes, a, b), len(planes))
+
+
+def _volume_sd(code: int, edge_um3: float, volumes_um3: np.ndarray) -> float:
+    if code == Label.LOW_GREY:
+        return float("nan")
+    unseen = volumes_um3[Label.LOW_GREY] if code == Label.ELECTROLYTE else 0.0
+    return float(np.hypot(edge_um3, unseen))
 
 
 def _grey(row: np.ndarray) -> tuple[float, float]:

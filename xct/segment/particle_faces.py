@@ -73,10 +73,15 @@ class Facing:
         count : int
             How many numbers there are so far.
         """
-        if self._pending is not None:
-            numbers = np.concatenate([self._pending[0], numbers])
-            bright = np.concatenate([self._pending[1], bright])
         self._outer = np.append(self._outer, np.zeros(count + 1 - self._outer.size, np.int64))
+        if self._pending is not None:
+            last, open_ = self._pending
+            seam = np.concatenate([last, numbers[: self._planes]])
+            open_ = np.concatenate([open_, bright[: self._planes]])
+            if len(numbers) < self._planes:
+                numbers, bright = seam, open_
+            else:
+                self._look(seam, open_, len(last))
         seen = max(len(numbers) - self._planes, 0)
         self._look(numbers, bright, seen)
         self._pending = numbers[seen:].copy(), bright[seen:].copy()

@@ -5,6 +5,7 @@ All in multiples of the electrolyte's attenuation: air is 0, electrolyte 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -129,11 +130,15 @@ class _Sample:
         """Levels of the composite's materials, and the mean of all but active material."""
         low = self.columns.front + _MARGIN_PX
         high = self.columns.collector - _MARGIN_PX
-        slices = [(part, self._between(part[0], low, high)) for part in self._slices(low, high)]
-        sample = np.concatenate([np.empty(0), *(part[3][inside] for part, inside in slices)])
+        samples, sharpened = [np.empty(0)], []
+        for z, edge, _, denoised in self._slices(low, high):
+            inside = self._between(z, low, high)
+            samples.append(denoised[inside])
+            sharpened.append(edge[inside])
+        sample = np.concatenate(samples)
         if sample.size < _LEAST_VOXELS:
             return None, 1.0
-        sharp = np.concatenate([part[1][inside] for part, inside in slices])
+        sharp = np.concatenate(sharpened)
         beside = float(sharp[sharp < _BESIDE].mean()) if (sharp < _BESIDE).any() else 1.0
         top = float(np.percentile(sample, 99.9))
         bottom = float(np.percentile(sample, 0.1))
@@ -154,7 +159,7 @@ class _Sample:
 
     def _slices(
         self, low: np.ndarray, high: np.ndarray
-    ) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
         """Slices spread between two faces: sharpened, smoothed, and denoised only."""
         depth = self.ratios.shape[0]
         inside = self.ratios.cell.in_bore(depth / 2)
@@ -164,19 +169,20 @@ class _Sample:
             low, high = np.clip(low, first, last), np.clip(high, first, last)
             usable = inside & (high > low)
             if not usable.any():
-                return []
+                return
         first, stop = self.columns.rows(low[usable], high[usable], depth)
         chosen = np.unique(np.linspace(first, stop - 1, _SAMPLES + 2)[1:-1].astype(int))
         reach = max(self.edges.overlap, reach_px(SMOOTH_PX))
-        slices = []
         for z in chosen[(chosen >= 0) & (chosen < depth)].tolist():
             before, after = min(reach, z), min(reach, depth - 1 - z)
             raw = self.ratios.read(z - before, z + after + 1)
-            smooth = gaussian(raw, SMOOTH_PX)[before]
+            smooth = gaussian(raw, SMOOTH_PX)[before].copy()
             denoised = self.edges.denoised(raw)
-            sharp = self.edges.sharpened(denoised)[before]
-            slices.append((z, sharp, smooth, denoised[before]))
-        return slices
+            del raw
+            sharp = self.edges.sharpened(denoised)[before].copy()
+            middle = denoised[before].copy()
+            del denoised
+            yield z, sharp, smooth, middle
 
 
 def _spread(values: np.ndarray) -> float:

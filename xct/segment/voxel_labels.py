@@ -142,7 +142,9 @@ class Labeling:
         clean = without_foreign(values, first, self.layout, axes, top)
         smooth = gaussian(clean, SMOOTH_PX)
         del clean
-        return self.edges.sharpened(self.edges.denoised(values)), smooth
+        denoised = self.edges.denoised(values)
+        del values
+        return self.edges.sharpened(denoised), smooth
 
     def label(self, first: int, stop: int) -> np.ndarray:
         """Label slices; valid `overlap` away from where they were cut."""

@@ -1,0 +1,164 @@
+"""The states of one virtual cell, pristine first. In: a folder; out: scores of each as JSON.
+
+    FOLDER/STATE-SEED.json                 scores and times
+    FOLDER/work/STATE-SEED/                raw/, config.yaml, truth/ as `xct phantom` writes them
+    FOLDER/work/STATE-SEED/result/         while the family is at work
+
+A scan that is there already is used, and so is a result whose scan is gone; of a finished family
+only the JSON stays.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xct.io.atomic import write_json
+
+log = logging.getLogger("xct")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A virtual cell in all its states.
+
+    Attributes
+    ----------
+    states : sequence of str
+        The pristine one first.
+    seed : int
+        Equal seeds give equal cells.
+    folder : path
+        Where scores are kept.
+    shape : tuple of int
+        Detector rows, columns along y and x.
+    angles : int
+        Projections.
+    """
+
+    states: Sequence[str]
+    seed: int
+    folder: Path
+    shape: tuple[int, int, int]
+    angles: int
+
+    @property
+    def claim(self) -> Path:
+        """File that a process claims while it works on the family."""
+        return self.folder / "work" / f".{self.states[0]}-{self.seed}.claim"
+
+    def scores(self, state: str) -> Path:
+        """File of the scores of a state."""
+        return self.folder / f"{state}-{self.seed}.json"
+
+    def work(self, state: str) -> Path:
+        """Folder of the scan, and of the result while it is needed."""
+        return self.folder / "work" / f"{state}-{self.seed}"
+
+    def is_finished(self) -> bool:
+        """Tell whether every state is scored."""
+        return all(self.scores(state).exists() for state in self.states)
+
+    def finish(self) -> None:
+        """Score every state that is not scored yet, then remove all but the scores."""
+        for state in self.states:
+            if not self.is_finished() and self._is_wanted(state):
+                self._one(state)
+                log.info("%s, seed %d: scored", state, self.seed)
+        for state in self.states:
+            shutil.rmtree(self.work(state), ignore_errors=True)
+
+    def _is_wanted(self, state: str) -> bool:
+        """Tell whether a state is to be run: its scores are missing, or others need its result."""
+        needed = state == self.states[0] and not self._has_result(state)
+        return needed or not self.scores(state).exists()
+
+    def _has_result(self, state: str) -> bool:
+        return (self.work(state) / "result" / "summary.json").exists()
+
+    def _one(self, state: str) -> None:
+        import xct
+        from xct.score import score
+
+        work, pristine, times = self.work(state), self.work(self.states[0]), Times()
+        if not (work / "raw").is_dir() and not self._has_result(state):
+            with times.of("scan"):
+                self._scan(state)
+        if (work / "raw").is_dir():
+            with times.of("run"):
+                xct.run(self._configuration(state))
+        result = xct.open_result(work / "result")
+        before = None if work == pristine else pristine / "truth"
+        with times.of("score"):
+            found = score(result.path, work / "truth", pristine_truth=before)
+        facts = {"state": state, "seed": self.seed, "voxel_um": result.voxel_size_um}
+        write_json(self.scores(state), {**facts, "times": times.spent, "scores": found})
+        shutil.rmtree(work / "raw", ignore_errors=True)
+
+    def _scan(self, state: str) -> None:
+        from xct.phantom.writing import write_phantom
+
+        work = self.work(state)
+        shutil.rmtree(work, ignore_errors=True)
+        log.info("%s, seed %d: making the virtual scan", state, self.seed)
+        write_phantom(state, work, seed=self.seed, shape=self.shape, angles=self.angles)
+
+    def _configuration(self, state: str) -> Path:
+        """Name the pristine state in the configuration of a cycled one."""
+        path = self.work(state) / "config.yaml"
+        pristine = self.states[0]
+        if state == pristine:
+            return path
+        whole = yaml.safe_load(path.read_text(encoding="utf-8"))
+        before = os.path.relpath(self.work(pristine) / "result", path.parent)
+        whole["cell"] |= {"pristine": before, "same_cell": True}
+        path.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), "utf-8")
+        return path
+
+
+def families_of(
+    states: Sequence[str], seeds: Sequence[int], folder: Path, shape: tuple[int, int, int],
+    angles: int,
+) -> list[Family]:  # fmt: skip
+    """Sort states by what stands before their hyphen; the first of each is pristine."""
+    kinds: dict[str, list[str]] = {}
+    for state in states:
+        kinds.setdefault(state.split("-")[0], []).append(state)
+    return [Family(kind, seed, folder, shape, angles) for seed in seeds for kind in kinds.values()]
+
+
+@dataclass
+class Times:
+    """Seconds that steps took on the clock, and of all processors: ``{step: {wall_s, cpu_s}}``."""
+
+    spent: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, step: str) -> Iterator[None]:
+        """Measure a step."""
+        wall, cpu = time.monotonic(), _cpu_seconds()
+        yield
+        self.spent[step] = {
+            "wall_s": round(time.monotonic() - wall, 2), "cpu_s": round(_cpu_seconds() - cpu, 2)
+        }  # fmt: skip
+
+
+def _cpu_seconds() -> float:
+    """Of this process with its threads, and of those it has waited for."""
+    return sum(os.times()[:4])
+
+
+def scored(family: Family) -> list[Mapping[str, Any]]:
+    """Read the scores of a finished family."""
+    files = [family.scores(state) for state in family.states]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
