@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
+from xct.segment import instances
 from xct.segment.instances import particles, particles_in_slabs
 from xct.segment.voxel_labels import materials
 
@@ -64,6 +65,14 @@ def test_core_grey_value_is_that_of_the_material(found):
     cores = found[1][found[1]["core_voxels"] > 10]["core_grey"]
     assert len(cores) > 5
     assert np.median(cores) == pytest.approx(20_000 + 2_100 * 48 / 5, rel=0.01)
+
+
+def test_strips_of_heights_change_neither_numbers_nor_table(drawn, labels, found, monkeypatch):
+    monkeypatch.setattr(instances, "_STRIP", 29)
+    mu, cell, surfaces, *_ = drawn
+    numbers, table = particles_in_slabs(mu, labels, cell, surfaces, Flat(), largest_um=30.0)
+    np.testing.assert_array_equal(numbers, found[0])
+    assert table.equals(found[1])
 
 
 @pytest.mark.parametrize("rows", [1, 13, 64])

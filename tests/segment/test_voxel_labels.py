@@ -6,6 +6,7 @@ import pytest
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import CellGeometry
 from xct.labels import Label
+from xct.segment import voxel_labels
 from xct.segment.voxel_labels import label_slabs, materials
 
 
@@ -45,6 +46,12 @@ def test_every_material_is_found(drawn, found, label, least):
 def test_where_the_volume_is_cut_does_not_change_a_label(drawn, found, rows):
     mu, cell, surfaces, *_ = drawn
     np.testing.assert_array_equal(label_slabs(mu, cell, Flat(), surfaces, rows=rows), found)
+
+
+def test_strips_that_are_made_ready_one_by_one_show_in_no_label(drawn, found, monkeypatch):
+    monkeypatch.setattr(voxel_labels, "_STRIP", 29)
+    mu, cell, surfaces, *_ = drawn
+    np.testing.assert_array_equal(label_slabs(mu, cell, Flat(), surfaces), found)
 
 
 def test_upside_down_the_same_labels_are_found(drawn, found):

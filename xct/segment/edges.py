@@ -58,6 +58,13 @@ class Edges:
         rows = overlap_rows(self.denoising, self.sigma_px)
         return rows + sharpen_rows(self.spread_px, self.rounds)
 
+    @property
+    def overlap_y(self) -> int:
+        """Rows along y beyond a strip that its answer depends on."""
+        rows = overlap_rows(self.denoising, self.sigma_px)
+        _, y, x = self.spread_px
+        return rows + sharpen_rows((y, y, x), self.rounds)
+
     def denoised(self, ratios: np.ndarray) -> np.ndarray:
         """Denoise a slab; valid `overlap` away from where it was cut."""
         values = np.minimum(ratios, np.float32(_TOP))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from xct.blocks import cut
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
 from xct.segment.basins import Basins, Graph, groups, merge
@@ -38,6 +39,7 @@ _LEAST_VOXELS = 4
 _CORE_SHARE = 0.85  # of what the point spread takes from active material
 _LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
+_STRIP = 320  # rows whose heights are made at once: what is in between takes little memory
 _FALLBACK_LEVEL = 8.6
 
 
@@ -170,6 +172,7 @@ class _Parting:
         self.blur_px = blur / pixel
         self.sigma = _triple(max(blur, _LEAST_BLUR_PX * pixel) / FWHM / self.size)
         self.smooth = _triple(_SMOOTH_PX * pixel / self.size)
+        self.reach_y = int(np.ceil(largest_um / 2 / self.size[1])) + 2 + reach_px(self.smooth[1])
         self.reach = int(np.ceil(largest_um / 2 / self.size[0])) + 1
         self.level = self._level()
         self.noise = ratios.noise(ratios.shape[0] / 2)
@@ -207,12 +210,19 @@ class _Parting:
     def _heights(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Distance and grey value as whole numbers, 0 outside of particles; what is bright."""
         mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
+        heights = np.zeros(mask.shape, np.uint16)
         if not mask.any():
-            return np.zeros(mask.shape, np.uint16), mask
-        distance = self._distance_px(mask)
+            return heights, mask
         values = self.ratios.read(first, stop)
-        bright = values > np.float32(LEAST_BRIGHT * self.level)
-        np.clip(values, 0, self.level, out=values)
+        for strip in cut(mask.shape[1], _STRIP, self.reach_y):
+            seen = (np.ascontiguousarray(some[:, strip.outer]) for some in (mask, values))
+            heights[:, strip.first : strip.stop] = self._rounded(*seen)[:, strip.inner]
+        return heights, values > np.float32(LEAST_BRIGHT * self.level)
+
+    def _rounded(self, mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Heights of a strip, valid `reach_y` away from where it was cut."""
+        distance = self._distance_px(mask)
+        values = np.clip(values, 0, self.level)
         values *= np.float32(_GREY_WEIGHT_PX / self.level)
         values += distance
         del distance
@@ -222,7 +232,7 @@ class _Parting:
         np.rint(heights, out=heights)
         np.clip(heights, 1, 65535, out=heights)
         heights *= mask
-        return heights.astype(np.uint16), bright
+        return heights.astype(np.uint16)
 
     def _distance_px(self, mask: np.ndarray) -> np.ndarray:
         """Distance from the edge of a mask, at most half of `largest_um`."""

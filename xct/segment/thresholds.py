@@ -136,15 +136,19 @@ class _Sample:
             samples.append(denoised[inside])
             sharpened.append(edge[inside])
         sample = np.concatenate(samples)
+        samples.clear()
         if sample.size < _LEAST_VOXELS:
             return None, 1.0
         sharp = np.concatenate(sharpened)
+        sharpened.clear()
         beside = float(sharp[sharp < _BESIDE].mean()) if (sharp < _BESIDE).any() else 1.0
-        top = float(np.percentile(sample, 99.9))
-        bottom = float(np.percentile(sample, 0.1))
+        del sharp
+        # Sorted in place: the sample of a wide volume is not held twice.
+        top = float(np.percentile(sample, 99.9, overwrite_input=True))
+        bottom = float(np.percentile(sample, 0.1, overwrite_input=True))
         counts, edges = np.histogram(sample, _BINS, (bottom, top))
         middle = (edges[1:] + edges[:-1]) / 2
-        guess = float(np.percentile(sample, 95))
+        guess = float(np.percentile(sample, 95, overwrite_input=True))
         if guess < _LEAST_ACTIVE:
             return None, beside
         levels = (_DARK, 1.0, guess)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from xct.blocks import cut
 from xct.geometry import CellGeometry, Surface
 from xct.labels import Label
 from xct.segment.collector_back import find_back
@@ -21,6 +22,7 @@ from xct.segment.voxel_rules import WEAK, Layout, classify, without_foreign
 from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
+_STRIP = 320  # rows that are made ready at once: what is in between takes little memory
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
@@ -133,13 +135,18 @@ class Labeling:
     ) -> None:
         self.ratios, self.layout, self.thresholds, self.edges = ratios, layout, thresholds, edges
         self.overlap = max(edges.overlap, reach_px(SMOOTH_PX))
+        self.overlap_y = max(edges.overlap_y, reach_px(SMOOTH_PX))
 
     def ready(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Give slices as `classify` needs them; valid `overlap` away from where they were cut."""
-        values = self.ratios.read(first, stop)
-        axes = self.ratios.axes(first, stop)
+        return self._ready(self.ratios.read(first, stop), first, self.layout)
+
+    def _ready(
+        self, values: np.ndarray, first: int, layout: Layout
+    ) -> tuple[np.ndarray, np.ndarray]:
+        axes = self.ratios.axes(first, first + len(values))
         top = 1 + _FOREIGN * self.edges.noise
-        clean = without_foreign(values, first, self.layout, axes, top)
+        clean = without_foreign(values, first, layout, axes, top)
         smooth = gaussian(clean, SMOOTH_PX)
         del clean
         denoised = self.edges.denoised(values)
@@ -148,10 +155,14 @@ class Labeling:
 
     def label(self, first: int, stop: int) -> np.ndarray:
         """Label slices; valid `overlap` away from where they were cut."""
+        values = self.ratios.read(first, stop)
         axes = self.ratios.axes(first, stop)
-        labels: np.ndarray = classify(
-            *self.ready(first, stop), first, self.layout, axes, self.thresholds
-        )
+        labels = np.empty(values.shape, np.uint8)
+        for strip in cut(values.shape[1], _STRIP, self.overlap_y):
+            layout = self.layout.strip(strip.outer_first, strip.outer_stop)
+            seen = np.ascontiguousarray(values[:, strip.outer])
+            part = classify(*self._ready(seen, first, layout), first, layout, axes, self.thresholds)
+            labels[:, strip.first : strip.stop] = part[:, strip.inner]
         return labels
 
 

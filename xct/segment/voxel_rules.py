@@ -6,7 +6,7 @@ material, electrolyte and low grey between lithium and collector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -37,11 +37,26 @@ class Layout:
         Faces of the layers.
     back : ndarray of float32, shape (y, x)
         Height of the collector's back, where steel begins again.
+    row : int
+        The volume's row (along y) with which these maps begin.
     """
 
     cell: CellGeometry
     columns: Columns
     back: np.ndarray
+    row: int = 0
+
+    def strip(self, first: int, stop: int) -> Layout:
+        """Give the part between two rows."""
+        c, rows = self.columns, slice(first, stop)
+        columns = replace(
+            c,
+            steel=c.steel[rows],
+            lithium=c.lithium[rows],
+            front=c.front[rows],
+            collector=c.collector[rows],
+        )
+        return Layout(self.cell, columns, self.back[rows], self.row + first)
 
 
 def without_foreign(
@@ -69,7 +84,10 @@ def without_foreign(
     radius = layout.cell.bore_radius_um - size[1] / 2
 
     def kernel(a: int, b: int) -> None:
-        _clean(ratios, clean, first, c.sign, axes, size, radius, c.lithium, c.collector, top, a, b)
+        _clean(
+            ratios, clean, first, layout.row, c.sign, axes, size, radius, c.lithium, c.collector,
+            top, a, b,
+        )  # fmt: skip
 
     over_ranges(kernel, len(ratios))
     return clean
@@ -109,7 +127,7 @@ def classify(
     cell, c = layout.cell, layout.columns
     size = np.array(cell.voxel_size_um, float)
     pixel = size[1:].min()
-    seen = (np.array(edge.shape[1:]) / 2 * size[1:]).min()
+    seen = (np.array(cell.shape[1:]) / 2 * size[1:]).min()
     tube = min(cell.tube_radius_um or np.inf, seen)
     radii = np.array([cell.bore_radius_um, tube, cell.bore_radius_um - pixel])
     limits = np.array(
@@ -119,7 +137,7 @@ def classify(
 
     def kernel(a: int, b: int) -> None:
         _classify(
-            edge, smooth, labels, first, c.sign, axes, size, radii,
+            edge, smooth, labels, first, layout.row, c.sign, axes, size, radii,
             c.steel, c.lithium, c.front, c.collector, layout.back, limits, a, b,
         )  # fmt: skip
 
@@ -132,6 +150,7 @@ def _clean(
     ratios: np.ndarray,
     clean: np.ndarray,
     first: int,
+    row: int,
     sign: int,
     axes: np.ndarray,
     size: np.ndarray,
@@ -146,7 +165,7 @@ def _clean(
     for z in range(start, stop):
         level = sign * (first + z)
         for y in range(height):
-            off_y = y * size[1] - axes[z, 0]
+            off_y = (row + y) * size[1] - axes[z, 0]
             for x in range(width):
                 off_x = x * size[2] - axes[z, 1]
                 value = ratios[z, y, x]
@@ -161,6 +180,7 @@ def _classify(
     smooth: np.ndarray,
     labels: np.ndarray,
     first: int,
+    row: int,
     sign: int,
     axes: np.ndarray,
     size: np.ndarray,
@@ -179,7 +199,7 @@ def _classify(
     for z in range(start, stop):
         level = np.float32(sign * (first + z))
         for y in range(height):
-            off_y = y * size[1] - axes[z, 0]
+            off_y = (row + y) * size[1] - axes[z, 0]
             for x in range(width):
                 off_x = x * size[2] - axes[z, 1]
                 away = off_y * off_y + off_x * off_x
