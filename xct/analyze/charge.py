@@ -25,7 +25,6 @@ _INTERVAL = 1.96  # standard deviations on each side
 _LITHIUM = np.linspace(0, 1, 101)
 # Where μ is less certain than half of what the whole charge changes, no reading is given.
 _MOST_DOUBT = 0.037
-_RECOVERY_SD = 0.5  # of what the recovery puts back
 _AROUND_UM = 20.0
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
@@ -97,10 +96,9 @@ def state_of_charge(
     transmission = plane_transmission(volume, cell)[at]
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
     step = electrolyte / (reference_value - zero)
-    mu, put_back = _recovered(particles, step, electrolyte, zero)
+    mu = (particles["core_grey"].to_numpy(float) - zero) * step
     doubt = np.hypot(scale_sd, _glare_doubt(transmission, glare))
-    noise = particles["core_grey_sd"].to_numpy(float) * step
-    sd = np.sqrt(noise**2 + (doubt * mu) ** 2 + (_RECOVERY_SD * put_back) ** 2)
+    sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, doubt * mu)
     starved = doubt > _MOST_DOUBT
     known = np.isfinite(mu) & ~starved
     content, low, high = (
@@ -156,17 +154,6 @@ def plane_transmission(
             inside = plane[cell.in_bore(slab.first + k) & np.isfinite(plane)]
             means[slab.first + k] = inside.mean(dtype=np.float64) if inside.size else 0
     return np.asarray(np.exp(-np.maximum(means, 0) * 2 * cell.bore_radius_um / _UM_PER_CM))
-
-
-def _recovered(
-    particles: pd.DataFrame, step: np.ndarray, electrolyte: np.ndarray, zero: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give μ of the particle alone, and by how much the recovery raised it."""
-    seen = (particles["core_grey"].to_numpy(float) - zero) * step
-    share = particles["core_share"].to_numpy(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        alone = (seen - (1 - share) * electrolyte) / share
-    return alone, alone - seen
 
 
 def _glare_doubt(transmission: np.ndarray, glare: float) -> np.ndarray:

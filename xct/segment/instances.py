@@ -16,6 +16,8 @@ from xct.segment.columns import Columns, find_columns
 from xct.segment.denoise import gaussian, reach_px
 from xct.segment.edges import FWHM, blur_um
 from xct.segment.normalized import Ratios
+from xct.segment.particle_faces import LEAST_BRIGHT, Faces, Facing
+from xct.segment.particle_pieces import joined
 from xct.segment.particle_sums import (
     REACH,
     add_cavities,
@@ -34,6 +36,8 @@ _SMOOTH_PX = 0.85
 _HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside its distance
 _LEAST_VOXELS = 4
+_CORE_SHARE = 0.85  # of what the point spread takes from active material
+_LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
 _STRIP = 320  # rows whose heights are made at once: what is in between takes little memory
 _FALLBACK_LEVEL = 8.6
@@ -57,7 +61,8 @@ def particles(
 
     A watershed on the distance from the particles' surface plus their smoothed grey value, which
     dips between particles that touch; basins that rise less than `rise_px` above their saddle
-    are one. Numbers and table do not depend on where the volume was cut.
+    are one. So are pieces on both sides of a crack: those that, together, are about as round as
+    the rounder of them. Numbers and table do not depend on where the volume was cut.
 
     Parameters
     ----------
@@ -118,8 +123,9 @@ def particles_in_slabs(
     """Part and measure as `particles` does, in slabs of a given height, which changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = _Parting(Ratios(volume, cell, reference), labels, largest_um, rows)
-    graph, voxels = job.part(numbers)
+    graph, voxels, faces = job.part(numbers)
     merged = merge(graph, rise_px / _HEIGHT_STEP)
+    merged = joined(merged[graph.number], voxels, faces)[merged]
     final, group = _chosen(graph, merged, voxels)
     columns = find_columns(cell, surfaces)
     sums, crossings = job.measure(numbers, final, int(final.max(initial=0)), columns)
@@ -164,7 +170,7 @@ class _Parting:
         self.clip_px = largest_um / 2 / pixel
         blur = blur_um(ratios.reference, ratios.cell.voxel_size_um)
         self.blur_px = blur / pixel
-        self.sigma = _triple(blur / FWHM / self.size)
+        self.sigma = _triple(max(blur, _LEAST_BLUR_PX * pixel) / FWHM / self.size)
         self.smooth = _triple(_SMOOTH_PX * pixel / self.size)
         self.reach_y = int(np.ceil(largest_um / 2 / self.size[1])) + 2 + reach_px(self.smooth[1])
         self.reach = int(np.ceil(largest_um / 2 / self.size[0])) + 1
@@ -181,40 +187,41 @@ class _Parting:
                 values.append(self.ratios.read(z, z + 1)[active])
         return float(np.percentile(np.concatenate(values), 75)) if values else _FALLBACK_LEVEL
 
-    def part(self, numbers: Any) -> tuple[Graph, np.ndarray]:
-        """Fill `numbers` with provisional ones; give the graph, and the voxels of each."""
-        basins = Basins()
+    def part(self, numbers: Any) -> tuple[Graph, np.ndarray, Faces]:
+        """Fill `numbers` with provisional ones; give the graph, and voxels and faces of each."""
+        basins, facing = Basins(), Facing(self.size)
         voxels = [np.zeros(1, np.int64)]
         overlap = self.reach + reach_px(self.smooth[0]) + 1
         for slab in slabs(self.ratios.shape, overlap=overlap, rows=self.rows):
             before, after = int(slab.first > 0), int(slab.stop < self.ratios.shape[0])
-            heights = self._heights(slab.outer_first, slab.outer_stop)
+            heights, bright = self._heights(slab.outer_first, slab.outer_stop)
             inner = slice(slab.inner.start - before, slab.inner.stop + after)
             heights = heights[inner].copy()
             tree = basins.add(heights, before, after, slab.first)
             numbers[slab.first : slab.stop] = tree
+            facing.add(tree, bright[slab.inner], basins.count)
             done = sum(len(v) for v in voxels)
             new = basins.count + 1 - done
             part = tree[tree > 0].astype(np.int64) - done
             voxels.append(np.bincount(part, minlength=new).astype(np.int64))
-            del heights, tree, part
-        return basins.graph(), np.concatenate(voxels)
+            del heights, bright, tree, part
+        return basins.graph(), np.concatenate(voxels), facing.faces()
 
-    def _heights(self, first: int, stop: int) -> np.ndarray:
-        """Distance and grey value as whole numbers; 0 outside of particles."""
+    def _heights(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distance and grey value as whole numbers, 0 outside of particles; what is bright."""
         mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
         heights = np.zeros(mask.shape, np.uint16)
         if not mask.any():
-            return heights
+            return heights, mask
         values = self.ratios.read(first, stop)
         for strip in cut(mask.shape[1], _STRIP, self.reach_y):
             seen = (np.ascontiguousarray(some[:, strip.outer]) for some in (mask, values))
             heights[:, strip.first : strip.stop] = self._rounded(*seen)[:, strip.inner]
-        return heights
+        return heights, values > np.float32(LEAST_BRIGHT * self.level)
 
     def _rounded(self, mask: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Heights of a strip, valid `reach_y` away from where it was cut."""
-        distance = self._distance_px(mask, self.clip_px)
+        distance = self._distance_px(mask)
         values = np.clip(values, 0, self.level)
         values *= np.float32(_GREY_WEIGHT_PX / self.level)
         values += distance
@@ -227,12 +234,12 @@ class _Parting:
         heights *= mask
         return heights.astype(np.uint16)
 
-    def _distance_px(self, mask: np.ndarray, most: float) -> np.ndarray:
-        """Distance from the edge of a mask, at most `most`."""
+    def _distance_px(self, mask: np.ndarray) -> np.ndarray:
+        """Distance from the edge of a mask, at most half of `largest_um`."""
         import edt
 
         distance: np.ndarray = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
-        np.minimum(distance, np.float32(most), out=distance)
+        np.minimum(distance, np.float32(self.clip_px), out=distance)
         return distance
 
     def measure(
@@ -240,9 +247,7 @@ class _Parting:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Make the numbers final, and sum over each particle's voxels."""
         sums, crossings = new_sums(count)
-        core = max(self.blur_px, 1.0) + 0.5
-        overlap = max(int(np.ceil((core + 1) * self.pixel / self.size[0])), REACH)
-        overlap = max(overlap, reach_px(self.sigma[0]))
+        overlap = max(REACH, reach_px(self.sigma[0]))
         behind = np.zeros((0, *self.ratios.shape[1:]), np.uint32)
         for slab in slabs(self.ratios.shape, overlap=overlap, rows=self.rows):
             ahead = final[np.asarray(numbers[slab.first : slab.outer_stop])]
@@ -256,17 +261,16 @@ class _Parting:
             labels = np.asarray(self.labels[slab.outer_first : slab.outer_stop])
             ratios = self.ratios.read(slab.outer_first, slab.outer_stop)
             mask = labels == Label.ACTIVE_MATERIAL
-            depth = self._distance_px(mask, core + 1)
             share = gaussian(mask.astype(np.float32), self.sigma)
             del mask
             start, stop = slab.inner.start, slab.inner.stop
             add_voxels(
-                part, ratios, depth, share, core, slab.first, start, stop, self.ratios.shape[0],
+                part, ratios, share, _CORE_SHARE, slab.first, start, stop, self.ratios.shape[0],
                 columns.sign, columns.steel, sums,
             )  # fmt: skip
             add_crossings(part, labels, start, stop, sums, crossings)
             add_cavities(part, labels, ratios, self.level, start, stop, sums)
-            del part, labels, ratios, depth, share
+            del part, labels, ratios, share
         return sums, crossings
 
 

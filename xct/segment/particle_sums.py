@@ -16,7 +16,7 @@ SHARE_STEP = 1e-4
 
 # Columns of the sums.
 COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX, GREY, CORE, CORE_GREY, CORE_GREY_2, CORE_SHARE = range(15)
-BORDER, CAVITY, CAVITY_DARK, DEEPEST, AT_STEEL, FIELDS = range(15, 21)
+BORDER, CAVITY, CAVITY_DARK, AT_STEEL, FIELDS = range(15, 20)
 
 # What is on the other side of a crossing.
 ELECTROLYTE, PARTICLE, DARK, ELSE, KINDS = range(5)
@@ -39,9 +39,8 @@ def new_sums(count: int) -> tuple[np.ndarray, np.ndarray]:
 def add_voxels(
     particles: np.ndarray,
     ratios: np.ndarray,
-    depth_px: np.ndarray,
     share: np.ndarray,
-    core_px: float,
+    core_share: float,
     first: int,
     before: int,
     stop: int,
@@ -53,7 +52,8 @@ def add_voxels(
     """Add the voxels of each particle: place, grey value, core; whether it lies on the steel.
 
     Slices `before` … `stop` of the arrays are counted; the volume's slice `first` is their
-    slice `before`; the volume has `whole` slices.
+    slice `before`; the volume has `whole` slices. The core is where the point spread takes at
+    least `core_share` from active material.
     """
     _, height, width = particles.shape
     for z in range(before, stop):
@@ -76,14 +76,13 @@ def add_voxels(
                 row[YX] += y * x
                 grey = np.int64(np.rint(ratios[z, y, x] / GREY_STEP))
                 row[GREY] += grey
-                if depth_px[z, y, x] >= core_px:
+                if share[z, y, x] >= core_share:
                     row[CORE] += 1
                     row[CORE_GREY] += grey
                     row[CORE_GREY_2] += grey * grey // 10000
                     row[CORE_SHARE] += np.int64(np.rint(share[z, y, x] / SHARE_STEP))
                 if sign * w < steel[y, x] + _FACE_PX:
                     row[AT_STEEL] = 1
-                row[DEEPEST] = max(row[DEEPEST], np.int64(depth_px[z, y, x] * 1000))
                 if w == 0 or w == whole - 1 or y in (0, height - 1) or x in (0, width - 1):
                     row[BORDER] = 1
 

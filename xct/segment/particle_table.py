@@ -15,6 +15,8 @@ from xct.segment.crofton import crofton_weights
 if TYPE_CHECKING:
     import pandas as pd
 
+_DOUBT = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -61,10 +63,12 @@ def particle_table(
     -------
     DataFrame
         particle, z_um, y_um, x_um, volume_um3, equivalent_diameter_um, sphericity, mean_grey,
-        core_grey (NaN where no voxel is deeper than the point spread), distance_to_front_um
-        (positive towards the anode), drifted, touches_border; beyond the contract core_grey_sd
-        (noise, and how much particles differ: cracks below the resolution), core_grey_noise_sd,
-        core_voxels, core_share (of the particle in what its core shows: the recovery),
+        core_grey (of the material with its cracks, from voxels of which the point spread takes
+        most from within: what it takes from beside is put back; NaN where there is no such
+        voxel), distance_to_front_um (positive towards the anode), drifted, touches_border; beyond
+        the contract core_grey_sd (noise, half of what was put back, and half of what particles
+        differ by beyond noise: a core shows about half more cracks than the whole),
+        core_grey_noise_sd, core_voxels, core_share (of the particle in what its core shows),
         surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (shares of
         the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
         particle), radius_um.
@@ -85,7 +89,10 @@ def particle_table(
     flat = sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
     off_y, off_x = _off_axis(cell, z, y, x)
-    core, core_sd, share = _core(sums, noise, blur_px)
+    core, noise_sd, share = _core(sums, noise, blur_px)
+    core_sd = np.hypot(
+        noise_sd, _DOUBT * np.hypot((1 - share) * (core - 1), _unlike(core, noise_sd))
+    )
     grey = measured.reference_value - measured.zero
     with np.errstate(invalid="ignore", divide="ignore"):
         roundness = np.cbrt(36 * np.pi * volume**2) / surface
@@ -103,8 +110,8 @@ def particle_table(
                 "distance_to_front_um": distance,
                 "drifted": ~attached & ~at_steel & ~flat & (distance - 1.96 * doubt >= typical),
                 "touches_border": sums[:, of.BORDER] > 0,
-                "core_grey_sd": grey * np.hypot(core_sd, _scatter(core)),
-                "core_grey_noise_sd": grey * core_sd,
+                "core_grey_sd": grey * core_sd,
+                "core_grey_noise_sd": grey * noise_sd,
                 "core_voxels": sums[:, of.CORE],
                 "core_share": share,
                 "surface_um2": surface,
@@ -153,7 +160,7 @@ def _off_axis(
 def _core(
     sums: np.ndarray, noise: float, blur_px: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Grey value of the core as a multiple of the electrolyte, its sd, and the recovery."""
+    """Grey value of the core's material (electrolyte: 1), its noise, and the recovery."""
     count = sums[:, of.CORE].astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = of.GREY_STEP * sums[:, of.CORE_GREY] / count
@@ -162,17 +169,20 @@ def _core(
         spread = np.sqrt(np.maximum(square - mean**2, noise**2))
         # Neighbors share their noise over about the point spread.
         independent = np.maximum(count / max(blur_px**2, 1.0), 1.0)
-        sd = spread / np.sqrt(independent)
-    return mean, np.where(count > 0, sd, np.nan), share
+        sd = spread / np.sqrt(independent) / share
+        # What the point spread takes from beside is taken to be electrolyte.
+        alone = (mean - (1 - share)) / share
+    return alone, np.where(count > 0, sd, np.nan), share
 
 
-def _scatter(core: np.ndarray) -> float:
-    """Robust scatter among the particles' cores."""
-    known = core[np.isfinite(core)]
-    if known.size < 2:
+def _unlike(core: np.ndarray, noise_sd: np.ndarray) -> float:
+    """Robust scatter among the particles' cores, beyond that of noise."""
+    known = np.isfinite(core)
+    if np.count_nonzero(known) < 2:
         return 0.0
-    low, high = np.percentile(known, (25, 75))
-    return float((high - low) / 1.349)
+    low, high = np.percentile(core[known], (25, 75))
+    beyond = ((high - low) / 1.349) ** 2 - np.median(noise_sd[known]) ** 2
+    return float(np.sqrt(max(beyond, 0.0)))
 
 
 def _elongation(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
