@@ -109,6 +109,7 @@ def test_missing_layers_are_said(changes, missing):
 
 
 @pytest.mark.filterwarnings("ignore:not in view")
+@pytest.mark.filterwarnings("ignore:no layer but a cathode")
 def test_a_cathode_alone_does_not_tell_the_anode():
     cell = CELL.but(steel=0, lithium=0, electrolyte=0, cathode=112)
     with pytest.warns(UserWarning, match=r"\(cathode\) do not tell on which side the anode lies"):
@@ -118,6 +119,7 @@ def test_a_cathode_alone_does_not_tell_the_anode():
 
 
 @pytest.mark.filterwarnings("ignore:not in view")
+@pytest.mark.filterwarnings("ignore:no layer but a cathode")
 def test_a_guess_follows_what_is_given():
     cell = CELL.but(steel=0, lithium=0, electrolyte=0, cathode=112)
     with warnings.catch_warnings():
