@@ -25,7 +25,7 @@ STATES = ("ncm-0", "ncm-100", "lzp-0", "lzp-50")
 def bench(tmp_path, monkeypatch):
     """A bench whose scans, runs and scores are written down and cost nothing."""
     done = SimpleNamespace(scans=[], runs=[], scores=[], folder=tmp_path)
-    (tmp_path / "work").mkdir()
+    (tmp_path / "cells").mkdir()
 
     def scan(state, out, **wanted):
         done.scans.append((out.name, wanted["seed"]))
@@ -60,7 +60,7 @@ def test_cycled_cells_are_run_with_their_pristine_one_and_only_scores_stay(bench
     assert bench.runs == [("ncm-0-0", False), ("ncm-100-0", True)]
     assert bench.scores == [("ncm-0-0", None), ("ncm-100-0", "ncm-0-0")]
     left = sorted(path.name for path in bench.folder.rglob("*") if not path.name.startswith("."))
-    assert left == ["ncm-0-0.json", "ncm-100-0.json", "work"]
+    assert left == ["cells", "ncm-0-0.json", "ncm-100-0.json"]
     kept = json.loads((bench.folder / "ncm-100-0.json").read_text("utf-8"))
     assert (kept["state"], kept["seed"], kept["voxel_um"]) == ("ncm-100", 0, 2.0)
     assert set(kept["times"]) == {"scan", "run", "score"}
@@ -68,7 +68,7 @@ def test_cycled_cells_are_run_with_their_pristine_one_and_only_scores_stay(bench
 
 
 def test_a_scan_that_is_there_is_not_made_again(bench):
-    ready = bench.folder / "work" / "lzp-50-1"
+    ready = bench.folder / "cells" / "lzp-50-1"
     for name in ("raw", "truth"):
         (ready / name).mkdir(parents=True)
     (ready / "config.yaml").write_text("cell: {name: READY}\n", "utf-8")

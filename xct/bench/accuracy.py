@@ -152,7 +152,7 @@ def bench_accuracy(out: Path, size: str) -> str:
     ----------
     out : path
         Folder for ``accuracy.json``, the scores of each cell, and the cells at work. Scans made
-        before, in ``accuracy-SIZE/work/STATE-SEED``, are used.
+        before, in ``accuracy-SIZE/cells/STATE-SEED``, are used.
     size : {"quick", "full"}
         One seed of each state at the small size, or ten at the medium one (hours).
 
@@ -165,7 +165,7 @@ def bench_accuracy(out: Path, size: str) -> str:
 
     seeds, demo_size = (range(1), "small") if size == "quick" else (range(10), "medium")
     folder = out / f"accuracy-{demo_size}"
-    (folder / "work").mkdir(parents=True, exist_ok=True)
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
     found = families_of(STATES, seeds, folder, *SIZES[demo_size])
     share(found)
     cells = [cell for family in found for cell in scored(family)]

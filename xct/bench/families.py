@@ -1,8 +1,8 @@
 """The states of one virtual cell, pristine first. In: a folder; out: scores of each as JSON.
 
     FOLDER/STATE-SEED.json                 scores and times
-    FOLDER/work/STATE-SEED/                raw/, config.yaml, truth/ as `xct phantom` writes them
-    FOLDER/work/STATE-SEED/result/         while the family is at work
+    FOLDER/cells/STATE-SEED/               raw/, config.yaml, truth/ as `xct phantom` writes them
+    FOLDER/cells/STATE-SEED/result/        while the family is at work
 
 A scan that is there already is used, and so is a result whose scan is gone; of a finished family
 only the JSON stays.
@@ -55,7 +55,7 @@ class Family:
     @property
     def claim(self) -> Path:
         """File that a process claims while it works on the family."""
-        return self.folder / "work" / f".{self.states[0]}-{self.seed}.claim"
+        return self.folder / "cells" / f".{self.states[0]}-{self.seed}.claim"
 
     def scores(self, state: str) -> Path:
         """File of the scores of a state."""
@@ -63,7 +63,7 @@ class Family:
 
     def work(self, state: str) -> Path:
         """Folder of the scan, and of the result while it is needed."""
-        return self.folder / "work" / f"{state}-{self.seed}"
+        return self.folder / "cells" / f"{state}-{self.seed}"
 
     def is_finished(self) -> bool:
         """Tell whether every state is scored."""

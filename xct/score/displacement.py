@@ -12,7 +12,7 @@ from xct.errors import XctError
 from xct.geometry import SURFACES, Surface
 from xct.io.surfaces import read_surfaces
 from xct.result import Result
-from xct.score.metric import Metrics, metric
+from xct.score.metric import Metrics, map_errors
 
 _PIN = SURFACES[0]
 _MOVED = SURFACES[1:3]
@@ -78,14 +78,4 @@ def _one(name: str, mine: Surface, true: np.ndarray) -> Metrics:
     if not both.any():
         return {}
     error = mine.height_um[both].astype(np.float64) - true[both]
-    n = int(both.sum())
-    found = {
-        f"displacement_bias_um.{name}": metric(error.mean(), "µm", n),
-        f"displacement_rmse_um.{name}": metric(np.sqrt(np.mean(error**2)), "µm", n),
-    }
-    sd = mine.sd_um[both]
-    stated = sd > 0
-    if stated.any():
-        within = np.abs(error[stated]) <= 1.96 * sd[stated]
-        found[f"coverage_95.displacement.{name}"] = metric(within.mean(), "1", stated.sum())
-    return found
+    return map_errors("displacement", name, error, mine.sd_um[both])

@@ -6,7 +6,7 @@ import numpy as np
 
 from xct.geometry import SURFACES, Surface
 from xct.result import Result
-from xct.score.metric import Metrics, metric
+from xct.score.metric import Metrics, map_errors, metric
 
 # The truth has the collector's face twice: what a result shows is told by its definition.
 BY_SHARE = "cathode_collector_half_share"
@@ -44,15 +44,9 @@ def _one(name: str, mine: Surface, true: Surface) -> Metrics:
         found[f"surface_found.{name}"] = metric(share, "1", there.sum())
     if both.any():
         error = mine.height_um[both].astype(np.float64) - true.height_um[both]
-        n = int(both.sum())
-        found[f"surface_bias_um.{name}"] = metric(error.mean(), "µm", n)
-        found[f"surface_rmse_um.{name}"] = metric(np.sqrt(np.mean(error**2)), "µm", n)
-        found[f"surface_p95_um.{name}"] = metric(np.percentile(np.abs(error), 95), "µm", n)
-        sd = mine.sd_um[both]
-        stated = sd > 0
-        if stated.any():
-            within = np.abs(error[stated]) <= 1.96 * sd[stated]
-            found[f"coverage_95.surface.{name}"] = metric(within.mean(), "1", stated.sum())
+        found |= map_errors("surface", name, error, mine.sd_um[both])
+        far = np.percentile(np.abs(error), 95)
+        found[f"surface_p95_um.{name}"] = metric(far, "µm", error.size)
     return found
 
 

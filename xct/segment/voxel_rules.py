@@ -55,6 +55,7 @@ class Layout:
             lithium=c.lithium[rows],
             front=c.front[rows],
             collector=c.collector[rows],
+            front_sd=c.front_sd[rows],
         )
         return Layout(self.cell, columns, self.back[rows], self.row + first)
 
