@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
-from xct.segment import instances
+from xct.segment import parting
 from xct.segment.instances import particles, particles_in_slabs
 from xct.segment.voxel_labels import materials
 
@@ -82,7 +82,7 @@ def test_core_grey_value_is_that_of_the_material(found):
 
 
 def test_strips_of_heights_change_neither_numbers_nor_table(drawn, labels, found, monkeypatch):
-    monkeypatch.setattr(instances, "_STRIP", 29)
+    monkeypatch.setattr(parting, "_STRIP", 29)
     mu, cell, surfaces, *_ = drawn
     numbers, table = particles_in_slabs(mu, labels, cell, surfaces, Flat(), largest_um=30.0)
     np.testing.assert_array_equal(numbers, found[0])

@@ -30,6 +30,8 @@ class Measured:
         Where lines leave a particle.
     attached : ndarray of bool, shape (1 + particle,)
         Part of the cathode's main body.
+    speck : ndarray of float64, shape (1 + particle,)
+        Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
     zero, reference_value : float
         Grey values of air and of electrolyte.
     """
@@ -37,6 +39,7 @@ class Measured:
     sums: np.ndarray
     crossings: np.ndarray
     attached: np.ndarray
+    speck: np.ndarray
     zero: float
     reference_value: float
 
@@ -62,7 +65,8 @@ def particle_table(
     Returns
     -------
     DataFrame
-        particle, z_um, y_um, x_um, volume_um3, equivalent_diameter_um, sphericity, mean_grey,
+        particle, z_um, y_um, x_um, volume_um3 (of its voxels; of a lone one smaller than the
+        blur, what its grey values hold), equivalent_diameter_um, sphericity, mean_grey,
         core_grey (of the material with its cracks, from voxels of which the point spread takes
         most from within: what it takes from beside is put back; NaN where there is no such
         voxel), distance_to_front_um (positive towards the anode), drifted, touches_border; beyond
@@ -79,14 +83,15 @@ def particle_table(
     count = sums[:, of.COUNT].astype(float)
     size = np.array(cell.voxel_size_um)
     z, y, x = ((sums[:, k] / count) * s for k, s in zip((of.Z, of.Y, of.X), size, strict=True))
-    volume = count * size.prod()
+    speck = measured.speck[1:]
+    volume = np.where(speck > 0, speck, count) * size.prod()
     diameter = np.cbrt(6 * volume / np.pi)
     surface, contact = _surfaces(measured, size)
     distance, doubt = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
-    # What lies within one slice is an arc of a ring.
-    flat = sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2
+    # What lies within one slice is an arc of a ring, but for what is smaller than the blur.
+    flat = (sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2) & (speck == 0)
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
     off_y, off_x = _off_axis(cell, z, y, x)
     core, noise_sd, share = _core(sums, noise, blur_px)
