@@ -2,7 +2,8 @@
 
 A particle about as wide as the point spread brightens more voxels than it fills, and none of them
 fully: few are labelled. What all of them exceed the electrolyte by, together, is as much as the
-particle had without blur, but for the tail that reaches beyond the next voxels. Noise, or an arc of a ring in one slice, does not hold that much.
+particle had without blur, but for the tail that reaches beyond the next voxels. Noise, or an arc
+of a ring in one slice, does not hold that much.
 """
 
 from __future__ import annotations
