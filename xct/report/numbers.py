@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 Entry = tuple[str, dict[str, Any]]
 
-_VOID = {"note": "a void on the steel counts as lithium: absorption does not tell them apart"}
+_NOTE = "a void on the steel counts as lithium: absorption does not tell them apart"
+_AT_MOST = {"bound": "upper", "note": _NOTE}
+_AT_LEAST = {"bound": "lower", "note": _NOTE}
 
 
 def measured_entries(measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,21 +101,22 @@ def _of_layers(layers: DataFrame) -> Iterator[Entry]:
         name = row["layer"]
         sd = row.get("mean_thickness_um_sd")
         thickness = entry(row["mean_thickness_um"], "µm", sd=sd, n=row.get("n"))
-        yield f"thickness_um.{name}", thickness | (_VOID if name == "lithium" else {})
+        yield f"thickness_um.{name}", thickness | (_AT_MOST if name == "lithium" else {})
         if row.get("swelling") is not None:
             swelling = entry(row["swelling"], "1", sd=row.get("swelling_sd"), n=row.get("n"))
             yield f"swelling.{name}", swelling
         if name == "lithium":
             absent = row["absent_area_fraction"]
             sd = row.get("absent_area_fraction_sd")
-            yield "absent_area_fraction", entry(absent, "1", sd=sd, n=row.get("n")) | _VOID
+            yield "absent_area_fraction", entry(absent, "1", sd=sd, n=row.get("n")) | _AT_LEAST
 
 
 def _of_materials(materials: DataFrame) -> Iterator[Entry]:
     for row in materials.to_dict("records"):
         key = f"volume_fraction.{row['material']}"
-        sd = row.get("volume_fraction_sd")
-        yield key, entry(row["volume_fraction"], "1", sd=sd)
+        sd = row["volume_fraction"] * row["volume_um3_sd"] / row["volume_um3"]
+        at_most = _AT_MOST if row["material"] == "lithium" else {}
+        yield key, entry(row["volume_fraction"], "1", sd=sd) | at_most
 
 
 def _of_particles(particles: DataFrame) -> Iterator[Entry]:
