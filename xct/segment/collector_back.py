@@ -1,4 +1,8 @@
-"""The back of the collector, where steel begins again. In: volume, collector; out: a plane."""
+"""The back of the collector, where steel begins again. In: volume, collector; out: a plane.
+
+Next to steel the half level is crossed too deep: light is blurred before its logarithm is taken.
+By how much is computed, as for steel's other face.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import numpy as np
 
 from xct.segment.columns import Columns
 from xct.segment.normalized import Ratios
+from xct.segment.opaque import REACH, OpaqueEdge, opaque_edge
 
 _TILE = 8  # voxels along y and x that are averaged before the crossing is looked for
 _ROWS = 16
@@ -15,6 +20,7 @@ _LEAST_TILES = 12
 _ROUNDS = 5
 _OUTLIER = 3.0
 _MARGIN_PX = 4.0
+_LIGHT_BLUR = 0.5  # voxels along z, as at steel's other face
 
 
 def find_back(ratios: Ratios, columns: Columns) -> np.ndarray:
@@ -45,7 +51,8 @@ def find_back(ratios: Ratios, columns: Columns) -> np.ndarray:
     if len(known) < _LEAST_TILES:
         return nowhere
     middle = (known + 0.5) * _TILE - 0.5
-    plane = _robust_plane(middle, crossing[np.isfinite(crossing)])
+    true = crossing - _too_deep(ratios, z, means, crossing)
+    plane = _robust_plane(middle, true[np.isfinite(crossing)])
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     back = np.maximum(plane[0] + plane[1] * y + plane[2] * x, face)
     return np.asarray(back, np.float32)
@@ -91,6 +98,37 @@ def _crossing(z: np.ndarray, means: np.ndarray, face: np.ndarray, sign: int) -> 
         rise = profile[i] - profile[i - 1]
         crossing[tuple(tile)] = z[beyond][i - 1] + (half - profile[i - 1]) / rise
     return crossing
+
+
+def _too_deep(ratios: Ratios, z: np.ndarray, means: np.ndarray, crossing: np.ndarray) -> np.ndarray:
+    """Tell by how many slices each tile's crossing lies behind the face."""
+    cell = ratios.cell
+    pixel_um, z_um = min(cell.voxel_size_um[1:]), abs(z[-1]) * cell.voxel_size_um[0]
+    radius_um = _tiles(cell.radius_um(abs(z[-1])))
+    clear = min(np.nanmedian(crossing) + REACH, z[-1])
+    steel = np.median(means[z >= clear], axis=0)
+    # The sheet dims all rows alike: what steel attenuates beyond it looks as if next to air.
+    beyond = (steel - _SHEET) * ratios.reference.mu_per_cm(z_um, radius_um)
+    bore = cell.bore_radius_um / pixel_um
+    edge = opaque_edge(beyond, radius_um / pixel_um, bore, pixel_um * 1e-4, _LIGHT_BLUR)
+    shift = _shift_by_ring(edge)
+    return np.asarray(np.interp(edge.ring, np.arange(shift.size), shift))
+
+
+def _shift_by_ring(edge: OpaqueEdge) -> np.ndarray:
+    """Give the rows from an opaque face to where its half level is crossed, shape (ring,).
+
+    Of all positions of the face within a voxel, the mean: the crossing itself hardly tells which.
+    """
+    table = edge.table[:-1]  # the last position is the first of the next voxel
+    half = table[:, :1] / 2
+    if not (half > 0).all():
+        return np.zeros(table.shape[2])
+    beyond = np.argmax(table < half, axis=1, keepdims=True)
+    low, high = (np.take_along_axis(table, beyond - k, axis=1) for k in (0, 1))
+    crossing = beyond - REACH - (half - low) / (high - low)
+    face = np.arange(len(table))[:, None, None] / len(table) - 0.5
+    return np.asarray((face - crossing).mean(axis=(0, 1)))
 
 
 def _robust_plane(position: np.ndarray, height: np.ndarray) -> np.ndarray:
