@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from xct.analyze.block_correlation import variance_factors
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.grey_statistics import wasserstein
 from xct.analyze.roi_counts import RoiCounts
 
 COLUMNS = (
     "group", "rois", "distance", "distance_by_chance", "p_value", "largest_difference",
-    "largest_difference_sd",
+    "largest_difference_sd", "variance_factor",
 )  # fmt: skip
 
 
@@ -26,7 +27,10 @@ def homogeneity(
     ROIs are in one group if their names differ in the number at the end only: C-1, C-2, C-3. The
     mean Wasserstein distance from the ROIs to all of them together is compared with that after
     the blocks have been dealt out to the ROIs at random; blocks, not voxels, since neighbors
-    share noise and particles.
+    share noise and particles. What chance gives is widened by `variance_factors`, as clusters of
+    particles are wider than blocks, and drawn with that factor's own doubt: differences no larger
+    than those between regions of one random packing are alike. ROIs less than about 100 µm wide
+    hold too few clusters to tell: their p-values are too small somewhat more often than they say.
 
     Parameters
     ----------
@@ -44,7 +48,8 @@ def homogeneity(
     DataFrame
         A row for each group of two or more: ``distance`` and what chance gives in the mean, in
         grey values, ``p_value`` (below 0.05: not alike), and the largest difference of two means
-        with its standard deviation.
+        with its standard deviation, widened too; ``variance_factor`` tells by how much, as a
+        variance.
     """
     groups: dict[str, list[RoiCounts]] = {}
     for each in (c for c in counts if len(c.blocks)):
@@ -61,6 +66,8 @@ def _row(
     owner = np.repeat(np.arange(len(group)), [len(each.blocks) for each in group])
     found = _distance(blocks, owner, bins)
     chance = np.array([_distance(blocks, rng.permutation(owner), bins) for _ in range(draws)])
+    factor, drawn = variance_factors(group, rng, draws=draws)
+    chance *= np.sqrt(drawn)
     means, variances = zip(*[_mean(each, bins) for each in group], strict=True)
     low, high = int(np.argmin(means)), int(np.argmax(means))
     return {
@@ -70,7 +77,8 @@ def _row(
         "distance_by_chance": float(chance.mean()),
         "p_value": float((1 + (chance >= found).sum()) / (1 + draws)),
         "largest_difference": float(means[high] - means[low]),
-        "largest_difference_sd": float(np.sqrt(variances[low] + variances[high])),
+        "largest_difference_sd": float(np.sqrt(factor * (variances[low] + variances[high]))),
+        "variance_factor": factor,
     }
 
 

@@ -31,6 +31,8 @@ class RoiCounts:
         Of the ROI.
     blocks : ndarray of int32, shape (block, bin)
         Voxels; blocks without voxels are left out.
+    places_um : ndarray, shape (block, 3)
+        Middle of each block within the ROI's box, along z, y and x.
     missing : int
         Voxels without a value (NaN).
     in_view : float
@@ -41,6 +43,7 @@ class RoiCounts:
 
     name: str
     blocks: np.ndarray
+    places_um: np.ndarray
     missing: int
     in_view: float
     middle: tuple[float, float, float]
@@ -119,8 +122,20 @@ def _count(
         (part.start + part.stop - 1) / 2 * size
         for part, size in zip(region.slices, cell.voxel_size_um, strict=True)
     ]
-    held = counts[counts.any(axis=1)]
-    return RoiCounts(region.name, held, missing, region.in_view, (middle[0], middle[1], middle[2]))
+    held = np.flatnonzero(counts.any(axis=1))
+    places = _places_um(region.shape, edges, grid, cell.voxel_size_um)[held]
+    at = (middle[0], middle[1], middle[2])
+    return RoiCounts(region.name, counts[held], places, missing, region.in_view, at)
+
+
+def _places_um(
+    shape: Sequence[int], edges: Sequence[int], grid: Sequence[int], voxel_um: Sequence[float]
+) -> np.ndarray:
+    axes = []
+    for n, edge, parts, size in zip(shape, edges, grid, voxel_um, strict=True):
+        first = np.minimum(np.arange(parts) * edge, n)
+        axes.append((first + np.minimum(first + edge, n) - 1) / 2 * size)
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def _grid(shape: Sequence[int], wanted: Sequence[float]) -> list[int]:
