@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.special import ndtr
+
+from xct.mixed_voxels import pure, shared
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,10 @@ def density(
     g: np.ndarray, dark: float, bright: float, noise: float, shares: tuple[float, float, float]
 ) -> np.ndarray:
     """Give the density of values: two Gaussians and the blurred uniform between them."""
-    mixed = (ndtr((g - dark) / noise) - ndtr((g - bright) / noise)) / (bright - dark)
     return np.asarray(
-        shares[0] * _normal(g, dark, noise) + shares[1] * _normal(g, bright, noise)
-        + shares[2] * mixed
+        shares[0] * pure(g, dark, noise) + shares[1] * pure(g, bright, noise)
+        + shares[2] * shared(g, dark, bright, noise)
     )  # fmt: skip
-
-
-def _normal(g: np.ndarray, middle: float, sd: float) -> np.ndarray:
-    return np.asarray(np.exp(-0.5 * ((g - middle) / sd) ** 2) / (sd * np.sqrt(2 * np.pi)))
 
 
 def fit_mixture(

@@ -14,6 +14,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtr
 
+from xct.mixed_voxels import pure, shared
+
 _ROUNDS = 40  # of expectation and maximization for the shares, at each trial of the levels
 _TINY = 1e-30
 _GRID = 512
@@ -184,11 +186,8 @@ def _parts(
     grey: np.ndarray, levels: np.ndarray, noise: float, pairs: Sequence[tuple[int, int]]
 ) -> np.ndarray:
     """Densities of the pure materials and of the pairs, shape (grey value, pair)."""
-    off = (grey[:, None] - levels) / noise
-    below = ndtr(off)
-    pure = np.exp(-0.5 * off**2) / (noise * np.sqrt(2 * np.pi))
     columns = [
-        pure[:, i] if i == j else (below[:, i] - below[:, j]) / (levels[j] - levels[i])
+        pure(grey, levels[i], noise) if i == j else shared(grey, levels[i], levels[j], noise)
         for i, j in pairs
     ]
     return np.stack(columns, axis=1)
