@@ -14,8 +14,11 @@ from xct.score.metric import Metrics, metric
 # Rows of these tables are told by their first column.
 _KEYED = {"layers": "layer", "surfaces": "surface", "materials": "material"}
 _SDS = 1.96  # standard deviations to either side hold 95 %
-# Of the layers, numbers that the summary repeats.
-_ALSO_IN_LAYERS = ("thickness_um.", "absent_area_fraction", "swelling.")
+# Numbers that the summary repeats from tables.
+_ALSO_IN = {
+    "layers": ("thickness_um.", "absent_area_fraction", "swelling."),
+    "materials": ("volume_fraction.",),
+}
 # The truth counts materials within the bore, where there is hardly any of the tube.
 _ELSEWHERE = ("tube",)
 _ROUGHNESS = ("Sa_um", "Sq_um", "Sal_um", "tilt_x_deg", "tilt_y_deg")
@@ -106,7 +109,8 @@ def _coverage(
 
     Over all, and for the summary and each table by itself; no number counts twice.
     """
-    within = {"summary": _within_of_summary(summary, true_summary, "layers" in mine)}
+    repeated = tuple(name for table in _ALSO_IN if table in mine for name in _ALSO_IN[table])
+    within = {"summary": _within_of_summary(summary, true_summary, repeated)}
     for name in _KEYED:
         both = _joined(name, mine, true)
         if both is not None:
@@ -122,11 +126,11 @@ def _coverage(
 
 
 def _within_of_summary(
-    summary: Mapping[str, Any], true: Mapping[str, Any], in_table: bool
+    summary: Mapping[str, Any], true: Mapping[str, Any], repeated: tuple[str, ...]
 ) -> list[bool]:
     within = []
     for name, entry in summary.items():
-        if in_table and name.startswith(_ALSO_IN_LAYERS):
+        if name.startswith(repeated):
             continue
         if isinstance(entry, Mapping) and entry.get("sd") and name in true:
             error = _difference(summary, true, name)
