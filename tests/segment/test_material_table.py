@@ -64,6 +64,14 @@ def test_the_doubt_of_the_radius_counts_twice(drawn, table):
     assert row["volume_um3_sd"] == pytest.approx(np.hypot(sure, 0.2 * row["volume_um3"]))
 
 
+def test_a_wall_out_of_view_leaves_no_volume_in_doubt(drawn, table):
+    mu, cell, _, labels, *_ = drawn
+    unknown = replace(cell, bore_radius_sd_um=np.nan)
+    found = material_table(mu, labels, unknown, Flat()).set_index("material")
+    known = found.index != "low_grey"
+    np.testing.assert_allclose(found["volume_um3_sd"][known], table["volume_um3_sd"][known])
+
+
 def test_what_is_finer_than_the_blur_may_be_electrolyte_or_pore(drawn):
     mu, cell, _, labels, *_ = drawn
     pitted = labels.copy()

@@ -130,13 +130,15 @@ def _volume_sds(sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray) -> n
     """Combine what leaves each volume in doubt, µm³, shape (label,)."""
     z_um, y_um, x_um = cell.voxel_size_um
     volume = sums[:, _COUNT] * (z_um * y_um * x_um)
-    radius = 2 * cell.bore_radius_sd_um / cell.bore_radius_um * volume
+    # Where the wall is out of view, the view's own sides bound each volume.
+    radius = 2 * np.nan_to_num(cell.bore_radius_sd_um) / cell.bore_radius_um * volume
     radius[Label.TUBE] = 0.0
     unseen, faces = np.zeros((2, _KINDS))
     unseen[Label.ELECTROLYTE] = volume[Label.LOW_GREY]
     opaque = [Label.STEEL, Label.COLLECTOR]
     # Both faces of a layer are found by themselves: their doubts add as squares.
-    bore_um2 = np.pi * cell.bore_radius_um**2
+    view_um2 = cell.shape[1] * y_um * cell.shape[2] * x_um
+    bore_um2 = min(np.pi * cell.bore_radius_um**2, view_um2)
     faces[opaque] = _FACE_PX * z_um * np.sqrt(sums[opaque, _ALONG_Z] * y_um * x_um * bore_um2)
     total = np.sqrt(edge_um3**2 + radius**2 + unseen**2 + faces**2)
     total[Label.LOW_GREY] = np.nan
