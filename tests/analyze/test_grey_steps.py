@@ -4,8 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from xct.analyze import BoxRoi, SectorRoi, depth_histogram, histograms
+from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_statistics import Known, statistics_of
+from xct.analyze.roi_counts import count_rois
 from xct.geometry import CellGeometry, Plane
 from xct.stages import STAGES
 
@@ -64,6 +68,39 @@ def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():
         assert row["shift"] == pytest.approx(-0.03 * 2060, rel=0.2)
         assert row["model"] in ("two", "mixture")
         assert row["peak"] == pytest.approx(22_100, abs=15)
+
+
+def test_the_tail_in_the_cathode_is_counted_with_the_noise_of_the_electrolyte():
+    planes = {"lithium_electrolyte": Plane(10.0), "electrolyte_cathode": Plane(60.0)}
+    cell = CellGeometry(SHAPE, (2.0, 2.0, 2.0), 63.0, 63.0, 60.0, planes=planes)
+    reference = Drifting()
+    reference.noise_per_cm = np.where(np.arange(60) < 30, 0.3, 1.5).astype(np.float32)
+    roi = BoxRoi("C-1", "electrolyte_cathode", (5, 50), (-30, 30), (-30, 30))
+    measured = histograms(volume_of(1, tail=0.03), cell, reference, [roi], resamples=40)
+    # Air is 2,016 below. Three times the noise is 378; by the scatter it were 1,890.
+    row = measured["grey_statistics"].iloc[0]
+    assert row["tail_fraction"] == pytest.approx(0.031, abs=0.005)
+
+
+def test_the_doubt_about_pure_material_is_as_large_as_the_error_of_the_model():
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(64.0)] * 3, indexing="ij"))
+    inside = np.zeros(grid.shape[1:], bool)
+    for center in rng.uniform(0, 64, (400, 3)):
+        inside |= ((grid - center[:, None, None, None]) ** 2).sum(axis=0) < 3.5**2
+    picture = gaussian_filter(np.where(inside, 38_200.0, 22_100.0), 0.65)
+    picture += 450 * rng.normal(size=inside.shape)
+    cell = CellGeometry((64,) * 3, (2.0,) * 3, 63.0, 63.0, 63.0)
+    roi = BoxRoi("C-1", None, (-1, 127), (-64, 64), (-64, 64))
+    bins = GreyBins(10_000, 60_000, 500)
+    counts = count_rois(picture, cell, [roi], bins)[0]
+    row = statistics_of(counts, bins, Known(22_100, 450, None, 1850), resamples=30, seed=0)
+    assert row["model"] == "mixture"
+    plain = statistics_of(counts, bins, Known(22_100, 1850), resamples=30, seed=0)
+    assert plain["model_b"] == row["model_b"] < 37_500  # far too low, and yet
+    assert plain["model_b_high"] < 37_500  # chance alone would be sure of it
+    assert abs(row["model_b"] - 38_200) < 2 * row["model_b_sd"]
+    assert row["model_b_high"] == pytest.approx(38_200, abs=200)
 
 
 def test_a_pristine_cell_in_other_bins_is_not_compared():

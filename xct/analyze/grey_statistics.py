@@ -31,11 +31,15 @@ class Known:
         Standard deviation of the grey values there.
     pristine : ndarray or None
         Histogram of the same ROI of the pristine cell, in the same bins.
+    spread : float or None
+        Scatter about the electrolyte's grey value at the depth of the ROI; more than the noise
+        among particles, where hardly a voxel is pure. None: the noise.
     """
 
     electrolyte: float
     noise: float
     pristine: np.ndarray | None = None
+    spread: float | None = None
 
 
 def statistics_of(
@@ -161,9 +165,9 @@ def _add_mixture(
     known: Known | None,
     rng: np.random.Generator,
 ) -> None:
-    """Add the fit with the electrolyte's grey value and noise held."""
+    """Add the fit with the electrolyte's grey value and scatter held."""
     blocks, grey = _coarser(counts.blocks, bins)
-    held = (known.electrolyte, known.noise) if known is not None else None
+    held = (known.electrolyte, known.spread or known.noise) if known is not None else None
     # As many voxels count as independent ones would be needed to make the mean as sure.
     independent = (float(row["sd"]) / float(row["mean_sd"])) ** 2 / float(row["n"])
     independent = min(1.0, independent) if np.isfinite(independent) and independent > 0 else 1.0
@@ -179,6 +183,19 @@ def _add_mixture(
         drawn.append(fit_mixture(histogram, grey, kind=fit.kind, held=held, start=start))
     for name in ("a", "b", "sd_a", "weight_a", "weight_b", "weight_ab", "fraction_b"):
         _add(row, f"model_{name}", getattr(fit, name), np.array([getattr(d, name) for d in drawn]))
+    if known is not None and known.spread and fit.kind == "mixture":
+        total = blocks.sum(axis=0)
+        other = fit_mixture(total, grey, kind="mixture", held=(known.electrolyte, known.noise))
+        for name in ("b", "fraction_b"):
+            _widen(row, f"model_{name}", getattr(other, name))
+
+
+def _widen(row: dict[str, float | str | int], name: str, other: float) -> None:
+    """Let the interval of a number reach to what another model gives, for neither is right."""
+    away = other - float(row[name])
+    low, high, sd = (float(row[f"{name}_{end}"]) for end in ("low", "high", "sd"))
+    row[f"{name}_low"], row[f"{name}_high"] = low + min(away, 0), high + max(away, 0)
+    row[f"{name}_sd"] = float(np.hypot(sd, away / np.sqrt(3)))  # as likely anywhere up to it
 
 
 def _coarser(blocks: np.ndarray, bins: GreyBins) -> tuple[np.ndarray, np.ndarray]:

@@ -109,7 +109,9 @@ def fit_mixture(
 
     Two plain Gaussians take the mixed voxels for a broad material, and put b far too near to a. So
     does the mixture, though less, where hardly a voxel is pure b (weight_b near 0): in particles
-    hardly wider than the blur; their cores are then read one by one.
+    hardly wider than the blur; their cores are then read one by one. Held with more noise than
+    there is, it puts b lower still, by up to that noise: a blurred edge at b falls off as steeply
+    as the noise, not as the scatter.
 
     Parameters
     ----------
