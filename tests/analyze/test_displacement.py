@@ -96,3 +96,15 @@ def test_the_pin_is_needed(pristine):
     now = {FACE: pristine.surfaces[FACE]}
     with pytest.raises(ValueError, match="this state has no surface steel_lithium"):
         displacement_map(now, pristine.cell, pristine, same_cell=True)
+
+
+def test_a_turn_that_is_not_sure_leaves_steep_columns_in_doubt(heights, pristine):
+    now = {PIN: seen(heights[0], cell(), seed=7, noise=0.3), FACE: pristine.surfaces[FACE]}
+    found = displacement_map(now, cell(), pristine, same_cell=True)
+    u = found.maps[FACE]
+    y, x = np.broadcast_arrays(*cell().offsets_um(49.5))
+    slope_y, slope_x = np.gradient(heights[1], VOXEL)
+    steep = np.abs(x * slope_y - y * slope_x)
+    known = np.isfinite(u.sd_um)
+    far = known & (steep > np.median(steep[known]))
+    assert u.sd_um[far].mean() > u.sd_um[known & ~far].mean()

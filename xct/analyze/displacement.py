@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from xct.analyze.displacement_doubt import around, turn_sd_rad
 from xct.analyze.registration import Motion, carried, find_motion
 from xct.geometry import CellGeometry, Surface
 from xct.stages import stage
@@ -94,12 +95,16 @@ def displacement_map(
             "pin; it is taken as 0°, and columns may be compared with others",
             stacklevel=2,
         )
+    turn_sd = turn_sd_rad(
+        pristine.cell, before[_PIN], carried(surfaces[_PIN], cell, pristine.cell, motion)
+    )
     maps = {}
     for name in [name for name in before if name in surfaces and name != _PIN]:
         now = carried(surfaces[name], cell, pristine.cell, motion)
         u = pristine.cell.sign * (now.height_um - before[name].height_um)
         sd = _INDEPENDENT * np.hypot(now.sd_um, before[name].sd_um)
-        sd = np.hypot(sd, motion.height_sd_um)
+        by_turn = np.nan_to_num(turn_sd * around(pristine.cell, now))
+        sd = np.hypot(np.hypot(sd, motion.height_sd_um), by_turn)
         maps[name] = Surface(u, np.where(np.isfinite(u), sd, np.nan), "displacement off the anode")
     rows = [_row(name, u, motion) for name, u in maps.items()]
     return Displacement(maps, pd.DataFrame(rows), motion)
