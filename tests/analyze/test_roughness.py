@@ -48,6 +48,8 @@ def test_noise_is_taken_off():
     assert found["noise_um"] == pytest.approx(1, rel=0.15)
     assert found["Sq_um"] == pytest.approx(2, rel=0.05)
     assert abs(found["Sq_um"] - 2) < 2 * found["Sq_um_sd"]
+    alone = roughness_of(surface(relief), VOXEL)["Sal_um"]
+    assert abs(found["Sal_um"] - alone) < 2 * found["Sal_um_sd"] < 0.2 * alone
 
 
 def test_missing_columns_are_left_out():

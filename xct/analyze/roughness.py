@@ -110,6 +110,7 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
         "Sz_um": float(np.ptp(values)),
         "Sdr": _developed(flat, there, voxel_um),
         "Sal_um": _shortest_lag(correlation, raw - noise, voxel_um),
+        "Sal_um_sd": _sd_of_lag(correlation, sq, sq_sd, voxel_um),
         "tilt_x_deg": float(np.rad2deg(np.arctan(slope_x))),
         "tilt_x_deg_sd": tilt_sd,
         "tilt_y_deg": float(np.rad2deg(np.arctan(slope_y))),
@@ -199,3 +200,13 @@ def _shortest_lag(correlation: np.ndarray, variance: float, voxel_um: tuple[floa
     with np.errstate(invalid="ignore"):
         fallen = (correlation < _FALLEN * variance) & (lag > 0)
     return float(lag[fallen].min()) if fallen.any() else float("nan")
+
+
+def _sd_of_lag(
+    correlation: np.ndarray, sq: float, sq_sd: float, voxel_um: tuple[float, float]
+) -> float:
+    """Tell how far Sal may be off: half of what it changes by where Sq is an sd less or more."""
+    longer, shorter = (
+        _shortest_lag(correlation, max(sq + step, 0.0) ** 2, voxel_um) for step in (-sq_sd, sq_sd)
+    )
+    return float(np.hypot(0.5 * (longer - shorter), max(voxel_um) / 12**0.5))
