@@ -60,6 +60,7 @@ class Measuring:
             "volume": open_volume(self.job.folder.path / "volume.zarr"),
             "voxel_size_um": plan.voxel_size_um,
             "anode": cell.anode,
+            "glare_sd": self._glare_sd(),
         }
         if plan.energy_kev is not None:
             given["energy_kev"] = plan.energy_kev
@@ -70,6 +71,13 @@ class Measuring:
         if cell.pristine is not None:
             given["pristine"] = open_result(cell.pristine)
         return given
+
+    def _glare_sd(self) -> float | None:
+        """Give the doubt about glare that was measured and taken away; None where none was."""
+        glare = [step for step in self.job.plan.slab_steps if step.name == "glare"]
+        measured = any(step.settings.get("fraction") in (None, "measured") for step in glare)
+        found = self.job.folder.number("glare_fraction") if measured else None
+        return None if found is None else float(found["sd"])
 
     def _skip(self, step: Step, missing: list[str]) -> None:
         if not _OF_THE_USER & set(missing):

@@ -252,7 +252,9 @@ def open_scan(config: Config) -> Scan:
     return read_scan(section.file, **overrides)
 
 
-_OF_A_CELL = ("voxel_size_um", "anode", "same_cell", "energy_kev", "into", "rois", "pristine")
+_OF_A_CELL = (
+    "voxel_size_um", "anode", "same_cell", "energy_kev", "glare_sd", "into", "rois", "pristine"
+)  # fmt: skip
 
 
 def _given(config: Config) -> list[str]:

@@ -57,6 +57,7 @@ QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "pristine": ((), "result of the pristine cell"),
     "pixel_size_um": ((), "µm"),
     "energy_kev": ((), "keV"),
+    "glare_sd": ((), "doubt about the glare that was measured and taken away"),
     "distance_mm": ((), "mm"),
     "voxel_size_um": (("axis",), "µm, along z, y and x"),
     "anode": ((), "side of the anode, where it is known"),

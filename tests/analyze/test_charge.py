@@ -40,7 +40,9 @@ def table(mu, *, sd=50.0, share=1.0, drifted=False, z_um=40.0):
 @pytest.mark.parametrize("share", [1.0, 0.95])
 def test_content_is_read_from_the_core_whatever_its_recovery_was(content, share):
     particles = table([mu_per_cm("ncm811", 25.0, lithium=content)] * 2, share=share)
-    charge = state_of_charge(THIN, particles, CELL, Flat(), energy_kev=25.0, glare=0.0)
+    charge = state_of_charge(
+        THIN, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.0
+    )
     np.testing.assert_allclose(charge["li_content"], content, atol=0.01)
     assert (charge["li_content_low"] < content).all()
     assert (charge["li_content_high"] > content).all()
@@ -49,24 +51,32 @@ def test_content_is_read_from_the_core_whatever_its_recovery_was(content, share)
 
 def test_a_shift_larger_than_any_charge_is_not_possible():
     particles = table([30.0, 70.0])
-    charge = state_of_charge(THIN, particles, CELL, Flat(), energy_kev=25.0, glare=0.0)
+    charge = state_of_charge(
+        THIN, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.0
+    )
     assert not charge["physically_possible"].any()
 
 
 def test_a_starved_plane_is_withheld_until_its_glare_is_corrected():
     thick = np.full(SHAPE, 2000.0, np.float32)  # passes 1e-5
     particles = table([48.0])
-    charge = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare=0.003)
+    charge = state_of_charge(
+        thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.003
+    )
     assert charge["withheld"][0].startswith("starved")
     assert np.isnan(charge["li_content"][0])
     assert not charge["physically_possible"][0]
-    corrected = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare=0.0)
+    corrected = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=1e-7)
     assert np.isfinite(corrected["li_content"][0])
+    vague = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=1e-3)
+    assert np.isnan(vague["li_content"][0])
 
 
 def test_a_particle_without_core_has_no_reading():
     particles = table([48.0]).assign(core_grey=np.nan, core_grey_sd=np.nan)
-    charge = state_of_charge(THIN, particles, CELL, Flat(), energy_kev=25.0, glare=0.0)
+    charge = state_of_charge(
+        THIN, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.0
+    )
     assert charge["withheld"][0] == "no core"
     assert np.isnan(charge["li_content"][0])
 
@@ -82,7 +92,7 @@ def test_transmission_is_that_of_a_diameter_of_the_bore():
 def verdict(far, near, **settings):
     both = pd.concat([table(far, drifted=True, **settings), table(near)], ignore_index=True)
     both["particle"] = np.arange(1, len(both) + 1)
-    charge = state_of_charge(THIN, both, CELL, Flat(), energy_kev=25.0, glare=0.0)
+    charge = state_of_charge(THIN, both, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.0)
     return charge_contrast(charge, both).verdict
 
 
@@ -109,5 +119,10 @@ def test_few_particles_give_no_verdict():
 def test_a_table_from_elsewhere_is_refused():
     with pytest.raises(ValueError, match="lacks core_share"):
         state_of_charge(
-            THIN, table([48.0]).drop(columns="core_share"), CELL, Flat(), energy_kev=25.0
+            THIN,
+            table([48.0]).drop(columns="core_share"),
+            CELL,
+            Flat(),
+            energy_kev=25.0,
+            glare_sd=None,
         )

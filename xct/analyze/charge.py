@@ -40,6 +40,7 @@ def state_of_charge(
     reference: Any,
     *,
     energy_kev: float,
+    glare_sd: float | None,
     glare: Annotated[float, Ge(0), Lt(1)] = 0.003,
     scale_sd: Annotated[float, Ge(0), Lt(1)] = 0.01,
     zero: float = 20_000.0,
@@ -59,8 +60,11 @@ def state_of_charge(
         The electrolyte's attenuation by height and radius.
     energy_kev : float
         Photon energy.
+    glare_sd : float or None
+        Doubt about the fraction of the beam that was measured as veiling glare and taken away;
+        None where that was not done.
     glare : float, optional
-        Fraction of the beam that may be left as veiling glare: 0 where it was corrected.
+        Fraction of the beam that may be there as glare, where none was measured and taken away.
     scale_sd : float, optional
         Relative standard deviation of the scale of μ.
     zero, reference_value : float, optional
@@ -97,7 +101,8 @@ def state_of_charge(
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
     step = electrolyte / (reference_value - zero)
     mu = (particles["core_grey"].to_numpy(float) - zero) * step
-    doubt = np.hypot(scale_sd, _glare_doubt(transmission, glare))
+    left = glare if glare_sd is None else glare_sd
+    doubt = np.hypot(scale_sd, _glare_doubt(transmission, left))
     sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, doubt * mu)
     starved = doubt > _MOST_DOUBT
     known = np.isfinite(mu) & ~starved

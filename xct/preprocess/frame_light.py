@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -19,6 +19,8 @@ _EVEN, _WITHIN, _WITHIN_ABSOLUTE, _NEAR = 0.8, 0.05, 2e-4, 0.5
 _LEAST_CELLS = 12
 # Noise of the light over the light about it that is borne.
 _SHARE_NOISE = 1.2e-4
+# Of the fraction: a veil that falls off as no Gaussian does, or reaches beyond the frame.
+_MODEL_SD = 0.03
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,18 @@ def measure_glare(frame_light: FrameLight, range_px: float | None = None) -> Gla
     still = FrameLight(mean, frame_light.row_px, frame_light.cell_px, frame_light.shape)
     noise = _noise(mean[0])
     if range_px:
-        return _in_shadow(still, float(range_px), noise)
+        return _doubted(_in_shadow(still, float(range_px), noise))
     found = [_in_shadow(still, float(each), noise) for each in _RANGES_PX]
     first = max((one for one in found if one), key=lambda one: one.n, default=None)
     if first is None:
         return None
     weight = _likelihoods(still, first, noise) * [one is not None for one in found]
-    return _averaged([one or first for one in found], weight)
+    return _doubted(_averaged([one or first for one in found], weight))
+
+
+def _doubted(found: Glare | None) -> Glare | None:
+    """Add that a Gaussian veil over the frame is a model."""
+    return found and replace(found, sd=float(np.hypot(found.sd, _MODEL_SD * found.fraction)))
 
 
 def _averaged(found: list[Glare], weight: np.ndarray) -> Glare:

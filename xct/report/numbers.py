@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xct.geometry import CellGeometry
@@ -31,8 +31,9 @@ def measured_entries(measured: Mapping[str, Any]) -> dict[str, Any]:
     dict
         Entries ``{"value", "sd", "n", "unit"}``; numbers that are not finite are left out.
     """
-    makers = {
+    makers: dict[str, Callable[[Any], Iterable[Entry]]] = {
         "cell": _of_cell,
+        "roughness": _of_tilt,
         "reference": lambda reference: reference.summary().items(),
         "absolute": _of_absolute,
         "layers": _of_layers,
@@ -85,6 +86,16 @@ def _of_cell(cell: CellGeometry) -> Iterator[Entry]:
     for name, plane in cell.planes.items():
         steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
         yield f"tilt_deg.{name}", entry(steepest, "°")
+
+
+def _of_tilt(roughness: DataFrame) -> Iterator[Entry]:
+    """Give the tilt of height maps: finer than that of the planes which the cell was found by."""
+    for row in roughness.to_dict("records"):
+        if math.isfinite(row.get("tilt_x_deg", math.nan)):
+            slopes = (math.tan(math.radians(row[f"tilt_{axis}_deg"])) for axis in "xy")
+            steepest = math.degrees(math.atan(math.hypot(*slopes)))
+            made = entry(steepest, "°", sd=row["tilt_x_deg_sd"], n=row["n"])
+            yield f"tilt_deg.{row['surface']}", made
 
 
 def _of_absolute(table: DataFrame) -> Iterator[Entry]:
