@@ -3,12 +3,14 @@
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xct.analyze.block_correlation import variance_factors
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.homogeneity_test import homogeneity
 from xct.analyze.roi_counts import RoiCounts, count_rois
+from xct.analyze.roi_histograms import statistics_table
 from xct.analyze.rois import BoxRoi
 from xct.geometry import CellGeometry
 
@@ -100,3 +102,11 @@ def test_one_block_tells_nothing_of_clusters():
     factor, drawn = variance_factors([one, one], np.random.default_rng(0), draws=4)
     assert factor == 1
     assert drawn.tolist() == [1, 1, 1, 1]
+
+
+def test_intervals_of_regions_hold_the_mean_of_the_packing():
+    tables = [statistics_table(counted_packing(s), BINS, resamples=50) for s in range(16)]
+    table = pd.concat(tables)
+    off, sd = (table["mean"] - 28_000).abs(), 1.96 * table["mean_sd"]
+    assert (off < sd / np.sqrt(table["variance_factor"])).mean() < 0.5
+    assert (off < sd).mean() > 0.75

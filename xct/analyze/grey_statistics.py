@@ -43,7 +43,13 @@ class Known:
 
 
 def statistics_of(
-    counts: RoiCounts, bins: GreyBins, known: Known | None, *, resamples: int, seed: int
+    counts: RoiCounts,
+    bins: GreyBins,
+    known: Known | None,
+    *,
+    factor: float = 1.0,
+    resamples: int,
+    seed: int,
 ) -> dict[str, float | str | int]:
     """Measure the histogram of one ROI.
 
@@ -56,6 +62,9 @@ def statistics_of(
     known : Known or None
         Without it there is no tail and no distance to the pristine cell, and the mixture is fitted
         freely.
+    factor : float, optional
+        Of `variance_factors`: by which the variance of the ROI exceeds that of so many independent
+        blocks.
     resamples : int
         Draws of the block bootstrap.
     seed : int
@@ -64,7 +73,8 @@ def statistics_of(
     Returns
     -------
     dict
-        Each number ``X`` with ``X_sd``, ``X_low`` and ``X_high``, the ends of its 95 % interval.
+        Each number ``X`` with ``X_sd``, ``X_low`` and ``X_high``, the ends of its 95 % interval, by
+        the bootstrap, widened by ``variance_factor``: clusters of particles are wider than blocks.
     """
     rng = np.random.default_rng(seed)
     whole = counts.total.astype(np.float64)[None]
@@ -76,6 +86,7 @@ def statistics_of(
         "blocks": len(counts.blocks),
         "in_view": counts.in_view,
         "beyond_fraction": float(whole[0, [0, -1]].sum() / whole.sum()),
+        "variance_factor": factor,
     }
     peaks = [find_peak(one, bins.grey_value) for one in (*whole, *drawn)]
     for name in ("position", "width"):
@@ -149,7 +160,8 @@ def _below(histograms: np.ndarray, bins: GreyBins, limit: float) -> np.ndarray:
 
 
 def _add(row: dict[str, float | str | int], name: str, value: float, drawn: np.ndarray) -> None:
-    found = interval(value, drawn)
+    # Blocks that are drawn scatter as if they knew nothing of each other.
+    found = interval(value, value + np.sqrt(float(row["variance_factor"])) * (drawn - value))
     row |= {
         name: value,
         f"{name}_sd": found.sd,
@@ -169,7 +181,8 @@ def _add_mixture(
     blocks, grey = _coarser(counts.blocks, bins)
     held = (known.electrolyte, known.spread or known.noise) if known is not None else None
     # As many voxels count as independent ones would be needed to make the mean as sure.
-    independent = (float(row["sd"]) / float(row["mean_sd"])) ** 2 / float(row["n"])
+    alone = float(row["mean_sd"]) / np.sqrt(float(row["variance_factor"]))
+    independent = (float(row["sd"]) / alone) ** 2 / float(row["n"])
     independent = min(1.0, independent) if np.isfinite(independent) and independent > 0 else 1.0
     try:
         fit = fit_mixture(blocks.sum(axis=0), grey, held=held, independent=independent)

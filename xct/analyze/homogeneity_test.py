@@ -51,12 +51,17 @@ def homogeneity(
         with its standard deviation, widened too; ``variance_factor`` tells by how much, as a
         variance.
     """
+    rng = np.random.default_rng(seed)
+    rows = [_row(name, g, bins, draws, rng) for name, g in grouped(counts).items() if len(g) > 1]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def grouped(counts: Sequence[RoiCounts]) -> dict[str, list[RoiCounts]]:
+    """Sort ROIs that hold voxels by their names without the number at the end."""
     groups: dict[str, list[RoiCounts]] = {}
     for each in (c for c in counts if len(c.blocks)):
         groups.setdefault(re.sub(r"[-_ ]*\d+$", "", each.name), []).append(each)
-    rng = np.random.default_rng(seed)
-    rows = [_row(name, g, bins, draws, rng) for name, g in groups.items() if len(g) > 1]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return groups
 
 
 def _row(

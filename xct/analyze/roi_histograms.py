@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Gt, Le
 
+from xct.analyze.block_correlation import variance_factors
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.grey_statistics import Known, statistics_of
-from xct.analyze.homogeneity_test import homogeneity
+from xct.analyze.homogeneity_test import grouped, homogeneity
 from xct.analyze.roi_base import Roi
 from xct.analyze.roi_counts import RoiCounts, count_rois
 from xct.geometry import CellGeometry
@@ -39,7 +40,10 @@ def histograms(
 ) -> dict[str, pd.DataFrame]:
     """Measure the grey values of every ROI, on the electrolyte's scale, undenoised.
 
-    Intervals are of a block bootstrap, since neighbors share noise and particles. The tail is
+    Intervals are of a block bootstrap, since neighbors share noise and particles, widened by
+    `variance_factors` of ROIs that are named alike but for a number, for clusters of particles
+    wider than a block (a ROI two or three clusters wide: the mean of the packing lies in 80 % of
+    its intervals, of 42 % without). The tail is
     what lies more than three times the noise below the electrolyte: the noise of the electrolyte's
     own slices, as among particles blur scatters grey values more. The partial-volume mixture is
     fitted with the electrolyte's grey value held, and its scatter in the ROI's slice. Its ``b`` is
@@ -91,21 +95,53 @@ def histograms(
     edges = GreyBins(low, high, bins)
     counted = count_rois(grey, cell, rois, edges, block_um=block_um)
     earlier = _earlier(pristine)
-    scale = (reference_value - zero) / reference.peak_per_cm
-    height = cell.voxel_size_um[0]
-    known = {}
-    for each in counted:
-        row = min(int(each.middle[0] / height), len(reference.noise_per_cm) - 1)
-        spread = float(reference.noise_per_cm[row]) * scale
-        noise = _noise_per_cm(reference, cell, row) * scale
-        before = _in_bins(earlier, each.name, edges)
-        wider = spread if spread > noise else None
-        known[each.name] = Known(reference_value, noise, before, wider) if noise > 0 else None
+    known = {
+        each.name: known_of(
+            each, cell, reference, _in_bins(earlier, each.name, edges), zero, reference_value
+        )
+        for each in counted
+    }
     return {
         "histograms": histogram_table(counted, edges),
         "grey_statistics": statistics_table(counted, edges, known, resamples=resamples, seed=seed),
         "homogeneity": homogeneity(counted, edges, seed=seed),
     }
+
+
+def known_of(
+    counts: RoiCounts,
+    cell: CellGeometry,
+    reference: Reference,
+    pristine: np.ndarray | None = None,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+) -> Known | None:
+    """Tell what the reference knows of a ROI's grey values.
+
+    Parameters
+    ----------
+    counts : RoiCounts
+        Of the ROI.
+    cell : CellGeometry
+        Where the layers lie.
+    reference : Reference
+        The electrolyte's μ and noise by depth.
+    pristine : ndarray, optional
+        The ROI's histogram in the pristine cell.
+    zero, reference_value : float, optional
+        Grey values of air and electrolyte.
+
+    Returns
+    -------
+    Known or None
+        None where the noise is not known.
+    """
+    scale = (reference_value - zero) / reference.peak_per_cm
+    row = min(int(counts.middle[0] / cell.voxel_size_um[0]), len(reference.noise_per_cm) - 1)
+    spread = float(reference.noise_per_cm[row]) * scale
+    noise = _noise_per_cm(reference, cell, row) * scale
+    wider = spread if spread > noise else None
+    return Known(reference_value, noise, pristine, wider) if noise > 0 else None
 
 
 def histogram_table(counted: Sequence[RoiCounts], bins: GreyBins) -> pd.DataFrame:
@@ -146,12 +182,23 @@ def statistics_table(
     -------
     DataFrame
         A row for each ROI that holds voxels with a value: ``roi, n, missing, blocks, in_view,
-        beyond_fraction, model``, and numbers ``X`` with ``X_sd, X_low, X_high`` (95 %): ``peak,
-        width, mean, sd, skewness, percentile_0_1, percentile_99_9, tail_fraction, wasserstein,
-        shift, model_a, model_b, model_sd_a, model_weight_a, …``.
+        beyond_fraction, variance_factor, model``, and numbers ``X`` with ``X_sd, X_low, X_high``
+        (95 %): ``peak, width, mean, sd, skewness, percentile_0_1, percentile_99_9, tail_fraction,
+        wasserstein, shift, model_a, model_b, model_sd_a, model_weight_a, …``.
     """
+    factors: dict[str, float] = {}
+    for group in grouped(counted).values():
+        found, _ = variance_factors(group, np.random.default_rng(seed), draws=1)
+        factors |= {each.name: found for each in group}
     rows = [
-        statistics_of(each, bins, (known or {}).get(each.name), resamples=resamples, seed=seed)
+        statistics_of(
+            each,
+            bins,
+            (known or {}).get(each.name),
+            factor=factors[each.name],
+            resamples=resamples,
+            seed=seed,
+        )
         for each in counted
         if len(each.blocks)
     ]

@@ -13,7 +13,7 @@ from xct.analyze.grey_bins import GreyBins
 from xct.analyze.grey_statistics import Known
 from xct.analyze.profiles import profile_of_roi
 from xct.analyze.roi_counts import RoiCounts, count_rois
-from xct.analyze.roi_histograms import statistics_table
+from xct.analyze.roi_histograms import known_of, statistics_table
 from xct.analyze.rois import LineRoi, Roi
 from xct.io.depth_histogram import read_depth_histogram
 from xct.normalize import grey_values
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _GREY_BINS = GreyBins(10_000.0, 60_000.0, 500)
 _BINS = 400
 _MANY_VOXELS = 64 * 2**20
-ZERO, ELECTROLYTE = 20_000.0, 22_100.0
 
 
 @dataclass(frozen=True)
@@ -122,11 +121,7 @@ def _known(cell: Cell, histogram: Histogram) -> Known | None:
     pristine = None if histogram.pristine is None else histogram.pristine.total
     if histogram.unit != "grey value" or cell.result is None:
         return None
-    reference = cell.result.reference
-    size = cell.volume.voxel_size_um[0]
-    row = min(int(histogram.counts.middle[0] / size), len(reference.noise_per_cm) - 1)
-    noise = float(reference.noise_per_cm[row]) * (ELECTROLYTE - ZERO) / reference.peak_per_cm
-    return Known(ELECTROLYTE, noise, pristine) if noise > 0 else None
+    return known_of(histogram.counts, cell.result.cell, cell.result.reference, pristine)
 
 
 def depth_of(cell: Cell) -> tuple[DataArray, str]:
