@@ -4,7 +4,7 @@ import pytest
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.labels import Label
 from xct.segment import material_probabilities, materials
-from xct.segment.mixture import Mixture
+from xct.segment.mixture import LevelMixture
 from xct.segment.probabilities import more_than_half
 
 MIDDLE = (20, 66)  # slices of electrolyte and cathode
@@ -29,7 +29,7 @@ def labels(drawn):
 
 
 def test_two_equal_materials_are_as_likely_at_the_middle():
-    pair = Mixture((0.0, 1.0), 0.1, {(0, 0): 0.4, (1, 1): 0.4, (0, 1): 0.2}, (True, True))
+    pair = LevelMixture((0.0, 1.0), 0.1, {(0, 0): 0.4, (1, 1): 0.4, (0, 1): 0.2}, (True, True))
     np.testing.assert_allclose(more_than_half(pair, [0.5], 1), 0.5)
     grey = np.linspace(-0.5, 1.5, 41)
     both = more_than_half(pair, grey, 0) + more_than_half(pair, grey, 1)
@@ -38,13 +38,13 @@ def test_two_equal_materials_are_as_likely_at_the_middle():
 
 
 def test_without_noise_to_speak_of_the_half_decides():
-    pair = Mixture((0.0, 1.0), 0.01, {(0, 1): 1.0}, (True, True))
+    pair = LevelMixture((0.0, 1.0), 0.01, {(0, 1): 1.0}, (True, True))
     # 0.01 above the middle is one standard deviation: Φ(1).
     np.testing.assert_allclose(more_than_half(pair, [0.4, 0.51, 0.6], 1), [0, 0.8413, 1], atol=1e-3)
 
 
 def test_a_rare_material_needs_a_clearer_grey_value():
-    rare = Mixture((0.0, 1.0), 0.25, {(0, 0): 0.01, (1, 1): 0.99}, (True, True))
+    rare = LevelMixture((0.0, 1.0), 0.25, {(0, 0): 0.01, (1, 1): 0.99}, (True, True))
     # Normal densities: ln(99) = (½ − g)/s² where both are as likely.
     even = 0.5 - np.log(99) * 0.25**2
     np.testing.assert_allclose(more_than_half(rare, [even], 0), 0.5, atol=1e-6)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
 
-_PEAK = 1 / np.sqrt(2 * np.pi)
+from xct.mixed_voxels import pure, shared
 
 
 def densities(a: float, b: float, sd_a: float, sd_b: float, grey: np.ndarray) -> np.ndarray:
     """Densities of pure a, pure b and mixed voxels, shape (3, bin)."""
     return np.stack(
-        [_normal(grey, a, sd_a), _normal(grey, b, sd_b), between(a, b, (sd_a + sd_b) / 2, grey)]
+        [pure(grey, a, sd_a), pure(grey, b, sd_b), between(a, b, (sd_a + sd_b) / 2, grey)]
     )
-
-
-def _normal(grey: np.ndarray, mean: float, sd: float) -> np.ndarray:
-    return np.asarray(_PEAK / sd * np.exp(-0.5 * np.minimum(((grey - mean) / sd) ** 2, 1400.0)))
 
 
 def between(a: float, b: float, sd: float, grey: np.ndarray) -> np.ndarray:
     """Density of voxels with any share of a and b, all as likely."""
     if abs(b - a) < 1e-6 * sd:
-        return _normal(grey, a, sd)
-    return np.asarray((ndtr((grey - a) / sd) - ndtr((grey - b) / sd)) / (b - a))
+        return pure(grey, a, sd)
+    return shared(grey, a, b, sd)
 
 
 def lower_class(counts: np.ndarray, grey: np.ndarray) -> np.ndarray:

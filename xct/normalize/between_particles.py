@@ -13,7 +13,7 @@ from xct.normalize.cubes import Cubes, gather_cubes
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
 from xct.normalize.noise import noise_by_slice
-from xct.normalize.partial_volume import Mixture, fit_mixture
+from xct.normalize.partial_volume import TwoMaterials, fit_mixture
 from xct.normalize.reference import Reference
 from xct.normalize.spans import Span, cathode_span
 from xct.voxels import Voxels, slabs
@@ -34,7 +34,7 @@ class Cathode:
     """A cathode's cubes, and the mixture of electrolyte and particles in its voxels."""
 
     cubes: Cubes
-    mixture: Mixture | None
+    mixture: TwoMaterials | None
     z_um: float
 
     @property
@@ -103,7 +103,7 @@ def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
     return contrast and _LEAST_BRIGHT < bright < 1 - _LEAST_BRIGHT
 
 
-def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> Mixture | None:
+def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> TwoMaterials | None:
     """Electrolyte, particles and what both share, from the voxels of the cathode."""
     high = float(np.quantile(cubes.mean, 0.999)) * 2.5
     edges = np.linspace(-6 * sigma, high, _BINS + 1)

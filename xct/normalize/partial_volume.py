@@ -14,7 +14,7 @@ from xct.mixed_voxels import pure, shared
 
 
 @dataclass(frozen=True)
-class Mixture:
+class TwoMaterials:
     """Two materials with common noise, and their partial volumes.
 
     Attributes
@@ -53,7 +53,7 @@ def density(
 
 def fit_mixture(
     counts: np.ndarray, edges: np.ndarray, *, dark: float, bright: float, noise: float
-) -> Mixture:
+) -> TwoMaterials:
     """Fit the mixture to a histogram, from a first guess.
 
     Parameters
@@ -95,4 +95,4 @@ def fit_mixture(
     spread = np.linalg.pinv(slopes.T @ slopes) * float(np.mean(left(fit.x) ** 2))
     rest = density(middles, a, b, s, share) - seen
     misfit = float(np.sqrt(np.mean(rest**2)) / seen.max())
-    return Mixture(a, b, s, *share, float(np.sqrt(max(spread[0, 0], 0))), misfit)
+    return TwoMaterials(a, b, s, *share, float(np.sqrt(max(spread[0, 0], 0))), misfit)

@@ -22,7 +22,7 @@ _GRID = 512
 
 
 @dataclass(frozen=True)
-class Mixture:
+class LevelMixture:
     """Materials, and pairs of them within one voxel, under a common noise.
 
     Attributes
@@ -103,7 +103,7 @@ def fit_mixture(
     noise: float,
     fixed: Sequence[bool] | None = None,
     fixed_noise: bool = False,
-) -> Mixture:
+) -> LevelMixture:
     """Fit a partial-volume mixture to a histogram, by maximum likelihood.
 
     ``p(g) = Σ w_i N(g; m_i, s) + Σ w_ij [Φ((g - m_i)/s) - Φ((g - m_j)/s)] / (m_j - m_i)`` [1]_:
@@ -126,7 +126,7 @@ def fit_mixture(
 
     Returns
     -------
-    Mixture
+    LevelMixture
         Levels, noise and shares.
 
     Raises
@@ -174,7 +174,7 @@ def fit_mixture(
         ).x
     best, spread = unpack(first)
     shares = _shares(counts, _parts(grey, best, spread, pairs), rounds=8 * _ROUNDS)
-    return Mixture(
+    return LevelMixture(
         tuple(map(float, best)),
         spread,
         dict(zip(pairs, map(float, shares), strict=True)),

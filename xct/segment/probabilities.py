@@ -15,7 +15,7 @@ from xct.segment.collector_back import find_back
 from xct.segment.columns import Columns, find_columns
 from xct.segment.denoise import Denoising
 from xct.segment.edges import edges_of
-from xct.segment.mixture import Mixture, fit_mixture
+from xct.segment.mixture import LevelMixture, fit_mixture
 from xct.segment.normalized import Ratios
 from xct.segment.thresholds import find_thresholds
 from xct.segment.voxel_labels import Labeling
@@ -137,8 +137,8 @@ def _settle(found: np.ndarray, labels: np.ndarray, job: Labeling, z: int) -> Non
 class _Posterior:
     """Of one layer: active material from sharpened values, low grey from smoothed ones."""
 
-    bright: Mixture
-    dark: Mixture
+    bright: LevelMixture
+    dark: LevelMixture
     inside: bool
 
     def of(self, edge: np.ndarray, smooth: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -162,10 +162,10 @@ def _posterior(job: Labeling, inside: bool, level: float, noise: tuple[float, fl
     )
 
 
-def _mixture(values: np.ndarray, levels: tuple[float, ...], noise: float) -> Mixture:
+def _mixture(values: np.ndarray, levels: tuple[float, ...], noise: float) -> LevelMixture:
     if values.size < _LEAST_VOXELS:
         shares = {(k, k): share for k, share in enumerate(_PRIOR)}
-        return Mixture(levels, noise, {**shares, (0, 1): 1e-3, (1, 2): 1e-3}, (True,) * 3)
+        return LevelMixture(levels, noise, {**shares, (0, 1): 1e-3, (1, 2): 1e-3}, (True,) * 3)
     span = levels[0] - 6 * noise, levels[-1] + 6 * noise
     counts, edges = np.histogram(np.clip(values, *span), _BINS, span)
     middle = (edges[1:] + edges[:-1]) / 2
@@ -195,7 +195,7 @@ def _sample(job: Labeling, inside: bool) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(edges), np.concatenate(smooths)
 
 
-def _looked_up(mixture: Mixture, grey: np.ndarray, material: int) -> np.ndarray:
+def _looked_up(mixture: LevelMixture, grey: np.ndarray, material: int) -> np.ndarray:
     """Give `more_than_half` from a table: grey values are many, and the curve is smooth."""
     low = mixture.levels[0] - 6 * mixture.noise
     high = mixture.levels[-1] + 6 * mixture.noise
@@ -204,7 +204,7 @@ def _looked_up(mixture: Mixture, grey: np.ndarray, material: int) -> np.ndarray:
     return np.asarray(found, np.float32)
 
 
-def more_than_half(mixture: Mixture, grey_value: np.ndarray, material: int) -> np.ndarray:
+def more_than_half(mixture: LevelMixture, grey_value: np.ndarray, material: int) -> np.ndarray:
     """Give the posterior probability that more than half of a voxel is one material.
 
     Of a pair i and j within one voxel every ratio is equally frequent beforehand, so that of its
@@ -213,7 +213,7 @@ def more_than_half(mixture: Mixture, grey_value: np.ndarray, material: int) -> n
 
     Parameters
     ----------
-    mixture : Mixture
+    mixture : LevelMixture
         Levels, noise and shares.
     grey_value : ndarray
         Grey values.

@@ -13,7 +13,7 @@ import numpy as np
 from xct.segment.columns import Columns
 from xct.segment.denoise import gaussian, reach_px
 from xct.segment.edges import Edges
-from xct.segment.mixture import Mixture, fit_mixture
+from xct.segment.mixture import LevelMixture, fit_mixture
 from xct.segment.normalized import Ratios
 
 SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
@@ -50,7 +50,7 @@ class Thresholds:
         Standard deviation of the electrolyte, denoised as for `active`.
     noise_smooth : float
         The same, smoothed as for the separator's low-grey regions.
-    mixture : Mixture or None
+    mixture : LevelMixture or None
         What `active` comes from; None where the composite could not be sampled.
     """
 
@@ -60,7 +60,7 @@ class Thresholds:
     pore_certain: float
     noise: float
     noise_smooth: float
-    mixture: Mixture | None = None
+    mixture: LevelMixture | None = None
 
     def shifted(self, share: float) -> Thresholds:
         """Move every threshold by a share of the step that it stands on (δ)."""
@@ -126,7 +126,7 @@ class _Sample:
             return noise, noise / 3
         return float(np.median([s[0] for s in spreads])), float(np.median([s[1] for s in spreads]))
 
-    def mixture(self, noise: float) -> tuple[Mixture | None, float]:
+    def mixture(self, noise: float) -> tuple[LevelMixture | None, float]:
         """Levels of the composite's materials, and the mean of all but active material."""
         low = self.columns.front + _MARGIN_PX
         high = self.columns.collector - _MARGIN_PX
