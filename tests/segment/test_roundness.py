@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from xct.segment.bore import find_disc
 from xct.segment.coarse import make_coarse
+from xct.segment.disc import find_disc
 from xct.segment.roundness import oval_through
 
 DEPTH, WIDTH, RADIUS = 64, 160, 65.0

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from xct.segment.bore import Disc
 from xct.segment.coarse import Coarse
+from xct.segment.disc import Disc
 from xct.segment.layers_order import LayerOrder, order_layers
 from xct.segment.quantiles import known_quantile
 

@@ -12,8 +12,9 @@ from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.between_particles import is_composite
 from xct.normalize.edge_fit import RoundEdge
 from xct.segment.axial import edge_rows, order_along_axis
-from xct.segment.bore import Bore, Disc, all_in_view, find_disc, fit_bore
+from xct.segment.bore import Bore, fit_bore
 from xct.segment.coarse import Coarse, make_coarse
+from xct.segment.disc import Disc, all_in_view, find_disc
 from xct.segment.layers_order import LayerOrder
 from xct.segment.planes import fit_plane, heights_between
 from xct.segment.tube import find_can, find_wall

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.special import ndtr
 
-from xct.segment.bore import Bore, slice_groups, usable_pixels
+from xct.segment.bore import Bore, usable_pixels
 from xct.segment.coarse import Coarse
+from xct.segment.disc import slice_groups
 from xct.voxels import Voxels
 
 _BINS_PER_VOXEL = 2
