@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from xct.io.atomic import write_json
+from xct.io.atomic import write_json, write_text
 
 log = logging.getLogger("xct")
 
@@ -122,7 +122,7 @@ class Family:
         whole = yaml.safe_load(path.read_text(encoding="utf-8"))
         before = os.path.relpath(self.work(pristine) / "result", path.parent)
         whole["cell"] |= {"pristine": before, "same_cell": True}
-        path.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), "utf-8")
+        write_text(path, yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
         return path
 
 
