@@ -93,6 +93,8 @@ def particle_table(
     # What lies within one slice is an arc of a ring, but for what is smaller than the blur.
     flat = (sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2) & (speck == 0)
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
+    # All of a drifted particle is ahead: at the rim of the packing lone ones lie near its front.
+    ahead = distance - diameter / 2 - 1.96 * doubt
     off_y, off_x = _off_axis(cell, z, y, x)
     core, noise_sd, share = _core(sums, noise, blur_px)
     core_sd = np.hypot(
@@ -113,7 +115,7 @@ def particle_table(
                 "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
                 "core_grey": measured.zero + grey * core,
                 "distance_to_front_um": distance,
-                "drifted": ~attached & ~at_steel & ~flat & (distance - 1.96 * doubt >= typical),
+                "drifted": ~attached & ~at_steel & ~flat & (ahead >= typical),
                 "touches_border": sums[:, of.BORDER] > 0,
                 "core_grey_sd": grey * core_sd,
                 "core_grey_noise_sd": grey * noise_sd,
