@@ -75,6 +75,18 @@ def test_a_particle_has_drifted_only_if_the_doubt_about_the_front_leaves_no_othe
     assert not table.loc[near, "drifted"].any()
 
 
+def test_a_particle_has_not_drifted_unless_all_of_it_is_ahead(drawn, labels, found):
+    mu, cell, surfaces, *_ = drawn
+    front, table = surfaces["electrolyte_cathode"], found[1]
+    one = table[table["drifted"]].iloc[0]
+    typical = table.loc[table["attached"], "equivalent_diameter_um"].median()
+    for ahead, drifted in ((typical + 1, False), (typical + one["equivalent_diameter_um"], True)):
+        height = np.where(np.isfinite(front.height_um), one["z_um"] + ahead, np.nan)
+        near = replace(front, height_um=height.astype(np.float32))
+        _, again = particles(mu, labels, cell, {**surfaces, "electrolyte_cathode": near}, Flat())
+        assert again.loc[again["particle"] == one["particle"], "drifted"].item() is drifted
+
+
 def test_core_grey_value_is_that_of_the_material(found):
     cores = found[1][found[1]["core_voxels"] > 10]["core_grey"]
     assert len(cores) > 5
