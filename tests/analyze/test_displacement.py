@@ -90,6 +90,7 @@ def test_a_pin_without_relief_is_not_turned_and_that_is_said(heights, pristine):
         found = displacement_map(now, pristine.cell, pristine, same_cell=True)
     assert found.motion.turn_deg == 0
     assert abs(found.table.mean_um[0]) < 0.1 * VOXEL
+    assert np.isnan(found.maps[FACE].sd_um).all()  # nobody knows how far it is turned
 
 
 def test_the_pin_is_needed(pristine):

@@ -103,7 +103,8 @@ def displacement_map(
         now = carried(surfaces[name], cell, pristine.cell, motion)
         u = pristine.cell.sign * (now.height_um - before[name].height_um)
         sd = _INDEPENDENT * np.hypot(now.sd_um, before[name].sd_um)
-        by_turn = np.nan_to_num(turn_sd * around(pristine.cell, now))
+        # At its rim a map tells no slope; where the turn's doubt is not known, no sd is stated.
+        by_turn = turn_sd * np.nan_to_num(around(pristine.cell, now))
         sd = np.hypot(np.hypot(sd, motion.height_sd_um), by_turn)
         maps[name] = Surface(u, np.where(np.isfinite(u), sd, np.nan), "displacement off the anode")
     rows = [_row(name, u, motion) for name, u in maps.items()]
@@ -138,7 +139,7 @@ def _check(
 
 def _row(name: str, u: Surface, motion: Motion) -> dict[str, object]:
     known = u.height_um[np.isfinite(u.height_um)].astype(np.float64)
-    noise = float(np.nanmedian(u.sd_um)) if known.size else float("nan")
+    noise = float(np.nanmedian(u.sd_um)) if np.isfinite(u.sd_um).any() else float("nan")
     return {
         "surface": name,
         "mean_um": float(known.mean()) if known.size else np.nan,
