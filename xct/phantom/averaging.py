@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from xct.phantom.codes import ELECTROLYTE, POINTS
 
 
+class Palette(NamedTuple):
+    """What the codes of points stand for: the substances, then the bodies of a tile."""
+
+    mu: np.ndarray
+    delta: np.ndarray
+    label: np.ndarray
+    number: np.ndarray
+
+
+class Filled(NamedTuple):
+    """Voxels of a slab or of a tile of it, shape (z, y, x)."""
+
+    labels: np.ndarray
+    numbers: np.ndarray
+    mu: np.ndarray
+    delta: np.ndarray
+
+
 @njit(cache=True, nogil=True, boundscheck=False)
 def average(
     points: np.ndarray,
     touched: np.ndarray,
-    palette_mu: np.ndarray,
-    palette_delta: np.ndarray,
-    palette_label: np.ndarray,
-    palette_number: np.ndarray,
+    palette: Palette,
     density: np.ndarray,
     z0: float,
     voxel: float,
-    labels: np.ndarray,
-    numbers: np.ndarray,
-    mu: np.ndarray,
-    delta: np.ndarray,
+    tile: Filled,
 ) -> None:
-    """Average points to voxels; the arrays are those of the tile."""
+    """Average the points of a tile to its voxels."""
+    labels, numbers, mu, delta = tile
+    palette_mu, palette_delta, palette_label, palette_number = palette
     share = np.empty(8, np.int32)
     seen = np.empty(POINTS**3, np.uint16)
     often = np.empty(POINTS**3, np.int32)
@@ -88,22 +104,12 @@ def relative_density(density: np.ndarray, z: float) -> float:
 
 @njit(cache=True, nogil=True)
 def fill_plain(
-    code: int,
-    base_mu: np.ndarray,
-    base_delta: np.ndarray,
-    base_label: np.ndarray,
-    density: np.ndarray,
-    z0: float,
-    voxel: float,
-    labels: np.ndarray,
-    numbers: np.ndarray,
-    mu: np.ndarray,
-    delta: np.ndarray,
+    code: int, palette: Palette, density: np.ndarray, z0: float, voxel: float, tile: Filled
 ) -> None:
     """Fill a tile of one substance."""
-    for k in range(labels.shape[0]):
+    for k in range(tile.labels.shape[0]):
         factor = relative_density(density, z0 + k * voxel) if code == ELECTROLYTE else 1.0
-        labels[k] = base_label[code]
-        numbers[k] = 0
-        mu[k] = base_mu[code] * factor
-        delta[k] = base_delta[code] * factor
+        tile.labels[k] = palette.label[code]
+        tile.numbers[k] = 0
+        tile.mu[k] = palette.mu[code] * factor
+        tile.delta[k] = palette.delta[code] * factor
