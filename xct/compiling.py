@@ -1,29 +1,25 @@
-"""Say it when kernels are being compiled. In: numba's compiler at work; out: one line in the log.
+"""The compiler of all kernels. In: functions; out: kernels that fit their sources, kept on disk.
 
-Compiled kernels are kept on disk, so this happens once on a machine, and again after an update.
+Importing it forgets kernels that were compiled from older sources, and lets the log say, once in a
+process, when kernels are compiled: after an update, or on a machine where it was never done.
 """
 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from numba import njit
 from numba.core import event
+
+from xct.outdated_kernels import forget_outdated
+
+__all__ = ["njit"]
 
 log = logging.getLogger("xct")
 PACKAGE = __name__.partition(".")[0]
-
-
-def announce_compiling() -> None:
-    """Let the log say, once in a process, that kernels are compiled; nothing if none must be.
-
-    May be called again and again, from any module that has kernels.
-    """
-    with _listener.lock:
-        if not _listener.installed:
-            event.register("numba:compile", _listener)  # type: ignore[no-untyped-call]
-            _listener.installed = True
 
 
 class _Listener(event.Listener):
@@ -31,7 +27,6 @@ class _Listener(event.Listener):
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.installed = False
         self.said = False
 
     def on_start(self, event: Any) -> None:
@@ -50,4 +45,5 @@ class _Listener(event.Listener):
         pass
 
 
-_listener = _Listener()
+forget_outdated(Path(__file__).parent)
+event.register("numba:compile", _Listener())  # type: ignore[no-untyped-call]

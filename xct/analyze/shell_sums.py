@@ -10,8 +10,8 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.labels import Label
 from xct.segment.normalized import Ratios
 from xct.threads import thread_count

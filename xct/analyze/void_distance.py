@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
 from xct.analyze.bootstrap import interval
 from xct.analyze.distances import Near, Side, as_stack, stack_size
+from xct.compiling import njit
 from xct.geometry import Surface
 from xct.labels import Label
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from xct.analyze.distances import Near, as_stack, stack_size
+from xct.compiling import njit
 from xct.labels import Label
 
 # Of each piece: voxels, sums of z, y and x, voxels within the shell, faces to the object, to else.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import log2
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.normalize.spans import Span
 from xct.threads import over_ranges
 from xct.voxels import GRANULE, Voxels, slabs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.geometry import CellGeometry
 from xct.normalize.reference import Reference
 from xct.threads import over_ranges

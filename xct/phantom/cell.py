@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from xct.compiling import announce_compiling
 from xct.geometry import Anode
 from xct.phantom.bodies import facet_library
 from xct.phantom.cathode import draw_particles
@@ -69,7 +68,6 @@ def draw_cell(
         If the state is unknown, the layers or the bore do not fit into the shape, or the
         particles do not fit into the cathode.
     """
-    announce_compiling()
     wanted = state_named(state)
     shape = _checked(shape, voxel_um)
     if not (d50_um > 0 and 0 < ncm_fraction < 1):

@@ -6,8 +6,8 @@ from math import asin, ceil, copysign, floor, sqrt
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.phantom.neighbors import MARGIN_UM, find_neighbors
 
 _SWEEPS = 1500

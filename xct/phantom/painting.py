@@ -7,8 +7,8 @@ z0, y0, x0 is the place of the first point and `step` the distance of two, in µ
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.phantom.bodies import FACET_DEPTH, GAP, PARTICLE
 from xct.phantom.codes import (
     COLLECTOR,

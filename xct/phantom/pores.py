@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.phantom.codes import ELECTROLYTE, MATRIX
 from xct.phantom.layout import Layout
 from xct.phantom.substances import POROSITY

@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges, thread_count
 
 # Slices that share one weight: 128 bytes, two lines of the cache.

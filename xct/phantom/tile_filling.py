@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.labels import Label
 from xct.phantom.averaging import Filled, Palette, average, fill_plain
 from xct.phantom.bodies import GAP, LITHIUM_CHIP, PARTICLE

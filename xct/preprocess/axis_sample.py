@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.preprocess.axis_mass import stripes
 from xct.threads import over_ranges
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.fft
-from numba import njit
 from scipy.sparse import csr_array
 
+from xct.compiling import njit
 from xct.preprocess.axis_profile import Agreement, Estimate, most_likely
 from xct.preprocess.axis_spectra import independent, spectra, usable
 from xct.threads import over_ranges, thread_count

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
-from numba import njit
 
+from xct.compiling import njit
 from xct.stages import stage
 from xct.threads import over_ranges
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
-from numba import njit
 
+from xct.compiling import njit
 from xct.stages import stage
 from xct.threads import over_ranges
 

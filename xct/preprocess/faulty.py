@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from xct.compiling import njit
 
 # Scatter of line integrals that no measurement resolves; rounding alone gives less.
 _LEAST_VARIANCE = 1e-10

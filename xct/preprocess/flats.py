@@ -7,8 +7,8 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt
-from numba import njit
 
+from xct.compiling import njit
 from xct.preprocess.flat_times import InTime, blocks_of_flats, place_in_time
 from xct.preprocess.frame_means import Combine, combine_frames
 from xct.stages import stage

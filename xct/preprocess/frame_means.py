@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges
 
 Combine = Literal["mean", "median", "trimmed"]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt
-from numba import njit
 
+from xct.compiling import njit
 from xct.preprocess.frame_means import combine_frames, spread_of_frames
 from xct.stages import stage
 from xct.threads import over_ranges

@@ -7,7 +7,8 @@ ranks lie side by side, so that each step is the same few vector instructions fo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from xct.compiling import njit
 
 # Windows side by side: two sets of them, old and new, should stay in the L1 cache.
 LANES = 64

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from numba import njit
 
+from xct.compiling import njit
 from xct.preprocess.faulty import find_faulty, interpolate_faulty
 from xct.preprocess.medians import sliding_median
 from xct.preprocess.sorting import smooth_ranks

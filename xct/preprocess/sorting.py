@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.preprocess.medians import mirrored, new_ring, new_windows, slide
 
 # Columns that are worked on together: what they take of a line of the sinogram is one cache line.

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from numba import njit
 
+from xct.compiling import njit
 from xct.preprocess.frame_light import FrameLight, measure_glare
 from xct.stages import stage
 from xct.threads import over_ranges

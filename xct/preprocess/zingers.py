@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Gt
-from numba import njit
 
+from xct.compiling import njit
 from xct.stages import stage
 from xct.threads import over_ranges
 

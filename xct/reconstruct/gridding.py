@@ -8,8 +8,8 @@ References
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.reconstruct.polar import Geometry, locate, split
 from xct.reconstruct.spreading import WIDTH, kernel_table, kernel_transform
 from xct.reconstruct.transforms import inverse_columns, inverse_rows

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges
 
 PER_CM = 1e4  # µm in a centimeter

@@ -13,8 +13,8 @@ from threading import Lock
 
 import numpy as np
 import scipy.fft
-from numba import njit
 
+from xct.compiling import njit
 from xct.reconstruct.spreading import OVERSAMPLING, STEP_BITS, WIDTH
 
 # Grid cells along a tile: its buffer, with the kernel's margin, should stay in the L2 cache.

@@ -7,8 +7,8 @@ number, the row after it the imaginary part.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.reconstruct.transforms import plan, transform
 from xct.reconstruct.vectors import multiply_line, turn_block
 from xct.reconstruct.workspace import borrowed

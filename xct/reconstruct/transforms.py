@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.reconstruct.butterflies import butterfly_2, butterfly_3, butterfly_4, butterfly_5
 from xct.reconstruct.vectors import copy_line
 from xct.reconstruct.workspace import borrowed

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.bands import Band
 from xct.segment.height_fields import median_of
 from xct.segment.opaque import REACH, OpaqueEdge

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.geometry import CellGeometry
 from xct.threads import over_ranges
 from xct.voxels import Voxels

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from xct.compiling import njit
 
 NUMBER_BITS = 24  # of a provisional number within a slab, when pairs are packed to be sorted
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges
 from xct.voxels import Voxels, slabs
 

@@ -10,8 +10,8 @@ from math import ceil
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.denoise_slow import NLM_PATCH, NLM_SEARCH, TV_ROUNDS, non_local, total_variation
 from xct.threads import over_ranges
 

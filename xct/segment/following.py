@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.bands import Band, reach_px
 from xct.segment.steps import fit_one_step
 from xct.threads import over_ranges

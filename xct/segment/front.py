@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.bands import Band, Strip, gaussian_taps
 from xct.segment.loose import erase_loose
 from xct.threads import over_ranges

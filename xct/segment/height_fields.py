@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges
 
 _MAD = 1.4826  # sd of a normal distribution in median absolute deviations

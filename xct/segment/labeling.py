@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.voxels import slabs
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
-from numba import njit
 
+from xct.compiling import njit
 from xct.geometry import CellGeometry
 from xct.labels import MATERIALS, Label
 from xct.segment.crofton import DIRECTIONS, crofton_weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.geometry import CellGeometry
 from xct.threads import over_ranges
 from xct.voxels import Voxels

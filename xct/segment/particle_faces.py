@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 
 LEAST_BRIGHT = 0.3  # of the particles' grey value: a gap that is darker is none of their cracks

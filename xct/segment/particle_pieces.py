@@ -8,8 +8,8 @@ together less round than each, by a fifth where they are of one size.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.particle_faces import UNIT, Faces, summed
 
 _LEAST_CHANGE = -0.07  # of roundness, for pieces of one particle: -0.2 for two equal spheres

@@ -6,8 +6,8 @@ Whole numbers, so that sums do not depend on where the volume was cut.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.labels import Label
 from xct.segment.crofton import DIRECTIONS
 

@@ -10,8 +10,8 @@ import math
 from functools import partial
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.segment.bands import Band, average_across
 from xct.threads import over_ranges
 

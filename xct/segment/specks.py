@@ -9,8 +9,8 @@ of a ring in one slice, does not hold that much.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.threads import over_ranges
 
 THOUSANDTHS = 1000.0  # of a voxel: volumes are whole numbers, whatever the slabs

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
+from xct.compiling import njit
 from xct.geometry import CellGeometry
 from xct.labels import Label
 from xct.segment.columns import Columns
