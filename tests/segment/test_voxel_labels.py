@@ -6,7 +6,11 @@ import pytest
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import CellGeometry
 from xct.labels import Label
-from xct.segment import voxel_labels
+from xct.segment import thresholds, voxel_labels
+from xct.segment.columns import find_columns
+from xct.segment.edges import edges_of
+from xct.segment.normalized import Ratios
+from xct.segment.thresholds import find_thresholds
 from xct.segment.voxel_labels import label_slabs, materials
 
 
@@ -112,3 +116,15 @@ def test_noise_and_blur_that_could_not_be_measured_are_borne(drawn, found):
     mu, cell, surfaces, *_ = drawn
     unknown = Flat(noise_per_cm=np.full(cell.shape[0], np.nan), blur_um=np.nan)
     assert np.mean(materials(mu, cell, unknown, surfaces) != found) < 0.01
+
+
+def test_thresholds_of_a_wide_slice_come_from_a_band_about_the_axis(drawn, monkeypatch):
+    mu, cell, surfaces, *_ = drawn
+    ratios, columns = Ratios(mu, cell, Flat()), find_columns(cell, surfaces)
+    edges = edges_of(ratios, "none", 1.0, 3)
+    whole = find_thresholds(ratios, columns, edges)
+    monkeypatch.setattr(thresholds, "_COLUMNS", cell.shape[1] * cell.shape[2] * 2 // 3)
+    band = find_thresholds(ratios, columns, edges)
+    assert band != whole
+    assert band.active == pytest.approx(whole.active, rel=0.02)
+    assert band.noise == pytest.approx(whole.noise, rel=0.1)

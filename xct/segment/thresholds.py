@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xct.blocks import Block
 from xct.segment.columns import Columns
 from xct.segment.denoise import gaussian, reach_px
 from xct.segment.edges import Edges
@@ -18,6 +19,7 @@ from xct.segment.normalized import Ratios
 
 SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
 _SAMPLES = 12  # slices
+_COLUMNS = 2**20  # of a slice, all where it has no more
 _MARGIN_PX = 3.0  # off every face and the wall
 _BINS = 400
 _LEAST_VOXELS = 2000
@@ -110,6 +112,18 @@ class _Sample:
 
     def __init__(self, ratios: Ratios, columns: Columns, edges: Edges) -> None:
         self.ratios, self.columns, self.edges = ratios, columns, edges
+        self.reach = max(edges.overlap, reach_px(SMOOTH_PX))
+        self.band = self._band(max(edges.overlap_y, reach_px(SMOOTH_PX)))
+
+    def _band(self, overlap: int) -> Block:
+        """Rows about the axis: of a wide slice they hold every radius, and columns enough."""
+        depth, height, width = self.ratios.shape
+        count = min(height, max(1, _COLUMNS // width))
+        axis = self.ratios.axes(depth // 2, depth // 2 + 1)[0, 0]
+        first = round(axis / self.ratios.cell.voxel_size_um[1] - count / 2)
+        first = min(max(first, 0), height - count)
+        stop = first + count
+        return Block(first, stop, max(first - overlap, 0), min(stop + overlap, height))
 
     def separator_noise(self) -> tuple[float, float]:
         """Spread of the separator's voxels, denoised and smoothed: from the quartiles."""
@@ -159,12 +173,13 @@ class _Sample:
         height = self.columns.height(z)
         cell = self.ratios.cell
         margin = _MARGIN_PX * max(cell.voxel_size_um[1:])
-        return np.asarray((height > low) & (height < high) & cell.in_bore(z, margin))
+        inside = (height > low) & (height < high) & cell.in_bore(z, margin)
+        return np.asarray(inside[self.band.first : self.band.stop])
 
     def _slices(
         self, low: np.ndarray, high: np.ndarray
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-        """Slices spread between two faces: sharpened, smoothed, and denoised only."""
+        """Bands of slices spread between two faces: sharpened, smoothed, and denoised only."""
         depth = self.ratios.shape[0]
         inside = self.ratios.cell.in_bore(depth / 2)
         usable = inside & np.isfinite(low) & np.isfinite(high) & (high > low)
@@ -176,15 +191,15 @@ class _Sample:
                 return
         first, stop = self.columns.rows(low[usable], high[usable], depth)
         chosen = np.unique(np.linspace(first, stop - 1, _SAMPLES + 2)[1:-1].astype(int))
-        reach = max(self.edges.overlap, reach_px(SMOOTH_PX))
         for z in chosen[(chosen >= 0) & (chosen < depth)].tolist():
-            before, after = min(reach, z), min(reach, depth - 1 - z)
-            raw = self.ratios.read(z - before, z + after + 1)
-            smooth = gaussian(raw, SMOOTH_PX)[before].copy()
+            before, after = min(self.reach, z), min(self.reach, depth - 1 - z)
+            raw = self.ratios.read(z - before, z + after + 1)[:, self.band.outer]
+            part = before, self.band.inner
+            smooth = gaussian(raw, SMOOTH_PX)[part].copy()
             denoised = self.edges.denoised(raw)
             del raw
-            sharp = self.edges.sharpened(denoised)[before].copy()
-            middle = denoised[before].copy()
+            sharp = self.edges.sharpened(denoised)[part].copy()
+            middle = denoised[part].copy()
             del denoised
             yield z, sharp, smooth, middle
 
