@@ -32,7 +32,9 @@ class Voxels(Protocol):
         ...
 
 
-def slabs(shape: Sequence[int], overlap: int = 0, rows: int | None = None) -> list[Block]:
+def slabs(
+    shape: Sequence[int], overlap: int = 0, rows: int | None = None, least: int = GRANULE
+) -> list[Block]:
     """Cut a volume along z into slabs of about 64 MiB of float32, seen `overlap` slices wider.
 
     Parameters
@@ -43,6 +45,9 @@ def slabs(shape: Sequence[int], overlap: int = 0, rows: int | None = None) -> li
         Slices beyond a slab that its answer depends on, on each side.
     rows : int, optional
         Height of a slab; no answer may depend on it.
+    least : int, optional
+        Lowest height if `rows` is not given, a multiple of `GRANULE`: for work that is wasted on
+        the overlap of low slabs.
 
     Returns
     -------
@@ -50,5 +55,5 @@ def slabs(shape: Sequence[int], overlap: int = 0, rows: int | None = None) -> li
         In order; unless `rows` is given, cut at multiples of `GRANULE`.
     """
     plane_bytes = 4 * max(1, int(np.prod(shape[1:])))
-    height = rows or max(1, _SLAB_BYTES // (plane_bytes * GRANULE)) * GRANULE
+    height = rows or max(least, _SLAB_BYTES // (plane_bytes * GRANULE) * GRANULE)
     return cut(shape[0], min(height, ceil(shape[0] / GRANULE) * GRANULE), overlap)

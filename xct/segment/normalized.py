@@ -69,15 +69,18 @@ class Ratios:
         step = self.cell.voxel_size_um[0]
         return np.array([self.cell.axis_at(z * step) for z in range(first, stop)], float)
 
-    def read(self, first: int, stop: int) -> np.ndarray:
-        """Read slices as ratios, float32; values that are not finite become 0."""
-        values = np.array(self.volume[first:stop], np.float32, order="C")
+    def read(self, first: int, stop: int, strip: slice = slice(None)) -> np.ndarray:
+        """Read slices, or a strip of rows of them, as float32 ratios; what is not finite is 0."""
+        values = np.array(self.volume[first:stop, strip], np.float32, order="C")
         table = self.electrolyte(first, stop)
         axes = self.axes(first, stop)
         size = np.array(self.cell.voxel_size_um, float)
         scale = _STEP / min(size[1:])
         air = np.float32(getattr(self.reference, "air", 0.0))
-        over_ranges(lambda a, b: _divide(values, table, axes, size, scale, air, a, b), len(values))
+        top = strip.start or 0
+        over_ranges(
+            lambda a, b: _divide(values, table, axes, size, scale, air, top, a, b), len(values)
+        )
         return values
 
 
@@ -89,6 +92,7 @@ def _divide(
     size: np.ndarray,
     scale: float,
     air: np.float32,
+    top: int,
     first: int,
     stop: int,
 ) -> None:
@@ -97,7 +101,7 @@ def _divide(
     for z in range(first, stop):
         factors = np.float32(1) / table[z]
         for y in range(height):
-            off_y = y * size[1] - axes[z, 0]
+            off_y = (top + y) * size[1] - axes[z, 0]
             for x in range(width):
                 off_x = x * size[2] - axes[z, 1]
                 at = int(np.sqrt(off_y * off_y + off_x * off_x) * scale + 0.5)

@@ -193,7 +193,7 @@ class _Sample:
         chosen = np.unique(np.linspace(first, stop - 1, _SAMPLES + 2)[1:-1].astype(int))
         for z in chosen[(chosen >= 0) & (chosen < depth)].tolist():
             before, after = min(self.reach, z), min(self.reach, depth - 1 - z)
-            raw = self.ratios.read(z - before, z + after + 1)[:, self.band.outer]
+            raw = self.ratios.read(z - before, z + after + 1, self.band.outer)
             part = before, self.band.inner
             smooth = gaussian(raw, SMOOTH_PX)[part].copy()
             denoised = self.edges.denoised(raw)

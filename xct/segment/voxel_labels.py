@@ -23,6 +23,7 @@ from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
 _STRIP = 320  # rows that are made ready at once: what is in between takes little memory
+_SLICES = 48  # at least in a slab: it looks at half as many beyond
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
@@ -118,7 +119,7 @@ def label_slabs(
     layout = Layout(cell, columns, find_back(ratios, columns))
     job = Labeling(ratios, layout, thresholds.shifted(shift), edges)
     weak = False
-    for slab in slabs(volume.shape, overlap=job.overlap, rows=rows):
+    for slab in slabs(volume.shape, overlap=job.overlap, rows=rows, least=_SLICES):
         part = job.label(slab.outer_first, slab.outer_stop)[slab.inner]
         labels[slab.first : slab.stop] = part
         weak = weak or bool((part == WEAK).any())
@@ -155,12 +156,12 @@ class Labeling:
 
     def label(self, first: int, stop: int) -> np.ndarray:
         """Label slices; valid `overlap` away from where they were cut."""
-        values = self.ratios.read(first, stop)
+        _, height, width = self.ratios.shape
         axes = self.ratios.axes(first, stop)
-        labels = np.empty(values.shape, np.uint8)
-        for strip in cut(values.shape[1], _STRIP, self.overlap_y):
+        labels = np.empty((stop - first, height, width), np.uint8)
+        for strip in cut(height, _STRIP, self.overlap_y):
             layout = self.layout.strip(strip.outer_first, strip.outer_stop)
-            seen = np.ascontiguousarray(values[:, strip.outer])
+            seen = self.ratios.read(first, stop, strip.outer)
             part = classify(*self._ready(seen, first, layout), first, layout, axes, self.thresholds)
             labels[:, strip.first : strip.stop] = part[:, strip.inner]
         return labels
