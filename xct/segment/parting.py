@@ -23,6 +23,7 @@ from xct.segment.particle_sums import (
     new_sums,
 )
 from xct.segment.specks import THOUSANDTHS, specks
+from xct.threads import thread_count
 from xct.voxels import Voxels, slabs
 
 HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
@@ -143,7 +144,8 @@ class Parting:
         """Distance from the edge of a mask, at most half of `largest_um`."""
         import edt
 
-        distance: np.ndarray = edt.edt(mask, anisotropy=tuple(self.size / self.pixel))
+        size = tuple(self.size / self.pixel)
+        distance: np.ndarray = edt.edt(mask, anisotropy=size, parallel=thread_count())
         np.minimum(distance, np.float32(self.clip_px), out=distance)
         return distance
 
