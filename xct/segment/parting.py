@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xct.blocks import cut
+from xct.blocks import Block, cut
 from xct.labels import Label
 from xct.segment.basins import Basins, Graph
 from xct.segment.columns import Columns
@@ -22,7 +22,7 @@ from xct.segment.particle_sums import (
     add_voxels,
     new_sums,
 )
-from xct.segment.specks import THOUSANDTHS, specks
+from xct.segment.specks import NEAR, THOUSANDTHS, specks
 from xct.threads import thread_count
 from xct.voxels import Voxels, slabs
 
@@ -33,6 +33,7 @@ _CORE_SHARE = 0.85  # of what the point spread takes from active material
 _LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
 _STRIP = 320  # rows whose heights are made at once: what is in between takes little memory
+_SLICES = 32  # at least in a slab: it looks at as many beyond
 _FALLBACK_LEVEL = 8.6
 
 
@@ -92,14 +93,13 @@ class Parting:
         voxels = [np.zeros(1, np.int64)]
         held: list[tuple[np.ndarray, np.ndarray]] = []
         overlap = self.reach + reach_px(self.smooth[0]) + 1
-        for slab in slabs(self.ratios.shape, overlap=overlap, rows=self.rows):
+        for slab in slabs(self.ratios.shape, overlap, self.rows, least=_SLICES):
             before, after = int(slab.first > 0), int(slab.stop < self.ratios.shape[0])
-            heights, values = self._heights(slab.outer_first, slab.outer_stop)
-            index, volume = specks(heights > 0, values, slab.inner, self.level)
-            bright = values[slab.inner] > np.float32(LEAST_BRIGHT * self.level)
+            heights, values, inner = self._heights(slab)
+            index, volume = specks(heights > 0, values, inner, self.level)
+            bright = values[inner] > np.float32(LEAST_BRIGHT * self.level)
             del values
-            inner = slice(slab.inner.start - before, slab.inner.stop + after)
-            heights = heights[inner].copy()
+            heights = heights[inner.start - before : inner.stop + after].copy()
             tree = basins.add(heights, before, after, slab.first)
             numbers[slab.first : slab.stop] = tree
             facing.add(tree, bright, basins.count)
@@ -113,17 +113,27 @@ class Parting:
             basins.graph(), np.concatenate(voxels), _held(held, basins.count), facing.faces()
         )
 
-    def _heights(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Distance and grey value as whole numbers, 0 outside of particles; the grey values."""
-        mask = np.asarray(self.labels[first:stop]) == Label.ACTIVE_MATERIAL
-        heights = np.zeros(mask.shape, np.uint16)
-        if not mask.any():
-            return heights, np.zeros(mask.shape, np.float32)
-        values = self.ratios.read(first, stop)
-        for strip in cut(mask.shape[1], _STRIP, self.reach_y):
-            seen = (np.ascontiguousarray(some[:, strip.outer]) for some in (mask, values))
-            heights[:, strip.first : strip.stop] = self._rounded(*seen)[:, strip.inner]
-        return heights, values
+    def _heights(self, slab: Block) -> tuple[np.ndarray, np.ndarray, slice]:
+        """Distance and grey value as whole numbers, 0 outside of particles; the grey values.
+
+        Both reach a few slices beyond the slab; the slice tells where it lies in them.
+        """
+        _, height, width = self.ratios.shape
+        first = max(slab.first - NEAR, slab.outer_first)
+        stop = min(slab.stop + NEAR, slab.outer_stop)
+        near = slice(first - slab.outer_first, stop - slab.outer_first)
+        heights = np.zeros((stop - first, height, width), np.uint16)
+        grey = np.zeros(heights.shape, np.float32)
+        outer = slice(slab.outer_first, slab.outer_stop)
+        for strip in cut(height, _STRIP, self.reach_y):
+            mask = np.asarray(self.labels[outer, strip.outer]) == Label.ACTIVE_MATERIAL
+            if not mask.any():
+                continue
+            values = self.ratios.read(outer.start, outer.stop, strip.outer)
+            rows = slice(strip.first, strip.stop)
+            grey[:, rows] = values[near, strip.inner]
+            heights[:, rows] = self._rounded(mask, values)[near, strip.inner]
+        return heights, grey, slice(slab.first - first, slab.stop - first)
 
     def _rounded(self, mask: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Heights of a strip, valid `reach_y` away from where it was cut."""

@@ -14,6 +14,7 @@ from xct.compiling import njit
 from xct.threads import over_ranges
 
 THOUSANDTHS = 1000.0  # of a voxel: volumes are whole numbers, whatever the slabs
+NEAR = 2  # slices that are looked at beyond those that are asked for
 _MOST_VOXELS = 3
 _ALONE = 2  # voxels along each axis within which there is no other piece
 
@@ -26,7 +27,7 @@ def specks(
     Parameters
     ----------
     mask : ndarray of bool, shape (z, y, x)
-        Active material; valid two slices beyond `inner`, where the volume goes on.
+        Active material; valid `NEAR` slices beyond `inner`, where the volume goes on.
     ratios : ndarray of float32, shape (z, y, x)
         Grey values as multiples of the electrolyte.
     inner : slice
