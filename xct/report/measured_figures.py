@@ -22,6 +22,7 @@ COLORS = {
     "electrolyte_cathode": "deepskyblue",
     "cathode_collector": "tab:green",
 }
+_WIDTH_IN, _MOST_IN = 11.0, 10.0  # of the cross-sections
 _LAYERS = {
     "lithium": ("steel_lithium", "lithium_electrolyte"),
     "electrolyte": ("lithium_electrolyte", "electrolyte_cathode"),
@@ -62,7 +63,7 @@ def draw_cross_sections(folder: Path, measured: Mapping[str, Any]) -> None:
             (cell.axis_y_um, cell.axis_x_um), cell.voxel_size_um[1:], cell.shape[1:], strict=True
         )
     )
-    figure, axes = canvas(2, 1, (11, 10))
+    figure, axes = canvas(2, 1, (_WIDTH_IN, _height_in(cell)))
     for axis, along, index in ((axes[0], "x", y), (axes[1], "y", x)):
         cut = (slice(None), index) if along == "x" else (slice(None), slice(None), index)
         image = volume[cut]
@@ -80,6 +81,14 @@ def draw_cross_sections(folder: Path, measured: Mapping[str, Any]) -> None:
     if handles:
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
     save_figure(figure, folder, "cross_sections")
+
+
+def _height_in(cell: CellGeometry) -> float:
+    """Choose a figure's height: that of two cuts with their titles, so that flat cells fill it."""
+    depth, height, width = (
+        n * edge for n, edge in zip(cell.shape, cell.voxel_size_um, strict=True)
+    )
+    return float(min(2 * (0.9 * _WIDTH_IN * depth / min(height, width) + 0.8) + 0.5, _MOST_IN))
 
 
 def _cut_title(along: str, index: int) -> str:
