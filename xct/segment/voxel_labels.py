@@ -23,7 +23,7 @@ from xct.stages import stage
 from xct.voxels import Voxels, slabs
 
 _STRIP = 320  # rows that are made ready at once: what is in between takes little memory
-_SLICES = 48  # at least in a slab: it looks at half as many beyond
+_SLICES = 48  # at least in a slab: it looks at some 30 beyond
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
