@@ -89,6 +89,14 @@ def test_kernels_of_a_module_that_is_gone_are_forgotten(tmp_path):
     assert [index.name.partition(".")[0] for index in forget_outdated(package)] == ["alone"]
 
 
+def test_an_index_that_another_process_removes_meanwhile_is_no_error(tmp_path):
+    package = small_package(tmp_path)
+    (package / "__pycache__").mkdir()
+    listed = package / "__pycache__" / "alone.same-5.py311.nbi"
+    listed.symlink_to(tmp_path / "gone")  # is listed, and is not there when it is looked at
+    assert forget_outdated(package) == [listed]
+
+
 def test_every_kernel_of_xct_comes_from_the_compiler_that_forgets_outdated_ones():
     package = Path(xct.__file__).parent
     direct = [

@@ -29,13 +29,21 @@ def forget_outdated(package: Path) -> list[Path]:
     outdated = [
         index
         for index in package.rglob("__pycache__/*.nbi")
-        if index.stat().st_mtime <= sources.changed(_source_of(index))
+        if _written(index) <= sources.changed(_source_of(index))
     ]
     for index in outdated:
         for data in index.parent.glob(f"{index.stem}.*.nbc"):
             data.unlink(missing_ok=True)
         index.unlink(missing_ok=True)
     return outdated
+
+
+def _written(index: Path) -> float:
+    """Tell when a kernel was compiled; never, if another process has just removed it."""
+    try:
+        return index.stat().st_mtime
+    except FileNotFoundError:
+        return float("-inf")
 
 
 def _source_of(index: Path) -> Path:
