@@ -97,6 +97,15 @@ def test_an_index_that_another_process_removes_meanwhile_is_no_error(tmp_path):
     assert forget_outdated(package) == [listed]
 
 
+def test_an_installation_that_may_not_be_written_to_is_left_alone(tmp_path, monkeypatch):
+    package = small_package(tmp_path)
+    computed(package)
+    change(package / "numbers.py", "STEP = 5\n")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert forget_outdated(package) == []
+    assert len(list(package.rglob("*.nbi"))) == 3
+
+
 def test_every_kernel_of_xct_comes_from_the_compiler_that_forgets_outdated_ones():
     package = Path(xct.__file__).parent
     direct = [

@@ -6,6 +6,7 @@ other files are compiled into it, so that after a change of those it would compu
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,8 @@ _IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)(?: import ([\w, ]+))?", re.M
 
 def forget_outdated(package: Path) -> list[Path]:
     """Remove the compiled kernels of a package that are older than what they are made of.
+
+    Folders that may not be written to are left alone: numba does not look there.
 
     Parameters
     ----------
@@ -29,7 +32,8 @@ def forget_outdated(package: Path) -> list[Path]:
     outdated = [
         index
         for index in package.rglob("__pycache__/*.nbi")
-        if _written(index) <= sources.changed(_source_of(index))
+        if os.access(index.parent, os.W_OK)
+        and _written(index) <= sources.changed(_source_of(index))
     ]
     for index in outdated:
         for data in index.parent.glob(f"{index.stem}.*.nbc"):
