@@ -70,3 +70,15 @@ def test_a_missing_file_names_the_nearest(write, tmp_path):
     write(RIGHT)
     with pytest.raises(ConfigError, match=r"did you mean c\.yaml"):
         load_config(tmp_path / "c.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("volume: {file: a.tif, voxel_size_um: 2}", "three numbers, [z, y, x] in µm"),
+        ("scan: {file: a.h5, roi: {row: 5}}", "two numbers, [first, stop]"),
+    ],
+)
+def test_a_number_where_a_list_is_due_is_told_what_to_list(write, text, wanted):
+    _, complaints = read_config(write(text + "\noutput: out\n"))
+    assert any("is not accepted: it should be " + wanted in one for one in complaints)

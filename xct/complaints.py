@@ -60,6 +60,8 @@ def _sentence(
     if detail["type"] == "value_error":
         return "", message
     message = message[0].lower() + message[1:]
+    if detail["type"] == "tuple_type":
+        message = f"it should be {_TUPLES.get(str(key[-1]), 'two numbers, [first, stop]')}"
     for wording, plain in _PLAIN.items():
         message = re.sub(wording, plain, message)
     return f"{detail['input']!r} is not accepted: ", message
@@ -70,13 +72,15 @@ _PLAIN = {
     r"input should be ": "it should be ",
     r"a valid dictionary or instance of \w+": "a mapping {key: value, …}",
     r"a valid dictionary": "a mapping {key: value, …}",
-    r"a valid tuple": "two numbers, [first, stop]",
     r"a valid string": "a text (in quotes if it looks like a number)",
     r"a valid integer": "a whole number (integer)",
     r"a valid number": "a number",
     r"greater than or equal to": "at least",
     r"less than or equal to": "at most",
 }
+
+# What keys other than ranges ask for in brackets.
+_TUPLES = {"voxel_size_um": "three numbers, [z, y, x] in µm"}
 
 
 def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
