@@ -5,10 +5,10 @@ import pytest
 
 import xct.preprocess
 import xct.reconstruct
-from xct.blocks import in_blocks
 from xct.phantom import project_discs, random_discs
-from xct.preprocess.frame_light import gather_light
+from xct.preprocess.veiling_glare import gather_light
 from xct.stages import STAGES as ALL_STAGES
+from xct.stages import in_blocks
 
 # Those that measure a finished volume cut it themselves; their own tests vary the slabs.
 STAGES = {name: stage for name, stage in ALL_STAGES.items() if not stage.measures}

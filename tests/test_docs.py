@@ -12,11 +12,11 @@ import h5py
 import pytest
 import yaml
 
-from xct.cli import execute
-from xct.config import read_config
-from xct.io.roi_sets import parse_rois
+from xct.analyze.roi.files import parse_rois
+from xct.cli.main import execute
+from xct.config.model import read_config
+from xct.config.recipe import load_stages
 from xct.phantom.writing import write_phantom
-from xct.recipe import load_stages
 from xct.stages import STAGES
 
 ROOT = Path(__file__).parent.parent

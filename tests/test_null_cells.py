@@ -5,9 +5,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import xct
-from xct.io.volume import Coding, create_volume, write_slab
-from xct.labels import Label
-from xct.phantom.cell import draw_cell
+from xct.geometry import Label
+from xct.io.volumes import Coding, create_volume, write_slab
+from xct.phantom.cell.cell import draw_cell
 
 SHAPE, VOXEL_UM = (144, 224, 224), 2.0
 

@@ -6,8 +6,8 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 import xct
-from xct.labels import Label
-from xct.phantom.cell import draw_cell
+from xct.geometry import Label
+from xct.phantom.cell.cell import draw_cell
 
 SHAPE, VOXEL_UM = (128, 160, 160), 2.0
 

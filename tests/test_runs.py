@@ -25,7 +25,7 @@ from tests.scans import (
     line_integrals,
     write_dxchange,
 )
-from xct.cli import execute
+from xct.cli.main import execute
 from xct.phantom.discs import draw_discs
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
@@ -200,7 +200,7 @@ def test_tiff_export_holds_values_and_voxel_size(config, tmp_path):
 
 
 def start(config, *more):
-    command = [sys.executable, "-m", "xct.cli", "run", str(config), *more]
+    command = [sys.executable, "-m", "xct.cli.main", "run", str(config), *more]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
 
 

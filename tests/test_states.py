@@ -3,7 +3,7 @@
 import pytest
 
 from xct.bench.accuracy import TARGETS
-from xct.demo import STATES, one_cell
+from xct.bench.demo import STATES, one_cell
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 __all__ = ["Result", "Scan", "open_result", "read_scan", "run"]
 
 if TYPE_CHECKING:
-    from xct.pipeline import run
+    from xct.pipeline.runner import run
     from xct.result import Result, open_result
     from xct.scan import Scan, read_scan
 
@@ -17,7 +17,7 @@ _HOMES = {
     "open_result": "xct.result",
     "Scan": "xct.scan",
     "read_scan": "xct.scan",
-    "run": "xct.pipeline",
+    "run": "xct.pipeline.runner",
 }
 
 

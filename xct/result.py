@@ -10,88 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-import zarr
 
 from xct.errors import XctError
 from xct.geometry import CellGeometry, Surface
 from xct.io.cell import read_cell
-from xct.io.label_volume import open_labels
+from xct.io.labels import open_labels
 from xct.io.surfaces import read_surfaces
 from xct.io.tables import read_table
+from xct.io.volumes import Volume, lazily, open_volume
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataArray
 
     from xct.normalize import Reference
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A volume on disk: μ in 1/cm, read slice by slice.
-
-    Attributes
-    ----------
-    array : zarr.Array
-        The stored values of level 0 (z, y, x).
-    slope, offset : float
-        μ = slope · code + offset; code 0 of uint16 has no value.
-    voxel_size_um : tuple of float
-        Edges of a voxel along z, y and x.
-    """
-
-    array: Any
-    slope: float
-    offset: float
-    voxel_size_um: tuple[float, float, float]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels along z, y and x."""
-        z, y, x = self.array.shape
-        return z, y, x
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the values that are read, whatever is stored."""
-        return np.dtype(np.float32)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        """Read a part, as `read` does."""
-        return self.read(index)
-
-    def read(self, index: Any = ...) -> np.ndarray:
-        """Read a part as float32 in 1/cm; voxels without a value are 0."""
-        codes: np.ndarray = np.asarray(self.array[index])
-        if codes.dtype == np.float32:
-            return codes
-        mu = np.float32(self.slope) * codes.astype(np.float32) + np.float32(self.offset)
-        return np.where(codes == 0, np.float32(0), mu)
-
-    def lazy(self) -> Any:
-        """Give the whole as a Dask array in 1/cm."""
-        from xct.blocks import lazily
-
-        return lazily(self.read, self.array)
-
-
-def open_volume(path: Path) -> Volume:
-    """Open a ``volume.zarr``.
-
-    Raises
-    ------
-    XctError
-        If there is none, or it was not written by xct.
-    """
-    if not (path / "zarr.json").is_file():
-        raise XctError(f"{path}: there is no volume; has the run reached fbp?")
-    group: Any = zarr.open_group(path, mode="r")
-    facts = group.attrs.get("xct")
-    if facts is None:
-        raise XctError(f"{path}: is not a volume of xct: the attribute xct is missing")
-    first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
-    z, y, x = first["coordinateTransformations"][0]["scale"]
-    return Volume(group[first["path"]], facts["slope"], facts["offset"], (z, y, x))
 
 
 @dataclass(frozen=True)
@@ -199,7 +131,6 @@ class Result:
     @property
     def grey_values(self) -> Any:
         """Normalized grey values, (z, y, x), as a lazy Dask array."""
-        from xct.blocks import lazily
         from xct.normalize import grey_values
 
         stored = self.stored_volume

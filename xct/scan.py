@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.angles import given_angles
-from xct.io.checks import Window, contradictions
 from xct.io.frames import View
-from xct.io.gather import gather
-from xct.io.raw import Raw, Request, Stack
+from xct.io.scans.angles import given_angles
+from xct.io.scans.checks import Window, contradictions
+from xct.io.scans.gather import gather
+from xct.io.scans.raw import Raw, Request, Stack
 
 Rotation = Literal["positive", "negative"]
 # A glob pattern, or {file, path}: a dataset inside an HDF5 file.

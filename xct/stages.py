@@ -15,6 +15,11 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+import numpy as np
+
+from xct.parallel.blocks import Block, cut
+from xct.parallel.executors import map_blocks
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -172,3 +177,84 @@ def stage(
         return function
 
     return register
+
+
+def along(name: str, value: Any, axis: str) -> int | None:
+    """Find which dimension of a quantity runs along `axis`; None where it has no such axis."""
+    axes = QUANTITIES[name][0]
+    if axis not in axes or np.ndim(value) != len(axes):
+        return None
+    return axes.index(axis)
+
+
+def take(quantities: Mapping[str, Any], axis: str, part: slice) -> dict[str, Any]:
+    """Cut every quantity that runs along `axis` to `part`; the others stay whole."""
+    pieces = {}
+    for name, value in quantities.items():
+        dimension = along(name, value, axis)
+        index = (slice(None),) * (dimension or 0) + (part,)
+        pieces[name] = value if dimension is None else value[index]
+    return pieces
+
+
+def in_blocks(
+    stage: Stage,
+    quantities: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    axis: str,
+    size: int,
+) -> np.ndarray:
+    """Run a stage block by block; the answer is that of the stage on the whole.
+
+    Parameters
+    ----------
+    stage : Stage
+        What to run; `axis` must be one along which it may be cut.
+    quantities : mapping of str to array
+        What the stage needs, by name, and perhaps more.
+    settings : mapping
+        Its settings.
+    axis : {"angle", "row"}
+        Where to cut.
+    size : int
+        Length of a block along that axis.
+
+    Returns
+    -------
+    ndarray
+        What the stage gives, put together again.
+
+    Raises
+    ------
+    ValueError
+        If the stage may not be cut along `axis`, or nothing that it gets runs along it.
+    """
+    if axis not in stage.cut:
+        allowed = ", ".join(stage.cut) or "no axis: it must see the whole"
+        raise ValueError(f"{stage.name} may not be cut along {axis!r}; it may along {allowed}")
+    lengths = {
+        np.shape(quantities[name])[dimension]
+        for name in stage.data
+        if (dimension := along(name, quantities.get(name), axis)) is not None
+    }
+    if len(lengths) != 1:
+        raise ValueError(f"{stage.name}: lengths along {axis!r} are {sorted(lengths)}, not one")
+    overlap = stage.overlap_rows(settings) if axis == "row" else 0
+    dimension = QUANTITIES[stage.gives][0].index(axis)
+
+    blocks = cut(lengths.pop(), size, overlap)
+    pieces = map_blocks(_one_block, blocks, stage, quantities, settings, axis, dimension)
+    return np.concatenate(pieces, axis=dimension)
+
+
+def _one_block(
+    block: Block,
+    stage: Stage,
+    quantities: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    axis: str,
+    dimension: int,
+) -> np.ndarray:
+    answer = stage(take(quantities, axis, block.outer), settings)
+    return np.asarray(answer[(slice(None),) * dimension + (block.inner,)])

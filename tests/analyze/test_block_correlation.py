@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xct.analyze.block_correlation import variance_factors
 from xct.analyze.grey_bins import GreyBins
-from xct.analyze.homogeneity_test import homogeneity
-from xct.analyze.roi_counts import RoiCounts, count_rois
-from xct.analyze.roi_histograms import statistics_table
-from xct.analyze.rois import BoxRoi
+from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.homogeneity_test import homogeneity, variance_factors
+from xct.analyze.roi.shapes import BoxRoi
+from xct.analyze.roi.tables import statistics_table
 from xct.geometry import CellGeometry
 
 BINS = GreyBins(10_000, 60_000, 200)

@@ -3,10 +3,9 @@ import pandas as pd
 import pytest
 
 from tests.segment.spheres import MU, Flat
-from xct.analyze.charge import plane_transmission, state_of_charge
-from xct.analyze.charge_contrast import charge_contrast
+from xct.analyze.charge import charge_contrast, plane_transmission, state_of_charge
 from xct.geometry import CellGeometry
-from xct.phantom.materials import mu_per_cm
+from xct.physics.materials import mu_per_cm
 
 SHAPE = (40, 32, 32)
 CELL = CellGeometry(SHAPE, (2.0,) * 3, 31.0, 31.0, 28.0)

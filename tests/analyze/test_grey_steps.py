@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from xct.analyze import BoxRoi, SectorRoi, depth_histogram, histograms
 from xct.analyze.grey_bins import GreyBins
-from xct.analyze.grey_statistics import Known, statistics_of
-from xct.analyze.roi_counts import count_rois
+from xct.analyze.roi.counts import count_rois
+from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.geometry import CellGeometry, Plane
 from xct.stages import STAGES
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.analyze.bootstrap import interval, resample
 from xct.analyze.by_depth import count_slices
 from xct.analyze.grey_bins import GreyBins
-from xct.analyze.grey_statistics import Known, statistics_of, wasserstein
-from xct.analyze.homogeneity_test import homogeneity
-from xct.analyze.peaks import find_peak
-from xct.analyze.roi_counts import count_rois
-from xct.analyze.roi_histograms import histogram_table, statistics_table
-from xct.analyze.rois import BoxRoi, SectorRoi, roi_from_box
+from xct.analyze.roi.counts import count_rois
+from xct.analyze.roi.grey_statistics import Known, statistics_of, wasserstein
+from xct.analyze.roi.homogeneity_test import homogeneity
+from xct.analyze.roi.shapes import BoxRoi, SectorRoi, roi_from_box
+from xct.analyze.roi.tables import histogram_table, statistics_table
 from xct.geometry import CellGeometry
+from xct.statistics.bootstrap import interval, resample
+from xct.statistics.peaks import find_peak
 
 BINS = GreyBins(10_000, 60_000, 500)
 SHAPE = (48, 96, 96)

@@ -3,8 +3,8 @@ import pytest
 
 from tests.segment.spheres import FACES, Flat, cell_of_spheres, lithium_chip
 from xct.analyze.low_grey import inclusions, low_grey_regions
-from xct.labels import Label
-from xct.segment.voxel_labels import materials
+from xct.geometry import Label
+from xct.segment.material.labels import materials
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.analyze.edges_along import crack_opening, profile_edges
-from xct.analyze.profiles import profile_of_roi, thick_profile
-from xct.analyze.rois import roi_from_line
+from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, thick_profile
+from xct.analyze.roi.shapes import roi_from_line
 from xct.geometry import CellGeometry
 
 VOXEL = (1.3, 1.3, 1.3)

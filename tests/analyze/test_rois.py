@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from xct.analyze.rois import (
+from xct.analyze.roi.files import parse_rois, read_rois, write_rois
+from xct.analyze.roi.shapes import (
     BoxRoi,
     LineRoi,
     SectorRoi,
@@ -12,7 +13,6 @@ from xct.analyze.rois import (
     roi_from_polygon,
 )
 from xct.geometry import CellGeometry, Plane
-from xct.io.roi_sets import parse_rois, read_rois, write_rois
 
 
 def cell_of(anode="low_z", voxel=(1.3, 1.3, 1.3), shape=(90, 120, 110), height=40.0):

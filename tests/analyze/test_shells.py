@@ -5,10 +5,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
 from xct.analyze import particle_shells
-from xct.analyze.shell_fit import fit_layers
+from xct.analyze.shell_profiles import fit_layers
 from xct.analyze.shells import shells_in_slabs
-from xct.geometry import CellGeometry
-from xct.labels import Label
+from xct.geometry import CellGeometry, Label
 
 VOXEL = 0.2  # µm
 SE, NCM = 5.0, 43.0  # 1/cm

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from xct.analyze.void_distance import void_fraction
-from xct.analyze.void_table import void_sizes
-from xct.geometry import Surface
-from xct.labels import Label
+from xct.analyze.voids import void_fraction, void_sizes
+from xct.geometry import Label, Surface
 
 SE, NCM, VOID = int(Label.ELECTROLYTE), int(Label.ACTIVE_MATERIAL), int(Label.LOW_GREY)
 

@@ -14,8 +14,7 @@ import yaml
 
 import xct
 from xct.bench import accuracy
-from xct.bench.accuracy import TARGETS, share
-from xct.bench.claims import claimed
+from xct.bench.accuracy import TARGETS, claimed, share
 from xct.bench.families import families_of
 
 STATES = ("ncm-0", "ncm-100", "lzp-0", "lzp-50")
@@ -121,7 +120,7 @@ def test_two_processes_take_different_families_and_wait_for_each_other(bench):
 def test_the_claim_of_a_process_that_was_killed_is_free(tmp_path):
     file = tmp_path / "claim"
     words = "with claimed(Path(sys.argv[1])) as mine: print(mine, flush=True); sys.stdin.read()"
-    code = f"import sys; from pathlib import Path; from xct.bench.claims import claimed\n{words}"
+    code = f"import sys; from pathlib import Path; from xct.bench.accuracy import claimed\n{words}"
     command = [sys.executable, "-c", code, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"True\n"

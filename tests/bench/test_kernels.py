@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from xct.bench import kernels, rotation
-from xct.bench.counts import draw_counts
+from xct.bench import kernels
+from xct.bench import kernels as rotation
 from xct.bench.machine import installed
+from xct.bench.rawscan import draw_counts
 from xct.bench.timing import Task, in_turns, peak_memory
 
 SLAB, SINOGRAM = (40, 6, 96), (60, 80)

@@ -6,7 +6,7 @@ import pytest
 from xct.bench.starved import STEPS, darkest, measured, verdict
 from xct.bench.starved_slab import StarvedSlab
 from xct.geometry import CellGeometry, Plane
-from xct.phantom.projector import project
+from xct.phantom.scan.shadows import project
 
 # As wide as the real bore, of coarse voxels: balls of NCM in a matrix that brings the mean to
 # that of the composite (few, since they are large), and some in the electrolyte.

@@ -8,7 +8,7 @@ import pytest
 import xct
 from xct.bench import wholescan
 from xct.bench.rawscan import write_raw_scan
-from xct.cli import execute
+from xct.cli.main import execute
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from xct.errors import ScanError
-from xct.io.angles import angles_of_projections, given_angles
+from xct.io.scans.angles import angles_of_projections, given_angles
 
 
 def test_the_last_angle_is_included():

@@ -9,8 +9,7 @@ import pytest
 
 from xct.errors import ConfigError
 from xct.io.export import export_tiff, parse_window
-from xct.io.volume import Coding, create_volume, write_slab
-from xct.result import open_volume
+from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 
 JAR = Path("/usr/share/java/ij.jar")
 MACRO = """

@@ -7,8 +7,8 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io import folders
-from xct.io.raw import Request
+from xct.io.scans import tiff_folder as folders
+from xct.io.scans.raw import Request
 
 ALL = slice(None)
 

@@ -7,7 +7,7 @@ import zarr
 
 from xct.errors import ScanError
 from xct.io.foreign import open_foreign
-from xct.io.volume import Coding, create_volume, write_slab
+from xct.io.volumes import Coding, create_volume, write_slab
 
 SIZE = (2.0, 1.5, 1.5)
 

@@ -3,8 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from xct.io.frames import View
-from xct.preprocess.binning import bin_frames
+from xct.io.frames import View, bin_frames
 
 
 class Counting:

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io import p05
-from xct.io.raw import Request
+from xct.io.scans import p05
+from xct.io.scans.raw import Request
 
 ALL = slice(None)
 SUFFIX = {0: "img", 1: "ref", 2: "dar"}

@@ -5,9 +5,9 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io import p05
-from xct.io.raw import Request
-from xct.io.scanlog import read_log
+from xct.io.scans import p05
+from xct.io.scans.p05_log import read_log
+from xct.io.scans.raw import Request
 
 ALL = slice(None)
 LOG = """\

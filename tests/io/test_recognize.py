@@ -6,7 +6,7 @@ import pytest
 
 from xct import read_scan
 from xct.errors import ScanError
-from xct.io.recognize import identity, read_raw
+from xct.io.scans.recognize import identity, read_raw
 
 
 def test_content_counts_not_the_name(dxchange, nxtomo):
@@ -102,7 +102,7 @@ def test_identity_does_not_depend_on_order(large, tmp_path):
 
 
 def test_identity_of_a_large_stack_reads_some_files_but_knows_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("xct.io.recognize._MANY_BYTES", 1000)
+    monkeypatch.setattr("xct.io.scans.recognize._MANY_BYTES", 1000)
     files = [tmp_path / f"{number:03}.tif" for number in range(129)]
     for file in files:
         file.write_bytes(bytes(100))

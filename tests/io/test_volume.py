@@ -5,8 +5,7 @@ import pytest
 import zarr
 from ome_zarr_models.v05 import Image
 
-from xct.io.volume import Coding, create_volume, levels_of, write_slab
-from xct.result import open_volume
+from xct.io.volumes import Coding, create_volume, levels_of, open_volume, write_slab
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from tests.normalize.layered_cell import MU, TUBE, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import AboveAir, air_level, check_materials, electrolyte_reference
-from xct.phantom.materials import delta
+from xct.physics.materials import delta
 
 CELL = LayeredCell(lithium=24.0, electrolyte=40.0, cathode=24.0, noise=1.0)
 GEOMETRY = geometry_of(CELL)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.normalize.edge_fit import fit_round_edge
+from xct.normalize.blur import fit_round_edge
 
 
 def disc(noise=0.0, y=30.3, x=31.8, radius=20.6, blur=1.4, seed=0):

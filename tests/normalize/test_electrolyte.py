@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-import xct.voxels
+import xct.parallel.blocks
 from tests.normalize.layered_cell import MU, LayeredCell
 from xct.geometry import CellGeometry, Plane
 from xct.normalize import Reference, electrolyte_reference
@@ -94,7 +94,7 @@ def test_inclusions_and_drifted_particles_have_no_say(volume):
 
 
 def test_the_answer_does_not_depend_on_the_slabs(volume, reference, monkeypatch):
-    monkeypatch.setattr(xct.voxels, "_SLAB_BYTES", 1)
+    monkeypatch.setattr(xct.parallel.blocks, "_SLAB_BYTES", 1)
     again = electrolyte_reference(volume, geometry_of(CELL))
     assert again.to_dict() == reference.to_dict()
 

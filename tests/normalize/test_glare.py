@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xct.normalize.cubes import Cubes
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
+from xct.normalize.sampling import Cubes
 
 RADIUS = 1500.0
 MODEL = SmoothModel(0.0, 600.0, RADIUS, (5.0,), (), ((1e-4,),))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from xct.phantom import draw_discs, project_discs
-from xct.phantom.materials import delta, mu_per_cm
+from xct.physics.materials import delta, mu_per_cm
 
 ENERGY_KEV = 25.0
 

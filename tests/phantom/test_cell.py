@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from xct.labels import Label
-from xct.phantom.bodies import LITHIUM_CHIP
-from xct.phantom.cell import draw_cell
-from xct.phantom.materials import mu_per_cm
-from xct.phantom.states import STATES
+from xct.geometry import Label
+from xct.phantom.cell.bodies import LITHIUM_CHIP
+from xct.phantom.cell.cell import draw_cell
+from xct.phantom.cell.states import STATES
+from xct.physics.materials import mu_per_cm
 
 SHAPE = (96, 112, 112)
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from xct.phantom.bodies import PARTICLE, facet_library, plain_bodies, rotations
-from xct.phantom.codes import ELECTROLYTE, STEEL, SUBSTANCES
-from xct.phantom.fields import correlated, gaussian_field
-from xct.phantom.front import cathode_fronts
-from xct.phantom.layout import lay_out
-from xct.phantom.packing import Domain, pack_spheres
-from xct.phantom.pores import Pores
-from xct.phantom.raster import Frame, raster
-from xct.phantom.roughness import height_parameters
-from xct.phantom.sizes import draw_slits
+from xct.phantom.cell.bodies import PARTICLE, facet_library, plain_bodies, rotations
+from xct.phantom.cell.cathode import draw_slits
+from xct.phantom.cell.interfaces import correlated, gaussian_field
+from xct.phantom.cell.layout import lay_out
+from xct.phantom.cell.packing import Domain, pack_spheres
+from xct.phantom.cell.pores import Pores
+from xct.phantom.cell.raster import Frame, raster
+from xct.phantom.cell.substances import ELECTROLYTE, STEEL, SUBSTANCES
+from xct.phantom.truth.front import cathode_fronts
+from xct.phantom.truth.roughness import height_parameters
 
 RNG = np.random.default_rng(0)
 NO_PORES = np.empty((0, 5), np.float32)

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from xct.phantom.beam import Beam
-from xct.phantom.detector import OFFSET_COUNTS, Detector
+from xct.phantom.scan.detector import OFFSET_COUNTS, Beam, Detector
 
 
 @pytest.fixture(scope="module")

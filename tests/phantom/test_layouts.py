@@ -5,9 +5,9 @@ import pytest
 
 from tests.phantom.samples import Cylinder
 from xct.errors import XctError
-from xct.phantom.layouts import LAYOUTS, write_layout
-from xct.phantom.setup import Setup
-from xct.phantom.virtual_scan import virtual_scan
+from xct.phantom.scan.layouts import LAYOUTS, write_layout
+from xct.phantom.scan.setup import Setup
+from xct.phantom.scan.virtual_scan import virtual_scan
 from xct.scan import read_scan
 
 

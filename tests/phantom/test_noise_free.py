@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from xct.labels import Label
-from xct.phantom.cell import draw_cell
-from xct.phantom.setup import Setup
-from xct.phantom.virtual_scan import virtual_scan
+from xct.geometry import Label
+from xct.phantom.cell.cell import draw_cell
+from xct.phantom.scan.setup import Setup
+from xct.phantom.scan.virtual_scan import virtual_scan
 from xct.reconstruct import fbp
 
 SHAPE, VOXEL_UM = (96, 144, 144), 1.0

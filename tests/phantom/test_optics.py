@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import erf, fresnel
 
-from xct.phantom.materials import wavelength_um
-from xct.phantom.optics import propagate, spread, turn, veil
+from xct.phantom.scan.optics import propagate, spread, turn, veil
+from xct.physics.materials import wavelength_um
 
 SETTINGS = {"energy_kev": 25.0, "distance_mm": 40.0}
 

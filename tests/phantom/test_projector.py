@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from xct.parallel.threads import limit_threads
 from xct.phantom import draw_discs, project_discs, random_discs
-from xct.phantom.projector import project
+from xct.phantom.scan.shadows import project
 from xct.reconstruct import fbp
-from xct.threads import limit_threads
 
 UM_PER_CM = 1e4  # a voxel of 1 cm: line integrals are sums
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import zarr
 
-from xct.analyze.rois import BoxRoi
-from xct.geometry import SURFACES
-from xct.io.roi_sets import read_rois
-from xct.labels import Label
-from xct.phantom.balance import LITHIUM_MAH_PER_CM3
-from xct.phantom.cell import draw_cell
-from xct.phantom.truth import Witness
+from xct.analyze.roi.files import read_rois
+from xct.analyze.roi.shapes import BoxRoi
+from xct.geometry import SURFACES, Label
+from xct.phantom.cell.cell import draw_cell
+from xct.phantom.truth.folder import Witness
+from xct.phantom.truth.tables import LITHIUM_MAH_PER_CM3
 from xct.result import open_result
 
 SHAPE = (96, 112, 112)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.phantom.samples import Cylinder
-from xct.phantom.setup import Setup
-from xct.phantom.virtual_scan import virtual_scan
+from xct.parallel.threads import limit_threads
+from xct.phantom.scan.setup import Setup
+from xct.phantom.scan.virtual_scan import virtual_scan
 from xct.reconstruct import fbp
-from xct.threads import limit_threads
 
 IDEAL = {"angles": 60, "ideal": True, "glare": 0.0, "blur_um": 0.0, "axis_offset_px": 2.3}
 
@@ -63,7 +63,7 @@ def test_frames_do_not_depend_on_how_they_are_read(tmp_path):
 
 def test_line_integrals_kept_on_disk_give_the_same(tmp_path, monkeypatch):
     inside = scan(tmp_path).projections.read()
-    monkeypatch.setattr("xct.phantom.shadows._IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("xct.phantom.scan.shadows._IN_MEMORY_BYTES", 0)
     np.testing.assert_array_equal(scan(tmp_path).projections.read(), inside)
     assert (tmp_path / ".mu.tmp").stat().st_size == 4 * 60 * 24 * 96
 

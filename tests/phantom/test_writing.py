@@ -10,7 +10,7 @@ import yaml
 
 from xct.errors import ConfigError, RunError
 from xct.io.foreign import open_foreign
-from xct.phantom.own_volume import read_own
+from xct.phantom.user_volume import read_own
 from xct.phantom.writing import write_phantom
 from xct.scan import read_scan
 

@@ -8,10 +8,10 @@ import pandas as pd
 from xct.geometry import CellGeometry, Plane, Surface
 from xct.io.atomic import write_json, write_text
 from xct.io.cell import write_cell
-from xct.io.label_volume import create_labels
+from xct.io.labels import create_labels
 from xct.io.surfaces import write_surfaces
 from xct.io.tables import write_table
-from xct.io.volume import Coding, create_volume, write_slab
+from xct.io.volumes import Coding, create_volume, write_slab
 
 SHAPE, VOXEL_UM = (64, 96, 96), 4.0
 HEIGHTS = {  # in slices, of a cell whose anode is at low z

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from xct.plugin.lazy import LazyArray
+from xct.plugin.data.arrays import LazyArray
 
 WHOLE = np.arange(10 * 6 * 7).reshape(10, 6, 7)
 

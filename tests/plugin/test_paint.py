@@ -13,8 +13,7 @@ from scipy.ndimage import binary_erosion
 from tests.plugin.acting import dock, drag, near, open_with_xct, picture
 from tests.plugin.drawn import VOXEL_UM
 from xct.errors import XctError
-from xct.io.label_volume import create_labels, open_labels
-from xct.io.painted import open_painted
+from xct.io.labels import create_labels, open_labels, open_painted
 
 LIMIT_MS = 120_000
 

@@ -10,11 +10,11 @@ pytest.importorskip("napari")
 from tests.plugin.acting import dock, near, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, MU, SHAPE, VOXEL_UM
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
-from xct.analyze.rois import BoxRoi
-from xct.io.roi_sets import write_rois
-from xct.io.volume import Coding, create_volume, write_slab
-from xct.plugin.heightmaps import COLORS
-from xct.plugin.reader import get_reader
+from xct.analyze.roi.files import write_rois
+from xct.analyze.roi.shapes import BoxRoi
+from xct.io.volumes import Coding, create_volume, write_slab
+from xct.plugin.data.height_maps import COLORS
+from xct.plugin.data.reader import get_reader
 
 
 def test_result_gives_every_part_at_its_size(viewer, cell_folder):

@@ -11,9 +11,9 @@ from qtpy.QtCore import QPoint, Qt
 
 from tests.plugin.acting import click, dock, drag, near, open_with_xct, picture, point_at
 from tests.plugin.drawn import HEIGHTS, MU, RADIUS_UM, VOXEL_UM, geometry
-from xct.analyze.rois import BoxRoi, LineRoi, PolygonRoi
+from xct.analyze.roi.files import read_rois
+from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi
 from xct.errors import XctError
-from xct.io.roi_sets import read_rois
 
 LIMIT_MS = 60_000
 MIDDLE = 48 * VOXEL_UM

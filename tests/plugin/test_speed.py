@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("napari")
 
 from tests.plugin.acting import open_with_xct, picture
-from xct.analyze.rois import BoxRoi
-from xct.io.volume import Coding, create_volume, write_slab
-from xct.plugin.cells import Cell
-from xct.plugin.look import histogram_of
+from xct.analyze.roi.shapes import BoxRoi
+from xct.io.volumes import Coding, create_volume, write_slab
+from xct.plugin.data.cells import Cell
+from xct.plugin.roi.live import histogram_of
 
 
 def seconds_of_cpu(function):

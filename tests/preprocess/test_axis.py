@@ -7,7 +7,7 @@ import scipy.io
 import tifffile
 
 from xct.phantom.discs import project_discs, random_discs
-from xct.preprocess.axis import Center, find_center
+from xct.preprocess.center.rotation_axis import Center, find_center
 from xct.stages import STAGES
 
 HALF_TURN = np.linspace(0, 180, 301)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xct.preprocess import flat_field
-from xct.preprocess.flat_times import blocks_of_flats
+from xct.preprocess.flats import blocks_of_flats
 
 ROWS, COLUMNS = 3, 5
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from xct.preprocess.medians import LANES, sliding_median
-from xct.preprocess.sorting import smooth_ranks, sort_values
+from xct.preprocess.sorting import LANES, sliding_median, smooth_ranks, sort_values
 
 SIZES = [(3, 3), (3, 1001), (4, 2), (17, 21), (33, 16), (40, 15), (50, 99)]
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from xct.phantom.optics import spread
-from xct.preprocess.frame_light import gather_light, measure_glare
-from xct.preprocess.veil import glare
-from xct.threads import limit_threads
+from xct.parallel.threads import limit_threads
+from xct.phantom.scan.optics import spread
+from xct.preprocess.veiling_glare import gather_light, glare, measure_glare
 
 PIXEL_UM = 1.3
 COLUMNS, BORE_UM, WALL_UM = 2560, 3000.0, 60.0

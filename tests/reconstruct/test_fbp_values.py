@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.reconstruct.conftest import PIXEL_UM, inside, make_example
+from xct.parallel.threads import limit_threads
 from xct.phantom import draw_discs, project_discs
 from xct.reconstruct import fbp
-from xct.reconstruct.windows import Window
-from xct.reconstruct.workspace import release
-from xct.threads import limit_threads
+from xct.reconstruct.filters import Window
+from xct.reconstruct.gridding.workspace import release
 
 WINDOWS = Window.__args__
 

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from numba import njit
 
-from xct.reconstruct.gridding import grid_spectra, transform_grid, write_slices
-from xct.reconstruct.polar import geometry, grid_cells, locate, split
-from xct.reconstruct.spectra import blend_factors, edge_columns, pad
-from xct.reconstruct.spreading import STEPS, WIDTH, kernel_transform, spreading_kernel
+from xct.reconstruct.gridding.polar import (
+    STEPS,
+    WIDTH,
+    geometry,
+    grid_cells,
+    kernel_transform,
+    locate,
+    split,
+    spreading_kernel,
+)
+from xct.reconstruct.gridding.spectra import blend_factors, edge_columns, pad
+from xct.reconstruct.gridding.transform import grid_spectra, transform_grid, write_slices
 
 
 def slow_sum(spectra, theta_deg, size):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from xct.reconstruct.polar import fast_even
-from xct.reconstruct.transforms import inverse_columns, inverse_rows, plan, transform
+from xct.reconstruct.gridding.fft import inverse_columns, inverse_rows, plan, transform
+from xct.reconstruct.gridding.polar import fast_even
 
 
 def numbers(*shape):

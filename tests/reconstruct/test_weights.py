@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from xct.reconstruct.weights import angle_weights
+from xct.reconstruct.filters import angle_weights
 
 DEGREE = np.pi / 180
 

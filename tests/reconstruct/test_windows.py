@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from xct.reconstruct.windows import ramp, window_response
+from xct.reconstruct.filters import ramp, window_response
 
 
 def test_the_ramp_is_the_transform_of_the_band_limited_kernel():

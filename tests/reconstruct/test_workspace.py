@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from xct.reconstruct import workspace
-from xct.reconstruct.workspace import borrowed, kept_bytes, release
+from xct.reconstruct.gridding import workspace
+from xct.reconstruct.gridding.workspace import borrowed, kept_bytes, release
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from xct.phantom.cell import draw_cell
-from xct.phantom.truth import Witness
+from xct.phantom.cell.cell import draw_cell
+from xct.phantom.truth.folder import Witness
 
 
 @pytest.fixture(scope="package")

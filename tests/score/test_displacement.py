@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from xct.cli.virtual_cells import score as score_command
 from xct.errors import XctError
 from xct.geometry import SURFACES, CellGeometry, Surface
 from xct.io.cell import write_cell
 from xct.io.surfaces import write_surfaces
 from xct.result import open_result
 from xct.score import score
-from xct.score.displacement import score_displacement
-from xct.virtual_commands import score as score_command
+from xct.score.surfaces import score_displacement
 
 STEEL, LITHIUM, FRONT = SURFACES[:3]
 SHAPE = (24, 30)

@@ -10,14 +10,14 @@ import pytest
 import zarr
 
 from xct.errors import XctError
+from xct.geometry import Label
 from xct.io.surfaces import read_surfaces, write_surfaces
 from xct.io.tables import read_table, write_table
-from xct.io.volume import Coding, create_volume, write_slab
-from xct.labels import Label
+from xct.io.volumes import Coding, create_volume, write_slab
 from xct.score import comparison, score, score_text
 from xct.score.grey import GreyScore
+from xct.score.metric import Slab, interior
 from xct.score.surfaces import score_surfaces
-from xct.score.voxelwise import Slab, interior
 
 WIDE = 10.0  # µm: five voxels
 

@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from xct.geometry import CellGeometry, Plane, Surface
-from xct.labels import Label
+from xct.geometry import CellGeometry, Label, Plane, Surface
 
 MU = {0: 0.0, 1: 0.1, 2: 5.0, 3: 48.0, 4: 114.0, 5: 4.95, 6: 0.5, 7: 0.0}
 FACES = (8.0, 20.0, 44.0, 70.0, 76.0)  # steel, lithium, electrolyte, cathode, collector's back

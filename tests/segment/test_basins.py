@@ -7,7 +7,7 @@ from skimage.feature import peak_local_max
 from skimage.measure import label
 from skimage.morphology import h_maxima
 
-from xct.segment.basins import Basins, groups, merge
+from xct.segment.particle.watershed import Basins, groups, merge
 
 SHAPE = (40, 32, 28)
 

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-import xct.voxels
+import xct.parallel.blocks
 from tests.normalize.layered_cell import LayeredCell
 from xct.geometry import CellGeometry
 from xct.segment import find_cell
@@ -70,7 +70,7 @@ def test_any_linear_scale_gives_the_same_cell(volume):
 
 def test_the_answer_does_not_depend_on_the_slabs(volume, monkeypatch):
     whole = find_cell(volume, voxel_size_um=VOXEL, anode=None)
-    monkeypatch.setattr(xct.voxels, "_SLAB_BYTES", 1)
+    monkeypatch.setattr(xct.parallel.blocks, "_SLAB_BYTES", 1)
     assert find_cell(volume, voxel_size_um=VOXEL, anode=None) == whole
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xct.segment.circles import circle_through
-from xct.segment.layers_order import order_layers
-from xct.segment.quantiles import known_quantile
+from xct.segment.cell.bore_estimate import circle_through
+from xct.segment.cell.coarse import known_quantile
+from xct.segment.cell.layer_order import order_layers
 
 
 def points(turn, radius=10.0, y=3.0, x=-4.0):

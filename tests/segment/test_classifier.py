@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from xct.io.classifiers import read_classifier, write_classifier
-from xct.segment.classifier import classify, train_classifier
+from xct.segment.material.classifier import classify, train_classifier
+from xct.segment.material.classifier_files import read_classifier, write_classifier
 
 pytest.importorskip("sklearn")
 

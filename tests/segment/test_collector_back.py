@@ -4,9 +4,9 @@ from skimage.transform import iradon
 
 from tests.segment.layered import FlatReference
 from xct.geometry import CellGeometry
-from xct.segment.collector_back import find_back
-from xct.segment.columns import Columns
-from xct.segment.normalized import Ratios
+from xct.normalize.ratios import Ratios
+from xct.segment.material.columns import Columns
+from xct.segment.surface.collector import find_back
 
 SHAPE = (32, 96, 96)
 AXIS, BORE = 48, 44.0  # voxels

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
-from xct.segment import parting
-from xct.segment.instances import particles, particles_in_slabs
-from xct.segment.voxel_labels import materials
+from xct.segment.material.labels import materials
+from xct.segment.particle import separation as parting
+from xct.segment.particle.instances import particles, particles_in_slabs
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import generate_binary_structure, label
 
-from xct.segment.labeling import components, label_pieces
+from xct.segment.connected import components, label_pieces
 
 SHAPE = (30, 24, 18)
 STRUCTURE = {6: 1, 18: 2, 26: 3}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import MU, Flat, cell_of_spheres
-from xct.labels import Label
-from xct.segment.material_table import material_sums, material_table
+from xct.geometry import Label
+from xct.segment.material.table import material_sums, material_table
 
 
 @pytest.fixture(scope="module")

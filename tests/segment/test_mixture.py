@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xct.segment.mixture import fit_mixture
+from xct.segment.material.levels import fit_mixture
 
 
 def histogram(values):

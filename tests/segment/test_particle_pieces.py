@@ -5,10 +5,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.segment.spheres import MU, Flat
-from xct.geometry import CellGeometry
-from xct.labels import Label
-from xct.segment.instances import particles_in_slabs
-from xct.segment.labeling import label_pieces
+from xct.geometry import CellGeometry, Label
+from xct.segment.connected import label_pieces
+from xct.segment.particle.instances import particles_in_slabs
 
 SHAPE = (40, 40, 40)
 FINE = 4  # points along an edge of a voxel

@@ -9,10 +9,9 @@ from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from tests.segment.spheres import Flat
-from xct.geometry import CellGeometry
-from xct.labels import Label
-from xct.segment.instances import particles
-from xct.segment.material_table import material_table
+from xct.geometry import CellGeometry, Label
+from xct.segment.material.table import material_table
+from xct.segment.particle.instances import particles
 
 RISE = 0.1
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
-from xct.labels import Label
+from xct.geometry import Label
 from xct.segment import material_probabilities, materials
-from xct.segment.mixture import LevelMixture
-from xct.segment.probabilities import more_than_half
+from xct.segment.material.levels import LevelMixture
+from xct.segment.material.probabilities import more_than_half
 
 MIDDLE = (20, 66)  # slices of electrolyte and cathode
 PARTED = (Label.LOW_GREY, Label.ELECTROLYTE, Label.ACTIVE_MATERIAL)

@@ -5,9 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from xct.segment.coarse import make_coarse
-from xct.segment.disc import find_disc
-from xct.segment.roundness import oval_through
+from xct.segment.cell.bore_estimate import find_disc, oval_through
+from xct.segment.cell.coarse import make_coarse
 
 DEPTH, WIDTH, RADIUS = 64, 160, 65.0
 

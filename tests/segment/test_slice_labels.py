@@ -5,7 +5,7 @@ import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.segment import materials
-from xct.segment.slice_labels import SliceLabels
+from xct.segment.material.slice_labels import SliceLabels
 
 
 @pytest.mark.parametrize("settings", [{}, {"shift": 0.1}, {"sharpening": 0, "shift": -0.2}])

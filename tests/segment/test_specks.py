@@ -3,8 +3,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.segment.spheres import MU, Flat, cell_of_spheres
-from xct.segment.instances import particles_in_slabs
-from xct.segment.specks import THOUSANDTHS, specks
+from xct.segment.particle.instances import particles_in_slabs
+from xct.segment.particle.specks import THOUSANDTHS, specks
 
 PLACE = (30, 36, 20)  # in the electrolyte, on no sphere
 LEVEL = 8.0

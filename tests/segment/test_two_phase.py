@@ -6,8 +6,7 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
-from xct.segment.three_levels import fit_levels, split_levels
-from xct.segment.two_phase import bright_phase
+from xct.segment.material.two_phase import bright_phase, fit_levels, split_levels
 
 SLICES = (1, 100, 200, 103, 360, 510, 394, 470, 546, 1501, 1502)
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
-from xct.geometry import CellGeometry
-from xct.labels import Label
-from xct.segment import thresholds, voxel_labels
-from xct.segment.columns import find_columns
-from xct.segment.edges import edges_of
-from xct.segment.normalized import Ratios
-from xct.segment.thresholds import find_thresholds
-from xct.segment.voxel_labels import label_slabs, materials
+from xct.geometry import CellGeometry, Label
+from xct.normalize.ratios import Ratios
+from xct.segment.material import labels as voxel_labels
+from xct.segment.material import thresholds
+from xct.segment.material.columns import find_columns
+from xct.segment.material.labels import label_slabs, materials
+from xct.segment.material.sharpened import edges_of
+from xct.segment.material.thresholds import find_thresholds
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,23 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
 from xct.analyze.by_depth import count_slices, depth_histogram
-from xct.analyze.charge import plane_transmission, state_of_charge
-from xct.analyze.charge_contrast import ChargeContrast, charge_contrast
+from xct.analyze.charge import ChargeContrast, charge_contrast, plane_transmission, state_of_charge
 from xct.analyze.displacement import Displacement, displacement_map
-from xct.analyze.edges_along import crack_opening, profile_edges
 from xct.analyze.grey_bins import GreyBins
-from xct.analyze.homogeneity_test import homogeneity
-from xct.analyze.layers import absent_area_sweep, absent_lithium, layer_thickness, thickness_maps
+from xct.analyze.layers import (
+    absent_area_sweep,
+    absent_lithium,
+    layer_thickness,
+    swelling_map,
+    swelling_of,
+    thickness_maps,
+)
 from xct.analyze.low_grey import inclusions
-from xct.analyze.mixture import Mixture, fit_mixture
-from xct.analyze.peaks import Peak, find_peak
-from xct.analyze.profiles import profile_of_roi, thick_profile
+from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, thick_profile
 from xct.analyze.registration import Motion, find_motion
-from xct.analyze.roi_counts import RoiCounts, count_rois
-from xct.analyze.roi_histograms import histogram_table, histograms, statistics_table
-from xct.analyze.rois import (
+from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.homogeneity_test import homogeneity
+from xct.analyze.roi.shapes import (
     BoxRoi,
     LineRoi,
     PolygonRoi,
@@ -26,11 +28,12 @@ from xct.analyze.rois import (
     roi_from_line,
     roi_from_polygon,
 )
+from xct.analyze.roi.tables import histogram_table, histograms, statistics_table
 from xct.analyze.roughness import roughness_of, surface_roughness
 from xct.analyze.shells import particle_shells
-from xct.analyze.swelling import swelling_map, swelling_of
-from xct.analyze.void_distance import void_fraction
-from xct.analyze.void_table import void_sizes
+from xct.analyze.voids import void_fraction, void_sizes
+from xct.statistics.mixture import Mixture, fit_mixture
+from xct.statistics.peaks import Peak, find_peak
 
 __all__ = [
     "BoxRoi",

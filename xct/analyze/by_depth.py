@@ -10,9 +10,9 @@ from annotated_types import Ge, Le
 from xct.analyze.grey_bins import GreyBins, count_disc
 from xct.geometry import CellGeometry
 from xct.normalize import Reference, grey_values
+from xct.parallel.blocks import Voxels, slabs
+from xct.parallel.threads import over_ranges
 from xct.stages import stage
-from xct.threads import over_ranges
-from xct.voxels import Voxels, slabs
 
 if TYPE_CHECKING:
     from xarray import DataArray

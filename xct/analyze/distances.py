@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xct.blocks import Block
 from xct.geometry import Surface
-from xct.threads import thread_count
-from xct.voxels import Voxels, slabs
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.threads import thread_count
 
 Side = Literal["low_z", "high_z"]
 

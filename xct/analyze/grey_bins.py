@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xct.compiling import njit
+from xct.parallel.kernels import njit
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xct.compiling import njit
-from xct.labels import Label
+from xct.geometry import Label
+from xct.parallel.kernels import njit
 from xct.segment.crofton import DIRECTIONS
 
 GREY_STEP = 1e-4  # of the electrolyte's attenuation

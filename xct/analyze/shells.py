@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt
 
-from xct.analyze import shell_sums as of
-from xct.analyze.shell_fit import Layered, fit_layers
-from xct.analyze.shell_sums import Bins, bins_for, sum_by_distance
+from xct.analyze import shell_profiles as of
+from xct.analyze.shell_profiles import Bins, Layered, bins_for, fit_layers, sum_by_distance
 from xct.geometry import CellGeometry
-from xct.segment.normalized import Ratios
+from xct.normalize.ratios import Ratios
+from xct.parallel.blocks import Voxels
 from xct.stages import stage
-from xct.voxels import Voxels
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,18 +6,47 @@ processes on one folder share the work.
 
 from __future__ import annotations
 
+import fcntl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xct.bench.claims import claimed
 from xct.bench.families import Family, families_of, scored
 from xct.bench.machine import describe
 from xct.io.atomic import write_json
+
+# Claims of several processes on one folder's work. In: a file; out: whether it is ours.
+#
+# The system holds the claim for the process, and lets go of it when that ends, however it ends.
+
+
+@contextmanager
+def claimed(file: Path) -> Iterator[bool]:
+    """Claim a file for as long as the context lasts.
+
+    Parameters
+    ----------
+    file : path
+        Made if it is not there; it stays, since removing it could give two processes the claim.
+
+    Yields
+    ------
+    bool
+        Whether it is ours; otherwise a living process has it.
+    """
+    with file.open("a", encoding="utf-8") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
 
 Scores = Mapping[str, Mapping[str, Any]]
 _PRISTINE = ("ncm-0", "lzp-0")
@@ -161,7 +190,7 @@ def bench_accuracy(out: Path, size: str) -> str:
     str
         The table, when every cell is scored, here or by another process on the same folder.
     """
-    from xct.demo import SIZES, STATES
+    from xct.bench.demo import SIZES, STATES
 
     seeds, demo_size = (range(1), "small") if size == "quick" else (range(10), "medium")
     folder = out / f"accuracy-{demo_size}"

@@ -11,11 +11,11 @@ import numpy as np
 import scipy.fft
 
 from xct.bench.problem import PIXEL_SIZE_UM, Problem
+from xct.parallel.threads import thread_count
 from xct.reconstruct import fbp
-from xct.reconstruct.fourier_engine import PADDING
-from xct.reconstruct.polar import fast_even
-from xct.reconstruct.windows import ramp
-from xct.threads import thread_count
+from xct.reconstruct.filters import ramp
+from xct.reconstruct.gridding.engine import PADDING
+from xct.reconstruct.gridding.polar import fast_even
 
 # Gives the slices of one call, shape (z, y, x).
 Solve = Callable[[], np.ndarray]

@@ -24,10 +24,10 @@ from xct.bench.starved_slab import (
 )
 from xct.io.atomic import write_json
 from xct.normalize import electrolyte_reference
+from xct.parallel.blocks import Voxels
 from xct.preprocess import faint_light, fill_nonpositive, glare, line_integrals, stripes
-from xct.preprocess.frame_light import FrameLight, Glare, measure_glare
+from xct.preprocess.veiling_glare import FrameLight, Glare, measure_glare
 from xct.reconstruct import fbp
-from xct.voxels import Voxels
 
 log = logging.getLogger("xct")
 

@@ -11,12 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from xct.phantom.detector import Detector
-from xct.phantom.materials import mu_per_cm
-from xct.phantom.optics import spread, veil
+from xct.parallel.threads import over_ranges
+from xct.phantom.scan.detector import Detector
+from xct.phantom.scan.optics import spread, veil
+from xct.physics.materials import mu_per_cm
 from xct.preprocess import fill_dead_pixels, flat_field, outliers
-from xct.preprocess.frame_light import FrameLight, gather_light
-from xct.threads import over_ranges
+from xct.preprocess.veiling_glare import FrameLight, gather_light
 
 # The frame, from above: steel, lithium, electrolyte, cathode, collector, steel.
 _HEIGHTS_UM = (747.5, 149.5, 600.6, 200.2, 29.9, 768.3)

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.ndimage import binary_erosion, generate_binary_structure, iterate_structure
 
 from xct.geometry import CellGeometry, Plane
-from xct.phantom.cell import VirtualCell, draw_cell
-from xct.phantom.projector import project
+from xct.phantom.cell.cell import VirtualCell, draw_cell
+from xct.phantom.scan.shadows import project
 
 log = logging.getLogger("xct")
 

@@ -16,7 +16,7 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 
 from xct.io.frames import View
-from xct.io.volume import GRANULE
+from xct.parallel.blocks import GRANULE
 from xct.scan import Scan
 
 _BLOCK_BYTES = 256 * 2**20

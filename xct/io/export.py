@@ -10,8 +10,8 @@ import numpy as np
 import tifffile
 
 from xct.errors import ConfigError
-from xct.resources import free_disk, show_bytes
-from xct.result import Volume
+from xct.io.volumes import Volume
+from xct.pipeline.resources import free_disk, show_bytes
 
 Window = tuple[float, float]
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.folders import tiff_files
+from xct.io.scans.tiff_folder import tiff_files
 from xct.io.tiff import matching, natural_order, open_stack
 from xct.io.tiff_frames import TiffFrames
 from xct.io.units import unit_factor
-from xct.voxels import Voxels
+from xct.parallel.blocks import Voxels
 
 VoxelSize = tuple[float, float, float]
 _DTYPES = ("int8", "uint8", "uint16", "int16", "float32", "float64")

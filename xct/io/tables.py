@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
 
 from xct.errors import XctError
 from xct.io.atomic import written_whole
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from xarray import DataArray
 
 
 def write_table(path: Path, table: DataFrame) -> None:
@@ -43,3 +49,40 @@ def read_table(path: Path) -> DataFrame:
         return pd.read_csv(path)
     except pd.errors.EmptyDataError:  # a table of nothing has no columns either
         return pd.DataFrame()
+
+
+# Depth histograms on disk. In: counts by depth and grey value; out: a Zarr group, and back.
+
+_AXES = ("z_um", "grey_value")
+
+
+def write_depth_histogram(path: Path, counts: DataArray) -> None:
+    """Write counts with their axes; the group appears when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The group; one that is there is replaced.
+    counts : DataArray, dimensions (z_um, grey_value)
+        Voxels by depth (center of the slice, µm) and grey value (center of the bin).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    group: Any = zarr.open_group(fresh, mode="w", zarr_format=3)
+    values = np.ascontiguousarray(counts.values, np.int64)
+    group.create_array("counts", data=values, dimension_names=_AXES)
+    for axis in _AXES:
+        centers = np.ascontiguousarray(counts[axis].values, np.float64)
+        group.create_array(axis, data=centers, dimension_names=(axis,))
+    shutil.rmtree(path, ignore_errors=True)
+    os.replace(fresh, path)
+
+
+def read_depth_histogram(path: Path) -> DataArray:
+    """Read what `write_depth_histogram` wrote."""
+    import xarray as xr
+
+    group: Any = zarr.open_group(path, mode="r")
+    coords = {axis: np.asarray(group[axis][:]) for axis in _AXES}
+    return xr.DataArray(np.asarray(group["counts"][:]), coords=coords, dims=_AXES, name="counts")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.raw import Raw, Request, Stack
+from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.tiff_frames import TiffFrames, difference
 from xct.io.tiff_pages import TIFF_STARTS, Pages, read_pages
 

@@ -1,9 +1,9 @@
 """Normalization: grey values on one scale, that of the electrolyte."""
 
-from xct.normalize.absolute import check_materials
 from xct.normalize.air import AboveAir, air_level
 from xct.normalize.electrolyte import electrolyte_reference
 from xct.normalize.grey_scale import GreyValues, grey_values
+from xct.normalize.known_materials import check_materials
 from xct.normalize.reference import Reference
 
 __all__ = [

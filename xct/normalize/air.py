@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.voxels import Voxels
+from xct.parallel.blocks import Voxels
 
 _SLICES = 9
 _MARGIN_VOXELS = 4.0

@@ -3,26 +3,89 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.geometry import CellGeometry
 from xct.normalize.air import AboveAir, air_level
-from xct.normalize.between_particles import find_cathode, reference_between_particles
-from xct.normalize.cubes import Cubes, gather_cubes
+from xct.normalize.blur import point_spread_um
+from xct.normalize.cathode_electrolyte import Cathode, find_cathode, reference_between_particles
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.noise import noise_by_slice
 from xct.normalize.peaks import Peak, find_peak
-from xct.normalize.point_spread import point_spread_um
 from xct.normalize.reference import Reference
-from xct.normalize.reference_table import reference_table
-from xct.normalize.spans import cathode_span, electrolyte_span
+from xct.normalize.sampling import Cubes, cathode_span, electrolyte_span, gather_cubes
+from xct.parallel.blocks import Voxels
 from xct.stages import stage
-from xct.voxels import Voxels
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+# The table of a reference. In: blocks and the model; out: peaks by height, and what backs them.
+
+
+def reference_table(
+    blocks: Mapping[str, np.ndarray],
+    model: SmoothModel,
+    cell: CellGeometry,
+    cathode: Cathode | None,
+) -> DataFrame:
+    """List the peaks of blocks, and the heights at which the model is extrapolated.
+
+    Parameters
+    ----------
+    blocks : mapping of str to ndarray, shape (n,)
+        ``z_um``, ``r_um``, ``peak``, ``sd`` and ``n``.
+    model : SmoothModel
+        What was fitted to them.
+    cell : CellGeometry
+        Where the layers lie.
+    cathode : Cathode or None
+        What the cathode tells of the electrolyte in it.
+    """
+    from pandas import DataFrame, concat
+
+    table = DataFrame({
+        "layer": "electrolyte",
+        "z_um": blocks["z_um"],
+        "radius_um": blocks["r_um"],
+        "peak_per_cm": blocks["peak"],
+        "peak_per_cm_sd": blocks["sd"],
+        "n": blocks["n"].astype(int),
+        "model_per_cm": model.value(blocks["z_um"], blocks["r_um"]),
+        "reference": "in_plane",
+    })  # fmt: skip
+    parts = [table, _beyond(model, cell)]
+    if cathode is not None and cathode.in_plane is not None:
+        peak, sd = cathode.in_plane
+        parts.append(DataFrame([{
+            "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
+            "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
+            "model_per_cm": float(model.value(cathode.z_um, 0.5 * cell.bore_radius_um)),
+            "reference": "extrapolated",
+        }]))  # fmt: skip
+    return concat(parts, ignore_index=True)
+
+
+def _beyond(model: SmoothModel, cell: CellGeometry) -> DataFrame:
+    """List heights at which nothing but the nearest electrolyte tells the reference."""
+    from pandas import DataFrame
+
+    last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
+    z = np.array([0.0, 0.5 * model.z_low_um, 0.5 * (model.z_high_um + last), last])
+    radius = 0.5 * cell.bore_radius_um
+    return DataFrame({
+        "layer": "beyond", "z_um": z, "radius_um": radius, "peak_per_cm": np.nan,
+        "peak_per_cm_sd": np.nan, "n": 0, "model_per_cm": model.value(z, radius),
+        "reference": "extrapolated",
+    })  # fmt: skip
+
 
 _RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for

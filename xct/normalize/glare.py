@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from xct.normalize.cubes import Cubes
 from xct.normalize.model import SmoothModel
+from xct.normalize.sampling import Cubes
 
 _SECTORS = 12
 _CENTER, _RIM = (0.0, 0.45), (0.65, 0.92)

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xct.compiling import njit
 from xct.geometry import CellGeometry
 from xct.normalize.reference import Reference
-from xct.threads import over_ranges
-from xct.voxels import Voxels
+from xct.parallel.blocks import Voxels
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
 
 Method = Literal["factor", "offset", "two_point"]
 

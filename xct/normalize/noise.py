@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.voxels import Voxels, slabs
+from xct.parallel.blocks import Voxels, slabs
 
 _SAMPLED = 96  # voxels across, in each direction
 # Lower quartile of |x| of a normal distribution, in sd: structure, which is rare, is above it.

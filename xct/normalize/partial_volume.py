@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from xct.mixed_voxels import pure, shared
+from xct.statistics.mixed_voxels import pure, shared
 
 
 @dataclass(frozen=True)

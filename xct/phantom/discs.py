@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xct.compiling import njit
-from xct.threads import over_ranges
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
 
 
 def random_discs(

@@ -20,14 +20,12 @@ import numpy as np
 
 from xct.errors import ConfigError
 from xct.geometry import Anode
-from xct.io.atomic import write_text
-from xct.phantom.layouts import LAYOUTS, write_layout
-from xct.phantom.made_folder import made_whole
-from xct.phantom.materials import mu_per_cm
-from xct.phantom.own_truth import write_own_truth
-from xct.phantom.own_volume import read_own
-from xct.phantom.setup import Sample, Setup
-from xct.phantom.virtual_scan import VirtualFrames, virtual_scan
+from xct.io.atomic import made_whole, write_text
+from xct.phantom.scan.layouts import LAYOUTS, write_layout
+from xct.phantom.scan.setup import Sample, Setup
+from xct.phantom.scan.virtual_scan import VirtualFrames, virtual_scan
+from xct.phantom.user_volume import read_own, write_own_truth
+from xct.physics.materials import mu_per_cm
 from xct.scan import Scan
 
 # Largest distance of the axis from the middle of the detector, in detector widths.
@@ -64,7 +62,7 @@ def write_phantom(
     out : path
         Folder to make; it appears when it is whole.
     config : path, optional
-        YAML that names a volume of one's own, see `xct.phantom.own_volume`.
+        YAML that names a volume of one's own, see `xct.phantom.user_volume`.
     seed : int, optional
         Equal seeds give equal bytes.
     shape : tuple of int, optional
@@ -91,7 +89,7 @@ def write_phantom(
     pipeline : str, optional
         Recipe that the configuration names.
     **optics
-        Other fields of `xct.phantom.setup.Setup`.
+        Other fields of `xct.phantom.scan.setup.Setup`.
 
     Returns
     -------
@@ -114,8 +112,8 @@ def write_phantom(
     cell: dict[str, Any]
     sample: Any
     if state is not None:
-        from xct.phantom.cell import draw_cell
-        from xct.phantom.states import state_named
+        from xct.phantom.cell.cell import draw_cell
+        from xct.phantom.cell.states import state_named
 
         wanted = state_named(state)
         sample = draw_cell(
@@ -199,7 +197,7 @@ def _write(
     raw.mkdir()
     witness = None
     if hasattr(sample, "surfaces"):  # drawn here, not a volume of one's own
-        from xct.phantom.truth import Witness
+        from xct.phantom.truth.folder import Witness
 
         witness = Witness(sample, folder / "truth")
     scan = virtual_scan(witness or sample, setup, work)

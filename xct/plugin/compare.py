@@ -17,12 +17,11 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLay
 
 from xct.errors import XctError
 from xct.geometry import SURFACES, CellGeometry
-from xct.plugin.cells import KEY, Cell, cells_of, open_cell
-from xct.plugin.controls import button
-from xct.plugin.layers import LayerData, cell_layers, lines_layer, volume_layer
-from xct.plugin.lines import follow
-from xct.plugin.notify import say
-from xct.plugin.pyramid import grey_levels
+from xct.plugin.controls import button, say
+from xct.plugin.data.cells import KEY, Cell, cells_of, open_cell
+from xct.plugin.data.layers import LayerData, cell_layers, lines_layer, volume_layer
+from xct.plugin.data.lines import follow
+from xct.plugin.data.pyramid import grey_levels
 
 _LINKED = ("contrast_limits", "gamma", "colormap")
 _QUANTITIES = ("grey values", "attenuation")

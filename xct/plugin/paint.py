@@ -20,17 +20,14 @@ from qtpy.QtWidgets import (
 )
 
 from xct.errors import XctError
-from xct.io.classifiers import read_classifier, write_classifier
-from xct.io.label_volume import create_labels
-from xct.io.painted import CLASSIFIED, PAINTED, open_painted
-from xct.labels import MATERIALS
-from xct.plugin.cells import Cell
-from xct.plugin.controls import CellChoice, beside, button
-from xct.plugin.layers import MATERIAL_COLORMAP, placed
-from xct.plugin.look import values_of
-from xct.plugin.notify import say
-from xct.plugin.work import Latest
-from xct.segment.classifier import PixelClassifier, classify, train_classifier
+from xct.geometry import MATERIALS
+from xct.io.labels import CLASSIFIED, PAINTED, create_labels, open_painted
+from xct.plugin.controls import CellChoice, Latest, beside, button, say
+from xct.plugin.data.cells import Cell
+from xct.plugin.data.layers import MATERIAL_COLORMAP, placed
+from xct.plugin.roi.live import values_of
+from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
+from xct.segment.material.classifier_files import read_classifier, write_classifier
 
 _PREVIEW = "classifier preview"
 _FILTER = "classifier (*.npz)"

@@ -20,17 +20,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from xct.config import load_config, read_config
+from xct.config.model import load_config, read_config
+from xct.config.recipe import load_stages, load_steps
+from xct.config.rewrite import rewrite_config
 from xct.errors import XctError
-from xct.plan import open_scan
-from xct.plugin.controls import beside, button
-from xct.plugin.notify import complaints_shown, say
-from xct.plugin.tune_materials import TuneMaterials
-from xct.plugin.tune_pictures import TunePictures
-from xct.plugin.work import Latest
-from xct.preview import Preview
-from xct.recipe import load_stages, load_steps
-from xct.rewrite import rewrite_config
+from xct.pipeline.plan import open_scan
+from xct.pipeline.preview import Preview
+from xct.plugin.controls import Latest, beside, button, complaints_shown, say
+from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.scan import read_scan
 
 _OFF = "off"

@@ -10,10 +10,10 @@ import napari
 from napari.layers import Layer
 
 from xct.errors import XctError
-from xct.plugin.cells import open_cell
 from xct.plugin.compare import side_by_side
-from xct.plugin.lines import follow
-from xct.plugin.reader import get_reader, read
+from xct.plugin.data.cells import open_cell
+from xct.plugin.data.lines import follow
+from xct.plugin.data.reader import get_reader, read
 
 
 def show(paths: Sequence[Path | str]) -> None:

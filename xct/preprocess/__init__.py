@@ -1,13 +1,13 @@
 """From counts to line integrals, and what must be known about the axis before reconstruction."""
 
-from xct.preprocess.axis import find_center
-from xct.preprocess.binning import bin_frames
-from xct.preprocess.dead import fill_dead_pixels
-from xct.preprocess.faint import faint_light
+from xct.io.frames import bin_frames
+from xct.preprocess.center.rotation_axis import find_center
+from xct.preprocess.dead_pixels import fill_dead_pixels
 from xct.preprocess.flats import flat_field
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
+from xct.preprocess.low_signal import faint_light
 from xct.preprocess.rings import stripes
-from xct.preprocess.veil import glare
+from xct.preprocess.veiling_glare import glare
 from xct.preprocess.zingers import outliers
 
 __all__ = [

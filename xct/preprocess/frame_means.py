@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from xct.compiling import njit
-from xct.threads import over_ranges
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
 
 Combine = Literal["mean", "median", "trimmed"]
 

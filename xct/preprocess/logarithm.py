@@ -7,10 +7,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
-from xct.compiling import njit
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
 from xct.preprocess.frame_means import combine_frames, spread_of_frames
 from xct.stages import stage
-from xct.threads import over_ranges
 
 _TILE = 2048
 _SQRT_HALF_BITS = 0x3F3504F3

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Gt
 
-from xct.compiling import njit
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
 from xct.stages import stage
-from xct.threads import over_ranges
 
 Kind = Literal["both", "bright", "dark"]
 

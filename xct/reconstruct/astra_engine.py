@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from xct.reconstruct.fourier_engine import padded_lengths
+from xct.parallel.threads import thread_count
+from xct.reconstruct.filters import ramp, window_response
+from xct.reconstruct.gridding.engine import padded_lengths
+from xct.reconstruct.gridding.spectra import filtered_spectra
 from xct.reconstruct.inputs import Request
-from xct.reconstruct.spectra import filtered_spectra
-from xct.reconstruct.windows import ramp, window_response
-from xct.threads import thread_count
 
 # Two rays for each pixel: ASTRA's linear projector weighs rays unevenly when they lie wider
 # apart than the pixels that they cross.

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.reconstruct import astra_engine, fourier_engine
+from xct.reconstruct import astra_engine
+from xct.reconstruct.filters import Window, angle_weights, check_window
+from xct.reconstruct.gridding import engine as fourier_engine
 from xct.reconstruct.inputs import check_request
-from xct.reconstruct.weights import angle_weights
-from xct.reconstruct.windows import Window, check_window
 from xct.stages import stage
 
 Engine = Literal["auto", "fourier", "astra"]

@@ -7,8 +7,8 @@ from math import ceil
 
 import numpy as np
 
-from xct.compiling import njit
-from xct.threads import over_ranges
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
 
 PER_CM = 1e4  # µm in a centimeter
 

@@ -11,17 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import XctError
+from xct.parallel.blocks import slabs
 from xct.result import Result, open_result
-from xct.score.displacement import score_displacement
 from xct.score.grey import GreyScore
 from xct.score.inclusions import InclusionScore
 from xct.score.materials import AttenuationScore, LabelScore, SeparatorScore
-from xct.score.metric import Metrics, known
+from xct.score.metric import Metrics, Slab, VoxelScore, interior, known
 from xct.score.numbers import score_numbers
 from xct.score.particles import ParticleScore, score_particle_tables
-from xct.score.surfaces import score_surfaces
-from xct.score.voxelwise import Slab, VoxelScore, interior
-from xct.voxels import slabs
+from xct.score.surfaces import score_displacement, score_surfaces
 
 MARGIN = 2  # voxels around an interior voxel that are of the same material
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from xct.geometry import CellGeometry
-from xct.labels import Label
+from xct.geometry import CellGeometry, Label
 from xct.normalize import GreyValues, grey_values
 from xct.result import Result
-from xct.score.metric import Metrics, metric
-from xct.score.voxelwise import Slab
+from xct.score.metric import Metrics, Slab, metric
 
 ZERO, REFERENCE = 20_000.0, 22_100.0
 BANDS, RINGS = 5, 3

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xct.labels import Label
+from xct.geometry import Label
 from xct.result import Result
-from xct.score.metric import Metrics, metric
-from xct.score.voxelwise import Slab
+from xct.score.metric import Metrics, Slab, metric
 
 # Thickness in voxels: what is thinner than two is below the resolution.
 CLASSES = (("thin", 0.0, 2.0), ("medium", 2.0, 4.0), ("thick", 4.0, np.inf))

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from xct.labels import MATERIALS, Label
+from xct.geometry import MATERIALS, Label
 from xct.result import Result
-from xct.score.metric import Metrics, metric
-from xct.score.voxelwise import Slab
+from xct.score.metric import Metrics, Slab, metric
 
 _KINDS = len(Label)
 _LEAST = 50  # voxels that a mean rests on

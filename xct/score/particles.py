@@ -14,8 +14,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from xct.result import Result
-from xct.score.metric import Metrics, metric
-from xct.score.voxelwise import Slab
+from xct.score.metric import Metrics, Slab, metric
 
 WIDE_VOXELS = 5.0  # smaller particles are not judged
 _OVERLAP = 0.5

@@ -1,13 +1,13 @@
 """Segmentation: where which material is."""
 
-from xct.segment.cell_shape import find_cell
-from xct.segment.classifier import PixelClassifier, classify, train_classifier
-from xct.segment.height_maps import surfaces
-from xct.segment.instances import particles
-from xct.segment.material_table import material_table
-from xct.segment.probabilities import material_probabilities
-from xct.segment.two_phase import BrightPhase, bright_phase
-from xct.segment.voxel_labels import materials
+from xct.segment.cell.shape import find_cell
+from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
+from xct.segment.material.labels import materials
+from xct.segment.material.probabilities import material_probabilities
+from xct.segment.material.table import material_table
+from xct.segment.material.two_phase import BrightPhase, bright_phase
+from xct.segment.particle.instances import particles
+from xct.segment.surface.height_maps import surfaces
 
 __all__ = [
     "BrightPhase",

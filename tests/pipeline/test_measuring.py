@@ -1,0 +1,178 @@
+"""Measuring steps: kept one by one, resumed, and left out where what they need is missing."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import xct
+from xct.cli.main import execute
+from xct.config.recipe import load_stages
+from xct.errors import ConfigError
+from xct.io.labels import open_labels
+from xct.stages import STAGES, Stage
+
+SIZE_UM = [2.0, 1.0, 1.0]
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(1).normal(5, 1, (20, 12, 14)).astype(np.float32)
+
+
+@pytest.fixture
+def config(tmp_path, values):
+    """A volume of another program, and a recipe of one's own."""
+    tifffile.imwrite(tmp_path / "volume.tif", values, photometric="minisblack")
+    (tmp_path / "recipe.yaml").write_text("- mean_by_slice: {}\n- dense: {above: 5}\n")
+    return {
+        "volume": {"file": str(tmp_path / "volume.tif"), "voxel_size_um": SIZE_UM},
+        "pipeline": str(tmp_path / "recipe.yaml"),
+        "output": str(tmp_path / "out"),
+    }
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Two stages, known only to the test; the list tells which ran."""
+    ran = []
+
+    def mean_by_slice(volume, *, voxel_size_um):
+        """Average slices."""
+        ran.append("mean_by_slice")
+        z = np.arange(volume.shape[0]) * voxel_size_um[0]
+        return pd.DataFrame({"z_um": z, "mean": volume[:].mean(axis=(1, 2))})
+
+    def dense(volume, histograms, into, *, above: float = 0.0):
+        """Label what is dense."""
+        ran.append("dense")
+        into[:] = (volume[:] > above).astype(np.uint8)
+        return into
+
+    load_stages()
+    monkeypatch.setitem(
+        STAGES, "mean_by_slice", Stage(mean_by_slice, "histograms", (), measures=True)
+    )
+    monkeypatch.setitem(STAGES, "dense", Stage(dense, "labels", (), measures=True))
+    return ran
+
+
+def test_a_foreign_volume_is_copied_measured_and_labelled(config, calls, values, tmp_path):
+    result = xct.run(config)
+    np.testing.assert_array_equal(result.stored_volume[:], values)
+    assert result.stored_volume.voxel_size_um == tuple(SIZE_UM)
+    table = result.tables["histograms"]
+    np.testing.assert_allclose(table["z_um"], 2.0 * np.arange(20))
+    np.testing.assert_allclose(table["mean"], values.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(result.labels("materials")[:], values > 5)
+    assert calls == ["mean_by_slice", "dense"]
+    assert result.account["input"]["layout"] == "TIFF stack"
+
+
+def test_the_account_of_a_measuring_run_can_be_run_again(config, calls, tmp_path):
+    account = xct.run(config).account["configuration"]
+    again = xct.run(account | {"output": str(tmp_path / "again")})
+    assert len(again.tables["histograms"]) == 20
+
+
+def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, monkeypatch):
+    def refuse(volume):
+        """Refuse."""
+        raise ValueError("there is no lithium: its grey value does not occur")
+
+    monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, "histograms", (), measures=True))
+
+    def count(volume):
+        """Count."""
+        return pd.DataFrame({"n": [1], "volume_um3": [2.0]})
+
+    monkeypatch.setitem(STAGES, "count", Stage(count, "inclusions", (), measures=True))
+    with open(config["pipeline"], "a") as recipe:
+        recipe.write("- count: {}\n")
+    result = xct.run(config)
+    said = {(w["step"], w["message"]) for w in result.warnings}
+    assert ("refuse", "there is no lithium: its grey value does not occur") in said
+    assert ("dense", "left out: there is no histograms") in said
+    assert list(result.tables["inclusions"]["n"]) == [1]
+
+
+def test_what_is_measured_is_not_measured_again_after_an_interruption(
+    config, calls, monkeypatch, tmp_path
+):
+    dense = STAGES["dense"]
+
+    def interrupted(volume, histograms, into, *, above: float = 0.0):
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, "labels", (), measures=True))
+    interrupted.__name__ = "dense"
+    with pytest.raises(KeyboardInterrupt):
+        xct.run(config)
+    monkeypatch.setitem(STAGES, "dense", dense)
+    result = xct.run(config)
+    assert calls == ["mean_by_slice", "dense"]
+    assert len(result.tables["histograms"]) == 20
+
+
+def test_labels_lie_beside_the_volume_as_other_readers_expect(config, calls, tmp_path):
+    xct.run(config)
+    volume = tmp_path / "out" / "volume.zarr"
+    group = json.loads((volume / "labels" / "zarr.json").read_text())
+    assert group["attributes"]["ome"]["labels"] == ["materials"]
+    label = json.loads((volume / "labels" / "materials" / "zarr.json").read_text())
+    [scale] = label["attributes"]["ome"]["multiscales"]
+    assert scale["datasets"][0]["coordinateTransformations"][0]["scale"] == SIZE_UM
+    assert open_labels(volume, "materials").dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scan": {"file": "raw.h5"}}, "stands beside scan"),
+        ({"volume": {"file": "none.tif"}}, "no file matches"),
+        ({"volume": {"file": "volume.tif", "voxel_size_um": [1, 1]}}, "voxel_size_um"),
+        ({"volume": {"file": "volume.tif", "quantity": "gray"}}, "quantity"),
+        ({"pipeline": "reconstruct"}, "needs projections, which no earlier step gives"),
+        ({"rois": "none.yaml"}, "rois"),
+        ({"cell": {"pristine": "nowhere"}}, "run the pristine cell first"),
+    ],
+)
+def test_mistakes_of_a_configuration_with_a_volume_are_named(
+    config, calls, change, said, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=said):
+        xct.run(config | change)
+    assert not (tmp_path / "out").exists()
+
+
+def test_check_says_what_a_volume_is_and_needs(config, calls, tmp_path, capsys):
+    import yaml
+
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert execute(["check", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "TIFF stack: 20 × 12 × 14 voxels (z × y × x) of 2 × 1 × 1 µm" in said
+    assert "steps: mean_by_slice → dense" in said
+
+
+def test_a_run_that_goes_on_ends_with_the_same_numbers(config, calls, monkeypatch, tmp_path):
+    whole = xct.run(config | {"output": str(tmp_path / "whole")})
+    dense = STAGES["dense"]
+
+    def interrupted(volume, histograms, into, *, above: float = 0.0):
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+    interrupted.__name__ = "dense"
+    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, "labels", (), measures=True))
+    with pytest.raises(KeyboardInterrupt):
+        xct.run(config)
+    monkeypatch.setitem(STAGES, "dense", dense)
+    resumed = xct.run(config)
+    for file in ("summary.json", "tables/histograms.csv"):
+        assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()

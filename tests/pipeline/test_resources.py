@@ -1,0 +1,62 @@
+"""Resources: slabs that fit into memory, and needs that grow as the scan does."""
+
+import pytest
+
+from xct.config.model import RunSection
+from xct.errors import ConfigError
+from xct.pipeline.resources import GIB, share_out, show_bytes, show_seconds
+
+FULL = (2400, 1920, 2560)
+
+
+def shared(shape=FULL, **run):
+    return share_out(shape, 7, RunSection(**run), whole_frames=False, item_bytes=2)
+
+
+def test_a_full_scan_fits_into_its_limit():
+    for limit in (5.0, 6.0, 10.0, 24.0):
+        assert shared(memory_gib=limit).memory_bytes <= limit * GIB
+
+
+def test_less_memory_makes_smaller_slabs_not_other_sizes():
+    rows = [shared(memory_gib=limit).slab_rows for limit in (5.0, 8.0, 24.0)]
+    assert rows == sorted(rows)
+    assert all(n % 16 == 0 for n in rows)
+
+
+def test_a_slab_that_cannot_fit_is_refused_with_what_it_needs():
+    with pytest.raises(ConfigError, match=r"one slab of 16 rows needs 4\.\d GiB, .* 1\.0 GiB"):
+        shared(memory_gib=1.0)
+
+
+def test_disk_and_time_grow_linearly_with_the_slices():
+    one, two = shared((2400, 480, 2560)), shared((2400, 960, 2560))
+    assert two.disk_bytes == pytest.approx(2 * one.disk_bytes)
+    assert two.seconds - one.seconds == pytest.approx(shared().seconds / 4, rel=0.05)
+
+
+def test_frames_that_are_read_whole_need_room_for_themselves():
+    run = RunSection()
+    need = share_out(FULL, 7, run, whole_frames=True, item_bytes=2)
+    assert need.temporary_bytes == 2400 * 1920 * 2560 * 2
+    assert need.disk_bytes == shared().disk_bytes + need.temporary_bytes
+
+
+def test_uint16_needs_half_the_disk():
+    assert shared(dtype="uint16").disk_bytes == pytest.approx(shared().disk_bytes / 2)
+
+
+def test_a_small_scan_is_not_cut_into_crumbs():
+    assert shared((60, 2, 48)).slab_rows == 16
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(512, "512 bytes"), (2048, "2 KiB"), (3.2 * GIB, "3.2 GiB")]
+)
+def test_bytes_are_written_with_a_unit(count, text):
+    assert show_bytes(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(12.3, "12 s"), (600, "10 min"), (9000, "2.5 h")])
+def test_durations_are_written_with_a_unit(seconds, text):
+    assert show_seconds(seconds) == text

@@ -1,0 +1,108 @@
+"""Mixtures: grey values of pure materials come back from histograms that blur has filled."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from xct.statistics.mixture import fit_mixture
+
+
+def histogram(values, bins=200):
+    counts, edges = np.histogram(values, bins=bins)
+    return counts, (edges[:-1] + edges[1:]) / 2
+
+
+def drawn(rng, a, b, s, weights, n=100_000):
+    kinds = rng.choice(3, size=n, p=weights)
+    share = np.select([kinds == 0, kinds == 1], [0.0, 1.0], rng.random(n))
+    return a + share * (b - a) + rng.normal(0, s, n)
+
+
+@pytest.mark.parametrize("weights", [(0.5, 0.3, 0.2), (0.6, 0.1, 0.3), (0.2, 0.7, 0.1)])
+def test_what_was_drawn_from_the_model_comes_back(weights):
+    counts, grey = histogram(drawn(np.random.default_rng(1), 5.0, 48.0, 3.0, weights))
+    fit = fit_mixture(counts, grey)
+    assert fit.kind == "mixture"
+    assert fit.a == pytest.approx(5.0, abs=0.1)
+    assert fit.b == pytest.approx(48.0, abs=0.3)
+    assert fit.sd_a == pytest.approx(3.0, abs=0.1)
+    assert (fit.weight_a, fit.weight_b, fit.weight_ab) == pytest.approx(weights, abs=0.01)
+    assert fit.threshold() == pytest.approx(26.5, abs=1)
+
+
+def test_particles_under_blur_are_read_better_than_by_two_gaussians():
+    rng = np.random.default_rng(2)
+    grid = np.stack(np.meshgrid(*[np.arange(48.0)] * 3, indexing="ij"))
+    inside = np.zeros(grid.shape[1:], bool)
+    for center in rng.uniform(0, 48, (30, 3)):
+        inside |= ((grid - center[:, None, None, None]) ** 2).sum(axis=0) < 6**2
+    picture = gaussian_filter(np.where(inside, 48.0, 5.5), 1.0) + rng.normal(0, 3, inside.shape)
+    counts, grey = histogram(picture)
+    error = {kind: abs(fit_mixture(counts, grey, kind=kind).b - 48) for kind in ("two", "mixture")}
+    assert error["mixture"] < 2
+    assert error["mixture"] < error["two"]
+
+
+@pytest.mark.parametrize(("b", "weights"), [(9.0, (0.9, 0.05, 0.05)), (1.0, (0.9, 0.05, 0.05))])
+def test_a_known_material_is_held_and_the_other_may_lie_on_either_side(b, weights):
+    counts, grey = histogram(drawn(np.random.default_rng(3), 5.0, b, 0.6, weights))
+    fit = fit_mixture(counts, grey, kind="mixture", held=(5.0, 0.6))
+    assert (fit.a, fit.sd_a, fit.sd_b) == (5.0, 0.6, 0.6)
+    assert fit.b == pytest.approx(b, abs=0.2)
+    assert fit.weight_b == pytest.approx(weights[1], abs=0.01)
+
+
+def test_one_material_is_said_to_be_one():
+    counts, grey = histogram(np.random.default_rng(4).normal(22100, 900, 50_000))
+    fit = fit_mixture(counts, grey)
+    assert fit.kind == "one"
+    assert (fit.a, fit.sd_a) == pytest.approx((22100, 900), rel=0.01)
+    with pytest.raises(ValueError, match="one material only"):
+        fit.threshold()
+
+
+def test_two_materials_of_different_noise_without_mixed_voxels_are_two():
+    rng = np.random.default_rng(5)
+    values = np.concatenate([rng.normal(5, 0.5, 40_000), rng.normal(12, 2, 40_000)])
+    fit = fit_mixture(*histogram(values))
+    assert fit.kind == "two"
+    assert (fit.a, fit.b, fit.sd_a, fit.sd_b) == pytest.approx((5, 12, 0.5, 2), rel=0.03)
+
+
+def test_the_probability_is_that_of_the_larger_share():
+    rng = np.random.default_rng(6)
+    share = np.concatenate([np.zeros(40_000), np.ones(20_000), rng.random(40_000)])
+    values = 5 + share * 10 + rng.normal(0, 1.5, share.size)
+    fit = fit_mixture(*histogram(values), kind="mixture")
+    for low, high in [(6, 8), (9, 11), (12, 14)]:
+        near = (values > low) & (values < high)
+        expected = (share[near] > 0.5).mean()
+        assert fit.probability_b(values[near]).mean() == pytest.approx(expected, abs=0.02)
+    assert fit.fraction_b == pytest.approx(share.mean(), abs=0.01)
+
+
+def test_the_density_is_one_over_all_grey_values():
+    fit = fit_mixture(*histogram(drawn(np.random.default_rng(7), 0, 9, 1, (0.3, 0.3, 0.4))))
+    grey = np.linspace(-20, 30, 5001)
+    assert np.trapezoid(fit.density(grey), grey) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_start_gives_the_same_fit():
+    counts, grey = histogram(drawn(np.random.default_rng(8), 5, 48, 3, (0.5, 0.3, 0.2)))
+    first = fit_mixture(counts, grey, kind="mixture")
+    again = fit_mixture(counts, grey, kind="mixture", start=first)
+    assert again.b == pytest.approx(first.b, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("counts", "complaint"),
+    [
+        ([0, 0, 0], "0 bins with voxels"),
+        ([0, 7, 0], "1 bins with voxels"),
+        ([1, 2], "same length"),
+        ([1, np.nan, 2], "finite"),
+    ],
+)
+def test_histograms_that_cannot_be_fitted_are_refused(counts, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        fit_mixture(np.array(counts), np.arange(3.0))

@@ -1,0 +1,1 @@
+"""Regions of interest: shapes in cell coordinates, and what is measured in them."""

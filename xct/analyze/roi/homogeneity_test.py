@@ -1,0 +1,219 @@
+"""Do ROIs hold the same? In: counts by block of several ROIs; out: differences and a p-value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from xct.analyze.grey_bins import GreyBins
+from xct.analyze.roi.counts import RoiCounts
+from xct.analyze.roi.grey_statistics import wasserstein
+
+# How alike are blocks near each other? In: counts by block of ROIs; out: factors of variance.
+#
+# Particles are packed in clusters wider than a block, so the mean over a ROI scatters more than if
+# its blocks were independent: in a packed cathode four to ten times more, as a variance.
+
+_MOST_BLOCKS = 500  # pairs of more take time, and tell nothing more
+_FEWEST_BLOCKS = 3
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Sums of the fit of a variogram over the pairs of blocks of one ROI."""
+
+    normal: np.ndarray
+    right: np.ndarray
+    blocks: int
+    shared: float  # mean correlation of two blocks, each with itself included
+
+
+def variance_factors(
+    counts: Sequence[RoiCounts], rng: np.random.Generator, *, draws: int, length_um: float = 35.0
+) -> tuple[float, np.ndarray]:
+    """Tell how many times more ROIs scatter than if their blocks were independent.
+
+    The variogram of the blocks' cumulative histograms, within ROIs only, is that of noise and of
+    clusters whose correlation falls as exp(-distance / length): from it follows the variance of
+    a whole ROI, clusters as wide as itself included [1]_. A difference between ROIs does not
+    enter, nor does a straight trend with depth that they have in common. The length is held,
+    since a ROI a few clusters wide cannot tell it.
+
+    Parameters
+    ----------
+    counts : sequence of RoiCounts
+        ROIs of one group.
+    rng : Generator
+        Source of chance.
+    draws : int
+        How often the ROIs are weighted anew, to know how sure the factor is.
+    length_um : float, optional
+        Of the clusters: three particles.
+
+    Returns
+    -------
+    factor : float
+        Variance of a ROI over that of as many independent blocks; at least 1.
+    drawn : ndarray, shape (draw,)
+        The same after each draw.
+
+    References
+    ----------
+    .. [1] Chilès & Delfiner (2012), Geostatistics, 2nd ed., ch. 2. doi:10.1002/9781118136188
+    """
+    kept = [each for each in counts if len(each.blocks) >= _FEWEST_BLOCKS]
+    if not kept:
+        return 1.0, np.ones(draws)
+    chosen = [_some(len(each.blocks), rng) for each in kept]
+    shapes = [_cumulative(each.blocks[some]) for each, some in zip(kept, chosen, strict=True)]
+    spread = float(np.concatenate(shapes).var(axis=0, ddof=1).sum())  # what blocks dealt out have
+    places = [each.places_um[some] for each, some in zip(kept, chosen, strict=True)]
+    shapes = _without_trend(shapes, [place[:, 0] for place in places])
+    pairs = [
+        _pairs(shape, place, len(each.blocks), length_um)
+        for shape, place, each in zip(shapes, places, kept, strict=True)
+    ]
+    weights = rng.dirichlet(np.ones(len(pairs)), size=draws)
+    drawn = np.array([_factor(pairs, one, spread) for one in weights])
+    return _factor(pairs, np.full(len(pairs), 1 / len(pairs)), spread), drawn
+
+
+def _some(count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.permutation(count)[:_MOST_BLOCKS])
+
+
+def _cumulative(blocks: np.ndarray) -> np.ndarray:
+    below = np.cumsum(blocks, axis=1, dtype=np.float64)
+    return np.asarray(below / below[:, -1:])
+
+
+def _without_trend(shapes: list[np.ndarray], heights: list[np.ndarray]) -> list[np.ndarray]:
+    """Take off the straight trend with height that is common to all, each about its own middle."""
+    off = [height - height.mean() for height in heights]
+    square = sum(float(z @ z) for z in off)
+    if square == 0:
+        return shapes
+    slope = np.sum([z @ shape for z, shape in zip(off, shapes, strict=True)], axis=0) / square
+    return [shape - np.outer(height, slope) for shape, height in zip(shapes, heights, strict=True)]
+
+
+def _pairs(shapes: np.ndarray, places: np.ndarray, blocks: int, length_um: float) -> _Pairs:
+    first, second = np.triu_indices(len(shapes), 1)
+    centered = shapes - shapes.mean(axis=0)
+    product = centered @ centered.T
+    own = np.diag(product)
+    half_square = (own[first] + own[second]) / 2 - product[first, second]
+    correlation = np.exp(-np.linalg.norm(places[first] - places[second], axis=1) / length_um)
+    model = np.stack([np.ones_like(correlation), 1 - correlation])
+    shared = (1 + (blocks - 1) * float(correlation.mean())) / blocks
+    return _Pairs(model @ model.T, model @ half_square, blocks, shared)
+
+
+def _factor(pairs: Sequence[_Pairs], weights: np.ndarray, spread: float) -> float:
+    normal = np.sum([w * each.normal for w, each in zip(weights, pairs, strict=True)], axis=0)
+    right = np.sum([w * each.right for w, each in zip(weights, pairs, strict=True)], axis=0)
+    if spread <= 0 or np.linalg.matrix_rank(normal) < 2:
+        return 1.0
+    noise, clusters = np.linalg.solve(normal, right)
+    if clusters < 0:
+        noise, clusters = right[0] / normal[0, 0], 0.0
+    elif noise < 0:
+        noise, clusters = 0.0, right[1] / normal[1, 1]
+    found = [noise + clusters * each.shared * each.blocks for each in pairs]
+    return max(1.0, float(np.mean(found)) / spread)
+
+
+COLUMNS = (
+    "group", "rois", "distance", "distance_by_chance", "p_value", "largest_difference",
+    "largest_difference_sd", "variance_factor",
+)  # fmt: skip
+
+
+def homogeneity(
+    counts: Sequence[RoiCounts], bins: GreyBins, *, draws: int = 500, seed: int = 0
+) -> pd.DataFrame:
+    """Test for each group of ROIs whether their grey values are distributed alike.
+
+    ROIs are in one group if their names differ in the number at the end only: C-1, C-2, C-3. The
+    mean Wasserstein distance from the ROIs to all of them together is compared with that after
+    the blocks have been dealt out to the ROIs at random; blocks, not voxels, since neighbors
+    share noise and particles. What chance gives is widened by `variance_factors`, as clusters of
+    particles are wider than blocks, and drawn with that factor's own doubt: differences no larger
+    than those between regions of one random packing are alike. ROIs less than about 100 µm wide
+    hold too few clusters to tell: their p-values are too small somewhat more often than they say.
+
+    Parameters
+    ----------
+    counts : sequence of RoiCounts
+        Counts by block.
+    bins : GreyBins
+        Their bins.
+    draws : int, optional
+        How often the blocks are dealt out.
+    seed : int, optional
+        Of the chance.
+
+    Returns
+    -------
+    DataFrame
+        A row for each group of two or more: ``distance`` and what chance gives in the mean, in
+        grey values, ``p_value`` (below 0.05: not alike), and the largest difference of two means
+        with its standard deviation, widened too; ``variance_factor`` tells by how much, as a
+        variance.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [_row(name, g, bins, draws, rng) for name, g in grouped(counts).items() if len(g) > 1]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def grouped(counts: Sequence[RoiCounts]) -> dict[str, list[RoiCounts]]:
+    """Sort ROIs that hold voxels by their names without the number at the end."""
+    groups: dict[str, list[RoiCounts]] = {}
+    for each in (c for c in counts if len(c.blocks)):
+        groups.setdefault(re.sub(r"[-_ ]*\d+$", "", each.name), []).append(each)
+    return groups
+
+
+def _row(
+    name: str, group: list[RoiCounts], bins: GreyBins, draws: int, rng: np.random.Generator
+) -> dict[str, float | str]:
+    blocks = np.concatenate([each.blocks for each in group]).astype(np.float32)
+    owner = np.repeat(np.arange(len(group)), [len(each.blocks) for each in group])
+    found = _distance(blocks, owner, bins)
+    chance = np.array([_distance(blocks, rng.permutation(owner), bins) for _ in range(draws)])
+    factor, drawn = variance_factors(group, rng, draws=draws)
+    chance *= np.sqrt(drawn)
+    means, variances = zip(*[_mean(each, bins) for each in group], strict=True)
+    low, high = int(np.argmin(means)), int(np.argmax(means))
+    return {
+        "group": name,
+        "rois": len(group),
+        "distance": found,
+        "distance_by_chance": float(chance.mean()),
+        "p_value": float((1 + (chance >= found).sum()) / (1 + draws)),
+        "largest_difference": float(means[high] - means[low]),
+        "largest_difference_sd": float(np.sqrt(factor * (variances[low] + variances[high]))),
+        "variance_factor": factor,
+    }
+
+
+def _distance(blocks: np.ndarray, owner: np.ndarray, bins: GreyBins) -> float:
+    share = np.zeros((owner.max() + 1, owner.size), np.float32)
+    share[owner, np.arange(owner.size)] = 1
+    histograms = (share @ blocks).astype(np.float64)
+    everything = histograms.sum(axis=0, keepdims=True)
+    return float(wasserstein(histograms, everything, bins.width).mean())
+
+
+def _mean(counts: RoiCounts, bins: GreyBins) -> tuple[float, float]:
+    """Mean grey value, and its variance from the scatter of the blocks' means."""
+    weight = counts.blocks.sum(axis=1)
+    sums = counts.blocks @ bins.grey_value
+    mean = float(sums.sum() / weight.sum())
+    left = sums - mean * weight
+    spread = len(weight) / max(1, len(weight) - 1)
+    return mean, float((left**2).sum() * spread / weight.sum() ** 2)

@@ -1,0 +1,1 @@
+"""Configurations and recipes: from text to checked values."""

@@ -1,0 +1,120 @@
+"""Complaints: what pydantic finds, in sentences with file, line, key, value and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from xct.config.yaml_text import Document, Key
+
+
+def complaints_of(
+    error: ValidationError, document: Document, name: str, model: type[BaseModel], at: Key = ()
+) -> list[str]:
+    """Put pydantic's findings into sentences with file, line, key, value and remedy.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What pydantic found.
+    document : Document
+        The YAML, for the lines.
+    name : str
+        Name of its file.
+    model : type of BaseModel
+        The model that was asked, for the keys that are allowed.
+    at : tuple, optional
+        Where in the document the model's values stand.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    details = [(detail, (*at, *_in_document(detail, document, at))) for detail in error.errors()]
+    for detail, key in details:
+        if any(len(key) < len(other) and other[: len(key)] == key for _, other in details):
+            if detail["type"] == "string_type":  # a mapping is asked to be a text as well
+                continue
+        line = document.line(key)
+        place = "--set" if line == -1 else f"{name}:{line}" if line else name
+        dotted = ".".join(str(part) for part in key)
+        lead = f"{place}: {dotted}: " if dotted else f"{place}: "
+        start, message = _sentence(detail, key, model, key[len(at) :])
+        found.setdefault((lead, start), []).append(message)
+    # A value that may be of several types is complained about once for each of them.
+    return [lead + start + " or ".join(messages) for (lead, start), messages in found.items()]
+
+
+def _sentence(
+    detail: Mapping[str, Any], key: Key, model: type[BaseModel], inner: Key
+) -> tuple[str, str]:
+    if detail["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model, inner)
+        hint = nearest(str(key[-1]), allowed)
+        known = f"allowed: {', '.join(allowed)}" if allowed else "it has no settings"
+        return "", f"unknown key{hint}; {known}"
+    if detail["type"] == "missing":
+        return "", f"is missing; {_purpose(key)}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":
+        return "", message
+    message = message[0].lower() + message[1:]
+    if detail["type"] == "tuple_type":
+        message = f"it should be {_TUPLES.get(str(key[-1]), 'two numbers, [first, stop]')}"
+    for wording, plain in _PLAIN.items():
+        message = re.sub(wording, plain, message)
+    return f"{detail['input']!r} is not accepted: ", message
+
+
+# pydantic's words for what a scientist writes
+_PLAIN = {
+    r"input should be ": "it should be ",
+    r"a valid dictionary or instance of \w+": "a mapping {key: value, …}",
+    r"a valid dictionary": "a mapping {key: value, …}",
+    r"a valid string": "a text (in quotes if it looks like a number)",
+    r"a valid integer": "a whole number (integer)",
+    r"a valid number": "a number",
+    r"greater than or equal to": "at least",
+    r"less than or equal to": "at most",
+}
+
+# What keys other than ranges ask for in brackets.
+_TUPLES = {"voxel_size_um": "three numbers, [z, y, x] in µm"}
+
+
+def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
+    """Drop the names that pydantic adds for members of a union: they are no keys of the YAML."""
+    key: list[str | int] = []
+    parts = detail["loc"]
+    for number, part in enumerate(parts):
+        is_last = number == len(parts) - 1
+        if (*at, *key, part) in document.lines or (is_last and detail["type"] == "missing"):
+            key.append(part)
+    return tuple(key)
+
+
+def _purpose(key: Key) -> str:
+    purposes: dict[Key, str] = {
+        ("output",): "name the folder for the result, such as output: ../out/my_cell",
+        ("scan",): "name the raw scan, such as scan: {file: ../raw/my_cell.h5}",
+    }
+    return purposes.get(key, "give it a value")
+
+
+def _allowed_keys(model: type[BaseModel], key: Key) -> list[str]:
+    fields: Any = model
+    for part in key[:-1]:
+        annotation = fields.model_fields[part].annotation if part in fields.model_fields else None
+        members = [annotation, *getattr(annotation, "__args__", ())]
+        inner = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
+        if not inner:
+            return []
+        fields = inner[0]
+    return list(fields.model_fields)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest known name, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

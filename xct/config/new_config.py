@@ -1,0 +1,159 @@
+"""Starting: a first configuration for a scan. In: files; out: YAML, and what is still needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from xct.config.model import Config, read_config
+from xct.config.recipe import Step, load_steps
+from xct.config.yaml_text import parse
+from xct.errors import ConfigError, ScanError
+from xct.io.atomic import write_text
+from xct.io.foreign import open_foreign
+from xct.pipeline.plan import open_scan
+from xct.scan import Scan, read_scan
+
+_MEANING = {
+    "pixel_size_um": "effective detector pixel before binning, µm",
+    "theta_deg": "angles in degrees: {first: 0, last: 180, count: 1801}, or a text file",
+    "flats": "flat frames: a glob pattern, or {file, path}",
+    "energy_kev": "photon energy, keV",
+    "distance_mm": "sample to detector, mm",
+}
+
+
+def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> list[str]:
+    """Write a short, commented configuration with everything that a scan's files say.
+
+    Parameters
+    ----------
+    scan_path : Path
+        File or folder of the scan.
+    pipeline : str
+        Name of the recipe.
+    output : Path
+        Folder for the result.
+    to : Path
+        File to write; paths inside are relative to it.
+
+    Returns
+    -------
+    list of str
+        Keys that neither the files nor the recipe can fill: they stand empty, with `# needed`.
+
+    Raises
+    ------
+    XctError
+        If the scan cannot be read, or `to` exists already.
+    """
+    if to.exists():
+        raise ConfigError(f"{to}: exists already; name another file, or delete it first")
+    if not to.resolve().parent.is_dir():
+        raise ConfigError(f"{to}: its folder does not exist; make it first")
+    own = pipeline.endswith((".yaml", ".yml")) or "/" in pipeline
+    named = _relative(Path(pipeline), to.resolve().parent) if own else pipeline
+    steps = _steps(scan_path, pipeline, output)
+    start = _volume_start if steps[0].stage.measures else _scan_start
+    lines, needed = start(scan_path, to.resolve().parent, {n for s in steps for n in s.stage.needs})
+    lines += [
+        f"cell: {{name: {_quoted(scan_path.stem)}}}",
+        f"pipeline: {_quoted(named)}",
+        f"# steps: {{{steps[-1].name}: {{}}}}    # settings that overrule the recipe's",
+        f"output: {_quoted(_relative(output, to.resolve().parent))}",
+        "run: {dtype: float32, workers: auto, memory_gib: auto}",
+    ]
+    write_text(to, "\n".join(lines) + "\n")
+    return needed
+
+
+def _steps(scan_path: Path, pipeline: str, output: Path) -> list[Step]:
+    named = {"scan": {"file": str(scan_path)}, "pipeline": pipeline or " ", "output": str(output)}
+    return load_steps(Config.model_validate(named))
+
+
+def _scan_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str], list[str]]:
+    """Write the section of a raw scan; list the keys that are needed."""
+    scan = read_scan(path)
+    lines = [
+        f"# {scan.layout} scan: {_counts(scan)}.",
+        "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do.",
+        "scan:",
+        f"  file: {_quoted(_relative(path, folder))}",
+        *_fact_lines(scan, needs),
+        "  bin: 1                    # pixels summed along each side",
+        "  # roi: {row: [0, 100]}    # raw rows and columns to keep",
+    ]
+    return lines, _needed(scan, needs)
+
+
+def _volume_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str], list[str]]:
+    """Write the section of a reconstructed volume; list the keys that are needed."""
+    known = True
+    try:
+        volume = open_foreign(path)
+    except ScanError as error:
+        if not any("voxel_size_um" in text for text in error.complaints):
+            raise
+        known, volume = False, open_foreign(path, (1.0, 1.0, 1.0))
+    shape = " × ".join(str(length) for length in volume.voxels.shape)
+    edges = ", ".join(f"{edge:g}" for edge in volume.voxel_size_um)
+    lines = [
+        f"# {volume.layout}: {shape} voxels (z × y × x).",
+        "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do.",
+        "volume:",
+        f"  file: {_quoted(_relative(path, folder))}",
+        f"  # voxel_size_um: [{edges}], from the file"
+        if known
+        else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
+        "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
+    ]
+    return lines, [] if known else ["volume.voxel_size_um"]
+
+
+def _needed(scan: Scan, needs: set[str]) -> list[str]:
+    known = [name for name in _MEANING if name in needs and getattr(scan, name) is None]
+    return [f"scan.{name}" for name in known]
+
+
+def _fact_lines(scan: Scan, needs: set[str]) -> list[str]:
+    lines = []
+    for name, meaning in _MEANING.items():
+        value = getattr(scan, name)
+        if value is None and name in needs:
+            lines.append(f"  {name}:        # needed: {meaning}")
+        elif value is not None and name != "flats":
+            lines.append(f"  # {name}: {_shown(name, value)}, from {scan.origin.get(name, 'file')}")
+    return lines
+
+
+def _shown(name: str, value: Any) -> str:
+    return f"{value[0]:g} … {value[-1]:g}" if name == "theta_deg" else f"{value:.6g}"
+
+
+def _counts(scan: Scan) -> str:
+    angles, rows, columns = scan.projections.shape
+    flats = 0 if scan.flats is None else scan.flats.shape[0]
+    darks = 0 if scan.darks is None else scan.darks.shape[0]
+    return f"{angles} projections of {rows} × {columns}, {flats} flats, {darks} darks"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path.resolve(), folder)
+
+
+def _quoted(text: str) -> str:
+    """Quote a text where YAML would read it as something else."""
+    parsed = parse(f"[{text}]")
+    return text if not parsed.complaints and parsed.value == [text] else repr(text)
+
+
+def open_any(path: Path) -> Scan:
+    """Open a scan by its files, or by a configuration that names it."""
+    if path.suffix in (".yaml", ".yml"):
+        config, complaints = read_config(path)
+        if config is None or complaints:
+            raise ConfigError(*complaints)
+        return open_scan(config)
+    return read_scan(path)

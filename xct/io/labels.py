@@ -1,0 +1,110 @@
+"""Labels beside a volume. In: its OME-Zarr group; out: label arrays to fill slab by slab."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from xct.errors import XctError
+from xct.io.volumes import create_level, levels_of, multiscale
+
+
+def create_labels(volume: Path, name: str, dtype: str) -> Any:
+    """Make an empty label group beside the levels of a volume; one of that name is replaced.
+
+    Parameters
+    ----------
+    volume : Path
+        The ``volume.zarr`` that is labelled.
+    name : str
+        Such as "materials".
+    dtype : str
+        "uint8" or "uint32".
+
+    Returns
+    -------
+    zarr.Array
+        Level 0 (z, y, x), to be written in slabs that start at multiples of 16 slices.
+    """
+    shape, size = shape_and_voxel_size(volume)
+    shutil.rmtree(volume / "labels" / name, ignore_errors=True)
+    parent: Any = zarr.open_group(volume / "labels", mode="a", zarr_format=3)
+    group: Any = zarr.open_group(volume / "labels" / name, mode="w", zarr_format=3)
+    compressors = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    array = create_level(group, 0, levels_of(shape)[0], dtype, compressors)
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [multiscale(shape, size, name, levels=1)],
+        "image-label": {"version": "0.5", "source": {"image": "../../"}},
+    }
+    names = parent.attrs.get("ome", {}).get("labels", [])
+    listed = [*names, *([name] if name not in names else [])]
+    parent.attrs["ome"] = {"version": "0.5", "labels": listed}
+    return array
+
+
+def open_labels(volume: Path, name: str) -> Any:
+    """Open level 0 of the labels beside a volume.
+
+    Raises
+    ------
+    XctError
+        If there are none of that name.
+    """
+    path = volume / "labels" / name
+    if not (path / "zarr.json").is_file():
+        raise XctError(f"{path}: there are no such labels; has the run reached that step?")
+    group: Any = zarr.open_group(path, mode="r")
+    return group["0"]
+
+
+def shape_and_voxel_size(
+    volume: Path,
+) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Read shape and voxel size (z, y, x; µm) of the finest level of a volume."""
+    group: Any = zarr.open_group(volume, mode="r")
+    first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
+    z, y, x = first["coordinateTransformations"][0]["scale"]
+    depth, height, width = group[first["path"]].shape
+    return (depth, height, width), (z, y, x)
+
+
+# Labels painted by hand, beside the volume. In: its OME-Zarr group; out: an array to paint.
+
+PAINTED, CLASSIFIED = "painted", "classified"  # by hand, and by what was learnt from it
+
+
+def open_painted(volume: Path) -> Any:
+    """Open the painted labels of a volume to be painted on; they are made where there are none.
+
+    Only what is painted takes room on disk.
+
+    Parameters
+    ----------
+    volume : Path
+        The ``volume.zarr``.
+
+    Returns
+    -------
+    zarr.Array
+        uint8, shape (z, y, x); 0 where nothing was painted.
+
+    Raises
+    ------
+    XctError
+        If the folder cannot be written to.
+    """
+    try:
+        if not (volume / "labels" / PAINTED / "zarr.json").is_file():
+            return create_labels(volume, PAINTED, "uint8")
+        group: Any = zarr.open_group(volume / "labels" / PAINTED, mode="r+")
+        return group["0"]
+    except OSError as error:
+        raise XctError(
+            f"{volume}: what is painted is kept there, but it cannot be written to: "
+            f"{error.strerror or error}"
+        ) from None

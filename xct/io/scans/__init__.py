@@ -1,0 +1,1 @@
+"""Raw scans of every layout, recognized by their content."""

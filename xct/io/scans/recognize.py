@@ -1,0 +1,141 @@
+"""Recognizing a scan by its content, whatever the files are called. In: a path; out: Raw."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from xct.errors import ScanError
+from xct.io.scans import nxtomo
+from xct.io.scans.hdf5 import open_hdf5
+from xct.io.scans.raw import Raw, Request
+
+# In this order: the most particular layout first.
+_READERS = (
+    "xct.io.scans.p05",
+    "xct.io.scans.dxchange",
+    "xct.io.scans.nxtomo",
+    "xct.io.tiff",
+    "xct.io.scans.tiff_folder",
+)
+
+_WHOLE_BYTES = 64 * 2**20
+_SAMPLES, _SAMPLE_BYTES = 64, 64 * 2**10
+# Bytes in small files up to which the content of every one is read.
+_MANY_BYTES = 2**30
+
+
+def read_raw(path: Path | str, request: Request | None = None) -> Raw:
+    """Read a scan of any layout from the file or folder that the user names.
+
+    Raises
+    ------
+    ScanError
+        If there is nothing at `path` (the nearest names are given), or no reader knows it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ScanError(_missing(path))
+    wanted = request or Request()
+    try:
+        return _recognized(path, wanted)
+    except OSError as error:
+        raise ScanError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _recognized(path: Path, wanted: Request) -> Raw:
+    for name in _READERS:
+        reader: Any = import_module(name)
+        if reader.recognizes(path):
+            raw: Raw = reader.read(path, wanted)
+            return raw
+    if path.is_dir():
+        return _only_scan_below(path, wanted)
+    if "data" in wanted.paths and h5py.is_hdf5(path):
+        return nxtomo.read(path, wanted)
+    raise ScanError(_unknown(path))
+
+
+def _only_scan_below(folder: Path, request: Request) -> Raw:
+    """Read the one HDF5 scan in a folder."""
+    readers: list[Any] = [import_module(f"xct.io.scans.{name}") for name in ("dxchange", "nxtomo")]
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    found = [file for file in files if any(reader.recognizes(file) for reader in readers)]
+    if len(found) == 1:
+        return read_raw(found[0], request)
+    if found:
+        names = ", ".join(file.name for file in found[:5])
+        raise ScanError(f"{folder} holds {len(found)} scans ({names}); name one of them")
+    raise ScanError(
+        f"{folder} holds no scan: expected one HDF5 file (DXchange, NXtomo), a P05/P07 folder "
+        "with *_nexus.h5 or scan.log, or TIFF files named proj…, flat… and dark…"
+    )
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}, so no file {path}"
+    names = [found.name for found in folder.iterdir()]
+    near = get_close_matches(path.name, names, n=3, cutoff=0.4)
+    hint = f"; the nearest names there are {', '.join(near)}" if near else ""
+    return f"there is no file or folder {path}{hint}"
+
+
+def _unknown(path: Path) -> str:
+    if h5py.is_hdf5(path):
+        open_hdf5(path).close()
+        return (
+            f"{path} is an HDF5 file, but neither DXchange (/exchange/data) nor NXtomo; set "
+            "scan.paths with data, image_key and theta_deg inside the file"
+        )
+    with path.open("rb") as file:
+        start = file.read(8)
+    hint = "the file is empty" if not start else f"it begins with {start!r}"
+    return f"{path} is neither an HDF5 file, nor a TIFF file, nor a scan.log ({hint})"
+
+
+def identity(files: Iterable[Path]) -> str:
+    """Compute a checksum of a scan's files that costs little even for 100 GB.
+
+    SHA-256 over the size and the content of each file, in the order of their paths, not over
+    the paths: a scan may be moved. Of a file of
+    64 MiB or more, 64 samples of 64 KiB stand for the content: evenly spaced, the first at its
+    beginning and the last at its end. Where smaller files hold more than 1 GiB together (a
+    stack of TIFF files), the content of 64 of them counts, evenly spaced, the first and the
+    last included; sizes count of all. A change in between that leaves the size as it
+    is goes unnoticed; another scan, a missing, truncated or longer file does not.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        `Scan.files`.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    sizes = {file: file.stat().st_size for file in sorted({Path(file) for file in files})}
+    small = [file for file, size in sizes.items() if size < _WHOLE_BYTES]
+    if len(small) > _SAMPLES and sum(sizes[file] for file in small) > _MANY_BYTES:
+        last = len(small) - 1
+        small = [small[last * number // (_SAMPLES - 1)] for number in range(_SAMPLES)]
+    read_whole = set(small)
+    digest = hashlib.sha256()
+    for file, size in sizes.items():
+        digest.update(f"{size}\0".encode())
+        if file in read_whole:
+            digest.update(file.read_bytes())
+        elif size >= _WHOLE_BYTES:
+            with file.open("rb") as opened:
+                for number in range(_SAMPLES):
+                    opened.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+                    digest.update(opened.read(_SAMPLE_BYTES))
+    return digest.hexdigest()

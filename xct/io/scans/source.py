@@ -1,0 +1,243 @@
+"""One HDF5 file as a reader sees it. In: paths; out: frames, arrays and facts with units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from xct.errors import ScanError
+from xct.io.scans.hdf5 import Hdf5Frames, open_hdf5
+from xct.io.scans.links import LeadsNowhere, Links, Place
+from xct.io.scans.raw import Request
+from xct.io.units import unit_factor
+
+
+class Source:
+    """One HDF5 file as a reader sees it, with the files that its links lead to.
+
+    Used as a context manager: files stay open between its beginning and end.
+
+    Parameters
+    ----------
+    file : Path
+        The file that the user named.
+    request : Request
+        How far links may lead.
+    """
+
+    def __init__(self, file: Path, request: Request) -> None:
+        self.file = file
+        self.links = Links(file, request.links_below, open_hdf5)
+        self.notes: list[str] = []
+        self.origin: dict[str, str] = {}
+        self._used: dict[Path, None] = {self.links.file: None}
+
+    def __enter__(self) -> Source:
+        self.links.opened(self.links.file)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.links.close()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files from which something was taken, the named one first."""
+        return tuple(self._used)
+
+    def has(self, path: str) -> bool:
+        """Whether something stands at `path`, be it a link that leads nowhere."""
+        try:
+            return self.links.resolve(path) is not None
+        except LeadsNowhere:
+            return True
+
+    def find(self, path: str) -> Any:
+        """Get the object at `path`; None where there is none, or (noted) its link is broken."""
+        try:
+            place = self.links.resolve(path)
+        except LeadsNowhere as error:
+            self.note(f"{path} is left out: {error}")
+            return None
+        return None if place is None else self._open(place)
+
+    def first(self, *paths: str) -> str | None:
+        """Get the first of several paths at which something can be read."""
+        return next((path for path in paths if self.find(path) is not None), None)
+
+    def require(self, path: str) -> h5py.Dataset:
+        """Get the dataset at `path`.
+
+        Raises
+        ------
+        ScanError
+            If there is none; the message says where a link leads.
+        """
+        try:
+            place = self.links.resolve(path)
+        except LeadsNowhere as error:
+            raise ScanError(f"{self.file}: {path} cannot be read: {error}") from None
+        found = None if place is None else self._open(place)
+        if not isinstance(found, h5py.Dataset):
+            raise ScanError(f"{self.file}: there is no dataset {path}; set scan.paths")
+        return found
+
+    def _open(self, place: Place) -> Any:
+        return self.links.opened(place.file)[place.path]
+
+    def note(self, note: str) -> None:
+        """Keep a remark for the user, once."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def frames(self, path: str) -> Hdf5Frames:
+        """Get the frames at `path`; a two-dimensional dataset is one frame.
+
+        Raises
+        ------
+        ScanError
+            If there is no stack of frames, or its values lie where links may not lead.
+        """
+        dataset = self.require(path)
+        if dataset.ndim not in (2, 3):
+            raise ScanError(
+                f"{self.file}: {path} has shape {dataset.shape}, which is no stack of frames "
+                "(frame, row, column); set scan.paths.data"
+            )
+        try:
+            stored = self.links.storage(dataset)
+        except LeadsNowhere as error:
+            raise ScanError(f"{self.file}: {path} cannot be read: {error}") from None
+        shape = dataset.shape if dataset.ndim == 3 else (1, *dataset.shape)
+        self._used.update(dict.fromkeys(stored.files))
+        self.notes.extend(f"{path}: {note}" for note in stored.notes)
+        return Hdf5Frames(
+            Path(dataset.file.filename),
+            dataset.name,
+            shape,
+            dataset.dtype.newbyteorder("=") if dataset.dtype.kind in "iuf" else dataset.dtype,
+            stored.whole_frames,
+            stored.filtered,
+        )
+
+    def array(self, path: str | None) -> np.ndarray | None:
+        """Read the values at `path`; None where there is no dataset."""
+        found = None if path is None else self.find(path)
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            return None
+        try:
+            self._used.update(dict.fromkeys(self.links.storage(found).files))
+        except LeadsNowhere as error:
+            self.note(f"{path} is left out: {error}")
+            return None
+        return np.asarray(found[()])
+
+    def text(self, path: str) -> str | None:
+        """Read a string of fixed or variable length, alone or in an array of one."""
+        value = self.array(path)
+        if value is None or value.size != 1:
+            return None
+        item = value.reshape(-1)[0]
+        return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
+
+    def unit(self, path: str) -> str | None:
+        """Read the attribute `units` of `path`."""
+        attributes = getattr(self.find(path), "attrs", {})
+        value = attributes.get("units", attributes.get("unit"))
+        if value is None:
+            return None
+        item = np.asarray(value).reshape(-1)[:1]
+        text = "".join(v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in item)
+        return text.strip() or None
+
+    def number(self, path: str, least: float | None = None) -> float | None:
+        """Read one number, alone, in an array of one, repeated, or written as text."""
+        value = self.array(path)
+        if value is None or value.size == 0:
+            return None
+        try:
+            values = value.reshape(-1).astype(np.float64)
+        except (TypeError, ValueError):
+            self.note(f"{path} is left out: {value.reshape(-1)[0]!r} is not a number")
+            return None
+        if not np.allclose(values, values[0], rtol=1e-6, atol=0, equal_nan=True):
+            self.note(f"{path} is left out: it varies from {values.min()} to {values.max()}")
+            return None
+        if not np.isfinite(values[0]) or (least is not None and values[0] <= least):
+            self.note(f"{path} is left out: its value is {values[0]}")
+            return None
+        return float(values[0])
+
+    def quantity(self, path: str, to: str) -> float | None:
+        """Read a positive number and turn it into the unit `to`; noted where that fails."""
+        value = self.number(path, least=0.0)
+        if value is None:
+            return None
+        unit = self.unit(path)
+        factor = None if unit is None else unit_factor(unit, to)
+        if factor is None:
+            said = "no attribute `units`" if unit is None else f"the unit {unit!r}"
+            self.note(f"{path} = {value} is left out: it has {said}, and {to} is needed")
+            return None
+        return value * factor
+
+    def fact(self, name: str, to: str, *paths: str) -> float | None:
+        """Read the first of several paths that holds the fact `name`, and note its origin."""
+        for path in paths:
+            value = self.quantity(path, to)
+            if value is not None:
+                self.origin[name] = f"{path} ({self.unit(path)})"
+                return value
+        return None
+
+    def angles(self, path: str) -> np.ndarray | None:
+        """Read angles in degrees; without a unit they are taken as degrees."""
+        values = self.array(path)
+        if values is None or values.size == 0:
+            return None
+        unit = self.unit(path)
+        factor = 1.0 if unit is None else unit_factor(unit, "deg")
+        if factor is None:
+            raise ScanError(
+                f"{self.file}: {path} has the unit {unit!r}, which is no angle; expected deg or "
+                "rad. Correct the attribute `units`, or set scan.theta_deg"
+            )
+        if values.dtype.kind not in "iuf":
+            raise ScanError(f"{self.file}: {path} holds {values.dtype}, not numbers")
+        self.origin["theta_deg"] = f"{path} ({unit or 'no unit: taken as degrees'})"
+        return values.reshape(-1).astype(np.float64) * factor
+
+    def datasets(self, most: int = 20_000) -> Iterator[tuple[str, h5py.Dataset]]:
+        """Walk through every dataset that can be reached; broken links are passed over."""
+        waiting, seen = ["/"], set()
+        while waiting and most:
+            group_path = waiting.pop(0)
+            try:
+                place = self.links.resolve(group_path)
+            except (LeadsNowhere, ScanError):
+                continue
+            if place is None or place in seen:
+                continue
+            seen.add(place)
+            group = self._open(place)
+            for name in group:
+                most -= 1
+                path = f"{group_path.rstrip('/')}/{name}"
+                try:
+                    inner = self.links.resolve(path)
+                except (LeadsNowhere, ScanError):
+                    continue
+                found = None if inner is None else self._open(inner)
+                if isinstance(found, h5py.Group):
+                    waiting.append(path)
+                elif isinstance(found, h5py.Dataset):
+                    yield path, found

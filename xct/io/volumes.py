@@ -1,0 +1,300 @@
+"""Volumes as OME-Zarr 0.5. In: finished slices, slab by slab; out: a multiscale, calibrated group.
+
+A slab starts at a multiple of `GRANULE` slices and fills whole chunks on every level, so no two
+slabs ever touch the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from xct.errors import XctError
+from xct.parallel.blocks import GRANULE
+
+_CHUNK = (8, 512, 512)
+_COARSEST = 256  # levels are added until a slice is no wider than this
+_MOST_LEVELS = 5  # 2 ** 4 = GRANULE slices make one of the last level
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How μ in 1/cm is stored: as float32, or as uint16 with μ = slope · code + offset."""
+
+    dtype: str = "float32"
+    slope: float = 1.0
+    offset: float = 0.0
+
+    @classmethod
+    def for_range(cls, lowest: float, highest: float) -> Coding:
+        """Code a range of μ in uint16; code 0 is kept for voxels without a value."""
+        slope = float(np.float32((highest - lowest) / 65534))
+        return cls("uint16", slope, float(np.float32(lowest)) - slope)
+
+    def encode(self, mu_per_cm: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Code a slab.
+
+        Parameters
+        ----------
+        mu_per_cm : ndarray of float32, shape (z, y, x)
+            Linear attenuation.
+        inside : ndarray of bool, shape (y, x)
+            Voxels that were reconstructed; the others get code 0.
+
+        Returns
+        -------
+        codes : ndarray, shape (z, y, x)
+        beyond : ndarray of int, shape (z,)
+            Values beyond the coded range, stored as its nearest end, by slice.
+        """
+        if self.dtype == "float32":
+            return mu_per_cm.astype(np.float32, copy=False), np.zeros(len(mu_per_cm), int)
+        codes = np.rint((mu_per_cm - np.float32(self.offset)) / np.float32(self.slope))
+        beyond = np.count_nonzero(((codes < 1) | (codes > 65535)) & inside, axis=(1, 2))
+        codes = np.clip(codes, 1, 65535).astype(np.uint16)
+        codes[:, ~inside] = 0
+        return codes, beyond
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of a volume: its shape, and level-0 voxels per voxel along each axis."""
+
+    shape: tuple[int, ...]
+    factors: tuple[int, ...]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Voxels per voxel of the next level: 2 along every axis that has two planes left."""
+        return tuple(2 if length >= 2 else 1 for length in self.shape)
+
+    def next(self) -> Level:
+        """Give the next coarser level."""
+        return Level(
+            tuple(n // step for n, step in zip(self.shape, self.steps, strict=True)),
+            tuple(f * step for f, step in zip(self.factors, self.steps, strict=True)),
+        )
+
+
+def levels_of(shape: tuple[int, ...]) -> list[Level]:
+    """List the levels that a volume of this shape gets."""
+    levels = [Level(shape, (1, 1, 1))]
+    while max(levels[-1].shape[1:]) > _COARSEST and len(levels) < _MOST_LEVELS:
+        levels.append(levels[-1].next())
+    return levels
+
+
+def create_volume(
+    path: Path,
+    shape: tuple[int, int, int],
+    voxel_size_um: float | Sequence[float],
+    coding: Coding,
+    name: str,
+    *,
+    quantity: str = "attenuation",
+) -> None:
+    """Make the group, its levels and metadata, with no slice written yet.
+
+    Parameters
+    ----------
+    path : Path
+        Where; must not exist.
+    shape : tuple of int
+        Slices, rows and columns (z, y, x) of level 0.
+    voxel_size_um : float or sequence of float
+        Edge of a voxel, or its edges along z, y and x.
+    coding : Coding
+        How values are stored.
+    name : str
+        Shown by viewers.
+    quantity : {"attenuation", "grey"}, optional
+        What the values are: μ in 1/cm, or grey values of an unknown scale.
+    """
+    group = zarr.open_group(path, mode="w-", zarr_format=3)
+    compressors = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    for number, level in enumerate(levels_of(shape)):
+        create_level(group, number, level, coding.dtype, compressors)
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [multiscale(shape, voxel_size_um, name)],
+    }
+    group.attrs["xct"] = {
+        "quantity": quantity,
+        "unit": "1/cm" if quantity == "attenuation" else "1",
+        "slope": coding.slope,
+        "offset": coding.offset,
+    }
+
+
+def create_level(group: Any, number: int, level: Level, dtype: str, compressors: Any) -> Any:
+    """Make the array of one level, in chunks that a slab of `GRANULE` slices fills."""
+    chunks = (max(1, min(_CHUNK[0], GRANULE >> number)), *_CHUNK[1:])
+    return group.create_array(
+        str(number),
+        shape=level.shape,
+        chunks=tuple(min(c, n) for c, n in zip(chunks, level.shape, strict=True)),
+        dtype=dtype,
+        fill_value=0,
+        compressors=compressors,
+        dimension_names=("z", "y", "x"),
+    )
+
+
+def multiscale(
+    shape: tuple[int, int, int],
+    voxel_size_um: float | Sequence[float],
+    name: str,
+    *,
+    levels: int | None = None,
+) -> dict[str, Any]:
+    """Write the OME metadata of the levels of a volume: scale, and half-voxel translation."""
+    from ome_zarr_models.v05.axes import Axis
+    from ome_zarr_models.v05.multiscales import Dataset, Multiscale
+
+    size = np.broadcast_to(np.asarray(voxel_size_um, float), 3)
+    datasets = []
+    for number, level in enumerate(levels_of(shape)[:levels]):
+        factors = np.asarray(level.factors)
+        shift = [float(s) for s in (factors - 1) / 2 * size]
+        datasets.append(
+            Dataset.build(
+                path=str(number),
+                scale=[float(edge) for edge in factors * size],
+                translation=shift if number else None,
+            )
+        )
+    axes = [Axis(name=axis, type="space", unit="micrometer") for axis in "zyx"]
+    made = Multiscale(axes=axes, datasets=tuple(datasets), name=name)
+    return dict(made.model_dump(mode="json", exclude_none=True))
+
+
+def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
+    """Write slices first … first + n on every level.
+
+    Parameters
+    ----------
+    path : Path
+        A group made by `create_volume`.
+    first : int
+        First slice; a multiple of `GRANULE`.
+    codes : ndarray, shape (z, y, x)
+        The slices as they are stored. Unless they are the last ones, their number is a multiple
+        of `GRANULE`.
+    """
+    group: Any = zarr.open_group(path, mode="r+")
+    shape, stop = group["0"].shape, first + codes.shape[0]
+    if first % GRANULE or (stop % GRANULE and stop != shape[0]):
+        raise ValueError(f"slices {first} to {stop} share chunks with their neighbors")
+    for number, level in enumerate(levels_of(shape)):
+        if codes.shape[0]:
+            group[str(number)][first : first + codes.shape[0]] = codes
+        codes, first = _coarser(codes, level.steps), first // level.steps[0]
+
+
+def _coarser(codes: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
+    """Average blocks of voxels; in uint16, over those that have a value (code 0 has none)."""
+    kept = [length // step * step for length, step in zip(codes.shape, steps, strict=True)]
+    sums = np.zeros([n // s for n, s in zip(kept, steps, strict=True)], np.float32)
+    valued = np.zeros(sums.shape, np.uint8)
+    for start in product(*(range(step) for step in steps)):
+        part = codes[tuple(slice(a, n, s) for a, n, s in zip(start, kept, steps, strict=True))]
+        sums += part
+        valued += part != 0
+    if codes.dtype == np.float32:
+        return sums / np.float32(np.prod(steps))
+    return np.rint(sums / np.maximum(valued, 1)).astype(codes.dtype)
+
+
+def lazily(read: Callable[[Any], np.ndarray], array: Any) -> Any:
+    """Give a Dask array whose blocks are read from a chunked array on demand.
+
+    Parameters
+    ----------
+    read : callable
+        Reads a part, given by a tuple of slices, as float32.
+    array : array-like
+        Has the `shape` and the `chunks` of what is read.
+    """
+    from dask import array as dask_array
+
+    make: Any = dask_array  # Dask's own annotations stop here
+
+    def block(block_info: Any = None) -> np.ndarray:
+        location = block_info[None]["array-location"]
+        return read(tuple(slice(first, stop) for first, stop in location))
+
+    chunks = make.core.normalize_chunks(array.chunks, array.shape)
+    return make.map_blocks(block, chunks=chunks, dtype=np.float32, meta=np.empty((0,) * 3))
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume on disk: μ in 1/cm, read slice by slice.
+
+    Attributes
+    ----------
+    array : zarr.Array
+        The stored values of level 0 (z, y, x).
+    slope, offset : float
+        μ = slope · code + offset; code 0 of uint16 has no value.
+    voxel_size_um : tuple of float
+        Edges of a voxel along z, y and x.
+    """
+
+    array: Any
+    slope: float
+    offset: float
+    voxel_size_um: tuple[float, float, float]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y and x."""
+        z, y, x = self.array.shape
+        return z, y, x
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values that are read, whatever is stored."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read a part, as `read` does."""
+        return self.read(index)
+
+    def read(self, index: Any = ...) -> np.ndarray:
+        """Read a part as float32 in 1/cm; voxels without a value are 0."""
+        codes: np.ndarray = np.asarray(self.array[index])
+        if codes.dtype == np.float32:
+            return codes
+        mu = np.float32(self.slope) * codes.astype(np.float32) + np.float32(self.offset)
+        return np.where(codes == 0, np.float32(0), mu)
+
+    def lazy(self) -> Any:
+        """Give the whole as a Dask array in 1/cm."""
+        return lazily(self.read, self.array)
+
+
+def open_volume(path: Path) -> Volume:
+    """Open a ``volume.zarr``.
+
+    Raises
+    ------
+    XctError
+        If there is none, or it was not written by xct.
+    """
+    if not (path / "zarr.json").is_file():
+        raise XctError(f"{path}: there is no volume; has the run reached fbp?")
+    group: Any = zarr.open_group(path, mode="r")
+    facts = group.attrs.get("xct")
+    if facts is None:
+        raise XctError(f"{path}: is not a volume of xct: the attribute xct is missing")
+    first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
+    z, y, x = first["coordinateTransformations"][0]["scale"]
+    return Volume(group[first["path"]], facts["slope"], facts["offset"], (z, y, x))

@@ -1,0 +1,251 @@
+"""Width of the point spread. In: a volume and its cell; out: full width at half maximum, µm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import erf
+
+from xct.geometry import CellGeometry
+from xct.parallel.blocks import Voxels
+
+# Round edges, below the voxel. In: slices, a rough circle; out: center, radius, point spread.
+
+_SECTORS = 36
+_STEPS = 40
+_SQRT2 = float(np.sqrt(2))
+_SQRT_PI = float(np.sqrt(np.pi))
+
+
+@dataclass(frozen=True)
+class RoundEdge:
+    """A circular edge, blurred by a Gaussian point spread.
+
+    Attributes
+    ----------
+    y_um, x_um, radius_um : float
+        Center and radius.
+    blur_um : float
+        Standard deviation of the point spread across the edge.
+    inner, outer : float
+        Values on both sides.
+    y_sd_um, x_sd_um, radius_sd_um, blur_sd_um : float
+        Standard deviations, from the disagreement of sectors.
+    seen : float
+        Share of the circumference that was in view.
+    significance : float
+        The step between both sides in its standard deviations.
+    """
+
+    y_um: float
+    x_um: float
+    radius_um: float
+    blur_um: float
+    inner: float
+    outer: float
+    y_sd_um: float
+    x_sd_um: float
+    radius_sd_um: float
+    blur_sd_um: float
+    seen: float
+    significance: float
+
+
+def fit_round_edge(
+    image: np.ndarray,
+    voxel_size_um: Sequence[float],
+    *,
+    center_um: tuple[float, float],
+    radius_um: float,
+    reach_um: tuple[float, float],
+    blur_um: float,
+    usable: np.ndarray | None = None,
+) -> RoundEdge:
+    """Fit a blurred circular step to all pixels near it, at once.
+
+    The model is ``outer + (inner - outer) (1 - erf((r - R) / (√2 σ))) / 2``; pixels that agree
+    badly count less (Tukey's biweight), which is what particles and streaks do.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        A slice, or the mean of some.
+    voxel_size_um : sequence of float
+        Edges of a pixel along y and x.
+    center_um : tuple of float
+        Where to start: y and x.
+    radius_um, blur_um : float
+        Where to start.
+    reach_um : tuple of float
+        How far inwards and outwards of the radius pixels are looked at.
+    usable : ndarray of bool, shape (y, x), optional
+        Pixels that hold a value.
+
+    Returns
+    -------
+    RoundEdge
+
+    Raises
+    ------
+    ValueError
+        If fewer than 60 pixels lie near the circle.
+    """
+    y = np.arange(image.shape[0])[:, None] * voxel_size_um[0]
+    x = np.arange(image.shape[1])[None, :] * voxel_size_um[1]
+    off = np.hypot(y - center_um[0], x - center_um[1]) - radius_um
+    near = (off >= -reach_um[0]) & (off <= reach_um[1]) & np.isfinite(image)
+    if usable is not None:
+        near &= usable
+    if np.count_nonzero(near) < 60:
+        raise ValueError(
+            f"only {np.count_nonzero(near)} pixels lie near a circle of radius {radius_um:.4g} µm "
+            f"about (y, x) = ({center_um[0]:.4g}, {center_um[1]:.4g}) µm; too few to fit its edge"
+        )
+    rows, columns = np.nonzero(near)
+    y_um, x_um = rows * voxel_size_um[0], columns * voxel_size_um[1]
+    values = image[near].astype(np.float64)
+    start = np.array([*center_um, radius_um, blur_um, *_sides(off[near], values)])
+    least_blur = 0.2 * min(voxel_size_um)
+    answer, weight = _descend(start, y_um, x_um, values, least_blur, max(reach_um))
+    return _described(answer, weight, y_um, x_um, values)
+
+
+def _sides(off: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    inner = values[off < min(0, np.quantile(off, 0.3))]
+    outer = values[off > max(0, np.quantile(off, 0.7))]
+    if not inner.size or not outer.size:
+        return float(values.max()), float(values.min())
+    return float(np.median(inner)), float(np.median(outer))
+
+
+def _model(p: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the model and its derivatives by y, x, R, σ, inner, outer."""
+    dy, dx = y - p[0], x - p[1]
+    r = np.maximum(np.hypot(dy, dx), 1e-9)
+    u = (r - p[2]) / (_SQRT2 * p[3])
+    within = 0.5 * (1 - erf(u))
+    step = p[4] - p[5]
+    steep = step * np.exp(-u * u) / (_SQRT_PI * _SQRT2 * p[3])  # -d(model)/dr
+    slopes = np.empty((6, y.size))
+    slopes[0], slopes[1] = steep * dy / r, steep * dx / r
+    slopes[2] = steep
+    slopes[3] = steep * (r - p[2]) / p[3]
+    slopes[4], slopes[5] = within, 1 - within
+    return p[5] + step * within, slopes
+
+
+def _descend(
+    p: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    values: np.ndarray,
+    least_blur: float,
+    reach: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Newton with reweighting; steps are kept within a third of the reach."""
+    limit = np.array([reach / 3, reach / 3, reach / 3, reach / 6, np.inf, np.inf])
+    weight = np.ones_like(values)
+    for number in range(_STEPS):
+        model, slopes = _model(p, y, x)
+        residual = values - model
+        scale = 1.4826 * float(np.median(np.abs(residual)))
+        if number >= 3 and scale > 0:
+            weight = np.clip(1 - (residual / (4.7 * scale)) ** 2, 0, None) ** 2
+        normal = (slopes * weight) @ slopes.T
+        normal[np.diag_indices(6)] *= 1 + 1e-9
+        normal[np.diag_indices(6)] += 1e-30
+        step = np.linalg.lstsq(normal, slopes @ (weight * residual), rcond=None)[0]
+        step = np.clip(step, -limit, limit)
+        p = p + step
+        p[3] = min(max(p[3], least_blur), reach)
+        if number > 5 and np.all(np.abs(step[:4]) < 1e-4 * least_blur):
+            break
+    return p, weight
+
+
+def _described(
+    p: np.ndarray, weight: np.ndarray, y: np.ndarray, x: np.ndarray, values: np.ndarray
+) -> RoundEdge:
+    """Add standard deviations, by sectors: noise along the edge is correlated, sectors are not."""
+    model, slopes = _model(p, y, x)
+    turn = np.arctan2(y - p[0], x - p[1])
+    sector = np.minimum(((turn + np.pi) / (2 * np.pi) * _SECTORS).astype(int), _SECTORS - 1)
+    pull = slopes * (weight * (values - model))
+    by_sector = np.stack([np.bincount(sector, row, _SECTORS) for row in pull])
+    inverse = np.linalg.pinv((slopes * weight) @ slopes.T)
+    filled = np.bincount(sector, minlength=_SECTORS) > 0
+    used = max(2, int(filled.sum()))
+    spread = inverse @ (by_sector @ by_sector.T) @ inverse * used / (used - 1)
+    sd = np.sqrt(np.maximum(np.diag(spread), 0))
+    step_sd = np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 0))
+    y_um, x_um, radius_um, blur_um, inner, outer = (float(v) for v in p)
+    radius_um += blur_um**2 / (2 * radius_um)  # a blurred disc is at its half-level inside its edge
+    return RoundEdge(
+        y_um=y_um,
+        x_um=x_um,
+        radius_um=radius_um,
+        blur_um=blur_um,
+        inner=inner,
+        outer=outer,
+        y_sd_um=float(sd[0]),
+        x_sd_um=float(sd[1]),
+        radius_sd_um=float(sd[2]),
+        blur_sd_um=float(sd[3]),
+        seen=float(filled.mean()),
+        significance=float(abs(p[4] - p[5]) / step_sd) if step_sd > 0 else np.inf,
+    )
+
+
+FWHM_OF_SD = 2.3548200450309493
+_GROUP, _GROUPS = 8, 8
+_REACH_VOXELS = 7.0
+
+
+def point_spread_um(
+    volume: Voxels, cell: CellGeometry, rows: tuple[int, int]
+) -> tuple[float, float]:
+    """Measure the blur across the bore's wall in groups of slices.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Any linear scale.
+    cell : CellGeometry
+        Its bore must be in view.
+    rows : tuple of int
+        First slice of a layer that stands out from the tube, and the one behind its last.
+
+    Returns
+    -------
+    fwhm_um, sd_um : float
+        Full width at half maximum of the Gaussian, the voxel's own width in it, and its standard
+        deviation; NaN where the wall is not in view or nowhere sharp.
+    """
+    if not np.isfinite(cell.bore_radius_sd_um):
+        return float("nan"), float("nan")
+    voxel = cell.voxel_size_um[1:]
+    reach = _REACH_VOXELS * max(voxel)
+    wall = cell.tube_radius_um - cell.bore_radius_um if cell.tube_radius_um else reach
+    found = []
+    for first in np.linspace(rows[0], max(rows[0], rows[1] - _GROUP), _GROUPS).astype(int):
+        mean = np.asarray(volume[first : first + _GROUP], np.float32).mean(axis=0)
+        z_um = (first + (_GROUP - 1) / 2) * cell.voxel_size_um[0]
+        try:
+            edge = fit_round_edge(
+                mean,
+                voxel,
+                center_um=cell.axis_at(z_um),
+                radius_um=cell.bore_radius_um,
+                reach_um=(reach, min(reach, 0.7 * wall)),
+                blur_um=max(voxel),
+            )
+        except ValueError:
+            continue
+        if edge.significance > 10 and edge.blur_um < 0.4 * reach:
+            found.append(edge.blur_um)
+    if not found:
+        return float("nan"), float("nan")
+    spread = float(np.std(found) / np.sqrt(len(found))) if len(found) > 1 else float("nan")
+    return FWHM_OF_SD * float(np.median(found)), FWHM_OF_SD * spread

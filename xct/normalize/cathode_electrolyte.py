@@ -1,0 +1,169 @@
+"""Electrolyte between the particles of a cathode. In: a volume, its cell; out: a rough value."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from xct.geometry import CellGeometry
+from xct.normalize.air import AboveAir, air_level
+from xct.normalize.glare import diagnose
+from xct.normalize.model import SmoothModel
+from xct.normalize.noise import noise_by_slice
+from xct.normalize.partial_volume import TwoMaterials, fit_mixture
+from xct.normalize.reference import Reference
+from xct.normalize.sampling import Cubes, Span, cathode_span, gather_cubes
+from xct.parallel.blocks import Voxels, slabs
+
+_LEAST_CUBES = 180
+_MARGIN_UM = 13.0  # about a particle
+# Carbon and pores make the electrolyte between the particles darker by an unknown part.
+_COMPOSITION_SD = 0.1
+# Where most voxels hold both, the mixture's even distribution of shares is a rough guess.
+_SHARED_SD = 0.5
+_BINS = 400
+# Active material over electrolyte, and the least share of either, in what is called a composite.
+_CONTRAST, _LEAST_BRIGHT = (3.0, 20.0), 0.15
+
+
+@dataclass(frozen=True)
+class Cathode:
+    """A cathode's cubes, and the mixture of electrolyte and particles in its voxels."""
+
+    cubes: Cubes
+    mixture: TwoMaterials | None
+    z_um: float
+
+    @property
+    def in_plane(self) -> tuple[float, float] | None:
+        """Value of the electrolyte between the particles, and its standard deviation."""
+        if self.mixture is None:
+            return None
+        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixed_share)
+        sd = np.hypot(self.mixture.dark_sd, unsure * self.mixture.dark)
+        return float(self.mixture.dark), float(sd)
+
+
+def find_cathode(
+    volume: Voxels, cell: CellGeometry, noise: np.ndarray, *, alone: bool
+) -> Cathode | None:
+    """Gather what a cathode tells of the electrolyte in it; None where too little is in view.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Values above air.
+    cell : CellGeometry
+        Where the layers lie.
+    noise : ndarray, shape (z,)
+        Standard deviation of a voxel.
+    alone : bool
+        There is no layer of electrolyte: without any surface in view, all is cathode.
+    """
+    span = cathode_span(cell, _MARGIN_UM)
+    if span is None and alone and not cell.planes:
+        span = Span(cell, None, None, _MARGIN_UM)
+    if span is None:
+        return None
+    cubes = gather_cubes(volume, span)
+    if cubes.mean.size < _LEAST_CUBES:
+        return None
+    first, stop = span.rows()
+    sigma = float(np.nanmedian(noise[first:stop])) if np.isfinite(noise[first:stop]).any() else 0.0
+    mixture = _mixture(volume, span, cubes, max(sigma, 1e-6))
+    return Cathode(cubes, mixture, float(cubes.z_um.mean()))
+
+
+def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
+    """Tell whether grey values in the bore are those of active material in electrolyte.
+
+    They are a mixture of two materials, one of which attenuates as many times more than the other
+    as active material does (8.6 times, less where blur or pores blend them), and both are common.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Any linear scale.
+    cell : CellGeometry
+        Where the bore lies.
+    """
+    air = air_level(volume, cell)
+    values: Voxels = AboveAir(volume, air) if np.isfinite(air) else volume
+    noise = noise_by_slice(values, cell)
+    cathode = find_cathode(values, cell, noise, alone=True)
+    if cathode is None or cathode.mixture is None:
+        return False
+    mixture = cathode.mixture
+    low, high = _CONTRAST
+    bright = mixture.bright_share + 0.5 * mixture.mixed_share
+    contrast = low < mixture.bright / mixture.dark < high
+    return contrast and _LEAST_BRIGHT < bright < 1 - _LEAST_BRIGHT
+
+
+def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> TwoMaterials | None:
+    """Electrolyte, particles and what both share, from the voxels of the cathode."""
+    high = float(np.quantile(cubes.mean, 0.999)) * 2.5
+    edges = np.linspace(-6 * sigma, high, _BINS + 1)
+    counts = np.zeros(_BINS, np.int64)
+    first, stop = span.rows()
+    for block in slabs(span.cell.shape):
+        low, top = max(block.first, first), min(block.stop, stop)
+        if low >= top:
+            continue
+        slab = np.asarray(volume[low:top], np.float32)
+        for number, image in enumerate(slab):
+            counts += np.histogram(image[_held(span, low + number)], edges)[0]
+    middles = 0.5 * (edges[1:] + edges[:-1])
+    if counts.sum() < 500:
+        return None
+    dark = float(middles[counts[: _BINS // 4].argmax()])
+    bright = float(middles[np.searchsorted(np.cumsum(counts) / counts.sum(), 0.97)])
+    try:
+        found = fit_mixture(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
+    except ValueError:
+        return None
+    plausible = 0 < found.dark < found.bright and found.dark_share > 0.05 and found.misfit < 0.15
+    return found if plausible else None
+
+
+def _held(span: Span, z: int) -> np.ndarray:
+    cell = span.cell
+    y = np.arange(cell.shape[1])[:, None] * cell.voxel_size_um[1]
+    x = np.arange(cell.shape[2])[None, :] * cell.voxel_size_um[2]
+    low, high = span.limits_um(y, x)
+    height = z * cell.voxel_size_um[0]
+    return np.asarray(cell.in_bore(z, span.margin_um) & (low < height) & (high > height))
+
+
+def reference_between_particles(
+    cell: CellGeometry,
+    cathode: Cathode,
+    noise: np.ndarray,
+    blur: tuple[float, float],
+    air: float,
+) -> Reference:
+    """Make the reference of a cell whose electrolyte is in view only between the particles."""
+    from pandas import DataFrame
+
+    peak, sd = cathode.in_plane or (float("nan"), float("nan"))
+    warnings.warn(
+        f"no layer of electrolyte is in view: the reference, {peak:.4g} ± {sd:.2g}, is that "
+        "between the particles of the cathode, where carbon and pores make it darker",
+        stacklevel=3,
+    )
+    z = (float(cathode.cubes.z_um.min()), float(cathode.cubes.z_um.max()))
+    model = SmoothModel(*z, cell.bore_radius_um, (peak,), (), ((sd**2,),))
+    table = DataFrame([{
+        "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
+        "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
+        "model_per_cm": peak, "reference": "in_plane",
+    }])  # fmt: skip
+    return Reference(
+        model=model, noise_per_cm=noise, blur_um=blur[0], blur_sd_um=blur[1], table=table,
+        peak_per_cm=peak, peak_sd_per_cm=sd, n=int(cathode.cubes.mean.size),
+        flatness_before=float("nan"), flatness_after=float("nan"),
+        glare=diagnose(cathode.cubes, model, bore_radius_um=cell.bore_radius_um, in_plane=None),
+        air=air,
+    )  # fmt: skip

@@ -1,0 +1,136 @@
+"""Found materials against the tables. In: a volume, its cell and reference; out: which table fits.
+
+A volume of attenuation holds μ; one whose phase was retrieved follows δ. Lithium and the tube tell
+them apart: in δ they stand out from air, in μ hardly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xct.geometry import CellGeometry
+from xct.normalize.air import AboveAir
+from xct.normalize.peaks import find_peak
+from xct.normalize.reference import Reference
+from xct.normalize.sampling import Span, gather_cubes
+from xct.parallel.blocks import Voxels
+from xct.physics.materials import TABLE, delta, mu_per_cm
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_SLICES = 24
+_MARGIN_WIDTHS = 2.0  # of the point spread, off the tube's faces
+_CLEARLY = 3.0  # times closer than the other table
+_FITS = 0.06  # of the electrolyte's value: how far off on average a table may be
+# Between these the electrolyte's density in g/cm³ is believed: loose powder to crystal.
+_DENSITY = (1.2, 1.95)
+
+
+@stage(gives="absolute", measures=True)
+def check_materials(
+    volume: Voxels, cell: CellGeometry, reference: Reference, *, energy_kev: float
+) -> DataFrame:
+    """Compare air, tube, lithium and electrolyte with the tables of μ and of δ.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    cell : CellGeometry
+        Where the layers lie.
+    reference : Reference
+        The electrolyte's value.
+    energy_kev : float
+        Photon energy.
+
+    Returns
+    -------
+    DataFrame
+        One row for each material in view: ``material, value_per_cm, value_per_cm_sd, n,
+        mu_per_cm, delta`` (tables, the electrolyte's for its crystal), ``value_over_mu``;
+        ``attrs["fits"]`` is ``attenuation``, ``phase``, ``neither`` or ``undecidable`` (too few
+        materials), ``attrs["density_g_per_cm3"]`` the electrolyte's where attenuation fits, and
+        ``attrs["plausible"]`` whether that density can be.
+    """
+    from pandas import DataFrame
+
+    above = AboveAir(volume, reference.air) if reference.air else volume
+    values = {"lpscl": (reference.peak_per_cm, reference.peak_sd_per_cm, reference.n)}
+    values |= _rings(above, cell, reference)
+    values |= _lithium(above, cell, reference)
+    table = DataFrame([
+        {
+            "material": name, "value_per_cm": value, "value_per_cm_sd": sd, "n": n,
+            "mu_per_cm": mu_per_cm(name, energy_kev), "delta": delta(name, energy_kev),
+        }
+        for name, (value, sd, n) in values.items()
+    ])  # fmt: skip
+    table["value_over_mu"] = table["value_per_cm"] / table["mu_per_cm"]
+    fits = _which(table)
+    table.attrs["fits"] = fits
+    if fits == "attenuation":
+        density = float(TABLE["lpscl"].density * table["value_over_mu"].iloc[0])
+        table.attrs["density_g_per_cm3"] = density
+        table.attrs["plausible"] = bool(_DENSITY[0] < density < _DENSITY[1])
+    return table
+
+
+def _which(table: DataFrame) -> str:
+    """Compare ratios to the electrolyte, whose density is not known, with those of both tables."""
+    if len(table) < 3:
+        return "undecidable"
+    off = {}
+    for name, column in (("attenuation", "mu_per_cm"), ("phase", "delta")):
+        seen = table["value_per_cm"] / table["value_per_cm"].iloc[0]
+        expected = table[column] / table[column].iloc[0]
+        off[name] = float(np.sqrt(np.mean((seen - expected)[1:] ** 2)))
+    best, other = sorted(off, key=lambda name: off[name])
+    return best if off[best] < _FITS and off[other] > _CLEARLY * off[best] else "neither"
+
+
+def _rings(
+    volume: Voxels, cell: CellGeometry, reference: Reference
+) -> dict[str, tuple[float, float, int]]:
+    """Mean of the tube and of what lies beyond, over slices of the electrolyte."""
+    if cell.tube_radius_um is None:
+        return {}
+    margin = _MARGIN_WIDTHS * reference.blur_um
+    step = cell.voxel_size_um[0]
+    heights = np.linspace(reference.model.z_low_um, reference.model.z_high_um, _SLICES) / step
+    means: dict[str, list[float]] = {"polyimide": [], "air": []}
+    count = dict.fromkeys(means, 0)
+    for z in np.unique(np.clip(heights.astype(int), 0, cell.shape[0] - 1)):
+        image = np.asarray(volume[int(z) : int(z) + 1], np.float32)[0]
+        radius = cell.radius_um(float(z))
+        field = np.isfinite(image) & (image != image[0, 0])
+        for name, ring in (
+            ("polyimide", (radius > cell.bore_radius_um + margin)
+             & (radius < cell.tube_radius_um - margin)),
+            ("air", radius > cell.tube_radius_um + margin),
+        ):  # fmt: skip
+            held = image[ring & field]
+            if held.size >= 50:
+                means[name].append(float(held.mean()))
+                count[name] += int(held.size)
+    return {
+        name: (float(np.mean(row)), float(np.std(row, ddof=1) / np.sqrt(len(row))), count[name])
+        for name, row in means.items()
+        if len(row) > 2
+    }
+
+
+def _lithium(
+    volume: Voxels, cell: CellGeometry, reference: Reference
+) -> dict[str, tuple[float, float, int]]:
+    needed = ("steel_lithium", "lithium_electrolyte")
+    if not all(name in cell.planes for name in needed):
+        return {}
+    cubes = gather_cubes(volume, Span(cell, *needed, 3 * reference.blur_um))
+    if cubes.mean.size < 60:
+        return {}
+    peak = find_peak(cubes.mean)
+    return {"lithium": (peak.position, peak.sd, peak.n)}

@@ -1,0 +1,1 @@
+"""Working in pieces: blocks, threads, and the compiler of kernels."""

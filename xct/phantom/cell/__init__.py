@@ -1,0 +1,1 @@
+"""The virtual cell: a geometry that is drawn, and its voxels."""

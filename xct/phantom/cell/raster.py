@@ -1,0 +1,105 @@
+"""From geometry to voxels, with the mean over each voxel at edges. In: faces, bodies; out: a slab.
+
+Space is cut into tiles. A tile that no face and no body reaches holds one substance; in others,
+each voxel is painted at 4 × 4 × 4 points, which are then averaged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xct.parallel.threads import over_ranges
+from xct.phantom.cell.averaging import Filled
+from xct.phantom.cell.bodies import Bodies
+from xct.phantom.cell.substances import AIR, TILE, TORLON
+from xct.phantom.cell.tile_filling import BodyArrays, Reaching, Scene, fill_tiles, substances
+from xct.phantom.cell.tiles import by_tile, extremes
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Everything that is not a body. Lengths in µm.
+
+    Attributes
+    ----------
+    faces : ndarray of float32, shape (6, y, x)
+        Heights of steel, void above it, lithium's top, the cathode's front, collector, steel.
+    axis : ndarray, shape (4,)
+        y and x of the axis at z = 0 and their slopes.
+    bore_um, tube_um : float
+        Inner and outer radius of the tube.
+    torlon : bool
+        Whether Torlon fills what is outside of the tube.
+    density : ndarray, shape (4,)
+        The electrolyte's relative density: at the anode and at the front, and z of both.
+    """
+
+    faces: np.ndarray
+    axis: np.ndarray
+    bore_um: float
+    tube_um: float
+    torlon: bool
+    density: np.ndarray
+
+
+def raster(
+    frame: Frame,
+    bodies: Bodies,
+    pores: np.ndarray,
+    facets: np.ndarray,
+    mu: np.ndarray,
+    delta: np.ndarray,
+    rows: tuple[int, int],
+    voxel_um: float,
+) -> Filled:
+    """Fill the slices first … stop.
+
+    Parameters
+    ----------
+    frame : Frame
+        Faces and tube.
+    bodies : Bodies
+        In the order of painting.
+    pores : ndarray of float32, shape (n, 5)
+        Spheres that lie under all bodies: z, y, x, radius, and the substance that has them.
+    facets : ndarray, shape (set, facet, 4)
+        As `facet_library` gives them.
+    mu, delta : ndarray, shape (SUBSTANCES,)
+        Of the substances.
+    rows : tuple of int
+        First slice and the one after the last.
+    voxel_um : float
+        Edge of a voxel.
+
+    Returns
+    -------
+    Filled
+        labels, numbers, mu and delta, each of shape (z, y, x):
+        uint8, uint32, float32 and float32. A number is that of the particle where the label is
+        active material, and of the chip or crack where it is low grey; else 0.
+    """
+    first, stop = rows
+    shape = (stop - first, *frame.faces.shape[1:])
+    filled = Filled(
+        np.empty(shape, np.uint8), np.empty(shape, np.uint32),
+        np.empty(shape, np.float32), np.empty(shape, np.float32),
+    )  # fmt: skip
+    tiles = tuple(-(-n // TILE) for n in shape)
+    reaching = Reaching(
+        *by_tile(bodies.center, bodies.reach, first, tiles, voxel_um),
+        *by_tile(pores[:, :3], pores[:, 3], first, tiles, voxel_um),
+    )
+    scene = Scene(
+        frame.faces, extremes(frame.faces, tiles[1], tiles[2]), frame.axis, frame.bore_um,
+        frame.tube_um, TORLON if frame.torlon else AIR, frame.density, pores, facets,
+    )  # fmt: skip
+    arrays = BodyArrays(*(getattr(bodies, name) for name in BodyArrays._fields))
+    base = substances(mu, delta)
+
+    def fill(low: int, high: int) -> None:
+        fill_tiles(scene, arrays, reaching, base, filled, first, voxel_um, low, high)
+
+    over_ranges(fill, int(np.prod(tiles)), least=64, pieces=16)
+    return filled

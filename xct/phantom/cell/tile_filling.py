@@ -1,0 +1,257 @@
+"""Filling the tiles of a slab: faces, pores, bodies, averaged. Kernels. In: scene; out: voxels.
+
+A tile that one substance fills, as one point tells, is not painted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from xct.geometry import Label
+from xct.parallel.kernels import njit
+from xct.phantom.cell.averaging import Filled, Palette, average, fill_plain
+from xct.phantom.cell.bodies import GAP, LITHIUM_CHIP, PARTICLE
+from xct.phantom.cell.painting import paint_body, paint_frame, paint_pore
+from xct.phantom.cell.substances import (
+    CHIP,
+    ELECTROLYTE,
+    LABELS,
+    MATRIX,
+    POINTS,
+    SUBSTANCES,
+    TILE,
+    VOID,
+)
+
+_ACTIVE = int(Label.ACTIVE_MATERIAL)
+_ALONE = -1  # no single substance
+
+
+class Scene(NamedTuple):
+    """What is the same for all tiles. Lengths in µm; see `xct.phantom.cell.raster.Frame`."""
+
+    faces: np.ndarray
+    ends: np.ndarray  # lowest and highest point of each face about each tile
+    axis: np.ndarray
+    bore: float
+    tube: float
+    beyond: int  # substance outside of the tube
+    density: np.ndarray
+    pores: np.ndarray
+    facets: np.ndarray
+
+
+class BodyArrays(NamedTuple):
+    """Those of `xct.phantom.cell.bodies.Bodies`, for kernels."""
+
+    center: np.ndarray
+    reach: np.ndarray
+    to_unit: np.ndarray
+    kind: np.ndarray
+    facets: np.ndarray
+    number: np.ndarray
+    mu: np.ndarray
+    delta: np.ndarray
+    cavity: np.ndarray
+    slits: np.ndarray
+
+
+class Reaching(NamedTuple):
+    """Which bodies and pores reach a tile: where its list starts, and the lists."""
+
+    start: np.ndarray
+    bodies: np.ndarray
+    pore_start: np.ndarray
+    pores: np.ndarray
+
+
+class _Box(NamedTuple):
+    """A tile: its first voxels, those after its last, and its place among the tiles of a slice."""
+
+    k0: int
+    k1: int
+    j0: int
+    j1: int
+    i0: int
+    i1: int
+    row: int
+    column: int
+
+
+def substances(mu: np.ndarray, delta: np.ndarray) -> Palette:
+    """Give the codes that are the same in all tiles."""
+    return Palette(
+        mu.astype(np.float32), delta.astype(np.float32), LABELS, np.zeros(SUBSTANCES, np.uint32)
+    )
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def fill_tiles(
+    scene: Scene,
+    bodies: BodyArrays,
+    reaching: Reaching,
+    base: Palette,
+    slab: Filled,
+    first_row: int,
+    voxel: float,
+    first: int,
+    stop: int,
+) -> None:
+    """Fill tiles first … stop of a slab that starts at slice `first_row`."""
+    palette = _extended(base, reaching.start, first, stop)
+    buffer = np.empty((TILE * POINTS, TILE * POINTS, TILE * POINTS), np.uint16)
+    touched = np.empty((TILE, TILE, TILE), np.bool_)
+    step = voxel / POINTS
+    for number in range(first, stop):
+        box = _box(number, slab.labels.shape)
+        tile = _part(slab, box)
+        bottom = (first_row + box.k0) * voxel
+        alone = _substance_alone(scene, box, first_row, voxel, buffer)
+        if alone != _ALONE and not _is_entered(alone, reaching, number):
+            fill_plain(alone, palette, scene.density, bottom, voxel, tile)
+            continue
+        points = buffer[
+            : (box.k1 - box.k0) * POINTS,
+            : (box.j1 - box.j0) * POINTS,
+            : (box.i1 - box.i0) * POINTS,
+        ]
+        z0 = (first_row + box.k0 - 0.5) * voxel + 0.5 * step
+        y0 = (box.j0 - 0.5) * voxel + 0.5 * step
+        x0 = (box.i0 - 0.5) * voxel + 0.5 * step
+        if alone != _ALONE:
+            points[:] = alone
+        else:
+            crossed = _is_crossed(scene, box, first_row, voxel)
+            paint_frame(
+                points, scene.faces, scene.axis, scene.bore, scene.tube, scene.beyond, crossed,
+                z0, y0, x0, step, voxel,
+            )  # fmt: skip
+        touched[:] = alone == _ALONE
+        for m in range(reaching.pore_start[number], reaching.pore_start[number + 1]):
+            paint_pore(points, touched, scene.pores[reaching.pores[m]], z0, y0, x0, step)
+        _paint_bodies(
+            points, touched, palette, scene.facets, bodies, reaching, number, z0, y0, x0, step
+        )
+        average(points, touched, palette, scene.density, bottom, voxel, tile)
+
+
+@njit(cache=True, nogil=True)
+def _extended(base: Palette, start: np.ndarray, first: int, stop: int) -> Palette:
+    """Give the substances room for the bodies of the fullest tile."""
+    most = 0
+    for tile in range(first, stop):
+        most = max(most, start[tile + 1] - start[tile])
+    mu = np.zeros(SUBSTANCES + most, np.float32)
+    delta = np.zeros(SUBSTANCES + most, np.float32)
+    label = np.full(SUBSTANCES + most, _ACTIVE, np.uint8)
+    number = np.zeros(SUBSTANCES + most, np.uint32)
+    mu[:SUBSTANCES] = base.mu
+    delta[:SUBSTANCES] = base.delta
+    label[:SUBSTANCES] = base.label
+    return Palette(mu, delta, label, number)
+
+
+@njit(cache=True, nogil=True)
+def _box(number: int, shape: tuple[int, int, int]) -> _Box:
+    tiles_y, tiles_x = -(-shape[1] // TILE), -(-shape[2] // TILE)
+    rest = number % (tiles_y * tiles_x)
+    row, column = rest // tiles_x, rest % tiles_x
+    k, j, i = number // (tiles_y * tiles_x) * TILE, row * TILE, column * TILE
+    return _Box(
+        k, min(k + TILE, shape[0]), j, min(j + TILE, shape[1]), i, min(i + TILE, shape[2]),
+        row, column,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _part(slab: Filled, box: _Box) -> Filled:
+    k0, k1, j0, j1, i0, i1 = box[0], box[1], box[2], box[3], box[4], box[5]
+    return Filled(
+        slab.labels[k0:k1, j0:j1, i0:i1],
+        slab.numbers[k0:k1, j0:j1, i0:i1],
+        slab.mu[k0:k1, j0:j1, i0:i1],
+        slab.delta[k0:k1, j0:j1, i0:i1],
+    )
+
+
+@njit(cache=True, nogil=True)
+def _is_crossed(scene: Scene, box: _Box, first_row: int, voxel: float) -> bool:
+    """Tell whether a face passes the height of a tile."""
+    low, high = (first_row + box.k0 - 0.5) * voxel, (first_row + box.k1 - 0.5) * voxel
+    lowest, highest = scene.ends[0, :, box.row, box.column], scene.ends[1, :, box.row, box.column]
+    for f in range(len(lowest)):
+        if lowest[f] <= high and highest[f] >= low:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _substance_alone(
+    scene: Scene, box: _Box, first_row: int, voxel: float, buffer: np.ndarray
+) -> int:
+    """Give the substance of a tile that no face and no wall passes, else `_ALONE`."""
+    low, high = (first_row + box.k0 - 0.5) * voxel, (first_row + box.k1 - 0.5) * voxel
+    z = 0.5 * (low + high)
+    y, x = 0.5 * (box.j0 + box.j1 - 1) * voxel, 0.5 * (box.i0 + box.i1 - 1) * voxel
+    dy = y - scene.axis[0] - scene.axis[2] * z
+    dx = x - scene.axis[1] - scene.axis[3] * z
+    radius = np.sqrt(dy * dy + dx * dx)
+    wide = 0.75 * TILE * voxel
+    crossed = _is_crossed(scene, box, first_row, voxel)
+    if abs(radius - scene.bore) < wide or abs(radius - scene.tube) < wide:
+        return _ALONE
+    if radius <= scene.bore and crossed:
+        return _ALONE
+    point = buffer[:1, :1, :1]
+    paint_frame(
+        point, scene.faces, scene.axis, scene.bore, scene.tube, scene.beyond, crossed,
+        z, y, x, voxel / POINTS, voxel,
+    )  # fmt: skip
+    return int(point[0, 0, 0])
+
+
+@njit(cache=True, nogil=True)
+def _is_entered(substance: int, reaching: Reaching, number: int) -> bool:
+    """Tell whether something that reaches a tile may take the place of its substance."""
+    if not (substance == ELECTROLYTE or substance == MATRIX or substance == VOID):
+        return False
+    bodies = reaching.start[number + 1] > reaching.start[number]
+    return bool(bodies or reaching.pore_start[number + 1] > reaching.pore_start[number])
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _paint_bodies(
+    points: np.ndarray,
+    touched: np.ndarray,
+    palette: Palette,
+    facets: np.ndarray,
+    bodies: BodyArrays,
+    reaching: Reaching,
+    number: int,
+    z0: float,
+    y0: float,
+    x0: float,
+    step: float,
+) -> None:
+    """Paint the bodies that reach a tile, each with a code of its own."""
+    for m in range(reaching.start[number], reaching.start[number + 1]):
+        body = reaching.bodies[m]
+        code = SUBSTANCES + m - reaching.start[number]
+        kind = bodies.kind[body]
+        if kind == PARTICLE:
+            palette.label[code] = _ACTIVE
+            palette.mu[code], palette.delta[code] = bodies.mu[body], bodies.delta[body]
+        else:
+            substance = CHIP if kind == LITHIUM_CHIP else VOID
+            palette.label[code] = palette.label[substance]
+            palette.mu[code], palette.delta[code] = palette.mu[substance], palette.delta[substance]
+        palette.number[code] = bodies.number[body]
+        shape = bodies.facets[body]
+        planes = facets[shape] if shape >= 0 else facets[0, :0]
+        paint_body(
+            points, touched, VOID if kind == GAP else code, bodies.center[body],
+            bodies.reach[body], bodies.to_unit[body], kind, planes, bodies.cavity[body],
+            bodies.slits[body], z0, y0, x0, step,
+        )  # fmt: skip

@@ -1,0 +1,142 @@
+"""From the exit of the sample to the chip: propagation, point spread, glare. Frames in, frames out.
+
+Frames are (row, column), in quanta or as transmission; what lies beyond their edges is taken to be
+like the edge.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+from scipy.fft import fft2, fftfreq, ifft2, next_fast_len
+from scipy.ndimage import affine_transform, gaussian_filter, zoom
+
+from xct.physics.materials import wavelength_um
+
+# Full width at half maximum of a Gaussian over its standard deviation.
+FWHM = 2.3548200450309493
+# Pixels of a glare map per standard deviation of the glare: enough for what is that smooth.
+_FINENESS = 8
+_GLARE_REACH_SD = 4.0
+
+
+def propagate(
+    line_integrals: np.ndarray,
+    phase_integrals: np.ndarray,
+    *,
+    energy_kev: float,
+    pixel_um: float,
+    distance_mm: float,
+) -> np.ndarray:
+    """Let the wave behind the sample travel to the detector; give its intensity there.
+
+    The wave ``exp(-L / 2 - i k D)`` is multiplied by the Fresnel propagator
+    ``exp(-i π λ z f²)`` in Fourier space [1]_.
+
+    Parameters
+    ----------
+    line_integrals : ndarray, shape (row, column)
+        L, integral of μ; dimensionless.
+    phase_integrals : ndarray, shape (row, column)
+        D, integral of δ; µm.
+    energy_kev, pixel_um, distance_mm : float
+        Photon energy, width of a pixel, sample to detector.
+
+    Returns
+    -------
+    ndarray of float32, shape (row, column)
+        Intensity over that of the beam: transmission with fringes.
+
+    References
+    ----------
+    .. [1] Paganin (2006), Coherent X-Ray Optics, Oxford, section 1.4.
+    """
+    wavelength = wavelength_um(energy_kev)
+    wave = np.exp(
+        (-0.5 * line_integrals - 2j * np.pi / wavelength * phase_integrals).astype(np.complex64)
+    )
+    rows, columns = wave.shape
+    reach = wavelength * distance_mm * 1e3 / pixel_um**2  # pixels that the finest detail spreads
+    margin = int(min(ceil(reach) + 8, 256))
+    shape = tuple(next_fast_len(n + 2 * margin) for n in (rows, columns))
+    after = [total - n - margin for total, n in zip(shape, (rows, columns), strict=True)]
+    padded = np.pad(wave, ((margin, after[0]), (margin, after[1])), mode="edge")
+    travelled = ifft2(fft2(padded) * _propagator(shape, reach))
+    seen = travelled[margin : margin + rows, margin : margin + columns]
+    return np.asarray(seen.real**2 + seen.imag**2, np.float32)
+
+
+@lru_cache(maxsize=2)
+def _propagator(shape: tuple[int, int], reach: float) -> np.ndarray:
+    rows, columns = (fftfreq(n) for n in shape)
+    squared = rows[:, None] ** 2 + columns[None, :] ** 2
+    return np.asarray(np.exp(-1j * np.pi * reach * squared), np.complex64)
+
+
+def turn(frame: np.ndarray, tilt_deg: float, about: tuple[float, float]) -> np.ndarray:
+    """Tilt the rotation axis within the plane of the detector.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (row, column)
+        As seen with the axis along the columns.
+    tilt_deg : float
+        Positive: the axis falls on larger columns as rows grow.
+    about : (row, column)
+        The point that stays.
+
+    Returns
+    -------
+    ndarray of float32, shape (row, column)
+        Between pixels, a cubic spline.
+    """
+    if tilt_deg == 0:
+        return frame
+    angle = np.deg2rad(tilt_deg)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    # From where a pixel takes its value: its offset from the point, turned back.
+    matrix = np.array([[cosine, sine], [-sine, cosine]])
+    shift = np.asarray(about) - matrix @ np.asarray(about)
+    turned = affine_transform(frame, matrix, shift, order=3, mode="nearest")
+    return np.asarray(turned, np.float32)
+
+
+def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: float) -> np.ndarray:
+    """Spread light as scintillator and lenses do: a narrow core, and a veil of glare.
+
+    Parameters
+    ----------
+    light : ndarray, shape (row, column)
+        Quanta.
+    blur_px : float
+        Full width at half maximum of the core, a Gaussian.
+    glare : float
+        Fraction of all light that goes into the veil.
+    glare_range_px : float
+        Standard deviation of the veil, a wide Gaussian.
+
+    Returns
+    -------
+    ndarray of float32, shape (row, column)
+    """
+    core = np.asarray(light, np.float32)
+    if blur_px > 0:
+        core = gaussian_filter(core, blur_px / FWHM, mode="nearest")
+    if glare == 0:
+        return core
+    return np.asarray((1 - glare) * core + glare * veil(light, glare_range_px), np.float32)
+
+
+def veil(light: np.ndarray, range_px: float) -> np.ndarray:
+    """Average light over a wide Gaussian of standard deviation `range_px`, coarsely."""
+    rows, columns = light.shape
+    step = max(1, min(int(range_px / _FINENESS), rows, columns))
+    grid = [max(1, ceil(n / step)) for n in (rows, columns)]
+    padding = [(0, cells * step - n) for cells, n in zip(grid, light.shape, strict=True)]
+    padded = np.pad(light, padding, mode="edge") if any(b for _, b in padding) else light
+    coarse = padded.reshape(grid[0], step, grid[1], step).mean(axis=(1, 3), dtype=np.float64)
+    smooth = gaussian_filter(coarse, range_px / step, mode="nearest", truncate=_GLARE_REACH_SD)
+    fine = zoom(smooth, step, order=1, mode="nearest", grid_mode=True)
+    return np.asarray(fine[:rows, :columns], np.float32)

@@ -1,0 +1,1 @@
+"""What is true of a virtual cell, laid out like a result."""

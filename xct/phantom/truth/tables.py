@@ -1,0 +1,244 @@
+"""What is true of a virtual cell, as numbers. In: a cell; out: tables and facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from xct.geometry import SURFACES
+from xct.phantom.cell.bodies import LITHIUM_CHIP
+from xct.phantom.cell.layout import at
+from xct.phantom.cell.states import state_named
+from xct.phantom.cell.substances import POROSITY
+from xct.phantom.truth.roughness import height_parameters
+from xct.physics.materials import TABLE
+
+if TYPE_CHECKING:
+    from xct.phantom.cell.drawn import VirtualCell
+
+
+# Lithium balance: where the lithium is. In: a cell; out: charge by store.
+#
+# Lithium in anode, cathode and inclusions, and what reacted, adds up to what the pristine cell has.
+
+LITHIUM_MAH_PER_CM3 = 2062.0
+_FARADAY_MAH = 26801.4  # per mol
+_NCM_G_PER_MOL = 97.28  # LiNi0.8Co0.1Mn0.1O2
+_SHRINKING = 0.1  # of NCM's volume, per unit of lithium taken out
+
+
+def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
+    """Tell how much lithium is where.
+
+    Returns
+    -------
+    DataFrame
+        ``store`` (anode, cathode, inclusions, reacted, pristine_anode, pristine_cathode),
+        ``charge_mah``, and ``lithium_um``: the layer of metal over the bore that it equals.
+    """
+    area_um2 = np.pi * cell.layout.bore_radius_um**2
+    interfaces, facts = cell.interfaces, cell.contents.facts
+    inside = interfaces.inside
+    metal = float(interfaces.lithium_um[inside].mean(dtype=np.float64)) * area_um2
+    eaten = float(interfaces.eaten_um[inside].mean(dtype=np.float64)) * area_um2
+    chips = cell.inclusions.bodies.kind == LITHIUM_CHIP
+    lost = float(cell.inclusions.facts["volume_um3"][chips].sum())
+    content = facts["li_content"]
+    solid = (facts["outer_volume_um3"] - facts["cavity_um3"]) * (1 - facts["crack_porosity"])
+    # Volumes are those of today; per formula unit a delithiated particle is smaller.
+    full_mah = solid / (1 - _SHRINKING * (1 - content)) * _mah_per_um3()
+    charges = {
+        "anode": metal * LITHIUM_MAH_PER_CM3 * 1e-12,
+        "cathode": float((full_mah * content).sum()),
+        "inclusions": lost * LITHIUM_MAH_PER_CM3 * 1e-12,
+        "pristine_anode": (metal + eaten) * LITHIUM_MAH_PER_CM3 * 1e-12,
+        "pristine_cathode": float(full_mah.sum()),
+    }
+    before = charges["pristine_anode"] + charges["pristine_cathode"]
+    kept = charges["anode"] + charges["cathode"] + charges["inclusions"]
+    charges["reacted"] = before - kept
+    return pd.DataFrame(
+        {
+            "store": list(charges),
+            "charge_mah": list(charges.values()),
+            "lithium_um": [
+                charge / (LITHIUM_MAH_PER_CM3 * 1e-12 * area_um2) for charge in charges.values()
+            ],
+        }
+    )
+
+
+def _mah_per_um3() -> float:
+    """Charge of NCM with all of its lithium, per volume."""
+    return TABLE["ncm811"].density * 1e-12 / _NCM_G_PER_MOL * _FARADAY_MAH
+
+
+# The normalized scale, unless configured otherwise: air, and the electrolyte's peak.
+ZERO, REFERENCE = 20_000.0, 22_100.0
+LAYERS = ("lithium", "electrolyte", "cathode")
+
+
+def grey_values(mu_per_cm: np.ndarray, electrolyte_per_cm: np.ndarray) -> np.ndarray:
+    """Give the grey values that μ has on the normalized scale, without any error."""
+    return np.asarray(ZERO + (REFERENCE - ZERO) * mu_per_cm / electrolyte_per_cm)
+
+
+def thickness_maps(cell: VirtualCell) -> dict[str, np.ndarray]:
+    """Give the thickness of each layer along z in µm, (y, x), NaN outside of the bore."""
+    faces = cell.interfaces.faces
+    front = cell.fronts.front_um
+    maps = (cell.interfaces.lithium_um, front - faces[2], faces[4] - front)
+    return {
+        name: np.where(cell.interfaces.inside, values, np.nan).astype(np.float32)
+        for name, values in zip(LAYERS, maps, strict=True)
+    }
+
+
+def tables_of(cell: VirtualCell) -> dict[str, pd.DataFrame]:
+    """Make the tables that need no voxels.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``particles``, ``inclusions``, ``layers``, ``surfaces``, ``lithium_balance``,
+        ``electrolyte``.
+    """
+    surfaces = [
+        {"surface": name, **height_parameters(surface.height_um, cell.voxel_um)}
+        for name, surface in cell.surfaces.items()
+        if name in SURFACES
+    ]
+    return {
+        "particles": _particles(cell),
+        "inclusions": _inclusions(cell),
+        "layers": _layers(cell),
+        "surfaces": pd.DataFrame(surfaces),
+        "lithium_balance": lithium_balance(cell),
+        "electrolyte": _electrolyte(cell),
+    }
+
+
+def _particles(cell: VirtualCell) -> pd.DataFrame:
+    bodies, facts = cell.contents.bodies, cell.contents.facts
+    center = bodies.center
+    distance = at(cell.fronts.front_um, center, cell.voxel_um) - center[:, 0]
+    median = float(np.median(facts["equivalent_diameter_um"]))
+    z = cell.turned_um(center[:, 0])
+    edge = (np.array(cell.shape) - 1) * cell.voxel_um
+    reach = bodies.reach[:, None] - cell.voxel_um / 2
+    border = ((center < reach) | (center > edge - reach)).any(axis=1)
+    # Cracks are finer than a voxel: what a scan sees of the solid is less by their share.
+    seen = bodies.mu * (1 - facts["crack_porosity"])
+    open_ = (1 - facts["crack_porosity"]) * (facts["outer_volume_um3"] - facts["cavity_um3"])
+    return pd.DataFrame(
+        {
+            "particle": bodies.number,
+            "z_um": z,
+            "y_um": center[:, 1],
+            "x_um": center[:, 2],
+            "volume_um3": open_,
+            "equivalent_diameter_um": facts["equivalent_diameter_um"],
+            "sphericity": facts["sphericity"],
+            "core_grey": grey_values(seen, cell.electrolyte_per_cm(z)),
+            "distance_to_front_um": distance,
+            "drifted": facts["released"] & (distance >= median),
+            "touches_border": border,
+            "mu_per_cm": bodies.mu,
+            "li_content": facts["li_content"],
+            "outer_volume_um3": facts["outer_volume_um3"],
+            "cavity_um3": facts["cavity_um3"],
+            "crack_porosity": facts["crack_porosity"],
+            "gap_um": facts["gap_um"],
+            "dead": facts["dead"],
+        }
+    )
+
+
+def _inclusions(cell: VirtualCell) -> pd.DataFrame:
+    bodies, facts = cell.inclusions.bodies, cell.inclusions.facts
+    anode = at(cell.interfaces.faces[2], bodies.center, cell.voxel_um)
+    return pd.DataFrame(
+        {
+            "inclusion": bodies.number,
+            "z_um": cell.turned_um(bodies.center[:, 0]),
+            "y_um": bodies.center[:, 1],
+            "x_um": bodies.center[:, 2],
+            "volume_um3": facts["volume_um3"],
+            "thickness_um": facts["thickness_um"],
+            "distance_to_anode_um": bodies.center[:, 0] - anode,
+            "enclosed": np.ones(len(bodies), bool),
+            "kind": facts["kind"],
+            "width_um": facts["width_um"],
+        }
+    )
+
+
+def _electrolyte(cell: VirtualCell) -> pd.DataFrame:
+    """List μ of the electrolyte between its pores, slice by slice."""
+    z = np.arange(cell.shape[0]) * cell.voxel_um
+    return pd.DataFrame({"z_um": z, "mu_per_cm": cell.electrolyte_per_cm(z)})
+
+
+def _layers(cell: VirtualCell) -> pd.DataFrame:
+    rows = []
+    for name, thickness in thickness_maps(cell).items():
+        known = thickness[np.isfinite(thickness)].astype(np.float64)
+        rows.append(
+            {
+                "layer": name,
+                "mean_thickness_um": known.mean(),
+                "sd_thickness_um": known.std(),
+                "absent_area_fraction": float(np.mean(known <= 0)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def facts_of(cell: VirtualCell) -> dict[str, Any]:
+    """Gather every parameter, and the true value of what a run measures, by name."""
+    layers = cell.tables["layers"].set_index("layer")
+    balance = cell.tables["lithium_balance"].set_index("store")
+    particles = cell.tables["particles"]
+    geometry = cell.geometry
+    tilt = np.hypot(geometry.axis_slope_y, geometry.axis_slope_x)
+    inside = cell.interfaces.inside
+    return {
+        **{f"state.{key}": value for key, value in vars(state_named(cell.state)).items()},
+        **cell.drawn_with,
+        "seed": cell.seed,
+        "anode": cell.anode,
+        "voxel_size_um": cell.voxel_um,
+        "energy_kev": cell.energy_kev,
+        "composite_porosity": POROSITY,
+        "tube_radius_um": cell.layout.tube_radius_um,
+        "axis_y_um": geometry.axis_y_um,
+        "axis_x_um": geometry.axis_x_um,
+        "axis_tilt_deg": float(np.rad2deg(np.arctan(tilt))),
+        "electrolyte_peak_per_cm": float(
+            np.mean(cell.electrolyte_per_cm(_electrolyte_heights(cell)))
+        ),
+        **{f"thickness_um.{k}": float(layers.mean_thickness_um[k]) for k in LAYERS},
+        "absent_area_fraction": float(layers.absent_area_fraction["lithium"]),
+        "drifted_particles": int(particles.drifted.sum()),
+        "particles": len(particles),
+        "inclusions": len(cell.tables["inclusions"]),
+        "cathode_plateau_share": cell.fronts.plateau,
+        "correlation_dead_eaten": _correlation(
+            cell.interfaces.dead[inside], cell.interfaces.eaten_um[inside]
+        ),
+        **{f"lithium_mah.{k}": float(balance.charge_mah[k]) for k in balance.index},
+    }
+
+
+def _electrolyte_heights(cell: VirtualCell) -> np.ndarray:
+    inside, faces = cell.interfaces.inside, cell.interfaces.faces
+    low, high = (float(faces[k][inside].mean()) for k in (2, 3))  # grown into lithium's place
+    return cell.turned_um(np.linspace(low, high, 101))
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    if first.std() == 0 or second.std() == 0:
+        return None
+    return float(np.corrcoef(first, second)[0, 1])

@@ -1,0 +1,1 @@
+"""X-ray physics of the materials of a cell."""

@@ -1,0 +1,1 @@
+"""What happens during `xct run`, and nothing else."""

@@ -1,0 +1,173 @@
+"""Progress: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from xct.pipeline.resources import show_seconds
+
+# Meter: seconds and peak memory of each step, also where several run at once.
+
+
+class Meter:
+    """Adds up the time of each step and watches the memory of the process meanwhile.
+
+    Used as a context manager around a run. Memory is that of the whole process, sampled 20 times
+    a second and booked to every step that is running.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.peak_mib: defaultdict[str, float] = defaultdict(float)
+        self._running: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Meter:
+        self._stop.clear()
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step; the same step may run in several threads."""
+        start = time.perf_counter()
+        with self._lock:
+            self._running[name] += 1
+        self._book(psutil.Process().memory_info().rss)
+        try:
+            yield
+        finally:
+            self._book(psutil.Process().memory_info().rss)
+            with self._lock:
+                self._running[name] -= 1
+                self.seconds[name] += time.perf_counter() - start
+
+    def _book(self, rss: int) -> None:
+        with self._lock:
+            for name, count in self._running.items():
+                if count:
+                    self.peak_mib[name] = max(self.peak_mib[name], rss / 2**20)
+
+    def _watch(self) -> None:
+        process = psutil.Process()
+        while not self._stop.wait(0.05):
+            self._book(process.memory_info().rss)
+
+
+# Remarks: warnings of stages, gathered with the step that they come from.
+
+_step: ContextVar[str] = ContextVar("xct_step", default="run")
+
+
+@contextmanager
+def from_step(name: str) -> Iterator[None]:
+    """Book remarks made inside to a step."""
+    token = _step.set(name)
+    try:
+        yield
+    finally:
+        _step.reset(token)
+
+
+class Remarks:
+    """Each remark once, in the order in which they came: ``{"step", "message"}``."""
+
+    def __init__(self, earlier: Iterable[dict[str, str]] = ()) -> None:
+        self.listed: list[dict[str, str]] = list(earlier)
+        self._lock = threading.Lock()
+
+    def add(self, message: str, step: str | None = None) -> bool:
+        """Add a remark; False if it was there already."""
+        remark = {"step": step or _step.get(), "message": message}
+        with self._lock:
+            if remark in self.listed:
+                return False
+            self.listed.append(remark)
+            return True
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Gather what stages say by `warnings.warn` inside, in all threads."""
+
+        def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+            if issubclass(category, UserWarning):
+                self.add(str(message))
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = note
+            yield
+
+
+log = logging.getLogger("xct")
+
+
+class Progress:
+    """Counts finished pieces of a known number.
+
+    Parameters
+    ----------
+    what : str
+        Name of the work.
+    total : int
+        Pieces in all.
+    done : int
+        Pieces that an earlier run finished.
+    """
+
+    def __init__(self, what: str, total: int, done: int = 0) -> None:
+        self.what, self.total, self.done = what, total, done
+        self._start, self._first = time.monotonic(), done
+        self._bar: Any = None
+        if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=done, desc=what, unit="slab", leave=False)
+
+    def step(self, piece: str) -> None:
+        """Count a piece as finished."""
+        self.done += 1
+        spent = time.monotonic() - self._start
+        left = spent / (self.done - self._first) * (self.total - self.done)
+        extra = {"to_screen": self._bar is None}
+        ending = f"; about {show_seconds(left)} left" if self.done < self.total else ""
+        log.info("%s: %d of %d: %s%s", self.what, self.done, self.total, piece, ending, extra=extra)
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Write the log into a file as well, with times."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        handler.close()

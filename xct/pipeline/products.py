@@ -1,0 +1,91 @@
+"""Products: what a run writes slab by slab. In: quantities of some rows; out: Zarr on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from xct.io.volumes import Coding, create_volume, write_slab
+from xct.parallel.blocks import GRANULE
+from xct.stages import QUANTITIES
+
+
+@dataclass(frozen=True)
+class Products:
+    """The Zarr groups and arrays that a run fills.
+
+    Attributes
+    ----------
+    folder : Path
+        Output folder.
+    wanted : tuple of str
+        Quantities to write: "volume" as OME-Zarr, others as plain arrays ``NAME.zarr``.
+    shape : tuple of int
+        Angles, rows and columns of the scan.
+    size : int
+        Width of a slice.
+    voxel_size_um : float
+        Edge of a voxel.
+    coding : Coding
+        How the volume is stored.
+    name : str
+        Name of the volume.
+    """
+
+    folder: Path
+    wanted: tuple[str, ...]
+    shape: tuple[int, int, int]
+    size: int
+    voxel_size_um: float
+    coding: Coding
+    name: str
+
+    def create(self, scratch: Path) -> bool:
+        """Make what is not there yet, in `scratch` first; tell whether anything was missing."""
+        missing = [name for name in self.wanted if not (self.folder / f"{name}.zarr").exists()]
+        for name in missing:
+            fresh = scratch / f"{name}.zarr"
+            shutil.rmtree(fresh, ignore_errors=True)
+            if name == "volume":
+                volume = (self.shape[1], self.size, self.size)
+                create_volume(fresh, volume, self.voxel_size_um, self.coding, self.name)
+            else:
+                _create_array(fresh, name, self.shape)
+            os.replace(fresh, self.folder / f"{name}.zarr")
+        return bool(missing)
+
+    def store(self, first: int, found: Mapping[str, Any]) -> list[int]:
+        """Write the rows from `first` on; return how many values uint16 could not hold, by row."""
+        beyond = [0]
+        for name, values in found.items():
+            target = self.folder / f"{name}.zarr"
+            if name == "volume":
+                codes, missed = self.coding.encode(values, (values != 0).any(axis=0))
+                write_slab(target, first, codes)
+                beyond = [int(count) for count in missed]
+            else:
+                array: Any = zarr.open_array(target, mode="r+")
+                array[:, first : first + values.shape[1]] = values
+        return beyond
+
+
+def _create_array(path: Path, name: str, shape: tuple[int, int, int]) -> None:
+    axes, unit = QUANTITIES[name]
+    angles, rows, columns = shape
+    array = zarr.create_array(
+        path,
+        shape=shape,
+        chunks=(min(64, angles), min(GRANULE, rows), columns),
+        dtype="float32",
+        fill_value=float("nan"),
+        compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle),
+        dimension_names=axes,
+    )
+    array.attrs["unit"] = unit

@@ -1,0 +1,252 @@
+"""Resources: what a run will need, and how it is shared out. In: sizes; out: slabs and workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from xct.config.model import RunSection
+from xct.errors import ConfigError
+from xct.parallel.blocks import GRANULE
+
+GIB = 2**30
+_BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
+_COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
+_MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
+_THREADS = 8  # of one slab: beyond that, another slab at the same time gains more
+# Measured on one core: preprocessing and gridding by value, writing by voxel; start and survey.
+_SECONDS_PER_VALUE = 105e-9
+_SECONDS_PER_VOXEL = 20e-9
+_SECONDS_AT_LEAST = 6.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """How a run is cut and shared, and what it is expected to take.
+
+    Attributes
+    ----------
+    slab_rows : int
+        Slices of one slab.
+    workers, threads : int
+        Slabs at the same time, and threads of each.
+    memory_bytes, disk_bytes : int
+        Expected peak memory of the process; disk for results and temporary files.
+    temporary_bytes : int
+        Part of `disk_bytes` that is free again at the end.
+    seconds : float
+        Expected duration; a rough figure.
+    """
+
+    slab_rows: int
+    workers: int
+    threads: int
+    memory_bytes: int
+    disk_bytes: int
+    temporary_bytes: int
+    seconds: float
+
+    def sharing(self) -> str:
+        """Say how the work is shared out."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        slabs = f"slabs of {self.slab_rows} rows"
+        if self.workers == 1:
+            return f"{slabs}, {threads}"
+        return f"{slabs}, {self.workers} at a time with {threads} each"
+
+
+def available_memory() -> int:
+    """Bytes that this process may use: what the system has left, and its control group allows."""
+    return min([psutil.virtual_memory().available, *_group_limits(Path("/sys/fs/cgroup"))])
+
+
+def _group_limits(root: Path) -> Iterator[int]:
+    """Limits of the control groups that this process is in, as a batch system sets them."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kind, name = line.split(":", 2)
+        folder = root / kind / name.lstrip("/") if kind else root / name.lstrip("/")
+        for group in (folder, *folder.parents):
+            for file in (group / "memory.max", group / "memory.limit_in_bytes"):
+                if file.is_file() and (text := file.read_text().strip()).isdigit():
+                    yield int(text)
+            if group == root:
+                break
+
+
+def slab_bytes(shape: tuple[int, int, int], height: int, overlap: int, size: int) -> float:
+    """Peak memory of one slab: in preprocessing, in `fbp`, or in writing, whichever is most."""
+    angles, rows, columns = shape
+    seen = angles * columns * min(height + 2 * overlap, rows) * 4
+    own = angles * columns * height * 4
+    slices = height * size**2 * 4
+    spectra_and_grid = GRANULE * 4 * (angles * 1.6 * columns + (1.25 * size) ** 2)
+    return max(_COPIES * seen, own + spectra_and_grid + slices, 3.2 * slices)
+
+
+def share_out(
+    shape: tuple[int, int, int],
+    overlap: int,
+    run: RunSection,
+    *,
+    whole_frames: bool,
+    item_bytes: int,
+    size: int | None = None,
+    kept: int = 0,
+) -> Resources:
+    """Choose slabs and workers, as many as memory and cores allow.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Angles, rows and columns of the cropped, binned scan.
+    overlap : int
+        Rows beyond a slab that it depends on, on each side.
+    run : RunSection
+        What the configuration says about workers, memory and dtype.
+    whole_frames : bool
+        Whether frames must first be written to a temporary file cut by rows.
+    item_bytes : int
+        Bytes of one value there.
+    size : int, optional
+        Width of a slice; as many voxels as columns unless given.
+    kept : int, optional
+        Quantities of the size of the projections that are written, too.
+
+    Raises
+    ------
+    ConfigError
+        If one slab of 16 rows does not fit into the memory.
+    """
+    angles, rows, columns = shape
+    size = size or columns
+    limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
+    cores = len(os.sched_getaffinity(0))
+
+    def needed(height: int, workers: int = 1) -> float:
+        read_ahead = angles * columns * min(height + 2 * overlap, rows) * 4
+        being_written = 3.2 * 4 * height * size**2
+        return workers * slab_bytes(shape, height, overlap, size) + read_ahead + being_written
+
+    wanted = ceil(cores / _THREADS) if run.workers == "auto" else run.workers
+    room = limit - _BASE
+    least = min(GRANULE, rows)
+    if needed(least) > room:
+        raise ConfigError(
+            f"memory: one slab of {least} rows needs {(needed(least) + _BASE) / GIB:.1f} GiB, "
+            f"but run.memory_gib allows {limit / GIB:.1f} GiB; allow more, raise scan.bin, or cut "
+            "columns by scan.roi"
+        )
+    possible = [n for n in range(1, wanted + 1) if needed(least, n) <= room]
+    workers = max(1, min(possible[-1], ceil(rows / GRANULE)))
+    heights = range(GRANULE, _MOST_ROWS + 1, GRANULE)
+    fitting = [h for h in heights if needed(h, workers) <= room] or [GRANULE]
+    even = ceil(rows / (3 * workers + 1) / GRANULE) * GRANULE  # so that the three overlap
+    height = min(fitting[-1], even)
+    voxel_bytes = 2 if run.dtype == "uint16" else 4
+    written = kept * angles * rows * columns * 4
+    temporary = angles * rows * columns * item_bytes if whole_frames else 0
+    return Resources(
+        slab_rows=height,
+        workers=workers,
+        threads=max(1, cores // workers),
+        memory_bytes=int(_BASE + needed(height, workers)),
+        disk_bytes=int(rows * size**2 * voxel_bytes * 8 / 7) + written + temporary,
+        temporary_bytes=temporary,
+        seconds=_seconds(angles * rows * columns, rows * size**2, cores),
+    )
+
+
+# Measuring a volume, on virtual cells: by voxel, on two cores; labels by voxel, compressed.
+_MEASURING_SECONDS_PER_VOXEL = 0.8e-6
+_MEASURING_BYTES = 1.6 * GIB
+_LABEL_BYTES_PER_VOXEL = 0.5
+
+
+def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
+    """Say what copying a foreign volume, with coarser levels, will take."""
+    voxels = int(np.prod(shape, dtype=np.int64))
+    stored = 2 if dtype.itemsize <= 2 else 4
+    return Resources(
+        slab_rows=GRANULE,
+        workers=1,
+        threads=len(os.sched_getaffinity(0)),
+        memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
+        disk_bytes=int(voxels * stored * 8 / 7),
+        temporary_bytes=0,
+        seconds=1 + voxels * _SECONDS_PER_VOXEL,
+    )
+
+
+def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSection) -> Resources:
+    """Add what measuring a volume takes to what making it takes.
+
+    Raises
+    ------
+    ConfigError
+        If the memory that the run may use does not hold the slabs that are measured.
+    """
+    voxels = int(np.prod(shape, dtype=np.int64))
+    # Slabs have a fixed size, unless 16 slices exceed it; maps (y, x) are whole.
+    memory = _BASE + max(_MEASURING_BYTES, 24 * 4 * GRANULE * shape[1] * shape[2])
+    limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
+    if memory > limit:
+        raise ConfigError(
+            f"memory: measuring {shape[1]} × {shape[2]} voxels takes {memory / GIB:.1f} GiB, but "
+            f"run.memory_gib allows {limit / GIB:.1f} GiB; allow more, or raise scan.bin"
+        )
+    return replace(
+        before,
+        memory_bytes=int(max(before.memory_bytes, memory)),
+        disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
+        seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL,
+    )
+
+
+def _seconds(values: int, voxels: int, cores: int) -> float:
+    work = values * _SECONDS_PER_VALUE + voxels * _SECONDS_PER_VOXEL
+    return _SECONDS_AT_LEAST + work / cores
+
+
+def free_disk(path: Path) -> int:
+    """Bytes free where `path` is, or will be made."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def bytes_below(path: Path) -> int:
+    """Bytes of the files below a folder: what an interrupted run has written already."""
+    total = 0
+    for file in path.rglob("*"):
+        try:
+            total += file.stat().st_size
+        except FileNotFoundError:  # renamed by a run that is going on
+            continue
+    return total
+
+
+def show_bytes(count: float) -> str:
+    """Write a number of bytes with a binary unit."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return ""
+
+
+def show_seconds(seconds: float) -> str:
+    """Write a duration: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,186 @@
+"""Pipeline: a checked plan, carried out slab by slab. In: a configuration; out: a result."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xct.errors import ConfigError, RunError
+from xct.io.volumes import Coding
+from xct.pipeline.estimates import Survey, find_light
+from xct.pipeline.measurement import Measuring
+from xct.pipeline.monitor import Meter, Remarks, log_file
+from xct.pipeline.output import OutputFolder
+from xct.pipeline.plan import make_plan
+from xct.pipeline.reconstruction import Job, copy_volume, open_frames, write_slabs
+from xct.pipeline.resources import show_bytes, show_seconds
+from xct.pipeline.slabs import Slabs
+from xct.pipeline.storage import write_normalized
+from xct.pipeline.summary import write_report
+from xct.reconstruct.gridding.workspace import release
+from xct.result import Result, open_result
+from xct.scan import Scan
+
+log = logging.getLogger("xct")
+
+
+def run(
+    source: Path | str | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    until: str | None = None,
+    keep: Sequence[str] = (),
+    restart: bool = False,
+) -> Result:
+    """Check a configuration and run it; an interrupted run goes on where it was.
+
+    Parameters
+    ----------
+    source : path or mapping
+        The configuration.
+    changes : sequence of str, optional
+        As in ``--set scan.bin=2``.
+    until : str, optional
+        Last stage to run; what it gives is kept.
+    keep : sequence of str, optional
+        Quantities to write that otherwise only pass through, such as "line_integrals".
+    restart : bool, optional
+        Throw away what an earlier run left in the output folder.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConfigError
+        With every complaint at once, before anything is written.
+    RunError
+        If the run had to end; what was finished is kept.
+    """
+    plan = make_plan(source, changes, until=until, keep=keep)
+    folder = OutputFolder(plan.output)
+    identity = plan.identity()
+    objections = folder.objections(identity, restart=restart)
+    if objections:
+        raise ConfigError(*objections)
+    with _unwritable_explained(folder), folder.locked():
+        resumed = folder.claim(identity, restart=restart)
+        if folder.is_finished():
+            log.info("%s is finished already; --restart does it again", folder.path)
+            return open_result(folder.path)
+        remarks = Remarks(folder.number("remarks") or [])
+        folder.note("meter-before", folder.number("meter") or {})
+        with log_file(folder.path / "run.log"), Meter() as meter, remarks.gathered():
+            job = Job(plan, folder, meter, remarks)
+            with _failures_explained(job):
+                _carry_out(job, resumed=resumed)
+    return open_result(folder.path)
+
+
+def _carry_out(job: Job, *, resumed: bool) -> None:
+    started = time.monotonic()
+    _greet(job, resumed=resumed)
+    plan = job.plan
+    if isinstance(plan.source, Scan):
+        _reconstruct(job)
+    else:
+        copy_volume(job, plan.source)
+    release()  # what fbp keeps for its next call
+    measured = Measuring(job).run() if plan.measuring_steps else {}
+    if "normalized" in plan.keep and "reference" in measured:
+        write_normalized(job, measured)
+    write_report(job, measured)
+    job.folder.finish(job.products)
+    log.info("finished after %s", show_seconds(time.monotonic() - started))
+
+
+def _reconstruct(job: Job) -> None:
+    plan = job.plan
+    slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
+    find_light(slabs, plan.slab_steps, job.folder)
+    survey = Survey(slabs, plan.slab_steps, job.folder, job.remarks, plan.resources.workers)
+    if plan.config.scan.center_px is None:
+        survey.find_numbers()
+    else:
+        slabs.numbers["center_px"] = plan.config.scan.center_px
+    if job.products:
+        codes = plan.config.run.dtype == "uint16" and "volume" in job.products
+        coding = survey.find_coding() if codes else Coding()
+        survey.seen = {}  # rows that are not needed any more
+        write_slabs(job, slabs, coding)
+
+
+def _greet(job: Job, *, resumed: bool) -> None:
+    plan, need = job.plan, job.plan.resources
+    if isinstance(plan.source, Scan):
+        shape = plan.source.projections.shape
+        log.info("%s: %d projections of %d × %d pixels", plan.output, *shape)
+    else:
+        log.info(
+            "%s: %s of %d × %d × %d voxels", plan.output, plan.source.layout, *plan.volume_shape
+        )
+    log.info(
+        "%s; expected: %s, %s memory, %s disk",
+        need.sharing(),
+        show_seconds(need.seconds),
+        show_bytes(need.memory_bytes),
+        show_bytes(need.disk_bytes),
+    )
+    if resumed:
+        log.info("continuing an interrupted run")
+    if plan.config.scan.center_px is not None:
+        log.info("find_center is skipped: scan.center_px = %g", plan.config.scan.center_px)
+    for message in plan.warnings:
+        if job.remarks.add(message, "check"):
+            log.warning("%s", message)
+
+
+@contextmanager
+def _unwritable_explained(folder: OutputFolder) -> Iterator[None]:
+    """Say why the output folder cannot be made or claimed."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"output: {folder.path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _failures_explained(job: Job) -> Iterator[None]:
+    """Say in one line why a run had to end, and that nothing finished is lost."""
+    try:
+        yield
+    except BaseException as error:
+        job.stop.set()  # other slabs end after their present step
+        reason = _reason(error, job.folder)
+        log.error("%s", reason or f"interrupted by {type(error).__name__}", extra=_UNSEEN)
+        if reason is None:
+            raise
+        raise RunError(reason) from error
+
+
+_KEPT = "; what was finished is kept: mend the cause and run again"
+_UNSEEN = {"to_screen": False}  # who catches the error shows it
+
+
+def _reason(error: BaseException, folder: OutputFolder) -> str | None:
+    """Put an error into words; None where it is a bug or an interruption."""
+    if isinstance(error, RunError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: lower run.workers or run.memory_gib{_KEPT}"
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"the disk below {folder.path} is full{_KEPT}"
+        return f"{error.filename or folder.path}: {error.strerror or error}{_KEPT}"
+    if isinstance(error, ValueError):  # a stage, or a reader, refuses what it was given
+        return (
+            f"{str(error).replace(chr(10), '; ')}; mend the cause and run again, with --restart "
+            "if slices were finished with other input or settings"
+        )
+    return None

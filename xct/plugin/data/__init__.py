@@ -1,0 +1,1 @@
+"""What napari shows of results and scans."""

@@ -1,0 +1,126 @@
+"""Reader: what napari calls for a path. In: a path; out: layers, or None where it is not ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import h5py
+from napari.viewer import current_viewer
+
+from xct.errors import XctError
+from xct.plugin.controls import complaints_shown
+from xct.plugin.data.cells import Cell, open_cell
+from xct.plugin.data.layers import LayerData, cell_layers
+from xct.plugin.data.lines import follow
+from xct.plugin.data.scans import scan_layers
+
+Reader = Callable[[Any], list[Any]]
+
+_NOTHING = [(None,)]  # napari's word for: nothing to show, and no complaint of its own
+_SCANS = tuple(f"xct.io.scans.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff_folder"))
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """Tell whether xct reads a path.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        A result folder, a ``volume.zarr``, the truth of a virtual cell, or a raw scan.
+
+    Returns
+    -------
+    callable or None
+        Reads it; None where it is nothing of xct.
+    """
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    kinds = [_kind(one) for one in paths]
+    if not kinds or None in kinds:
+        return None
+    return _read
+
+
+def read(path: Path) -> list[LayerData]:
+    """Read everything that there is at a path.
+
+    Raises
+    ------
+    XctError
+        If it is broken; the message says what is missing.
+    """
+    kind = _kind(path)
+    if kind == "scan":
+        return scan_layers(path)
+    if kind == "result":
+        return cell_layers(open_cell(path))
+    if kind == "volume":
+        name = path.parent.name if path.name == "volume.zarr" else path.stem
+        return cell_layers(Cell(name, path))
+    raise XctError(f"{path}: is no result, no volume and no raw scan that xct knows")
+
+
+def _read(paths: Any) -> list[Any]:
+    viewer = current_viewer()
+    if viewer is not None:
+        follow(viewer)
+    found: list[Any] = []
+    for path in [paths] if isinstance(paths, str | Path) else paths:
+        with complaints_shown(f"{path} is broken"):
+            found += read(Path(path))
+    return found or _NOTHING
+
+
+def _kind(path: Path) -> str | None:
+    if path.is_dir():
+        return _kind_of_folder(path)
+    if path.is_file() and path.suffix.lower() in (".h5", ".hdf5", ".hdf", ".nxs", ".log"):
+        return "scan" if _is_scan(path) else None
+    return None
+
+
+def _kind_of_folder(path: Path) -> str | None:
+    if path.suffix == ".zarr":
+        return "volume" if _is_volume(path) else None
+    marks = ("volume.zarr", "summary.json", ".xct")
+    if any((path / mark).exists() for mark in marks):
+        return "result"
+    return "scan" if _is_scan(path) else None
+
+
+def _is_volume(path: Path) -> bool:
+    try:
+        facts = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        return "xct" in facts.get("attributes", {})
+    except (OSError, ValueError, AttributeError):
+        return path.name == "volume.zarr"  # ours, and broken: the reader says what is wrong
+
+
+def _is_scan(path: Path) -> bool:
+    """Ask the readers of raw scans; a file that one of them would know, but is broken, is ours."""
+    for name in _SCANS:
+        recognizes = import_module(name).recognizes
+        files = [path]
+        if path.is_dir() and name.endswith(("dxchange", "nxtomo")):
+            files = [f for f in sorted(path.iterdir())[:1000] if f.is_file()]
+        try:
+            if any(recognizes(file) for file in files):
+                return True
+        except (OSError, ValueError):
+            return True
+    return path.is_file() and _cut_short(path)
+
+
+def _cut_short(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(8) != _HDF5:
+            return False
+    try:
+        h5py.File(path).close()
+    except OSError:
+        return True
+    return False

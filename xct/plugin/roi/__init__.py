@@ -1,0 +1,1 @@
+"""ROIs in the viewer: drawn, listed, measured."""

@@ -1,0 +1,1 @@
+"""The center of rotation."""

@@ -1,0 +1,147 @@
+"""Dead pixels. In: transmission with NaN; out: the same with values from good neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
+from xct.stages import stage
+
+# Weight is distance to this power. On real noisy frames -1 and -2 leave the same error and
+# steeper ones a larger one, as they average over too few neighbors.
+_POWER = -2.0
+
+
+def _reach(settings: Mapping[str, Any]) -> int:
+    return int(settings.get("reach_px", 5))
+
+
+@stage(gives="transmission", cut=("angle", "row"), overlap=_reach)
+def fill_dead_pixels(
+    transmission: np.ndarray, *, reach_px: Annotated[int, Ge(1), Le(100)] = 5
+) -> np.ndarray:
+    """Give dead pixels the mean of the good neighbors in their frame, weighted by distance.
+
+    Shepard's interpolation [1]_ with the inverse square of the distance. Dead columns and clusters
+    are filled as far as good pixels are within reach.
+
+    Parameters
+    ----------
+    transmission : ndarray, shape (angle, row, column)
+        NaN where a pixel is dead.
+    reach_px : int, optional
+        Distance in pixels up to which good neighbors are taken.
+
+    Returns
+    -------
+    ndarray of float32, shape (angle, row, column)
+        No value that was there is changed. A pixel within reach of the first or last row may
+        stay NaN where nothing reaches it: its neighbors may lie beyond the rows given here.
+
+    Raises
+    ------
+    ValueError
+        If a frame holds no values, or no good neighbor is within reach of a pixel.
+
+    References
+    ----------
+    .. [1] Shepard (1968), Proc. 23rd ACM National Conference, 517. doi:10.1145/800186.810616
+    """
+    transmission = np.ascontiguousarray(transmission, np.float32)
+    filled = transmission.copy()
+    weights = _weights(reach_px)
+    left = np.zeros(transmission.shape[:2], np.intp)
+    over_ranges(
+        lambda first, stop: _fill(transmission, weights, filled, left, first, stop),
+        len(transmission),
+    )
+    _refuse_unreached(transmission, filled, left, reach_px)
+    return filled
+
+
+def _weights(reach: int) -> np.ndarray:
+    """Weights of the neighbors on a square about a pixel; 0 on the pixel and beyond reach."""
+    offset = np.arange(-reach, reach + 1)
+    distance = np.hypot(offset[:, None], offset)
+    distance[distance == 0] = np.inf
+    return np.where(distance <= reach, distance**_POWER, 0.0)
+
+
+def _refuse_unreached(
+    transmission: np.ndarray, filled: np.ndarray, left: np.ndarray, reach: int
+) -> None:
+    """Refuse pixels that stay NaN, though every row that could help was seen."""
+    if not left.any():
+        return
+    empty = np.flatnonzero(left.sum(axis=1) == transmission[0].size)
+    if empty.size:
+        raise ValueError(
+            f"frame {empty[0]} (counted from 0) holds no values, only NaN"
+            f"{_and_others(empty.size)}; leave the bad frame out of the scan"
+        )
+    rows = left.shape[1]
+    seen = left[:, reach : rows - reach]
+    if not seen.any():
+        return
+    frame, row = np.argwhere(seen > 0)[0] + (0, reach)
+    column = int(np.flatnonzero(np.isnan(filled[frame, row]))[0])
+    missing = np.isnan(transmission[frame]).mean()
+    remedy = (
+        f"{missing:.0%} of this frame is NaN: if it is a bad frame, leave it out"
+        if missing > 0.5
+        else "enlarge reach_px, or crop what the beam does not reach with scan.roi"
+    )
+    raise ValueError(
+        f"no good pixel within reach_px = {reach} of the dead pixel at frame {frame}, row {row}, "
+        f"column {column} (counted from 0){_and_others(int(seen.sum()))}; {remedy}"
+    )
+
+
+def _and_others(count: int) -> str:
+    return f", and {count - 1} more" if count > 1 else ""
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    transmission: np.ndarray,
+    weights: np.ndarray,
+    filled: np.ndarray,
+    left: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    _, rows, columns = transmission.shape
+    for frame in range(first, stop):
+        for row in range(rows):
+            line = transmission[frame, row]
+            missing = 0
+            for column in range(columns):
+                missing += line[column] != line[column]
+            if missing == 0:
+                continue
+            for column in range(columns):
+                if line[column] == line[column]:
+                    continue
+                value = _mean_around(transmission[frame], weights, row, column)
+                filled[frame, row, column] = value
+                left[frame, row] += np.isnan(value)
+
+
+@njit(cache=True, nogil=True)
+def _mean_around(picture: np.ndarray, weights: np.ndarray, row: int, column: int) -> float:
+    rows, columns = picture.shape
+    reach = len(weights) // 2
+    total, weight = 0.0, 0.0
+    for y in range(max(0, row - reach), min(rows, row + reach + 1)):
+        for x in range(max(0, column - reach), min(columns, column + reach + 1)):
+            value = picture[y, x]
+            if value == value:
+                w = weights[y - row + reach, x - column + reach]
+                total += w * value
+                weight += w
+    return total / weight if weight > 0.0 else np.nan

@@ -1,0 +1,1 @@
+"""The Fourier engine: gridding of filtered spectra."""

@@ -1,0 +1,1 @@
+"""Where the cell lies in a volume: bore, tube, axis, planes of its layers."""

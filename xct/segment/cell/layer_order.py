@@ -1,0 +1,232 @@
+"""What lies along the axis. In: a coarse volume, the bore's disc; out: the order of its layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xct.segment.cell.bore_estimate import Disc
+from xct.segment.cell.coarse import Coarse, known_quantile
+
+# Which layer lies where along the axis. In: grey values slice by slice; out: the layers in order.
+#
+# Nothing but ratios to the electrolyte is used, whose own value is found: any linear scale serves.
+
+# From the anode on, and between which multiples of the electrolyte's grey value (over the tube's)
+# each layer lies. Steel is starved or clipped, composite is what NCM's share makes it.
+LAYERS = ("anode_steel", "lithium", "electrolyte", "cathode", "collector", "cathode_steel")
+_RANGES = ((9.0, 60.0), (-0.25, 0.03), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
+# What it costs, in slices that fit nothing, to say that a layer between two others is missing.
+_MISSING = (0.0, 0.3, 6.0, 4.0, 0.5, 0.0)
+# Each slice of collector costs: what is as thick as an electrolyte is one.
+_THICK_COLLECTOR = 0.08
+# What it costs to say that a layer is there at all: short ones are not invented.
+_ENTERED = (1.2, 0.5, 1.0, 0.0, 0.0, 1.2)
+# Grey values vary across a slice by this many times the electrolyte's, at most in electrolyte and
+# at least in composite.
+_EVEN, _GRAINY = 0.2, 0.6
+# Steel varies by this part of its own value, at most.
+_FLECKED = 0.2
+# What it costs a slice of lithium to be brighter than the tube by once the electrolyte.
+_DARK_SLOPE = 8.0
+_NCM_RATIO = (3.0, 3.7, 4.5, 5.4)
+_STEEL_RATIO = (15.0, 20.0, 25.0)
+
+
+@dataclass(frozen=True)
+class LayerOrder:
+    """Layers along z.
+
+    Attributes
+    ----------
+    layers : dict of str to tuple of int
+        First slice and the one behind the last, by name (`LAYERS`), of those that are there.
+    anode_low : bool
+        The anode lies at small z.
+    margin : float
+        By how many slices that fit nothing the other direction is worse; under 3 it is a guess.
+    electrolyte : float
+        Grey value of the electrolyte above that of the tube.
+    """
+
+    layers: dict[str, tuple[int, int]]
+    anode_low: bool
+    margin: float
+    electrolyte: float
+
+
+def order_layers(level: np.ndarray, spread: np.ndarray) -> LayerOrder:
+    """Find the order of layers that explains the grey values best.
+
+    For every possible grey value of the electrolyte, and either direction, the cheapest order is
+    found by dynamic programming; the cheapest of all is taken.
+
+    Parameters
+    ----------
+    level : ndarray, shape (z,)
+        Median grey value of the bore in each slice, above that of the tube or of air.
+    spread : ndarray, shape (z,)
+        Its variation across the slice, as a standard deviation.
+
+    Returns
+    -------
+    LayerOrder
+
+    Raises
+    ------
+    ValueError
+        If no slice is brighter than the tube.
+    """
+    candidates = _candidates(level)
+    found = {
+        True: _cheapest(_costs(level, spread, candidates)),
+        False: _cheapest(_costs(level[::-1], spread[::-1], candidates)),
+    }
+    anode_low = found[True][0] <= found[False][0]
+    _, which, path = found[anode_low]
+    path = path if anode_low else path[::-1]
+    layers = {
+        name: (int(rows[0]), int(rows[-1]) + 1)
+        for number, name in enumerate(LAYERS)
+        if (rows := np.flatnonzero(path == number)).size
+    }
+    margin = abs(found[True][0] - found[False][0])
+    return LayerOrder(layers, anode_low, margin, float(candidates[which]))
+
+
+def _candidates(level: np.ndarray) -> np.ndarray:
+    """Possible grey values of the electrolyte: what is seen, or a fraction of it."""
+    seen = np.quantile(level, np.linspace(0.02, 0.98, 49))
+    seen = seen[seen > 0]
+    if not seen.size:
+        raise ValueError(
+            "nothing inside the bore is brighter than what lies around it; is the volume inverted?"
+        )
+    scales = (1.0, *_NCM_RATIO, *_STEEL_RATIO)
+    return np.unique(np.concatenate([seen / scale for scale in scales]))
+
+
+def _costs(level: np.ndarray, spread: np.ndarray, electrolyte: np.ndarray) -> np.ndarray:
+    """Cost of calling a slice a layer, 0 … 1, shape (z, candidate, layer)."""
+    ratio = level[:, None] / electrolyte
+    scaled = np.arcsinh(2 * ratio)
+    costs = np.empty((*ratio.shape, len(LAYERS)))
+    for number, (low, high) in enumerate(_RANGES):
+        below = np.arcsinh(2 * low) - scaled
+        above = scaled - np.arcsinh(2 * high)
+        costs[..., number] = np.maximum(np.maximum(below, above), 0) * 2
+    uneven = np.log(np.maximum(spread[:, None] / electrolyte, 1e-6))
+    costs[..., 2] += 0.5 * np.clip(uneven - np.log(_EVEN), 0, 1)
+    costs[..., 3] += 0.5 * np.clip(np.log(_GRAINY) - uneven, 0, 1)
+    # Else everything could be steel, or everything lithium, of a suitable electrolyte.
+    flecked = 0.5 * np.clip(uneven - np.log(_FLECKED * np.maximum(ratio, 1e-6)), 0, 1)
+    costs[..., 0] += flecked
+    costs[..., 5] += flecked
+    costs[..., 1] += _DARK_SLOPE * np.maximum(ratio - _RANGES[1][1], 0)
+    costs = np.minimum(costs, 1.0)
+    costs[..., 4] += _THICK_COLLECTOR
+    return costs
+
+
+def _cheapest(costs: np.ndarray) -> tuple[float, int, np.ndarray]:
+    """Cheapest path that only goes forward through the layers: its cost, candidate and layers."""
+    length, candidates, count = costs.shape
+    skipped = np.array([
+        [_way(a, b) for b in range(count)]
+        for a in range(count)
+    ])  # fmt: skip
+    total = costs[0] + np.array(_ENTERED)
+    came = np.zeros((length, candidates, count), np.int8)
+    for z in range(1, length):
+        ways = total[:, :, None] + skipped
+        came[z] = ways.argmin(axis=1)
+        total = ways.min(axis=1) + costs[z]
+    which = int(total.min(axis=1).argmin())
+    path = np.empty(length, np.int64)
+    path[-1] = int(total[which].argmin())
+    for z in range(length - 1, 0, -1):
+        path[z - 1] = came[z, which, path[z]]
+    return float(total[which].min()), which, path
+
+
+def _way(here: int, following: int) -> float:
+    """Cost of going from one layer to another, or of staying."""
+    if following <= here:
+        return 0.0 if following == here else float("inf")
+    return sum(_MISSING[here + 1 : following]) + _ENTERED[following]
+
+
+_THINNEST = 3  # slices
+_LEAST_CONTRAST = 6.0  # a layer over the scatter of slices, where there is no bore
+_COLUMN_UM = 10.0  # as wide as a particle
+# Layers whose edge to the tube is sharp, the smoothest first.
+_EDGE_LAYERS = ("electrolyte", "collector", "cathode", "cathode_steel", "anode_steel")
+
+
+def order_along_axis(coarse: Coarse, disc: Disc) -> LayerOrder:
+    """Find the order of layers from medians of columns as wide as particles, slice by slice.
+
+    Raises
+    ------
+    ValueError
+        If nothing stands out from the noise.
+    """
+    values, inside = _wide_columns(coarse, disc)
+    known = np.isfinite(values[:, inside]).any(axis=1)
+    columns = values[known][:, inside]
+    at = np.arange(known.size)
+    level, spread = (
+        np.interp(at, at[known], v) for v in (known_quantile(columns, 0.5), _texture(columns))
+    )
+    zero = disc.outside if disc.outside is not None else min(0.0, float(level.min()))
+    if not disc.seen:
+        _refuse_noise(level, zero)
+    order = order_layers(level - zero, spread)
+    # What is no thicker than a blurred edge is one.
+    thick = {name: rows for name, rows in order.layers.items() if rows[1] - rows[0] >= _THINNEST}
+    return replace(order, layers=thick or order.layers)
+
+
+def _refuse_noise(level: np.ndarray, zero: float) -> None:
+    scatter = 1.05 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2)
+    if np.median(level) - zero < _LEAST_CONTRAST * scatter and np.ptp(level) < 12 * scatter:
+        raise ValueError(
+            "there is no edge of a bore in view, and no layer stands out from the noise of its "
+            f"slices ({scatter:.3g}); is there a sample in the volume?"
+        )
+
+
+def _wide_columns(coarse: Coarse, disc: Disc) -> tuple[np.ndarray, np.ndarray]:
+    """Means over columns wider than particles, and which of these lie well inside."""
+    size = max(1, round(_COLUMN_UM / max(coarse.edge_um)))
+    size = max(1, min(size, min(coarse.values.shape[1:]) // 12))
+    y, x = coarse.positions_um()
+    inside = (np.hypot(y - disc.y_um, x - disc.x_um) < 0.8 * disc.radius_um) & coarse.in_field()
+    rows, columns = (n // size for n in inside.shape)
+    cropped = coarse.values[:, : rows * size, : columns * size]
+    means = cropped.reshape(-1, rows, size, columns, size).mean(axis=(2, 4))
+    held = inside[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    return means, held.all(axis=(1, 3))
+
+
+def _texture(columns: np.ndarray) -> np.ndarray:
+    """Spread (as an sd) across each slice of what the next slice shows too: noise does not."""
+    this, following = columns, np.concatenate([columns[1:], columns[-2:-1]])
+    shared, own = (
+        (known_quantile(v, 0.75) - known_quantile(v, 0.25)) / 1.349
+        for v in (this + following, this - following)
+    )
+    return np.asarray(np.sqrt(np.maximum(shared**2 - own**2, 0)) / 2)
+
+
+def edge_rows(order: LayerOrder) -> tuple[int, int]:
+    """Slices of the layer whose edge to the tube is told best, less what is near other layers."""
+    for name in _EDGE_LAYERS:
+        if name in order.layers:
+            first, stop = order.layers[name]
+            if stop - first >= 6:
+                margin = min(8, (stop - first) // 6)
+                return first + margin, stop - margin
+    first, stop = max(order.layers.values(), key=lambda rows: rows[1] - rows[0])
+    return first, stop

@@ -1,0 +1,221 @@
+"""Where the cell lies. In: a volume on any linear scale; out: bore, axis, planes of layers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from xct.geometry import Anode, CellGeometry, Plane
+from xct.normalize.blur import RoundEdge
+from xct.normalize.cathode_electrolyte import is_composite
+from xct.parallel.blocks import Voxels
+from xct.segment.cell.bore import Bore, fit_bore
+from xct.segment.cell.bore_estimate import Disc, all_in_view, find_disc
+from xct.segment.cell.coarse import Coarse, make_coarse
+from xct.segment.cell.layer_order import LayerOrder, edge_rows, order_along_axis
+from xct.segment.cell.planes import fit_plane, heights_between
+from xct.segment.cell.tube import find_can, find_wall
+from xct.stages import stage
+
+# Between which layers each surface lies, from the anode on; the first pair that is there counts.
+_BETWEEN = {
+    "steel_lithium": (("anode_steel", "lithium"), ("anode_steel", "electrolyte")),
+    "lithium_electrolyte": (("lithium", "electrolyte"),),
+    "electrolyte_cathode": (("electrolyte", "cathode"),),
+    "cathode_collector": (("cathode", "collector"), ("cathode", "cathode_steel")),
+}
+_SURE = 1.5
+
+
+@stage(gives="cell", measures=True)
+def find_cell(
+    volume: Voxels,
+    *,
+    voxel_size_um: Sequence[float],
+    anode: Anode | None,
+) -> CellGeometry:
+    """Find the bore, its axis, the side of the anode, and the mean planes of the four surfaces.
+
+    The volume is read once, coarsened across; the bore's edge is then fitted in some groups of
+    slices at full resolution. Only ratios of grey values are used: 1/cm or any linear scale serve.
+    What is missing or doubtful is said by warnings: a bore that is not in view (its radius is then
+    that of the field of view, with NaN as its standard deviation), a side of the anode that is a
+    guess or contradicts `anode`, a surface that is not there.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        The cell, its axis along z.
+    voxel_size_um : sequence of float
+        Edges of a voxel along z, y and x.
+    anode : {"low_z", "high_z"} or None
+        Side of the anode, where it is known.
+
+    Returns
+    -------
+    CellGeometry
+
+    Raises
+    ------
+    ValueError
+        If the volume is empty, the same everywhere, or holds nothing that is brighter than what
+        lies around it; or if the bore is not round, as with a wrong voxel size across.
+    """
+    edges = _checked(voxel_size_um)
+    coarse = make_coarse(volume, edges)
+    if coarse.missing:
+        warnings.warn(
+            f"{coarse.missing:.2%} of the volume's voxels hold no finite value; they are left out",
+            stacklevel=2,
+        )
+    disc = find_disc(coarse)
+    order = order_along_axis(coarse, disc)
+    bore, _ = _bore(volume, coarse, disc, order)
+    tube = None
+    if bore is None:
+        disc = all_in_view(coarse)
+        order = order_along_axis(coarse, disc)
+        _say_no_bore(disc)
+    else:
+        radius, tube = _wall(volume, coarse, bore, edge_rows(order))
+        disc = Disc(bore.y_um, bore.x_um, radius, True, disc.outside)
+    side = _side(order, anode)
+    geometry = CellGeometry(
+        shape=coarse.shape,
+        voxel_size_um=edges,
+        axis_y_um=disc.y_um,
+        axis_x_um=disc.x_um,
+        axis_slope_y=bore.slope_y if bore else 0.0,
+        axis_slope_x=bore.slope_x if bore else 0.0,
+        bore_radius_um=disc.radius_um,
+        bore_radius_sd_um=bore.radius_sd_um if bore else float("nan"),
+        tube_radius_um=tube,
+        anode=side,
+        planes=_planes(coarse, disc, order),
+    )
+    _say_missing(geometry)
+    if set(order.layers) == {"cathode"} and is_composite(volume, geometry):
+        geometry = replace(geometry, only="cathode")
+        warnings.warn(
+            "no layer but a cathode is in view: its grey values are those of active material in "
+            "electrolyte, and all that lies in the bore is taken to be cathode",
+            stacklevel=2,
+        )
+    return geometry
+
+
+def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
+    edges = tuple(float(edge) for edge in np.atleast_1d(np.asarray(voxel_size_um, float)))
+    edges = edges * 3 if len(edges) == 1 else edges
+    if len(edges) != 3 or not all(np.isfinite(edge) and edge > 0 for edge in edges):
+        raise ValueError(
+            f"voxel_size_um is {voxel_size_um!r}; expected three positive numbers, along z, y and x"
+        )
+    return edges[0], edges[1], edges[2]
+
+
+def _bore(
+    volume: Voxels, coarse: Coarse, disc: Disc, order: LayerOrder
+) -> tuple[Bore | None, list[RoundEdge]]:
+    if disc.seen:
+        try:
+            return fit_bore(volume, coarse, disc, edge_rows(order))
+        except ValueError:
+            pass
+    return None, []
+
+
+def _wall(
+    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
+) -> tuple[float, float | None]:
+    """Give the bore's radius and the tube's, or those of a can."""
+    inner = find_can(volume, coarse, bore, rows)
+    if inner is not None:
+        return inner, bore.radius_um
+    wall = find_wall(volume, coarse, bore, rows)
+    return (wall.inner_um, wall.outer_um) if wall else (bore.radius_um, None)
+
+
+def _say_no_bore(disc: Disc) -> None:
+    warnings.warn(
+        "the wall of the bore is not in view: all that is in the field of view, "
+        f"{2 * disc.radius_um:.4g} µm wide, is taken to lie inside",
+        stacklevel=3,
+    )
+
+
+def _side(order: LayerOrder, given: Anode | None) -> Anode:
+    found: Anode = "low_z" if order.anode_low else "high_z"
+    seen = ", ".join(order.layers).replace("_", " ")
+    if order.margin < _SURE:
+        if given is None:
+            warnings.warn(
+                f"the layers in view ({seen}) do not tell on which side the anode lies; {found} is "
+                "a guess: give cell.anode",
+                stacklevel=3,
+            )
+        return given or found
+    if given is not None and given != found:
+        warnings.warn(
+            f"cell.anode is {given}, but the layers in view ({seen}) say {found}, which is taken",
+            stacklevel=3,
+        )
+    return found
+
+
+def _planes(coarse: Coarse, disc: Disc, order: LayerOrder) -> dict[str, Plane]:
+    y, x = coarse.positions_um()
+    wanted = coarse.in_field()
+    wanted &= np.hypot(y - disc.y_um, x - disc.x_um) < disc.radius_um - 2 * max(coarse.edge_um)
+    planes = {}
+    for surface, pairs in _BETWEEN.items():
+        pair = next((p for p in pairs if p[0] in order.layers and p[1] in order.layers), None)
+        if pair is None:
+            continue
+        heights = _heights(coarse, wanted, order, pair)
+        try:
+            fit = fit_plane(heights, y - disc.y_um, x - disc.x_um, wanted)
+        except ValueError:
+            continue
+        planes[surface] = fit.plane
+    return planes
+
+
+def _heights(
+    coarse: Coarse, wanted: np.ndarray, order: LayerOrder, pair: tuple[str, str]
+) -> np.ndarray:
+    low, high = pair if order.anode_low else pair[::-1]
+    levels = [_level(coarse, wanted, order.layers[name]) for name in (low, high)]
+    first, middle, stop = order.layers[low][0], order.layers[high][0], order.layers[high][1]
+    first += (middle - first) // 3 if first > 0 else 0
+    stop -= (stop - middle) // 3 if stop < coarse.shape[0] else 0
+    values = np.nan_to_num(coarse.values[first:stop], nan=0.5 * sum(levels))
+    return heights_between(
+        values,
+        first,
+        (coarse.voxel_size_um[0], *coarse.edge_um),
+        before=levels[0],
+        after=levels[1],
+        particles="cathode" in pair,
+    )
+
+
+def _level(coarse: Coarse, wanted: np.ndarray, rows: tuple[int, int]) -> float:
+    """Mean grey value of the middle half of a layer, slices that disagree left out."""
+    first, stop = rows
+    quarter = (stop - first) // 4
+    values = coarse.values[first + quarter : max(stop - quarter, first + quarter + 1), wanted]
+    held = values[np.isfinite(values).any(axis=1)]
+    return float(np.median(np.nanmean(held, axis=1))) if held.size else float("nan")
+
+
+def _say_missing(geometry: CellGeometry) -> None:
+    missing = [name for name in _BETWEEN if name not in geometry.planes]
+    if missing:
+        warnings.warn(
+            f"not in view: the surfaces {', '.join(missing)}; what needs them is left out",
+            stacklevel=3,
+        )

@@ -1,0 +1,164 @@
+"""The tube's wall. In: slices about a known bore; out: its inner and outer radius, µm.
+
+A wall of a few voxels blurs into the bore's edge and shifts it: both edges are fitted at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.special import ndtr
+
+from xct.parallel.blocks import Voxels
+from xct.segment.cell.bore import Bore, usable_pixels
+from xct.segment.cell.bore_estimate import slice_groups
+from xct.segment.cell.coarse import Coarse
+
+_BINS_PER_VOXEL = 2
+_INWARD_VOXELS = 8.0
+# Walls to start from, in voxels, each a third thicker than the last.
+_WALLS = tuple(2.5 * 1.33**k for k in range(18))
+_BEYOND = 6.0  # voxels outside of the tube that must be in view
+_LEAST_SIGNIFICANCE = 8.0
+_BRIGHT_WALL = 1.6  # times as bright as what a can holds
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A tube about the bore.
+
+    Attributes
+    ----------
+    inner_um, outer_um : float
+        Radii.
+    tube, beyond : float
+        Values of the tube and of what lies outside.
+    significance : float
+        The step at the outer edge in its standard deviations.
+    """
+
+    inner_um: float
+    outer_um: float
+    tube: float
+    beyond: float
+    significance: float
+
+
+def find_wall(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> Wall | None:
+    """Fit the bore's and the tube's outer edge to the mean over azimuth and many slices.
+
+    Parameters
+    ----------
+    volume : Voxels
+        The volume itself.
+    coarse : Coarse
+        Its coarse twin.
+    bore : Bore
+        Its axis, and a first radius.
+    rows : tuple of int
+        First slice of a layer that stands out from the tube, and the one behind its last.
+
+    Returns
+    -------
+    Wall or None
+        None where no outer edge stands out: a tube that is thick, or not there.
+    """
+    r, values, count = _radial_profile(volume, coarse, bore, rows)
+    voxel = max(coarse.voxel_size_um[1:])
+    best: tuple[float, Wall] | None = None
+    for wall in _WALLS:
+        far = bore.radius_um + 1.7 * wall * voxel + _BEYOND * voxel
+        near = (r > bore.radius_um - _INWARD_VOXELS * voxel) & (r < far)
+        if (
+            r[near].size < 20
+            or r[near].max() < bore.radius_um + wall * voxel + 0.5 * _BEYOND * voxel
+        ):
+            break
+        found = _fit(r[near], values[near], count[near], bore, wall * voxel, voxel)
+        if found is not None and (best is None or found[0] < best[0]):
+            best = found
+    return None if best is None else best[1]
+
+
+def find_can(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> float | None:
+    """Find the inner radius of a can, whose wall is much brighter than what it holds.
+
+    Its outer face was then taken for the bore's edge: between can and air there is no tube.
+
+    Returns
+    -------
+    float or None
+        µm; None where the edge has no bright wall inside.
+    """
+    r, values, _ = _radial_profile(volume, coarse, bore, rows)
+    inside = (r > 0.3 * bore.radius_um) & (r < 0.85 * bore.radius_um)
+    rim = (r > 0.85 * bore.radius_um) & (r < bore.radius_um)
+    if not inside.any() or not rim.any():
+        return None
+    held, wall = float(np.quantile(values[inside], 0.9)), float(values[rim].max())
+    beyond = float(values[r > bore.radius_um + 2 * bore.blur_um].min(initial=held))
+    if wall - beyond < _BRIGHT_WALL * (held - beyond):
+        return None
+    brightest = int(np.flatnonzero(rim)[values[rim].argmax()])
+    darker = np.flatnonzero(values[:brightest] < 0.5 * (held + wall))
+    return float(r[darker[-1]]) if darker.size else None
+
+
+def _radial_profile(
+    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean radius, mean value and number of the voxels in narrow rings about the axis."""
+    width = min(coarse.voxel_size_um[1:]) / _BINS_PER_VOXEL
+    usable = usable_pixels(coarse)
+    y = np.arange(coarse.shape[1])[:, None] * coarse.voxel_size_um[1]
+    x = np.arange(coarse.shape[2])[None, :] * coarse.voxel_size_um[2]
+    length = int(np.hypot(y.max(), x.max()) / width) + 2
+    sums = np.zeros((3, length))
+    for first, stop in slice_groups(*rows):
+        mean = np.asarray(volume[first:stop], np.float32).mean(axis=0, dtype=np.float64)
+        off = ((first + stop - coarse.shape[0]) / 2) * coarse.voxel_size_um[0]
+        r = np.hypot(y - bore.y_um - bore.slope_y * off, x - bore.x_um - bore.slope_x * off)
+        known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
+        ring = (r[known] / width).astype(int)
+        for row, weight in enumerate((r[known], mean[known], None)):
+            sums[row] += np.bincount(ring, weight, length)
+    filled = sums[2] > 8
+    return sums[0][filled] / sums[2][filled], sums[1][filled] / sums[2][filled], sums[2][filled]
+
+
+def _fit(
+    r: np.ndarray, values: np.ndarray, count: np.ndarray, bore: Bore, wall: float, voxel: float
+) -> tuple[float, Wall] | None:
+    """Give what a fit leaves, and the wall; None where the outer edge does not stand out."""
+    weight = np.sqrt(count / count.max())
+    sides = [np.median(values[part]) for part in (r < bore.radius_um - 3 * voxel,
+                                                  np.abs(r - bore.radius_um - wall / 2) < wall / 3,
+                                                  r > bore.radius_um + wall + 2 * voxel)
+             if part.any()]  # fmt: skip
+    if len(sides) < 3:
+        return None
+    start = np.array([bore.radius_um, wall, bore.blur_um, *sides])
+
+    def left(p: np.ndarray) -> np.ndarray:
+        sigma = max(abs(p[2]), 0.1 * voxel)
+        model = p[3] + (p[4] - p[3]) * ndtr((r - p[0]) / sigma)
+        model = model + (p[5] - p[4]) * ndtr((r - p[0] - p[1]) / sigma)
+        return np.asarray((model - values) * weight)
+
+    scale = max(abs(sides[0] - sides[2]), 1e-9)
+    fit = least_squares(left, start, x_scale=[voxel, voxel, voxel, scale, scale, scale])
+    slopes = np.asarray(fit.jac)
+    free = max(1, r.size - start.size)
+    variance = float(2 * fit.cost / free)
+    spread = np.linalg.pinv(slopes.T @ slopes) * variance
+    step_sd = float(np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 1e-30)))
+    inner, thick, sigma, _, tube, beyond = (float(v) for v in fit.x)
+    inner += sigma**2 / (2 * inner)  # as in `fit_round_edge`
+    significance = (tube - beyond) / step_sd
+    moved = abs(inner - bore.radius_um) > 2 * voxel
+    outside = not voxel < thick < r.max() - inner - 2 * voxel
+    if moved or outside or significance < _LEAST_SIGNIFICANCE:
+        return None
+    return variance, Wall(inner, inner + thick, tube, beyond, significance)

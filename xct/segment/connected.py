@@ -1,0 +1,214 @@
+"""Connected components across slabs. In: masks, slab by slab; out: numbers that join at seams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from xct.parallel.blocks import slabs
+from xct.parallel.kernels import njit
+
+
+class Joiner:
+    """Provisional numbers of pieces in slabs, and which of them are one.
+
+    The final numbers do not depend on where the slabs were cut: they follow the first voxel of
+    each component in the order of the volume.
+    """
+
+    def __init__(self) -> None:
+        self._pairs: list[np.ndarray] = []
+        self.count = 0
+
+    def add(self, pieces: int) -> int:
+        """Take `pieces` new numbers; give the number before the first of them."""
+        before = self.count
+        self.count += pieces
+        return before
+
+    def join(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Tell that pieces are one, pair by pair."""
+        if len(first):
+            self._pairs.append(np.stack([first, second], axis=1).astype(np.int64))
+
+    def roots(self) -> np.ndarray:
+        """Give the smallest number that is one with each number, shape (1 + count,)."""
+        parents = np.arange(self.count + 1, dtype=np.int64)
+        for pairs in self._pairs:
+            _join_all(parents, pairs)
+        _flatten(parents)
+        return parents
+
+    def numbers(self) -> tuple[np.ndarray, int]:
+        """Give the final number of each piece (0 stays 0), and how many there are."""
+        roots = self.roots()
+        kept, number = np.unique(roots[1:], return_inverse=True)
+        return np.append(0, number.ravel() + 1).astype(np.uint32), kept.size
+
+
+def label_pieces(mask: np.ndarray, connectivity: int = 26) -> tuple[np.ndarray, int]:
+    """Give the connected pieces of a mask numbers, in the order of their first voxels.
+
+    Parameters
+    ----------
+    mask : ndarray of bool or uint8, shape (z, y, x)
+        What is connected: everything but 0.
+    connectivity : {6, 18, 26}, optional
+        Neighbors of a voxel.
+
+    Returns
+    -------
+    labels : ndarray of uint32, shape (z, y, x)
+        0 where the mask is.
+    count : int
+        How many pieces.
+    """
+    import cc3d
+
+    find: Any = cc3d.connected_components  # its own annotations know no mask
+    labels, count = find(
+        np.ascontiguousarray(mask, np.uint8) != 0,
+        connectivity=connectivity,
+        return_N=True,
+        out_dtype=np.uint32,
+    )
+    return _in_order(labels, count), int(count)
+
+
+def touching(
+    above: np.ndarray, below: np.ndarray, connectivity: int = 26
+) -> tuple[np.ndarray, np.ndarray]:
+    """List the pairs of numbers that touch across two neighboring planes, each once.
+
+    Parameters
+    ----------
+    above, below : ndarray of int, shape (y, x)
+        Numbers in the last plane of a slab and in the first of the next; 0 is nothing.
+    connectivity : {6, 18, 26}, optional
+        Neighbors of a voxel.
+
+    Returns
+    -------
+    first, second : ndarray of int
+        Numbers of `above` and of `below`.
+    """
+    reach = {6: 0, 18: 1, 26: 2}[connectivity]
+    pairs = _touching(above.astype(np.int64), below.astype(np.int64), reach)
+    pairs = np.unique(pairs, axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def components(
+    mask_of: Callable[[int, int], np.ndarray],
+    shape: Sequence[int],
+    *,
+    visit: Callable[[int, np.ndarray, int, int], None] | None = None,
+    connectivity: int = 26,
+    rows: int | None = None,
+) -> tuple[Joiner, list[int]]:
+    """Find the connected components of a volume, slab by slab.
+
+    Parameters
+    ----------
+    mask_of : callable
+        Gives the mask between two slices.
+    shape : sequence of int
+        Voxels along z, y and x.
+    visit : callable, optional
+        Called with each slab's first slice, provisional labels from 1, how many, and the number
+        to add to them, for statistics.
+    connectivity : {6, 18, 26}, optional
+        Neighbors of a voxel.
+    rows : int, optional
+        Height of a slab.
+
+    Returns
+    -------
+    joiner : Joiner
+        Knows which provisional numbers are one.
+    before : list of int
+        What to add to the labels of `label_pieces` in each slab.
+    """
+    joiner, before = Joiner(), []
+    last: np.ndarray | None = None
+    for slab in slabs(shape, rows=rows):
+        labels, count = label_pieces(mask_of(slab.first, slab.stop), connectivity)
+        offset = joiner.add(count)
+        before.append(offset)
+        if visit is not None:
+            visit(slab.first, labels, count, offset)
+        if last is not None:
+            first, second = touching(last, labels[0], connectivity)
+            joiner.join(first + before[-2], second + offset)
+        last = labels[-1].copy()
+    return joiner, before
+
+
+@njit(cache=True, nogil=True)
+def _find(parents: np.ndarray, piece: int) -> int:
+    while parents[piece] != piece:
+        parents[piece] = parents[parents[piece]]
+        piece = parents[piece]
+    return piece
+
+
+@njit(cache=True, nogil=True)
+def _join_all(parents: np.ndarray, pairs: np.ndarray) -> None:
+    for pair in range(len(pairs)):
+        a, b = _find(parents, pairs[pair, 0]), _find(parents, pairs[pair, 1])
+        if a < b:
+            parents[b] = a
+        else:
+            parents[a] = b
+
+
+@njit(cache=True, nogil=True)
+def _flatten(parents: np.ndarray) -> None:
+    for piece in range(parents.size):
+        parents[piece] = _find(parents, piece)
+
+
+@njit(cache=True, nogil=True)
+def _in_order(labels: np.ndarray, count: int) -> np.ndarray:
+    """Renumber labels by their first voxel, in place."""
+    new = np.zeros(count + 1, np.uint32)
+    used = 0
+    flat = labels.reshape(-1)
+    for voxel in range(flat.size):
+        label = flat[voxel]
+        if label:
+            if new[label] == 0:
+                used += 1
+                new[label] = used
+            flat[voxel] = new[label]
+    return labels
+
+
+@njit(cache=True, nogil=True)
+def _touching(above: np.ndarray, below: np.ndarray, reach: int) -> np.ndarray:
+    height, width = above.shape
+    pairs = np.empty((256, 2), np.int64)
+    used = 0
+    for y in range(height):
+        for x in range(width):
+            a = above[y, x]
+            if a == 0:
+                continue
+            for dy in range(-1, 2):
+                for dx in range(-1, 2):
+                    if abs(dy) + abs(dx) > reach:
+                        continue
+                    v, u = y + dy, x + dx
+                    if v < 0 or u < 0 or v >= height or u >= width or below[v, u] == 0:
+                        continue
+                    if used and pairs[used - 1, 0] == a and pairs[used - 1, 1] == below[v, u]:
+                        continue
+                    if used == len(pairs):
+                        grown = np.empty((2 * used, 2), np.int64)
+                        grown[:used] = pairs
+                        pairs = grown
+                    pairs[used, 0], pairs[used, 1] = a, below[v, u]
+                    used += 1
+    return pairs[:used].copy()

@@ -1,0 +1,1 @@
+"""Which material each voxel is made of."""

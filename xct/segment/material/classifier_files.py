@@ -1,0 +1,62 @@
+"""Pixel classifiers on disk. In: what one learnt from; out: a file without code, and back.
+
+A forest is made anew from its samples, always the same: nothing in the file can be executed.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from xct.errors import XctError
+from xct.io.atomic import written_whole
+from xct.segment.material.classifier import PixelClassifier
+from xct.segment.material.pixel_features import Look
+
+_FORMAT = "xct pixel classifier 1"
+
+
+def write_classifier(path: Path | str, classifier: PixelClassifier) -> None:
+    """Write a classifier as an .npz file; it appears when it is whole."""
+    path = Path(path)
+    settings = {
+        "format": _FORMAT,
+        "look": asdict(classifier.look),
+        "trees": classifier.trees,
+        "seed": classifier.seed,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            settings=np.array(json.dumps(settings)),
+            features=classifier.features,
+            labels=classifier.labels,
+        )
+
+
+def read_classifier(path: Path | str) -> PixelClassifier:
+    """Read what `write_classifier` wrote.
+
+    Raises
+    ------
+    XctError
+        If it is something else, or damaged.
+    """
+    try:
+        # Opened here: numpy leaves a file open that is damaged.
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            settings = json.loads(str(stored["settings"]))
+            features, labels = stored["features"], stored["labels"]
+        look = Look(**settings["look"])
+        known = settings["format"] == _FORMAT and features.shape == (len(labels), look.count)
+        trees, seed = int(settings["trees"]), int(settings["seed"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise XctError(f"{path}: is not a pixel classifier of xct: {error}") from None
+    if not known or labels.dtype != np.uint8 or features.dtype != np.float32:
+        raise XctError(f"{path}: is not a pixel classifier that this version of xct can read")
+    return PixelClassifier(look, features, labels, trees, seed)

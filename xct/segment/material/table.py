@@ -1,0 +1,190 @@
+"""Volume and grey value of each material. In: labels, volume; out: the table of materials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from xct.geometry import MATERIALS, CellGeometry, Label
+from xct.normalize.ratios import Ratios
+from xct.parallel.blocks import Voxels, slabs
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
+from xct.segment.crofton import DIRECTIONS, crofton_weights
+from xct.segment.material.sharpened import FWHM, blur_um
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GREY_STEP = 1e-4  # of the electrolyte's attenuation: sums are whole numbers, whatever the slabs
+_KINDS = len(Label)
+_COUNT, _INTERIOR, _GREY, _GREY_2, _FIRST_CROSSING = range(5)
+_DIRECTIONS = DIRECTIONS.astype(np.int64)
+_FIELDS = _FIRST_CROSSING + len(_DIRECTIONS)
+_ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
+# Voxels by which a whole face of steel, or of its sheet, may be off: how it looks next to what is
+# opaque depends on the blur of light and on where in a voxel it lies, and neither is told well.
+_FACE_PX = 0.15
+
+
+@stage(gives="materials", measures=True)
+def material_table(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    reference: Any,
+    *,
+    threshold_doubt: Annotated[float, Ge(0), Le(0.5)] = 0.05,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+) -> pd.DataFrame:
+    """Tell how much of each material there is, and its grey value.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    labels : Voxels, shape (z, y, x)
+        What `materials` gave.
+    cell : CellGeometry
+        Where the cell lies.
+    reference : Reference
+        The electrolyte's attenuation by height and radius, and the blur.
+    threshold_doubt : float, optional
+        By what share of a step its threshold may be off (δ): moves a blurred edge by
+        δ √(2π) times the point spread's standard deviation.
+    zero, reference_value : float, optional
+        Grey values of air and of electrolyte.
+
+    Returns
+    -------
+    DataFrame
+        material, volume_um3 and its sd (surface times the edge's doubt; the doubt of the bore's
+        radius; 0.15 voxels for each whole face across the bore of steel and of the collector:
+        how a face looks next to what is opaque depends on where in a voxel it lies; as much low
+        grey as is seen may be finer than the blur and counted as electrolyte, so that the volume
+        of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN for
+        the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same material,
+        surface_um2, n (voxels).
+    """
+    import pandas as pd
+
+    sums = material_sums(volume, labels, cell, reference)
+    voxel = float(np.prod(cell.voxel_size_um))
+    count = sums[:, _COUNT].astype(float)
+    inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
+    surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
+    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * blur_um(reference, cell.voxel_size_um) / FWHM
+    doubts = _volume_sds(sums, cell, surface * edge_um)
+    rows = []
+    for name, code in MATERIALS.items():
+        if not count[code]:
+            continue
+        mean, sd = _grey(sums[code])
+        scale = reference_value - zero
+        rows.append(
+            {
+                "material": name,
+                "volume_um3": count[code] * voxel,
+                "volume_um3_sd": doubts[code],
+                "volume_fraction": np.nan if code == Label.TUBE else count[code] / inside,
+                "mean_grey": zero + scale * mean,
+                "sd_grey": scale * sd,
+                "surface_um2": surface[code],
+                "n": int(count[code]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def material_sums(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    reference: Any,
+    *,
+    rows: int | None = None,
+) -> np.ndarray:
+    """Sum over the voxels of each label, shape (label, field), whole numbers."""
+    ratios = Ratios(volume, cell, reference)
+    total = np.zeros((_KINDS, _FIELDS), np.int64)
+    for slab in slabs(volume.shape, overlap=1, rows=rows):
+        part = np.asarray(labels[slab.outer_first : slab.outer_stop])
+        values = ratios.read(slab.first, slab.stop)
+        planes = np.zeros((slab.stop - slab.first, _KINDS, _FIELDS), np.int64)
+        start = slab.inner.start
+        _add_slab(part, values, start, planes)
+        total += planes.sum(axis=0)
+    return total
+
+
+def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarray) -> None:
+    over_ranges(lambda a, b: _add(part, values, start, planes, a, b), len(planes))
+
+
+def _volume_sds(sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray) -> np.ndarray:
+    """Combine what leaves each volume in doubt, µm³, shape (label,)."""
+    z_um, y_um, x_um = cell.voxel_size_um
+    volume = sums[:, _COUNT] * (z_um * y_um * x_um)
+    # Where the wall is out of view, the view's own sides bound each volume.
+    radius = 2 * np.nan_to_num(cell.bore_radius_sd_um) / cell.bore_radius_um * volume
+    radius[Label.TUBE] = 0.0
+    unseen, faces = np.zeros((2, _KINDS))
+    unseen[Label.ELECTROLYTE] = volume[Label.LOW_GREY]
+    opaque = [Label.STEEL, Label.COLLECTOR]
+    # Both faces of a layer are found by themselves: their doubts add as squares.
+    view_um2 = cell.shape[1] * y_um * cell.shape[2] * x_um
+    bore_um2 = min(np.pi * cell.bore_radius_um**2, view_um2)
+    faces[opaque] = _FACE_PX * z_um * np.sqrt(sums[opaque, _ALONG_Z] * y_um * x_um * bore_um2)
+    total = np.sqrt(edge_um3**2 + radius**2 + unseen**2 + faces**2)
+    total[Label.LOW_GREY] = np.nan
+    return np.asarray(total)
+
+
+def _grey(row: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the interior, as multiples of the electrolyte."""
+    if not row[_INTERIOR]:
+        return float("nan"), float("nan")
+    mean = _GREY_STEP * row[_GREY] / row[_INTERIOR]
+    square = _GREY_STEP**2 * row[_GREY_2] / row[_INTERIOR]
+    return float(mean), float(np.sqrt(max(square - mean**2, 0.0)))
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    labels: np.ndarray,
+    values: np.ndarray,
+    start: int,
+    planes: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    depth, height, width = labels.shape
+    for z in range(first, stop):
+        w = z + start
+        for y in range(height):
+            for x in range(width):
+                label = labels[w, y, x]
+                if label == 0 or label >= _KINDS:
+                    continue
+                row = planes[z, label]
+                row[_COUNT] += 1
+                alike = True
+                for k in range(26):
+                    d = _DIRECTIONS[k // 2]
+                    turn = 1 - 2 * (k % 2)
+                    c, b, a = w + turn * d[0], y + turn * d[1], x + turn * d[2]
+                    if c < 0 or c >= depth or b < 0 or b >= height or a < 0 or a >= width:
+                        continue
+                    if labels[c, b, a] != label:
+                        row[_FIRST_CROSSING + k // 2] += 1
+                        if abs(d[0]) + abs(d[1]) + abs(d[2]) == 1:
+                            alike = False
+                if alike:
+                    grey = np.int64(np.rint(values[z, y, x] / _GREY_STEP))
+                    row[_INTERIOR] += 1
+                    row[_GREY] += grey
+                    row[_GREY_2] += grey * grey

@@ -1,0 +1,209 @@
+"""Thresholds between the materials, found once for the whole cell. In: a sample; out: numbers.
+
+All in multiples of the electrolyte's attenuation: air is 0, electrolyte 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xct.normalize.ratios import Ratios
+from xct.parallel.blocks import Block
+from xct.segment.denoise import gaussian, reach_px
+from xct.segment.material.columns import Columns
+from xct.segment.material.levels import LevelMixture, fit_mixture
+from xct.segment.material.sharpened import Edges
+
+SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
+_SAMPLES = 12  # slices
+_COLUMNS = 2**20  # of a slice, all where it has no more
+_MARGIN_PX = 3.0  # off every face and the wall
+_BINS = 400
+_LEAST_VOXELS = 2000
+_ACTIVE = 8.6  # NCM811 at 25 keV, to start from
+_DARK = 0.0
+_HALF = 0.45
+_CERTAIN = 3.0  # sd below the electrolyte
+_LEAST_CERTAIN = 0.1  # sharpened values end at 0
+_EDGE = 0.47
+_LEAST_ACTIVE = 3.0  # a composite that is nowhere brighter holds none
+_LEAST_NOISE = 0.01
+_BESIDE = 2.0  # composite below is electrolyte or pore
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where one material ends and another begins, as multiples of the electrolyte.
+
+    Attributes
+    ----------
+    active : float
+        Active material above, electrolyte below.
+    low : float
+        Electrolyte above, low grey below: half of it.
+    low_certain : float
+        A low-grey region of the separator needs a voxel below this …
+    pore_certain : float
+        … and one of the composite a voxel below this.
+    noise : float
+        Standard deviation of the electrolyte, denoised as for `active`.
+    noise_smooth : float
+        The same, smoothed as for the separator's low-grey regions.
+    mixture : LevelMixture or None
+        What `active` comes from; None where the composite could not be sampled.
+    """
+
+    active: float
+    low: float
+    low_certain: float
+    pore_certain: float
+    noise: float
+    noise_smooth: float
+    mixture: LevelMixture | None = None
+
+    def shifted(self, share: float) -> Thresholds:
+        """Move every threshold by a share of the step that it stands on (δ)."""
+        step = (self.mixture.levels[-1] if self.mixture else _ACTIVE) - 1
+        return replace(
+            self,
+            active=self.active + share * step,
+            low=self.low + share,
+            low_certain=self.low_certain + share,
+            pore_certain=self.pore_certain + share,
+        )
+
+
+def find_thresholds(ratios: Ratios, columns: Columns, edges: Edges) -> Thresholds:
+    """Find the thresholds from a sample of slices.
+
+    Parameters
+    ----------
+    ratios : Ratios
+        The volume in multiples of the electrolyte.
+    columns : Columns
+        Where the layers lie.
+    edges : Edges
+        How slabs are made ready.
+
+    Returns
+    -------
+    Thresholds
+        The same for every slab.
+    """
+    sampled = _Sample(ratios, columns, edges)
+    noise, smooth = sampled.separator_noise()
+    mixture, beside = sampled.mixture(noise)
+    # Edges of small bodies lie below half of the step by what blur is left over their radius.
+    level = mixture.levels[-1] if mixture else _ACTIVE
+    active = beside + _EDGE * (level - beside)
+    if mixture and edges.rounds == 0:
+        active = mixture.threshold(len(mixture.levels) - 1)
+    # Below a - 3 s a voxel is certainly not electrolyte; half of the electrolyte is its edge.
+    both = (smooth + noise) / 2
+    certain, pore = (max(1 - _CERTAIN * sd, _LEAST_CERTAIN) for sd in (smooth, both))
+    return Thresholds(active, _HALF, certain, pore, noise, smooth, mixture)
+
+
+class _Sample:
+    """Slices through the layers, denoised as they will be."""
+
+    def __init__(self, ratios: Ratios, columns: Columns, edges: Edges) -> None:
+        self.ratios, self.columns, self.edges = ratios, columns, edges
+        self.reach = max(edges.overlap, reach_px(SMOOTH_PX))
+        self.band = self._band(max(edges.overlap_y, reach_px(SMOOTH_PX)))
+
+    def _band(self, overlap: int) -> Block:
+        """Rows about the axis: of a wide slice they hold every radius, and columns enough."""
+        depth, height, width = self.ratios.shape
+        count = min(height, max(1, _COLUMNS // width))
+        axis = self.ratios.axes(depth // 2, depth // 2 + 1)[0, 0]
+        first = round(axis / self.ratios.cell.voxel_size_um[1] - count / 2)
+        first = min(max(first, 0), height - count)
+        stop = first + count
+        return Block(first, stop, max(first - overlap, 0), min(stop + overlap, height))
+
+    def separator_noise(self) -> tuple[float, float]:
+        """Spread of the separator's voxels, denoised and smoothed: from the quartiles."""
+        low = self.columns.lithium + _MARGIN_PX
+        high = self.columns.front - _MARGIN_PX
+        spreads = []
+        for z, edge, smooth, _ in self._slices(low, high):
+            inside = self._between(z, low, high)
+            if np.count_nonzero(inside) < _LEAST_VOXELS:
+                continue
+            spreads.append((_spread(edge[inside]), _spread(smooth[inside])))
+        if not spreads:
+            noise = self.ratios.noise(self.ratios.shape[0] / 2)
+            return noise, noise / 3
+        return float(np.median([s[0] for s in spreads])), float(np.median([s[1] for s in spreads]))
+
+    def mixture(self, noise: float) -> tuple[LevelMixture | None, float]:
+        """Levels of the composite's materials, and the mean of all but active material."""
+        low = self.columns.front + _MARGIN_PX
+        high = self.columns.collector - _MARGIN_PX
+        samples, sharpened = [np.empty(0)], []
+        for z, edge, _, denoised in self._slices(low, high):
+            inside = self._between(z, low, high)
+            samples.append(denoised[inside])
+            sharpened.append(edge[inside])
+        sample = np.concatenate(samples)
+        samples.clear()
+        if sample.size < _LEAST_VOXELS:
+            return None, 1.0
+        sharp = np.concatenate(sharpened)
+        sharpened.clear()
+        beside = float(sharp[sharp < _BESIDE].mean()) if (sharp < _BESIDE).any() else 1.0
+        del sharp
+        # Sorted in place: the sample of a wide volume is not held twice.
+        top = float(np.percentile(sample, 99.9, overwrite_input=True))
+        bottom = float(np.percentile(sample, 0.1, overwrite_input=True))
+        counts, edges = np.histogram(sample, _BINS, (bottom, top))
+        middle = (edges[1:] + edges[:-1]) / 2
+        guess = float(np.percentile(sample, 95, overwrite_input=True))
+        if guess < _LEAST_ACTIVE:
+            return None, beside
+        levels = (_DARK, 1.0, guess)
+        noise = max(noise, _LEAST_NOISE)
+        return fit_mixture(counts, middle, levels, noise=noise, fixed=(True, True, False)), beside
+
+    def _between(self, z: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        height = self.columns.height(z)
+        cell = self.ratios.cell
+        margin = _MARGIN_PX * max(cell.voxel_size_um[1:])
+        inside = (height > low) & (height < high) & cell.in_bore(z, margin)
+        return np.asarray(inside[self.band.first : self.band.stop])
+
+    def _slices(
+        self, low: np.ndarray, high: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+        """Bands of slices spread between two faces: sharpened, smoothed, and denoised only."""
+        depth = self.ratios.shape[0]
+        inside = self.ratios.cell.in_bore(depth / 2)
+        usable = inside & np.isfinite(low) & np.isfinite(high) & (high > low)
+        if not usable.any():
+            first, last = sorted((0, self.columns.sign * depth))
+            low, high = np.clip(low, first, last), np.clip(high, first, last)
+            usable = inside & (high > low)
+            if not usable.any():
+                return
+        first, stop = self.columns.rows(low[usable], high[usable], depth)
+        chosen = np.unique(np.linspace(first, stop - 1, _SAMPLES + 2)[1:-1].astype(int))
+        for z in chosen[(chosen >= 0) & (chosen < depth)].tolist():
+            before, after = min(self.reach, z), min(self.reach, depth - 1 - z)
+            raw = self.ratios.read(z - before, z + after + 1, self.band.outer)
+            part = before, self.band.inner
+            smooth = gaussian(raw, SMOOTH_PX)[part].copy()
+            denoised = self.edges.denoised(raw)
+            del raw
+            sharp = self.edges.sharpened(denoised)[part].copy()
+            middle = denoised[part].copy()
+            del denoised
+            yield z, sharp, smooth, middle
+
+
+def _spread(values: np.ndarray) -> float:
+    low, high = np.percentile(values, (25, 75))
+    return float((high - low) / 1.349)

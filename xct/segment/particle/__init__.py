@@ -1,0 +1,1 @@
+"""Particles of active material, one by one."""

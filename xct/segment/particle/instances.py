@@ -1,0 +1,145 @@
+"""Particles, one by one. In: volume, labels; out: a number for every voxel, and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from xct.geometry import CellGeometry, Surface
+from xct.normalize.ratios import Ratios
+from xct.parallel.blocks import Voxels
+from xct.segment.material.columns import find_columns
+from xct.segment.particle.pieces import joined
+from xct.segment.particle.separation import HEIGHT_STEP, Parting, Pieces
+from xct.segment.particle.table import Measured, particle_table
+from xct.segment.particle.watershed import groups, merge
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEAST_VOXELS = 4
+
+
+@stage(gives="particles", measures=True)
+def particles(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    surfaces: Mapping[str, Surface],
+    reference: Any,
+    into: Any = None,
+    *,
+    rise_px: Annotated[float, Ge(0), Le(5)] = 0.1,
+    largest_um: Annotated[float, Gt(0)] = 30.0,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+) -> tuple[Any, pd.DataFrame]:
+    """Tell the particles of active material apart, and measure each.
+
+    A watershed on the distance from the particles' surface plus their smoothed grey value, which
+    dips between particles that touch; basins that rise less than `rise_px` above their saddle
+    are one. So are pieces on both sides of a crack: those that, together, are about as round as
+    the rounder of them. Numbers and table do not depend on where the volume was cut.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    labels : Voxels, shape (z, y, x)
+        What `materials` gave.
+    cell : CellGeometry
+        Where the cell lies.
+    surfaces : mapping of str to Surface
+        Height maps.
+    reference : Reference
+        The electrolyte's attenuation by height and radius, the noise, and the blur.
+    into : array of uint32, shape (z, y, x), optional
+        What to fill with the particles' numbers; a new array unless given.
+    rise_px : float, optional
+        Least rise from saddle to peak, in voxels of distance, that parts two particles.
+    largest_um : float, optional
+        Diameter up to which the distance from the surface counts.
+    zero, reference_value : float, optional
+        Grey values of air and of electrolyte.
+
+    Returns
+    -------
+    numbers : array of uint32, shape (z, y, x)
+        `into`, or a numpy array: column `particle` of the table, 0 where there is none.
+    table : DataFrame
+        One row for each particle; see `particle_table`.
+    """
+    return particles_in_slabs(
+        volume,
+        labels,
+        cell,
+        surfaces,
+        reference,
+        into,
+        rise_px=rise_px,
+        largest_um=largest_um,
+        zero=zero,
+        reference_value=reference_value,
+    )
+
+
+def particles_in_slabs(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    surfaces: Mapping[str, Surface],
+    reference: Any,
+    into: Any = None,
+    *,
+    rise_px: float = 0.1,
+    largest_um: float = 30.0,
+    zero: float = 20_000.0,
+    reference_value: float = 22_100.0,
+    rows: int | None = None,
+) -> tuple[Any, pd.DataFrame]:
+    """Part and measure as `particles` does, in slabs of a given height, which changes nothing."""
+    numbers = np.empty(volume.shape, np.uint32) if into is None else into
+    job = Parting(Ratios(volume, cell, reference), labels, largest_um, rows)
+    pieces = job.part(numbers)
+    merged = merge(pieces.graph, rise_px / HEIGHT_STEP)
+    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces)[merged]
+    final, attached, speck = _chosen(pieces, merged)
+    columns = find_columns(cell, surfaces)
+    sums, crossings = job.measure(numbers, final, int(final.max(initial=0)), columns)
+    grey = Measured(sums, crossings, attached, speck, zero, reference_value)
+    return numbers, particle_table(grey, cell, columns, job.blur_px, job.noise)
+
+
+def _chosen(pieces: Pieces, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give each provisional number its final one, and tell what hangs together.
+
+    Returns
+    -------
+    final : ndarray of uint32, shape (1 + provisional,)
+        0 for what is too small to be a particle.
+    attached : ndarray of bool, shape (1 + particle,)
+        Whether a particle is part of the largest group of touching ones.
+    speck : ndarray of float64, shape (1 + particle,)
+        Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
+    """
+    basin = pieces.graph.number
+    count = int(merged.max(initial=0)) + 1
+    size = np.bincount(merged[basin], pieces.voxels, minlength=count)
+    held = np.bincount(merged[basin], pieces.held, minlength=count)
+    kept = np.maximum(size, held) >= _LEAST_VOXELS
+    kept[0] = False
+    number = np.where(kept, np.cumsum(kept), 0).astype(np.uint32)
+    group = groups(pieces.graph)
+    weight = np.bincount(group[basin], pieces.voxels, minlength=2)
+    weight[0] = 0
+    main = int(weight.argmax())
+    attached = np.zeros(int(number.max(initial=0)) + 1, bool)
+    of_basin = number[merged]
+    attached[of_basin[group == main]] = True
+    attached[0] = False
+    speck = np.concatenate([[0.0], np.where(size < _LEAST_VOXELS, held, 0)[kept]])
+    return of_basin[basin], attached, speck

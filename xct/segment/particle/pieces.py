@@ -1,0 +1,297 @@
+"""Pieces of one cracked particle. In: how pieces face each other; out: which are one.
+
+A crack parts a particle into pieces that face each other over a narrow gap as wide as they are:
+together they are about as round as the rounder of them, or rounder. Two spheres that touch are
+together less round than each, by a fifth where they are of one size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xct.parallel.kernels import njit
+from xct.segment.crofton import DIRECTIONS, crofton_weights
+
+# How pieces of active material face each other. In: numbers, slab by slab; out: areas.
+#
+# Areas are counted along 13 directions by whole numbers, so that they do not depend on where the
+# volume was cut.
+
+LEAST_BRIGHT = 0.3  # of the particles' grey value: a gap that is darker is none of their cracks
+UNIT = 2**16  # of areas, in a square voxel
+_GAP_PX = 2.0  # the widest crack that is looked across, along each axis
+
+
+@dataclass(frozen=True)
+class Faces:
+    """How much surface pieces have, and how much of it faces another piece.
+
+    Attributes
+    ----------
+    outer : ndarray of int64, shape (1 + piece,)
+        Surface of each piece but what faces itself; half of it, in `UNIT`.
+    first, second : ndarray of int64, shape (pair,)
+        Pieces that face each other.
+    common : ndarray of int64, shape (pair,)
+        Over which surface, in `UNIT`.
+    volume_px : float
+        Of a voxel, where the shortest of its edges is 1.
+    """
+
+    outer: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    common: np.ndarray
+    volume_px: float
+
+
+class Facing:
+    """Takes slabs of provisional numbers in order, and looks from piece to piece.
+
+    Parameters
+    ----------
+    size_um : ndarray, shape (3,)
+        Edges of a voxel.
+    """
+
+    def __init__(self, size_um: np.ndarray) -> None:
+        size = np.asarray(size_um, float) / np.min(size_um)
+        self._steps = DIRECTIONS.astype(np.int64)
+        self._weights = np.rint(crofton_weights(size) * UNIT).astype(np.int64)
+        self._reach = (_GAP_PX / np.abs(DIRECTIONS * size).max(axis=1)).astype(np.int64)
+        self._planes = 1 + int(self._reach[DIRECTIONS[:, 0] > 0].max())
+        self._volume_px = float(size.prod())
+        self._outer = np.zeros(1, np.int64)
+        self._found: list[tuple[np.ndarray, np.ndarray]] = []
+        self._pending: tuple[np.ndarray, np.ndarray] | None = None
+
+    def add(self, numbers: np.ndarray, bright: np.ndarray, count: int) -> None:
+        """Take the next slab.
+
+        Parameters
+        ----------
+        numbers : ndarray of uint32, shape (z, y, x)
+            Provisional numbers of pieces, 0 outside.
+        bright : ndarray of bool, shape (z, y, x)
+            Which voxels outside may belong to a crack.
+        count : int
+            How many numbers there are so far.
+        """
+        self._outer = np.append(self._outer, np.zeros(count + 1 - self._outer.size, np.int64))
+        if self._pending is not None:
+            last, open_ = self._pending
+            seam = np.concatenate([last, numbers[: self._planes]])
+            open_ = np.concatenate([open_, bright[: self._planes]])
+            if len(numbers) < self._planes:
+                numbers, bright = seam, open_
+            else:
+                self._look(seam, open_, len(last))
+        seen = max(len(numbers) - self._planes, 0)
+        self._look(numbers, bright, seen)
+        self._pending = numbers[seen:].copy(), bright[seen:].copy()
+
+    def faces(self) -> Faces:
+        """Give what was seen, once the last slab was added."""
+        if self._pending is not None:
+            self._look(*self._pending, len(self._pending[0]))
+            self._pending = None
+        keys = np.concatenate([np.empty(0, np.uint64), *(some[0] for some in self._found)])
+        areas = np.concatenate([np.empty(0, np.int64), *(some[1] for some in self._found)])
+        first, second = keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF)
+        return Faces(
+            self._outer, *summed(first.astype(np.int64), second.astype(np.int64), areas),
+            self._volume_px,
+        )  # fmt: skip
+
+    def _look(self, numbers: np.ndarray, bright: np.ndarray, stop: int) -> None:
+        found = _faces(
+            numbers, bright, stop, self._steps, self._weights, self._reach, self._outer
+        )  # fmt: skip
+        self._found.append(found)
+
+
+def summed(
+    first: np.ndarray, second: np.ndarray, area: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Add up the areas of each pair, whichever of both comes first.
+
+    Parameters
+    ----------
+    first, second : ndarray of int64, shape (n,)
+        Pairs of pieces.
+    area : ndarray of int64, shape (n,)
+        What they have in common.
+
+    Returns
+    -------
+    first, second, area : ndarray of int64, shape (pair,)
+        Each pair once, in order, the smaller number first.
+    """
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    order = np.lexsort((high, low))
+    low, high, area = low[order], high[order], area[order]
+    new = np.append(
+        np.ones(min(low.size, 1), bool), (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    )
+    starts = np.flatnonzero(new)
+    total = np.add.reduceat(area, starts) if starts.size else area
+    return low[starts], high[starts], total
+
+
+@njit(cache=True, nogil=True)
+def _faces(
+    numbers: np.ndarray,
+    bright: np.ndarray,
+    stop: int,
+    steps: np.ndarray,
+    weights: np.ndarray,
+    reach: np.ndarray,
+    outer: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look from every voxel of a piece along 13 directions; slices before `stop` are begun from."""
+    depth, height, width = numbers.shape
+    keys, areas, used = np.zeros(4096, np.uint64), np.zeros(4096, np.int64), 0
+    for z in range(stop):
+        for y in range(height):
+            for x in range(width):
+                piece = numbers[z, y, x]
+                if piece == 0:
+                    continue
+                for k in range(len(steps)):
+                    dz, dy, dx = steps[k]
+                    w, v, u = z + dz, y + dy, x + dx
+                    if w >= depth or v < 0 or v >= height or u < 0 or u >= width:
+                        continue
+                    other = numbers[w, v, u]
+                    if other == piece:
+                        continue
+                    outer[piece] += weights[k]
+                    gap = 0
+                    while other == 0 and gap < reach[k] and bright[w, v, u]:
+                        gap += 1
+                        w, v, u = w + dz, v + dy, u + dx
+                        if w >= depth or v < 0 or v >= height or u < 0 or u >= width:
+                            break
+                        other = numbers[w, v, u]
+                    if other == 0:
+                        continue
+                    if other == piece:
+                        outer[piece] -= weights[k]
+                        continue
+                    if 2 * used > keys.size:
+                        keys, areas = _roomier(keys, areas)
+                    low, high = np.uint64(min(piece, other)), np.uint64(max(piece, other))
+                    key = (low << np.uint64(32)) | high
+                    at = _place(keys, key)
+                    used += keys[at] == 0
+                    keys[at] = key
+                    areas[at] += weights[k]
+    kept = keys > 0
+    return keys[kept], areas[kept]
+
+
+@njit(cache=True, nogil=True)
+def _place(keys: np.ndarray, key: np.uint64) -> int:
+    """Where a pair is in a table by its hash, or may be put; the table's size is a power of 2."""
+    last = np.uint64(keys.size - 1)
+    at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & last
+    while keys[at] != 0 and keys[at] != key:
+        at = (at + np.uint64(1)) & last
+    return int(at)
+
+
+@njit(cache=True, nogil=True)
+def _roomier(keys: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    more, sums = np.zeros(4 * keys.size, np.uint64), np.zeros(4 * keys.size, np.int64)
+    for old in range(keys.size):
+        if keys[old]:
+            at = _place(more, keys[old])
+            more[at], sums[at] = keys[old], areas[old]
+    return more, sums
+
+
+_LEAST_CHANGE = -0.07  # of roundness, for pieces of one particle: -0.2 for two equal spheres
+_LEAST_VOXELS = 4  # in a piece: fewer have no roundness
+
+
+def joined(pieces: np.ndarray, voxels: np.ndarray, faces: Faces) -> np.ndarray:
+    """Join the pieces of cracked particles.
+
+    Parameters
+    ----------
+    pieces : ndarray of int64, shape (1 + provisional,)
+        To which piece, from 1, each provisional number belongs; 0 for 0.
+    voxels : ndarray of int64, shape (1 + provisional,)
+        How many voxels have each provisional number.
+    faces : Faces
+        Of the provisional numbers.
+
+    Returns
+    -------
+    ndarray of int64, shape (1 + piece,)
+        Number, from 1 and without gaps, of the particle to which each piece belongs.
+    """
+    count = int(pieces.max(initial=0)) + 1
+    size = np.bincount(pieces, voxels, count)
+    outer = np.bincount(pieces, faces.outer, count)
+    first, second, common = summed(pieces[faces.first], pieces[faces.second], faces.common)
+    within = first == second
+    outer -= np.bincount(first[within], common[within], count)
+    large = ~within & (np.minimum(size[first], size[second]) >= _LEAST_VOXELS)
+    first, second, common = first[large], second[large], common[large]
+    body = np.arange(count)
+    while first.size:
+        change = _rounder(size * faces.volume_px, outer, first, second, common)
+        pairs = _best(change, first, second, count)
+        if not pairs.any():
+            break
+        into, gone = first[pairs], second[pairs]
+        size[into] += size[gone]
+        outer[into] += outer[gone] - common[pairs]
+        step = np.arange(count)
+        step[gone] = into
+        body = step[body]
+        first, second, common = summed(step[first], step[second], common)
+        differ = first != second
+        first, second, common = first[differ], second[differ], common[differ]
+    _, number = np.unique(body[1:], return_inverse=True)
+    return np.append(0, number.ravel() + 1)
+
+
+def _rounder(
+    volume: np.ndarray,
+    outer: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    common: np.ndarray,
+) -> np.ndarray:
+    """Tell by how much two together are rounder than the rounder one (sphericity)."""
+    whole = _roundness(volume[first] + volume[second], outer[first] + outer[second] - common)
+    alone = _roundness(volume, outer)
+    return np.asarray(whole - np.maximum(alone[first], alone[second]))
+
+
+def _roundness(volume: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    surface = 2 * np.maximum(outer, 1) / UNIT
+    return np.asarray(np.cbrt(36 * np.pi * volume**2) / surface)
+
+
+def _best(change: np.ndarray, first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+    """Mark the pairs that are the best, of those good enough, for both of their pieces."""
+    good = np.flatnonzero(change > _LEAST_CHANGE)
+    order = good[np.lexsort((second[good], first[good], -change[good]))]
+    chosen = np.zeros(change.size, bool)
+    _choose(order, first, second, np.zeros(count, bool), chosen)
+    return chosen
+
+
+@njit(cache=True, nogil=True)
+def _choose(
+    order: np.ndarray, first: np.ndarray, second: np.ndarray, taken: np.ndarray, chosen: np.ndarray
+) -> None:
+    for pair in order:
+        a, b = first[pair], second[pair]
+        chosen[pair] = not taken[a] and not taken[b]
+        taken[a] = taken[b] = True

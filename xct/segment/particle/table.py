@@ -1,0 +1,213 @@
+"""The table of particles. In: sums over voxels; out: a row for each particle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xct.geometry import CellGeometry
+from xct.segment.crofton import crofton_weights
+from xct.segment.material.columns import Columns
+from xct.segment.particle import sums as of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DOUBT = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sums over the voxels of each particle, and what grey values mean.
+
+    Attributes
+    ----------
+    sums : ndarray of int64, shape (1 + particle, field)
+        Of `particle_sums`.
+    crossings : ndarray of int32, shape (1 + particle, 13, kind)
+        Where lines leave a particle.
+    attached : ndarray of bool, shape (1 + particle,)
+        Part of the cathode's main body.
+    speck : ndarray of float64, shape (1 + particle,)
+        Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
+    zero, reference_value : float
+        Grey values of air and of electrolyte.
+    """
+
+    sums: np.ndarray
+    crossings: np.ndarray
+    attached: np.ndarray
+    speck: np.ndarray
+    zero: float
+    reference_value: float
+
+
+def particle_table(
+    measured: Measured, cell: CellGeometry, columns: Columns, blur_px: float, noise: float
+) -> pd.DataFrame:
+    """Give the table of particles.
+
+    Parameters
+    ----------
+    measured : Measured
+        Sums over voxels.
+    cell : CellGeometry
+        Voxel size and axis.
+    columns : Columns
+        Where the front is.
+    blur_px : float
+        Full width at half maximum of the point spread, in voxels.
+    noise : float
+        Standard deviation of a voxel, as a multiple of the electrolyte.
+
+    Returns
+    -------
+    DataFrame
+        particle, z_um, y_um, x_um, volume_um3 (of its voxels; of a lone one smaller than the
+        blur, what its grey values hold), equivalent_diameter_um, sphericity, mean_grey,
+        core_grey (of the material with its cracks, from voxels of which the point spread takes
+        most from within: what it takes from beside is put back; NaN where there is no such
+        voxel), distance_to_front_um (positive towards the anode), drifted, touches_border; beyond
+        the contract core_grey_sd (noise, half of what was put back, and half of what particles
+        differ by beyond noise: a core shows about half more cracks than the whole),
+        core_grey_noise_sd, core_voxels, core_share (of the particle in what its core shows),
+        surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (shares of
+        the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
+        particle), radius_um.
+    """
+    import pandas as pd
+
+    sums = measured.sums[1:]
+    count = sums[:, of.COUNT].astype(float)
+    size = np.array(cell.voxel_size_um)
+    z, y, x = ((sums[:, k] / count) * s for k, s in zip((of.Z, of.Y, of.X), size, strict=True))
+    speck = measured.speck[1:]
+    volume = np.where(speck > 0, speck, count) * size.prod()
+    diameter = np.cbrt(6 * volume / np.pi)
+    surface, contact = _surfaces(measured, size)
+    distance, doubt = _distance_um(columns, cell, z, y, x)
+    attached = measured.attached[1:]
+    at_steel = sums[:, of.AT_STEEL] > 0
+    # What lies within one slice is an arc of a ring, but for what is smaller than the blur.
+    flat = (sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2) & (speck == 0)
+    typical = float(np.median(diameter[attached])) if attached.any() else 0.0
+    # All of a drifted particle is ahead: at the rim of the packing lone ones lie near its front.
+    ahead = distance - diameter / 2 - 1.96 * doubt
+    off_y, off_x = _off_axis(cell, z, y, x)
+    core, noise_sd, share = _core(sums, noise, blur_px)
+    core_sd = np.hypot(
+        noise_sd, _DOUBT * np.hypot((1 - share) * (core - 1), _unlike(core, noise_sd))
+    )
+    grey = measured.reference_value - measured.zero
+    with np.errstate(invalid="ignore", divide="ignore"):
+        roundness = np.cbrt(36 * np.pi * volume**2) / surface
+        return pd.DataFrame(
+            {
+                "particle": np.arange(1, len(sums) + 1),
+                "z_um": z,
+                "y_um": y,
+                "x_um": x,
+                "volume_um3": volume,
+                "equivalent_diameter_um": diameter,
+                "sphericity": np.minimum(roundness, 1),
+                "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
+                "core_grey": measured.zero + grey * core,
+                "distance_to_front_um": distance,
+                "drifted": ~attached & ~at_steel & ~flat & (ahead >= typical),
+                "touches_border": sums[:, of.BORDER] > 0,
+                "core_grey_sd": grey * core_sd,
+                "core_grey_noise_sd": grey * noise_sd,
+                "core_voxels": sums[:, of.CORE],
+                "core_share": share,
+                "surface_um2": surface,
+                "elongation": _elongation(sums, size),
+                "contact_electrolyte": contact[:, of.ELECTROLYTE],
+                "contact_particles": contact[:, of.PARTICLE],
+                "contact_pores": contact[:, of.DARK],
+                "cavity_fraction": _cavities(sums),
+                "attached": attached,
+                "at_steel": at_steel,
+                "radius_um": np.hypot(off_y, off_x),
+            }
+        )
+
+
+def _surfaces(measured: Measured, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Surface of each particle in µm², and the share of it towards each kind of neighbor."""
+    area = np.einsum("pdk,d->pk", measured.crossings[1:].astype(float), crofton_weights(size))
+    total = area.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return total, area / total[:, None]
+
+
+def _distance_um(
+    columns: Columns, cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the distance to the front, and the front's standard deviation there."""
+    step, *pixel = cell.voxel_size_um
+    v = np.clip(np.rint(y / pixel[0]).astype(int), 0, cell.shape[1] - 1)
+    u = np.clip(np.rint(x / pixel[1]).astype(int), 0, cell.shape[2] - 1)
+    front = columns.front[v, u]
+    distance = np.where(np.isfinite(front), front * step - columns.sign * z, np.nan)
+    return distance, step * columns.front_sd[v, u].astype(np.float64)
+
+
+def _off_axis(
+    cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    off = z - (cell.shape[0] - 1) / 2 * cell.voxel_size_um[0]
+    return (
+        y - cell.axis_y_um - cell.axis_slope_y * off,
+        x - cell.axis_x_um - cell.axis_slope_x * off,
+    )
+
+
+def _core(
+    sums: np.ndarray, noise: float, blur_px: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Grey value of the core's material (electrolyte: 1), its noise, and the recovery."""
+    count = sums[:, of.CORE].astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = of.GREY_STEP * sums[:, of.CORE_GREY] / count
+        square = 1e4 * of.GREY_STEP**2 * sums[:, of.CORE_GREY_2] / count
+        share = of.SHARE_STEP * sums[:, of.CORE_SHARE] / count
+        spread = np.sqrt(np.maximum(square - mean**2, noise**2))
+        # Neighbors share their noise over about the point spread.
+        independent = np.maximum(count / max(blur_px**2, 1.0), 1.0)
+        sd = spread / np.sqrt(independent) / share
+        # What the point spread takes from beside is taken to be electrolyte.
+        alone = (mean - (1 - share)) / share
+    return alone, np.where(count > 0, sd, np.nan), share
+
+
+def _unlike(core: np.ndarray, noise_sd: np.ndarray) -> float:
+    """Robust scatter among the particles' cores, beyond that of noise."""
+    known = np.isfinite(core)
+    if np.count_nonzero(known) < 2:
+        return 0.0
+    low, high = np.percentile(core[known], (25, 75))
+    beyond = ((high - low) / 1.349) ** 2 - np.median(noise_sd[known]) ** 2
+    return float(np.sqrt(max(beyond, 0.0)))
+
+
+def _elongation(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Longest over shortest axis of the ellipsoid with the same second moments."""
+    count = sums[:, of.COUNT].astype(float)
+    mean = np.stack([sums[:, k] / count for k in (of.Z, of.Y, of.X)], axis=1)
+    second = np.empty((len(sums), 3, 3))
+    for i, j, k in (
+        (0, 0, of.ZZ), (1, 1, of.YY), (2, 2, of.XX), (0, 1, of.ZY), (0, 2, of.ZX), (1, 2, of.YX)
+    ):  # fmt: skip
+        moment = (sums[:, k] / count - mean[:, i] * mean[:, j]) * size[i] * size[j]
+        second[:, i, j] = second[:, j, i] = moment
+    second += np.diag(size**2 / 12)
+    axes = np.linalg.eigvalsh(second)
+    return np.asarray(np.sqrt(axes[:, 2] / axes[:, 0]))
+
+
+def _cavities(sums: np.ndarray) -> np.ndarray:
+    """Share of a particle's own volume that is dark and enclosed."""
+    dark = sums[:, of.CAVITY_DARK] / 1000
+    return np.asarray(dark / (sums[:, of.COUNT] + sums[:, of.CAVITY]))

@@ -1,0 +1,392 @@
+"""Basins of a height field, across slabs. In: heights, slab by slab; out: numbers, and a graph.
+
+Every voxel climbs to its steepest neighbor until it stands on a peak. Basins with less than a
+given rise from their saddle to their peak are then merged into the neighbor beyond the saddle,
+which is what a watershed from h-maxima gives. Ties are broken by the voxel's place in the volume,
+so that the answer does not depend on where the slabs were cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xct.parallel.kernels import njit
+from xct.segment.connected import Joiner
+
+# Kernels of basins: climbing to peaks, pairs of neighbors, merging. In: heights; out: numbers.
+
+NUMBER_BITS = 24  # of a provisional number within a slab, when pairs are packed to be sorted
+
+
+@njit(cache=True, nogil=True)
+def climb(
+    heights: np.ndarray, first: int, stop: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Tell of each voxel to which peak, or way out of the slab, it climbs."""
+    depth, height, width = heights.shape
+    plane = height * width
+    flat = heights.reshape(-1)
+    tree = np.zeros((stop - first, height, width), np.uint32)
+    number = tree.reshape(-1)
+    base = first * plane
+    room = 1024
+    peak, place = np.empty(room, np.uint16), np.empty(room, np.int64)
+    down, up = np.empty((room, 2), np.int64), np.empty((room, 2), np.int64)
+    count = downs = ups = 0
+    path = np.empty(4096, np.int64)
+    for start in range(base, stop * plane):
+        if flat[start] == 0 or number[start - base]:
+            continue
+        at, steps, found = start, 0, np.uint32(0)
+        while True:
+            if steps == path.size:
+                longer = np.empty(2 * steps, np.int64)
+                longer[:steps] = path
+                path = longer
+            path[steps] = at
+            steps += 1
+            upward = _steepest(flat, at, depth, height, width)
+            if upward != at and base <= upward < stop * plane:
+                found = number[upward - base]
+                if found:
+                    break
+                at = upward
+                continue
+            if count == peak.size:
+                peak, place = _longer(peak), _longer(place)
+            peak[count] = flat[at] if upward == at else 0
+            place[count] = at
+            count += 1
+            found = np.uint32(count)
+            if upward < base:
+                if downs == len(down):
+                    down = _taller(down)
+                down[downs, 0], down[downs, 1] = found, upward - base + plane
+                downs += 1
+            elif upward >= stop * plane:
+                if ups == len(up):
+                    up = _taller(up)
+                up[ups, 0], up[ups, 1] = found, upward - stop * plane
+                ups += 1
+            break
+        for step in range(steps):
+            number[path[step] - base] = found
+    return tree, peak[:count].copy(), place[:count].copy(), down[:downs].copy(), up[:ups].copy()
+
+
+@njit(cache=True, nogil=True)
+def _longer(values: np.ndarray) -> np.ndarray:
+    longer = np.empty(2 * values.size, values.dtype)
+    longer[: values.size] = values
+    return longer
+
+
+@njit(cache=True, nogil=True)
+def _taller(pairs: np.ndarray) -> np.ndarray:
+    taller = np.empty((2 * len(pairs), 2), np.int64)
+    taller[: len(pairs)] = pairs
+    return taller
+
+
+@njit(cache=True, nogil=True)
+def _steepest(flat: np.ndarray, at: int, depth: int, height: int, width: int) -> int:
+    """Voxel that it goes up to most steeply from here; of equal ones the last; itself on a peak."""
+    plane = height * width
+    z, rest = at // plane, at % plane
+    y, x = rest // width, rest % width
+    here = np.float64(flat[at])
+    best, slope = at, 0.0
+    for dz in range(-1, 2):
+        if z + dz < 0 or z + dz >= depth:
+            continue
+        for dy in range(-1, 2):
+            if y + dy < 0 or y + dy >= height:
+                continue
+            for dx in range(-1, 2):
+                if x + dx < 0 or x + dx >= width:
+                    continue
+                other = at + dz * plane + dy * width + dx
+                rise = flat[other] - here
+                if rise < 0 or (rise == 0 and other <= at):
+                    continue
+                steep = rise / np.sqrt(np.float64(dz * dz + dy * dy + dx * dx))
+                if steep >= slope:
+                    best, slope = other, steep
+    return best
+
+
+@njit(cache=True, nogil=True)
+def pairs_within(heights: np.ndarray, tree: np.ndarray) -> np.ndarray:
+    """Pack every pair of neighboring voxels of two trees: both numbers, the lower height."""
+    depth, height, width = heights.shape
+    pairs, used = np.empty(4096, np.uint64), 0
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                a = np.uint64(tree[z, y, x])
+                if a == 0:
+                    continue
+                for step in range(14, 27):
+                    w, v, u = z + step // 9 - 1, y + step // 3 % 3 - 1, x + step % 3 - 1
+                    if w >= depth or v < 0 or v >= height or u < 0 or u >= width:
+                        continue
+                    b = np.uint64(tree[w, v, u])
+                    if b == 0 or a == b:
+                        continue
+                    if used == pairs.size:
+                        pairs = _longer(pairs)
+                    saddle = np.uint64(min(heights[z, y, x], heights[w, v, u]))
+                    low, high = min(a, b), max(a, b)
+                    pairs[used] = (
+                        (low << np.uint64(16 + NUMBER_BITS)) | (high << np.uint64(16)) | saddle
+                    )
+                    used += 1
+    return pairs[:used].copy()
+
+
+@njit(cache=True, nogil=True)
+def pairs_across(
+    under: np.ndarray, last: np.ndarray, over: np.ndarray, next_: np.ndarray, base: int
+) -> np.ndarray:
+    """As `pairs_within`, between the last plane of a slab and the first of the next."""
+    height, width = under.shape
+    pairs, used = np.empty(4096, np.uint64), 0
+    for y in range(height):
+        for x in range(width):
+            if last[y, x] == 0:
+                continue
+            a = np.uint64(last[y, x] - base)
+            for v in range(max(y - 1, 0), min(y + 2, height)):
+                for u in range(max(x - 1, 0), min(x + 2, width)):
+                    b = np.uint64(next_[v, u])
+                    if b == 0:
+                        continue
+                    if used == pairs.size:
+                        pairs = _longer(pairs)
+                    saddle = np.uint64(min(under[y, x], over[v, u]))
+                    pairs[used] = (a << np.uint64(16 + NUMBER_BITS)) | (b << np.uint64(16)) | saddle
+                    used += 1
+    return pairs[:used].copy()
+
+
+@njit(cache=True, nogil=True)
+def merge_over_saddles(
+    peak: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    saddle: np.ndarray,
+    rise: float,
+    share: float,
+) -> np.ndarray:
+    """Join over the saddles from the highest down; the higher peak is the root."""
+    parents = np.arange(peak.size)
+    for edge in range(first.size):
+        a, b = first[edge], second[edge]
+        while parents[a] != a:
+            parents[a] = parents[parents[a]]
+            a = parents[a]
+        while parents[b] != b:
+            parents[b] = parents[parents[b]]
+            b = parents[b]
+        if a == b:
+            continue
+        if peak[a] < peak[b] or (peak[a] == peak[b] and a > b):
+            a, b = b, a
+        above = peak[b] - saddle[edge]
+        if above < rise or above < share * peak[b]:
+            parents[b] = a
+    for basin in range(parents.size):
+        root = basin
+        while parents[root] != root:
+            root = parents[root]
+        parents[basin] = root
+    return parents
+
+
+_MOST = 2**NUMBER_BITS - 1
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Basins and the saddles between them.
+
+    Attributes
+    ----------
+    number : ndarray of int64, shape (1 + provisional,)
+        Basin, from 1, of each provisional number; 0 for 0.
+    peak : ndarray of uint16, shape (1 + basin,)
+        Height of each peak.
+    first, second : ndarray of int64, shape (edge,)
+        Neighboring basins.
+    saddle : ndarray of uint16, shape (edge,)
+        Height of the pass between them.
+    """
+
+    number: np.ndarray
+    peak: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    saddle: np.ndarray
+
+
+class Basins:
+    """Takes slabs in order, numbers their voxels provisionally, and joins them at the seams."""
+
+    def __init__(self) -> None:
+        self._joiner = Joiner()
+        self._peaks: list[np.ndarray] = []
+        self._places: list[np.ndarray] = []
+        self._edges: list[np.ndarray] = []
+        self._last: np.ndarray | None = None
+        self._leaving: tuple[np.ndarray, np.ndarray] | None = None
+
+    def add(self, heights: np.ndarray, before: int, after: int, first: int) -> np.ndarray:
+        """Give the voxels of the next slab numbers.
+
+        Parameters
+        ----------
+        heights : ndarray of uint16, shape (z, y, x)
+            0 is outside; with one slice more on each side where the volume goes on.
+        before, after : int
+            How many slices more there are: 0 or 1.
+        first : int
+            The volume's slice with which the slab begins (without the one more).
+
+        Returns
+        -------
+        ndarray of uint32, shape (z, y, x)
+            Provisional numbers, 0 outside; without the slices more.
+        """
+        stop = len(heights) - after
+        tree, peak, place, down, up = climb(heights, before, stop)
+        if peak.size > _MOST:
+            raise ValueError(
+                f"{peak.size} basins in one slab, more than {_MOST}: the mask is noise; denoise "
+                "more before labeling"
+            )
+        plane = heights.shape[1] * heights.shape[2]
+        offset = self._joiner.add(peak.size)
+        self._peaks.append(peak)
+        self._places.append(place + (first - before) * plane)
+        self._join(tree, offset, down)
+        self._gather(heights[before:stop], tree, offset, heights[before - 1] if before else None)
+        self._leaving = (up[:, 0] + offset, up[:, 1])
+        tree[tree > 0] += np.uint32(offset)
+        self._last = tree[-1].copy()
+        return tree
+
+    @property
+    def count(self) -> int:
+        """Provisional numbers so far."""
+        return self._joiner.count
+
+    def _join(self, tree: np.ndarray, offset: int, down: np.ndarray) -> None:
+        if self._last is not None:
+            self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
+        if self._leaving is not None and self._leaving[0].size:
+            numbers, places = self._leaving
+            self._joiner.join(numbers, tree[0].reshape(-1)[places].astype(np.int64) + offset)
+
+    def _gather(
+        self, heights: np.ndarray, tree: np.ndarray, offset: int, under: np.ndarray | None
+    ) -> None:
+        inside = _unpack(_highest(pairs_within(heights, tree)), offset, offset)
+        self._edges.append(inside)
+        if self._last is not None and under is not None:
+            base = int(self._last.max(initial=0)) and int(self._last[self._last > 0].min()) - 1
+            across = pairs_across(under, self._last, heights[0], tree[0], base)
+            self._edges.append(_unpack(_highest(across), base, offset))
+
+    def graph(self) -> Graph:
+        """Give the basins of the whole volume."""
+        roots = self._joiner.roots()
+        peak = np.concatenate([np.zeros(1, np.uint16), *self._peaks])
+        place = np.concatenate([np.zeros(1, np.int64), *self._places])
+        tops = np.flatnonzero(peak)
+        # A tree that leaves its slab has no peak of its own; its root is where it goes to.
+        order = tops[np.argsort(place[tops])]
+        basin_of_root = np.zeros(roots.size, np.int64)
+        basin_of_root[roots[order]] = np.arange(1, order.size + 1)
+        number = basin_of_root[roots]
+        number[0] = 0
+        edges = np.concatenate(self._edges) if self._edges else np.empty((0, 3), np.int64)
+        first, second, saddle = _reduced(number[edges[:, 0]], number[edges[:, 1]], edges[:, 2])
+        peaks = np.append(np.zeros(1, np.uint16), peak[order])
+        return Graph(number, peaks, first, second, saddle)
+
+
+def merge(graph: Graph, rise: float, share: float = 0.0) -> np.ndarray:
+    """Merge basins whose peak stands less than a rise above the saddle.
+
+    Parameters
+    ----------
+    graph : Graph
+        Basins and saddles.
+    rise : float
+        Least height of a peak above its saddle.
+    share : float, optional
+        … and least share of the peak that this must be.
+
+    Returns
+    -------
+    ndarray of int64, shape (1 + basin,)
+        Number, from 1 and without gaps, of each basin after merging.
+    """
+    order = np.lexsort((graph.second, graph.first, -graph.saddle.astype(np.int64)))
+    parents: np.ndarray = merge_over_saddles(
+        graph.peak.astype(np.float64),
+        graph.first[order],
+        graph.second[order],
+        graph.saddle[order].astype(np.float64),
+        rise,
+        share,
+    )
+    _, number = np.unique(parents[1:], return_inverse=True)
+    return np.append(0, number.ravel() + 1)
+
+
+def groups(graph: Graph, least_saddle: float = 0.0) -> np.ndarray:
+    """Give the connected group of each basin, over saddles of at least some height.
+
+    Returns
+    -------
+    ndarray of int64, shape (1 + basin,)
+        Number of the group, from 1; 0 for 0.
+    """
+    joiner = Joiner()
+    joiner.add(graph.peak.size - 1)
+    passed = graph.saddle >= least_saddle
+    joiner.join(graph.first[passed], graph.second[passed])
+    return joiner.numbers()[0].astype(np.int64)
+
+
+def _reduced(
+    first: np.ndarray, second: np.ndarray, saddle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keep the highest saddle of each pair of different basins."""
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    differ = low != high
+    low, high, saddle = low[differ], high[differ], saddle[differ]
+    order = np.lexsort((saddle, high, low))
+    low, high, saddle = low[order], high[order], saddle[order]
+    differ = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    last = np.append(differ, np.ones(min(low.size, 1), bool))
+    return low[last], high[last], saddle[last].astype(np.uint16)
+
+
+def _highest(packed: np.ndarray) -> np.ndarray:
+    """Keep, of packed pairs with a saddle, the highest of each pair."""
+    packed = np.sort(packed)
+    pair = packed >> np.uint64(16)
+    last = np.append(pair[1:] != pair[:-1], np.ones(min(pair.size, 1), bool))
+    return np.asarray(packed[last])
+
+
+def _unpack(packed: np.ndarray, first_offset: int, second_offset: int) -> np.ndarray:
+    mask = np.uint64(_MOST)
+    first = (packed >> np.uint64(16 + NUMBER_BITS)).astype(np.int64) + first_offset
+    second = ((packed >> np.uint64(16)) & mask).astype(np.int64) + second_offset
+    saddle = (packed & np.uint64(0xFFFF)).astype(np.int64)
+    return np.stack([first, second, saddle], axis=1)

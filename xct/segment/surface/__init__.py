@@ -1,0 +1,1 @@
+"""Interfaces of the cell as height maps, below the voxel."""

@@ -1,0 +1,97 @@
+"""The cathode's faces as surfaces. In: where to look; out: Surface by name, with sd."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xct.geometry import SURFACES, Surface
+from xct.segment.surface.bands import Band, reach_px
+from xct.segment.surface.collector import sheet_face
+from xct.segment.surface.front import Faces, cathode_faces
+from xct.segment.surface.search import Search, as_surface, say_absent
+
+_FRONT, _COLLECTOR = SURFACES[2:]
+_FWHM = 2.3548200450309493  # of a Gaussian, in sd
+_BEHIND_UM = 16.0  # the collector's sheet is flat, and steel is close behind it
+_LOOSE_REACH = 16  # voxels: about a particle, so that strips cut none
+_LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
+_BLUR_PX = 0.55
+_PARTICLE_OF_FWHM = 0.35  # radius of a particle: the average is about as wide as one
+
+
+def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surface]:
+    """Find the faces of the cathode.
+
+    Parameters
+    ----------
+    search : Search
+        Where.
+    front_fwhm_um : float
+        Full width at half maximum of the Gaussian over which the share is averaged.
+
+    Returns
+    -------
+    dict of str to Surface
+    """
+    names = [name for name in (_FRONT, _COLLECTOR) if search.knows(name)]
+    if not names:
+        return say_absent(f"{_FRONT}, {_COLLECTOR}", "neither plane is in view")
+    near, far = (name if search.knows(name) else None for name in (_FRONT, _COLLECTOR))
+    near_um = search.room_um(_FRONT, SURFACES[1])
+    span = search.span(near, far, near_um=near_um, far_um=min(_BEHIND_UM, search.search_um))
+    ends = [
+        span.s_of(search.cell.plane_um(name)) if name else np.full(search.cell.shape[1:], end)
+        for name, end in ((near, 0.0), (far, span.count - 1.0))
+    ]
+    bore, inside = search.columns(float(span.z_um(0.5 * float(ends[0].mean() + ends[1].mean()))))
+    if span.count < 4 or not inside.any():
+        return say_absent(", ".join(names), "too few voxels of the bore are in view there")
+    sigma = front_fwhm_um / _FWHM / search.pixel_um, front_fwhm_um / _FWHM / span.voxel_um
+    band = search.band(span, bore, max(reach_px(sigma[0]), _LOOSE_REACH))
+    base = _base(search, band)
+    middle = np.where(bore, 0.5 * (ends[0] + ends[1]), np.nan)
+    quarter = 0.25 * float(np.median((ends[1] - ends[0])[bore]))
+    faces = cathode_faces(band, inside, base, middle, quarter, sigma)
+    if not faces.plateau > _LEAST_PLATEAU * float(np.mean(base)):
+        return say_absent(
+            ", ".join(names), "nothing there attenuates clearly more than the electrolyte"
+        )
+    return _as_surfaces(search, band, inside, base, faces, names, front_fwhm_um)
+
+
+def _base(search: Search, band: Band) -> np.ndarray:
+    """Give μ without active material, slice by slice."""
+    half = 0.5 * search.cell.bore_radius_um
+    heights = band.span.z_um(np.arange(band.span.count))
+    return np.array([search.factor * float(search.reference.mu_per_cm(z, half)) for z in heights])
+
+
+def _as_surfaces(
+    search: Search,
+    band: Band,
+    inside: np.ndarray,
+    base: np.ndarray,
+    faces: Faces,
+    names: list[str],
+    fwhm_um: float,
+) -> dict[str, Surface]:
+    span = band.span
+    text = f"share of active material averaged over {fwhm_um:g} µm, at half its plateau"
+    found = {}
+    if _FRONT in names:
+        found[_FRONT] = as_surface(span, faces.front, faces.front_sd, text)
+    if _COLLECTOR in names:
+        sheet = sheet_face(
+            band, inside, base, faces.back, faces.plateau,
+            blur_px=_BLUR_PX, radius_px=_PARTICLE_OF_FWHM * fwhm_um / search.pixel_um,
+            pixel_um=search.pixel_um,
+        )  # fmt: skip
+        if sheet is None:
+            found[_COLLECTOR] = as_surface(span, faces.back, faces.back_sd, text)
+        else:
+            definition = "face of the sheet: where the outermost particles end"
+            found[_COLLECTOR] = as_surface(span, *sheet, definition)
+    for name in [name for name, surface in found.items() if np.isnan(surface.height_um).all()]:
+        del found[name]
+        say_absent(name, "the share of active material crosses half of its plateau nowhere")
+    return found

@@ -1,0 +1,93 @@
+"""Surfaces of the cell as height maps, below the voxel. In: a volume; out: Surface by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+
+from xct.geometry import CellGeometry, Surface
+from xct.parallel.blocks import Voxels
+from xct.segment.surface.anode import anode_surfaces
+from xct.segment.surface.cathode import cathode_surfaces
+from xct.segment.surface.search import Electrolyte, Search
+from xct.stages import stage
+
+
+@stage(gives="surfaces", measures=True)
+def surfaces(
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: Electrolyte,
+    *,
+    average_px: Annotated[float, Ge(0), Le(5)] = 1.0,
+    follow_px: Annotated[float, Gt(0), Le(5)] = 1.2,
+    search_um: Annotated[float, Gt(0)] = 70.0,
+    least_thickness_um: Annotated[float, Gt(0)] | None = None,
+    chip_um: Annotated[float, Ge(0)] = 8.0,
+    front_fwhm_um: Annotated[float, Gt(0)] = 13.0,
+) -> dict[str, Surface]:
+    """Find the surfaces between the layers of a cell, column by column.
+
+    - ``steel_lithium`` and ``lithium_electrolyte`` are fitted together, as steel | lithium of
+      thickness t ≥ 0 | electrolyte, in columns averaged over their neighbors. Steel's edge has
+      the form that light takes which is blurred before its logarithm is. Then columns are averaged
+      along the face of the lithium, and it is fitted once more. Where lithium is absent, its face
+      is NaN but has a standard deviation.
+    - ``electrolyte_cathode`` is where the share of active material, averaged over about a
+      particle, rises to half of its plateau, the median over the middle half of the cathode.
+      Loose particles are left out.
+    - ``cathode_collector``: aluminium attenuates as the electrolyte does, so the sheet is where
+      the outermost particles end; where too few do, the half share again. `definition` tells.
+
+    A void in place of lithium attenuates as little, and counts as lithium: the area without lithium
+    is at least what is given here. Only bands about the planes of `cell` are read, strip by strip.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        μ in 1/cm.
+    cell : CellGeometry
+        Bore, and planes of the surfaces, which may be off by several voxels.
+    reference : Reference
+        μ of the electrolyte by height and radius.
+    average_px : float, optional
+        Standard deviation of the average across the columns, voxels.
+    follow_px : float, optional
+        Standard deviation of the average along the face of the lithium, voxels.
+    search_um : float, optional
+        Farthest that a face lies from its plane.
+    least_thickness_um : float, optional
+        Thinner lithium counts as absent. Unless given, three standard deviations of a thickness,
+        at least 1.6 voxels.
+    chip_um : float, optional
+        Lithium narrower than twice this that sticks out of the face is a chip in the electrolyte,
+        which hides the face: such columns count as not measured. 0: it is part of the layer.
+    front_fwhm_um : float, optional
+        Full width at half maximum of the average that defines the faces of the cathode.
+
+    Returns
+    -------
+    dict of str to Surface
+        Heights and their standard deviations, µm; NaN outside of the bore. A surface that is not
+        there, or not in view, is left out, and a warning says so.
+
+    Raises
+    ------
+    ValueError
+        If the cell was found in a volume of another shape.
+    """
+    if tuple(volume.shape) != tuple(cell.shape):
+        raise ValueError(
+            f"the volume has shape {tuple(volume.shape)}, but the cell was found in one of shape "
+            f"{tuple(cell.shape)} (z, y, x); run find_cell on this volume"
+        )
+    search = Search(volume, cell, reference, search_um)
+    anode = anode_surfaces(
+        search,
+        average_px=average_px,
+        follow_px=follow_px,
+        least_thickness_um=least_thickness_um,
+        chip_um=chip_um,
+    )
+    return anode | cathode_surfaces(search, front_fwhm_um=front_fwhm_um)

@@ -1,0 +1,1 @@
+"""Statistics of grey values: mixtures, peaks, bootstrap."""
