@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,43 @@ class Label(IntEnum):
 
 MATERIALS: Mapping[str, int] = {label.name.lower(): int(label) for label in Label if label}
 
+
+@dataclass(frozen=True)
+class GreyScale:
+    """The normalized grey scale: a straight line through air and the electrolyte.
+
+    Attributes
+    ----------
+    zero : float
+        Grey value of air.
+    reference_value : float
+        Grey value of the electrolyte.
+    """
+
+    zero: float = 20_000.0
+    reference_value: float = 22_100.0
+
+    def __post_init__(self) -> None:
+        if self.zero == self.reference_value:
+            raise ValueError(
+                f"zero and reference_value are both {self.zero:g}; grey values need two points"
+            )
+
+    @property
+    def step(self) -> float:
+        """Grey values between air and the electrolyte."""
+        return self.reference_value - self.zero
+
+    def grey_value(self, ratio: Any) -> Any:
+        """Give the grey value of an attenuation, as a multiple of the electrolyte's."""
+        return self.zero + self.step * ratio
+
+    def ratio(self, grey_value: Any) -> Any:
+        """Give the attenuation of a grey value, as a multiple of the electrolyte's."""
+        return (grey_value - self.zero) / self.step
+
+
+STANDARD_SCALE = GreyScale()
 
 # From the anode to the collector.
 SURFACES = ("steel_lithium", "lithium_electrolyte", "electrolyte_cathode", "cathode_collector")

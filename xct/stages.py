@@ -147,9 +147,9 @@ class Stage:
 
     def __call__(self, quantities: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         """Call the function with what it takes from `quantities`, and the settings."""
-        data = [quantities.get(name) for name in self.data]
+        taken = {name: quantities[name] for name in self.data if name in quantities}
         facts = {name: quantities[name] for name in self.facts}
-        return self.function(*data, **facts, **settings)
+        return self.function(**taken, **facts, **settings)
 
     def overlap_rows(self, settings: Mapping[str, Any]) -> int:
         """Rows that a block must see on either side, with these settings."""

@@ -5,6 +5,7 @@ import pytest
 
 from tests.normalize.layered_cell import LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
+from xct.geometry import GreyScale
 from xct.normalize import Reference, grey_values
 from xct.normalize.model import SmoothModel, fit_model
 
@@ -38,7 +39,7 @@ def test_air_is_zero_and_electrolyte_the_reference_everywhere(reference):
 
 
 def test_the_factor_is_that_of_the_contract(reference, volume):
-    grey = grey_values(volume, reference, GEOMETRY, zero=100, reference_value=300)
+    grey = grey_values(volume, reference, GEOMETRY, GreyScale(100, 300))
     m = np.linspace(5, 6, 20)[:, None, None]
     np.testing.assert_allclose(grey[:], 100 + 200 * volume / m, rtol=1e-5)
 
@@ -97,7 +98,6 @@ def test_only_what_is_asked_for_is_read(reference, volume):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"zero": 5, "reference_value": 5}, "are both 5"),
         ({"method": "two_point"}, "needs `second`"),
         ({"second": (0.1, 20_000)}, "other methods take none"),
         ({"method": "two_point", "second": (5.5, 20_000)}, "is that of electrolyte"),
@@ -106,6 +106,17 @@ def test_only_what_is_asked_for_is_read(reference, volume):
 def test_points_that_coincide_are_refused(reference, volume, settings, message):
     with pytest.raises(ValueError, match=message):
         grey_values(volume, reference, GEOMETRY, **settings)
+
+
+def test_a_scale_with_one_point_is_refused():
+    with pytest.raises(ValueError, match="are both 5"):
+        GreyScale(5, 5)
+
+
+def test_grey_values_and_ratios_lead_back_to_each_other():
+    scale = GreyScale(0, 10_000)
+    assert (scale.grey_value(0), scale.grey_value(1), scale.step) == (0, 10_000, 10_000)
+    assert scale.ratio(scale.grey_value(8.5)) == 8.5
 
 
 def test_indices_beyond_the_volume_are_refused(reference, volume):

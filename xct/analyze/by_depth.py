@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from xct.analyze.grey_bins import GreyBins, count_disc
-from xct.geometry import CellGeometry
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.threads import over_ranges
@@ -23,9 +23,8 @@ def depth_histogram(
     volume: Voxels,
     cell: CellGeometry,
     reference: Reference,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
     low: float = 10_000.0,
     high: float = 80_000.0,
     bins: Annotated[int, Ge(3), Le(100_000)] = 700,
@@ -41,8 +40,8 @@ def depth_histogram(
         Where the bore lies.
     reference : Reference
         The electrolyte's μ by depth and radius.
-    zero, reference_value : float, optional
-        Grey values of air and electrolyte.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
     low, high : float, optional
         Range of the bins; the first and last bin hold what lies beyond.
     bins : int, optional
@@ -55,7 +54,7 @@ def depth_histogram(
     DataArray, dimensions (z_um, grey_value)
         Voxels by height of the slice and center of the bin.
     """
-    grey = grey_values(volume, reference, cell, zero=zero, reference_value=reference_value)
+    grey = grey_values(volume, reference, cell, grey_scale)
     edges = GreyBins(low, high, bins)
     return count_slices(grey, cell, edges, margin_um=margin_um)
 

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from scipy.spatial import cKDTree
 
-from xct.geometry import CellGeometry
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.parallel.blocks import Voxels, slabs
 from xct.physics.materials import mu_per_cm
 from xct.stages import stage
@@ -41,13 +41,12 @@ def state_of_charge(
     particle_table: pd.DataFrame,
     cell: CellGeometry,
     reference: Any,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
     energy_kev: float,
     glare_sd: float | None,
     glare: Annotated[float, Ge(0), Lt(1)] = 0.003,
     scale_sd: Annotated[float, Ge(0), Lt(1)] = 0.01,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
 ) -> pd.DataFrame:
     """Read the lithium content of each particle from the grey value of its core.
 
@@ -61,6 +60,8 @@ def state_of_charge(
         Where the cell lies.
     reference : Reference
         The electrolyte's attenuation by height and radius.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte, as in the table.
     energy_kev : float
         Photon energy.
     glare_sd : float or None
@@ -70,8 +71,6 @@ def state_of_charge(
         Fraction of the beam that may be there as glare, where none was measured and taken away.
     scale_sd : float, optional
         Relative standard deviation of the scale of μ.
-    zero, reference_value : float, optional
-        Grey values of air and of electrolyte, as in the table.
 
     Returns
     -------
@@ -102,8 +101,8 @@ def state_of_charge(
     at = np.clip(np.rint(z / cell.voxel_size_um[0]).astype(int), 0, cell.shape[0] - 1)
     transmission = plane_transmission(volume, cell)[at]
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
-    step = electrolyte / (reference_value - zero)
-    mu = (particles["core_grey"].to_numpy(float) - zero) * step
+    step = electrolyte / grey_scale.step
+    mu = (particles["core_grey"].to_numpy(float) - grey_scale.zero) * step
     left = glare if glare_sd is None else glare_sd
     doubt = np.hypot(scale_sd, _glare_doubt(transmission, left))
     sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, doubt * mu)

@@ -14,7 +14,7 @@ from annotated_types import Ge
 
 from xct.analyze import low_grey_sums as of
 from xct.analyze.low_grey_sums import FIELDS, Extent, Total, add_low_grey, joined
-from xct.geometry import CellGeometry, Label, Surface
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
 from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels
 from xct.segment.connected import components
@@ -37,8 +37,7 @@ def inclusion_table(
     *,
     least_um3: float,
     noise: float,
-    zero: float,
-    reference_value: float,
+    grey_scale: GreyScale,
 ) -> pd.DataFrame:
     """Give the table of inclusions of at least `least_um3`.
 
@@ -55,7 +54,7 @@ def inclusion_table(
     noise : float
         Standard deviation of a voxel, as a multiple of the electrolyte. What is darker than air
         by more than it allows is an artefact and left out.
-    zero, reference_value : float
+    grey_scale : GreyScale
         Grey values of air and of electrolyte.
     """
     import pandas as pd
@@ -73,7 +72,6 @@ def inclusion_table(
     dark = np.maximum(sums[:, of.DARK] * of.GREY_STEP, 0) * size.prod()
     axes = _axes_um(sums, count, size)
     feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
-    grey = reference_value - zero
     return pd.DataFrame(
         {
             "inclusion": np.arange(1, len(sums) + 1),
@@ -91,7 +89,7 @@ def inclusion_table(
             "short_um": axes[:, 0],
             "feret_um": feret,
             "surface_um2": surface,
-            "mean_grey": zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
+            "mean_grey": grey_scale.grey_value(of.GREY_STEP * sums[:, of.GREY] / count),
             "at_lithium": sums[:, of.LITHIUM] > 0,
             "kind": np.full(len(sums), "low_grey"),
         }
@@ -132,10 +130,9 @@ def inclusions(
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
     reference: Any,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
     least_spreads: Annotated[float, Ge(0)] = 3.0,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
 ) -> pd.DataFrame:
     """Measure the low-grey regions of the electrolyte between lithium and cathode.
 
@@ -151,10 +148,10 @@ def inclusions(
         Height maps.
     reference : Reference
         The electrolyte's attenuation by height and radius, the noise, and the blur.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
     least_spreads : float, optional
         Least volume, in spheres as wide as the point spread (FWHM).
-    zero, reference_value : float, optional
-        Grey values of air and of electrolyte.
 
     Returns
     -------
@@ -174,8 +171,7 @@ def inclusions(
         find_columns(cell, surfaces),
         least_um3=least_spreads * np.pi / 6 * blur**3,
         noise=Ratios(volume, cell, reference).noise(volume.shape[0] / 2),
-        zero=zero,
-        reference_value=reference_value,
+        grey_scale=grey_scale,
     )
 
 

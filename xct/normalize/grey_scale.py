@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xct.geometry import CellGeometry
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import Reference
 from xct.parallel.blocks import Voxels
 from xct.parallel.kernels import njit
@@ -14,7 +14,6 @@ from xct.parallel.threads import over_ranges
 
 Method = Literal["factor", "offset", "two_point"]
 
-ZERO, REFERENCE_VALUE = 20_000.0, 22_100.0
 _PER_VOXEL = 2.0  # entries of the table over the radius per voxel
 
 
@@ -95,9 +94,8 @@ def grey_values(
     volume: Voxels,
     reference: Reference,
     cell: CellGeometry,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
-    zero: float = ZERO,
-    reference_value: float = REFERENCE_VALUE,
     method: Method = "factor",
     second: tuple[float, float] | None = None,
 ) -> GreyValues:
@@ -115,7 +113,7 @@ def grey_values(
         The electrolyte's value by height and radius.
     cell : CellGeometry
         Where the axis lies.
-    zero, reference_value : float, optional
+    grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
     method : {"factor", "offset", "two_point"}, optional
         How values are mapped.
@@ -134,8 +132,6 @@ def grey_values(
         If both grey values are equal, `second` is missing, or the second material has the value
         of electrolyte.
     """
-    if zero == reference_value:
-        raise ValueError(f"zero and reference_value are both {zero:g}; grey values need two points")
     if (second is None) == (method == "two_point"):
         raise ValueError(
             "method two_point needs `second`, a value and its grey value; other methods take none"
@@ -147,14 +143,14 @@ def grey_values(
     radii = np.arange(int(_PER_VOXEL * np.hypot(y_far, x_far) / pixel) + 2) * pixel / _PER_VOXEL
     heights = np.arange(cell.shape[0]) * cell.voxel_size_um[0]
     model = reference.mu_per_cm(heights[:, None], radii[None, :])
-    span = reference_value - zero
+    zero, span = grey_scale.zero, grey_scale.step
     if method == "factor":
         factor, offset = span / model, np.full_like(model, zero)
     elif method == "offset":
         factor = np.full_like(model, span / reference.peak_per_cm)
         offset = zero + span * (1 - model / reference.peak_per_cm)
     else:
-        factor, offset = _two_point(model, second or (0.0, zero), reference_value)
+        factor, offset = _two_point(model, second or (0.0, zero), grey_scale.reference_value)
     offset = offset - factor * reference.air
     return GreyValues(
         volume, cell, factor.astype(np.float32), offset.astype(np.float32), _PER_VOXEL / pixel

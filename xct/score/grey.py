@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from xct.geometry import CellGeometry, Label
+from xct.geometry import STANDARD_SCALE, CellGeometry, Label
 from xct.normalize import GreyValues, grey_values
 from xct.result import Result
 from xct.score.metric import Metrics, Slab, metric
 
-ZERO, REFERENCE = 20_000.0, 22_100.0
 BANDS, RINGS = 5, 3
 _LEAST = 200  # voxels of a block
 # Between which surfaces a material's depth bands lie.
@@ -53,10 +52,7 @@ class GreyScore:
         table = truth.path / "tables" / "electrolyte.csv"
         if not all(file.is_file() for file in (*files, table, truth.path / "cell.json")):
             return None
-        measured = grey_values(
-            result.stored_volume, result.reference, result.cell, zero=ZERO,
-            reference_value=REFERENCE,
-        )  # fmt: skip
+        measured = grey_values(result.stored_volume, result.reference, result.cell, STANDARD_SCALE)
         return cls(measured, pd.read_csv(table)["mu_per_cm"].to_numpy(), truth.cell)
 
     def add(self, slab: Slab) -> None:
@@ -66,8 +62,8 @@ class GreyScore:
         grey = self.measured[slab.first : slab.first + len(slab.mu)]
         for z in range(len(grey)):
             number = slab.first + z
-            true = (REFERENCE - ZERO) * slab.true_mu[z] / self.electrolyte_per_cm[number]
-            error = grey[z] - ZERO - true
+            true = STANDARD_SCALE.step * slab.true_mu[z] / self.electrolyte_per_cm[number]
+            error = grey[z] - STANDARD_SCALE.zero - true
             shift = (slab.mu[z] - slab.true_mu[z]) / self.electrolyte_per_cm[number]
             radius = self.cell.radius_um(number)
             ring = np.minimum(RINGS * (radius / self.cell.bore_radius_um) ** 2, RINGS - 1)
@@ -101,7 +97,7 @@ class GreyScore:
                     found[f"grey_bias.{name}.band_{band + 1}"] = bias
             large = n >= _LEAST
             if large.sum() > 1:
-                after = error[large] / n[large] / (REFERENCE - ZERO)
+                after = error[large] / n[large] / STANDARD_SCALE.step
                 before = shift[large] / n[large]
                 blocks = int(large.sum())
                 found[f"grey_flatness.{name}"] = metric(100 * after.std(), "%", blocks)

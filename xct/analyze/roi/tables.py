@@ -14,7 +14,7 @@ from xct.analyze.roi.coordinates import Roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
-from xct.geometry import CellGeometry
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
 from xct.stages import stage
@@ -27,9 +27,8 @@ def histograms(
     reference: Reference,
     rois: Sequence[Roi],
     pristine: Any = None,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
     low: float = 10_000.0,
     high: float = 60_000.0,
     bins: Annotated[int, Ge(3), Le(100_000)] = 1000,
@@ -66,8 +65,8 @@ def histograms(
     pristine : Result, optional
         The pristine cell, measured with the same ROIs and bins: gives shift and Wasserstein
         distance.
-    zero, reference_value : float, optional
-        Grey values of air and electrolyte.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
     low, high : float, optional
         Range of the bins; the first and last bin hold what lies beyond.
     bins : int, optional
@@ -90,14 +89,12 @@ def histograms(
     ValueError
         If a ROI holds no voxel.
     """
-    grey = grey_values(volume, reference, cell, zero=zero, reference_value=reference_value)
+    grey = grey_values(volume, reference, cell, grey_scale)
     edges = GreyBins(low, high, bins)
     counted = count_rois(grey, cell, rois, edges, block_um=block_um)
     earlier = _earlier(pristine)
     known = {
-        each.name: known_of(
-            each, cell, reference, _in_bins(earlier, each.name, edges), zero, reference_value
-        )
+        each.name: known_of(each, cell, reference, _in_bins(earlier, each.name, edges), grey_scale)
         for each in counted
     }
     return {
@@ -112,8 +109,7 @@ def known_of(
     cell: CellGeometry,
     reference: Reference,
     pristine: np.ndarray | None = None,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
+    grey_scale: GreyScale = STANDARD_SCALE,
 ) -> Known | None:
     """Tell what the reference knows of a ROI's grey values.
 
@@ -127,20 +123,20 @@ def known_of(
         The electrolyte's μ and noise by depth.
     pristine : ndarray, optional
         The ROI's histogram in the pristine cell.
-    zero, reference_value : float, optional
-        Grey values of air and electrolyte.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
 
     Returns
     -------
     Known or None
         None where the noise is not known.
     """
-    scale = (reference_value - zero) / reference.peak_per_cm
+    scale = grey_scale.step / reference.peak_per_cm
     row = min(int(counts.middle[0] / cell.voxel_size_um[0]), len(reference.noise_per_cm) - 1)
     spread = float(reference.noise_per_cm[row]) * scale
     noise = _noise_per_cm(reference, cell, row) * scale
     wider = spread if spread > noise else None
-    return Known(reference_value, noise, pristine, wider) if noise > 0 else None
+    return Known(grey_scale.reference_value, noise, pristine, wider) if noise > 0 else None
 
 
 def histogram_table(counted: Sequence[RoiCounts], bins: GreyBins) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 import zarr
 
 from xct.analyze.roi.files import write_rois
-from xct.geometry import MATERIALS, Label
+from xct.geometry import MATERIALS, STANDARD_SCALE, Label
 from xct.io.atomic import write_json
 from xct.io.cell import write_cell
 from xct.io.labels import create_labels
@@ -148,7 +148,7 @@ class _Tally:
         """Add a slab that starts at slice `first`."""
         for z, (kinds, numbers, values) in enumerate(zip(labels, particles, grey, strict=True)):
             inside = self.cell.geometry.in_bore(first + z)
-            found, light = kinds[inside], values[inside].astype(np.float64) - 20_000
+            found, light = kinds[inside], values[inside].astype(np.float64) - STANDARD_SCALE.zero
             self.voxels += np.bincount(found, minlength=len(Label))
             self.grey += np.bincount(found, light, minlength=len(Label))
             self.squared += np.bincount(found, light**2, minlength=len(Label))
@@ -172,7 +172,7 @@ class _Tally:
                 "material": list(MATERIALS),
                 "volume_um3": self.voxels[codes] * self.cell.voxel_um**3,
                 "volume_fraction": self.voxels[codes] / self.voxels.sum(),
-                "mean_grey": np.where(there, 20_000 + mean, np.nan),
+                "mean_grey": np.where(there, STANDARD_SCALE.zero + mean, np.nan),
                 "sd_grey": np.where(there, spread, np.nan),
             }
         )

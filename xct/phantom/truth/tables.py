@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from xct.geometry import SURFACES
+from xct.geometry import STANDARD_SCALE, SURFACES
 from xct.phantom.cell.bodies import LITHIUM_CHIP
 from xct.phantom.cell.layout import at
 from xct.phantom.cell.states import state_named
@@ -75,14 +75,12 @@ def _mah_per_um3() -> float:
     return TABLE["ncm811"].density * 1e-12 / _NCM_G_PER_MOL * _FARADAY_MAH
 
 
-# The normalized scale, unless configured otherwise: air, and the electrolyte's peak.
-ZERO, REFERENCE = 20_000.0, 22_100.0
 LAYERS = ("lithium", "electrolyte", "cathode")
 
 
 def grey_values(mu_per_cm: np.ndarray, electrolyte_per_cm: np.ndarray) -> np.ndarray:
     """Give the grey values that μ has on the normalized scale, without any error."""
-    return np.asarray(ZERO + (REFERENCE - ZERO) * mu_per_cm / electrolyte_per_cm)
+    return np.asarray(STANDARD_SCALE.grey_value(mu_per_cm / electrolyte_per_cm))
 
 
 def thickness_maps(cell: VirtualCell) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 
-from xct.geometry import MATERIALS, CellGeometry, Label
+from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label
 from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
@@ -36,10 +36,9 @@ def material_table(
     labels: Voxels,
     cell: CellGeometry,
     reference: Any,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
     threshold_doubt: Annotated[float, Ge(0), Le(0.5)] = 0.05,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
 ) -> pd.DataFrame:
     """Tell how much of each material there is, and its grey value.
 
@@ -53,11 +52,11 @@ def material_table(
         Where the cell lies.
     reference : Reference
         The electrolyte's attenuation by height and radius, and the blur.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
     threshold_doubt : float, optional
         By what share of a step its threshold may be off (δ): moves a blurred edge by
         δ √(2π) times the point spread's standard deviation.
-    zero, reference_value : float, optional
-        Grey values of air and of electrolyte.
 
     Returns
     -------
@@ -84,15 +83,14 @@ def material_table(
         if not count[code]:
             continue
         mean, sd = _grey(sums[code])
-        scale = reference_value - zero
         rows.append(
             {
                 "material": name,
                 "volume_um3": count[code] * voxel,
                 "volume_um3_sd": doubts[code],
                 "volume_fraction": np.nan if code == Label.TUBE else count[code] / inside,
-                "mean_grey": zero + scale * mean,
-                "sd_grey": scale * sd,
+                "mean_grey": grey_scale.grey_value(mean),
+                "sd_grey": grey_scale.step * sd,
                 "surface_um2": surface[code],
                 "n": int(count[code]),
             }

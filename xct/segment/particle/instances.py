@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.geometry import CellGeometry, Surface
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels
 from xct.segment.material.columns import find_columns
@@ -32,11 +32,10 @@ def particles(
     surfaces: Mapping[str, Surface],
     reference: Any,
     into: Any = None,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
     rise_px: Annotated[float, Ge(0), Le(5)] = 0.1,
     largest_um: Annotated[float, Gt(0)] = 30.0,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
 ) -> tuple[Any, pd.DataFrame]:
     """Tell the particles of active material apart, and measure each.
 
@@ -59,12 +58,12 @@ def particles(
         The electrolyte's attenuation by height and radius, the noise, and the blur.
     into : array of uint32, shape (z, y, x), optional
         What to fill with the particles' numbers; a new array unless given.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
     rise_px : float, optional
         Least rise from saddle to peak, in voxels of distance, that parts two particles.
     largest_um : float, optional
         Diameter up to which the distance from the surface counts.
-    zero, reference_value : float, optional
-        Grey values of air and of electrolyte.
 
     Returns
     -------
@@ -80,10 +79,9 @@ def particles(
         surfaces,
         reference,
         into,
+        grey_scale,
         rise_px=rise_px,
         largest_um=largest_um,
-        zero=zero,
-        reference_value=reference_value,
     )
 
 
@@ -94,11 +92,10 @@ def particles_in_slabs(
     surfaces: Mapping[str, Surface],
     reference: Any,
     into: Any = None,
+    grey_scale: GreyScale = STANDARD_SCALE,
     *,
     rise_px: float = 0.1,
     largest_um: float = 30.0,
-    zero: float = 20_000.0,
-    reference_value: float = 22_100.0,
     rows: int | None = None,
 ) -> tuple[Any, pd.DataFrame]:
     """Part and measure as `particles` does, in slabs of a given height, which changes nothing."""
@@ -110,7 +107,7 @@ def particles_in_slabs(
     final, attached, speck = _chosen(pieces, merged)
     columns = find_columns(cell, surfaces)
     sums, crossings = job.measure(numbers, final, int(final.max(initial=0)), columns)
-    grey = Measured(sums, crossings, attached, speck, zero, reference_value)
+    grey = Measured(sums, crossings, attached, speck, grey_scale)
     return numbers, particle_table(grey, cell, columns, job.blur_px, job.noise)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xct.geometry import CellGeometry
+from xct.geometry import CellGeometry, GreyScale
 from xct.segment.crofton import crofton_weights
 from xct.segment.material.columns import Columns
 from xct.segment.particle import sums as of
@@ -32,7 +32,7 @@ class Measured:
         Part of the cathode's main body.
     speck : ndarray of float64, shape (1 + particle,)
         Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
-    zero, reference_value : float
+    grey_scale : GreyScale
         Grey values of air and of electrolyte.
     """
 
@@ -40,8 +40,7 @@ class Measured:
     crossings: np.ndarray
     attached: np.ndarray
     speck: np.ndarray
-    zero: float
-    reference_value: float
+    grey_scale: GreyScale
 
 
 def particle_table(
@@ -100,7 +99,7 @@ def particle_table(
     core_sd = np.hypot(
         noise_sd, _DOUBT * np.hypot((1 - share) * (core - 1), _unlike(core, noise_sd))
     )
-    grey = measured.reference_value - measured.zero
+    scale = measured.grey_scale
     with np.errstate(invalid="ignore", divide="ignore"):
         roundness = np.cbrt(36 * np.pi * volume**2) / surface
         return pd.DataFrame(
@@ -112,13 +111,13 @@ def particle_table(
                 "volume_um3": volume,
                 "equivalent_diameter_um": diameter,
                 "sphericity": np.minimum(roundness, 1),
-                "mean_grey": measured.zero + grey * of.GREY_STEP * sums[:, of.GREY] / count,
-                "core_grey": measured.zero + grey * core,
+                "mean_grey": scale.grey_value(of.GREY_STEP * sums[:, of.GREY] / count),
+                "core_grey": scale.grey_value(core),
                 "distance_to_front_um": distance,
                 "drifted": ~attached & ~at_steel & ~flat & (ahead >= typical),
                 "touches_border": sums[:, of.BORDER] > 0,
-                "core_grey_sd": grey * core_sd,
-                "core_grey_noise_sd": grey * noise_sd,
+                "core_grey_sd": scale.step * core_sd,
+                "core_grey_noise_sd": scale.step * noise_sd,
                 "core_voxels": sums[:, of.CORE],
                 "core_share": share,
                 "surface_um2": surface,
