@@ -9,7 +9,8 @@ import pytest
 from tests.segment.layered import VOXEL_UM, FlatReference, layered_cell
 from xct.analyze.layers import absent_lithium
 from xct.geometry import SURFACES
-from xct.segment import bands, surfaces
+from xct.segment import surfaces
+from xct.segment.surface import bands
 from xct.segment.surface.opaque_edge import REACH, opaque_edge
 
 STEEL, LITHIUM, FRONT, COLLECTOR = SURFACES
