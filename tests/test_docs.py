@@ -15,9 +15,8 @@ import yaml
 from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
 from xct.config.model import read_config
-from xct.config.recipe import load_stages
 from xct.phantom.writing import write_phantom
-from xct.stages import STAGES
+from xct.stages import STAGES, load_stages
 
 ROOT = Path(__file__).parent.parent
 # Those that only an installed package, a screen or minutes of time can run.

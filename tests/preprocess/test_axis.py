@@ -218,7 +218,7 @@ def test_what_cannot_work_is_refused_with_its_remedy(case, message):
 
 def test_stage_gives_the_center_from_a_sample_of_rows():
     declared = STAGES["find_center"]
-    assert (declared.gives, declared.cut, declared.sample) == ("center_px", (), True)
+    assert (declared.gives, declared.cut, declared.sample) == (("center_px",), (), True)
     assert declared.settings().search_px is None
     with pytest.raises(ValueError, match="greater than 0"):
         declared.settings(search_px=0)

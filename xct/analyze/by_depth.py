@@ -8,17 +8,43 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from xct.analyze.grey_bins import GreyBins, count_disc
+from xct.figures import canvas
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.threads import over_ranges
+from xct.quantity import Counts, Quantity
 from xct.stages import stage
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from xarray import DataArray
 
 
-@stage(gives="depth_histogram", measures=True)
+def depth_histogram_figure(depth_histogram: DataArray) -> Figure:
+    """Draw how often each grey value occurs at each depth, on a logarithmic scale."""
+    figure, axes = canvas(1, 1, (8, 6))
+    grey, z = depth_histogram["grey_value"].values, depth_histogram["z_um"].values
+    counts = depth_histogram.values
+    image = np.full(counts.shape, np.nan)
+    image[counts > 0] = np.log10(counts[counts > 0])
+    shown = axes[0].pcolormesh(grey, z, image, cmap="magma", shading="nearest", rasterized=True)
+    axes[0].invert_yaxis()
+    axes[0].set(xlabel="grey value", ylabel="z (µm)", title="Grey values by depth")
+    figure.colorbar(shown, ax=axes[0], label="log₁₀ voxels")
+    return figure
+
+
+@stage(
+    gives=Quantity(
+        "depth_histogram",
+        ("z_um", "grey_value"),
+        "voxels",
+        store=Counts(),
+        figures={"depth_histogram": depth_histogram_figure},
+    ),
+    measures=True,
+)
 def depth_histogram(
     volume: Voxels,
     cell: CellGeometry,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from scipy.spatial import cKDTree
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.parallel.blocks import Voxels, slabs
 from xct.physics.materials import mu_per_cm
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -35,10 +37,28 @@ _NEEDED = (
 _UM_PER_CM = 1e4
 
 
-@stage(gives="charge", measures=True)
+def charge_numbers(
+    charge: pd.DataFrame, particles: pd.DataFrame, energy_kev: float
+) -> Iterator[tuple[str, Number]]:
+    """Say whether drifted particles hold another amount of lithium."""
+    contrast = charge_contrast(charge, particles, energy_kev=energy_kev)
+    # Also where there are too few: nothing is claimed then.
+    yield "drifted_charge", Number(contrast.verdict, n=contrast.n_drifted)
+    yield (
+        "drifted_mu_difference",
+        Number(contrast.difference, sd=contrast.sd, n=contrast.n_drifted),
+    )
+
+
+@stage(
+    gives=Quantity(
+        "charge", unit="table of lithium contents", store=Table(), numbers=charge_numbers
+    ),
+    measures=True,
+)
 def state_of_charge(
     volume: Voxels,
-    particle_table: pd.DataFrame,
+    particles: pd.DataFrame,
     cell: CellGeometry,
     reference: Any,
     grey_scale: GreyScale = STANDARD_SCALE,
@@ -54,7 +74,7 @@ def state_of_charge(
     ----------
     volume : Voxels, shape (z, y, x)
         Linear attenuation, 1/cm: for the transmission of each plane.
-    particle_table : DataFrame
+    particles : DataFrame
         Table of particles, with its columns beyond the contract.
     cell : CellGeometry
         Where the cell lies.
@@ -89,7 +109,6 @@ def state_of_charge(
     """
     import pandas as pd
 
-    particles = particle_table
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise ValueError(

@@ -6,7 +6,7 @@ never lithium.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from xct.analyze.low_grey_sums import FIELDS, Extent, Total, add_low_grey, joine
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
 from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels
+from xct.quantity import Number, Quantity, Table
 from xct.segment.connected import components
 from xct.segment.crofton import crofton_weights
 from xct.segment.material.columns import Columns, find_columns
@@ -123,7 +124,22 @@ def _axes_um(sums: np.ndarray, count: np.ndarray, size: np.ndarray) -> np.ndarra
 _OVERLAP = 2  # slices: an electrolyte voxel beside an inclusion, and what is around that
 
 
-@stage(gives="inclusions", measures=True)
+def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the count of inclusions, and their volume."""
+    yield "inclusions", Number(len(inclusions), "inclusions")
+    volume = inclusions["volume_um3"].sum()
+    yield "inclusion_volume_um3", Number(volume, "µm³", n=len(inclusions))
+
+
+@stage(
+    gives=Quantity(
+        "inclusions",
+        unit="table of low-grey inclusions",
+        store=Table(),
+        numbers=inclusion_numbers,
+    ),
+    measures=True,
+)
 def inclusions(
     volume: Voxels,
     labels: Voxels,

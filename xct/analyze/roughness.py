@@ -6,7 +6,8 @@ autocorrelation of the map shows it: what is correlated over less than the avera
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.ndimage import binary_fill_holes
 
 from xct.analyze.layers import beside
 from xct.geometry import CellGeometry, Surface
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -29,7 +31,24 @@ _RIM = 0.5 / 3**0.5  # sd of the share of a rim that may belong to it or not: an
 _RELATIVE_SD = 0.02  # of a parameter: averages flatten what is finest
 
 
-@stage(gives="roughness", measures=True)
+def tilt_numbers(roughness: DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the tilt of height maps: finer than that of the planes which the cell was found by."""
+    for row in roughness.to_dict("records"):
+        if math.isfinite(row.get("tilt_x_deg", math.nan)):
+            slopes = (math.tan(math.radians(row[f"tilt_{axis}_deg"])) for axis in "xy")
+            steepest = math.degrees(math.atan(math.hypot(*slopes)))
+            yield (
+                f"tilt_deg.{row['surface']}",
+                Number(steepest, "°", row["tilt_x_deg_sd"], row["n"]),
+            )
+
+
+@stage(
+    gives=Quantity(
+        "roughness", unit="table of surfaces", store=Table("surfaces"), numbers=tilt_numbers
+    ),
+    measures=True,
+)
 def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> DataFrame:
     """Tell how rough, and how tilted, surfaces are.
 

@@ -12,6 +12,7 @@ from xct.analyze.shell_profiles import Bins, Layered, bins_for, fit_layers, sum_
 from xct.geometry import CellGeometry
 from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels
+from xct.quantity import Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ _NARROW = 0.5  # widths of the point spread: below, a layer is not told from a m
 _CERTAIN = 3.0  # standard deviations
 
 
-@stage(gives="shells", measures=True)
+@stage(
+    gives=Quantity("shells", unit="table of gaps and shells around particles", store=Table()),
+    measures=True,
+)
 def particle_shells(
     volume: Voxels,
-    particles: tuple[Voxels, pd.DataFrame],
+    particle_labels: Voxels,
+    particles: pd.DataFrame,
     cell: CellGeometry,
     reference: Any,
     labels: Voxels | None = None,
@@ -51,8 +56,10 @@ def particle_shells(
     ----------
     volume : Voxels, shape (z, y, x)
         Linear attenuation, 1/cm, of a resolution finer than the shells.
-    particles : tuple of Voxels and DataFrame
-        What `xct.segment.particles` gave: numbers, and the table.
+    particle_labels : Voxels, shape (z, y, x)
+        The number of the particle, as `xct.segment.particles` gives it.
+    particles : DataFrame
+        Their table, of the same function.
     cell : CellGeometry
         Where the cell lies.
     reference : Reference
@@ -82,14 +89,15 @@ def particle_shells(
         If the point spread is not known, or the shapes differ.
     """
     return shells_in_slabs(
-        volume, particles, cell, reference, labels,
+        volume, particle_labels, particles, cell, reference, labels,
         reach_um=reach_um, blur_um=blur_um, gap_ratio=gap_ratio,
     )  # fmt: skip
 
 
 def shells_in_slabs(
     volume: Voxels,
-    particles: tuple[Voxels, pd.DataFrame],
+    particle_labels: Voxels,
+    particles: pd.DataFrame,
     cell: CellGeometry,
     reference: Any,
     labels: Voxels | None = None,
@@ -102,7 +110,7 @@ def shells_in_slabs(
     """Measure as `particle_shells` does, in slabs of a given height, which changes nothing."""
     import pandas as pd
 
-    numbers, table = particles
+    numbers, table = particle_labels, particles
     _check_shapes(volume, numbers, labels)
     blur = _known_blur(blur_um, reference)
     pixel = float(min(cell.voxel_size_um))

@@ -110,6 +110,13 @@ class VolumeSection(Section):
     )
 
 
+class GreyScaleSection(Section):
+    """The normalized grey scale of all steps."""
+
+    zero: float = Field(20_000.0, description="grey value of air")
+    reference_value: float = Field(22_100.0, description="grey value of the electrolyte")
+
+
 class CellSection(Section):
     """Which cell this is; copied into the results."""
 
@@ -117,6 +124,7 @@ class CellSection(Section):
     group: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(None, strict=False)
     cycles: Annotated[int, Ge(0)] | None = None
     anode: Literal["low_z", "high_z"] | None = None
+    grey_scale: GreyScaleSection = Field(default=GreyScaleSection.model_validate({}))
     pristine: str | None = Field(None, description="result of a pristine cell to compare with")
     same_cell: bool = Field(False, description="the pristine result is this cell, not cycled yet")
 

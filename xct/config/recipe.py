@@ -14,10 +14,8 @@ from xct.config.messages import complaints_of, nearest
 from xct.config.model import Config, read_text
 from xct.config.yaml_text import Document, parse
 from xct.errors import ConfigError
-from xct.stages import STAGES, Stage
-
-# What stands in what a stage gives, under a name of its own.
-ALSO_GIVES: Mapping[str, tuple[str, ...]] = {"particles": ("particle_table",)}
+from xct.quantity import QUANTITIES, can_be_called
+from xct.stages import Stage, load_stages
 
 
 @dataclass(frozen=True)
@@ -32,17 +30,6 @@ class Step:
     def name(self) -> str:
         """Name of the stage."""
         return self.stage.name
-
-
-def load_stages() -> Mapping[str, Stage]:
-    """Import every package that declares stages; return them by name."""
-    import xct.analyze
-    import xct.normalize
-    import xct.preprocess
-    import xct.reconstruct
-    import xct.segment  # noqa: F401
-
-    return STAGES
 
 
 def recipe_file(name: str) -> Path:
@@ -175,10 +162,11 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
     """
     here, complaints = set(given), []
     for number, step in enumerate(steps):
+        here |= {*_derived(here)}
         missing = [name for name in step.stage.needs if name not in here]
         complaints += [_explain_missing(name, step, number, steps, here) for name in missing]
         if step.stage.measures:
-            here |= {step.stage.gives, *ALSO_GIVES.get(step.stage.gives, ())}
+            here |= {*step.stage.gives}
             continue
         if any(earlier.stage.measures for earlier in steps[:number]):
             complaints.append(f"{step.place}: stands behind steps that measure the volume")
@@ -187,21 +175,35 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
                 f"{step.place}: cannot be cut along rows, so it cannot run slab by slab; use it "
                 "in a notebook"
             )
-        here.add(step.stage.gives)
+        here |= {*step.stage.gives}
         later = steps[number + 1 :]
-        if number + 1 < len(steps) and not any(step.stage.gives in s.stage.data for s in later):
-            takers = [s.name for s in steps[:number] if step.stage.gives in s.stage.data]
+        if number + 1 < len(steps) and not _taken(step, later):
+            takers = [s.name for s in steps[:number] if _taken(step, [s])]
             remedy = f"; move it before {takers[0]}" if takers else ""
-            complaints.append(
-                f"{step.place}: gives {step.stage.gives}, which no later step takes{remedy}"
-            )
+            given = ", ".join(step.stage.gives)
+            complaints.append(f"{step.place}: gives {given}, which no later step takes{remedy}")
     return complaints
+
+
+def _taken(step: Step, others: Sequence[Step]) -> bool:
+    """Whether one of the others takes what a step gives."""
+    return any(name in other.stage.data for other in others for name in step.stage.gives)
+
+
+def _derived(here: Iterable[str]) -> list[str]:
+    """Name the quantities that follow from those which are there."""
+    there = dict.fromkeys(here)
+    return [
+        name
+        for name, quantity in QUANTITIES.items()
+        if quantity.derive is not None and can_be_called(quantity.derive, there)
+    ]
 
 
 def _explain_missing(
     name: str, step: Step, number: int, steps: Sequence[Step], here: set[str]
 ) -> str:
-    others = [s.name for s in load_stages().values() if s.gives == name and name not in s.data]
+    others = [s.name for s in load_stages().values() if name in s.gives and name not in s.data]
     later = [s.name for s in steps[number + 1 :] if s.name in others]
     remedy = (
         f"move it behind {later[0]}" if later else f"{' or '.join(others)} does" if others else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xct.config.model import Config
-from xct.config.recipe import load_stages
+from xct.stages import load_stages
 
 
 def config_schema() -> dict[str, Any]:

@@ -6,7 +6,7 @@ some frames × 16 rows, so that a slab of rows can then be read without touching
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,16 +86,11 @@ def create(scan: Scan, path: Path) -> None:
             )
 
 
-def writer(scan: Scan, path: Path) -> Callable[[FrameBlock], FrameBlock]:
-    """Give the task that reads one block of frames and writes it."""
-
-    def write(block: FrameBlock) -> FrameBlock:
-        array: Any = zarr.open_array(path / block.kind, mode="r+")
-        frames = slice(block.first, block.stop)
-        array[frames] = getattr(scan, block.kind).read(frames)
-        return block
-
-    return write
+def write(block: FrameBlock, scan: Scan, path: Path) -> None:
+    """Read one block of frames and write it into the temporary arrays."""
+    array: Any = zarr.open_array(path / block.kind, mode="r+")
+    frames = slice(block.first, block.stop)
+    array[frames] = getattr(scan, block.kind).read(frames)
 
 
 def reopen(scan: Scan, path: Path) -> Scan:

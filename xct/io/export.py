@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from xct.errors import ConfigError
+from xct.errors import ConfigError, show_bytes
+from xct.io.atomic import free_disk
 from xct.io.volumes import Volume
-from xct.pipeline.resources import free_disk, show_bytes
 
 Window = tuple[float, float]
 

@@ -56,7 +56,7 @@ def read_table(path: Path) -> DataFrame:
 _AXES = ("z_um", "grey_value")
 
 
-def write_depth_histogram(path: Path, counts: DataArray) -> None:
+def write_counts(path: Path, counts: DataArray) -> None:
     """Write counts with their axes; the group appears when it is whole.
 
     Parameters
@@ -79,8 +79,8 @@ def write_depth_histogram(path: Path, counts: DataArray) -> None:
     os.replace(fresh, path)
 
 
-def read_depth_histogram(path: Path) -> DataArray:
-    """Read what `write_depth_histogram` wrote."""
+def read_counts(path: Path) -> DataArray:
+    """Read what `write_counts` wrote."""
     import xarray as xr
 
     group: Any = zarr.open_group(path, mode="r")

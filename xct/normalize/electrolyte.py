@@ -18,9 +18,10 @@ from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.noise import noise_by_slice
 from xct.normalize.peaks import Peak, find_peak
-from xct.normalize.reference import Reference
+from xct.normalize.reference import Reference, reference_numbers
 from xct.normalize.sampling import Cubes, cathode_span, electrolyte_span, gather_cubes
 from xct.parallel.blocks import Voxels
+from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -96,7 +97,15 @@ _GUESSED_BLUR_VOXELS = 2.2
 _AIR_OFF = 0.15
 
 
-@stage(gives="reference", measures=True)
+@stage(
+    gives=Quantity(
+        "reference",
+        unit="the electrolyte's μ by depth and radius, 1/cm",
+        store=(Json(Reference), Table(of="table")),
+        numbers=reference_numbers,
+    ),
+    measures=True,
+)
 def electrolyte_reference(
     volume: Voxels,
     cell: CellGeometry,

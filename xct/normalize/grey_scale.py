@@ -11,6 +11,7 @@ from xct.normalize.reference import Reference
 from xct.parallel.blocks import Voxels
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.quantity import GreyVolume, Quantity, declare
 
 Method = Literal["factor", "offset", "two_point"]
 
@@ -215,3 +216,14 @@ def _map(
                     values[k, j, i] = (values[k, j, i] - offsets[at]) / factors[at]
                 else:
                     values[k, j, i] = factors[at] * values[k, j, i] + offsets[at]
+
+
+declare(
+    Quantity(
+        "normalized",
+        ("z", "y", "x"),
+        "normalized grey values",
+        derive=grey_values,
+        store=GreyVolume(),
+    )
+)

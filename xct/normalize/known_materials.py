@@ -6,6 +6,7 @@ them apart: in δ they stand out from air, in μ hardly.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from xct.normalize.reference import Reference
 from xct.normalize.sampling import Span, gather_cubes
 from xct.parallel.blocks import Voxels
 from xct.physics.materials import TABLE, delta, mu_per_cm
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -30,7 +32,23 @@ _FITS = 0.06  # of the electrolyte's value: how far off on average a table may b
 _DENSITY = (1.2, 1.95)
 
 
-@stage(gives="absolute", measures=True)
+def known_material_numbers(absolute: DataFrame) -> Iterator[tuple[str, Number]]:
+    """Say which table of values the materials fit."""
+    known = absolute.iloc[0].to_dict()
+    kinds = (("density_g_per_cm3", float), ("plausible", bool))
+    details = {name: kind(known[name]) for name, kind in kinds if name in known}
+    yield "values_fit", Number(str(known["fits"]), n=len(absolute), details=details)
+
+
+@stage(
+    gives=Quantity(
+        "absolute",
+        unit="table of known materials",
+        store=Table(),
+        numbers=known_material_numbers,
+    ),
+    measures=True,
+)
 def check_materials(
     volume: Voxels, cell: CellGeometry, reference: Reference, *, energy_kev: float
 ) -> DataFrame:

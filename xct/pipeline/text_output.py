@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 
 from xct.config.messages import nearest
-from xct.config.recipe import load_stages
-from xct.errors import XctError
+from xct.errors import XctError, show_bytes, show_seconds
 from xct.pipeline.plan import Plan
-from xct.pipeline.resources import show_bytes, show_seconds
+from xct.quantity import QUANTITIES, Quantity
 from xct.result import Result
 from xct.scan import Scan
-from xct.stages import QUANTITIES, Stage
+from xct.stages import Stage, load_stages
 
 
 def stages_text() -> str:
     """List every stage: what it takes, what it gives, and what it does."""
     lines = []
     for stage in sorted(load_stages().values(), key=_state):
-        lines.append(f"{stage.name:<23}{', '.join(stage.needs)} → {stage.gives}")
+        lines.append(f"{stage.name:<23}{', '.join(stage.needs)} → {', '.join(stage.gives)}")
         lines.append(f"{'':<23}{_summary(stage)}")
     return "\n".join([*lines, "", "xct stages NAME shows the settings of one."])
 
@@ -41,10 +40,10 @@ def stage_text(name: str) -> str:
         hint = nearest(name, list(stages))
         raise XctError(f"{name!r} is not a stage{hint}; there are {', '.join(stages)}")
     stage = stages[name]
-    axes, unit = QUANTITIES[stage.gives]
     lines = [
         f"{name}: {_summary(stage)}",
-        f"takes {', '.join(stage.needs)}; gives {stage.gives} ({', '.join(axes)}), unit {unit}",
+        f"takes {', '.join(stage.needs)}",
+        *(_given(QUANTITIES[name]) for name in stage.gives),
         f"blocks along {' or '.join(stage.cut) or 'nothing: it sees the whole'}",
         "",
         "settings:" if stage.settings.model_fields else "no settings",
@@ -55,6 +54,11 @@ def stage_text(name: str) -> str:
     return "\n".join([*lines, "", inspect.getdoc(stage.function) or ""])
 
 
+def _given(quantity: Quantity) -> str:
+    axes = f" ({', '.join(quantity.axes)})" if quantity.axes else ""
+    return f"gives {quantity.name}{axes}: {quantity.unit or 'no unit'}"
+
+
 def _summary(stage: Stage) -> str:
     return (inspect.getdoc(stage.function) or "").split("\n", 1)[0].replace(" [1]_", "")
 
@@ -62,7 +66,7 @@ def _summary(stage: Stage) -> str:
 def _state(stage: Stage) -> tuple[int, int]:
     """Place a stage on the way from counts to a volume."""
     names = list(QUANTITIES)
-    return names.index(stage.gives), names.index(stage.data[0])
+    return names.index(stage.gives[0]), names.index(stage.data[0])
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from xct.config.model import load_config, read_config
-from xct.config.recipe import load_stages, load_steps
+from xct.config.recipe import load_steps
 from xct.config.rewrite import rewrite_config
 from xct.errors import XctError
 from xct.pipeline.plan import open_scan
@@ -29,6 +29,7 @@ from xct.pipeline.preview import Preview
 from xct.plugin.controls import Latest, beside, button, complaints_shown, say
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.scan import read_scan
+from xct.stages import load_stages
 
 _OFF = "off"
 _DELAY_MS = 60

@@ -11,7 +11,7 @@ from annotated_types import Gt
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.frame_means import Combine, combine_frames
-from xct.stages import stage
+from xct.stages import RowCounts, stage
 
 # Flats in time. In: when frames were taken; out: blocks of flats, and where between them.
 
@@ -95,7 +95,7 @@ _NATIVE = (np.uint8, np.uint16, np.float32)
 _TILE = 2048
 
 
-@stage(gives="transmission", cut=("angle", "row"), counts="dead_pixels")
+@stage(gives="transmission", cut=("angle", "row"), counts=RowCounts("dead_pixels", of_pixels=True))
 def flat_field(
     projections: np.ndarray,
     flats: np.ndarray,

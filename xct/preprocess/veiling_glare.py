@@ -6,9 +6,9 @@ A slab of rows does not know the frame: coarse means of all of it are gathered f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -16,6 +16,7 @@ from scipy.special import ndtr
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.quantity import Number, Quantity, declare
 from xct.stages import stage
 
 # Light of whole frames, coarsely, and what part of it is glare. In: rows; out: numbers.
@@ -258,6 +259,41 @@ def _crowded(values: np.ndarray) -> float:
 
 
 _RANGE_UM = 300.0  # where it is neither given nor measured
+
+
+def glare_numbers(frame_light: FrameLight) -> Iterator[tuple[str, Number]]:
+    """Give the fraction of the light that is glare, where it can be measured."""
+    found = measure_glare(frame_light)
+    if found is not None:
+        yield "glare_fraction", Number(found.fraction, sd=found.sd, n=found.n)
+
+
+def removed_glare_sd(
+    numbers: Mapping[str, Mapping[str, Any]], steps: Mapping[str, Mapping[str, Any]]
+) -> float | None:
+    """Give the uncertainty of the glare that was measured and removed; None where none was."""
+    measured = "glare" in steps and steps["glare"].get("fraction") in (None, "measured")
+    found = numbers.get("glare_fraction")
+    return float(found["sd"]) if measured and found is not None else None
+
+
+declare(
+    Quantity(
+        "frame_light",
+        unit="coarse transmission of whole frames",
+        source="run",
+        sample=gather_light,
+        numbers=glare_numbers,
+    )
+)
+declare(
+    Quantity(
+        "glare_sd",
+        unit="uncertainty of the glare that was measured and removed",
+        source="run",
+        derive=removed_glare_sd,
+    )
+)
 
 
 @stage(gives="transmission", cut=("row",))

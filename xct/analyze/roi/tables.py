@@ -12,15 +12,25 @@ from annotated_types import Ge, Gt, Le
 from xct.analyze.grey_bins import GreyBins
 from xct.analyze.roi.coordinates import Roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.figure import histograms_figure
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
+from xct.quantity import Quantity, Tables
 from xct.stages import stage
 
 
-@stage(gives="histograms", measures=True)
+@stage(
+    gives=Quantity(
+        "histograms",
+        unit="tables of grey values by ROI",
+        store=Tables(),
+        figures={"histograms": histograms_figure},
+    ),
+    measures=True,
+)
 def histograms(
     volume: Voxels,
     cell: CellGeometry,

@@ -17,8 +17,8 @@ import zarr
 from xct.analyze.roi.files import write_rois
 from xct.geometry import MATERIALS, STANDARD_SCALE, Label
 from xct.io.atomic import write_json
-from xct.io.cell import write_cell
 from xct.io.labels import create_labels
+from xct.io.stores import write_object
 from xct.io.surfaces import write_surfaces
 from xct.io.tables import write_table
 from xct.io.volumes import Coding, create_volume, write_slab
@@ -88,7 +88,7 @@ class Witness:
                 self.mu(block.first, block.stop)
         write_surfaces(folder / "surfaces.zarr", cell.surfaces, (cell.voxel_um,) * 3)
         _write_maps(cell, folder / "maps.zarr")
-        write_cell(folder / "cell.json", cell.geometry)
+        write_object(folder / "cell.json", cell.geometry)
         write_rois(folder / "rois.yaml", self._rois.rois(cell))
         for name, table in self._tables().items():
             write_table(folder / "tables" / f"{name}.csv", table)

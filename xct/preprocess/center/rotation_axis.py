@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from dataclasses import dataclass
 from math import erf, sqrt
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
+from xct.errors import RunError
 from xct.preprocess.center.agreement import Estimate
 from xct.preprocess.center.checks import (
     check_half_acquisition,
@@ -16,9 +19,11 @@ from xct.preprocess.center.checks import (
     checked_views,
     sample_cut,
 )
+from xct.preprocess.center.figures import center_figure, sinogram_figure
 from xct.preprocess.center.methods import answers_cut, answers_inside
 from xct.preprocess.center.opposite_views import overlapping
 from xct.preprocess.center.sample import Sample, taken
+from xct.quantity import Number, Quantity
 from xct.stages import stage
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
@@ -64,7 +69,68 @@ class Center:
     at_edge: bool
 
 
-@stage(gives="center_px", cut=(), sample=True)
+log = logging.getLogger("xct")
+
+_SURE, _TOO_UNSURE = 0.8, 0.5
+
+
+def center_number(center: Center, rows: int) -> Number:
+    """Give the axis as a number, or refuse one that is too uncertain.
+
+    Parameters
+    ----------
+    center : Center
+        What `find_center` gave.
+    rows : int
+        How many rows it rests on.
+
+    Raises
+    ------
+    RunError
+        If no method finds the axis, it is too uncertain, or lies at the end of the search range.
+    """
+    if not np.isfinite(center.center_px):
+        raise RunError("find_center: no method finds the rotation axis; give it by scan.center_px")
+    candidates = ", ".join(f"{name} {value:.2f}" for name, value in center.by_method.items())
+    found = (
+        f"center_px {center.center_px:.2f} ± {center.sd_px:.2f}, confidence "
+        f"{center.confidence:.2f} ({candidates})"
+    )
+    if center.at_edge or center.confidence < _TOO_UNSURE:
+        why = "lies at the end of the search range" if center.at_edge else "is too uncertain"
+        raise RunError(
+            f"find_center: the rotation axis {why}: {found}. Look at figures/center.png in the "
+            "output folder and give the axis by scan.center_px"
+        )
+    log.info("find_center: %s", found)
+    if center.confidence < _SURE:
+        warnings.warn(
+            f"the rotation axis is not sure: {found}; give scan.center_px if rings or tuning "
+            "forks show",
+            stacklevel=2,
+        )
+    return Number(
+        center.center_px,
+        "px",
+        center.sd_px,
+        rows,
+        details={
+            "confidence": float(center.confidence),
+            "method": center.method,
+            "by_method": {name: float(value) for name, value in center.by_method.items()},
+        },
+    )
+
+
+@stage(
+    gives=Quantity(
+        "center_px",
+        ("row",),
+        "pixels",
+        figures={"sinogram": sinogram_figure, "center": center_figure},
+    ),
+    estimate=center_number,
+)
 def find_center(
     line_integrals: np.ndarray,
     theta_deg: np.ndarray,

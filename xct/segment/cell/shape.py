@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,11 @@ from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.blur import RoundEdge
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
+from xct.quantity import Json, Number, Quantity
 from xct.segment.cell.bore import Bore, fit_bore
 from xct.segment.cell.bore_estimate import Disc, all_in_view, find_disc
 from xct.segment.cell.coarse import Coarse, make_coarse
+from xct.segment.cell.cross_sections import cross_sections_figure
 from xct.segment.cell.layer_order import LayerOrder, edge_rows, order_along_axis
 from xct.segment.cell.planes import fit_plane, heights_between
 from xct.segment.cell.tube import find_can, find_wall
@@ -30,7 +33,26 @@ _BETWEEN = {
 _SURE = 1.5
 
 
-@stage(gives="cell", measures=True)
+def cell_numbers(cell: CellGeometry) -> Iterator[tuple[str, Number]]:
+    """Give the numbers of a cell's geometry."""
+    if math.isfinite(cell.bore_radius_sd_um):  # otherwise the wall is out of view
+        yield "bore_radius_um", Number(cell.bore_radius_um, "µm", cell.bore_radius_sd_um)
+    yield "anode", Number(cell.anode)
+    for name, plane in cell.planes.items():
+        steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
+        yield f"tilt_deg.{name}", Number(steepest, "°")
+
+
+@stage(
+    gives=Quantity(
+        "cell",
+        unit="geometry of the cell, µm",
+        store=Json(CellGeometry),
+        numbers=cell_numbers,
+        figures={"cross_sections": cross_sections_figure},
+    ),
+    measures=True,
+)
 def find_cell(
     volume: Voxels,
     *,

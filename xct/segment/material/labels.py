@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels, cut, slabs
+from xct.quantity import Labels, Quantity
 from xct.segment.connected import components, label_pieces
 from xct.segment.denoise import Denoising, gaussian, reach_px
 from xct.segment.material.columns import find_columns
@@ -25,7 +26,10 @@ _SLICES = 48  # at least in a slab: it looks at some 30 beyond
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
-@stage(gives="labels", measures=True)
+@stage(
+    gives=Quantity("labels", ("z", "y", "x"), "material", store=Labels("materials", "uint8")),
+    measures=True,
+)
 def materials(
     volume: Voxels,
     cell: CellGeometry,

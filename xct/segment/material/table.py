@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from xct.normalize.ratios import Ratios
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.quantity import Number, Quantity, Table
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.sharpened import FWHM, blur_um
 from xct.stages import stage
@@ -30,7 +32,23 @@ _ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
 _FACE_PX = 0.15
 
 
-@stage(gives="materials", measures=True)
+_NOTE = "a void on the steel counts as lithium: absorption does not tell them apart"
+
+
+def material_numbers(materials: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the volume fraction of each material."""
+    for row in materials.to_dict("records"):
+        fraction, is_lithium = row["volume_fraction"], row["material"] == "lithium"
+        sd = fraction * row["volume_um3_sd"] / row["volume_um3"]
+        bound, note = ("upper", _NOTE) if is_lithium else (None, None)
+        key = f"volume_fraction.{row['material']}"
+        yield key, Number(fraction, sd=sd, bound=bound, note=note)  # type: ignore[arg-type]
+
+
+@stage(
+    gives=Quantity("materials", unit="table of materials", store=Table(), numbers=material_numbers),
+    measures=True,
+)
 def material_table(
     volume: Voxels,
     labels: Voxels,

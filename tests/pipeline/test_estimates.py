@@ -1,4 +1,4 @@
-"""Survey: a few rows, read once, tell the axis and the range of values."""
+"""Estimates: a few rows, read once, determine the axis and the range of values."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.scans import CENTER_PX, write_dxchange
-from xct.pipeline.estimates import Survey
-from xct.pipeline.monitor import Meter, Remarks
+from xct.pipeline.estimates import Estimates
+from xct.pipeline.monitor import RunWarnings
 from xct.pipeline.plan import make_plan
 from xct.pipeline.slabs import Slabs
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
 
 @dataclass
 class Notes:
-    """What a survey notes, and where it draws."""
+    """What is noted, and where it draws."""
 
     path: Path
     noted: dict[str, Any] = field(default_factory=dict)
@@ -31,12 +31,12 @@ class Notes:
 
 
 @pytest.fixture
-def survey(tmp_path, monkeypatch):
-    """A survey of a small scan, and the rows that it reads."""
+def estimates(tmp_path, monkeypatch):
+    """Estimates of a small scan, and the rows that they read."""
     scan = write_dxchange(tmp_path / "scan.h5")
     plan = make_plan({"scan": {"file": str(scan)}, "output": str(tmp_path / "out"),
                       "pipeline": "reconstruct"})  # fmt: skip
-    slabs = Slabs(plan.scan, Meter())
+    slabs = Slabs(plan.scan)
     rows: list[tuple[int, int]] = []
     read = slabs.read
 
@@ -45,13 +45,13 @@ def survey(tmp_path, monkeypatch):
         return read(first, stop, steps)
 
     monkeypatch.setattr(slabs, "read", counted)
-    return Survey(slabs, plan.slab_steps, Notes(tmp_path / "out"), Remarks([]), 1), rows
+    return Estimates(slabs, plan.slab_steps, Notes(tmp_path / "out"), RunWarnings(), 1), rows
 
 
-def test_rows_are_read_once_for_the_axis_and_for_the_range_of_values(survey):
-    looking, rows = survey
+def test_rows_are_read_once_for_the_axis_and_for_the_range_of_values(estimates):
+    looking, rows = estimates
     looking.find_numbers()
-    assert looking.slabs.numbers["center_px"] == pytest.approx(CENTER_PX, abs=0.25)
+    assert looking.slabs.known["center_px"] == pytest.approx(CENTER_PX, abs=0.25)
     coding = looking.find_coding()
     assert rows == looking.groups()
     assert looking.seen == {}  # nothing is kept while slabs are made
@@ -60,11 +60,13 @@ def test_rows_are_read_once_for_the_axis_and_for_the_range_of_values(survey):
     assert rows == looking.groups() * 2
 
 
-def test_what_is_noted_is_not_looked_for_again(survey):
-    looking, rows = survey
-    looking.folder.noted |= {"center_px": {"value": 20.0}, "coding": {"slope": 2.0, "offset": 1.0}}
+def test_what_is_noted_is_not_looked_for_again(estimates):
+    looking, rows = estimates
+    looking.folder.noted |= {
+        "numbers": {"center_px": {"value": 20.0}}, "coding": {"slope": 2.0, "offset": 1.0}
+    }  # fmt: skip
     looking.find_numbers()
-    assert looking.slabs.numbers == {"center_px": 20.0}
+    assert looking.slabs.known == {"center_px": 20.0}
     assert (looking.find_coding().slope, rows) == (2.0, [])
 
 
@@ -77,7 +79,7 @@ def test_what_is_noted_is_not_looked_for_again(survey):
     ],
     ids=["few rows: all", "small: five at each height", "large: three"],
 )
-def test_rows_lie_over_the_height_and_are_fewer_in_a_large_scan(survey, shape, groups):
-    looking, _ = survey
+def test_rows_lie_over_the_height_and_are_fewer_in_a_large_scan(estimates, shape, groups):
+    looking, _ = estimates
     looking.slabs.scan = SimpleNamespace(projections=SimpleNamespace(shape=shape))
     assert looking.groups() == groups
