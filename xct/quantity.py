@@ -280,8 +280,7 @@ def derived(quantities: Mapping[str, Any]) -> dict[str, Any]:
         if quantity.derive is None or name in quantities:
             continue
         if can_be_called(quantity.derive, quantities):
-            value = call_by_name(quantity.derive, quantities)
-            found |= {} if value is None else {name: value}
+            found[name] = call_by_name(quantity.derive, quantities)
     return found
 
 
