@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from xct.normalize.partial_volume import density, fit_mixture
 from xct.normalize.peaks import find_peak, half_sample_mode
 
 
@@ -31,19 +30,3 @@ def test_equal_values_and_too_few():
     assert find_peak(np.full(50, 3.0)).position == 3.0
     with pytest.raises(ValueError, match="at least 30 values; there are 12"):
         find_peak(np.arange(12.0))
-
-
-def test_a_mixture_with_partial_volumes_gives_back_what_it_was_made_of():
-    edges = np.linspace(-10, 70, 401)
-    middles = 0.5 * (edges[1:] + edges[:-1])
-    counts = 1e6 * density(middles, 5.0, 48.0, 2.0, (0.4, 0.3, 0.3)) * (edges[1] - edges[0])
-    found = fit_mixture(counts, edges, dark=7.0, bright=40.0, noise=1.5)
-    assert found.dark == pytest.approx(5.0, abs=0.02)
-    assert found.bright == pytest.approx(48.0, abs=0.02)
-    assert found.mixed_share == pytest.approx(0.3, abs=0.01)
-    assert found.misfit < 1e-3
-
-
-def test_a_mixture_needs_voxels_and_contrast():
-    with pytest.raises(ValueError, match="there are 3 voxels"):
-        fit_mixture(np.ones(3), np.arange(4.0), dark=1.0, bright=2.0, noise=0.1)
