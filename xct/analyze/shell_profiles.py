@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 from scipy.special import ndtr
 
 from xct.geometry import Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import thread_count

@@ -9,7 +9,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.geometry import CellGeometry, Label, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels, cut, slabs
 from xct.quantity import Labels, Quantity
 from xct.segment.connected import components, label_pieces
@@ -34,7 +35,7 @@ _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 def materials(
     volume: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     surfaces: Mapping[str, Surface],
     into: Any = None,
     *,
@@ -97,7 +98,7 @@ def materials(
 def label_slabs(
     volume: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     surfaces: Mapping[str, Surface],
     into: Any = None,
     *,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from xct.geometry import CellGeometry, Label, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.segment.denoise import Denoising
 from xct.segment.material.columns import Columns, find_columns
@@ -35,7 +35,7 @@ _FACE_PX = 2.0  # as for labels: beside the steel, and at the wall, nothing dark
 def material_probabilities(
     volume: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     surfaces: Mapping[str, Surface],
     *,
     z0: int,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xct.geometry import Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block, Voxels, cut, slabs
 from xct.parallel.threads import thread_count
 from xct.segment.denoise import gaussian
