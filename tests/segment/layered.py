@@ -17,6 +17,8 @@ BLUR_PX = 0.6
 class FlatReference:
     """The same electrolyte everywhere."""
 
+    air = 0.0
+
     def mu_per_cm(self, z_um, r_um):
         return np.full(np.broadcast(z_um, r_um).shape, LEVELS[2])
 

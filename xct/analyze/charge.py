@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 from scipy.spatial import cKDTree
 
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels, slabs
 from xct.physics.materials import mu_per_cm
 from xct.quantity import Number, Quantity, Table
@@ -60,7 +61,7 @@ def state_of_charge(
     volume: Voxels,
     particles: pd.DataFrame,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     energy_kev: float,

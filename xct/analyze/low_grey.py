@@ -7,7 +7,7 @@ never lithium.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge
@@ -15,7 +15,8 @@ from annotated_types import Ge
 from xct.analyze import low_grey_sums as of
 from xct.analyze.low_grey_sums import FIELDS, Extent, Total, add_low_grey, joined
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.quantity import Number, Quantity, Table
 from xct.segment.connected import components
@@ -145,7 +146,7 @@ def inclusions(
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Any,
+    reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     least_spreads: Annotated[float, Ge(0)] = 3.0,
@@ -196,7 +197,7 @@ def low_grey_regions(
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Any,
+    reference: ElectrolyteReference,
     *,
     rows: int | None = None,
 ) -> Total:

@@ -15,10 +15,11 @@ from scipy.optimize import least_squares
 from scipy.special import ndtr
 
 from xct.geometry import Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import thread_count
+from xct.statistics.gaussian import gaussian_density
 
 # Layers around a particle. In: a profile across its surface; out: their widths and depths.
 #
@@ -166,8 +167,7 @@ def _covariance(
     s: np.ndarray, sd: np.ndarray, edges: np.ndarray, levels: np.ndarray, sigma: float,
     held: dict[int, float],
 ) -> np.ndarray:  # fmt: skip
-    off = (s[:, None] - edges) / sigma
-    bell = np.exp(-0.5 * off**2) / (sigma * np.sqrt(2 * np.pi))
+    bell = gaussian_density(s[:, None], edges, sigma)
     slopes = np.hstack([-np.diff(levels) * bell, _design(s, edges, sigma)]) / sd[:, None]
     free = [k for k in range(slopes.shape[1]) if k - edges.size not in held]
     covariance = np.zeros((slopes.shape[1],) * 2)

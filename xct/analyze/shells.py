@@ -10,7 +10,8 @@ from annotated_types import Ge, Gt
 from xct.analyze import shell_profiles as of
 from xct.analyze.shell_profiles import Bins, Layered, bins_for, fit_layers, sum_by_distance
 from xct.geometry import CellGeometry
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.quantity import Quantity, Table
 from xct.stages import stage
@@ -37,7 +38,7 @@ def particle_shells(
     particle_labels: Voxels,
     particles: pd.DataFrame,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     labels: Voxels | None = None,
     *,
     reach_um: Annotated[float, Gt(0)] = 4.0,
@@ -99,7 +100,7 @@ def shells_in_slabs(
     particle_labels: Voxels,
     particles: pd.DataFrame,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     labels: Voxels | None = None,
     *,
     reach_um: float = 4.0,
@@ -136,7 +137,7 @@ def _check_shapes(volume: Voxels, numbers: Voxels, labels: Voxels | None) -> Non
             )
 
 
-def _known_blur(blur_um: float | None, reference: Any) -> float:
+def _known_blur(blur_um: float | None, reference: ElectrolyteReference) -> float:
     blur = float(reference.blur_um if blur_um is None else blur_um)
     if not (np.isfinite(blur) and blur > 0):
         raise ValueError(

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from xct.analyze.distances import Near, Side, as_stack, stack_size
 from xct.geometry import Label, Surface
 from xct.parallel.kernels import njit
-from xct.statistics.bootstrap import interval
+from xct.statistics.bootstrap import interval, resample
 
 _BLOCKS = 100  # about as many, so that the bootstrap sees the scatter
 
@@ -101,8 +101,7 @@ def _fractions(
 ) -> pd.DataFrame:
     """Turn counts (block, bin, [void, all]) into fractions."""
     held = counts[counts.any(axis=(1, 2))]
-    drawn = rng.multinomial(len(held), np.full(len(held), 1 / len(held)), size=resamples)
-    sums = np.tensordot(drawn.astype(float), held.astype(float), axes=1)
+    sums = resample(held.reshape(len(held), -1), resamples, rng).reshape(-1, *held.shape[1:])
     total = held.sum(axis=0)
     rows = []
     for number in np.flatnonzero(total[:, 1]):

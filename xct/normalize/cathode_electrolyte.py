@@ -12,10 +12,10 @@ from xct.normalize.air import AboveAir, air_level
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
 from xct.normalize.noise import noise_by_slice
-from xct.normalize.partial_volume import TwoMaterials, fit_mixture
 from xct.normalize.reference import Reference
 from xct.normalize.sampling import Cubes, Span, cathode_span, gather_cubes
 from xct.parallel.blocks import Voxels, slabs
+from xct.statistics.mixture_fits import RobustFit, fit_robust
 
 _LEAST_CUBES = 180
 _MARGIN_UM = 13.0  # about a particle
@@ -33,7 +33,7 @@ class Cathode:
     """A cathode's cubes, and the mixture of electrolyte and particles in its voxels."""
 
     cubes: Cubes
-    mixture: TwoMaterials | None
+    mixture: RobustFit | None
     z_um: float
 
     @property
@@ -41,9 +41,9 @@ class Cathode:
         """Value of the electrolyte between the particles, and its standard deviation."""
         if self.mixture is None:
             return None
-        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixed_share)
-        sd = np.hypot(self.mixture.dark_sd, unsure * self.mixture.dark)
-        return float(self.mixture.dark), float(sd)
+        dark = self.mixture.mixture.a
+        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixture.weight_ab)
+        return float(dark), float(np.hypot(self.mixture.dark_sd, unsure * dark))
 
 
 def find_cathode(
@@ -95,14 +95,14 @@ def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
     cathode = find_cathode(values, cell, noise, alone=True)
     if cathode is None or cathode.mixture is None:
         return False
-    mixture = cathode.mixture
+    mixture = cathode.mixture.mixture
     low, high = _CONTRAST
-    bright = mixture.bright_share + 0.5 * mixture.mixed_share
-    contrast = low < mixture.bright / mixture.dark < high
+    bright = mixture.fraction_b
+    contrast = low < mixture.b / mixture.a < high
     return contrast and _LEAST_BRIGHT < bright < 1 - _LEAST_BRIGHT
 
 
-def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> TwoMaterials | None:
+def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> RobustFit | None:
     """Electrolyte, particles and what both share, from the voxels of the cathode."""
     high = float(np.quantile(cubes.mean, 0.999)) * 2.5
     edges = np.linspace(-6 * sigma, high, _BINS + 1)
@@ -121,10 +121,11 @@ def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> TwoMater
     dark = float(middles[counts[: _BINS // 4].argmax()])
     bright = float(middles[np.searchsorted(np.cumsum(counts) / counts.sum(), 0.97)])
     try:
-        found = fit_mixture(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
+        found = fit_robust(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
     except ValueError:
         return None
-    plausible = 0 < found.dark < found.bright and found.dark_share > 0.05 and found.misfit < 0.15
+    plausible = 0 < found.mixture.a < found.mixture.b and found.mixture.weight_a > 0.05
+    plausible &= found.misfit < 0.15
     return found if plausible else None
 
 

@@ -17,12 +17,12 @@ from xct.normalize.cathode_electrolyte import Cathode, find_cathode, reference_b
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.noise import noise_by_slice
-from xct.normalize.peaks import Peak, find_peak
 from xct.normalize.reference import Reference, reference_numbers
 from xct.normalize.sampling import Cubes, cathode_span, electrolyte_span, gather_cubes
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
+from xct.statistics.peaks import Peak, sample_peak
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -237,7 +237,7 @@ def _layer(volume: Voxels, cell: CellGeometry, margin_um: float) -> _Layer | Non
         cubes = gather_cubes(volume, span)
         if cubes.mean.size < 3 * _LEAST_CUBES:
             continue
-        peak = find_peak(cubes.mean)
+        peak = sample_peak(cubes.mean)
         if peak.position <= 0 or peak.width > _GRAINY * peak.position:
             return None
         return _Layer(cubes, peak)
@@ -260,7 +260,7 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         chosen = kept & (band * rings + ring == number)
         if np.count_nonzero(chosen) < _LEAST_CUBES:
             continue
-        found = find_peak(cubes.mean[chosen], seed=number)
+        found = sample_peak(cubes.mean[chosen], seed=number)
         r = float(np.sqrt(np.mean(cubes.r_um[chosen].astype(float) ** 2)))
         z = float(cubes.z_um[chosen].mean())
         rows.append((z, r, found.position, max(found.sd, 1e-9), found.n))

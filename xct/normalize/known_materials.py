@@ -13,13 +13,13 @@ import numpy as np
 
 from xct.geometry import CellGeometry
 from xct.normalize.air import AboveAir
-from xct.normalize.peaks import find_peak
 from xct.normalize.reference import Reference
 from xct.normalize.sampling import Span, gather_cubes
 from xct.parallel.blocks import Voxels
 from xct.physics.materials import TABLE, delta, mu_per_cm
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
+from xct.statistics.peaks import sample_peak
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -150,5 +150,5 @@ def _lithium(
     cubes = gather_cubes(volume, Span(cell, *needed, 3 * reference.blur_um))
     if cubes.mean.size < 60:
         return {}
-    peak = find_peak(cubes.mean)
+    peak = sample_peak(cubes.mean)
     return {"lithium": (peak.position, peak.sd, peak.n)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,29 @@ from xct.quantity import Number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+class ElectrolyteReference(Protocol):
+    """What the measuring steps need of a `Reference`; a constant electrolyte serves as well."""
+
+    @property
+    def noise_per_cm(self) -> np.ndarray | float:
+        """Standard deviation of a voxel, slice by slice or everywhere."""
+        ...
+
+    @property
+    def blur_um(self) -> float:
+        """Full width at half maximum of the point spread."""
+        ...
+
+    @property
+    def air(self) -> float:
+        """Value of air in the volume."""
+        ...
+
+    def mu_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
+        """Give the electrolyte's value above air at heights and distances from the axis."""
+        ...
 
 
 @dataclass(frozen=True)

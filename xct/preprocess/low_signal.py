@@ -10,8 +10,8 @@ from annotated_types import Ge, Gt
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.stages import stage
+from xct.statistics.gaussian import gaussian_taps
 
-_REACH_SD = 3
 # Mean light over its noise between which it begins to be told from none: three is sure.
 _DARK, _LIT = 2.0, 4.0
 
@@ -54,9 +54,7 @@ def faint_light(
     """
     given = np.ascontiguousarray(transmission, np.float32)
     noise = _noise(given)
-    reach = int(np.ceil(_REACH_SD * range_px))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / range_px) ** 2)
-    kernel = (kernel / kernel.sum()).astype(np.float32)
+    kernel = gaussian_taps(range_px)
     made = given.copy()
     over_ranges(
         lambda first, stop: _ease(given[first:stop], noise, kernel, below, made[first:stop]),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.segment.denoise import (
     Denoising,
     Triple,
@@ -85,7 +85,7 @@ def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int)
     return Edges(denoising, sigma_px, noise, spread_px(ratios.reference, ratios), rounds)
 
 
-def spread_px(reference: Any, ratios: Ratios) -> Triple:
+def spread_px(reference: ElectrolyteReference, ratios: Ratios) -> Triple:
     """Give the standard deviation of the point spread along each axis, in voxels."""
     size = ratios.cell.voxel_size_um
     blur = blur_um(reference, size)
@@ -93,7 +93,7 @@ def spread_px(reference: Any, ratios: Ratios) -> Triple:
     return z, y, x
 
 
-def blur_um(reference: Any, voxel_size_um: Sequence[float]) -> float:
+def blur_um(reference: ElectrolyteReference, voxel_size_um: Sequence[float]) -> float:
     """Give the width of the point spread (FWHM); where it could not be measured, a voxel and half.
 
     What a reconstruction from a sharp detector has at least.

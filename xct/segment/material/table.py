@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Le
 
 from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
@@ -53,7 +54,7 @@ def material_table(
     volume: Voxels,
     labels: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     threshold_doubt: Annotated[float, Ge(0), Le(0.5)] = 0.05,
@@ -120,7 +121,7 @@ def material_sums(
     volume: Voxels,
     labels: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     *,
     rows: int | None = None,
 ) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
@@ -53,7 +54,7 @@ def particles(
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Any,
+    reference: ElectrolyteReference,
     into: Any = None,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
@@ -113,7 +114,7 @@ def particles_in_slabs(
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Any,
+    reference: ElectrolyteReference,
     into: Any = None,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,

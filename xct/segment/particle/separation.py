@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from xct.geometry import Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block, Voxels, cut, slabs
 from xct.parallel.threads import thread_count
-from xct.segment.denoise import gaussian, reach_px
+from xct.segment.denoise import gaussian
 from xct.segment.material.columns import Columns
 from xct.segment.material.sharpened import FWHM, blur_um
 from xct.segment.particle.pieces import LEAST_BRIGHT, Faces, Facing
@@ -24,6 +24,7 @@ from xct.segment.particle.sums import (
     new_sums,
 )
 from xct.segment.particle.watershed import Basins, Graph
+from xct.statistics.gaussian import reach_px
 
 HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _SMOOTH_PX = 0.85

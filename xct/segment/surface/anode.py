@@ -8,11 +8,12 @@ from xct.geometry import SURFACES, Surface
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.segment.surface.anode_faces import THICK, Fits, Levels, fit_anode
-from xct.segment.surface.bands import Band, average_across, reach_px
+from xct.segment.surface.bands import Band, average_across
 from xct.segment.surface.height_fields import hampel, median_of, smoothed
 from xct.segment.surface.opaque_edge import OpaqueEdge, opaque_edge, transparent
 from xct.segment.surface.refine_interface import Step, follow
 from xct.segment.surface.search import Search, as_surface, say_absent
+from xct.statistics.gaussian import reach_px
 
 # What sticks out of a height field, by a ball that rolls along it. In: heights; out: a mask.
 

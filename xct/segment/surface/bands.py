@@ -15,10 +15,10 @@ from xct.geometry import CellGeometry
 from xct.parallel.blocks import Voxels
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.statistics.gaussian import gaussian_taps
 
 _STRIP_BYTES = 192 * 2**20
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
-_TRUNCATE = 3.0  # a Gaussian ends after so many sd
 _LEAST_WEIGHT = 1e-3  # of a full neighborhood, to be an average at all
 
 
@@ -176,20 +176,6 @@ def average_across(
         lambda a, b: _average(block, inside, taps, first, smooth, a, b), len(block), pieces=4
     )
     return smooth
-
-
-def gaussian_taps(sigma_px: float) -> np.ndarray:
-    """Give the weights of a Gaussian of sum 1, float32, of odd length."""
-    if sigma_px <= 0:
-        return np.ones(1, np.float32)
-    reach = reach_px(sigma_px)
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
-    return np.asarray(taps / taps.sum(), np.float32)
-
-
-def reach_px(sigma_px: float) -> int:
-    """Tell how many voxels a Gaussian reaches to each side."""
-    return max(0, ceil(_TRUNCATE * sigma_px))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})

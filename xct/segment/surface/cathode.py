@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from xct.geometry import SURFACES, Surface
-from xct.segment.surface.bands import Band, reach_px
+from xct.segment.surface.bands import Band
 from xct.segment.surface.collector import sheet_face
 from xct.segment.surface.front import Faces, cathode_faces
 from xct.segment.surface.search import Search, as_surface, say_absent
+from xct.statistics.gaussian import reach_px
 
 _FRONT, _COLLECTOR = SURFACES[2:]
 _FWHM = 2.3548200450309493  # of a Gaussian, in sd

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.segment.material.columns import Columns

@@ -14,7 +14,8 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.bands import Band, Strip, gaussian_taps
+from xct.segment.surface.bands import Band, Strip
+from xct.statistics.gaussian import gaussian_taps
 
 # Loose particles in front of the cathode, erased. In: a strip of a band; out: without them.
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.bands import Band, reach_px
+from xct.segment.surface.bands import Band
 from xct.segment.surface.steps import fit_one_step
+from xct.statistics.gaussian import reach_px
 
 _HALF_WINDOW = 6  # voxels looked at to each side of the face
 _OFF_STEEL = 2.5  # voxels from steel's face, up to where its blur is felt
