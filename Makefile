@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint imagej screen
+.PHONY: install demo test lint docs imagej screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -23,6 +23,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# A warning is an error: a broken link, a name that is not described, a page that nobody finds.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/draw_house.py
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs build/docs
+	$(BIN)/python docs/check_site.py build/docs
 
 # The plugin is tested in a real napari window, on a virtual screen where there is none.
 ON_SCREEN = if command -v xvfb-run >/dev/null; then \
