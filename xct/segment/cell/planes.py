@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -14,28 +12,6 @@ _FRONT_FWHM_UM = 13.0
 _SD_OF_FWHM = 2.3548
 _PLAIN_SMOOTH_UM = 4.0
 _BIWEIGHT = 4.7
-
-
-@dataclass(frozen=True)
-class PlaneFit:
-    """A plane and how well it is known.
-
-    Attributes
-    ----------
-    plane : Plane
-        Height on the axis, and slopes.
-    height_sd_um : float
-        Standard deviation of the height.
-    spread_um : float
-        How far heights of columns scatter about the plane (robust standard deviation).
-    found : float
-        Share of the columns in which the surface was found.
-    """
-
-    plane: Plane
-    height_sd_um: float
-    spread_um: float
-    found: float
 
 
 def heights_between(
@@ -91,8 +67,8 @@ def heights_between(
 
 def fit_plane(
     height_um: np.ndarray, y_um: np.ndarray, x_um: np.ndarray, wanted: np.ndarray
-) -> PlaneFit:
-    """Fit a plane to a height map; columns that lie far off it count less (Tukey's biweight).
+) -> Plane:
+    """Fit a plane to a height map; columns that lie far from it count less (Tukey's biweight).
 
     Parameters
     ----------
@@ -131,14 +107,4 @@ def fit_plane(
         answer = again
         if moved < 1e-9:
             break
-    plane = Plane(*(float(v) for v in answer))
-    return PlaneFit(plane, _height_sd(residual, weight, y[used], x[used]), scale, count / asked)
-
-
-def _height_sd(residual: np.ndarray, weight: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
-    """Find the mean height's standard error from 8 × 8 patches: neighboring columns agree."""
-    cells = [np.clip((p - p.min()) / max(np.ptp(p), 1e-9) * 8, 0, 7).astype(int) for p in (y, x)]
-    number = cells[0] * 8 + cells[1]
-    total = np.bincount(number, weight * residual, 64)
-    filled = int(np.count_nonzero(np.bincount(number, minlength=64)))
-    return float(np.sqrt((total**2).sum() * filled / max(filled - 1, 1)) / max(weight.sum(), 1e-9))
+    return Plane(*(float(v) for v in answer))

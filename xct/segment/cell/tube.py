@@ -6,15 +6,17 @@ A wall of a few voxels blurs into the bore's edge and shifts it: both edges are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
 from scipy.special import ndtr
 
 from xct.parallel.blocks import Voxels
-from xct.segment.cell.bore import Bore, usable_pixels
+from xct.parallel.executors import map_blocks
+from xct.segment.cell.bore import Bore, height_of, mean_of_group
 from xct.segment.cell.bore_estimate import slice_groups
-from xct.segment.cell.coarse import Coarse
+from xct.segment.cell.coarse import Frame
 
 _BINS_PER_VOXEL = 2
 _INWARD_VOXELS = 8.0
@@ -46,27 +48,74 @@ class Wall:
     significance: float
 
 
-def find_wall(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> Wall | None:
-    """Fit the bore's and the tube's outer edge to the mean over azimuth and many slices.
+class RadialProfile(NamedTuple):
+    """What narrow rings about the axis hold: mean radius (µm), mean value, number of voxels."""
+
+    radius_um: np.ndarray
+    values: np.ndarray
+    voxels: np.ndarray
+
+
+def radial_profile(
+    volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]
+) -> RadialProfile:
+    """Average many slices over narrow rings about the bore's axis.
 
     Parameters
     ----------
     volume : Voxels
         The volume itself.
-    coarse : Coarse
-        Its coarse twin.
+    frame : Frame
+        Its grid.
     bore : Bore
-        Its axis, and a first radius.
+        The axis.
     rows : tuple of int
         First slice of a layer that stands out from the tube, and the one behind its last.
+    """
+    groups = slice_groups(*rows)
+    found = map_blocks(_rings_of_group, groups, volume, frame, bore, read=mean_of_group)
+    sums = np.zeros_like(found[0])
+    for part in found:
+        sums += part
+    filled = sums[2] > 8
+    return RadialProfile(
+        sums[0][filled] / sums[2][filled], sums[1][filled] / sums[2][filled], sums[2][filled]
+    )
+
+
+def _rings_of_group(
+    group: tuple[int, int], mean: np.ndarray, volume: Voxels, frame: Frame, bore: Bore
+) -> np.ndarray:
+    """Sum radius, value and one over the pixels of each ring, shape (3, ring)."""
+    width = min(frame.voxel_size_um[1:]) / _BINS_PER_VOXEL
+    y, x = frame.pixels_um()
+    length = int(np.hypot(y.max(), x.max()) / width) + 2
+    y_axis, x_axis = bore.axis_at(height_of(group, frame))
+    r = np.hypot(y - y_axis, x - x_axis)
+    usable = frame.reconstructed()
+    known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
+    ring = (r[known] / width).astype(int)
+    return np.stack([np.bincount(ring, w, length) for w in (r[known], mean[known], None)])
+
+
+def find_wall(profile: RadialProfile, bore: Bore, voxel: float) -> Wall | None:
+    """Fit the bore's and the tube's outer edge to the mean over azimuth and many slices.
+
+    Parameters
+    ----------
+    profile : RadialProfile
+        About the bore's axis.
+    bore : Bore
+        A first radius.
+    voxel : float
+        Edge of a voxel across, µm.
 
     Returns
     -------
     Wall or None
         None where no outer edge stands out: a tube that is thick, or not there.
     """
-    r, values, count = _radial_profile(volume, coarse, bore, rows)
-    voxel = max(coarse.voxel_size_um[1:])
+    r, values, count = profile
     best: tuple[float, Wall] | None = None
     for wall in _WALLS:
         far = bore.radius_um + 1.7 * wall * voxel + _BEYOND * voxel
@@ -82,7 +131,7 @@ def find_wall(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int])
     return None if best is None else best[1]
 
 
-def find_can(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> float | None:
+def find_can(profile: RadialProfile, bore: Bore) -> float | None:
     """Find the inner radius of a can, whose wall is much brighter than what it holds.
 
     Its outer face was then taken for the bore's edge: between can and air there is no tube.
@@ -92,7 +141,7 @@ def find_can(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) 
     float or None
         µm; None where the edge has no bright wall inside.
     """
-    r, values, _ = _radial_profile(volume, coarse, bore, rows)
+    r, values, _ = profile
     inside = (r > 0.3 * bore.radius_um) & (r < 0.85 * bore.radius_um)
     rim = (r > 0.85 * bore.radius_um) & (r < bore.radius_um)
     if not inside.any() or not rim.any():
@@ -104,28 +153,6 @@ def find_can(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) 
     brightest = int(np.flatnonzero(rim)[values[rim].argmax()])
     darker = np.flatnonzero(values[:brightest] < 0.5 * (held + wall))
     return float(r[darker[-1]]) if darker.size else None
-
-
-def _radial_profile(
-    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean radius, mean value and number of the voxels in narrow rings about the axis."""
-    width = min(coarse.voxel_size_um[1:]) / _BINS_PER_VOXEL
-    usable = usable_pixels(coarse)
-    y = np.arange(coarse.shape[1])[:, None] * coarse.voxel_size_um[1]
-    x = np.arange(coarse.shape[2])[None, :] * coarse.voxel_size_um[2]
-    length = int(np.hypot(y.max(), x.max()) / width) + 2
-    sums = np.zeros((3, length))
-    for first, stop in slice_groups(*rows):
-        mean = np.asarray(volume[first:stop], np.float32).mean(axis=0, dtype=np.float64)
-        off = ((first + stop - coarse.shape[0]) / 2) * coarse.voxel_size_um[0]
-        r = np.hypot(y - bore.y_um - bore.slope_y * off, x - bore.x_um - bore.slope_x * off)
-        known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
-        ring = (r[known] / width).astype(int)
-        for row, weight in enumerate((r[known], mean[known], None)):
-            sums[row] += np.bincount(ring, weight, length)
-    filled = sums[2] > 8
-    return sums[0][filled] / sums[2][filled], sums[1][filled] / sums[2][filled], sums[2][filled]
 
 
 def _fit(
@@ -152,8 +179,8 @@ def _fit(
     slopes = np.asarray(fit.jac)
     free = max(1, r.size - start.size)
     variance = float(2 * fit.cost / free)
-    spread = np.linalg.pinv(slopes.T @ slopes) * variance
-    step_sd = float(np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 1e-30)))
+    covariance = np.linalg.pinv(slopes.T @ slopes) * variance
+    step_sd = _sd_of_difference(covariance, 4, 5)
     inner, thick, sigma, _, tube, beyond = (float(v) for v in fit.x)
     inner += sigma**2 / (2 * inner)  # as in `fit_round_edge`
     significance = (tube - beyond) / step_sd
@@ -162,3 +189,8 @@ def _fit(
     if moved or outside or significance < _LEAST_SIGNIFICANCE:
         return None
     return variance, Wall(inner, inner + thick, tube, beyond, significance)
+
+
+def _sd_of_difference(covariance: np.ndarray, i: int, j: int) -> float:
+    variance = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
+    return float(np.sqrt(max(variance, 1e-30)))
