@@ -109,7 +109,7 @@ def test_two_processes_that_compile_at_once_are_both_right(package):
 
 def test_an_installation_that_may_not_be_written_to_uses_the_users_folder(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(kernels.config, "CACHE_DIR", "")
+    monkeypatch.setattr(kernels.import_numba().config, "CACHE_DIR", "")
     monkeypatch.setattr(kernels, "__file__", str(tmp_path / "file" / "parallel" / "kernels.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     assert kernels.kernel_folder() == tmp_path / "user" / "xct" / "kernels"
@@ -124,9 +124,9 @@ def test_where_no_folder_may_be_written_to_kernels_still_compute(tmp_path, monke
 
 
 def test_the_usual_place_of_other_packages_kernels_stays():
-    before = kernels.config.CACHE_DIR
-    kernels.njit(cache=True)(test_the_usual_place_of_other_packages_kernels_stays)
-    assert kernels.config.CACHE_DIR == before
+    before = kernels.import_numba().config.CACHE_DIR
+    kernels.njit(cache=True)(test_the_usual_place_of_other_packages_kernels_stays).made()
+    assert kernels.import_numba().config.CACHE_DIR == before
 
 
 @pytest.mark.parametrize(

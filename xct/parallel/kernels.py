@@ -12,16 +12,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numba
-from numba.core import event
+from xct.parallel.lazy_kernels import LazyKernel
 
-config: Any = numba.config  # its settings carry no types
 log = logging.getLogger("xct")
 PACKAGE = __name__.partition(".")[0]
 _IMPORT = re.compile(
@@ -34,31 +32,66 @@ _LOCATING = Lock()
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile as `numba.njit` does; with ``cache=True``, keep kernels as long as they are right.
 
-    They are kept in `NUMBA_CACHE_DIR` where it is set, else in the package's own folder, or in
-    the user's where that may not be written to. Where neither may, each process compiles.
+    numba is imported when the first kernel is called. Kernels are kept in `NUMBA_CACHE_DIR` where
+    it is set, else in the package's own folder, or in the user's where that may not be written
+    to. Where neither may, each process compiles.
     """
+    return lambda function: LazyKernel(function, partial(_compiled, options))
 
-    def compiled(function: Callable[..., Any]) -> Any:
-        base = kernel_folder() if options.get("cache") else None
-        fingerprint = source_fingerprint(function.__module__) if base else None
-        if base is None:
-            return numba.njit(**options | {"cache": False})(function)
-        if fingerprint is None:  # a notebook: numba knows where it keeps its cells
+
+def _compiled(options: dict[str, Any], function: Callable[..., Any]) -> Any:
+    numba = import_numba()
+    base = kernel_folder() if options.get("cache") else None
+    fingerprint = source_fingerprint(function.__module__) if base else None
+    if base is None:
+        return numba.njit(**options | {"cache": False})(function)
+    if fingerprint is None:  # a notebook: numba knows where it keeps its cells
+        return numba.njit(**options)(function)
+    with _LOCATING:
+        usual, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(base / fingerprint)
+        try:
             return numba.njit(**options)(function)
-        with _LOCATING:
-            usual, config.CACHE_DIR = config.CACHE_DIR, str(base / fingerprint)
-            try:
-                return numba.njit(**options)(function)
-            finally:
-                config.CACHE_DIR = usual
+        finally:
+            numba.config.CACHE_DIR = usual
 
-    return compiled
+
+@cache
+def import_numba() -> Any:
+    """Import numba when a kernel is needed, and log the first kernel that is compiled."""
+    import numba
+    from numba.core import event
+
+    class Listener(event.Listener):
+        """Logs that kernels are compiled, once in a process."""
+
+        def __init__(self) -> None:
+            self.lock = Lock()
+            self.logged = False
+
+        def on_start(self, event: Any) -> None:
+            module = event.data["dispatcher"].py_func.__module__
+            if module.partition(".")[0] != PACKAGE:
+                return
+            with self.lock:
+                first, self.logged = not self.logged, True
+            if first:
+                log.info(
+                    "compiling kernels for this processor: takes some seconds, and only once, as "
+                    "they are kept on disk"
+                )
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
+    return numba
 
 
 def kernel_folder() -> Path | None:
     """Find the folder in which kernels are kept; None if none may be written to."""
-    if config.CACHE_DIR:
-        return Path(config.CACHE_DIR)
+    chosen = import_numba().config.CACHE_DIR
+    if chosen:
+        return Path(chosen)
     user = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     inside = Path(__file__).parents[1] / "__pycache__" / "kernels"
     return _first_writable(inside, Path(user).expanduser() / PACKAGE / "kernels")
@@ -129,29 +162,3 @@ def _imported(text: str) -> Iterator[str]:
         yield from ([module] if module else [])
         for name in re.findall(r"([\w.]+)(?: +as +\w+)?", taken or plain):
             yield f"{module}.{name}" if module else name
-
-
-class _Listener(event.Listener):
-    """Logs that kernels are compiled, once in a process."""
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.logged = False
-
-    def on_start(self, event: Any) -> None:
-        module = event.data["dispatcher"].py_func.__module__
-        if module.partition(".")[0] != PACKAGE:
-            return
-        with self.lock:
-            first, self.logged = not self.logged, True
-        if first:
-            log.info(
-                "compiling kernels for this processor: takes some seconds, and only once, as "
-                "they are kept on disk"
-            )
-
-    def on_end(self, event: Any) -> None:
-        pass
-
-
-event.register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
