@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
+import scipy
 
 from xct.statistics.mixed_voxels import pure, shared
 
@@ -89,7 +89,9 @@ def fit_mixture(
         return np.asarray((density(middles, *unpacked(p)) - seen) * weight)
 
     start = np.array([dark, bright, noise, 0.5, 0.0])
-    fit = least_squares(left, start, x_scale=[noise, noise, noise, 1, 1], loss="soft_l1")
+    fit = scipy.optimize.least_squares(
+        left, start, x_scale=[noise, noise, noise, 1, 1], loss="soft_l1"
+    )
     a, b, s, share = unpacked(fit.x)
     slopes = np.asarray(fit.jac)
     spread = np.linalg.pinv(slopes.T @ slopes) * float(np.mean(left(fit.x) ** 2))

@@ -16,7 +16,7 @@ from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from xct.parallel.lazy_kernels import LazyKernel
 
@@ -27,16 +27,22 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _LOCATING = Lock()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def njit(**options: Any) -> Callable[[F], F]:
     """Compile as `numba.njit` does; with ``cache=True``, keep kernels as long as they are right.
 
     numba is imported when the first kernel is called. Kernels are kept in `NUMBA_CACHE_DIR` where
     it is set, else in the package's own folder, or in the user's where that may not be written
     to. Where neither may, each process compiles.
     """
-    return lambda function: LazyKernel(function, partial(_compiled, options))
+
+    def lazy(function: F) -> F:
+        kernel: Any = LazyKernel(function, partial(_compiled, options))
+        return cast(F, kernel)
+
+    return lazy
 
 
 def _compiled(options: dict[str, Any], function: Callable[..., Any]) -> Any:

@@ -8,7 +8,7 @@ Santago & Gage (1995), IEEE Trans. Image Process. 4, 1531. doi:10.1109/83.469934
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 
 def pure(grey: np.ndarray, level: float, noise: float) -> np.ndarray:
@@ -41,5 +41,5 @@ def shared(grey: np.ndarray, dark: float, bright: float, noise: float) -> np.nda
     noise : float
         Standard deviation.
     """
-    below = ndtr((grey - dark) / noise) - ndtr((grey - bright) / noise)
+    below = scipy.special.ndtr((grey - dark) / noise) - scipy.special.ndtr((grey - bright) / noise)
     return np.asarray(below / (bright - dark))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+import scipy
 from annotated_types import Gt, Le
-from scipy.optimize import brentq, minimize
 
 from xct.statistics.mixed_voxels import pure, shared
 
@@ -116,7 +116,9 @@ class Mixture:
             )
         if (self.probability_b(self.a)[0] - 0.5) * (self.probability_b(self.b)[0] - 0.5) > 0:
             return (self.a + self.b) / 2  # one of them is too rare to win even at its own peak
-        return float(brentq(lambda g: float(self.probability_b(g)[0]) - 0.5, self.a, self.b))
+        return float(
+            scipy.optimize.brentq(lambda g: float(self.probability_b(g)[0]) - 0.5, self.a, self.b)
+        )
 
 
 def fit_mixture(
@@ -220,7 +222,9 @@ def _fit(
         density = np.maximum(np.dot(weights, densities(*shape, grey)) * sd, _LEAST)
         return float(-(counts @ np.log(density)) / total)
 
-    found = [minimize(cost, axes.pack(first), method="BFGS") for first in first_shapes]
+    found = [
+        scipy.optimize.minimize(cost, axes.pack(first), method="BFGS") for first in first_shapes
+    ]
     shape, weights = axes.unpack(min(found, key=lambda fit: float(fit.fun)).x)
     return _finish(kind, shape, weights, counts, grey, found[0].x.size)
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import ndtr
+import scipy
 
 from xct.statistics.mixed_voxels import pure, shared
 
@@ -166,7 +165,7 @@ def fit_mixture(
     if first.size:
         steps = np.append(np.full(np.count_nonzero(~held), 0.1 * np.ptp(start)), 0.3)[: first.size]
         corners = np.vstack([first, first - np.diag(steps)])
-        first = minimize(
+        first = scipy.optimize.minimize(
             misfit,
             first,
             method="Nelder-Mead",
@@ -207,6 +206,6 @@ def _shares(counts: np.ndarray, parts: np.ndarray, rounds: int = _ROUNDS) -> np.
 def _mean_between(grey: np.ndarray, low: float, high: float, noise: float) -> np.ndarray:
     """Mean of a normal distribution about each grey value, cut off below low and above high."""
     a, b = (low - grey) / noise, (high - grey) / noise
-    mass = np.maximum(ndtr(b) - ndtr(a), _TINY)
+    mass = np.maximum(scipy.special.ndtr(b) - scipy.special.ndtr(a), _TINY)
     shift = noise * (np.exp(-0.5 * a**2) - np.exp(-0.5 * b**2)) / (np.sqrt(2 * np.pi) * mass)
     return np.asarray(np.clip(grey + shift, low, high))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.ratios import Ratios
@@ -233,7 +233,7 @@ def more_than_half(mixture: LevelMixture, grey_value: np.ndarray, material: int)
             parts = {i: np.exp(-0.5 * off**2) / (mixture.noise * np.sqrt(2 * np.pi))}
         else:
             ends = np.array([levels[i], (levels[i] + levels[j]) / 2, levels[j]])
-            below = ndtr((grey[:, None] - ends) / mixture.noise)
+            below = scipy.special.ndtr((grey[:, None] - ends) / mixture.noise)
             halves = -np.diff(below, axis=1) / (levels[j] - levels[i])
             parts = {i: halves[:, 0], j: halves[:, 1]}
         own += share * parts.get(material, 0)
