@@ -3,7 +3,7 @@
 import pytest
 
 from xct.config.rewrite import rewrite_config
-from xct.config.yaml_text import parse
+from xct.io.yaml import parse
 from xct.errors import ConfigError
 
 TEXT = """# measured in March

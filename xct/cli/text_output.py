@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
-from xct.config.messages import nearest
-from xct.errors import XctError, show_bytes, show_seconds
+from xct.errors import XctError, nearest, show_bytes, show_seconds
 from xct.quantity import QUANTITIES, Quantity
 from xct.stages import Stage, load_stages
 

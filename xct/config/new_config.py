@@ -8,7 +8,7 @@ from typing import Any
 
 from xct.config.model import Config, read_config
 from xct.config.recipe import Step, load_steps
-from xct.config.yaml_text import parse
+from xct.io.yaml import parse
 from xct.errors import ConfigError, ScanError
 from xct.io.atomic import write_text
 from xct.io.foreign import open_foreign

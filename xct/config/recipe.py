@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import xct
 from xct.config.messages import complaints_of, nearest
 from xct.config.model import Config, read_text
-from xct.config.yaml_text import Document, parse
+from xct.io.yaml import Document, parse
 from xct.errors import ConfigError
 from xct.quantity import QUANTITIES, can_be_called
 from xct.stages import Stage, load_stages
@@ -74,7 +74,7 @@ def load_steps(config: Config) -> list[Step]:
         where = config.place("pipeline")
         raise ConfigError(*(f"{where}: {text}" for text in error.complaints)) from None
     document = parse(read_text(path))
-    complaints = [f"{path.name}:{line}: {message}" for line, message in document.complaints]
+    complaints = [f"{path.name}:{line}: {message}" for line, message in document.errors]
     if not isinstance(document.value, list) or not document.value:
         raise ConfigError(
             *complaints, f"{path.name}: a recipe is a list of steps, each `- stage: {{settings}}`"

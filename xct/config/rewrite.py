@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from xct.config.model import read_config, read_text
-from xct.config.yaml_text import parse
+from xct.io.yaml import parse
 from xct.errors import ConfigError
 from xct.io.atomic import write_text
 
@@ -45,7 +45,7 @@ def rewrite_config(path: Path, changes: Mapping[str, Any]) -> None:
     for section in {key.split(".")[0] for key in changes}:
         text = _with_section(text, section, before.get(section), wanted.get(section))
     document = parse(text)
-    if document.complaints or document.value != wanted:  # laid out in a way not foreseen here
+    if document.errors or document.value != wanted:  # laid out in a way not foreseen here
         text = yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True)
     _check(text, path)
     write_text(path, text)
@@ -106,7 +106,7 @@ def _dumped(key: str, value: Any) -> list[str]:
 def _check(text: str, path: Path) -> None:
     """Refuse what would no longer be a configuration."""
     document = parse(text)
-    complaints = [f"{path}:{line}: {message}" for line, message in document.complaints]
+    complaints = [f"{path}:{line}: {message}" for line, message in document.errors]
     if not complaints:
         _, complaints = read_config(document.value)
         complaints = [f"{path}: {text}" for text in complaints]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from xct.config.yaml_text import Document, parse
+from xct.io.yaml import Document, parse
 from xct.errors import ConfigError
 from xct.geometry import Label
 from xct.io.atomic import write_json
@@ -180,7 +180,7 @@ def read_own(file: Path | str, energy_kev: float | None = None) -> OwnScan:
         document = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    complaints = [f"{path}:{line}: {text}" for line, text in document.complaints]
+    complaints = [f"{path}:{line}: {text}" for line, text in document.errors]
     if not complaints:
         complaints = list(_complaints(document, path))
     if complaints:
