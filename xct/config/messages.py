@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -112,4 +112,3 @@ def _allowed_keys(model: type[BaseModel], key: Key) -> list[str]:
             return []
         fields = inner[0]
     return list(fields.model_fields)
-

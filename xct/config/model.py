@@ -20,9 +20,9 @@ from pydantic import (
 from xct.config.aliases import put_moved, take_moved
 from xct.config.messages import validation_messages
 from xct.config.own_stages import LoadedModule, load_own_stages
-from xct.io.yaml import Document, Key, parse
 from xct.errors import ConfigError, nearest
 from xct.geometry import STANDARD_SCALE, GreyScale
+from xct.io.yaml import Document, Key, parse
 
 Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
 _Edge = Annotated[float, Gt(0), Le(10_000)]
@@ -32,9 +32,7 @@ VoxelSize = tuple[_Edge, _Edge, _Edge]
 class Section(BaseModel):
     """A mapping of a configuration: keys that are not named here are errors."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Angles(Section):
@@ -91,7 +89,9 @@ class ScanSection(Section):
         None, description="frames without beam: TIFF pattern, or HDF5"
     )
     bin: Annotated[int, Ge(1), Le(64)] = Field(1, description="pixels summed along each side")
-    roi: Roi = Field(default_factory=Roi, description="raw rows and columns to keep")
+    roi: Roi = Field(
+        default_factory=lambda: Roi.model_validate({}), description="raw rows and columns to keep"
+    )
     theta_deg: Angles | str | None = Field(
         None, description="angles in degrees: {first, last, count}, or a text file"
     )
@@ -105,13 +105,15 @@ class ScanSection(Section):
         None, description="from the sample to the detector, mm"
     )
     rotation: Literal["positive", "negative"] = Field(
-        "positive", description="sense in which the stage turned; negative mirrors the slices back"
+        "positive",
+        description="negative where the stage turned the other way",
     )
     center_px: float | None = Field(
         None, description="rotation axis in cropped, binned columns; find_center is then skipped"
     )
     paths: Paths = Field(
-        default_factory=Paths, description="where data lie inside HDF5, against the standard"
+        default_factory=lambda: Paths.model_validate({}),
+        description="where data lie inside HDF5, against the standard",
     )
     links_below: str | None = Field(
         None, description="folder below which links inside data files may lead"
@@ -158,7 +160,9 @@ class CellSection(Section):
         None, strict=False, description="name of the cell"
     )
     group: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
-        None, strict=False, description="cells of one group are compared as replicates"
+        None,
+        strict=False,
+        description="group that the cell belongs to, such as NCM",
     )
     cycles: Annotated[int, Ge(0)] | None = Field(None, description="cycles before the scan")
     anode: Literal["low_z", "high_z"] | None = Field(
@@ -167,7 +171,8 @@ class CellSection(Section):
     pristine: str | None = Field(None, description="result of a pristine cell to compare with")
     same_cell: bool = Field(False, description="the pristine result is this cell, not cycled yet")
     grey_scale: GreyScaleSection = Field(
-        default_factory=GreyScaleSection, description="scale of normalized grey values"
+        default_factory=lambda: GreyScaleSection.model_validate({}),
+        description="scale of normalized grey values",
     )
 
 
@@ -192,7 +197,9 @@ class Config(Section):
     volume: VolumeSection | None = Field(
         None, description="a reconstructed volume to start from, in place of a scan"
     )
-    cell: CellSection = Field(default_factory=CellSection, description="which cell this is")
+    cell: CellSection = Field(
+        default_factory=lambda: CellSection.model_validate({}), description="which cell this is"
+    )
     pipeline: Annotated[str, MinLen(1)] = Field(
         "reconstruct", description="recipe: a name that xct ships, or the path of your own"
     )
@@ -207,7 +214,8 @@ class Config(Section):
     output: Annotated[str, MinLen(1)] = Field(description="folder for the result")
     rois: str | None = Field(None, description="file with ROI sets in cell coordinates")
     run: RunSection = Field(
-        default_factory=RunSection, description="use of the machine, storage of the volume"
+        default_factory=lambda: RunSection.model_validate({}),
+        description="use of the machine, storage of the volume",
     )
     _document: Document = PrivateAttr(default_factory=lambda: Document(None))
     _name: str = PrivateAttr(default="configuration")

@@ -1,33 +1,26 @@
-"""Stages: those of xct, of installed packages, and of modules that a configuration names.
+"""Stages of one's own. In: names of modules; out: their stages in `STAGES`, and what was loaded.
 
-Importing a module runs its code. What a configuration names is therefore imported only where the
-user allows it.
+Importing a module runs its code: what a configuration names is imported only where the user
+allows it.
 """
 
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from importlib.machinery import PathFinder
-from importlib.metadata import entry_points
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 
 from xct.errors import ConfigError
-from xct.stages import STAGES, Stage
-
-GROUP = "xct.stages"
-_OF_XCT = ("xct.preprocess", "xct.reconstruct", "xct.normalize", "xct.segment", "xct.analyze")
-log = logging.getLogger("xct")
-
+from xct.quantity import QUANTITIES
+from xct.stages import STAGES, Stage, check_quantities, load_stages
 
 @dataclass(frozen=True)
 class LoadedModule:
@@ -46,41 +39,6 @@ class LoadedModule:
     name: str
     path: Path
     checksum: str
-
-
-def load_stages() -> Mapping[str, Stage]:
-    """Import every package that declares stages; return them by name.
-
-    Those of xct, and those of installed packages with an entry point in the group ``xct.stages``.
-    """
-    for package in _OF_XCT:
-        importlib.import_module(package)
-    installed_stages()
-    return STAGES
-
-
-@cache
-def installed_stages() -> tuple[list[LoadedModule], list[str]]:
-    """Import the stages of installed packages.
-
-    Returns
-    -------
-    modules : list of LoadedModule
-        What was loaded.
-    warnings : list of str
-        Packages whose stages could not be loaded, and why; they are logged as well.
-    """
-    modules, warnings = [], []
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
-        try:
-            with _own_names_only(entry.module):
-                module = importlib.import_module(entry.module)
-            modules += _of_package(module)
-        except (Exception, SystemExit) as error:
-            package = entry.dist.name if entry.dist else entry.module
-            warnings.append(f"stages of the package {package} are missing: {_explained(error)}")
-            log.warning("warning: %s", warnings[-1])
-    return modules, warnings
 
 
 def load_own_stages(names: Sequence[str], beside: Path) -> list[LoadedModule]:
@@ -108,7 +66,7 @@ def load_own_stages(names: Sequence[str], beside: Path) -> list[LoadedModule]:
     errors = []
     for name in names:
         try:
-            with _own_names_only(name):
+            with _all_or_nothing(name):
                 module = _import(name, beside.resolve())
             loaded |= {one.name: one for one in _of_package(module, beside.resolve())}
         except ModuleNotFoundError as error:
@@ -160,11 +118,8 @@ _CHECKSUMS: dict[Path, str] = {}
 
 def _changed(top: str) -> bool:
     """Whether a file of a package is not as it was when it was loaded."""
-    files = [
-        Path(module.__file__)
-        for name, module in sys.modules.items()
-        if (name == top or name.startswith(f"{top}.")) and getattr(module, "__file__", None)
-    ]
+    modules = [m for name, m in sys.modules.items() if f"{name}.".startswith(f"{top}.")]
+    files = [Path(file) for m in modules if (file := getattr(m, "__file__", None))]
     return any(_checksum(file) != _CHECKSUMS.get(file) for file in files)
 
 
@@ -192,25 +147,24 @@ def _of_package(module: ModuleType, beside: Path | None = None) -> list[LoadedMo
 
 
 @contextmanager
-def _own_names_only(name: str) -> Iterator[None]:
-    """Refuse stages under a name that is taken, and forget those of a module that fails."""
-    before, modules = dict(STAGES), set(sys.modules)
+def _all_or_nothing(name: str) -> Iterator[None]:
+    """Refuse stages under a name that is taken, and forget what a module that fails declared."""
+    before, quantities, modules = dict(STAGES), dict(QUANTITIES), set(sys.modules)
     package = name.partition(".")[0]
     try:
         yield
-        taken = [
-            key
-            for key, old in before.items()
-            if STAGES.get(key) is not old and _package(old) != package
-        ]
+        check_quantities()
+        changed = [key for key in before if STAGES.get(key) is not before[key]]
+        taken = [key for key in changed if _package(before[key]) != package]
         if taken:
             raise ValueError(
                 f"declares {', '.join(taken)}, which {_package(before[taken[0]])} has already; "
                 "give the stage another name"
             )
     except BaseException:
-        STAGES.clear()
-        STAGES.update(before)
+        for registry, old in ((STAGES, before), (QUANTITIES, quantities)):
+            registry.clear()
+            registry.update(old)
         for module in set(sys.modules) - modules:
             if module.partition(".")[0] == package:
                 del sys.modules[module]

@@ -1,4 +1,4 @@
-"""YAML texts. In: a text; out: plain values with the line of every key, or the text with new values.
+"""YAML. In: a text; out: plain values with the line of every key, or the text with new values.
 
 ruamel.yaml reads the text into nodes. Only plain values are made of them: text, numbers, lists and
 mappings. What words and numbers mean is settled here: ``yes``, ``no``, ``on`` and ``off`` are true
@@ -111,9 +111,10 @@ def dump(value: Any, *, flow: bool | None = False) -> str:
     flow : bool or None, optional
         In one line with brackets and braces; None: only lists and mappings of single values.
     """
-    yaml, text = _yaml(), StringIO()
+    yaml: Any = _yaml()
+    text = StringIO()
     yaml.default_flow_style, yaml.width, yaml.allow_unicode = flow, 10_000 if flow else 96, True
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # as they come
     yaml.dump(value, text)
     return text.getvalue().removesuffix("...\n")
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from xct.io.yaml import Document, parse
 from xct.errors import ConfigError
 from xct.geometry import Label
 from xct.io.atomic import write_json
 from xct.io.foreign import open_foreign
 from xct.io.labels import create_labels
 from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.yaml import Document, parse
 from xct.parallel.blocks import Voxels, slabs
 from xct.phantom.scan.setup import Setup
 from xct.physics.materials import TABLE, delta, mu_per_cm

@@ -20,10 +20,9 @@ from typing import Any
 import yaml
 
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
-from xct.errors import nearest
-from xct.io.yaml import Document, Key, parse
-from xct.errors import XctError
+from xct.errors import XctError, nearest
 from xct.io.atomic import write_text
+from xct.io.yaml import Document, Key, parse
 
 SHAPES: Mapping[str, type[Roi]] = {
     kind.shape: kind for kind in (BoxRoi, SectorRoi, PolygonRoi, LineRoi)
