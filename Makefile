@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint docs imagej screen
+.PHONY: install demo test lint docs clean imagej screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -29,6 +29,10 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/draw_house.py
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs build/docs
 	$(BIN)/python docs/check_site.py build/docs
+
+# Compiled kernels and bytecode; kernels of earlier sources stay on disk until then.
+clean:
+	find xct tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The plugin is tested in a real napari window, on a virtual screen where there is none.
 ON_SCREEN = if command -v xvfb-run >/dev/null; then \

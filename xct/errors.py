@@ -1,5 +1,6 @@
 """Errors that a user can mend: each message says what is wrong, the value, and the remedy."""
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 
@@ -48,3 +49,9 @@ def show_seconds(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest known name, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt, Lt
-from scipy.spatial import cKDTree
 
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
@@ -203,7 +203,7 @@ def _fraction_around(particles: pd.DataFrame) -> np.ndarray:
         return np.zeros(0)
     place = particles[["z_um", "y_um", "x_um"]].to_numpy(float)
     volume = particles["volume_um3"].to_numpy(float)
-    near = cKDTree(place).query_ball_point(place, _AROUND_UM)
+    near = scipy.spatial.cKDTree(place).query_ball_point(place, _AROUND_UM)
     ball = 4 / 3 * np.pi * _AROUND_UM**3
     return np.array([volume[others].sum() / ball for others in near])
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import binary_fill_holes
+import scipy
 
 from xct.analyze.layers import beside
 from xct.geometry import CellGeometry, Surface
@@ -149,7 +148,7 @@ def _sd_of_columns(surface: Surface, sq: float) -> float:
     there = np.isfinite(surface.height_um)
     measured = np.isfinite(surface.sd_um)
     n = np.count_nonzero(there)
-    missing = np.count_nonzero(binary_fill_holes(measured) & ~measured)
+    missing = np.count_nonzero(scipy.ndimage.binary_fill_holes(measured) & ~measured)
     height = surface.height_um.astype(np.float64)
     rim = there & beside(measured & ~there)
     lower = float(np.mean(height[rim]) - np.mean(height[there])) if rim.any() else 0.0
@@ -169,9 +168,9 @@ def _detilted(
 
 def _autocovariance(flat: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Average products of heights by lag, lag 0 in the middle; NaN where too few pairs are."""
-    size = [fft.next_fast_len(2 * n, real=True) for n in flat.shape]
+    size = [scipy.fft.next_fast_len(2 * n, real=True) for n in flat.shape]
     products, pairs = (
-        fft.fftshift(fft.irfft2(np.abs(fft.rfft2(field, size)) ** 2, size))
+        scipy.fft.fftshift(scipy.fft.irfft2(np.abs(scipy.fft.rfft2(field, size)) ** 2, size))
         for field in (flat, there.astype(np.float64))
     )
     few = pairs < 0.02 * there.sum()

@@ -11,8 +11,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
-from scipy.special import ndtr
+import scipy
 
 from xct.geometry import Label
 from xct.normalize.grey_scale import Ratios
@@ -124,7 +123,7 @@ def fit_layers(
 
 def _design(s: np.ndarray, edges: np.ndarray, sigma: float) -> np.ndarray:
     """Share of each material by distance, shape (point, material)."""
-    beyond = ndtr((s[:, None] - edges) / sigma)
+    beyond = scipy.special.ndtr((s[:, None] - edges) / sigma)
     ends = np.column_stack([np.ones(s.size), beyond, np.zeros(s.size)])
     return np.asarray(ends[:, :-1] - ends[:, 1:])
 
@@ -154,7 +153,7 @@ def _fit(
 
     trials = [np.append(start[:1], np.diff(start)) for start in starts]
     first = min(trials, key=lambda trial: float(np.sum(residuals(trial) ** 2)))
-    found = least_squares(residuals, first, x_scale=sigma, method="lm").x
+    found = scipy.optimize.least_squares(residuals, first, x_scale=sigma, method="lm").x
     edges = np.cumsum(np.append(found[:1], np.abs(found[1:])))
     levels, left = _levels(s, g, sd, edges, sigma, held)
     misfit = float(left @ left)

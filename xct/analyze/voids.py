@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from xct.analyze.distances import Near, Side, as_stack, stack_size
 from xct.geometry import Label, Surface
 from xct.parallel.kernels import njit
 from xct.statistics.bootstrap import interval, resample
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCKS = 100  # about as many, so that the bootstrap sees the scatter
 
@@ -100,6 +101,8 @@ def _fractions(
     counts: np.ndarray, step_um: float, resamples: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Turn counts (block, bin, [void, all]) into fractions."""
+    import pandas as pd
+
     held = counts[counts.any(axis=(1, 2))]
     sums = resample(held.reshape(len(held), -1), resamples, rng).reshape(-1, *held.shape[1:])
     total = held.sum(axis=0)
@@ -256,8 +259,14 @@ def _pieces(near: Near, void: np.ndarray, rows: int | None) -> tuple[np.ndarray,
         before = numbers[-1]
         known += count
     joined = np.concatenate(pairs) - 1
-    graph = coo_array((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(known, known))
-    _, owner = connected_components(graph, directed=False) if known else (0, np.zeros(0, np.int64))
+    graph = scipy.sparse.coo_array(
+        (np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(known, known)
+    )
+    _, owner = (
+        scipy.sparse.csgraph.connected_components(graph, directed=False)
+        if known
+        else (0, np.zeros(0, np.int64))
+    )
     return np.concatenate(facts), owner
 
 
@@ -275,6 +284,8 @@ def _touching(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def _table_of_voids(whole: np.ndarray, size: Sequence[float], *, is_image: bool) -> pd.DataFrame:
+    import pandas as pd
+
     count = whole[:, _COUNT]
     content = count * np.prod(size[1:] if is_image else size)
     diameter = 2 * np.sqrt(content / np.pi) if is_image else (6 * content / np.pi) ** (1 / 3)

@@ -1,4 +1,4 @@
-"""Commands about virtual cells: phantom, score, plan, demo. `xct.cli.main` takes them in."""
+"""Commands about virtual cells: phantom, score, plan, demo, bench."""
 
 from __future__ import annotations
 
@@ -144,4 +144,28 @@ def demo(size: str, out: Path) -> None:
     click.echo(run_demo(out, size))
 
 
-COMMANDS = (phantom, score, plan, demo)
+@click.command()
+@click.argument(
+    "what",
+    required=False,
+    type=click.Choice(["reconstruct", "stages", "scan", "accuracy", "starved"]),
+    metavar="[WHAT]",
+)
+@click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
+@click.option("--slow", is_flag=True, help="Give slow packages every angle, too.")
+def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
+    """Time reconstruct, stages or scan, beside other packages; or measure the accuracy.
+
+    Without a WHAT, the first three. Packages that are not installed are named. Figures go to
+    OUT/WHAT.json and OUT/WHAT.png. The accuracy is that of virtual cells: ten seeds of each
+    state, which takes hours (full) or one seed of each (quick). `starved` tells what glare does to
+    a cathode that hardly passes light, and whether it is taken out.
+    """
+    from xct.bench.commands import bench as run_bench
+
+    for name in [what] if what else ["reconstruct", "stages", "scan"]:
+        click.echo(run_bench(name, out, size, slow=slow))
+
+
+COMMANDS = (phantom, score, plan, demo, bench)

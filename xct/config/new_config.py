@@ -8,10 +8,10 @@ from typing import Any
 
 from xct.config.model import Config, read_config
 from xct.config.recipe import Step, load_steps
-from xct.config.yaml_text import parse
 from xct.errors import ConfigError, ScanError
 from xct.io.atomic import write_text
 from xct.io.foreign import open_foreign
+from xct.io.yaml import parse
 from xct.pipeline.plan import open_scan
 from xct.scan import Scan, read_scan
 
@@ -146,14 +146,14 @@ def _relative(path: Path, folder: Path) -> str:
 def _quoted(text: str) -> str:
     """Quote a text where YAML would read it as something else."""
     parsed = parse(f"[{text}]")
-    return text if not parsed.complaints and parsed.value == [text] else repr(text)
+    return text if not parsed.errors and parsed.value == [text] else repr(text)
 
 
 def open_any(path: Path) -> Scan:
     """Open a scan by its files, or by a configuration that names it."""
     if path.suffix in (".yaml", ".yml"):
-        config, complaints = read_config(path)
-        if config is None or complaints:
-            raise ConfigError(*complaints)
+        config, errors = read_config(path)
+        if config is None or errors:
+            raise ConfigError(*errors)
         return open_scan(config)
     return read_scan(path)

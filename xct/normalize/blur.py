@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf
+import scipy
 
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Voxels
@@ -125,7 +125,7 @@ def _model(p: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.
     dy, dx = y - p[0], x - p[1]
     r = np.maximum(np.hypot(dy, dx), 1e-9)
     u = (r - p[2]) / (_SQRT2 * p[3])
-    within = 0.5 * (1 - erf(u))
+    within = 0.5 * (1 - scipy.special.erf(u))
     step = p[4] - p[5]
     steep = step * np.exp(-u * u) / (_SQRT_PI * _SQRT2 * p[3])  # -d(model)/dr
     slopes = np.empty((6, y.size))

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from xct.config.yaml_text import Document, parse
 from xct.errors import ConfigError
 from xct.geometry import Label
 from xct.io.atomic import write_json
 from xct.io.foreign import open_foreign
 from xct.io.labels import create_labels
 from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.yaml import Document, parse
 from xct.parallel.blocks import Voxels, slabs
 from xct.phantom.scan.setup import Setup
 from xct.physics.materials import TABLE, delta, mu_per_cm
@@ -180,7 +180,7 @@ def read_own(file: Path | str, energy_kev: float | None = None) -> OwnScan:
         document = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    complaints = [f"{path}:{line}: {text}" for line, text in document.complaints]
+    complaints = [f"{path}:{line}: {text}" for line, text in document.errors]
     if not complaints:
         complaints = list(_complaints(document, path))
     if complaints:

@@ -11,10 +11,9 @@ from typing import Any
 import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
-from xct.config.messages import nearest
 from xct.config.model import Config, InFile, read_config
 from xct.config.recipe import Step, check_names, load_steps
-from xct.errors import ConfigError, ScanError, XctError, show_bytes
+from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
 from xct.io.foreign import ForeignVolume, open_foreign

@@ -23,10 +23,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from xct.cli.text_output import plan_text
 from xct.config.model import load_config
 from xct.errors import XctError
 from xct.pipeline.plan import make_plan
-from xct.pipeline.text_output import plan_text
 from xct.plugin.controls import beside, button
 from xct.plugin.notifications import errors_shown, show_info, show_mistake
 
@@ -83,7 +83,7 @@ class Run(QWidget):
         process.finished.connect(self._ended)
         process.errorOccurred.connect(self._not_started)
         restart = ["--restart"] if self.restart.isChecked() else []
-        process.start(sys.executable, ["-m", "xct.cli.main", "run", self._path(), *restart])
+        process.start(sys.executable, ["-m", "xct", "run", self._path(), *restart])
         self._show_state("starting …")
 
     def cancel(self) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt, Lt
-from scipy.special import ndtr
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
@@ -92,7 +92,7 @@ def _borders(places: np.ndarray) -> np.ndarray:
 
 def _shares(at: np.ndarray, borders: np.ndarray, range_px: float) -> np.ndarray:
     """Tell which share of a Gaussian about `at` falls between borders, shape (at, between)."""
-    below = ndtr((borders[None, :] - at[:, None]) / range_px)
+    below = scipy.special.ndtr((borders[None, :] - at[:, None]) / range_px)
     return np.diff(below, axis=1)
 
 

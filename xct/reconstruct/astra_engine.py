@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from xct.parallel.threads import thread_count
 from xct.reconstruct.filters import ramp, window_response

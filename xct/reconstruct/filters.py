@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Literal, get_args
 
 import numpy as np
-import scipy.fft
+import scipy
 
 Window = Literal["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"]
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr
+import scipy
 
 from xct.statistics.gaussian import gaussian_density
 
@@ -46,7 +45,7 @@ def partial_volume_density(
     """
     if abs(bright - dark) < 1e-6 * noise:
         return gaussian_density(grey, dark, noise)
-    below = ndtr((grey - dark) / noise) - ndtr((grey - bright) / noise)
+    below = scipy.special.ndtr((grey - dark) / noise) - scipy.special.ndtr((grey - bright) / noise)
     return np.asarray(below / (bright - dark))
 
 
@@ -202,4 +201,6 @@ class Mixture:
         low, high = self.levels[-2:]
         if (self.probability_b(low)[0] - 0.5) * (self.probability_b(high)[0] - 0.5) > 0:
             return (low + high) / 2  # one of them is too rare to win even at its own peak
-        return float(brentq(lambda g: float(self.probability_b(g)[0]) - 0.5, low, high))
+        return float(
+            scipy.optimize.brentq(lambda g: float(self.probability_b(g)[0]) - 0.5, low, high)
+        )

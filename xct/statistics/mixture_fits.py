@@ -13,8 +13,8 @@ from itertools import combinations
 from typing import Annotated
 
 import numpy as np
+import scipy
 from annotated_types import Gt, Le
-from scipy.optimize import least_squares, minimize
 
 from xct.statistics.mixture import KINDS, Kind, Mixture, densities
 
@@ -126,7 +126,7 @@ def _most_likely(
         density = axes.unpack(parameters).density(grey)
         return float(-(counts @ np.log(np.maximum(density * sd, _LEAST))) / total)
 
-    found = [minimize(cost, axes.pack(guess), method="BFGS") for guess in guesses]
+    found = [scipy.optimize.minimize(cost, axes.pack(guess), method="BFGS") for guess in guesses]
     best = min(found, key=lambda fit: float(fit.fun))
     return _judged(axes.unpack(best.x), counts, grey, best.x.size)
 
@@ -291,7 +291,7 @@ def _descended(
     """Nelder and Mead's answer from a simplex below the start."""
     corners = np.vstack([first, first - np.diag(steps)])
     return np.asarray(
-        minimize(
+        scipy.optimize.minimize(
             misfit,
             first,
             method="Nelder-Mead",
@@ -411,7 +411,9 @@ def fit_robust(
         return np.asarray((unpacked(p).density(middles) - seen) * weight)
 
     start = np.array([dark, bright, noise, 0.5, 0.0])
-    fit = least_squares(left, start, x_scale=[noise, noise, noise, 1, 1], loss="soft_l1")
+    fit = scipy.optimize.least_squares(
+        left, start, x_scale=[noise, noise, noise, 1, 1], loss="soft_l1"
+    )
     found, slopes = unpacked(fit.x), np.asarray(fit.jac)
     covariance = np.linalg.pinv(slopes.T @ slopes) * float(np.mean(left(fit.x) ** 2))
     misfit = float(np.sqrt(np.mean((found.density(middles) - seen) ** 2)) / seen.max())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import pandas as pd
 from annotated_types import Ge, Gt, Le
 
 from xct.analyze.grey_bins import GreyBins
@@ -20,6 +19,9 @@ from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
 from xct.quantity import Quantity, Tables
 from xct.stages import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @stage(
@@ -151,6 +153,8 @@ def known_of(
 
 def histogram_table(counted: Sequence[RoiCounts], bins: GreyBins) -> pd.DataFrame:
     """Write counts as the contract's table: roi, grey_value, count."""
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "roi": np.repeat([each.name for each in counted], bins.count),
@@ -191,6 +195,8 @@ def statistics_table(
         (95 %): ``peak, width, mean, sd, skewness, percentile_0_1, percentile_99_9, tail_fraction,
         wasserstein, shift, model_a, model_b, model_sd_a, model_weight_a, …``.
     """
+    import pandas as pd
+
     factors: dict[str, float] = {}
     for group in grouped(counted).values():
         found, _ = variance_factors(group, np.random.default_rng(seed), draws=1)

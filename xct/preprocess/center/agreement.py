@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from xct.parallel.threads import thread_count
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import median_filter
+import scipy
 
 from xct.preprocess.center.agreement import Estimate
 
@@ -63,4 +63,4 @@ def stripes(views: np.ndarray) -> np.ndarray:
     """Estimate fixed stripes: what stands out, by column, of the mean over all angles."""
     profile = views.mean(axis=0)
     size = min(15, views.shape[-1] | 1)
-    return np.asarray(profile - median_filter(profile, (1, size), mode="nearest"))
+    return np.asarray(profile - scipy.ndimage.median_filter(profile, (1, size), mode="nearest"))

@@ -6,8 +6,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-import scipy.fft
-from scipy.sparse import csr_array
+import scipy
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges, thread_count
@@ -78,7 +77,7 @@ def _half_turns(theta_deg: np.ndarray) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
-def _on_circle(theta_deg: np.ndarray) -> csr_array:
+def _on_circle(theta_deg: np.ndarray) -> scipy.sparse.csr_array:
     """Weights (grid angle, view) that put half a turn on an even grid over the full circle.
 
     Linear between neighbours; across the ends, half of the interpolation is left to the mirror
@@ -96,7 +95,7 @@ def _on_circle(theta_deg: np.ndarray) -> csr_array:
     at = np.tile(np.arange(grid.size), 2)
     own = (view < theta_deg.size) & (part > 0)
     shape = (grid.size, theta_deg.size)
-    return csr_array((part[own].astype(np.float32), (at[own], view[own])), shape=shape)
+    return scipy.sparse.csr_array((part[own].astype(np.float32), (at[own], view[own])), shape=shape)
 
 
 def _outside(

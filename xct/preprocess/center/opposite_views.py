@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from xct.parallel.threads import thread_count
 from xct.preprocess.center.agreement import (
@@ -103,10 +102,10 @@ def overlapping(
         first, second = views[:1], views[-1:]
     # Structure of some 1/8 of the width and less; what is wider hangs on the detector's edge.
     one, other = (
-        part - gaussian_filter1d(part, columns / 24, axis=-1, mode="nearest")
+        part - scipy.ndimage.gaussian_filter1d(part, columns / 24, axis=-1, mode="nearest")
         for part in (
-            gaussian_filter1d(first, 1.0, axis=-1),
-            gaussian_filter1d(second, 1.0, axis=-1),
+            scipy.ndimage.gaussian_filter1d(first, 1.0, axis=-1),
+            scipy.ndimage.gaussian_filter1d(second, 1.0, axis=-1),
         )
     )
     length = scipy.fft.next_fast_len(2 * columns, real=True)

@@ -12,7 +12,7 @@ from math import ceil
 from threading import Lock
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from xct.parallel.kernels import njit
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.extending import intrinsic
 
+from xct.parallel.lazy_kernels import LazyKernel
 from xct.reconstruct.gridding.polar import WIDTH
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(64)
@@ -22,7 +21,20 @@ FUSED = ["contract"]
 
 def compiled(write: Any) -> Any:
     """Let kernels call what `write` writes; its arguments are the types, not the values."""
+    return LazyKernel(write, _intrinsic)
+
+
+def _intrinsic(write: Any) -> Any:
+    from numba.extending import intrinsic
+
     return intrinsic(write)
+
+
+def void(*given: Any) -> Any:
+    """Signature of what gives nothing; numba is imported when kernels are compiled."""
+    from numba import types
+
+    return types.void(*given)
 
 
 class Writer:
@@ -34,7 +46,7 @@ class Writer:
         self.vector = ir.VectorType(_FLOAT, self.lanes)
         self.data = [
             context.make_array(kind)(context, builder, value).data
-            if isinstance(kind, types.Array)
+            if hasattr(kind, "as_array")
             else None
             for kind, value in zip(signature.args, args, strict=True)
         ]
@@ -99,7 +111,7 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         build.call(ask, [place, number(0), number(3), number(1)])  # to read, and again soon
         return context.get_dummy_value()
 
-    return types.void(array, index), generate
+    return void(array, index), generate
 
 
 @compiled
@@ -136,7 +148,7 @@ def spread_samples(
         Where the first cell is; from one row of cells to the next.
     """
     given = (samples, source, count, table, row_x, row_y, next_x, next_y, step_x, step_y)
-    signature = types.void(*given, buffer, target, stride, lanes)
+    signature = void(*given, buffer, target, stride, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)
@@ -204,7 +216,7 @@ def turn_block(
     Line c of the source starts at ``begin + c * step``, line r of the target at ``place + r *
     stride``; the factors start at `first`.
     """
-    signature = types.void(source, begin, step, target, place, stride, factors, first, lanes)
+    signature = void(source, begin, step, target, place, stride, factors, first, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)
@@ -239,7 +251,7 @@ def _transposed(write: Writer, lines: list[Any]) -> list[Any]:
 @compiled
 def copy_line(typing: Any, source: Any, begin: Any, target: Any, place: Any, lanes: Any) -> Any:
     """Copy one vector."""
-    signature = types.void(source, begin, target, place, lanes)
+    signature = void(source, begin, target, place, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)
@@ -261,7 +273,7 @@ def multiply_line(
     lanes: Any,
 ) -> Any:
     """Multiply a vector of complex numbers, each a real and an imaginary lane, by one number."""
-    signature = types.void(source, begin, target, place, real, imaginary, lanes)
+    signature = void(source, begin, target, place, real, imaginary, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)

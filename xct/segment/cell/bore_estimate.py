@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import binary_erosion, binary_fill_holes, label
+import scipy
 
 from xct.segment.cell.coarse import Coarse, Frame, known_quantile
 
@@ -296,13 +296,13 @@ def _roughness(image: np.ndarray) -> float:
 
 def _edge_points(mask: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of the largest bright region at its border, where there is something beyond it."""
-    regions, count = label(mask & field)
+    regions, count = scipy.ndimage.label(mask & field)
     if not count:
         return np.empty(0, int), np.empty(0, int)
     largest = 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
-    solid = binary_fill_holes(regions == largest)
-    border = solid & ~binary_erosion(solid)
-    known = binary_erosion(field, iterations=2)
+    solid = scipy.ndimage.binary_fill_holes(regions == largest)
+    border = solid & ~scipy.ndimage.binary_erosion(solid)
+    known = scipy.ndimage.binary_erosion(field, iterations=2)
     rows, columns = np.nonzero(border & known)
     return rows, columns
 

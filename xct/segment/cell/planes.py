@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy
 
 from xct.geometry import Plane
 
@@ -52,7 +52,7 @@ def heights_between(
     sigma = np.sqrt(np.maximum((width / step) ** 2 - np.array([0, 1, 1]) / 12, 0))
     if not particles:
         sigma[0] = min(sigma[0], 1.0)
-    smooth = gaussian_filter(np.asarray(values, np.float64), sigma, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter(np.asarray(values, np.float64), sigma, mode="nearest")
     side = (smooth - 0.5 * (before + after)) / (0.5 * (after - before))  # -1 before, +1 after
     voted = np.clip(side, -1, 1)
     gain = np.cumsum(voted, axis=0)  # lowest at the last slice before the crossing

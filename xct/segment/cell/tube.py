@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
-from scipy.special import ndtr
+import scipy
 
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
@@ -170,12 +169,14 @@ def _fit(
 
     def left(p: np.ndarray) -> np.ndarray:
         sigma = max(abs(p[2]), 0.1 * voxel)
-        model = p[3] + (p[4] - p[3]) * ndtr((r - p[0]) / sigma)
-        model = model + (p[5] - p[4]) * ndtr((r - p[0] - p[1]) / sigma)
+        model = p[3] + (p[4] - p[3]) * scipy.special.ndtr((r - p[0]) / sigma)
+        model = model + (p[5] - p[4]) * scipy.special.ndtr((r - p[0] - p[1]) / sigma)
         return np.asarray((model - values) * weight)
 
     scale = max(abs(sides[0] - sides[2]), 1e-9)
-    fit = least_squares(left, start, x_scale=[voxel, voxel, voxel, scale, scale, scale])
+    fit = scipy.optimize.least_squares(
+        left, start, x_scale=[voxel, voxel, voxel, scale, scale, scale]
+    )
     slopes = np.asarray(fit.jac)
     free = max(1, r.size - start.size)
     variance = float(2 * fit.cost / free)

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt
-from scipy.ndimage import gaussian_filter
 
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_gaussians, fit_mixture
@@ -180,12 +180,14 @@ def _in_local_contrast(values: np.ndarray, drift_px: float) -> np.ndarray:
 def _local_mean(values: np.ndarray, where: np.ndarray, sigma_px: float) -> np.ndarray:
     weight = where.astype(np.float32)
     mean = float(values[where].mean()) if where.any() else float(values.mean())
-    total = gaussian_filter(values * weight, sigma_px, truncate=2.5) + _PRIOR * mean
-    return np.asarray(total / (gaussian_filter(weight, sigma_px, truncate=2.5) + _PRIOR))
+    total = scipy.ndimage.gaussian_filter(values * weight, sigma_px, truncate=2.5) + _PRIOR * mean
+    return np.asarray(
+        total / (scipy.ndimage.gaussian_filter(weight, sigma_px, truncate=2.5) + _PRIOR)
+    )
 
 
 def _sharpened(contrast: np.ndarray, blur_px: float, amount: float) -> np.ndarray:
     if amount == 0:
         return contrast
-    quiet = gaussian_filter(contrast, _QUIET_PX)
-    return np.asarray(quiet + amount * (quiet - gaussian_filter(contrast, blur_px)))
+    quiet = scipy.ndimage.gaussian_filter(contrast, _QUIET_PX)
+    return np.asarray(quiet + amount * (quiet - scipy.ndimage.gaussian_filter(contrast, blur_px)))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from math import floor, log10
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from xct.config.messages import nearest
-from xct.errors import XctError, show_bytes, show_seconds
-from xct.pipeline.plan import Plan
+from xct.errors import XctError, nearest, show_bytes, show_seconds
 from xct.quantity import QUANTITIES, Quantity
-from xct.result import Result
-from xct.scan import Scan
 from xct.stages import Stage, load_stages
+
+if TYPE_CHECKING:
+    from xct.pipeline.plan import Plan
+    from xct.result import Result
+    from xct.scan import Scan
 
 
 def stages_text() -> str:
@@ -82,7 +81,7 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
     """Say what a run will read, do and need; `state` is said of the output folder."""
     need = plan.resources
-    lines = _scan_lines(plan.source) if isinstance(plan.source, Scan) else _volume_lines(plan)
+    lines = _scan_lines(plan.scan) if plan.from_scan else _volume_lines(plan)
     lines.append(f"steps: {' → '.join(step.name for step in plan.steps)}")
     center = plan.config.scan.center_px
     if "find_center" in [step.name for step in plan.steps] and center is not None:
@@ -97,14 +96,16 @@ def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
 
 
 def _scan_lines(scan: Scan) -> list[str]:
+    import numpy as np
+
     angles, theta = scan.projections.shape[0], scan.theta_deg
     lines = [scan.describe().split("\n  note:")[0]]
     if theta is not None:
         steps = np.abs(np.diff(theta))
         lines.append(f"  angles: {angles}, median step {np.median(steps):.4g}°")
     if scan.projection_dose is not None:
-        spread = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
-        lines.append(f"  counts are scaled to one dose; that of projections varies by {spread:.1%}")
+        varies = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
+        lines.append(f"  counts are scaled to one dose; that of projections varies by {varies:.1%}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xct.config.yaml_text import MOST_NODES, parse
+from xct.io.yaml import MOST_NODES, parse
 
 
 def test_values_and_lines_are_those_of_the_text():
@@ -11,7 +11,7 @@ def test_values_and_lines_are_those_of_the_text():
     assert [document.line(key) for key in (("a",), ("b", "c"), ("b", "d", 1), ("e",))] == [
         1, 2, 2, 3,
     ]  # fmt: skip
-    assert not document.complaints
+    assert not document.errors
 
 
 def test_a_key_without_a_line_takes_that_of_the_key_above():
@@ -30,7 +30,7 @@ def test_a_key_without_a_line_takes_that_of_the_key_above():
     ],
 )
 def test_mistakes_are_listed_with_their_line(text, line, message):
-    (complaint,) = parse(text).complaints
+    (complaint,) = parse(text).errors
     assert complaint[0] == line
     with pytest.raises(ValueError, match=message):
         raise ValueError(complaint[1])
@@ -45,5 +45,5 @@ def test_no_tag_runs_code(tmp_path):
 def test_aliases_of_aliases_do_not_unfold_without_end():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    (complaint,) = parse("\n".join(lines)).complaints
+    (complaint,) = parse("\n".join(lines)).errors
     assert f"more than {MOST_NODES} values" in complaint[1]
