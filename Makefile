@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint imagej screen
+.PHONY: install demo test lint clean imagej screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -23,6 +23,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Compiled kernels and bytecode; kernels of earlier sources stay on disk until then.
+clean:
+	find xct tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The plugin is tested in a real napari window, on a virtual screen where there is none.
 ON_SCREEN = if command -v xvfb-run >/dev/null; then \
