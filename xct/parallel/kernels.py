@@ -16,7 +16,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 from numba.core import event
@@ -29,16 +29,17 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _LOCATING = Lock()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def njit(**options: Any) -> Callable[[F], F]:
     """Compile as `numba.njit` does; with ``cache=True``, keep kernels as long as they are right.
 
     They are kept in `NUMBA_CACHE_DIR` where it is set, else in the package's own folder, or in
     the user's where that may not be written to. Where neither may, each process compiles.
     """
 
-    def compiled(function: Callable[..., Any]) -> Any:
+    def compiled(function: F) -> Any:
         base = kernel_folder() if options.get("cache") else None
         fingerprint = source_fingerprint(function.__module__) if base else None
         if base is None:
