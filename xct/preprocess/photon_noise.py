@@ -27,11 +27,11 @@ def low_signal(
 
     Minus the logarithm of a noisy signal is too large in the mean, by half of the noise over the
     signal squared, and far more where some values are not even positive: the middle of a
-    photon-starved plane would seem denser than it is [1]_. Where the signal is less than `below` times its noise,
-    the logarithm is replaced by its tangent at the mean signal ⟨T⟩ about the pixel,
-    ``-ln T → -ln ⟨T⟩ - (T - ⟨T⟩) / ⟨T⟩``, in which noise averages out. Detail stays as sharp as
-    it is; at twice `below` the logarithm alone is left. Where the mean signal itself is lost
-    in noise, as behind steel, nothing is changed.
+    photon-starved plane would seem denser than it is [1]_. Where the signal is less than `below`
+    times its noise, the logarithm is replaced by its tangent at the mean signal ⟨T⟩ about the
+    pixel, ``-ln T → -ln ⟨T⟩ - (T - ⟨T⟩) / ⟨T⟩``, in which noise averages out. Detail stays as
+    sharp as it is; at twice `below` the logarithm alone is left. Where the mean signal itself is
+    lost in noise, as behind steel, nothing is changed.
 
     Parameters
     ----------
