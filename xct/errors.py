@@ -21,3 +21,22 @@ class ScanError(XctError):
 
 class RunError(RuntimeError):
     """A run that had to end; what was finished is kept."""
+
+
+# Numbers in words, for messages and the log.
+
+
+def show_bytes(count: float) -> str:
+    """Write a number of bytes with a binary unit."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} GiB"
+
+
+def show_seconds(seconds: float) -> str:
+    """Write a duration: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

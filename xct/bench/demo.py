@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from xct.analyze.figures import COLORS, thickness_um
+from xct.errors import show_seconds
 from xct.figures import canvas, scale_bar
 from xct.io.atomic import write_json
-from xct.pipeline.resources import show_seconds
 from xct.pipeline.runner import run
 from xct.result import Result, open_result
 

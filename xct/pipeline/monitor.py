@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from xct.pipeline.resources import show_seconds
+from xct.errors import show_seconds
 
 # Meter: seconds and peak memory of each step, also where several run at once.
 

@@ -14,17 +14,16 @@ from xct.analyze.roi.shapes import Roi
 from xct.config.messages import nearest
 from xct.config.model import Config, InFile, read_config
 from xct.config.recipe import Step, check_names, load_steps
-from xct.errors import ConfigError, ScanError, XctError
+from xct.errors import ConfigError, ScanError, XctError, show_bytes
+from xct.io.atomic import free_disk
 from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import (
     Resources,
     bytes_below,
-    free_disk,
     share_copying,
     share_out,
-    show_bytes,
     with_measuring,
 )
 from xct.pipeline.scan_checks import inspect_scan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
@@ -218,13 +217,6 @@ def _seconds(values: int, voxels: int, cores: int) -> float:
     return _SECONDS_AT_LEAST + work / cores
 
 
-def free_disk(path: Path) -> int:
-    """Bytes free where `path` is, or will be made."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
-
-
 def bytes_below(path: Path) -> int:
     """Bytes of the files below a folder: what an interrupted run has written already."""
     total = 0
@@ -234,19 +226,3 @@ def bytes_below(path: Path) -> int:
         except FileNotFoundError:  # renamed by a run that is going on
             continue
     return total
-
-
-def show_bytes(count: float) -> str:
-    """Write a number of bytes with a binary unit."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024 or unit == "GiB":
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return ""
-
-
-def show_seconds(seconds: float) -> str:
-    """Write a duration: seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xct.errors import ConfigError, RunError
+from xct.errors import ConfigError, RunError, show_bytes, show_seconds
 from xct.io.volumes import Coding
 from xct.pipeline.estimates import Survey, find_light
 from xct.pipeline.measurement import Measuring
@@ -18,7 +18,6 @@ from xct.pipeline.monitor import Meter, Remarks, log_file
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.plan import make_plan
 from xct.pipeline.reconstruction import Job, copy_volume, open_frames, write_slabs
-from xct.pipeline.resources import show_bytes, show_seconds
 from xct.pipeline.slabs import Slabs
 from xct.pipeline.storage import write_normalized
 from xct.pipeline.summary import write_report

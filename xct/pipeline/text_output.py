@@ -11,9 +11,8 @@ import numpy as np
 
 from xct.config.messages import nearest
 from xct.config.recipe import load_stages
-from xct.errors import XctError
+from xct.errors import XctError, show_bytes, show_seconds
 from xct.pipeline.plan import Plan
-from xct.pipeline.resources import show_bytes, show_seconds
 from xct.result import Result
 from xct.scan import Scan
 from xct.stages import QUANTITIES, Stage
