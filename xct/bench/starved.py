@@ -25,14 +25,14 @@ from xct.bench.starved_slab import (
 from xct.io.atomic import write_json
 from xct.normalize import electrolyte_reference
 from xct.parallel.blocks import Voxels
-from xct.preprocess import faint_light, fill_nonpositive, glare, line_integrals, stripes
+from xct.preprocess import fill_nonpositive, glare, line_integrals, low_signal, stripes
 from xct.preprocess.veiling_glare import FrameLight, Glare, measure_glare
 from xct.reconstruct import fbp
 
 log = logging.getLogger("xct")
 
 FRACTIONS = (0.003, 0.01)
-STEPS = ("uncorrected", "glare", "glare + faint_light")
+STEPS = ("uncorrected", "glare", "glare + low_signal")
 EQUAL = 0.1  # relative difference of attenuation that is borne
 _ROWS_AT_ONCE = 8
 _SECTORS, _RINGS = 12, 3  # blocks of the cathode's middle whose scatter tells the uncertainty
@@ -121,7 +121,7 @@ def reconstructed(
             number = frames.first_row + np.arange(part.start, part.stop)
             passed = glare(passed, light, number, pixel_size_um=frames.voxel_um)
         if step == STEPS[2]:
-            passed = faint_light(passed)
+            passed = low_signal(passed)
         integrals = fill_nonpositive(line_integrals(passed), flats[:, part], darks[:, part])
         volume[part] = fbp(
             stripes(integrals), slab.theta_deg, (columns - 1) / 2, pixel_size_um=frames.voxel_um

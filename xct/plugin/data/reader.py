@@ -21,7 +21,7 @@ from xct.plugin.notifications import errors_shown
 Reader = Callable[[Any], list[Any]]
 
 _NOTHING = [(None,)]  # napari's word for: nothing to show, and no error of its own
-_SCANS = tuple(f"xct.io.scans.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff_folder"))
+_SCANS = tuple(f"xct.io.scans.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff_scans"))
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 

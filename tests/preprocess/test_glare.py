@@ -1,4 +1,4 @@
-"""Glare: measured in the shadow of steel, taken away where little light is left."""
+"""Veiling glare: measured in the shadow of steel, subtracted where little light is left."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_fraction_and_reach_are_found_in_the_shadow_of_steel(scan):
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.01])
-def test_tall_steel_whose_depth_no_light_reaches_tells_it_as_well(fraction):
+def test_tall_steel_whose_depth_no_light_reaches_determines_it_as_well(fraction):
     steel = PLANES[0][1]
     tall = transmission(((580, steel), *PLANES[1:-1], (580, steel)))
     found = measure_glare(light_of(measured(tall, fraction, 300.0)))
@@ -71,7 +71,7 @@ def test_tall_steel_whose_depth_no_light_reaches_tells_it_as_well(fraction):
     assert found.range_px * PIXEL_UM == pytest.approx(300.0, rel=0.1)
 
 
-def test_a_starved_cathode_gets_its_attenuation_back(scan, true):
+def test_a_photon_starved_cathode_gets_its_attenuation_back(scan, true):
     _, seen, light = scan
     rows = np.arange(true.shape[0])[CATHODE]
     corrected = glare(seen[:, CATHODE], light, rows, pixel_size_um=PIXEL_UM)

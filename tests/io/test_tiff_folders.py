@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io.scans import tiff_folder as folders
+from xct.io.scans import tiff_scans as folders
 from xct.io.scans.raw import Request
 
 ALL = slice(None)

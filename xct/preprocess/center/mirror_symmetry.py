@@ -49,7 +49,7 @@ def spectra(views: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def usable(kappa: np.ndarray, half_px: float, *, cut: bool) -> np.ndarray:
-    """Frequencies worth asking: not those of the window itself where the sample is cut off."""
+    """Frequencies that are compared: not those of the window itself where the sample is cut off."""
     lowest = 4 * np.pi / half_px if cut else 0.0
     return (kappa > lowest) & (kappa < 0.95 * np.pi)
 
@@ -154,10 +154,10 @@ def most_likely(agreement: Agreement, low: float, high: float) -> Estimate | Non
     # Elsewhere begins where the profile has left the valley of the best place.
     elsewhere = np.abs(centers - centers[first]) > max(3.0, 6 * sd)
     slope, bend = _slopes(together, float(centers[first]))
-    spread = max(1.0, float(np.sum(slope**2)) / bend) if bend > 0 else np.inf
-    behind = (misfit - misfit[first]) / spread
+    overdispersion = max(1.0, float(np.sum(slope**2)) / bend) if bend > 0 else np.inf
+    behind = (misfit - misfit[first]) / overdispersion
     lead = behind[elsewhere].min() if elsewhere.any() else 0.0
-    # A profile with several valleys is less sure than the curvature of its deepest one.
+    # A profile with several valleys is less certain than the curvature of its deepest one.
     near = np.abs(centers - centers[first]) <= VALLEYS_PX
     likely = np.exp(-behind[near])
     rms = np.sqrt(np.average((centers[near] - centers[first]) ** 2, weights=likely))
@@ -174,8 +174,8 @@ def _ranges(count: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pairwise(edges)]
 
 
-def _left(power: np.ndarray, shared: np.ndarray) -> np.ndarray:
-    # A floor, since perfect data would leave nothing and make its band infinitely sure.
+def _unshared(power: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    # A floor, since perfect data would leave nothing and make its band infinitely certain.
     return np.asarray(power - 2 * shared + 1e-5 * power + 1e-30)
 
 
@@ -189,7 +189,7 @@ def _misfit(agreement: Agreement, centers: np.ndarray) -> np.ndarray:
             where = (slice(None), band.kind, slice(band.first, band.stop))
             shared = (agreement.cross[where] @ turn[where[2]]).real
             power = agreement.power[where].sum(axis=-1, keepdims=True)
-            misfit[part : part + 512] += band.count * np.log(_left(power, shared)).sum(axis=0)
+            misfit[part : part + 512] += band.count * np.log(_unshared(power, shared)).sum(axis=0)
     return misfit
 
 
@@ -210,7 +210,7 @@ def _scanned(agreement: Agreement, centers: np.ndarray) -> np.ndarray:
         spectrum[:, number[where[2]]] = turned[where]
         shared = scipy.fft.irfft(spectrum, length)[:, : centers.size] * (length / 2)
         power = agreement.power[where].sum(axis=-1, keepdims=True)
-        misfit += band.count * np.log(_left(power, shared)).sum(axis=0)
+        misfit += band.count * np.log(_unshared(power, shared)).sum(axis=0)
     return misfit
 
 
@@ -222,7 +222,7 @@ def _slopes(agreement: Agreement, center: float) -> tuple[np.ndarray, float]:
     for band in agreement.bands():
         where = (slice(None), band.kind, slice(band.first, band.stop))
         inside, own = kappa[where[2]], turned[where]
-        left = _left(agreement.power[where].sum(axis=-1), own.real.sum(axis=-1))
+        left = _unshared(agreement.power[where].sum(axis=-1), own.real.sum(axis=-1))
         slope = 4 * (own.imag @ inside) / left
         bend = 8 * (own.real @ inside**2) / left
         slopes.append(band.count * slope)

@@ -1,4 +1,4 @@
-"""Light as faint as its noise, made fit for the logarithm. In and out: transmission."""
+"""Signals as low as their noise, prepared for the logarithm. In and out: transmission."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from xct.parallel.threads import over_ranges
 from xct.stages import stage
 from xct.statistics.gaussian import gaussian_taps
 
-# Mean light over its noise between which it begins to be told from none: three is sure.
+# Mean signal over its noise between which it begins to be distinguished from none.
 _DARK, _LIT = 2.0, 4.0
 
 
-@stage(gives="transmission", cut=("row",), counts="faint_light")
-def faint_light(
+@stage(gives="transmission", cut=("row",), counts="low_signal")
+def low_signal(
     transmission: np.ndarray,
     *,
     below: Annotated[float, Gt(0)] = 5.0,
     range_px: Annotated[float, Ge(1)] = 5.0,
 ) -> np.ndarray:
-    """Keep the logarithm true to the mean where light is hardly stronger than its noise.
+    """Keep the logarithm true to the mean where the signal hardly exceeds its noise.
 
     Minus the logarithm of a noisy signal is too large in the mean, by half of the noise over the
-    signal squared, and far more where some values are not even positive: the middle of a starved
-    plane would seem denser than it is [1]_. Where the signal is less than `below` times its noise,
-    the logarithm is replaced by its tangent at the mean light ⟨T⟩ about the pixel,
-    ``-ln T → -ln ⟨T⟩ - (T - ⟨T⟩) / ⟨T⟩``, in which noise averages out. Detail stays as sharp as
-    it is; at twice `below` the logarithm alone is left. Where the mean light itself is lost in
-    noise, as behind steel, nothing is changed.
+    signal squared, and far more where some values are not even positive: the middle of a
+    photon-starved plane would seem denser than it is [1]_. Where the signal is less than `below`
+    times its noise, the logarithm is replaced by its tangent at the mean signal ⟨T⟩ about the
+    pixel, ``-ln T → -ln ⟨T⟩ - (T - ⟨T⟩) / ⟨T⟩``, in which noise averages out. Detail stays as
+    sharp as it is; at twice `below` the logarithm alone is left. Where the mean signal itself is
+    lost in noise, as behind steel, nothing is changed.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def faint_light(
     Returns
     -------
     ndarray of float32, shape (angle, row, column)
-        Such that minus its logarithm is what is said above; values that are not faint come out as
-        they are, bit by bit.
+        Such that minus its logarithm is what is said above; stronger signals come out as they
+        are, bit by bit.
 
     References
     ----------
@@ -57,14 +57,14 @@ def faint_light(
     kernel = gaussian_taps(range_px)
     made = given.copy()
     over_ranges(
-        lambda first, stop: _ease(given[first:stop], noise, kernel, below, made[first:stop]),
+        lambda first, stop: _linearize(given[first:stop], noise, kernel, below, made[first:stop]),
         len(given),
     )
     return made
 
 
 def _noise(transmission: np.ndarray) -> np.ndarray:
-    """Tell the noise of each pixel from what changes between neighboring angles, (row, column)."""
+    """Estimate each pixel's noise from changes between neighboring angles, (row, column)."""
     squares = np.zeros(transmission.shape[1:])
     counts = np.zeros(transmission.shape[1:])
     over_ranges(
@@ -90,7 +90,7 @@ def _changes(transmission: np.ndarray, squares: np.ndarray, counts: np.ndarray) 
 
 
 @njit(cache=True, nogil=True)
-def _ease(
+def _linearize(
     given: np.ndarray, noise: np.ndarray, kernel: np.ndarray, below: float, made: np.ndarray
 ) -> None:
     angles, rows, columns = given.shape
@@ -100,7 +100,7 @@ def _ease(
         for r in range(rows):
             for c in range(columns):
                 value, sd = given[a, r, c], noise[r, c]
-                if not (value < 3 * below * sd):  # not faint, or NaN
+                if not (value < 3 * below * sd):  # strong enough, or NaN
                     continue
                 total, weight = np.float32(0), np.float32(0)
                 for k in range(-reach, reach + 1):
@@ -110,12 +110,12 @@ def _ease(
                         weight += kernel[k + reach]
                 mean = total / weight
                 sure = min(max((gain * mean / sd - _DARK) / (_LIT - _DARK), 0.0), 1.0)
-                share = min(max(2.0 - mean / (below * sd), 0.0), 1.0) * sure
-                if share == 0.0:
+                fraction = min(max(2.0 - mean / (below * sd), 0.0), 1.0) * sure
+                if fraction == 0.0:
                     continue
                 tangent = np.log(mean) + (value - mean) / mean
                 # A value that has no logarithm has the tangent alone.
-                eased = tangent
+                blended = tangent
                 if value > 0:
-                    eased = share * tangent + (1 - share) * np.log(value)
-                made[a, r, c] = np.exp(eased)
+                    blended = fraction * tangent + (1 - fraction) * np.log(value)
+                made[a, r, c] = np.exp(blended)
