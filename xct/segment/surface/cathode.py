@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from xct.geometry import SURFACES, Surface
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.surface.bands import Band, reach_px
 from xct.segment.surface.collector import sheet_face
 from xct.segment.surface.front import Faces, cathode_faces
 from xct.segment.surface.search import Search, as_surface, say_absent
 
 _FRONT, _COLLECTOR = SURFACES[2:]
-_FWHM = 2.3548200450309493  # of a Gaussian, in sd
 _BEHIND_UM = 16.0  # the collector's sheet is flat, and steel is close behind it
 _LOOSE_REACH = 16  # voxels: about a particle, so that strips cut none
 _LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
@@ -46,7 +46,8 @@ def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surfa
     bore, inside = search.columns(float(span.z_um(0.5 * float(ends[0].mean() + ends[1].mean()))))
     if span.count < 4 or not inside.any():
         return say_absent(", ".join(names), "too few voxels of the bore are in view there")
-    sigma = front_fwhm_um / _FWHM / search.pixel_um, front_fwhm_um / _FWHM / span.voxel_um
+    sigma_um = front_fwhm_um / FWHM_PER_SIGMA
+    sigma = sigma_um / search.pixel_um, sigma_um / span.voxel_um
     band = search.band(span, bore, max(reach_px(sigma[0]), _LOOSE_REACH))
     base = _base(search, band)
     middle = np.where(bore, 0.5 * (ends[0] + ends[1]), np.nan)
