@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint docs clean imagej screen
+.PHONY: install demo test lint docs campaign clean imagej screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -33,6 +33,12 @@ docs: $(VENV)/.installed-dev
 # Compiled kernels and bytecode; kernels of earlier sources stay on disk until then.
 clean:
 	find xct tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Takes hours; several may run on one folder. What is scored stays scored: the same command goes on
+# where it was. `make campaign OUT=DIR` works in another folder.
+OUT = bench
+campaign: install
+	$(BIN)/xct bench accuracy --size full --out $(OUT)
 
 # The plugin is tested in a real napari window, on a virtual screen where there is none.
 ON_SCREEN = if command -v xvfb-run >/dev/null; then \

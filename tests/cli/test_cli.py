@@ -167,3 +167,8 @@ def test_the_program_of_the_readme_runs_on_a_cell_of_the_demo(tmp_path, monkeypa
     whole = names["result"].stored_volume.read(slice(44, 56))
     np.testing.assert_allclose(names["volume"][4:16].mean(), whole.mean(), rtol=0.05)
     assert set(names["result"].surfaces) == set(SURFACES)
+
+
+def test_a_bench_that_became_a_study_says_how_it_is_run(tmp_path, capsys):
+    assert execute(["bench", "starved", "--out", str(tmp_path)]) == 2
+    assert "python -m studies.photon_starved_cathode --size quick" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import thread_count
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.statistics.gaussian import gaussian_density
 
 # Layers around a particle. In: a profile across its surface; out: their widths and depths.
@@ -82,12 +83,12 @@ def fit_layers(
         The simplest that is not much worse than the next. Without layers too where they are so
         narrow that a gap and a lighter, wider layer look the same.
     """
-    spread = 2.355 * sigma_um
+    width_um = FWHM_PER_SIGMA * sigma_um
     best = _fit(away_um, grey, sd, sigma_um, [(0.0,)], {})
     sd = np.hypot(sd, _ROUGH * sigma_um * np.abs(np.gradient(grey, away_um)))
     best = _fit(away_um, grey, sd, sigma_um, [tuple(best.edges_um)], {})
     p = float(best.edges_um[0])
-    widths = [k * spread for k in _TRIALS if k * spread < away_um[-1] - p]
+    widths = [k * width_um for k in _TRIALS if k * width_um < away_um[-1] - p]
     one: list[tuple[float, ...]] = [
         (p + off * sigma_um, p + off * sigma_um + w) for off in (-1, 0, 1) for w in widths
     ]

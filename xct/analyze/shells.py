@@ -13,13 +13,13 @@ from xct.geometry import CellGeometry
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FWHM = 2.3548  # of a Gaussian, in standard deviations
 _ROUGH_PX = 0.15  # scatter of a labelled surface about the true one
 _FACE_PX = 0.2  # how well a width between such surfaces is known
 _LEAST_VOXELS = 8  # of a bin
@@ -120,7 +120,7 @@ def shells_in_slabs(
     sums = sum_by_distance(
         Ratios(volume, cell, reference), numbers, labels, int(known.max(initial=0)), bins, rows
     )
-    sigma = float(np.hypot(blur / _FWHM, _ROUGH_PX * pixel))
+    sigma = float(np.hypot(blur / FWHM_PER_SIGMA, _ROUGH_PX * pixel))
     found = [_measure(sums[p], bins, pixel, sigma, gap_ratio) for p in known]
     return pd.DataFrame(
         [{"particle": int(p), **row} for p, row in zip(known, found, strict=True)],
@@ -160,7 +160,7 @@ def _measure(
     sums: np.ndarray, bins: Bins, pixel: float, sigma: float, gap: float
 ) -> dict[str, Any]:
     """Fit layers to the profile of one particle, and keep what is resolved."""
-    least = _NARROW * _FWHM * sigma
+    least = _NARROW * FWHM_PER_SIGMA * sigma
     count = sums[:, of.COUNT]
     outside = (np.arange(bins.count) + 0.5) * bins.step_um > bins.inside_um
     row = _nothing(least, int(count[outside].sum()))
@@ -173,10 +173,12 @@ def _measure(
     spread = np.sqrt(np.maximum(sums[kept, of.GREY_2] / n * of.GREY_STEP**2 - grey**2, 0))
     sd = np.maximum(spread, 1e-3) / np.sqrt(n)
     fit = fit_layers(away, grey, sd, sigma, gap)
-    if abs(fit.edges_um[0]) > 2 * _FWHM * sigma + pixel:
+    if abs(fit.edges_um[0]) > 2 * FWHM_PER_SIGMA * sigma + pixel:
         return row  # the profile does not begin with the particle
     row.update(
-        _layers(fit, float(away[-1]) - _NARROW * _FWHM * sigma, least, gap, _FACE_PX * pixel)
+        _layers(
+            fit, float(away[-1]) - _NARROW * FWHM_PER_SIGMA * sigma, least, gap, _FACE_PX * pixel
+        )
     )
     return row
 

@@ -148,19 +148,19 @@ def demo(size: str, out: Path) -> None:
 @click.argument(
     "what",
     required=False,
-    type=click.Choice(["reconstruct", "stages", "scan", "accuracy", "starved"]),
+    type=click.Choice(["reconstruct", "stages", "scan", "measure", "accuracy", "starved"]),
     metavar="[WHAT]",
 )
 @click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
 @click.option("--slow", is_flag=True, help="Give slow packages every angle, too.")
 def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
-    """Time reconstruct, stages or scan, beside other packages; or measure the accuracy.
+    """Time reconstruct, stages or scan, beside other packages; measure; or find the accuracy.
 
     Without a WHAT, the first three. Packages that are not installed are named. Figures go to
-    OUT/WHAT.json and OUT/WHAT.png. The accuracy is that of virtual cells: ten seeds of each
-    state, which takes hours (full) or one seed of each (quick). `starved` tells what glare does to
-    a cathode that hardly passes light, and whether it is taken out.
+    OUT/WHAT.json and OUT/WHAT.png. `measure` goes from a volume to the numbers of a cell, by step:
+    400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). The
+    `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
     """
     from xct.bench.commands import bench as run_bench
 

@@ -10,6 +10,7 @@ import scipy
 
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Voxels
+from xct.physics.optics import FWHM_PER_SIGMA
 
 # Round edges, below the voxel. In: slices, a rough circle; out: center, radius, point spread.
 
@@ -198,7 +199,6 @@ def _described(
     )
 
 
-FWHM_OF_SD = 2.3548200450309493
 _GROUP, _GROUPS = 8, 8
 _REACH_VOXELS = 7.0
 
@@ -248,4 +248,4 @@ def point_spread_um(
     if not found:
         return float("nan"), float("nan")
     spread = float(np.std(found) / np.sqrt(len(found))) if len(found) > 1 else float("nan")
-    return FWHM_OF_SD * float(np.median(found)), FWHM_OF_SD * spread
+    return FWHM_PER_SIGMA * float(np.median(found)), FWHM_PER_SIGMA * spread

@@ -14,9 +14,8 @@ from scipy.fft import fft2, fftfreq, ifft2, next_fast_len
 from scipy.ndimage import affine_transform, gaussian_filter, zoom
 
 from xct.physics.materials import wavelength_um
+from xct.physics.optics import FWHM_PER_SIGMA
 
-# Full width at half maximum of a Gaussian over its standard deviation.
-FWHM = 2.3548200450309493
 # Pixels of a glare map per standard deviation of the glare: enough for what is that smooth.
 _FINENESS = 8
 _GLARE_REACH_SD = 4.0
@@ -123,7 +122,7 @@ def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: floa
     """
     core = np.asarray(light, np.float32)
     if blur_px > 0:
-        core = gaussian_filter(core, blur_px / FWHM, mode="nearest")
+        core = gaussian_filter(core, blur_px / FWHM_PER_SIGMA, mode="nearest")
     if glare == 0:
         return core
     return np.asarray((1 - glare) * core + glare * veil(light, glare_range_px), np.float32)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from xct.physics.optics import FWHM_PER_SIGMA
+
 FWHM_UM = 13.0
-_SD_OF_FWHM = 0.42466  # of a Gaussian
 _TRUNCATE = 4.0
 _SLAB_VOXELS, _KEPT_VOXELS = 2**24, 2**26
 _EVERY = 4  # voxel, along y and x, takes part in the median
@@ -56,7 +57,7 @@ def cathode_fronts(
     Fronts
         The face at small z, the one at large z, and the plateau.
     """
-    sigma = FWHM_UM * _SD_OF_FWHM / voxel_um
+    sigma = FWHM_UM / FWHM_PER_SIGMA / voxel_um
     middle = 0.5 * (near_um + far_um) / voxel_um
     quarter = 0.25 * (far_um - near_um) / voxel_um
     smooth = _Smooth(share, inside, sigma, rows)

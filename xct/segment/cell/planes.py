@@ -6,10 +6,10 @@ import numpy as np
 import scipy
 
 from xct.geometry import Plane
+from xct.physics.optics import FWHM_PER_SIGMA
 
 # About a particle: the front of a cathode is where its smoothed NCM fraction falls to half.
 _FRONT_FWHM_UM = 13.0
-_SD_OF_FWHM = 2.3548
 _PLAIN_SMOOTH_UM = 4.0
 _BIWEIGHT = 4.7
 
@@ -46,7 +46,7 @@ def heights_between(
     ndarray, shape (y, x)
         z in µm; NaN where the column never crosses.
     """
-    width = _FRONT_FWHM_UM / _SD_OF_FWHM if particles else _PLAIN_SMOOTH_UM
+    width = _FRONT_FWHM_UM / FWHM_PER_SIGMA if particles else _PLAIN_SMOOTH_UM
     step = np.asarray(step_um)
     # Means over columns are smoothed already, by a box as wide as they are.
     sigma = np.sqrt(np.maximum((width / step) ** 2 - np.array([0, 1, 1]) / 12, 0))

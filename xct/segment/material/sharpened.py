@@ -12,6 +12,7 @@ import numpy as np
 
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.denoise import (
     Denoising,
     Triple,
@@ -21,7 +22,6 @@ from xct.segment.denoise import (
     sharpen_rows,
 )
 
-FWHM = 2.3548  # of a Gaussian, in standard deviations
 _TOP = 12.0  # steel beside the layers is cut off here, so that it does not ring
 _MOST_NOISE = 1.5  # where a voxel is noisier, sharpening would show noise only
 _WIDEST_PX = 1.5
@@ -89,7 +89,7 @@ def spread_px(reference: ElectrolyteReference, ratios: Ratios) -> Triple:
     """Give the standard deviation of the point spread along each axis, in voxels."""
     size = ratios.cell.voxel_size_um
     blur = blur_um(reference, size)
-    z, y, x = (min(blur / FWHM / step, _WIDEST_PX) for step in size)
+    z, y, x = (min(blur / FWHM_PER_SIGMA / step, _WIDEST_PX) for step in size)
     return z, y, x
 
 

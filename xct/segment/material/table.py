@@ -14,9 +14,10 @@ from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Number, Quantity, Table
 from xct.segment.crofton import DIRECTIONS, crofton_weights
-from xct.segment.material.sharpened import FWHM, blur_um
+from xct.segment.material.sharpened import blur_um
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def material_table(
     count = sums[:, _COUNT].astype(float)
     inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
-    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * blur_um(reference, cell.voxel_size_um) / FWHM
+    sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
+    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * sigma_um
     doubts = _volume_sds(sums, cell, surface * edge_um)
     rows = []
     for name, code in MATERIALS.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xct.geometry import SURFACES, Surface
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.surface.bands import Band
 from xct.segment.surface.collector import Particles, collector_surface
 from xct.segment.surface.detached import RIM
@@ -13,7 +14,6 @@ from xct.segment.surface.search import Search, as_surface, say_absent
 from xct.statistics.gaussian import reach_px
 
 _FRONT, _COLLECTOR = SURFACES[2:]
-_FWHM = 2.3548200450309493  # of a Gaussian, in sd
 _BEHIND_UM = 16.0  # the collector is flat, and steel is close behind it
 _LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
 _BLUR_PX = 0.55
@@ -47,7 +47,8 @@ def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surfa
     bore, inside = search.columns(float(span.z_um(0.5 * float(ends[0].mean() + ends[1].mean()))))
     if span.count < 4 or not inside.any():
         return say_absent(", ".join(names), "too few voxels of the bore are in view there")
-    sigma = front_fwhm_um / _FWHM / search.pixel_um, front_fwhm_um / _FWHM / span.voxel_um
+    sigma_um = front_fwhm_um / FWHM_PER_SIGMA
+    sigma = sigma_um / search.pixel_um, sigma_um / span.voxel_um
     band = search.band(span, bore, reach_px(sigma[0]) + RIM)
     base = _base(search, band)
     middle = np.where(bore, 0.5 * (ends[0] + ends[1]), np.nan)

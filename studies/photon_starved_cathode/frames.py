@@ -1,4 +1,4 @@
-"""Frames of a slab of the full bore, starved of light. In: line integrals; out: transmission.
+"""Frames of a photon-starved slab of the full bore. In: line integrals; out: transmission.
 
 The slab is a part of the frame of a whole cell. What lies above and below is drawn plainly: it
 sends glare into the slab, and steel of it is the shadow in which glare is measured.
@@ -29,7 +29,7 @@ _UM_PER_CM = 1e4
 
 
 @dataclass(frozen=True)
-class StarvedFrames:
+class SlabFrames:
     """A scan of a slab that straddles the front of the cathode.
 
     Attributes
@@ -130,7 +130,7 @@ class StarvedFrames:
         )  # fmt: skip
 
     def _seen(self, angle: int) -> np.ndarray:
-        """Tell what arrives of the beam: sharp light blurred, and the veil of the whole frame."""
+        """Give what arrives of the beam: sharp light blurred, and the glare of the whole frame."""
         passed = np.exp(-self.line_integrals[angle])
         core = spread(passed, _BLUR_UM / self.voxel_um, 0.0, 1.0)
         if self.glare == 0:
@@ -203,11 +203,11 @@ def _averaged(frame: np.ndarray) -> np.ndarray:
 
 
 def _between(at: np.ndarray, cells: int) -> np.ndarray:
-    """Shares of coarse pixels at fine ones, linear between their middles."""
+    """Weights of coarse pixels at fine ones, linear between their middles."""
     place = np.clip((at - (_CELL - 1) / 2) / _CELL, 0, cells - 1)
     low = np.minimum(place.astype(int), cells - 2)
-    shares = np.zeros((len(at), cells))
+    weights = np.zeros((len(at), cells))
     index = np.arange(len(at))
-    shares[index, low] = 1 - (place - low)
-    shares[index, low + 1] = place - low
-    return shares
+    weights[index, low] = 1 - (place - low)
+    weights[index, low + 1] = place - low
+    return weights

@@ -1,4 +1,4 @@
-"""Glare in a starved cathode: is it found, and what is left? In: a folder; out: JSON, a table.
+"""Glare in a photon-starved cathode, found and corrected. In: a folder; out: JSON, a table.
 
 Particles that drifted into the electrolyte hold as much lithium as those of the cathode, here.
 Their grey values differ by what the scan does to planes that hardly pass light.
@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from xct.bench.machine import describe
-from xct.bench.starved_scan import StarvedFrames
-from xct.bench.starved_slab import (
+from studies.photon_starved_cathode.frames import SlabFrames
+from studies.photon_starved_cathode.slab import (
     CENTRE_UM,
     SIZES,
     WALL_UM,
-    StarvedSlab,
+    PhotonStarvedSlab,
     make_slab,
 )
+from xct.bench.machine import describe
 from xct.io.atomic import write_json
 from xct.normalize import electrolyte_reference
 from xct.parallel.blocks import Voxels
@@ -29,26 +29,26 @@ from xct.preprocess import fill_nonpositive, glare, line_integrals, low_signal, 
 from xct.preprocess.veiling_glare import FrameLight, Glare, measure_glare
 from xct.reconstruct import fbp
 
-log = logging.getLogger("xct")
+log = logging.getLogger("studies")
 
 FRACTIONS = (0.003, 0.01)
 STEPS = ("uncorrected", "glare", "glare + low_signal")
-EQUAL = 0.1  # relative difference of attenuation that is borne
+EQUAL = 0.1  # relative difference of attenuation that is tolerated
 _ROWS_AT_ONCE = 8
-_SECTORS, _RINGS = 12, 3  # blocks of the cathode's middle whose scatter tells the uncertainty
+_SECTORS, _RINGS = 12, 3  # blocks of the cathode's middle whose scatter gives the uncertainty
 _LEAST_VOXELS = 200
 _MARGIN_WIDTHS = 10.0
 _ZERO, _STEP = 20_000.0, 2_100.0
 _INTERVAL = 1.96
 
 
-def bench_starved(out: Path, size: str) -> str:
-    """Scan a starved slab with glare, and compare drifted particles with the cathode's middle.
+def run_study(out: Path, size: str) -> str:
+    """Scan a slab with glare, and compare drifted particles with the cathode's middle.
 
     Parameters
     ----------
     out : path
-        Folder for ``starved.json``, and line integrals while it runs.
+        Folder for ``photon_starved_cathode.json``, and line integrals while it runs.
     size : {"quick", "full"}
         A narrow cell in the middle of plain composite, as wide as the bore, or the full bore drawn
         (20 minutes, 7 GiB).
@@ -63,13 +63,13 @@ def bench_starved(out: Path, size: str) -> str:
     rows = [row for fraction in FRACTIONS for row in measured(slab, fraction)]
     (out / "line_integrals.npy").unlink()
     dark = darkest(slab)
-    write_json(out / "starved.json", {"machine": describe(), "size": size, "rows": rows,
-                                      "transmission": dark})  # fmt: skip
+    found = {"machine": describe(), "size": size, "rows": rows, "transmission": dark}
+    write_json(out / "photon_starved_cathode.json", found)
     return _table(rows, size, dark)
 
 
-def darkest(slab: StarvedSlab) -> tuple[float, float]:
-    """Tell the transmission through the cathode along a diameter: its 1st and 99th percentile."""
+def darkest(slab: PhotonStarvedSlab) -> tuple[float, float]:
+    """Give the transmission through the cathode along a diameter: its 1st and 99th percentile."""
     middle = slice(slab.line_integrals.shape[2] // 2 - 50, slab.line_integrals.shape[2] // 2 + 50)
     behind = slab.line_integrals[:, slab.front_row + slab.cell.shape[0] // 4 :, middle]
     low, high = np.exp(-np.percentile(behind, (99, 1)))
@@ -77,14 +77,14 @@ def darkest(slab: StarvedSlab) -> tuple[float, float]:
 
 
 def measured(
-    slab: StarvedSlab,
+    slab: PhotonStarvedSlab,
     fraction: float,
     *,
     steps: Sequence[str] = STEPS,
     margin_widths: float = _MARGIN_WIDTHS,
 ) -> list[dict[str, Any]]:
     """Scan a slab with a fraction of glare; a row of the table for each way to reconstruct it."""
-    frames = StarvedFrames(
+    frames = SlabFrames(
         slab.line_integrals, slab.front_row, 2 * slab.cell.bore_radius_um, WALL_UM,
         slab.cell.voxel_size_um[1], fraction,
     )  # fmt: skip
@@ -104,13 +104,13 @@ def measured(
 
 
 def reconstructed(
-    slab: StarvedSlab,
-    frames: StarvedFrames,
+    slab: PhotonStarvedSlab,
+    frames: SlabFrames,
     transmission: np.ndarray,
     light: FrameLight,
     step: str,
 ) -> np.ndarray:
-    """Reconstruct as the recipe does, with or without the stages about little light."""
+    """Reconstruct as the recipe does, with or without the stages for low signal."""
     _, rows, columns = slab.line_integrals.shape
     volume = np.empty((rows, columns, columns), np.float32)
     flats, darks = frames.fields
@@ -130,7 +130,7 @@ def reconstructed(
 
 
 def compared(
-    slab: StarvedSlab,
+    slab: PhotonStarvedSlab,
     volume: Voxels,
     found: Glare | None,
     *,
@@ -140,14 +140,14 @@ def compared(
 
     Parameters
     ----------
-    slab : StarvedSlab
+    slab : PhotonStarvedSlab
         Where cores of particles are.
     volume : Voxels, shape (z, y, x)
         Linear attenuation, 1/cm.
     found : Glare or None
         Glare that was taken out; None: none was.
     margin_widths : float, optional
-        How far off the front the electrolyte is a reference, in widths of the point spread: the
+        How far from the front the electrolyte is a reference, in widths of the point spread: the
         front is rough, and a slab has no height map of it.
     """
     reference = electrolyte_reference(volume, slab.cell, margin_widths=margin_widths)
@@ -175,11 +175,11 @@ def compared(
 
 
 def verdict(ratio: float, sd: float) -> str:
-    """Tell whether two attenuations are equal within a tenth, by their ratio and its interval."""
-    off, doubt = abs(ratio - 1), _INTERVAL * sd
-    if off + doubt <= EQUAL:
+    """Judge whether two attenuations are equal within a tenth, by their ratio and its interval."""
+    difference, half_width = abs(ratio - 1), _INTERVAL * sd
+    if difference + half_width <= EQUAL:
         return "equal"
-    return "different" if off - doubt > EQUAL else "undecidable"
+    return "different" if difference - half_width > EQUAL else "undecidable"
 
 
 def _mean(values: np.ndarray, block: np.ndarray, least: int) -> tuple[float, float, int]:
@@ -196,8 +196,8 @@ def _mean(values: np.ndarray, block: np.ndarray, least: int) -> tuple[float, flo
     return mean, float(np.sqrt(variance)), int(good.sum())
 
 
-def _left(slab: StarvedSlab, found: Glare | None) -> float:
-    """Relative doubt of the middle's attenuation from glare whose fraction is not sure."""
+def _left(slab: PhotonStarvedSlab, found: Glare | None) -> float:
+    """Relative uncertainty of the middle's attenuation from that of the fraction of glare."""
     if found is None:
         return 0.0
     passed = darkest(slab)[0]
@@ -207,8 +207,9 @@ def _left(slab: StarvedSlab, found: Glare | None) -> float:
 def _table(rows: list[dict[str, Any]], size: str, dark: tuple[float, float]) -> str:
     first = rows[0]
     lines = [
-        f"starved slab ({size}): the cathode passes {100 * dark[0]:.2g} … {100 * dark[1]:.2g} % "
-        f"along a diameter; cores of {first['n_drifted']} drifted particles and of "
+        f"photon-starved slab ({size}): the cathode passes {100 * dark[0]:.2g} … "
+        f"{100 * dark[1]:.2g} % along a diameter; cores of {first['n_drifted']} drifted particles "
+        "and of "
         f"{first['n_middle']} within {CENTRE_UM:g} µm of the axis, equal lithium content",
         f"{'glare':>7}{'found':>20}  {'corrected by':<21}{'drifted (GV)':>16}{'middle (GV)':>16}"
         f"{'ratio of μ':>18}  verdict",

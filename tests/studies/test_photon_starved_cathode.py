@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from xct.bench.starved import STEPS, darkest, measured, verdict
-from xct.bench.starved_slab import StarvedSlab
+from studies.photon_starved_cathode.comparison import STEPS, darkest, measured, verdict
+from studies.photon_starved_cathode.slab import PhotonStarvedSlab
 from xct.geometry import CellGeometry, Plane
 from xct.phantom.scan.shadows import project
 
@@ -46,7 +46,7 @@ def slab():
         shape, (VOXEL_UM,) * 3, middle * VOXEL_UM, middle * VOXEL_UM, 1500.0,
         planes={"electrolyte_cathode": Plane((ELECTROLYTE - 0.5) * VOXEL_UM)},
     )  # fmt: skip
-    return StarvedSlab(
+    return PhotonStarvedSlab(
         project(mu, theta, middle, VOXEL_UM), theta, cell, ELECTROLYTE, voxels,
         np.repeat(np.arange(1, len(looked_at) + 1), len(core)).astype(np.int32),
         np.repeat(np.arange(len(looked_at)) < len(drifted), len(core)),

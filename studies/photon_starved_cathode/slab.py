@@ -14,7 +14,7 @@ from xct.geometry import CellGeometry, Plane
 from xct.phantom.cell.cell import VirtualCell, draw_cell
 from xct.phantom.scan.shadows import project
 
-log = logging.getLogger("xct")
+log = logging.getLogger("studies")
 
 STATE = "ncm-100-drift-only"
 BORE_UM, WALL_UM, VOXEL_UM = 3000.0, 60.0, 1.3
@@ -24,7 +24,7 @@ _ROWS_AT_ONCE = 16
 _CORE_PX = 2  # a core is as deep inside of solid active material: more than the point spread
 _SOLID = 0.985  # of NCM's attenuation
 _BEHIND_PX = 8  # rows between the front's plane and what counts as cathode
-# In a slab whose rest is plain: how much of the drawn bore is kept, off its wall.
+# In a slab whose rest is plain: how much of the drawn bore is kept, away from its wall.
 _KEPT = 0.9
 
 
@@ -47,7 +47,7 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class StarvedSlab:
+class PhotonStarvedSlab:
     """What is scanned, and what is true of it.
 
     Attributes
@@ -78,11 +78,11 @@ class StarvedSlab:
     drifted: np.ndarray
 
 
-def make_slab(size: Size, out: Path, *, seed: int = 0) -> StarvedSlab:
+def make_slab(size: Size, out: Path, *, seed: int = 0) -> PhotonStarvedSlab:
     """Draw a cell whose particles drifted and kept their lithium; project a slab at its front.
 
     A cell narrower than the bore stands in the middle of plain composite and plain electrolyte:
-    rays are as starved, and it is drawn in a fraction of the time.
+    rays pass as little light, and it is drawn in a fraction of the time.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def make_slab(size: Size, out: Path, *, seed: int = 0) -> StarvedSlab:
     voxels, particle, drifted = (np.concatenate(part) for part in zip(*found, strict=True))
     voxels[:, 1:] += (COLUMNS - size.columns) // 2
     geometry = _geometry(cell.geometry, first, size.rows, (COLUMNS - size.columns) // 2)
-    return StarvedSlab(integrals, theta, geometry, front - first, voxels, particle, drifted)
+    return PhotonStarvedSlab(integrals, theta, geometry, front - first, voxels, particle, drifted)
 
 
 def _parts(
@@ -154,7 +154,7 @@ def _cores(
         place += [0, box[1].start, box[2].start]
         if not number:
             place = place[place[:, 0] + row >= front_row + _BEHIND_PX]
-        # What is off the axis is cathode's rim, or was not drawn.
+        # What is far from the axis is cathode's rim, or was not drawn.
         limit = _KEPT * cell.layout.bore_radius_um / VOXEL_UM if number else reach
         place = place[np.hypot(*(place[:, 1:] - axis).T) < limit - _CORE_PX]
         owner = numbers[tuple(place.T)].astype(np.int32)
@@ -178,8 +178,8 @@ def _seen(mu: np.ndarray, theta: np.ndarray, cell: VirtualCell) -> np.ndarray:
     if 2 * cell.layout.bore_radius_um >= BORE_UM:
         return project(mu, theta, middle, VOXEL_UM, columns=COLUMNS)
     y, x = (np.arange(n)[:, None] * VOXEL_UM for n in mu.shape[1:])
-    off = np.hypot(y - cell.geometry.axis_y_um, x.T - cell.geometry.axis_x_um)
-    kept = off < _KEPT * cell.layout.bore_radius_um
+    radius = np.hypot(y - cell.geometry.axis_y_um, x.T - cell.geometry.axis_x_um)
+    kept = radius < _KEPT * cell.layout.bore_radius_um
     mean = np.array([row[kept].mean(dtype=np.float64) for row in mu])
     stand_out = np.where(kept, mu - mean[:, None, None].astype(np.float32), np.float32(0))
     across = (np.arange(COLUMNS) - middle) * VOXEL_UM
