@@ -8,6 +8,10 @@ import click
 
 from xct.errors import XctError
 
+ALLOW_STAGES = click.option(
+    "--allow-stages", is_flag=True, help="Run the modules that the configuration's `stages` name."
+)
+
 
 @click.command()
 @click.argument("scan", type=click.Path(path_type=Path))
@@ -31,19 +35,20 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
-def check(config: Path, changes: tuple[str, ...]) -> None:
+@ALLOW_STAGES
+def check(config: Path, changes: tuple[str, ...], allow_stages: bool) -> None:
     """Name every mistake, and what a run would need."""
     from xct.cli.text_output import plan_text
     from xct.pipeline.output import OutputFolder
     from xct.pipeline.plan import make_plan
 
-    plan = make_plan(config, changes)
+    plan = make_plan(config, changes, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
-    objections = folder.objections(plan.identity(), restart=False)
+    errors = folder.objections(plan.identity(), restart=False)
     state = "finished already:" if folder.is_finished() else "ready: xct run writes to"
-    click.echo(plan_text(plan, "cannot start:" if objections else state))
-    if objections:
-        raise XctError(*objections)
+    click.echo(plan_text(plan, "cannot start:" if errors else state))
+    if errors:
+        raise XctError(*errors)
 
 
 @click.command()
@@ -52,12 +57,14 @@ def check(config: Path, changes: tuple[str, ...]) -> None:
 @click.option("--until", metavar="STAGE", help="Last stage to run; what it gives is kept.")
 @click.option("--keep", multiple=True, metavar="NAME", help="Write this too: line_integrals, ….")
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left.")
+@ALLOW_STAGES
 def run(
     configs: tuple[Path, ...],
     changes: tuple[str, ...],
     until: str | None,
     keep: tuple[str, ...],
     restart: bool,
+    allow_stages: bool,
 ) -> None:
     """Check CONFIG, then run it.
 
@@ -69,9 +76,16 @@ def run(
 
     if len(configs) > 1:  # a mistake in the last one shows before the first one starts
         for config in configs:
-            make_plan(config, changes, until=until, keep=keep)
+            make_plan(config, changes, until=until, keep=keep, allow_stages=allow_stages)
     for config in configs:
-        result = run_pipeline(config, changes, until=until, keep=keep, restart=restart)
+        result = run_pipeline(
+            config,
+            changes,
+            until=until,
+            keep=keep,
+            restart=restart,
+            allow_stages=allow_stages,
+        )
         click.echo(result_text(result))
 
 

@@ -362,7 +362,9 @@ def _under_new_names(
 
     values["steps"], moved = take_moved(values["steps"], place)
     for one in moved:
-        document.lines.setdefault(one.new, document.line(("steps", *one.old)) or 0)
+        line = document.line(("steps", *one.old)) or 0
+        for length in range(1, len(one.new) + 1):
+            document.lines.setdefault(one.new[:length], line)
     return [one.warning for one in moved], list(put_moved(values, moved))
 
 

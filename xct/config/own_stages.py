@@ -147,24 +147,27 @@ def _of_package(module: ModuleType, beside: Path | None = None) -> list[LoadedMo
     return sorted(found, key=lambda one: one.name)
 
 
+_OWNERS: dict[str, str] = {}  # packages of the quantities that own modules declared
+
+
 @contextmanager
 def _all_or_nothing(name: str) -> Iterator[None]:
-    """Refuse stages under a name that is taken, and forget what a module that fails declared."""
-    before, quantities, modules = dict(STAGES), dict(QUANTITIES), set(sys.modules)
+    """Refuse names that are taken, and forget what a module that fails declared."""
+    stages, quantities, modules = dict(STAGES), dict(QUANTITIES), set(sys.modules)
     package = name.partition(".")[0]
     try:
         yield
         check_quantities()
-        changed = [key for key in before if STAGES.get(key) is not before[key]]
-        taken = [key for key in changed if _package(before[key]) != package]
+        taken = [k for k in stages if STAGES.get(k) is not stages[k]]
+        taken = [f"the stage {k}" for k in taken if _package(stages[k]) != package]
+        again = [k for k in quantities if QUANTITIES.get(k) is not quantities[k]]
+        taken += [f"the quantity {k}" for k in again if _OWNERS.get(k) != package]
         if taken:
-            raise ValueError(
-                f"declares {', '.join(taken)}, which {_package(before[taken[0]])} has already; "
-                "give the stage another name"
-            )
+            raise ValueError(f"declares {', '.join(taken)}, which is there already; rename yours")
+        _OWNERS.update(dict.fromkeys(set(QUANTITIES) - set(quantities), package))
     except BaseException:
         STAGES.clear()
-        STAGES.update(before)
+        STAGES.update(stages)
         QUANTITIES.clear()
         QUANTITIES.update(quantities)
         for module in set(sys.modules) - modules:

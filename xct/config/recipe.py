@@ -153,20 +153,25 @@ def _under_new_names(
             place = config.place("steps", old)
             warnings.append(f"{place}: steps.{aliases.renamed(old, f'steps.{new}')}")
     steps = {overrules[name]: settings for name, settings in config.steps.items()}
+    scale = config.cell.grey_scale
+    values: dict[str, Any] = {
+        "cell": {"grey_scale": scale.model_dump(include=scale.model_fields_set)},
+        "steps": {},
+    }
     moved = []
     for one in written:
         left, found = aliases.take_moved({one.name: one.settings}, lambda *_, step=one: step.place)
-        one.settings = left[one.name]
+        values["steps"] |= left
         moved += found
-    scale = config.cell.grey_scale
-    values = {"cell": {"grey_scale": scale.model_dump(include=scale.model_fields_set)}}
     errors = list(aliases.put_moved(values, moved))
     try:
         scale = GreyScaleSection.model_validate(values["cell"]["grey_scale"])
     except ValidationError as error:
-        errors += validation_messages(
-            error, Document(None), moved[0].place, GreyScaleSection, ("cell", "grey_scale")
-        )
+        there = Document(None, {one.new: 0 for one in moved})
+        at = ("cell", "grey_scale")
+        errors += validation_messages(error, there, moved[0].place, GreyScaleSection, at)
+    for one in written:
+        one.settings = values["steps"][one.name]
     cell = config.cell.model_copy(update={"grey_scale": scale})
     config = config.model_copy(update={"steps": steps, "cell": cell})
     return config, [*warnings, *(one.warning for one in moved)], errors

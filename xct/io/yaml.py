@@ -101,24 +101,6 @@ def parse(text: str) -> Document:
     return document
 
 
-def dump(value: Any, *, flow: bool | None = False) -> str:
-    """Write plain values as YAML.
-
-    Parameters
-    ----------
-    value : object
-        Text, numbers, truth values, None, lists and mappings of them.
-    flow : bool or None, optional
-        In one line with brackets and braces; None: only lists and mappings of single values.
-    """
-    yaml: Any = _yaml()
-    text = StringIO()
-    yaml.default_flow_style, yaml.width, yaml.allow_unicode = flow, 10_000 if flow else 96, True
-    yaml.sort_base_mapping_type_on_output = False  # as they come
-    yaml.dump(value, text)
-    return text.getvalue().removesuffix("...\n")
-
-
 def with_values(text: str, changes: Mapping[str, Any]) -> str:
     """Set values of a mapping and leave the rest of its text as it is, comments included.
 
@@ -149,6 +131,16 @@ def _brackets(text: str) -> int:
     """Count how many brackets and braces are open at a time, at most."""
     steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[][{}]", text))
     return max(accumulate(steps), default=0)
+
+
+def _flow(value: Any) -> str:
+    """Write a value in one line, with brackets and braces."""
+    yaml: Any = _yaml()
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = True, 10_000, True
+    yaml.sort_base_mapping_type_on_output = False  # as they come
+    text = StringIO()
+    yaml.dump(value, text)
+    return text.getvalue().strip().removesuffix("\n...")
 
 
 def _yaml() -> YAML:
@@ -234,12 +226,12 @@ def _with_value(text: str, keys: Sequence[str], value: Any) -> str:
         if not rest and value is None:
             return _removed(text, node, key)
         if not rest or not (isinstance(inner, MappingNode) and inner.value):
-            written = f" {dump(_nested(rest, value), flow=True).strip()}"
+            written = f" {_flow(_nested(rest, value))}"
             start = text.index(":", name.end_mark.index) + 1
             same_line = inner.start_mark.line == name.start_mark.line
             if same_line and inner.start_mark.index > start:
                 start, written = inner.start_mark.index, written.strip()
-            return text[:start] + written + text[max(start, _end(inner)) :]
+            return text[:start] + written + text[max(start, _end(text, inner, name)) :]
         node = inner
     return text
 
@@ -250,8 +242,9 @@ def _nested(keys: Sequence[str], value: Any) -> Any:
 
 def _added(text: str, node: MappingNode, key: str, value: Any) -> str:
     """Write a new key behind the last value of a mapping, and behind the comment of its line."""
-    entry = dump({key: value}, flow=True).strip()[1:-1]
-    end = _end(node.value[-1][1])
+    entry = _flow({key: value})[1:-1]
+    name, last = node.value[-1]
+    end = _end(text, last, name)
     if node.flow_style:
         return f"{text[:end]}, {entry}{text[end:]}"
     line = text.find("\n", end)
@@ -264,10 +257,10 @@ def _removed(text: str, node: MappingNode, key: str) -> str:
     names = [str(name.value) for name, _ in node.value]
     number = names.index(key)
     name, inner = node.value[number]
-    start, stop = name.start_mark.index, _end(inner)
+    start, stop = name.start_mark.index, _end(text, inner, name)
     if node.flow_style:
         if number > 0:
-            start = _end(node.value[number - 1][1])
+            start = _end(text, *node.value[number - 1][::-1])
         elif len(names) > 1:
             stop = node.value[1][0].start_mark.index
         return text[:start] + text[stop:]
@@ -275,9 +268,12 @@ def _removed(text: str, node: MappingNode, key: str) -> str:
     return text[: text.rfind("\n", 0, start) + 1] + text[len(text) if line < 0 else line + 1 :]
 
 
-def _end(node: Any) -> int:
-    """Where the text of a value ends; a block has no end of its own, but that of what is in it."""
+def _end(text: str, node: Any, name: Any = None) -> int:
+    """Where the text of a value ends; a block ends where the last thing in it does."""
     if isinstance(node, ScalarNode) or node.flow_style or not node.value:
-        return int(node.end_mark.index)
+        start, end = int(node.start_mark.index), int(node.end_mark.index)
+        if start == end and name is not None:  # an empty value: behind the colon
+            return text.index(":", name.end_mark.index) + 1
+        return len(text[:end].rstrip())
     last = node.value[-1]
-    return _end(last if isinstance(node, SequenceNode) else last[1])
+    return _end(text, *((last,) if isinstance(node, SequenceNode) else (last[1], last[0])))

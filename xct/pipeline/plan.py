@@ -12,7 +12,7 @@ import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
 from xct.config.model import Config, InFile, read_config
-from xct.config.recipe import Step, check_names, load_steps
+from xct.config.recipe import Step, check_names, load_recipe
 from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
@@ -140,6 +140,9 @@ class Plan:
             "dtype": self.config.run.dtype,
             "keep": sorted(self.keep),
         }
+        if self.config.own_stages:
+            own = [[module.name, module.checksum] for module in self.config.own_stages]
+            identity |= {"own_stages": own}
         if not self.measuring_steps:
             return identity
         rois = self.config.rois
@@ -161,6 +164,7 @@ def make_plan(
     *,
     until: str | None = None,
     keep: Sequence[str] = (),
+    allow_stages: bool = False,
 ) -> Plan:
     """Check a configuration, its recipe and its scan, and plan the run.
 
@@ -174,31 +178,34 @@ def make_plan(
         Last stage to run.
     keep : sequence of str, optional
         Quantities to write that otherwise only pass through.
+    allow_stages : bool, optional
+        Import the modules that the configuration names under ``stages``: this runs their code.
 
     Raises
     ------
     ConfigError
         With every complaint at once.
     """
-    config, complaints = read_config(source, changes)
+    config, complaints = read_config(source, changes, allow_stages=allow_stages)
     if config is None:
         raise ConfigError(*complaints)
     steps: list[Step] = []
+    warnings: list[str] = []
     try:
-        steps = load_steps(config)
+        recipe = load_recipe(config)
+        steps, config, warnings = recipe.steps, recipe.config, recipe.warnings
         complaints += check_names(steps, _given(config))
         steps = _until(steps, until)
         complaints += _unknown_products(steps, keep)
     except ConfigError as error:
         complaints += error.complaints
     opened: Scan | ForeignVolume | None = None
-    warnings: list[str] = []
     try:
         if config.volume is None:
             opened = open_scan(config)
             complaints += _missing_facts(config, opened, steps, complaints)
-            objections, warnings = inspect_scan(opened, [step.name for step in steps])
-            complaints += objections
+            objections, found = inspect_scan(opened, [step.name for step in steps])
+            complaints, warnings = complaints + objections, warnings + found
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
     except ScanError as error:

@@ -35,6 +35,7 @@ def run(
     until: str | None = None,
     keep: Sequence[str] = (),
     restart: bool = False,
+    allow_stages: bool = False,
 ) -> Result:
     """Check a configuration and run it; an interrupted run goes on where it was.
 
@@ -50,6 +51,8 @@ def run(
         Quantities to write that otherwise only pass through, such as "line_integrals".
     restart : bool, optional
         Throw away what an earlier run left in the output folder.
+    allow_stages : bool, optional
+        Import the modules that the configuration names under ``stages``: this runs their code.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def run(
     RunError
         If the run had to end; what was finished is kept.
     """
-    plan = make_plan(source, changes, until=until, keep=keep)
+    plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
     identity = plan.identity()
     objections = folder.objections(identity, restart=restart)
