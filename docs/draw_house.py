@@ -27,7 +27,7 @@ LAYERS = {
     "before the beamtime": ("phantom", "beamtime"),
     "methods": ("reconstruct", "preprocess", "normalize", "segment", "analyze"),
     "files": ("io", "scan", "result"),
-    "declarations": ("stages", "quantity", "figures"),
+    "declarations": ("figures", "quantity", "stages"),
     "ground": ("errors", "geometry", "physics", "statistics", "parallel"),
 }
 WIDTH, BOX, HEIGHT, GAP = 764, 138, 76, 14

@@ -36,6 +36,7 @@ PUBLIC = (
     "xct.score",
     "xct.beamtime",
     "xct.stages",
+    "xct.quantity",
     "xct.geometry",
     "xct.physics.materials",
     "xct.parallel.blocks",

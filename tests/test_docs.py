@@ -17,6 +17,7 @@ from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
 from xct.config.model import read_config
 from xct.phantom.writing import write_phantom
+from xct.quantity import QUANTITIES
 from xct.stages import STAGES, load_stages
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +85,7 @@ def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     given_beforehand(page)
     load_stages()
-    before = dict(STAGES)
+    stages, quantities = dict(STAGES), dict(QUANTITIES)
     names: dict = {}
     try:
         for language, text in blocks(page):
@@ -95,8 +96,9 @@ def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys)
             elif language == "python":
                 exec(compile(text, page.name, "exec"), names)
     finally:
-        STAGES.clear()
-        STAGES.update(before)
+        for known, before in ((STAGES, stages), (QUANTITIES, quantities)):
+            known.clear()
+            known.update(before)
 
 
 def given_beforehand(page):
