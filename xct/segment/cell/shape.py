@@ -19,7 +19,7 @@ from xct.segment.cell.coarse import Coarse, Frame, make_coarse
 from xct.segment.cell.cross_sections import cross_sections_figure
 from xct.segment.cell.layer_order import LayerOrder, edge_rows, order_along_axis
 from xct.segment.cell.planes import fit_plane, heights_between
-from xct.segment.cell.tube import find_can, find_wall, radial_profile
+from xct.segment.cell.tube import find_can, find_wall, ring_sums
 from xct.stages import stage
 
 # Between which layers each surface lies, from the anode on; the first pair that is there counts.
@@ -96,13 +96,13 @@ def find_cell(
     estimate = estimate_bore(coarse)
     order = order_along_axis(coarse, estimate)
     bore = _bore(volume, coarse.frame, estimate, order)
-    tube = None
+    tube, radius_sd = None, float("nan")
     if bore is None:
         estimate = all_in_view(coarse.frame)
         order = order_along_axis(coarse, estimate)
         _say_no_bore(estimate)
     else:
-        radius, tube = _wall(volume, coarse.frame, bore, edge_rows(order))
+        radius, radius_sd, tube = _wall(volume, coarse.frame, bore, edge_rows(order))
         estimate = BoreEstimate(bore.y_um, bore.x_um, radius, True, estimate.outside)
     side = _side(order, anode)
     geometry = CellGeometry(
@@ -113,7 +113,7 @@ def find_cell(
         axis_slope_y=bore.slope_y if bore else 0.0,
         axis_slope_x=bore.slope_x if bore else 0.0,
         bore_radius_um=estimate.radius_um,
-        bore_radius_sd_um=bore.radius_sd_um if bore else float("nan"),
+        bore_radius_sd_um=radius_sd,
         tube_radius_um=tube,
         anode=side,
         planes=_planes(coarse, estimate, order),
@@ -150,14 +150,16 @@ def _bore(volume: Voxels, frame: Frame, estimate: BoreEstimate, order: LayerOrde
 
 def _wall(
     volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]
-) -> tuple[float, float | None]:
-    """Give the bore's radius and the tube's, or those of a can."""
-    profile = radial_profile(volume, frame, bore, rows)
-    inner = find_can(profile, bore)
-    if inner is not None:
-        return inner, bore.radius_um
-    wall = find_wall(profile, bore, max(frame.voxel_size_um[1:]))
-    return (wall.inner_um, wall.outer_um) if wall else (bore.radius_um, None)
+) -> tuple[float, float, float | None]:
+    """Give the bore's radius, its standard deviation, and the tube's radius, or those of a can."""
+    sums = ring_sums(volume, frame, bore, rows)
+    can = find_can(sums, bore)
+    if can is not None:
+        return *can, bore.radius_um
+    wall = find_wall(sums, bore, max(frame.voxel_size_um[1:]))
+    if wall is not None:
+        return wall.inner_um, wall.inner_sd_um, wall.outer_um
+    return bore.radius_um, bore.radius_sd_um, None
 
 
 def _say_no_bore(estimate: BoreEstimate) -> None:

@@ -5,7 +5,7 @@ A wall of a few voxels blurs into the bore's edge and shifts it: both edges are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ _INWARD_VOXELS = 8.0
 _WALLS = tuple(2.5 * 1.33**k for k in range(18))
 _BEYOND = 6.0  # voxels outside of the tube that must be in view
 _LEAST_SIGNIFICANCE = 8.0
+_MODEL_VOXELS = 0.003  # sd of a radius that the form of the edges leaves, even without noise
 _BRIGHT_WALL = 1.6  # times as bright as what a can holds
 
 
@@ -34,6 +35,8 @@ class Wall:
     ----------
     inner_um, outer_um : float
         Radii.
+    inner_sd_um : float
+        Standard deviation of the inner one.
     tube, beyond : float
         Values of the tube and of what lies outside.
     significance : float
@@ -45,6 +48,7 @@ class Wall:
     tube: float
     beyond: float
     significance: float
+    inner_sd_um: float = float("nan")
 
 
 class RadialProfile(NamedTuple):
@@ -54,11 +58,16 @@ class RadialProfile(NamedTuple):
     values: np.ndarray
     voxels: np.ndarray
 
+    @classmethod
+    def of(cls, sums: np.ndarray) -> RadialProfile:
+        """Take means of the sums of some groups of slices, shape (group, 3, ring)."""
+        radius, values, voxels = sums.sum(axis=0)
+        filled = voxels > 8
+        return cls(radius[filled] / voxels[filled], values[filled] / voxels[filled], voxels[filled])
 
-def radial_profile(
-    volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]
-) -> RadialProfile:
-    """Average many slices over narrow rings about the bore's axis.
+
+def ring_sums(volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]) -> np.ndarray:
+    """Sum many slices over narrow rings about the bore's axis.
 
     Parameters
     ----------
@@ -70,16 +79,14 @@ def radial_profile(
         The axis.
     rows : tuple of int
         First slice of a layer that stands out from the tube, and the one behind its last.
+
+    Returns
+    -------
+    ndarray, shape (group, 3, ring)
+        Radius, value and number of voxels, summed for each group of slices.
     """
     groups = slice_groups(*rows)
-    found = map_blocks(_rings_of_group, groups, volume, frame, bore, read=mean_of_group)
-    sums = np.zeros_like(found[0])
-    for part in found:
-        sums += part
-    filled = sums[2] > 8
-    return RadialProfile(
-        sums[0][filled] / sums[2][filled], sums[1][filled] / sums[2][filled], sums[2][filled]
-    )
+    return np.array(map_blocks(_rings_of_group, groups, volume, frame, bore, read=mean_of_group))
 
 
 def _rings_of_group(
@@ -97,13 +104,13 @@ def _rings_of_group(
     return np.stack([np.bincount(ring, w, length) for w in (r[known], mean[known], None)])
 
 
-def find_wall(profile: RadialProfile, bore: Bore, voxel: float) -> Wall | None:
+def find_wall(sums: np.ndarray, bore: Bore, voxel: float) -> Wall | None:
     """Fit the bore's and the tube's outer edge to the mean over azimuth and many slices.
 
     Parameters
     ----------
-    profile : RadialProfile
-        About the bore's axis.
+    sums : ndarray, shape (group, 3, ring)
+        As `ring_sums` gives them.
     bore : Bore
         A first radius.
     voxel : float
@@ -114,33 +121,51 @@ def find_wall(profile: RadialProfile, bore: Bore, voxel: float) -> Wall | None:
     Wall or None
         None where no outer edge stands out: a tube that is thick, or not there.
     """
-    r, values, count = profile
-    best: tuple[float, Wall] | None = None
-    for wall in _WALLS:
-        far = bore.radius_um + 1.7 * wall * voxel + _BEYOND * voxel
-        near = (r > bore.radius_um - _INWARD_VOXELS * voxel) & (r < far)
-        if (
-            r[near].size < 20
-            or r[near].max() < bore.radius_um + wall * voxel + 0.5 * _BEYOND * voxel
-        ):
+    profile = RadialProfile.of(sums)
+    best: tuple[float, float, Wall] | None = None
+    for start in (wall * voxel for wall in _WALLS):
+        near = _near(profile, bore, start, voxel)
+        reach = bore.radius_um + start + 0.5 * _BEYOND * voxel
+        if near.values.size < 20 or near.radius_um.max() < reach:
             break
-        found = _fit(r[near], values[near], count[near], bore, wall * voxel, voxel)
+        found = _fit(near, bore, start, voxel)
         if found is not None and (best is None or found[0] < best[0]):
-            best = found
-    return None if best is None else best[1]
+            best = (*found[:1], start, found[1])
+    if best is None:
+        return None
+    _, start, wall = best
+    return replace(wall, inner_sd_um=_sd_of_inner(sums, bore, start, voxel))
 
 
-def find_can(profile: RadialProfile, bore: Bore) -> float | None:
+def _near(profile: RadialProfile, bore: Bore, wall: float, voxel: float) -> RadialProfile:
+    """Take the rings about a wall as thick as that."""
+    far = bore.radius_um + 1.7 * wall + _BEYOND * voxel
+    r = profile.radius_um
+    near = (r > bore.radius_um - _INWARD_VOXELS * voxel) & (r < far)
+    return RadialProfile(*(column[near] for column in profile))
+
+
+def _sd_of_inner(sums: np.ndarray, bore: Bore, wall: float, voxel: float) -> float:
+    """Estimate the inner radius's sd by the jackknife: groups of slices left out one by one."""
+    left_out = (RadialProfile.of(np.delete(sums, k, axis=0)) for k in range(len(sums)))
+    fits = [_fit(_near(profile, bore, wall, voxel), bore, wall, voxel) for profile in left_out]
+    inner = [fit[1].inner_um for fit in fits if fit is not None]
+    if len(inner) < 2:
+        return bore.radius_sd_um
+    return float(np.hypot(np.std(inner) * np.sqrt(len(inner) - 1), _MODEL_VOXELS * voxel))
+
+
+def find_can(sums: np.ndarray, bore: Bore) -> tuple[float, float] | None:
     """Find the inner radius of a can, whose wall is much brighter than what it holds.
 
     Its outer face was then taken for the bore's edge: between can and air there is no tube.
 
     Returns
     -------
-    float or None
-        µm; None where the edge has no bright wall inside.
+    radius_um, sd_um : float, or None
+        None where the edge has no bright wall inside.
     """
-    r, values, _ = profile
+    r, values, _ = RadialProfile.of(sums)
     inside = (r > 0.3 * bore.radius_um) & (r < 0.85 * bore.radius_um)
     rim = (r > 0.85 * bore.radius_um) & (r < bore.radius_um)
     if not inside.any() or not rim.any():
@@ -151,13 +176,17 @@ def find_can(profile: RadialProfile, bore: Bore) -> float | None:
         return None
     brightest = int(np.flatnonzero(rim)[values[rim].argmax()])
     darker = np.flatnonzero(values[:brightest] < 0.5 * (held + wall))
-    return float(r[darker[-1]]) if darker.size else None
+    if not darker.size:
+        return None
+    ring = float(r[darker[-1] + 1] - r[darker[-1]])
+    return float(r[darker[-1]]), float(np.hypot(bore.radius_sd_um, ring / np.sqrt(3)))
 
 
 def _fit(
-    r: np.ndarray, values: np.ndarray, count: np.ndarray, bore: Bore, wall: float, voxel: float
+    profile: RadialProfile, bore: Bore, wall: float, voxel: float
 ) -> tuple[float, Wall] | None:
     """Give what a fit leaves, and the wall; None where the outer edge does not stand out."""
+    r, values, count = profile
     weight = np.sqrt(count / count.max())
     sides = [np.median(values[part]) for part in (r < bore.radius_um - 3 * voxel,
                                                   np.abs(r - bore.radius_um - wall / 2) < wall / 3,
