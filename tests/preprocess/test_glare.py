@@ -82,7 +82,7 @@ def test_the_fraction_is_as_uncertain_as_its_sd_says():
         if found is not None:
             deviations.append((found.fraction - fraction) / found.sd)
     assert len(deviations) > 15
-    assert 0.6 < np.sqrt(np.mean(np.square(deviations))) < 1.5
+    assert 0.45 < np.sqrt(np.mean(np.square(deviations))) < 1.2
     assert np.abs(deviations).max() < 4
 
 
