@@ -63,13 +63,24 @@ def test_axis_is_right_in_noisy_scans_of_all_kinds():
     assert all(answer.confidence > 0.8 for answer in found)
 
 
+def test_the_axis_is_as_uncertain_as_its_sd_says():
+    deviations = []
+    for seed in range(36):
+        center = 79.5 + np.random.default_rng(seed).uniform(-8, 8)
+        theta = np.linspace(0, 180, 121)
+        discs = random_discs(20, int(160 - 2 * abs(center - 79.5)), seed=seed)
+        answer = find_center(measured(discs, theta, 160, center, counts=3000, seed=seed), theta)
+        deviations.append((answer.center_px - center) / answer.sd_px)
+    assert 0.6 < np.sqrt(np.mean(np.square(deviations))) < 1.3
+
+
 @pytest.mark.slow
 def test_axis_is_right_in_fifty_noisy_scans_and_its_sd_is_honest():
     found, error = errors(range(50))
     assert np.median(np.abs(error)) < 0.03
     assert np.abs(error).max() < 0.25
-    spread = np.sqrt(np.mean((error / [answer.sd_px for answer in found]) ** 2))
-    assert 0.4 < spread < 1.5
+    deviation = np.sqrt(np.mean((error / [answer.sd_px for answer in found]) ** 2))
+    assert 0.4 < deviation < 1.5
     assert np.mean([answer.confidence > 0.8 for answer in found]) > 0.9
 
 

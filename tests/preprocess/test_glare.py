@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xct.parallel.threads import limit_threads
-from xct.phantom.scan.optics import spread
+from xct.phantom.scan.optics import spread, veil
 from xct.preprocess.veiling_glare import gather_light, glare, measure_glare
 
 PIXEL_UM = 1.3
@@ -60,6 +60,39 @@ def test_fraction_and_reach_are_found_in_the_shadow_of_steel(scan):
     assert found.range_px * PIXEL_UM == pytest.approx(range_um, rel=0.1)
     assert found.sd < 0.05 * fraction
     assert found.n > 300
+
+
+def drawn_planes(rng):
+    return tuple((int(rows * rng.uniform(0.8, 1.25)), mu) for rows, mu in PLANES)
+
+
+def test_the_fraction_is_as_uncertain_as_its_sd_says():
+    """Glare of two Gaussians whose ranges differ 2.2 times: no single one describes it."""
+    deviations = []
+    for seed in range(24):
+        rng = np.random.default_rng(100 + seed)
+        fraction = (0.001, 0.003, 0.01)[seed % 3]
+        range_px, part = rng.uniform(200, 500) / PIXEL_UM, rng.uniform(0.2, 0.8)
+        true = transmission(drawn_planes(rng), 2000.0, 1700)
+        wide = veil(true, range_px * 2.2**0.5)
+        glare_light = part * veil(true, range_px / 2.2**0.5) + (1 - part) * wide
+        seen = (1 - fraction) * spread(true, 1.7, 0.0, 1.0) + fraction * glare_light
+        noise = np.sqrt(seen / QUANTA / ANGLES + (READ_NOISE / QUANTA) ** 2 * (0.1 + 1 / ANGLES))
+        found = measure_glare(light_of((seen + rng.normal(0, noise)).astype(np.float32)[None]))
+        if found is not None:
+            deviations.append((found.fraction - fraction) / found.sd)
+    assert len(deviations) > 15
+    assert 0.45 < np.sqrt(np.mean(np.square(deviations))) < 1.2
+    assert np.abs(deviations).max() < 4
+
+
+def test_a_floor_that_is_even_with_an_unlikely_range_alone_is_not_measured():
+    # Much steel beyond the reach of little glare: noise there is even, with a range ten times
+    # the true one.
+    rng = np.random.default_rng(3)
+    range_um = rng.uniform(150, 700)
+    seen = measured(transmission(drawn_planes(rng), 2000.0, 1700), 0.001, range_um, seed=3)
+    assert measure_glare(light_of(seen)) is None
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.01])

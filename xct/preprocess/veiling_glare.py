@@ -30,6 +30,8 @@ _DARK = 0.05
 # A shadow's floor is even: this fraction of what is near it lies within 5 % and 0.0002.
 _EVEN, _WITHIN, _WITHIN_ABSOLUTE, _NEAR = 0.8, 0.05, 2e-4, 0.5
 _LEAST_CELLS = 12
+# Where the shadow is even only with ranges this far from the likely one, it is none.
+_SAME_RANGE = 1.5
 # Noise of the light over the light about it that is tolerated.
 _MOST_NOISE = 1.2e-4
 # Of the fraction: glare that falls off as no Gaussian does, or reaches beyond the frame.
@@ -169,7 +171,7 @@ def measure_glare(frame_light: FrameLight, range_px: float | None = None) -> Gla
     Returns
     -------
     Glare or None
-        None where the frames hold no such shadow.
+        None where the frames hold no such shadow, or none that is even with a likely range.
     """
     mean = frame_light.transmission.mean(axis=0, dtype=np.float64, keepdims=True)
     still = FrameLight(mean, frame_light.row_px, frame_light.cell_px, frame_light.shape)
@@ -180,7 +182,12 @@ def measure_glare(frame_light: FrameLight, range_px: float | None = None) -> Gla
     first = max((one for one in found if one), key=lambda one: one.n, default=None)
     if first is None:
         return None
-    weight = _likelihoods(still, first, noise) * [one is not None for one in found]
+    even = np.array([one is not None for one in found])
+    likelihood = _log_likelihoods(still, first, noise)
+    likely_px = _RANGES_PX[likelihood.argmax()]
+    if np.abs(np.log(_RANGES_PX[even] / likely_px)).min() > np.log(_SAME_RANGE):
+        return None
+    weight = np.where(even, np.exp(likelihood - likelihood[even].max()), 0)
     return _with_model_uncertainty(_averaged([one or first for one in found], weight))
 
 
@@ -205,8 +212,8 @@ def _averaged(found: list[Glare], weight: np.ndarray) -> Glare:
     return Glare(fraction, sd, range_px, found[best].n)
 
 
-def _likelihoods(still: FrameLight, first: Glare, noise: float) -> np.ndarray:
-    """Likelihood of each range: how well glare alone describes what a first guess leaves in shadow.
+def _log_likelihoods(still: FrameLight, first: Glare, noise: float) -> np.ndarray:
+    """Log-likelihood of each range, that glare alone is what a first guess leaves in shadow.
 
     All of the shadow counts, the depth of tall steel too, where nothing must arrive.
     """
@@ -218,8 +225,7 @@ def _likelihoods(still: FrameLight, first: Glare, noise: float) -> np.ndarray:
         about = still.averaged(still.row_px, float(each))[0][shadow]
         fraction = float(light[shadow] @ about) / max(float(about @ about), 1e-30)
         misfits.append(float(np.square(light[shadow] - fraction * about).sum()))
-    least = np.maximum(misfits, 1e-30)
-    return np.asarray(np.exp(-0.5 * shadow.sum() * np.log(least / least.min())))
+    return np.asarray(-0.5 * shadow.sum() * np.log(np.maximum(misfits, 1e-30)))
 
 
 def _in_shadow(still: FrameLight, range_px: float, noise: float) -> Glare | None:
