@@ -13,7 +13,7 @@ import numpy as np
 
 from xct.parallel.threads import over_ranges
 from xct.phantom.scan.detector import Detector
-from xct.phantom.scan.optics import spread, veil
+from xct.phantom.scan.optics import glare_map, spread
 from xct.physics.materials import mu_per_cm
 from xct.preprocess import fill_dead_pixels, flat_field, outliers
 from xct.preprocess.veiling_glare import FrameLight, gather_light
@@ -104,7 +104,7 @@ class SlabFrames:
         height, first = sum(self._layers), self.first_row
         coarse = self._coarse(np.exp(-self._at_rest))
         lit = (1 - self.glare) * self._plain + self.glare * self._fine(
-            veil(coarse, _RANGE_UM / self.voxel_um / _CELL), np.arange(height)
+            glare_map(coarse, _RANGE_UM / self.voxel_um / _CELL), np.arange(height)
         )
 
         def read(row: int, stop: int) -> np.ndarray:
@@ -135,7 +135,7 @@ class SlabFrames:
         core = spread(passed, _BLUR_UM / self.voxel_um, 0.0, 1.0)
         if self.glare == 0:
             return core
-        light = veil(self._coarse(passed), _RANGE_UM / self.voxel_um / _CELL)
+        light = glare_map(self._coarse(passed), _RANGE_UM / self.voxel_um / _CELL)
         rows = self.first_row + np.arange(self.shape[1])
         return np.asarray(
             (1 - self.glare) * core + self.glare * self._fine(light, rows), np.float32

@@ -103,7 +103,7 @@ def turn(frame: np.ndarray, tilt_deg: float, about: tuple[float, float]) -> np.n
 
 
 def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: float) -> np.ndarray:
-    """Spread light as scintillator and lenses do: a narrow core, and a veil of glare.
+    """Spread light as scintillator and lenses do: a narrow core, and veiling glare.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: floa
     blur_px : float
         Full width at half maximum of the core, a Gaussian.
     glare : float
-        Fraction of all light that goes into the veil.
+        Fraction of all light that goes into the glare.
     glare_range_px : float
-        Standard deviation of the veil, a wide Gaussian.
+        Standard deviation of the glare, a wide Gaussian.
 
     Returns
     -------
@@ -125,10 +125,10 @@ def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: floa
         core = gaussian_filter(core, blur_px / FWHM_PER_SIGMA, mode="nearest")
     if glare == 0:
         return core
-    return np.asarray((1 - glare) * core + glare * veil(light, glare_range_px), np.float32)
+    return np.asarray((1 - glare) * core + glare * glare_map(light, glare_range_px), np.float32)
 
 
-def veil(light: np.ndarray, range_px: float) -> np.ndarray:
+def glare_map(light: np.ndarray, range_px: float) -> np.ndarray:
     """Average light over a wide Gaussian of standard deviation `range_px`, coarsely."""
     rows, columns = light.shape
     step = max(1, min(int(range_px / _FINENESS), rows, columns))

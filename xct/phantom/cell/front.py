@@ -1,6 +1,6 @@
-"""Faces of the cathode by definition. In: shares of active material, slice by slice; out: heights.
+"""Faces of the cathode by definition. In: fraction of active material by slice; out: heights.
 
-Each is the height beyond which the smoothed share stays below half of its plateau.
+Each is the height beyond which the smoothed fraction stays below half of its plateau.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Fronts:
 
 
 def cathode_fronts(
-    share: Callable[[int, int], np.ndarray],
+    fraction: Callable[[int, int], np.ndarray],
     near_um: np.ndarray,
     far_um: np.ndarray,
     inside: np.ndarray,
     rows: int,
     voxel_um: float,
 ) -> Fronts:
-    """Find where the share of active material falls to half of its plateau, seen from outside.
+    """Find where the fraction of active material falls to half of its plateau, seen from outside.
 
     Parameters
     ----------
-    share : callable
-        ``share(z0, z1)`` gives the share of attached active material in each voxel (z, y, x).
+    fraction : callable
+        ``fraction(z0, z1)`` gives the fraction of attached active material in each voxel (z, y, x).
     near_um, far_um : ndarray, shape (y, x)
         Up to where the cathode was filled, at small and at large z.
     inside : ndarray of bool, shape (y, x)
@@ -60,7 +60,7 @@ def cathode_fronts(
     sigma = FWHM_UM / FWHM_PER_SIGMA / voxel_um
     middle = 0.5 * (near_um + far_um) / voxel_um
     quarter = 0.25 * (far_um - near_um) / voxel_um
-    smooth = _Smooth(share, inside, sigma, rows)
+    smooth = _Smooth(fraction, inside, sigma, rows)
     within = inside[::_EVERY, ::_EVERY]
     low, high = ((middle + s * quarter)[::_EVERY, ::_EVERY] for s in (-1, 1))
     sample = [
@@ -91,9 +91,9 @@ def _span(
 
 @dataclass(frozen=True)
 class _Smooth:
-    """The share averaged with a Gaussian over the bore, slice by slice."""
+    """The fraction averaged with a Gaussian over the bore, slice by slice."""
 
-    share: Callable[[int, int], np.ndarray]
+    fraction: Callable[[int, int], np.ndarray]
     inside: np.ndarray
     sigma: float
     rows: int
@@ -133,11 +133,11 @@ class _Smooth:
         made = {z: self.kept[z] for z in wanted if z in self.kept}
         if missing:
             low = min(missing)
-            share = self.share(low, max(missing) + 1)
+            fraction = self.fraction(low, max(missing) + 1)
             weight = _mean(self.inside.astype(np.float32), self.sigma)
             weight = np.where(self.inside, 1 / np.maximum(weight, 1e-6), 0).astype(np.float32)
             for z in missing:
-                made[z] = weight * _mean(share[z - low] * self.inside, self.sigma)
+                made[z] = weight * _mean(fraction[z - low] * self.inside, self.sigma)
         if (len(self.kept) + len(missing)) * self.inside.size <= _KEPT_VOXELS:
             self.kept.update(made)
         return made
@@ -158,7 +158,7 @@ def _first(
         if before is not None:
             rises = np.isnan(found) & (values >= half) & (before < half)
             rises &= step * z <= step * middle
-            share = (values - half) / np.where(rises, values - before, 1)
-            np.copyto(found, z - step * share, where=rises)
+            rise = (values - half) / np.where(rises, values - before, 1)
+            np.copyto(found, z - step * rise, where=rises)
         before = values
     return found
