@@ -10,11 +10,11 @@ from typing import Any
 from xct.config.model import Config, read_config
 from xct.config.recipe import Step, load_steps
 from xct.config.schema import config_schema
+from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError
 from xct.io.atomic import write_text
 from xct.io.foreign import open_foreign
 from xct.io.yaml import parse
-from xct.pipeline.plan import open_scan
 from xct.scan import Scan, read_scan
 
 # Beside the configuration, for editors: they find it without a network, and it fits this version.

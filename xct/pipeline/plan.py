@@ -11,8 +11,9 @@ from typing import Any
 import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
-from xct.config.model import Config, InFile, read_config
+from xct.config.model import Config, read_config
 from xct.config.recipe import Step, check_names, load_recipe
+from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
@@ -22,8 +23,9 @@ from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
 from xct.pipeline.scan_checks import inspect_scan
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
+from xct.reconstruct.engines import AUTO, find_engine
 from xct.result import open_result
-from xct.scan import Scan, read_scan
+from xct.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def make_plan(
         complaints += check_names(steps, _given(config))
         steps = _until(steps, until)
         complaints += _unknown_products(steps, keep)
+        complaints += _unavailable_engine(steps)
     except ConfigError as error:
         complaints += error.complaints
     opened: Scan | ForeignVolume | None = None
@@ -253,30 +256,6 @@ def _missing_pristine(config: Config) -> list[str]:
     ]
 
 
-def open_scan(config: Config) -> Scan:
-    """Read the scan that a configuration names.
-
-    Raises
-    ------
-    ScanError
-        If it cannot be read, or its facts contradict each other.
-    """
-    section = config.scan
-    if (section.file is None) == (section.projections is None):
-        raise ScanError(
-            "name the scan by `file`, or its frames by `projections` (with `flats` and `darks`): "
-            "one of the two"
-        )
-    overrides = section.model_dump(exclude={"file"}, exclude_none=True)
-    for kind in ("projections", "flats", "darks"):
-        value = getattr(section, kind)
-        if isinstance(value, InFile):
-            overrides[kind] = value.model_dump(exclude_none=True)
-    overrides["roi"] = section.roi.model_dump(exclude_none=True)
-    overrides["paths"] = section.paths.model_dump(exclude_none=True)
-    return read_scan(section.file, **overrides)
-
-
 def _given(config: Config) -> list[str]:
     """Name the quantities that are there before the first step."""
     named = [(quantity.name, quantity.source) for quantity in QUANTITIES.values()]
@@ -291,6 +270,25 @@ def slice_size(steps: Sequence[Step]) -> int | None:
     """Width of a slice, where a step says it."""
     sizes = [step.settings["size"] for step in steps if step.settings.get("size")]
     return sizes[0] if sizes else None
+
+
+def engine_of(steps: Sequence[Step]) -> str:
+    """Name of the engine that reconstructs, where a step says it."""
+    named = [step.settings["engine"] for step in steps if step.settings.get("engine")]
+    return named[0] if named else AUTO
+
+
+def _unavailable_engine(steps: Sequence[Step]) -> list[str]:
+    """Say why the engine that a step names cannot run here."""
+    complaints = []
+    for step in steps:
+        if step.settings.get("engine"):
+            try:
+                reason = find_engine(step.settings["engine"]).unavailable()
+            except ImportError as error:
+                reason = str(error)
+            complaints += [f"{step.place}: {reason}"] if reason else []
+    return complaints
 
 
 def _missing_facts(
@@ -373,6 +371,7 @@ def _scan_resources(
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
         size=slice_size(steps),
+        engine=engine_of(steps),
         kept=len([n for n in {*keep} - {"volume"} if QUANTITIES[n].derive is None])
         + ("volume" not in steps[-1].stage.gives),
     )

@@ -23,8 +23,8 @@ from qtpy.QtWidgets import (
 from xct.config.model import load_config, read_config
 from xct.config.recipe import load_steps
 from xct.config.rewrite import rewrite_config
+from xct.config.sources import open_scan
 from xct.errors import XctError
-from xct.pipeline.plan import open_scan
 from xct.pipeline.preview import Preview
 from xct.plugin.controls import Latest, beside, button
 from xct.plugin.notifications import errors_shown, show_info
