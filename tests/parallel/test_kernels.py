@@ -56,12 +56,12 @@ def package(tmp_path):
     return folder
 
 
-def start(package: Path, **environment: str) -> subprocess.Popen:
+def start(package: Path, program: str = PROGRAM) -> subprocess.Popen:
     paths = os.pathsep.join([str(package.parent), str(Path(xct.__file__).parents[1])])
     settings = {"PYTHONPATH": paths, "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        env=settings | {"NUMBA_CACHE_DIR": str(package.parent / "kernels")} | environment,
+        [sys.executable, "-c", program],
+        env=settings | {"NUMBA_CACHE_DIR": str(package.parent / "kernels")},
         cwd=package.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -99,6 +99,17 @@ def test_a_touched_file_of_the_same_content_changes_nothing(package):
     for file in package.iterdir():
         os.utime(file, (2e9, 2e9))
     assert computed(start(package)) == "22 3 1"
+
+
+def test_a_process_whose_sources_change_meanwhile_spoils_no_later_one(package):
+    program = f"""
+from small.outer import doubled
+from pathlib import Path
+Path({str(package / "numbers.py")!r}).write_text("STEP = 5")
+print(doubled(10))
+"""
+    assert computed(start(package, program)) == "22"  # as imported
+    assert computed(start(package)) == "30 3 0"
 
 
 def test_two_processes_that_compile_at_once_are_both_right(package):

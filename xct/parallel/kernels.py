@@ -11,7 +11,9 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +28,7 @@ _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]*))",
     re.MULTILINE,
 )
+_STARTED = time.time()
 _LOCATING = Lock()
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +38,8 @@ def njit(**options: Any) -> Callable[[F], F]:
 
     numba is imported when the first kernel is called. Kernels are kept in `NUMBA_CACHE_DIR` where
     it is set, else in the package's own folder, or in the user's where that may not be written
-    to. Where neither may, each process compiles.
+    to. Where neither may, and where sources changed after they were imported, each process
+    compiles.
     """
 
     def lazy(function: F) -> F:
@@ -47,8 +51,11 @@ def njit(**options: Any) -> Callable[[F], F]:
 
 def _compiled(options: dict[str, Any], function: Callable[..., Any]) -> Any:
     numba = import_numba()
-    base = kernel_folder() if options.get("cache") else None
-    fingerprint = source_fingerprint(function.__module__) if base else None
+    sources = _sources(function.__module__)
+    # A process that goes on with what it imported must not keep it under the name of the new.
+    known = all(source.changed < _STARTED for source in sources.values())
+    base = kernel_folder() if options.get("cache") and known else None
+    fingerprint = source_fingerprint(function.__module__)
     if base is None:
         return numba.njit(**options | {"cache": False})(function)
     if fingerprint is None:  # a notebook: numba knows where it keeps its cells
@@ -115,6 +122,15 @@ def _first_writable(*folders: Path) -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A module's file: its digest, what it may import, and when it was put there or changed."""
+
+    digest: bytes
+    imported: frozenset[str]
+    changed: float
+
+
 @cache
 def source_fingerprint(module: str) -> str | None:
     """Name a module and the content of its file and of those that it imports, also indirectly.
@@ -127,26 +143,30 @@ def source_fingerprint(module: str) -> str | None:
     str or None
         ``name-hash``; None if the module has no file.
     """
-    if _read(module) is None:
-        return None
+    sources = _sources(module)
+    total = sha256()
+    for name in sorted(sources):
+        total.update(name.encode() + b"\n" + sources[name].digest)
+    return f"{module.partition('.')[2] or module}-{total.hexdigest()[:16]}" if sources else None
+
+
+@cache
+def _sources(module: str) -> dict[str, _Source]:
     packages = {PACKAGE, module.partition(".")[0]}
-    contents, waiting = dict[str, bytes](), {module}
+    found, waiting = dict[str, _Source](), {module}
     while waiting:
         name = waiting.pop()
         source = _read(name)
         if source is None:  # not a module: a function or a constant
             continue
-        contents[name], imported = source
-        waiting |= {one for one in imported if one.partition(".")[0] in packages} - set(contents)
-    total = sha256()
-    for name in sorted(contents):
-        total.update(name.encode() + b"\n" + contents[name])
-    return f"{module.partition('.')[2] or module}-{total.hexdigest()[:16]}"
+        found[name] = source
+        own = {one for one in source.imported if one.partition(".")[0] in packages}
+        waiting |= own - set(found)
+    return found
 
 
 @cache
-def _read(module: str) -> tuple[bytes, frozenset[str]] | None:
-    """Give the digest of a module's file, and the dotted names that it may import."""
+def _read(module: str) -> _Source | None:
     top, *rest = module.split(".")
     beginning = getattr(sys.modules.get(top), "__file__", None)
     if beginning is None:
@@ -155,11 +175,11 @@ def _read(module: str) -> tuple[bytes, frozenset[str]] | None:
     own_file = Path(beginning) if not rest else place.with_name(f"{place.name}.py")
     for file in (own_file, place / "__init__.py"):
         try:
-            content = file.read_bytes()
+            content, changed = file.read_bytes(), file.stat().st_ctime
         except OSError:
             continue
         names = frozenset(_imported(content.decode("utf-8", "replace")))
-        return sha256(content).digest(), names
+        return _Source(sha256(content).digest(), names, changed)
     return None
 
 
