@@ -124,3 +124,13 @@ def test_a_robust_fit_gives_back_what_the_histogram_was_made_of():
 def test_a_robust_fit_needs_voxels_and_contrast():
     with pytest.raises(ValueError, match="there are 3 voxels"):
         fit_robust(np.ones(3), np.arange(4.0), dark=1.0, bright=2.0, noise=0.1)
+
+
+def test_the_standard_deviation_of_a_robust_fit_is_the_scatter():
+    z = []
+    for seed in range(40):
+        values = drawn(np.random.default_rng(seed), 5.0, 48.0, 2.0, (0.4, 0.3, 0.3), n=5000)
+        counts, edges = np.histogram(values, 400, (-10, 70))
+        fit = fit_robust(counts, edges, dark=7.0, bright=40.0, noise=1.5)
+        z.append((fit.mixture.a - 5) / fit.dark_sd)
+    assert 0.65 < np.std(z) < 1.55

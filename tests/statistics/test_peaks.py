@@ -20,10 +20,11 @@ def test_a_tail_does_not_move_the_peak():
     assert sample.mean() < 4.7
 
 
-def test_the_stated_error_is_the_scatter():
-    peaks = [sample_peak(np.random.default_rng(k).normal(5, 0.3, 1500)) for k in range(40)]
-    scatter = np.std([p.position for p in peaks])
-    assert 0.6 < scatter / np.mean([p.sd for p in peaks]) < 1.6
+@pytest.mark.parametrize("n", [60, 1500])
+def test_the_standard_deviation_is_the_scatter(n):
+    peaks = [sample_peak(np.random.default_rng(k).normal(5, 0.3, n)) for k in range(100)]
+    z = np.array([(p.position - 5) / p.sd for p in peaks])
+    assert 0.65 < z.std() < 1.5
 
 
 def test_equal_values_and_too_few():

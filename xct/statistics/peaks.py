@@ -151,15 +151,27 @@ def sample_peak(values: np.ndarray, *, seed: int = 0) -> Peak:
     sample = sample[np.isfinite(sample)]
     if sample.size < _LEAST_SAMPLE:
         raise ValueError(f"a peak needs at least {_LEAST_SAMPLE} values; there are {sample.size}")
-    start, width = _start(sample)
+    start, width = _located(sample)
     if width == 0:
         return Peak(start, 0.0, 0.0, sample.size)
-    for _ in range(3):
-        start, width = _refined(*_counted(sample, start, width), start, width)
     counts, middles = _counted(sample, start, width)
-    again = np.random.default_rng(seed).poisson(counts, (_RESAMPLED, counts.size))
+    rng = np.random.default_rng(seed)
+    again = rng.poisson(counts, (_RESAMPLED, counts.size))
     positions = [_refined(row, middles, start, width)[0] for row in again]
+    if np.count_nonzero(np.equal(positions, start)) > _RESAMPLED / 4:
+        # Too few values for a Gaussian through the top: the position is that of the mode.
+        drawn = rng.choice(sample, (_RESAMPLED, sample.size))
+        drawn += rng.uniform(-0.5, 0.5, drawn.shape) * width * 2 / _BINS_PER_SD
+        positions = [_located(one)[0] for one in drawn]
     return Peak(start, width, float(np.std(positions)), sample.size)
+
+
+def _located(sample: np.ndarray) -> tuple[float, float]:
+    """Position and width of the peak."""
+    start, width = _start(sample)
+    for _ in range(3 if width > 0 else 0):
+        start, width = _refined(*_counted(sample, start, width), start, width)
+    return start, width
 
 
 def _start(sample: np.ndarray) -> tuple[float, float]:
