@@ -13,6 +13,7 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.segment.crofton import DIRECTIONS, crofton_weights
+from xct.segment.neighbors import mark_differing
 
 # How pieces of active material face each other. In: numbers, slab by slab; out: areas.
 #
@@ -153,11 +154,13 @@ def _faces(
     """Look from every voxel of a piece along 13 directions; slices before `stop` are begun from."""
     depth, height, width = numbers.shape
     keys, areas, used = np.zeros(4096, np.uint64), np.zeros(4096, np.int64), 0
+    differs = np.empty(width, np.bool_)
     for z in range(stop):
         for y in range(height):
+            mark_differing(numbers, z, y, steps, False, differs)
             for x in range(width):
                 piece = numbers[z, y, x]
-                if piece == 0:
+                if piece == 0 or not differs[x]:
                     continue
                 for k in range(len(steps)):
                     dz, dy, dx = steps[k]

@@ -10,6 +10,7 @@ import numpy as np
 from xct.geometry import Label
 from xct.parallel.kernels import njit
 from xct.segment.crofton import DIRECTIONS
+from xct.segment.neighbors import mark_differing
 
 GREY_STEP = 1e-4  # of the electrolyte's attenuation: what a grey value is rounded to
 SHARE_STEP = 1e-4
@@ -102,11 +103,13 @@ def add_crossings(
     behind it decides.
     """
     depth, height, width = particles.shape
+    differs = np.empty(width, np.bool_)
     for z in range(before, stop):
         for y in range(height):
+            mark_differing(particles, z, y, _DIRECTIONS, True, differs)
             for x in range(width):
                 p = particles[z, y, x]
-                if p == 0:
+                if p == 0 or not differs[x]:
                     continue
                 for k in range(2 * len(_DIRECTIONS)):
                     d = _DIRECTIONS[k // 2]
