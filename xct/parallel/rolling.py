@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from xct.parallel.blocks import GRANULE, Block, cut
+
 
 class Rolling:
     """Planes along z that are made when they are asked for, and kept while they may be again.
@@ -23,15 +25,13 @@ class Rolling:
         ``make(first, stop)`` gives planes, shape (z, ...). It may ask other windows for theirs.
     depth : int
         How many planes there are.
-    behind : int, optional
-        Planes that are kept before the first that was asked for last.
+    step : int, optional
+        Planes are made up to multiples of it: as many as share a chunk on disk.
     """
 
-    def __init__(
-        self, make: Callable[[int, int], np.ndarray], depth: int, behind: int = 0
-    ) -> None:
+    def __init__(self, make: Callable[[int, int], np.ndarray], depth: int, step: int = 1) -> None:
         self.depth = depth
-        self._make, self._behind = make, behind
+        self._make, self._step, self._behind = make, step, 0
         self._first = self._stop = 0
         self._kept: np.ndarray | None = None
 
@@ -42,16 +42,26 @@ class Rolling:
     def planes(self, first: int, stop: int) -> np.ndarray:
         """Give planes first … stop, without those beyond the ends.
 
-        Each request should begin no earlier than `behind` planes before the last one: what was
-        given up is made again.
+        A request should begin no earlier than what is kept before the last one: what was given up
+        is made again.
         """
         first, stop = max(first, 0), min(stop, self.depth)
         if self._kept is None or not self._first <= first <= self._stop:
-            self._kept, self._first, self._stop = self._make(first, stop), first, stop
-        elif stop > self._stop:
-            new = self._make(self._stop, stop)
+            self._kept, self._first, self._stop = None, first, first
+        if self._kept is None or stop > self._stop:
+            end = min(-(-stop // self._step) * self._step, self.depth)
+            new = self._make(self._stop, end)
             kept = max(self._first, first - self._behind)
-            old = self._kept[kept - self._first :]
-            self._kept = np.concatenate([old, new]) if len(old) else new
-            self._first, self._stop = kept, stop
+            old = None if self._kept is None else self._kept[kept - self._first :]
+            self._kept = new if old is None or not len(old) else np.concatenate([old, new])
+            self._first, self._stop = kept, end
         return self._kept[first - self._first : stop - self._first]
+
+
+def runs(depth: int, count: int) -> list[Block]:
+    """Cut slices into about `count` runs of blocks, at multiples of `GRANULE`.
+
+    Within a run nothing is made twice; what two runs share is.
+    """
+    height = -(-depth // max(count, 1))
+    return cut(depth, -(-height // GRANULE) * GRANULE)
