@@ -142,9 +142,7 @@ def sharpen_rows(sigma_px: Triple, rounds: int) -> int:
     return 2 * rounds * reach_px(sigma_px[0])
 
 
-def gaussian(
-    block: np.ndarray, sigma_px: float | Triple, inner: slice | None = None
-) -> np.ndarray:
+def gaussian(block: np.ndarray, sigma_px: float | Triple, inner: slice | None = None) -> np.ndarray:
     """Smooth with a Gaussian; at the ends of the block its outermost voxels go on.
 
     Parameters
@@ -228,9 +226,7 @@ def _smooth(
 
 
 @njit(cache=True, nogil=True)
-def _row_along_z(
-    block: np.ndarray, z: int, y: int, weights: np.ndarray, out: np.ndarray
-) -> None:
+def _row_along_z(block: np.ndarray, z: int, y: int, weights: np.ndarray, out: np.ndarray) -> None:
     _scaled(block[z, y], weights[0], out)
     for k in range(1, weights.size):
         above, below = block[max(z - k, 0), y], block[min(z + k, len(block) - 1), y]
@@ -244,9 +240,7 @@ def _scaled(line: np.ndarray, weight: np.float32, out: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _add_scaled(
-    one: np.ndarray, other: np.ndarray, weight: np.float32, out: np.ndarray
-) -> None:
+def _add_scaled(one: np.ndarray, other: np.ndarray, weight: np.float32, out: np.ndarray) -> None:
     for x in range(out.size):
         out[x] += weight * (one[x] + other[x])
 

@@ -182,7 +182,7 @@ def _add(
     first: int,
     stop: int,
 ) -> None:
-    depth, height, width = labels.shape
+    _, height, width = labels.shape
     differs = np.empty(width, np.bool_)
     for z in range(first, stop):
         w = z + start

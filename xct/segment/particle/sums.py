@@ -53,8 +53,8 @@ def add_voxels(
     """Add the voxels of each particle: place, grey value, core; whether it lies on the steel.
 
     Slices `before` … `stop` of the arrays are counted; the volume's slice `first` is their
-    slice `before`; the volume has `whole` slices. The core is where the point spread takes at
-    least `core_share` from active material.
+    slice `before`, and the first of `share`; the volume has `whole` slices. The core is where the
+    point spread takes at least `core_share` from active material.
     """
     _, height, width = particles.shape
     for z in range(before, stop):
@@ -77,11 +77,11 @@ def add_voxels(
                 row[YX] += y * x
                 grey = np.int64(np.rint(ratios[z, y, x] / GREY_STEP))
                 row[GREY] += grey
-                if share[z, y, x] >= core_share:
+                if share[z - before, y, x] >= core_share:
                     row[CORE] += 1
                     row[CORE_GREY] += grey
                     row[CORE_GREY_2] += grey * grey // 10000
-                    row[CORE_SHARE] += np.int64(np.rint(share[z, y, x] / SHARE_STEP))
+                    row[CORE_SHARE] += np.int64(np.rint(share[z - before, y, x] / SHARE_STEP))
                 if sign * w < steel[y, x] + _FACE_PX:
                     row[AT_STEEL] = 1
                 if w == 0 or w == whole - 1 or y in (0, height - 1) or x in (0, width - 1):

@@ -266,6 +266,15 @@ class Graph:
     saddle: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Bottom:
+    """The first plane of a slab: provisional numbers, heights, and ways down out of it."""
+
+    tree: np.ndarray
+    heights: np.ndarray
+    down: np.ndarray
+
+
 class Basins:
     """Takes slabs in order, numbers their voxels provisionally, and joins them at the seams."""
 
@@ -274,7 +283,9 @@ class Basins:
         self._peaks: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
         self._edges: list[np.ndarray] = []
+        self._bottom: _Bottom | None = None
         self._last: np.ndarray | None = None
+        self._top = np.empty((0, 0), np.uint16)  # heights of the last plane
         self._leaving: tuple[np.ndarray, np.ndarray] | None = None
 
     def add(self, heights: np.ndarray, before: int, after: int, first: int) -> np.ndarray:
@@ -305,34 +316,52 @@ class Basins:
         offset = self._joiner.add(peak.size)
         self._peaks.append(peak)
         self._places.append(place + (first - before) * plane)
-        self._join(tree, offset, down)
-        self._gather(heights[before:stop], tree, offset, heights[before - 1] if before else None)
+        inside = _unpack(_highest(pairs_within(heights[before:stop], tree)), offset, offset)
+        self._edges.append(inside)
+        bottom = _Bottom(tree[0].copy(), heights[before].copy(), down)
+        if self._last is None:
+            self._bottom = bottom
+        else:
+            self._join(bottom, offset)
         self._leaving = (up[:, 0] + offset, up[:, 1])
         tree[tree > 0] += np.uint32(offset)
-        self._last = tree[-1].copy()
+        self._last, self._top = tree[-1].copy(), heights[stop - 1].copy()
         return tree
+
+    def append(self, later: Basins) -> int:
+        """Take the slabs that follow, which were added elsewhere; give what to add to a number."""
+        offset = self._joiner.append(later._joiner)
+        self._peaks += later._peaks
+        self._places += later._places
+        self._edges += [edges + np.array([offset, offset, 0]) for edges in later._edges]
+        if later._last is None or later._bottom is None or later._leaving is None:
+            return offset
+        if self._last is None:
+            self._bottom = later._bottom
+        else:
+            self._join(later._bottom, offset)
+        self._leaving = later._leaving[0] + offset, later._leaving[1]
+        last = later._last.astype(np.int64)
+        self._last = np.where(last > 0, last + offset, 0).astype(np.uint32)
+        self._top = later._top
+        return offset
 
     @property
     def count(self) -> int:
         """Provisional numbers so far."""
         return self._joiner.count
 
-    def _join(self, tree: np.ndarray, offset: int, down: np.ndarray) -> None:
-        if self._last is not None:
-            self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
-        if self._leaving is not None and self._leaving[0].size:
-            numbers, places = self._leaving
-            self._joiner.join(numbers, tree[0].reshape(-1)[places].astype(np.int64) + offset)
-
-    def _gather(
-        self, heights: np.ndarray, tree: np.ndarray, offset: int, under: np.ndarray | None
-    ) -> None:
-        inside = _unpack(_highest(pairs_within(heights, tree)), offset, offset)
-        self._edges.append(inside)
-        if self._last is not None and under is not None:
-            base = int(self._last.max(initial=0)) and int(self._last[self._last > 0].min()) - 1
-            across = pairs_across(under, self._last, heights[0], tree[0], base)
-            self._edges.append(_unpack(_highest(across), base, offset))
+    def _join(self, bottom: _Bottom, offset: int) -> None:
+        """Join the last plane to the first of what follows."""
+        if self._last is None or self._leaving is None:
+            return
+        down, tree = bottom.down, bottom.tree
+        self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
+        numbers, places = self._leaving
+        self._joiner.join(numbers, tree.reshape(-1)[places].astype(np.int64) + offset)
+        base = int(self._last.max(initial=0)) and int(self._last[self._last > 0].min()) - 1
+        across = pairs_across(self._top, self._last, bottom.heights, tree, base)
+        self._edges.append(_unpack(_highest(across), base, offset))
 
     def graph(self) -> Graph:
         """Give the basins of the whole volume."""
