@@ -210,7 +210,7 @@ class _Heights:
         np.rint(heights, out=heights)
         np.clip(heights, 1, 65535, out=heights)
         heights *= self._mask.planes(first, stop)
-        return heights.astype(np.uint16)
+        return np.asarray(heights, np.uint16)
 
 
 @dataclass(frozen=True)
