@@ -197,7 +197,7 @@ class _Heights:
         return np.asarray(self._labels.planes(first, stop) == Label.ACTIVE_MATERIAL)
 
     def _weighed(self, first: int, stop: int) -> np.ndarray:
-        values = np.clip(self.values.planes(first, stop), 0, self._level)
+        values: np.ndarray = np.clip(self.values.planes(first, stop), 0, self._level)
         values *= np.float32(_GREY_WEIGHT_PX / self._level)
         values += self._distance.planes(first, stop)
         return values
