@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.homogeneity_test import homogeneity, variance_factors
 from xct.analyze.roi.shapes import BoxRoi

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from tests.segment.spheres import MU, Flat
-from xct.analyze.charge import charge_contrast, plane_transmission, state_of_charge
+from xct.analyze import charge_contrast, plane_transmission, state_of_charge
 from xct.geometry import CellGeometry
 from xct.physics.materials import mu_per_cm
 
@@ -62,7 +62,7 @@ def test_a_starved_plane_is_withheld_until_its_glare_is_corrected():
     charge = state_of_charge(
         thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.003
     )
-    assert charge["withheld"][0].startswith("starved")
+    assert charge["withheld"][0].startswith("photon-starved")
     assert np.isnan(charge["li_content"][0])
     assert not charge["physically_possible"][0]
     corrected = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=1e-7)
@@ -85,6 +85,23 @@ def test_transmission_is_that_of_a_diameter_of_the_bore():
     np.testing.assert_allclose(plane_transmission(THIN, CELL), expected, rtol=1e-5)
     np.testing.assert_array_equal(
         plane_transmission(THIN, CELL, rows=7), plane_transmission(THIN, CELL)
+    )
+
+
+def test_a_transmission_that_is_known_spares_reading_the_volume():
+    class Unreadable:
+        shape = SHAPE
+
+        def __getitem__(self, index):
+            raise AssertionError("read again")
+
+    given = {"energy_kev": 25.0, "glare_sd": None}
+    known = plane_transmission(THIN, CELL)
+    found = state_of_charge(
+        Unreadable(), table([48.0, 47.0]), CELL, Flat(), plane_transmission=known, **given
+    )
+    pd.testing.assert_frame_equal(
+        found, state_of_charge(THIN, table([48.0, 47.0]), CELL, Flat(), **given)
     )
 
 

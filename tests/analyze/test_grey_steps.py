@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.analyze import BoxRoi, SectorRoi, depth_histogram, histograms
-from xct.analyze.grey_bins import GreyBins
+from tests.parallel.pickling import Pickling
+from xct.analyze import (
+    BoxRoi,
+    SectorRoi,
+    count_planes,
+    depth_histogram,
+    histograms,
+    plane_transmission,
+)
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.geometry import CellGeometry, Plane
+from xct.parallel.executors import executed_by
 from xct.stages import STAGES
 
 SHAPE = (60, 64, 64)
@@ -115,6 +124,41 @@ def test_the_depth_histogram_is_flat_where_the_electrolyte_is():
     assert counts.shape == (60, 700)
     mean = (counts * counts.grey_value).sum("grey_value") / counts.sum("grey_value")
     np.testing.assert_allclose(mean, 22_100, atol=12)
+
+
+@pytest.mark.parametrize("rows", [1, 16, 23])
+def test_one_pass_gives_the_depth_histogram_and_the_transmission_of_planes(rows):
+    volume, bins = volume_of(), GreyBins(10_000, 80_000, 700)
+    volume[7, 30] = np.nan
+    with executed_by(Pickling()):
+        counted = count_planes(volume, CELL, Drifting(), bins, margin_um=5.0, rows=rows)
+        alone = plane_transmission(volume, CELL, rows=rows)
+    np.testing.assert_array_equal(
+        counted.depth_histogram, depth_histogram(volume, CELL, Drifting())
+    )
+    np.testing.assert_array_equal(counted.plane_transmission, plane_transmission(volume, CELL))
+    np.testing.assert_array_equal(counted.plane_transmission, alone)
+
+
+def test_the_range_the_bins_and_the_margin_of_the_depth_histogram_are_settings():
+    counts = depth_histogram(
+        volume_of(), CELL, Drifting(), low=21_000, high=23_000, bins=20, margin_um=40.0
+    )
+    np.testing.assert_allclose(counts.grey_value, np.arange(21_050, 23_000, 100))
+    assert (counts.sum("grey_value") == CELL.in_bore(0, 40.0).sum()).all()
+
+
+def test_the_bins_the_blocks_and_the_chance_of_histograms_are_settings():
+    volume = volume_of()
+    given = {"low": 15_000.0, "high": 30_000.0, "bins": 300, "resamples": 40}
+    wide = histograms(volume, CELL, Drifting(), ROIS[:1], **given, block_um=20.0)
+    fine = histograms(volume, CELL, Drifting(), ROIS[:1], **given, block_um=10.0)
+    other = histograms(volume, CELL, Drifting(), ROIS[:1], **given, block_um=10.0, seed=1)
+    np.testing.assert_allclose(wide["histograms"]["grey_value"], np.arange(15_025, 30_000, 50))
+    assert wide["grey_statistics"]["blocks"].iloc[0] < fine["grey_statistics"]["blocks"].iloc[0]
+    one, two = (some["grey_statistics"].iloc[0] for some in (fine, other))
+    assert one["mean"] == two["mean"]
+    assert one["mean_sd"] != two["mean_sd"]
 
 
 def test_both_are_steps_that_measure():

@@ -4,10 +4,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
+from tests.parallel.pickling import Pickling
 from xct.analyze import particle_shells
-from xct.analyze.shell_profiles import fit_layers
+from xct.analyze.shell_fit import fit_layers
 from xct.analyze.shells import shells_in_slabs
 from xct.geometry import CellGeometry, Label
+from xct.parallel.executors import executed_by
 
 VOXEL = 0.2  # µm
 SE, NCM = 5.0, 43.0  # 1/cm
@@ -129,10 +131,11 @@ def test_what_is_narrower_than_half_the_point_spread_is_not_given_a_number():
     assert (found["least_um"] > 0.4).all()
 
 
-@pytest.mark.parametrize("rows", [7, 64])
+@pytest.mark.parametrize("rows", [7, 33, 64])
 def test_where_the_volume_is_cut_changes_nothing(shelled, found, rows):
     mu, particles, cell, _ = shelled
-    again = shells_in_slabs(mu, particles, cell, Flat(), reach_um=3.0, rows=rows)
+    with executed_by(Pickling()):
+        again = shells_in_slabs(mu, particles, cell, Flat(), reach_um=3.0, rows=rows)
     pd.testing.assert_frame_equal(again, found)
 
 

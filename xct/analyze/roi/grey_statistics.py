@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
 from xct.statistics.bootstrap import interval, resample
 from xct.statistics.mixture import Mixture, fit_mixture

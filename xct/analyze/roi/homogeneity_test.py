@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
 from xct.analyze.roi.grey_statistics import wasserstein
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Gt, Le
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.coordinates import Roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of
