@@ -21,16 +21,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-# What the turn between two scans leaves open. In: faces of the pin; out: its doubt.
-#
-# Where a surface is steep around the axis, a turn that is a little off compares columns of other
-# heights.
+# The turn between two scans. Where a surface is steep around the axis, a small error of the turn
+# compares columns of other heights.
 
 _BLOCK_UM = 300.0  # errors of a face are alike over less: light in the shadow of steel is smooth
+_ACROSS = 6  # blocks across the bore at least: in a few, what is left adds up to nothing by the fit
 
 
 def turn_sd_rad(cell: CellGeometry, fixed_pin: Surface, moved_pin: Surface) -> float:
-    """Tell how far the turn may be off, by what is left between both faces of the pin.
+    """Give the standard uncertainty of the turn, from what is left between both faces of the pin.
 
     A turn by δ leaves δ·∂h/∂φ; what is left beside that is taken to be alike within blocks, and
     independent between them.
@@ -55,8 +54,9 @@ def turn_sd_rad(cell: CellGeometry, fixed_pin: Surface, moved_pin: Surface) -> f
         return float("nan")
     pull = 0.5 * (slopes[0] + slopes[1]) * left
     rows, columns = np.nonzero(known)
+    block_um = min(_BLOCK_UM, 2 * cell.bore_radius_um / _ACROSS)
     y, x = (
-        (at * size // _BLOCK_UM).astype(int)
+        (at * size // block_um).astype(int)
         for at, size in zip((rows, columns), cell.voxel_size_um[1:], strict=True)
     )
     blocks = np.bincount(y * (x.max() + 1) + x, weights=pull[known])
