@@ -103,7 +103,7 @@ def test_the_doubt_about_pure_material_is_as_large_as_the_error_of_the_model():
     roi = BoxRoi("C-1", None, (-1, 127), (-64, 64), (-64, 64))
     bins = GreyBins(10_000, 60_000, 500)
     counts = count_rois(picture, cell, [roi], bins)[0]
-    row = statistics_of(counts, bins, Known(22_100, 450, None, 1850), resamples=30, seed=0)
+    row = statistics_of(counts, bins, Known(22_100, 450, scatter=1850), resamples=30, seed=0)
     assert row["model"] == "mixture"
     plain = statistics_of(counts, bins, Known(22_100, 1850), resamples=30, seed=0)
     assert plain["model_b"] == row["model_b"] < 37_500  # far too low, and yet

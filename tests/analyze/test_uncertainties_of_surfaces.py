@@ -128,8 +128,12 @@ def rough():
         true = relief(rng, 6, 2.0)
         sd = 0.8
         length = np.exp(rng.uniform(np.log(0.7), np.log(8)))
-        error = relief(rng, length, np.sqrt(1 - COMMON**2) * sd) + COMMON * sd * rng.standard_normal()
-        seen = Surface((50 + true + error).astype(np.float32), np.full(true.shape, sd, np.float32), "")
+        error = (
+            relief(rng, length, np.sqrt(1 - COMMON**2) * sd) + COMMON * sd * rng.standard_normal()
+        )
+        seen = Surface(
+            (50 + true + error).astype(np.float32), np.full(true.shape, sd, np.float32), ""
+        )
         exact = Surface((50 + true).astype(np.float32), np.zeros(true.shape, np.float32), "")
         found.append((roughness_of(seen, VOXEL), roughness_of(exact, VOXEL)))
     return found

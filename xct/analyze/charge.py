@@ -226,11 +226,12 @@ def charge_contrast(
     counts = int(drifted.sum()), int(attached.sum())
     if min(counts) < _LEAST:
         return ChargeContrast(float("nan"), float("nan"), *counts, "too_few")
-    far, near = charge[drifted], charge[attached]
+    relative = _common_uncertainty(charge, particles)
+    far, near = (charge.assign(relative=relative)[group] for group in (drifted, attached))
     level = float(near["mu_per_cm"].median())
     difference = (float(far["mu_per_cm"].median()) - level) / level
     sd = float(np.hypot(_standard_error(far), _standard_error(near))) / level
-    systematic = _systematic(far, near, level)
+    systematic = _systematic(far, near)
     most = abs(float(mu_per_cm("ncm811", energy_kev, lithium=0.0)) / _full(energy_kev) - 1)
     total = float(np.hypot(sd, systematic))
     return ChargeContrast(
@@ -249,29 +250,45 @@ def _verdict(
         return "no_change" if _SIGNIFICANT * total < most else "undecidable"
     if abs(difference) - _SIGNIFICANT * total > most:
         return "other_cause"
-    differ = any(_scatter(group) > _UNEXPLAINED for group in (far, near))
+    differ = any(_unexplained(group) for group in (far, near))
     if differ or abs(difference) <= _SIGNIFICANT * total:
         return "undecidable"
     return "change"
 
 
 def _standard_error(group: pd.DataFrame) -> float:
-    """Of the median."""
-    values = group["mu_per_cm"].to_numpy(float)
-    low, high = np.percentile(values, (25, 75))
-    return float(1.2533 * (high - low) / 1.349 / np.sqrt(values.size))
+    """Of the median; three or four particles may lie closer together than their noise allows."""
+    scatter = max(_scatter_of(group), float(group["mu_per_cm_noise_sd"].median()))
+    return float(1.2533 * scatter / np.sqrt(len(group)))
 
 
-def _scatter(group: pd.DataFrame) -> float:
-    """Scatter of the particles over that of noise."""
-    values, stated = (group[k].to_numpy(float) for k in ("mu_per_cm", "mu_per_cm_noise_sd"))
-    low, high = np.percentile(values, (25, 75))
-    return float((high - low) / 1.349 / np.median(stated))
+def _scatter_of(group: pd.DataFrame) -> float:
+    """Give the standard deviation among particles, from their quartiles."""
+    low, high = np.percentile(group["mu_per_cm"].to_numpy(float), (25, 75))
+    return float((high - low) / 1.349)
 
 
-def _systematic(far: pd.DataFrame, near: pd.DataFrame, level: float) -> float:
-    """Give the stated uncertainty that a group has in common, as far as the planes differ."""
-    relative = [float(g["mu_per_cm_sd"].median()) / level for g in (far, near)]
-    planes = [float(g["transmission"].median()) for g in (far, near)]
+def _unexplained(group: pd.DataFrame) -> bool:
+    """Whether particles differ by more than noise."""
+    return _scatter_of(group) > _UNEXPLAINED * float(group["mu_per_cm_noise_sd"].median())
+
+
+def _common_uncertainty(charge: pd.DataFrame, particles: pd.DataFrame) -> np.ndarray:
+    """Relative uncertainty of each reading without that of its own core: of glare and scale."""
+    mu, sd, noise = (
+        charge[name].to_numpy(float) for name in ("mu_per_cm", "mu_per_cm_sd", "mu_per_cm_noise_sd")
+    )
+    core, core_noise = (
+        particles[name].to_numpy(float) for name in ("core_grey_sd", "core_grey_noise_sd")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = core * noise / core_noise
+        return np.asarray(np.sqrt(np.maximum(sd**2 - own**2, 0)) / mu)
+
+
+def _systematic(far: pd.DataFrame, near: pd.DataFrame) -> float:
+    """Give the relative uncertainty that is common to a group, as far as the planes differ."""
+    relative = max(float(group["relative"].median()) for group in (far, near))
+    planes = [float(group["transmission"].median()) for group in (far, near)]
     alike = min(planes) / max(max(planes), 1e-30)
-    return float(max(relative) * (1 - alike))
+    return relative * (1 - alike)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,7 +120,8 @@ def _known(cell: Cell, histogram: Histogram) -> Known | None:
     pristine = None if histogram.pristine is None else histogram.pristine.total
     if histogram.unit != "grey value" or cell.result is None:
         return None
-    return known_of(histogram.counts, cell.result.cell, cell.result.reference, pristine)
+    known = known_of(histogram.counts, cell.result.cell, cell.result.reference)
+    return None if known is None else replace(known, pristine=pristine)
 
 
 def depth_of(cell: Cell) -> tuple[DataArray, str]:
