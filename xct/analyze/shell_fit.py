@@ -58,7 +58,11 @@ class Layered:
 
     def sd(self, weights: np.ndarray) -> float:
         """Give the sd of a weighted sum of edges and levels."""
-        return float(np.sqrt(max(weights @ self.covariance @ weights, 0)))
+        return float(np.sqrt(max(self.covariance_of(weights, weights), 0)))
+
+    def covariance_of(self, first: np.ndarray, second: np.ndarray) -> float:
+        """Give the covariance of two weighted sums of edges and levels."""
+        return float(first @ self.covariance @ second)
 
 
 def fit_layers(
@@ -207,10 +211,12 @@ def resolved_layers(
     if contrast <= 0 or fit.edges_um[-1] > farthest_um or fit.levels[0] <= fit.levels[-1]:
         return found
     for number in range(1, fit.edges_um.size):
-        width, width_sd = _width(fit, number)
-        width_sd = float(np.hypot(width_sd, face_um))
-        depth, depth_sd = _depth(fit, number, contrast)
-        depth_sd = float(np.hypot(depth_sd, depth * face_um / max(width, face_um)))
+        width, by_width = _width(fit, number)
+        depth, by_depth = _depth(fit, number, contrast)
+        width_sd = float(np.hypot(fit.sd(by_width), face_um))
+        # As far as a narrower layer may as well be a darker one, faces leave the depth open too.
+        darker = fit.covariance_of(by_width, by_depth) / max(fit.sd(by_width) ** 2, 1e-12)
+        depth_sd = float(np.hypot(fit.sd(by_depth), darker * face_um))
         if width < least_um or width < _CERTAIN * width_sd:
             continue
         if depth > 2 - _EMPTY:
@@ -225,16 +231,18 @@ def resolved_layers(
     return found
 
 
-def _width(fit: Layered, number: int) -> tuple[float, float]:
+def _width(fit: Layered, number: int) -> tuple[float, np.ndarray]:
+    """Give the width of a layer, and its derivatives by edges and levels."""
     weights = np.zeros(len(fit.covariance))
     weights[[number - 1, number]] = -1, 1
-    return float(fit.edges_um[number] - fit.edges_um[number - 1]), fit.sd(weights)
+    return float(fit.edges_um[number] - fit.edges_um[number - 1]), weights
 
 
-def _depth(fit: Layered, number: int, contrast: float) -> tuple[float, float]:
+def _depth(fit: Layered, number: int, contrast: float) -> tuple[float, np.ndarray]:
+    """Give the depth of a layer, and its derivatives by edges and levels."""
     level, beside, first = fit.levels[number], fit.levels[-1], fit.edges_um.size
     depth = float((beside - level) / contrast)
     weights = np.zeros(len(fit.covariance))
     weights[first + number] = -1 / contrast
     weights[-1] = (1 - depth) / contrast
-    return depth, fit.sd(weights)
+    return depth, weights

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.analyze.grey_counts import count_slices
-from xct.analyze.grey_counts import GreyBins
+from xct.analyze.grey_counts import GreyBins, count_slices
 from xct.analyze.profiles import profile_edges, profile_of_roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.grey_statistics import Known
