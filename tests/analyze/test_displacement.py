@@ -92,7 +92,7 @@ def test_a_pin_without_relief_is_not_turned_and_that_is_said(heights, pristine):
         found = displacement_map(now, pristine.cell, pristine, same_cell=True)
     assert found.motion.turn_deg == 0
     assert abs(found.table.mean_um[0]) < 0.1 * VOXEL
-    assert np.isnan(found.maps[FACE].sd_um).all()  # nobody knows how far it is turned
+    assert np.isnan(found.maps[FACE].sd_um).all()  # the turn is not known
 
 
 def test_the_pin_is_needed(pristine):
@@ -101,7 +101,7 @@ def test_the_pin_is_needed(pristine):
         displacement_map(now, pristine.cell, pristine, same_cell=True)
 
 
-def test_a_turn_that_is_not_sure_leaves_steep_columns_in_doubt(heights, pristine):
+def test_a_turn_that_is_not_sure_leaves_steep_columns_uncertain(heights, pristine):
     now = {PIN: seen(heights[0], cell(), seed=7, noise=0.3), FACE: pristine.surfaces[FACE]}
     found = displacement_map(now, cell(), pristine, same_cell=True)
     u = found.maps[FACE]

@@ -91,7 +91,7 @@ def test_the_tail_in_the_cathode_is_counted_with_the_noise_of_the_electrolyte():
     assert row["tail_fraction"] == pytest.approx(0.031, abs=0.005)
 
 
-def test_the_doubt_about_pure_material_is_as_large_as_the_error_of_the_model():
+def test_the_uncertainty_of_pure_material_is_as_large_as_the_error_of_the_model():
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(64.0)] * 3, indexing="ij"))
     inside = np.zeros(grid.shape[1:], bool)

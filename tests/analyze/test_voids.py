@@ -76,7 +76,7 @@ def test_slabs_do_not_change_the_answer(rows):
         assert again.equals(voids[0])
 
 
-def test_voids_are_told_by_where_they_lie():
+def test_voids_are_distinguished_by_where_they_lie():
     labels = np.full((40, 40, 40), SE, np.uint8)
     labels[5:25, 5:25, 5:25] = NCM
     labels[12:16, 12:16, 12:16] = VOID  # inside of the particle

@@ -64,7 +64,7 @@ def turn_sd_rad(cell: CellGeometry, fixed_pin: Surface, moved_pin: Surface) -> f
 
 
 def around(cell: CellGeometry, surface: Surface) -> np.ndarray:
-    """Tell by how much a surface rises per radian about the axis, µm; (y, x), NaN at its rim."""
+    """Give the slope of a surface around the axis, µm per radian; (y, x), NaN at its rim."""
     y, x = cell.offsets_um((cell.shape[0] - 1) / 2)
     height = surface.height_um.astype(np.float64)
     slope_y, slope_x = np.gradient(height, *cell.voxel_size_um[1:])
@@ -72,7 +72,7 @@ def around(cell: CellGeometry, surface: Surface) -> np.ndarray:
 
 
 _PIN = "steel_lithium"
-_INDEPENDENT = 0.8  # share of the standard deviations that both states do not have in common
+_INDEPENDENT = 0.8  # fraction of the standard deviations that both states do not have in common
 
 
 class Measured(Protocol):
@@ -141,8 +141,8 @@ def displacement_map(
     motion = find_motion(pristine.cell, before[_PIN], cell, surfaces[_PIN])
     if not motion.turn_known:
         warnings.warn(
-            "the turn about the axis between both states cannot be told from the relief of the "
-            "pin; it is taken as 0°, and columns may be compared with others",
+            "the relief of the pin does not determine the turn about the axis between both states; "
+            "it is taken as 0°, and columns may be compared with others",
             stacklevel=2,
         )
     turn_sd = turn_sd_rad(
@@ -153,10 +153,12 @@ def displacement_map(
         now = carried(surfaces[name], cell, pristine.cell, motion)
         u = pristine.cell.sign * (now.height_um - before[name].height_um)
         sd = _INDEPENDENT * np.hypot(now.sd_um, before[name].sd_um)
-        # At its rim a map tells no slope; where the turn's doubt is not known, no sd is stated.
+        # At its rim a map has no slope; where the turn's uncertainty is not known, no sd is stated.
         by_turn = turn_sd * np.nan_to_num(around(pristine.cell, now))
         sd = np.hypot(np.hypot(sd, motion.height_sd_um), by_turn)
-        maps[name] = Surface(u, np.where(np.isfinite(u), sd, np.nan), "displacement off the anode")
+        maps[name] = Surface(
+            u, np.where(np.isfinite(u), sd, np.nan), "displacement away from the anode"
+        )
     rows = [_row(name, u, motion) for name, u in maps.items()]
     return Displacement(maps, pd.DataFrame(rows), motion)
 

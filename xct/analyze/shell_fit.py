@@ -112,18 +112,18 @@ def fit_layers(
     if not one:
         return best
     hollow, layer = fit(one, empty), fit(one, {})
-    unsure = best
+    rival = best
     if explains_more(layer, hollow):
         best = layer if explains_more(layer, best) else best
     elif explains_more(hollow, best):
         # What is narrow may as well be wider and half as dark: only if not, it is a gap.
-        unsure = hollow
+        rival = hollow
         best = hollow if explains_more(hollow, fit(one, light)) else best
     if two:
         both = fit(two, empty)
         if (
             explains_more(both, best)
-            and explains_more(both, unsure)
+            and explains_more(both, rival)
             and explains_more(both, fit(two, light))
         ):
             return both

@@ -194,7 +194,7 @@ def _add_mixture(
     """Add the fit with the electrolyte's grey value and scatter held."""
     blocks, grey = _coarser(counts.blocks, bins)
     held = (known.electrolyte, known.scatter or known.noise) if known is not None else None
-    # As many voxels count as independent ones would be needed to make the mean as sure.
+    # As many voxels count as independent ones would give the mean its uncertainty.
     alone = float(row["mean_sd"]) / np.sqrt(float(row["variance_factor"]))
     independent = (float(row["sd"]) / alone) ** 2 / float(row["n"])
     independent = min(1.0, independent) if np.isfinite(independent) and independent > 0 else 1.0
