@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint imagej screen
+.PHONY: install demo test lint docs campaign clean imagej screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -23,6 +23,22 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# A warning is an error: a broken link, a name that is not described, a page that nobody finds.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/draw_house.py
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs build/docs
+	$(BIN)/python docs/check_site.py build/docs
+
+# Compiled kernels and bytecode; kernels of earlier sources stay on disk until then.
+clean:
+	find xct tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Takes hours; several may run on one folder. What is scored stays scored: the same command goes on
+# where it was. `make campaign OUT=DIR` works in another folder.
+OUT = bench
+campaign: install
+	$(BIN)/xct bench accuracy --size full --out $(OUT)
 
 # The plugin is tested in a real napari window, on a virtual screen where there is none.
 ON_SCREEN = if command -v xvfb-run >/dev/null; then \

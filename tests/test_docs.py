@@ -4,6 +4,7 @@ A page is a story: commands (`$ xct …`) are run one after the other, Python in
 YAML whose first line is a comment with a file's name is kept under that name for what follows.
 """
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -15,15 +16,16 @@ import yaml
 from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
 from xct.config.model import read_config
-from xct.config.recipe import load_stages
 from xct.phantom.writing import write_phantom
-from xct.stages import STAGES
+from xct.quantity import QUANTITIES
+from xct.stages import STAGES, load_stages
 
 ROOT = Path(__file__).parent.parent
 # Those that only an installed package, a screen or minutes of time can run.
 ELSEWHERE = ("make ", "pip ", "xct view", "xct demo", "xct bench")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 TINY = {"shape": (144, 144, 144), "angles": 120}
 
 
@@ -39,14 +41,14 @@ def by_name(page):
     return page.stem
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=by_name)
+@pytest.mark.parametrize("page", [*PAGES, *AT_THE_ROOT], ids=by_name)
 def test_every_fence_has_a_language_that_is_tested(page):
     text = page.read_text(encoding="utf-8")
     assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(blocks(page))
     assert {name for name, _ in blocks(page)} <= {"console", "python", "yaml", "text"}
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=by_name)
+@pytest.mark.parametrize("page", [*PAGES, *AT_THE_ROOT], ids=by_name)
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if not link.startswith(("http:", "https:")):
@@ -83,7 +85,7 @@ def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     given_beforehand(page)
     load_stages()
-    before = dict(STAGES)
+    stages, quantities = dict(STAGES), dict(QUANTITIES)
     names: dict = {}
     try:
         for language, text in blocks(page):
@@ -94,8 +96,9 @@ def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys)
             elif language == "python":
                 exec(compile(text, page.name, "exec"), names)
     finally:
-        STAGES.clear()
-        STAGES.update(before)
+        for known, before in ((STAGES, stages), (QUANTITIES, quantities)):
+            known.clear()
+            known.update(before)
 
 
 def given_beforehand(page):
@@ -145,3 +148,64 @@ def fill_in(key, value):
         text = config.read_text(encoding="utf-8")
         text = re.sub(rf"{key}: *(#.*)?$", f"{key}: {value}", text, flags=re.MULTILINE)
         config.write_text(text, encoding="utf-8")
+
+
+def tool(name):
+    """Import a program of docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ('<a href="other.html#there">x</a> <a href="#here">x</a><p id="here">', None),
+        ('<a href="https://example.org/elsewhere">x</a>', None),
+        ('<a href="gone.html">x</a>', "gone.html is not there"),
+        ('<a href="other.html#gone">x</a>', "other.html#gone names no place of that page"),
+        ('<script src="https://example.org/a.js"></script>', "a.js from the network"),
+        ('<link rel="stylesheet" href="//example.org/a.css">', "a.css from the network"),
+        ('<img src="gone.png">', "gone.png is not there"),
+    ],
+)
+def test_a_site_with_a_broken_link_or_one_that_fetches_is_refused(body, fault, tmp_path):
+    (tmp_path / "index.html").write_text(body)
+    (tmp_path / "other.html").write_text('<p id="there">')
+    found = list(tool("check_site").faults(tmp_path))
+    assert len(found) == (fault is not None)
+    assert all(line.endswith(fault) for line in found)
+
+
+def test_a_style_that_fetches_a_font_is_refused(tmp_path):
+    (tmp_path / "site.css").write_text("@font-face {src: url('https://example.org/a.woff')}")
+    assert list(tool("check_site").faults(tmp_path)) == [
+        "site.css: loads https://example.org/a.woff from the network"
+    ]
+
+
+def test_the_picture_of_the_house_shows_the_rooms_that_there_are():
+    house = tool("draw_house")
+    rooms = house.read_rooms()
+    assert {"io", "pipeline", "stages", "plugin"} <= set(rooms)
+    drawn = re.findall(r'font-weight="bold">(\w+)<', (ROOT / "docs/house.svg").read_text())
+    assert sorted(drawn) == sorted(rooms), "run make docs and commit docs/house.svg"
+
+
+def test_an_import_that_follows_from_others_is_not_drawn(tmp_path):
+    house = tool("draw_house")
+    for name, text in {
+        "errors": "",
+        "io/__init__": '"""Files."""\nimport xct.errors',
+        "analyze/__init__": "def f():\n    from xct.io import tables\n    import xct.errors",
+    }.items():
+        file = tmp_path / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    rooms = house.read_rooms(tmp_path)
+    assert rooms["analyze"].imports == {"io", "errors"}
+    assert rooms["io"].purpose == "Files."
+    assert sorted(house.arrows(rooms)) == [("analyze", "io"), ("io", "errors")]
+    assert house.is_upward("io", "analyze")
+    assert not house.is_upward("analyze", "io")

@@ -544,7 +544,7 @@ def test_an_output_without_permission_is_refused(scene):
     locked = scene.folder / "locked"
     locked.mkdir(mode=0o500)
     scene.config["output"] = "locked/out"
-    command = [sys.executable, "-m", "xct.cli.main", "run", scene.write()]
+    command = [sys.executable, "-m", "xct", "run", scene.write()]
     if os.geteuid() == 0:  # root may write everywhere, unless that power is given up
         rights = "-dac_override,-dac_read_search"
         command = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", *command]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.recorded import options_of, recorded
 from xct.cli.main import xct as commands
-from xct.config.recipe import load_stages
+from xct.stages import load_stages
 
 # Packages that bear another name today.
 RENAMED = {"xct.planner": "xct.beamtime"}

@@ -4,12 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Result", "Scan", "open_result", "read_scan", "run"]
+__all__ = ["Result", "Scan", "open_result", "read_scan", "run", "stage"]
 
 if TYPE_CHECKING:
     from xct.pipeline.runner import run
     from xct.result import Result, open_result
     from xct.scan import Scan, read_scan
+    from xct.stages import stage
 
 # Imported on first use, so that `import xct` and `xct --help` stay fast.
 _HOMES = {
@@ -18,6 +19,7 @@ _HOMES = {
     "Scan": "xct.scan",
     "read_scan": "xct.scan",
     "run": "xct.pipeline.runner",
+    "stage": "xct.stages",
 }
 
 
@@ -25,3 +27,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'xct' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

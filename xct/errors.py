@@ -1,6 +1,7 @@
 """Errors that a user can mend: each message says what is wrong, the value, and the remedy."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class XctError(ValueError):
@@ -21,3 +22,36 @@ class ScanError(XctError):
 
 class RunError(RuntimeError):
     """A run that had to end; what was finished is kept."""
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write ascending numbers as ranges: 1–3, 7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs)
+
+
+def show_bytes(count: float) -> str:
+    """Write a number of bytes with a binary unit."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return ""
+
+
+def show_seconds(seconds: float) -> str:
+    """Write a duration: seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest known name, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -6,8 +6,9 @@ Lengths are in µm. A position is index × voxel size, from the center of voxel 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from math import isnan, nan
 from typing import Any, Literal
 
 import numpy as np
@@ -149,6 +150,19 @@ class CellGeometry:
     anode: Anode = "low_z"
     planes: Mapping[str, Plane] = field(default_factory=dict)
     only: Literal["cathode"] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain values, for JSON; NaN becomes "unknown"."""
+        values = asdict(self)
+        return {k: "unknown" if isinstance(v, float) and isnan(v) else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> CellGeometry:
+        """Make a geometry from what `to_dict` gave."""
+        values: dict[str, Any] = {k: nan if v == "unknown" else v for k, v in plain.items()}
+        planes = {name: Plane(**plane) for name, plane in values.pop("planes").items()}
+        shape, size = (tuple(values.pop(key)) for key in ("shape", "voxel_size_um"))
+        return cls(shape=shape, voxel_size_um=size, planes=planes, **values)
 
     @property
     def sign(self) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +15,20 @@ import numpy as np
 import yaml
 
 from xct.errors import XctError
-from xct.geometry import CellGeometry, Surface
-from xct.io.cell import read_cell
+from xct.geometry import CellGeometry, GreyScale, Surface
 from xct.io.labels import open_labels
+from xct.io.stores import is_stored, load, read_object
 from xct.io.surfaces import read_surfaces
 from xct.io.tables import read_table
 from xct.io.volumes import Volume, lazily, open_volume
+from xct.quantity import QUANTITIES, Quantity, call_by_name, needs_of
+from xct.stages import load_stages
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataArray
 
-    from xct.normalize import Reference
+_PICTURES = ("cross_sections", "slice")  # the first that is there is shown in a notebook
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Show a picture, the numbers and the warnings where a notebook displays a result."""
-        from xct.report.in_notebook import result_html
-
-        return result_html(self)
+        return _html(self)
 
     @property
     def voxel_size_um(self) -> float:
@@ -105,7 +108,8 @@ class Result:
     @cached_property
     def cell(self) -> CellGeometry:
         """Where the cell lies in the volume."""
-        return read_cell(self.path / "cell.json")
+        cell: CellGeometry = read_object(self.path / "cell.json", CellGeometry)
+        return cell
 
     @cached_property
     def surfaces(self) -> dict[str, Surface]:
@@ -119,23 +123,58 @@ class Result:
         return {file.stem: read_table(file) for file in files}
 
     @cached_property
-    def reference(self) -> Reference:
-        """What grey values are normalized to: the electrolyte's μ by depth and radius."""
-        from xct.normalize import Reference
+    def grey_scale(self) -> GreyScale:
+        """Grey values of air and of electrolyte, as the run was configured."""
+        if not (self.path / "run.yaml").is_file():
+            return GreyScale()
+        return GreyScale(**self.account["configuration"].get("cell", {}).get("grey_scale", {}))
 
-        path = self.path / "reference.json"
-        if not path.is_file():
-            raise XctError(f"{path}: there is no reference; has the run reached that step?")
-        return Reference.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    @cached_property
+    def reference(self) -> Any:
+        """What grey values are normalized to: the electrolyte's μ by depth and radius."""
+        return self.quantity("reference")
 
     @property
     def grey_values(self) -> Any:
         """Normalized grey values, (z, y, x), as a lazy Dask array."""
-        from xct.normalize import grey_values
+        normalized = self.quantity("normalized")
+        return lazily(normalized.__getitem__, self.stored_volume.array)
 
-        stored = self.stored_volume
-        normalized = grey_values(stored, self.reference, self.cell)
-        return lazily(normalized.__getitem__, stored.array)
+    def quantity(self, name: str) -> Any:
+        """Give a quantity as its stage gave it: as it is stored, or derived from what is stored.
+
+        Parameters
+        ----------
+        name : str
+            Such as "reference"; `xct stages` names them.
+
+        Raises
+        ------
+        XctError
+            If no stage gives it, the run did not make it, or it is damaged.
+        """
+        if name in _OF_THE_RESULT:
+            return getattr(self, _OF_THE_RESULT[name])
+        quantity = _declared(name)
+        if is_stored(quantity):
+            return load(self.path, quantity)
+        if quantity.derive is None:
+            raise XctError(f"{self.path}: a result does not keep {name}")
+        needed = {need: self.quantity(need) for need in needs_of(quantity.derive)}
+        chosen = {"grey_scale": self.grey_scale}
+        return call_by_name(quantity.derive, {**chosen, **needed})
+
+
+# What a result knows without a stage's declaration.
+_OF_THE_RESULT = {"volume": "stored_volume", "cell": "cell", "grey_scale": "grey_scale"}
+
+
+def _declared(name: str) -> Quantity:
+    if name not in QUANTITIES:
+        load_stages()
+    if name not in QUANTITIES:
+        raise XctError(f"{name!r} is not a quantity; there are {', '.join(sorted(QUANTITIES))}")
+    return QUANTITIES[name]
 
 
 def open_result(path: Path | str) -> Result:
@@ -154,3 +193,38 @@ def open_result(path: Path | str) -> Result:
         why = "its run is not finished" if unfinished else "it was not written by xct"
         raise XctError(f"{path}: holds no result: {why}")
     return Result(path)
+
+
+def _html(result: Result) -> str:
+    """Write a result as HTML: thumbnail, measured numbers with uncertainty, warnings."""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td style='text-align:right'>{_number(entry)}</td>"
+        f"<td style='text-align:left'>{escape(str(entry.get('unit', '')))}</td></tr>"
+        for name, entry in result.summary.items()
+        if isinstance(entry, Mapping) and "value" in entry
+    )
+    warnings = "".join(
+        f"<li>{escape(found['step'])}: {escape(found['message'])}</li>" for found in result.warnings
+    )
+    return (
+        f"<div><b>{escape(str(result.path))}</b>"
+        f"<div style='display:flex;gap:1em;align-items:flex-start'>{_picture(result.path)}"
+        f"<table>{rows}</table></div>{f'<ul>{warnings}</ul>' if warnings else ''}</div>"
+    )
+
+
+def _number(entry: Mapping[str, Any]) -> str:
+    value = entry["value"]
+    if isinstance(value, str):
+        return escape(value)
+    text = f"{value:.5g}"
+    return f"{text} ± {entry['sd']:.2g}" if "sd" in entry else text
+
+
+def _picture(folder: Path) -> str:
+    for name in _PICTURES:
+        file = folder / "figures" / f"{name}.png"
+        if file.is_file():
+            data = b64encode(file.read_bytes()).decode("ascii")
+            return f"<img alt='{name}' style='max-width:480px' src='data:image/png;base64,{data}'>"
+    return ""

@@ -112,6 +112,23 @@ class Scan:
         mean = current.mean()
         return current / mean, flat_current / mean / self.flat_exposure_ratio
 
+    def quantities(self, rows: slice) -> dict[str, Any]:
+        """Read some rows, and give everything that stages may ask of the scan, by name."""
+        return {
+            "projections": self.projections.read(rows=rows),
+            "flats": None if self.flats is None else self.flats.read(rows=rows),
+            "darks": None if self.darks is None else self.darks.read(rows=rows),
+            "projection_time": self.projection_time,
+            "flat_time": self.flat_time,
+            "projection_dose": self.projection_dose,
+            "flat_dose": self.flat_dose,
+            "theta_deg": self.theta_deg,
+            "pixel_size_um": self.voxel_size_um,
+            "energy_kev": self.energy_kev,
+            "distance_mm": self.distance_mm,
+            "row_px": np.arange(rows.start, rows.stop),
+        }
+
     def describe(self) -> str:
         """Say in a few lines what was measured, and where each fact comes from."""
         return "\n".join(_description(self))

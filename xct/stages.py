@@ -8,10 +8,13 @@ in the signature and nowhere else.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from inspect import Parameter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -19,58 +22,35 @@ import numpy as np
 
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
+from xct.quantity import QUANTITIES, Labels, Number, Quantity, along, declare, parameters_of, take
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-# Every quantity that stages exchange: its axes and its unit. `volume` runs along z = row.
-QUANTITIES: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "projections": (("angle", "row", "column"), "counts"),
-    "flats": (("frame", "row", "column"), "counts"),
-    "darks": (("frame", "row", "column"), "counts"),
-    "projection_time": (("angle",), "s, or frames where the file has no clock"),
-    "flat_time": (("frame",), "on the clock of projection_time"),
-    "projection_dose": (("angle",), "mean dose of a projection"),
-    "flat_dose": (("frame",), "mean dose of a projection"),
-    "theta_deg": (("angle",), "degrees"),
-    "frame_light": ((), "coarse transmission of whole frames"),
-    "row_px": (("row",), "number of the row"),
-    "transmission": (("angle", "row", "column"), "1"),
-    "line_integrals": (("angle", "row", "column"), "1"),
-    "center_px": (("row",), "pixels"),
-    "volume": (("row", "y", "x"), "1/cm"),
-    "cell": ((), "geometry of the cell, µm"),
-    "reference": ((), "the electrolyte's μ by depth and radius, 1/cm"),
-    "absolute": ((), "table of known materials"),
-    "grey_values": (("z", "y", "x"), "normalized grey values"),
-    "surfaces": ((), "height maps, µm"),
-    "layers": ((), "table of layers"),
-    "roughness": ((), "table of surfaces"),
-    "materials": ((), "table of materials"),
-    "labels": (("z", "y", "x"), "material"),
-    "particles": ((), "table of particles, and their labels"),
-    "particle_table": ((), "table of particles"),
-    "shells": ((), "table of gaps and shells around particles"),
-    "charge": ((), "table of lithium contents"),
-    "inclusions": ((), "table of low-grey inclusions"),
-    "histograms": ((), "tables of grey values by ROI"),
-    "depth_histogram": (("z_um", "grey_value"), "voxels"),
-    "table": ((), "a table of one's own"),
-    "displacement": ((), "map of displacements, µm"),
-    "into": (("z", "y", "x"), "where labels are written, slab by slab"),
-    "rois": ((), "regions of interest in cell coordinates"),
-    "pristine": ((), "result of the pristine cell"),
-    "pixel_size_um": ((), "µm"),
-    "energy_kev": ((), "keV"),
-    "glare_sd": ((), "doubt about the glare that was measured and taken away"),
-    "distance_mm": ((), "mm"),
-    "voxel_size_um": (("axis",), "µm, along z, y and x"),
-    "anode": ((), "side of the anode, where it is known"),
-    "same_cell": ((), "whether the pristine cell is this one, before it was cycled"),
-}
-
 Overlap = int | Callable[[Mapping[str, Any]], int]
 F = TypeVar("F", bound=Callable[..., Any])
+
+_OWN = ("preprocess", "reconstruct", "normalize", "segment", "analyze")
+_GROUP = "xct.stages"  # entry points of other packages
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Values that a stage marks or replaces, counted by row.
+
+    Attributes
+    ----------
+    name : str
+        Key in ``summary.json``.
+    of_pixels : bool
+        The stage treats a pixel alike at all angles: pixels are counted, not values.
+    warning : callable or None
+        ``warning(counts by row, values of a row)`` gives what the user must know, or None.
+    """
+
+    name: str
+    of_pixels: bool = False
+    warning: Callable[[np.ndarray, int], str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,28 +61,29 @@ class Stage:
     ----------
     function : callable
         The public function itself.
-    gives : str
-        Name of the quantity that it returns; one of `QUANTITIES`.
+    gives : tuple of str
+        Names of the quantities that it returns; of several, it returns a tuple.
     cut : tuple of {"angle", "row"}
         Axes along which blocks may be cut without changing the answer. Empty: the stage must
-        see the whole, or a sample of rows (`sample`).
+        see the whole, or a sample of rows (`estimate`).
     measures : bool
-        The stage measures a finished volume: it gets the volume as something to read slab by
-        slab, and cuts it itself.
+        The stage measures a finished volume: it gets the volume as something to read block by
+        block, and cuts it itself.
     overlap : int or callable
         Rows beyond a block that its answer depends on; a callable gets the settings.
-    sample : bool
-        A number is wanted, and some rows of the scan are enough to find it.
-    counts : str or None
-        Name under which the values are counted, by row, that the stage marks or replaces.
+    estimate : callable or None
+        A number is wanted, and some rows of the scan are enough to find it:
+        ``estimate(answer, rows)`` gives the `Number`, or refuses.
+    counts : RowCounts or None
+        What is counted, by row, of the values that the stage marks or replaces.
     """
 
     function: Callable[..., Any]
-    gives: str
+    gives: tuple[str, ...]
     cut: tuple[str, ...]
     overlap: Overlap = 0
-    sample: bool = False
-    counts: str | None = None
+    estimate: Callable[[Any, int], Number] | None = None
+    counts: RowCounts | None = None
     measures: bool = False
 
     @property
@@ -110,9 +91,14 @@ class Stage:
         """Name of the function, and of the step in a recipe."""
         return str(self.function.__name__)
 
+    @property
+    def sample(self) -> bool:
+        """Whether some rows of the scan are enough."""
+        return self.estimate is not None
+
     @cached_property
-    def _parameters(self) -> list[inspect.Parameter]:
-        return list(inspect.signature(self.function).parameters.values())
+    def _parameters(self) -> list[Parameter]:
+        return parameters_of(self.function)
 
     @cached_property
     def data(self) -> tuple[str, ...]:
@@ -145,11 +131,21 @@ class Stage:
             self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
         )
 
+    @property
+    def labels(self) -> Labels | None:
+        """The label volume that the stage fills, if it fills one."""
+        stores = [store for name in self.gives for store in QUANTITIES[name].stores]
+        return next((store for store in stores if isinstance(store, Labels)), None)
+
     def __call__(self, quantities: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         """Call the function with what it takes from `quantities`, and the settings."""
         taken = {name: quantities[name] for name in self.data if name in quantities}
         facts = {name: quantities[name] for name in self.facts}
         return self.function(**taken, **facts, **settings)
+
+    def answers(self, answer: Any) -> dict[str, Any]:
+        """Give what the function returned by the names of the quantities."""
+        return {self.gives[0]: answer} if len(self.gives) == 1 else dict(zip(self.gives, answer))  # noqa: B905
 
     def overlap_rows(self, settings: Mapping[str, Any]) -> int:
         """Rows that a block must see on either side, with these settings."""
@@ -161,40 +157,81 @@ STAGES: dict[str, Stage] = {}
 
 def stage(
     *,
-    gives: str,
+    gives: str | Quantity | Iterable[str | Quantity],
     cut: tuple[str, ...] = (),
     overlap: Overlap = 0,
-    sample: bool = False,
-    counts: str | None = None,
+    estimate: Callable[[Any, int], Number] | None = None,
+    counts: RowCounts | str | None = None,
     measures: bool = False,
 ) -> Callable[[F], F]:
-    """Declare a function as a stage; the function itself is returned unchanged."""
-    if gives not in QUANTITIES:
-        raise ValueError(f"gives={gives!r} is not a quantity; known: {', '.join(QUANTITIES)}")
+    """Declare a function as a stage; the function itself is returned unchanged.
+
+    Parameters
+    ----------
+    gives : str, Quantity, or several
+        What it returns. A `Quantity` is declared with it; a name must be declared by another.
+    cut, overlap, estimate, counts, measures
+        As of `Stage`; `counts` may be a name alone.
+
+    Examples
+    --------
+    >>> from xct.quantity import Number, Quantity, Table
+    >>> def fractions(porosity):
+    ...     yield "porosity", Number(porosity["fraction"].mean(), n=len(porosity))
+    >>> @stage(gives=Quantity("porosity", store=Table(), numbers=fractions), measures=True)
+    ... def measure_porosity(labels, cell): ...
+    """
+    several = [gives] if isinstance(gives, str | Quantity) else list(gives)
+    names = tuple(declare(one).name if isinstance(one, Quantity) else one for one in several)
+    counted = RowCounts(counts) if isinstance(counts, str) else counts
 
     def register(function: F) -> F:
-        STAGES[function.__name__] = Stage(function, gives, cut, overlap, sample, counts, measures)
+        made = Stage(function, names, cut, overlap, estimate, counted, measures)
+        STAGES[made.name] = made
         return function
 
     return register
 
 
-def along(name: str, value: Any, axis: str) -> int | None:
-    """Find which dimension of a quantity runs along `axis`; None where it has no such axis."""
-    axes = QUANTITIES[name][0]
-    if axis not in axes or np.ndim(value) != len(axes):
-        return None
-    return axes.index(axis)
+def load_stages() -> Mapping[str, Stage]:
+    """Import every package that declares stages; return them by name.
+
+    Packages of others are found by the entry points ``xct.stages``; one that cannot be imported
+    is named in a warning.
+
+    Raises
+    ------
+    ValueError
+        If a stage gives a quantity that nobody declares.
+    """
+    for package in _OWN:
+        import_module(f"xct.{package}")
+    for point in entry_points(group=_GROUP):
+        try:
+            point.load()
+        except Exception as error:  # whatever another package does when it is imported
+            warnings.warn(
+                f"stages of {point.name} ({point.value}) cannot be imported: {error}", stacklevel=2
+            )
+    check_quantities()
+    return STAGES
 
 
-def take(quantities: Mapping[str, Any], axis: str, part: slice) -> dict[str, Any]:
-    """Cut every quantity that runs along `axis` to `part`; the others stay whole."""
-    pieces = {}
-    for name, value in quantities.items():
-        dimension = along(name, value, axis)
-        index = (slice(None),) * (dimension or 0) + (part,)
-        pieces[name] = value if dimension is None else value[index]
-    return pieces
+def check_quantities() -> None:
+    """Refuse stages that give what nobody declares.
+
+    Raises
+    ------
+    ValueError
+        Naming the stage and the quantity.
+    """
+    for each in STAGES.values():
+        for name in each.gives:
+            if name not in QUANTITIES:
+                raise ValueError(
+                    f"stage {each.name} gives {name!r}, which is not a quantity; declare it by "
+                    f"gives=Quantity({name!r}, …); known: {', '.join(QUANTITIES)}"
+                )
 
 
 def in_blocks(
@@ -241,7 +278,7 @@ def in_blocks(
     if len(lengths) != 1:
         raise ValueError(f"{stage.name}: lengths along {axis!r} are {sorted(lengths)}, not one")
     overlap = stage.overlap_rows(settings) if axis == "row" else 0
-    dimension = QUANTITIES[stage.gives][0].index(axis)
+    dimension = QUANTITIES[stage.gives[0]].axes.index(axis)
 
     blocks = cut(lengths.pop(), size, overlap)
     pieces = map_blocks(_one_block, blocks, stage, quantities, settings, axis, dimension)

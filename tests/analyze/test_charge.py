@@ -81,11 +81,10 @@ def test_a_particle_without_core_has_no_reading():
 
 
 def test_transmission_is_that_of_a_diameter_of_the_bore():
-    expected = np.exp(-MU[2] * 2 * 28.0e-4)
-    np.testing.assert_allclose(plane_transmission(THIN, CELL), expected, rtol=1e-5)
-    np.testing.assert_array_equal(
-        plane_transmission(THIN, CELL, rows=7), plane_transmission(THIN, CELL)
-    )
+    found = plane_transmission(THIN, CELL)
+    np.testing.assert_array_equal(found["z_um"], 2.0 * np.arange(SHAPE[0]))
+    np.testing.assert_allclose(found["transmission"], np.exp(-MU[2] * 2 * 28.0e-4), rtol=1e-5)
+    pd.testing.assert_frame_equal(plane_transmission(THIN, CELL, rows=7), found)
 
 
 def test_a_transmission_that_is_known_spares_reading_the_volume():

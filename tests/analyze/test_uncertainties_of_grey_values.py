@@ -184,7 +184,12 @@ def read(mu, core_sd, transmission, glare_sd, scale_sd=0.01, **columns):
     particles = table(mu, sd=core_sd).assign(**columns)
     given = {"energy_kev": 25.0, "glare_sd": glare_sd, "scale_sd": scale_sd}
     charge = state_of_charge(
-        THIN, particles, CELL, Flat(), plane_transmission=transmission, **given
+        THIN,
+        particles,
+        CELL,
+        Flat(),
+        plane_transmission=pd.DataFrame({"transmission": transmission}),
+        **given,
     )
     return charge, particles
 

@@ -12,8 +12,8 @@ import yaml
 import xct
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
 from xct.cli.main import execute
-from xct.config.recipe import load_stages
 from xct.geometry import SURFACES
+from xct.stages import load_stages
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_diad_scan_is_read_and_checked(test_data, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_the_program_of_the_readme_runs_on_a_cell_of_the_demo(tmp_path, monkeypatch):
-    readme = Path(__file__).parent.parent / "README.md"
+    readme = Path(__file__).parents[2] / "README.md"
     program = readme.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     assert execute(["phantom", "ncm-100", "--out", "demo/ncm-100"]) == 0
@@ -167,3 +167,8 @@ def test_the_program_of_the_readme_runs_on_a_cell_of_the_demo(tmp_path, monkeypa
     whole = names["result"].stored_volume.read(slice(44, 56))
     np.testing.assert_allclose(names["volume"][4:16].mean(), whole.mean(), rtol=0.05)
     assert set(names["result"].surfaces) == set(SURFACES)
+
+
+def test_a_bench_that_became_a_study_says_how_it_is_run(tmp_path, capsys):
+    assert execute(["bench", "starved", "--out", str(tmp_path)]) == 2
+    assert "python -m studies.photon_starved_cathode --size quick" in capsys.readouterr().err

@@ -3,8 +3,8 @@
 import pytest
 
 from xct.config.rewrite import rewrite_config
-from xct.config.yaml_text import parse
 from xct.errors import ConfigError
+from xct.io.yaml import parse
 
 TEXT = """# measured in March
 scan:

@@ -8,9 +8,10 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io import tiff
 from xct.io.frames import View
-from xct.io.tiff import natural_order, open_stack, read_stacks
+from xct.io.scans import tiff_scans
+from xct.io.scans.tiff_scans import read_stacks
+from xct.io.tiff import natural_order, open_stack
 
 ROWS, COLUMNS = 5, 7
 ALL = slice(None)
@@ -364,9 +365,9 @@ def test_a_chain_of_pages_that_breaks_off_is_found(tmp_path):
 def test_a_tiff_file_is_recognized_by_its_content(tmp_path):
     tifffile.imwrite(tmp_path / "a.dat", frames(2))
     (tmp_path / "b.tif").write_bytes(b"no TIFF")
-    assert tiff.recognizes(tmp_path / "a.dat")
-    assert not tiff.recognizes(tmp_path / "b.tif")
-    assert not tiff.recognizes(tmp_path)
+    assert tiff_scans.recognizes(tmp_path / "a.dat")
+    assert not tiff_scans.recognizes(tmp_path / "b.tif")
+    assert not tiff_scans.recognizes(tmp_path)
 
 
 def test_what_is_no_tiff_is_said(tmp_path):

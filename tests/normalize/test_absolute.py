@@ -17,7 +17,7 @@ def volume():
     return CELL.draw()
 
 
-def test_attenuation_is_told_and_the_density_follows(volume):
+def test_attenuation_is_recognized_and_the_density_follows(volume):
     table = check_materials(
         volume, GEOMETRY, electrolyte_reference(volume, GEOMETRY), energy_kev=25.0
     )
@@ -31,7 +31,7 @@ def test_attenuation_is_told_and_the_density_follows(volume):
     assert table.attrs["plausible"]
 
 
-def test_a_volume_that_follows_the_refraction_is_told(monkeypatch):
+def test_a_volume_that_follows_the_refraction_is_recognized(monkeypatch):
     lithium, tube = (5 * delta(m, 25.0) / delta("lpscl", 25.0) for m in ("lithium", "polyimide"))
     monkeypatch.setitem(MU, "lithium", lithium)
     monkeypatch.setattr("tests.normalize.layered_cell.TUBE", tube)

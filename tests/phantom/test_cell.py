@@ -10,6 +10,7 @@ from xct.geometry import Label
 from xct.phantom.cell.bodies import LITHIUM_CHIP
 from xct.phantom.cell.cell import draw_cell
 from xct.phantom.cell.states import STATES
+from xct.phantom.truth.tables import facts_of, tables_of
 from xct.physics.materials import mu_per_cm
 
 SHAPE = (96, 112, 112)
@@ -43,7 +44,7 @@ def test_a_turned_cell_is_the_same_seen_from_below():
     np.testing.assert_array_equal(up.labels(0, 96)[::-1], down.labels(0, 96))
     heights = [c.surfaces["electrolyte_cathode"].height_um for c in (up, down)]
     np.testing.assert_allclose(heights[0], 95 * 2 - heights[1], atol=1e-3)
-    tables = [c.tables["particles"] for c in (up, down)]
+    tables = [tables_of(c)["particles"] for c in (up, down)]
     np.testing.assert_allclose(tables[0].z_um, 95 * 2 - tables[1].z_um)
     np.testing.assert_allclose(tables[0].distance_to_front_um, tables[1].distance_to_front_um)
 
@@ -87,7 +88,7 @@ def test_active_material_fills_what_was_asked_for():
     assert volumes.sum() / room == pytest.approx(0.30, abs=0.003)
     # Cavities and cracks are not there; facets are: labels hold the particles' solid volume.
     labelled = (drawn.labels(0, 96) == Label.ACTIVE_MATERIAL).sum() * 8
-    assert labelled == pytest.approx(drawn.tables["particles"].volume_um3.sum(), rel=0.02)
+    assert labelled == pytest.approx(tables_of(drawn)["particles"].volume_um3.sum(), rel=0.02)
 
 
 def test_particles_are_lognormal_and_not_quite_round():
@@ -103,8 +104,10 @@ def test_particles_are_lognormal_and_not_quite_round():
 @pytest.mark.parametrize(
     ("state", "lost", "absent"), [("ncm-50", 0.1, 0), ("ncm-100", 0.5, 0.125), ("lzp-100", 0.2, 0)]
 )
-def test_lithium_is_eaten_as_the_state_says(state, lost, absent):
-    before, after = (cell(name).tables["layers"].set_index("layer") for name in ("ncm-0", state))
+def test_lithium_is_stripped_as_the_state_says(state, lost, absent):
+    before, after = (
+        tables_of(cell(name))["layers"].set_index("layer") for name in ("ncm-0", state)
+    )
     ratio = after.mean_thickness_um["lithium"] / before.mean_thickness_um["lithium"]
     assert ratio == pytest.approx(1 - lost, abs=0.002)
     assert after.absent_area_fraction["lithium"] == pytest.approx(absent, abs=0.005)
@@ -126,22 +129,23 @@ def test_where_lithium_is_gone_the_electrolyte_or_a_void_touches_the_steel():
 @pytest.mark.parametrize(
     ("state", "expected"), [("ncm-50", 0.3), ("ncm-100", 0.7), ("ncm-100-uncorrelated", 0.0)]
 )
-def test_dead_cathode_and_eaten_lithium_belong_together_as_stated(state, expected):
-    assert cell(state).facts["correlation_dead_eaten"] == pytest.approx(expected, abs=0.01)
+def test_dead_cathode_and_stripped_lithium_belong_together_as_stated(state, expected):
+    facts = facts_of(cell(state), tables_of(cell(state)))
+    assert facts["correlation_dead_stripped"] == pytest.approx(expected, abs=0.01)
 
 
 def test_lithium_content_runs_from_the_front_to_the_collector():
-    particles = cell("ncm-100").tables["particles"]
+    particles = tables_of(cell("ncm-100"))["particles"]
     attached = particles[~particles.drifted].sort_values("z_um")
     tenth = len(attached) // 10
     assert attached.li_content[:tenth].mean() == pytest.approx(0.3, abs=0.04)
     assert attached.li_content[-tenth:].mean() == pytest.approx(0.5, abs=0.04)
-    assert (cell("ncm-100-drift-only").tables["particles"].li_content == 1).all()
+    assert (tables_of(cell("ncm-100-drift-only"))["particles"].li_content == 1).all()
 
 
 def test_drifted_particles_lie_alone_in_the_electrolyte():
     drawn = cell("ncm-100")
-    particles = drawn.tables["particles"]
+    particles = tables_of(drawn)["particles"]
     drifted = particles[particles.drifted]
     assert len(drifted) == 2  # 40 per mm², of which a small cell shows at least two
     diameter = np.median(particles.equivalent_diameter_um)
@@ -151,13 +155,13 @@ def test_drifted_particles_lie_alone_in_the_electrolyte():
         z, y, x = (slice(c.min() - 2, c.max() + 3) for c in np.nonzero(numbers == particle))
         around = labels[z, y, x][numbers[z, y, x] != particle]
         assert np.isin(around, (Label.ELECTROLYTE, Label.LOW_GREY)).all()
-    assert not cell("ncm-100-delithiated-only").tables["particles"].drifted.any()
-    assert not cell("lzp-100").tables["particles"].drifted.any()
+    assert not tables_of(cell("ncm-100-delithiated-only"))["particles"].drifted.any()
+    assert not tables_of(cell("lzp-100"))["particles"].drifted.any()
 
 
 def test_chips_are_lithium_and_voids_in_the_twin():
     drawn, twin = cell("ncm-100"), cell("ncm-100-voids")
-    chips = drawn.tables["inclusions"]
+    chips = tables_of(drawn)["inclusions"]
     assert set(chips.kind) == {"chip", "crack"}
     electrolyte = (drawn.interfaces.faces[3] - drawn.interfaces.faces[2])[
         drawn.interfaces.inside
@@ -175,7 +179,7 @@ def test_chips_are_lithium_and_voids_in_the_twin():
 
 def test_every_tilt_is_small_and_the_electrolyte_is_denser_at_the_cathode():
     drawn = cell("ncm-0")
-    surfaces = drawn.tables["surfaces"]
+    surfaces = tables_of(drawn)["surfaces"]
     assert (np.hypot(surfaces.tilt_x_deg, surfaces.tilt_y_deg) < 1.0).all()
     low, high = drawn.electrolyte_per_cm(np.array([0.0, 1e3]))
     assert low / high == pytest.approx(1.64 / 1.86)

@@ -6,13 +6,13 @@ from scipy.spatial import cKDTree
 
 from xct.phantom.cell.bodies import PARTICLE, facet_library, plain_bodies, rotations
 from xct.phantom.cell.cathode import draw_slits
+from xct.phantom.cell.front import cathode_fronts
 from xct.phantom.cell.interfaces import correlated, gaussian_field
 from xct.phantom.cell.layout import lay_out
 from xct.phantom.cell.packing import Domain, pack_spheres
 from xct.phantom.cell.pores import Pores
 from xct.phantom.cell.raster import Frame, raster
 from xct.phantom.cell.substances import ELECTROLYTE, STEEL, SUBSTANCES
-from xct.phantom.truth.front import cathode_fronts
 from xct.phantom.truth.roughness import height_parameters
 
 RNG = np.random.default_rng(0)

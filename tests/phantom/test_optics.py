@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf, fresnel
 
-from xct.phantom.scan.optics import propagate, spread, turn, veil
+from xct.phantom.scan.optics import glare_map, propagate, spread, turn
 from xct.physics.materials import wavelength_um
 
 SETTINGS = {"energy_kev": 25.0, "distance_mm": 40.0}
@@ -54,7 +54,7 @@ def test_light_is_spread_but_not_lost():
 def test_even_light_stays_even_up_to_the_edges():
     even = np.full((37, 53), 7.0, np.float32)
     np.testing.assert_allclose(spread(even, 2.0, 0.01, 200.0), 7, rtol=1e-5)
-    np.testing.assert_allclose(veil(even, 5.0), 7, rtol=1e-5)
+    np.testing.assert_allclose(glare_map(even, 5.0), 7, rtol=1e-5)
 
 
 def test_the_veil_is_a_wide_gaussian():
@@ -62,7 +62,7 @@ def test_the_veil_is_a_wide_gaussian():
     light[:, 200:] = 1
     x = np.arange(400) - 199.5
     expected = (1 + erf(x / (40 * np.sqrt(2)))) / 2
-    np.testing.assert_allclose(veil(light, 40.0)[200, 60:340], expected[60:340], atol=0.01)
+    np.testing.assert_allclose(glare_map(light, 40.0)[200, 60:340], expected[60:340], atol=0.01)
 
 
 def test_a_tilted_axis_falls_on_larger_columns_as_rows_grow():

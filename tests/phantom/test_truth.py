@@ -10,8 +10,8 @@ from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import BoxRoi
 from xct.geometry import SURFACES, Label
 from xct.phantom.cell.cell import draw_cell
-from xct.phantom.truth.folder import Witness
-from xct.phantom.truth.tables import LITHIUM_MAH_PER_CM3
+from xct.phantom.truth.folder import TruthWriter
+from xct.phantom.truth.tables import LITHIUM_MAH_PER_CM3, tables_of
 from xct.result import open_result
 
 SHAPE = (96, 112, 112)
@@ -25,7 +25,7 @@ def cell():
 @pytest.fixture(scope="module")
 def truth(cell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cell") / "truth"
-    Witness(cell, folder).finish({"center_px": 54.25, "layout": "nxtomo"})
+    TruthWriter(cell, folder).finish({"center_px": 54.25, "layout": "nxtomo"})
     return open_result(folder)
 
 
@@ -109,7 +109,7 @@ def test_lithium_is_neither_made_nor_lost(truth, cell):
     labelled = (truth.labels("materials")[:] == Label.LITHIUM).sum() * 8e-12
     assert charge["anode"] == pytest.approx(labelled * LITHIUM_MAH_PER_CM3, rel=0.03)
     # The cathode of a full cell: 4 mg of composite, 70 % NCM at 275 mAh/g of all its lithium.
-    whole = charge["pristine_cathode"] / cell.tables["particles"].volume_um3.sum()
+    whole = charge["pristine_cathode"] / tables_of(cell)["particles"].volume_um3.sum()
     assert whole * 1e12 == pytest.approx(4.75 * 275.5, rel=0.08)
 
 
@@ -130,11 +130,13 @@ def test_rois_hold_what_their_histograms_count(truth, cell):
         assert mean == pytest.approx(grey.mean(), abs=30)
 
 
-def test_maps_are_eaten_lithium_and_dead_cathode(truth, cell):
+def test_maps_are_stripped_lithium_and_dead_cathode(truth, cell):
     group = zarr.open_group(truth.path / "maps.zarr", mode="r")
-    eaten, dead = (np.asarray(group[name][:]) for name in ("eaten_lithium_um", "dead_cathode"))
-    inside = np.isfinite(eaten)
-    assert np.corrcoef(eaten[inside], dead[inside])[0, 1] == pytest.approx(0.7, abs=0.01)
+    stripped, dead = (
+        np.asarray(group[name][:]) for name in ("stripped_lithium_um", "dead_cathode")
+    )
+    inside = np.isfinite(stripped)
+    assert np.corrcoef(stripped[inside], dead[inside])[0, 1] == pytest.approx(0.7, abs=0.01)
     lithium = np.asarray(group["lithium_thickness_um"][:])
     before = draw_cell("ncm-0", shape=SHAPE, seed=2).interfaces.lithium_um
-    np.testing.assert_allclose(lithium[inside] + eaten[inside], before[inside], atol=1e-3)
+    np.testing.assert_allclose(lithium[inside] + stripped[inside], before[inside], atol=1e-3)

@@ -10,7 +10,7 @@ import yaml
 
 from xct.errors import ConfigError, RunError
 from xct.io.foreign import open_foreign
-from xct.phantom.user_volume import read_own
+from xct.phantom.user_volume import read_user_scan
 from xct.phantom.writing import write_phantom
 from xct.scan import read_scan
 
@@ -83,7 +83,7 @@ def test_mistakes_in_the_description_are_told_at_once(own):
         "materials: {1: cheese}\nscan: {angels: 3}"
     )
     with pytest.raises(ConfigError) as told:
-        read_own(own)
+        read_user_scan(own)
     text = str(told.value)
     assert "own.yaml:1: volume.size is unknown; expected file, voxel_size_um, quantity" in text
     assert "volume.quantity = 'photos'; expected labels or attenuation" in text

@@ -9,10 +9,9 @@ import tifffile
 
 import xct
 from xct.cli.main import execute
-from xct.config.recipe import load_stages
 from xct.errors import ConfigError
 from xct.io.labels import open_labels
-from xct.stages import STAGES, Stage
+from xct.stages import STAGES, Stage, load_stages
 
 SIZE_UM = [2.0, 1.0, 1.0]
 
@@ -45,7 +44,7 @@ def calls(monkeypatch):
         z = np.arange(volume.shape[0]) * voxel_size_um[0]
         return pd.DataFrame({"z_um": z, "mean": volume[:].mean(axis=(1, 2))})
 
-    def dense(volume, histograms, into, *, above: float = 0.0):
+    def dense(volume, table, into, *, above: float = 0.0):
         """Label what is dense."""
         ran.append("dense")
         into[:] = (volume[:] > above).astype(np.uint8)
@@ -53,9 +52,9 @@ def calls(monkeypatch):
 
     load_stages()
     monkeypatch.setitem(
-        STAGES, "mean_by_slice", Stage(mean_by_slice, "histograms", (), measures=True)
+        STAGES, "mean_by_slice", Stage(mean_by_slice, ("table",), (), measures=True)
     )
-    monkeypatch.setitem(STAGES, "dense", Stage(dense, "labels", (), measures=True))
+    monkeypatch.setitem(STAGES, "dense", Stage(dense, ("labels",), (), measures=True))
     return ran
 
 
@@ -63,7 +62,7 @@ def test_a_foreign_volume_is_copied_measured_and_labelled(config, calls, values,
     result = xct.run(config)
     np.testing.assert_array_equal(result.stored_volume[:], values)
     assert result.stored_volume.voxel_size_um == tuple(SIZE_UM)
-    table = result.tables["histograms"]
+    table = result.tables["table"]
     np.testing.assert_allclose(table["z_um"], 2.0 * np.arange(20))
     np.testing.assert_allclose(table["mean"], values.mean(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_array_equal(result.labels("materials")[:], values > 5)
@@ -74,7 +73,7 @@ def test_a_foreign_volume_is_copied_measured_and_labelled(config, calls, values,
 def test_the_account_of_a_measuring_run_can_be_run_again(config, calls, tmp_path):
     account = xct.run(config).account["configuration"]
     again = xct.run(account | {"output": str(tmp_path / "again")})
-    assert len(again.tables["histograms"]) == 20
+    assert len(again.tables["table"]) == 20
 
 
 def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, monkeypatch):
@@ -82,19 +81,19 @@ def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, mo
         """Refuse."""
         raise ValueError("there is no lithium: its grey value does not occur")
 
-    monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, "histograms", (), measures=True))
+    monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, ("table",), (), measures=True))
 
     def count(volume):
         """Count."""
         return pd.DataFrame({"n": [1], "volume_um3": [2.0]})
 
-    monkeypatch.setitem(STAGES, "count", Stage(count, "inclusions", (), measures=True))
+    monkeypatch.setitem(STAGES, "count", Stage(count, ("inclusions",), (), measures=True))
     with open(config["pipeline"], "a") as recipe:
         recipe.write("- count: {}\n")
     result = xct.run(config)
     said = {(w["step"], w["message"]) for w in result.warnings}
     assert ("refuse", "there is no lithium: its grey value does not occur") in said
-    assert ("dense", "left out: there is no histograms") in said
+    assert ("dense", "left out: there is no table") in said
     assert list(result.tables["inclusions"]["n"]) == [1]
 
 
@@ -103,18 +102,18 @@ def test_what_is_measured_is_not_measured_again_after_an_interruption(
 ):
     dense = STAGES["dense"]
 
-    def interrupted(volume, histograms, into, *, above: float = 0.0):
+    def interrupted(volume, table, into, *, above: float = 0.0):
         """Be interrupted."""
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, "labels", (), measures=True))
+    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, ("labels",), (), measures=True))
     interrupted.__name__ = "dense"
     with pytest.raises(KeyboardInterrupt):
         xct.run(config)
     monkeypatch.setitem(STAGES, "dense", dense)
     result = xct.run(config)
     assert calls == ["mean_by_slice", "dense"]
-    assert len(result.tables["histograms"]) == 20
+    assert len(result.tables["table"]) == 20
 
 
 def test_labels_lie_beside_the_volume_as_other_readers_expect(config, calls, tmp_path):
@@ -164,15 +163,15 @@ def test_a_run_that_goes_on_ends_with_the_same_numbers(config, calls, monkeypatc
     whole = xct.run(config | {"output": str(tmp_path / "whole")})
     dense = STAGES["dense"]
 
-    def interrupted(volume, histograms, into, *, above: float = 0.0):
+    def interrupted(volume, table, into, *, above: float = 0.0):
         """Be interrupted."""
         raise KeyboardInterrupt
 
     interrupted.__name__ = "dense"
-    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, "labels", (), measures=True))
+    monkeypatch.setitem(STAGES, "dense", Stage(interrupted, ("labels",), (), measures=True))
     with pytest.raises(KeyboardInterrupt):
         xct.run(config)
     monkeypatch.setitem(STAGES, "dense", dense)
     resumed = xct.run(config)
-    for file in ("summary.json", "tables/histograms.csv"):
+    for file in ("summary.json", "tables/table.csv"):
         assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()

@@ -3,8 +3,8 @@
 import pytest
 
 from xct.config.model import RunSection
-from xct.errors import ConfigError
-from xct.pipeline.resources import GIB, share_out, show_bytes, show_seconds
+from xct.errors import ConfigError, show_bytes, show_seconds
+from xct.pipeline.resources import GIB, share_out
 
 FULL = (2400, 1920, 2560)
 

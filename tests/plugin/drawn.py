@@ -7,8 +7,8 @@ import pandas as pd
 
 from xct.geometry import CellGeometry, Plane, Surface
 from xct.io.atomic import write_json, write_text
-from xct.io.cell import write_cell
 from xct.io.labels import create_labels
+from xct.io.stores import write_object
 from xct.io.surfaces import write_surfaces
 from xct.io.tables import write_table
 from xct.io.volumes import Coding, create_volume, write_slab
@@ -43,7 +43,7 @@ def draw_result(folder: Path, *, anode="low_z", shift=0, noise=0.4, seed=0) -> P
     create_labels(path, "materials", "uint8")[:] = labels
     create_labels(path, "particles", "uint32")[:] = particles
     write_surfaces(folder / "surfaces.zarr", _surfaces(heights), (VOXEL_UM,) * 3)
-    write_cell(folder / "cell.json", geometry(heights, anode))
+    write_object(folder / "cell.json", geometry(heights, anode))
     write_table(folder / "tables" / "particles.csv", table)
     write_table(folder / "tables" / "inclusions.csv", _inclusions())
     measured = {"value": VOXEL_UM, "n": 1, "unit": "µm"}

@@ -10,7 +10,8 @@ pytest.importorskip("napari")
 from tests.plugin.acting import dock, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, VOXEL_UM
 from xct.errors import XctError
-from xct.io.cell import read_cell, write_cell
+from xct.geometry import CellGeometry
+from xct.io.stores import read_object, write_object
 from xct.plugin.view import fill
 
 
@@ -75,9 +76,9 @@ def test_widget_opens_the_chosen_cells_in_a_window(
     np.testing.assert_allclose(front, 0, atol=1e-6)
     # a cell without that surface, or without geometry, is refused in words
     lost = shutil.copytree(cell_folder, tmp_path / "lost")
-    cell = read_cell(lost / "cell.json")
+    cell = read_object(lost / "cell.json", CellGeometry)
     cell.planes.pop("electrolyte_cathode")
-    write_cell(lost / "cell.json", cell)
+    write_object(lost / "cell.json", cell)
     (lost / "run.yaml").unlink()
     open_with_xct(viewer, lost)
     with pytest.raises(XctError, match="lost: the surface electrolyte_cathode is not in view"):

@@ -15,10 +15,10 @@ from tests.plugin.drawn import SHAPE
 from tests.scans import CENTER_PX, DISCS, line_integrals, write_dxchange
 from xct.config.model import load_config
 from xct.config.recipe import load_steps
-from xct.config.yaml_text import parse
 from xct.geometry import Label
 from xct.io.atomic import write_json
 from xct.io.volumes import write_slab
+from xct.io.yaml import parse
 from xct.normalize import electrolyte_reference
 from xct.result import open_result
 from xct.segment import materials

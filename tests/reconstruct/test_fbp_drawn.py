@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as draw
-from numba import njit
 
+from xct.parallel.kernels import njit
 from xct.reconstruct import fbp
 
 # RMS difference from the plain sum, as a fraction of the slice's RMS value.

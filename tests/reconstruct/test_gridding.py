@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
+from xct.parallel.kernels import njit
 from xct.reconstruct.gridding.polar import (
     STEPS,
     WIDTH,

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from xct.phantom.cell.cell import draw_cell
-from xct.phantom.truth.folder import Witness
+from xct.phantom.truth.folder import TruthWriter
 
 
 @pytest.fixture(scope="package")
@@ -17,7 +17,7 @@ def cell():
 @pytest.fixture(scope="package")
 def truth(cell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cell") / "truth"
-    Witness(cell, folder).finish({"center_px": 55.5})
+    TruthWriter(cell, folder).finish({"center_px": 55.5})
     return folder
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from xct.cli.virtual_cells import score as score_command
 from xct.errors import XctError
 from xct.geometry import SURFACES, CellGeometry, Surface
-from xct.io.cell import write_cell
+from xct.io.stores import write_object
 from xct.io.surfaces import write_surfaces
 from xct.result import open_result
 from xct.score import score
@@ -30,7 +30,7 @@ def state(folder, anode="low_z", **surfaces):
     folder.mkdir()
     (folder / "summary.json").write_text(json.dumps({"warnings": []}), "utf-8")
     cell = CellGeometry((80, *SHAPE), VOXEL, 23.0, 29.0, 0.0, 0.0, 20.0, 0.1, None, anode, {})
-    write_cell(folder / "cell.json", cell)
+    write_object(folder / "cell.json", cell)
     write_surfaces(folder / "surfaces.zarr", surfaces, VOXEL)
     return folder
 

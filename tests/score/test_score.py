@@ -14,6 +14,7 @@ from xct.geometry import Label
 from xct.io.surfaces import read_surfaces, write_surfaces
 from xct.io.tables import read_table, write_table
 from xct.io.volumes import Coding, create_volume, write_slab
+from xct.phantom.truth.tables import tables_of
 from xct.score import comparison, score, score_text
 from xct.score.grey import GreyScore
 from xct.score.metric import Slab, interior
@@ -122,7 +123,7 @@ def test_a_collector_told_by_its_particles_is_compared_with_them(result, truth):
     from xct.result import open_result
 
     surfaces = read_surfaces(result / "surfaces.zarr")
-    surfaces["cathode_collector"] = surfaces["cathode_collector_half_share"]
+    surfaces["cathode_collector"] = surfaces["cathode_collector_half_fraction"]
     write_surfaces(result / "surfaces.zarr", surfaces, (2.0, 2.0, 2.0))
     found = score_surfaces(open_result(result), open_result(truth))
     assert found["surface_rmse_um.cathode_collector"]["value"] == 0
@@ -196,7 +197,7 @@ def test_without_labels_particles_are_told_by_their_middles(result, truth):
 
 
 def test_an_inclusion_that_was_taken_for_electrolyte_is_not_recalled(result, truth, cell):
-    table = cell.tables["inclusions"]
+    table = tables_of(cell)["inclusions"]
     thick = table[table.thickness_um > 4.0]
     gone = thick.inclusion.iloc[0]
     inside = cell.slab(0, 96).inclusions == gone

@@ -17,6 +17,8 @@ BLUR_PX = 0.6
 class FlatReference:
     """The same electrolyte everywhere."""
 
+    air = 0.0
+
     def mu_per_cm(self, z_um, r_um):
         return np.full(np.broadcast(z_um, r_um).shape, LEVELS[2])
 
@@ -42,13 +44,20 @@ class Layered:
 
 
 def layered_cell(
-    shape=(140, 72, 72), *, anode="low_z", noise=1.0, absent=0.0, planes_off_um=3.0, lithium=16.0
+    shape=(140, 72, 72),
+    *,
+    anode="low_z",
+    noise=1.0,
+    absent=0.0,
+    planes_off_um=3.0,
+    lithium=16.0,
+    seed=0,
 ):
-    """Draw μ, its faces tilted and rough; `absent` is the share of the area without lithium."""
+    """Draw μ, its faces tilted and rough; `absent` is the fraction of the area without lithium."""
     size = shape[1:]
     y, x = np.indices(size) - (np.array(size) - 1)[:, None, None] / 2
     bore = np.hypot(y, x) <= 0.46 * min(size)
-    thickness = np.maximum(lithium + relief(size, min(2.0, lithium / 6), 8, 1), 0)
+    thickness = np.maximum(lithium + relief(size, min(2.0, lithium / 6), 8, 1 + 10 * seed), 0)
     if absent:
         patches = relief(size, 1, 10, 2)
         level = np.quantile(patches[bore], absent)
@@ -57,14 +66,16 @@ def layered_cell(
     faces = dict(zip(SURFACES, (
         steel,
         steel + thickness,
-        70.4 + 0.008 * x + relief(size, 0.7, 10, 3),
+        70.4 + 0.008 * x + relief(size, 0.7, 10, 3 + 10 * seed),
         110.2 - 0.005 * y,
     ), strict=True))  # fmt: skip
     s = np.arange(shape[0])[:, None, None]
     mu = np.full(shape, LEVELS[0])
     for face, low, high in zip(faces.values(), LEVELS[:-1], LEVELS[1:], strict=True):
         mu += (high - low) * 0.5 * (1 + erf((s - face) / (np.sqrt(2) * BLUR_PX)))
-    mu = np.where(bore, mu, 0.5) + noise * np.random.default_rng(4).standard_normal(shape)
+    mu = np.where(bore, mu, 0.5) + noise * np.random.default_rng(4 + 10 * seed).standard_normal(
+        shape
+    )
     known = {name: np.where(bore, face, np.nan) for name, face in faces.items()}
     known["lithium_electrolyte"][thickness == 0] = np.nan
     if anode == "high_z":

@@ -5,10 +5,14 @@ import warnings
 import numpy as np
 import pytest
 
-import xct.parallel.blocks
 from tests.normalize.layered_cell import LayeredCell
+from tests.parallel.pickling import Pickling
 from xct.geometry import CellGeometry
+from xct.parallel.blocks import cut
+from xct.parallel.executors import executed_by
 from xct.segment import find_cell
+from xct.segment.cell import coarse
+from xct.segment.cell.bore_estimate import slice_groups
 
 CELL = LayeredCell()
 VOXEL = (2.0, 2.0, 2.0)
@@ -68,10 +72,41 @@ def test_any_linear_scale_gives_the_same_cell(volume):
         assert scaled.planes[name].height_um == pytest.approx(plane.height_um, abs=0.1)
 
 
-def test_the_answer_does_not_depend_on_the_slabs(volume, monkeypatch):
-    whole = find_cell(volume, voxel_size_um=VOXEL, anode=None)
-    monkeypatch.setattr(xct.parallel.blocks, "_SLAB_BYTES", 1)
-    assert find_cell(volume, voxel_size_um=VOXEL, anode=None) == whole
+@pytest.fixture(scope="module")
+def whole(volume):
+    return find_cell(volume, voxel_size_um=VOXEL, anode=None)
+
+
+@pytest.mark.parametrize("height", [5, 16, 48])
+def test_the_answer_does_not_depend_on_the_slabs(volume, whole, height, monkeypatch):
+    monkeypatch.setattr(coarse, "slabs", lambda shape, rows: cut(shape[0], height))
+    with executed_by(workers=2):
+        assert find_cell(volume, voxel_size_um=VOXEL, anode=None) == whole
+
+
+def test_blocks_may_be_sent_to_another_process(volume, whole):
+    with executed_by(Pickling()):
+        assert find_cell(volume, voxel_size_um=VOXEL, anode=None) == whole
+
+
+class Counted:
+    """A volume that counts the voxels that are read."""
+
+    def __init__(self, volume):
+        self.volume, self.shape, self.dtype, self.read = volume, volume.shape, volume.dtype, 0
+
+    def __getitem__(self, index):
+        part = self.volume[index]
+        self.read += part.size
+        return part
+
+
+def test_the_volume_is_read_once_and_some_slices_twice_more(volume):
+    counted = Counted(volume)
+    find_cell(counted, voxel_size_um=VOXEL, anode=None)
+    slices = counted.read / volume[0].size
+    groups = len(slice_groups(24, 66)) * 8  # of the electrolyte
+    assert volume.shape[0] < slices <= volume.shape[0] + 3 + 2 * groups
 
 
 def test_voxels_may_be_longer_along_one_axis(volume):
@@ -110,9 +145,9 @@ def test_missing_layers_are_said(changes, missing):
 
 @pytest.mark.filterwarnings("ignore:not in view")
 @pytest.mark.filterwarnings("ignore:no layer but a cathode")
-def test_a_cathode_alone_does_not_tell_the_anode():
+def test_a_cathode_alone_does_not_show_the_anode():
     cell = CELL.but(steel=0, lithium=0, electrolyte=0, cathode=112)
-    with pytest.warns(UserWarning, match=r"\(cathode\) do not tell on which side the anode lies"):
+    with pytest.warns(UserWarning, match=r"\(cathode\) do not show on which side the anode lies"):
         geometry = found(cell)
     assert not geometry.planes
     assert geometry.bore_radius_um == pytest.approx(2 * cell.radius, abs=0.6)
@@ -123,7 +158,7 @@ def test_a_cathode_alone_does_not_tell_the_anode():
 def test_a_guess_follows_what_is_given():
     cell = CELL.but(steel=0, lithium=0, electrolyte=0, cathode=112)
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*do not tell")
+        warnings.filterwarnings("error", message=".*do not show")
         assert found(cell, anode="high_z").anode == "high_z"
 
 

@@ -41,7 +41,7 @@ LEVELS = {"steel": 100, "lithium": 0, "electrolyte": 5, "cathode": 22, "collecto
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("upside_down", [False, True])
-def test_layers_are_told_by_ratios(scale, missing, upside_down):
+def test_layers_are_distinguished_by_ratios(scale, missing, upside_down):
     names = [name for name in LAYERS if name not in missing]
     level = np.concatenate([np.full(LAYERS[name], LEVELS[name]) for name in names]) * scale
     spread = np.where(level == 22 * scale, 9.0, 0.1) * scale

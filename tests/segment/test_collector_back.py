@@ -4,7 +4,7 @@ from skimage.transform import iradon
 
 from tests.segment.layered import FlatReference
 from xct.geometry import CellGeometry
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.segment.material.columns import Columns
 from xct.segment.surface.collector import find_back
 

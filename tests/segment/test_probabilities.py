@@ -4,8 +4,7 @@ import pytest
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import Label
 from xct.segment import material_probabilities, materials
-from xct.segment.material.levels import LevelMixture
-from xct.segment.material.probabilities import more_than_half
+from xct.statistics.mixture import Mixture
 
 MIDDLE = (20, 66)  # slices of electrolyte and cathode
 PARTED = (Label.LOW_GREY, Label.ELECTROLYTE, Label.ACTIVE_MATERIAL)
@@ -29,25 +28,25 @@ def labels(drawn):
 
 
 def test_two_equal_materials_are_as_likely_at_the_middle():
-    pair = LevelMixture((0.0, 1.0), 0.1, {(0, 0): 0.4, (1, 1): 0.4, (0, 1): 0.2}, (True, True))
-    np.testing.assert_allclose(more_than_half(pair, [0.5], 1), 0.5)
+    pair = Mixture((0.0, 1.0), (0.1, 0.1), {(0, 0): 0.4, (1, 1): 0.4, (0, 1): 0.2})
+    np.testing.assert_allclose(pair.more_than_half(0.5, 1), 0.5)
     grey = np.linspace(-0.5, 1.5, 41)
-    both = more_than_half(pair, grey, 0) + more_than_half(pair, grey, 1)
+    both = pair.more_than_half(grey, 0) + pair.more_than_half(grey, 1)
     np.testing.assert_allclose(both, 1)
-    assert (np.diff(more_than_half(pair, grey, 1)) >= -1e-12).all()
+    assert (np.diff(pair.more_than_half(grey, 1)) >= -1e-12).all()
 
 
 def test_without_noise_to_speak_of_the_half_decides():
-    pair = LevelMixture((0.0, 1.0), 0.01, {(0, 1): 1.0}, (True, True))
+    pair = Mixture((0.0, 1.0), (0.01, 0.01), {(0, 1): 1.0})
     # 0.01 above the middle is one standard deviation: Φ(1).
-    np.testing.assert_allclose(more_than_half(pair, [0.4, 0.51, 0.6], 1), [0, 0.8413, 1], atol=1e-3)
+    np.testing.assert_allclose(pair.more_than_half([0.4, 0.51, 0.6], 1), [0, 0.8413, 1], atol=1e-3)
 
 
 def test_a_rare_material_needs_a_clearer_grey_value():
-    rare = LevelMixture((0.0, 1.0), 0.25, {(0, 0): 0.01, (1, 1): 0.99}, (True, True))
+    rare = Mixture((0.0, 1.0), (0.25, 0.25), {(0, 0): 0.01, (1, 1): 0.99})
     # Normal densities: ln(99) = (½ − g)/s² where both are as likely.
     even = 0.5 - np.log(99) * 0.25**2
-    np.testing.assert_allclose(more_than_half(rare, [even], 0), 0.5, atol=1e-6)
+    np.testing.assert_allclose(rare.more_than_half(even, 0), 0.5, atol=1e-6)
 
 
 def test_probabilities_of_all_materials_sum_to_one(found):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from xct.segment.cell.bore_estimate import find_disc, oval_through
+from xct.segment.cell.bore_estimate import estimate_bore, oval_through
 from xct.segment.cell.coarse import make_coarse
 
 DEPTH, WIDTH, RADIUS = 64, 160, 65.0
@@ -32,7 +32,7 @@ def test_widths_of_an_ellipse_are_found_among_other_points():
     assert (oval.half_y_um, oval.half_x_um) == pytest.approx((60, 40), abs=0.3)
 
 
-def test_an_arc_tells_no_two_widths():
+def test_an_arc_has_no_two_widths():
     assert oval_through(*points(60, 40, np.linspace(0, 4, 300)), tolerance=1.5) is None
 
 
@@ -42,18 +42,18 @@ def test_points_that_lie_on_no_ellipse_give_none():
 
 
 @pytest.mark.parametrize("size", [(2, 1, 2), (2, 2, 1)])
-def test_a_wrong_voxel_size_is_told_by_both_widths(size):
+def test_a_wrong_voxel_size_is_seen_from_both_widths(size):
     with pytest.raises(ValueError, match="voxel size of one of the axes") as refused:
-        find_disc(make_coarse(bore(), size))
+        estimate_bore(make_coarse(bore(), size))
     widths = [float(w) for w in re.findall(r"([\d.]+) µm (?:wide )?along", str(refused.value))]
     assert widths == pytest.approx([2 * RADIUS * size[1], 2 * RADIUS * size[2]], rel=0.01)
 
 
 def test_three_hundredths_are_refused_and_one_is_not():
     with pytest.raises(ValueError, match="not round"):
-        find_disc(make_coarse(bore(), (2, 2.06, 2)))
-    assert find_disc(make_coarse(bore(), (2, 2.02, 2))).seen
+        estimate_bore(make_coarse(bore(), (2, 2.06, 2)))
+    assert estimate_bore(make_coarse(bore(), (2, 2.02, 2))).in_view
 
 
 def test_a_bore_that_leans_is_round():
-    assert find_disc(make_coarse(bore(lean=0.12), (2, 2, 2))).seen
+    assert estimate_bore(make_coarse(bore(lean=0.12), (2, 2, 2))).in_view

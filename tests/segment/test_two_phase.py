@@ -73,17 +73,17 @@ def test_three_levels_of_common_noise_come_back():
         [rng.normal(m, 0.15, n) for m, n in zip((0.0, 0.5, 1.0), parts, strict=True)]
     )
     levels = fit_levels(values)
-    np.testing.assert_allclose(levels.means, (0, 0.5, 1), atol=0.03)
-    np.testing.assert_allclose(levels.shares, (0.06, 0.24, 0.7), atol=0.02)
+    np.testing.assert_allclose(levels.levels, (0, 0.5, 1), atol=0.03)
+    np.testing.assert_allclose(list(levels.weights.values()), (0.06, 0.24, 0.7), atol=0.02)
     assert levels.noise == pytest.approx(0.15, abs=0.01)
     low, high = split_levels(values)
     assert 0.1 < low < 0.5 < high < 0.9
     at = np.array([-1.0, 0.0, 0.25, 0.5, 2.0])
     density = [
         s * np.exp(-0.5 * ((at - m) / levels.noise) ** 2)
-        for s, m in zip(levels.shares, levels.means, strict=True)
+        for s, m in zip(levels.weights.values(), levels.levels, strict=True)
     ]
-    np.testing.assert_allclose(levels.probability_lowest(at), density[0] / sum(density), rtol=1e-6)
+    np.testing.assert_allclose(levels.more_than_half(at, 0), density[0] / sum(density), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import CellGeometry, Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.segment.material import labels as voxel_labels
 from xct.segment.material import thresholds
 from xct.segment.material.columns import find_columns

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.statistics.mixture import fit_mixture
+from xct.statistics.mixture import Mixture
+from xct.statistics.mixture_fits import fit_mixture, fit_robust
 
 
 def histogram(values, bins=200):
@@ -106,3 +107,30 @@ def test_a_start_gives_the_same_fit():
 def test_histograms_that_cannot_be_fitted_are_refused(counts, complaint):
     with pytest.raises(ValueError, match=complaint):
         fit_mixture(np.array(counts), np.arange(3.0))
+
+
+def test_a_robust_fit_gives_back_what_the_histogram_was_made_of():
+    edges = np.linspace(-10, 70, 401)
+    true = Mixture((5.0, 48.0), (2.0, 2.0), {(0, 0): 0.4, (1, 1): 0.3, (0, 1): 0.3})
+    middles = 0.5 * (edges[1:] + edges[:-1])
+    counts = 1e6 * true.density(middles) * (edges[1] - edges[0])
+    found = fit_robust(counts, edges, dark=7.0, bright=40.0, noise=1.5)
+    assert found.mixture.a == pytest.approx(5.0, abs=0.02)
+    assert found.mixture.b == pytest.approx(48.0, abs=0.02)
+    assert found.mixture.weight_ab == pytest.approx(0.3, abs=0.01)
+    assert found.misfit < 1e-3
+
+
+def test_a_robust_fit_needs_voxels_and_contrast():
+    with pytest.raises(ValueError, match="there are 3 voxels"):
+        fit_robust(np.ones(3), np.arange(4.0), dark=1.0, bright=2.0, noise=0.1)
+
+
+def test_the_standard_deviation_of_a_robust_fit_is_the_scatter():
+    z = []
+    for seed in range(40):
+        values = drawn(np.random.default_rng(seed), 5.0, 48.0, 2.0, (0.4, 0.3, 0.3), n=5000)
+        counts, edges = np.histogram(values, 400, (-10, 70))
+        fit = fit_robust(counts, edges, dark=7.0, bright=40.0, noise=1.5)
+        z.append((fit.mixture.a - 5) / fit.dark_sd)
+    assert 0.65 < np.std(z) < 1.55

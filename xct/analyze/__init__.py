@@ -38,7 +38,8 @@ from xct.analyze.roi.tables import histogram_table, histograms, statistics_table
 from xct.analyze.roughness import roughness_of, surface_roughness
 from xct.analyze.shells import particle_shells
 from xct.analyze.voids import void_fraction, void_sizes
-from xct.statistics.mixture import Mixture, fit_mixture
+from xct.statistics.mixture import Mixture
+from xct.statistics.mixture_fits import fit_mixture
 from xct.statistics.peaks import Peak, find_peak
 
 __all__ = [

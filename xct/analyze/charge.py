@@ -8,18 +8,20 @@ photon-starved plane.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt, Lt
-from scipy.spatial import cKDTree
 
 from xct.analyze.grey_counts import plane_transmission as transmission_of
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
-from xct.normalize.reference import Reference
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.physics.materials import mu_per_cm
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -35,14 +37,32 @@ _NEEDED = (
 )  # fmt: skip
 
 
-@stage(gives="charge", measures=True)
+def charge_numbers(
+    charge: pd.DataFrame, particles: pd.DataFrame, energy_kev: float
+) -> Iterator[tuple[str, Number]]:
+    """Say whether drifted particles hold another amount of lithium."""
+    contrast = charge_contrast(charge, particles, energy_kev=energy_kev)
+    # Also where there are too few: nothing is claimed then.
+    yield "drifted_charge", Number(contrast.verdict, n=contrast.n_drifted)
+    yield (
+        "drifted_mu_difference",
+        Number(contrast.difference, sd=contrast.sd, n=contrast.n_drifted),
+    )
+
+
+@stage(
+    gives=Quantity(
+        "charge", unit="table of lithium contents", store=Table(), numbers=charge_numbers
+    ),
+    measures=True,
+)
 def state_of_charge(
     volume: Voxels,
-    particle_table: pd.DataFrame,
+    particles: pd.DataFrame,
     cell: CellGeometry,
-    reference: Reference,
+    reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
-    plane_transmission: np.ndarray | None = None,
+    plane_transmission: pd.DataFrame | None = None,
     *,
     energy_kev: float,
     glare_sd: float | None,
@@ -55,7 +75,7 @@ def state_of_charge(
     ----------
     volume : Voxels, shape (z, y, x)
         Linear attenuation, 1/cm; read only where the transmission of planes is not given.
-    particle_table : DataFrame
+    particles : DataFrame
         Table of particles, with its columns beyond the contract.
     cell : CellGeometry
         Where the cell lies.
@@ -63,7 +83,7 @@ def state_of_charge(
         The electrolyte's attenuation by height and radius.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte, as in the table.
-    plane_transmission : ndarray, shape (z,), optional
+    plane_transmission : DataFrame, optional
         What `xct.analyze.plane_transmission` gives.
     energy_kev : float
         Photon energy.
@@ -92,7 +112,6 @@ def state_of_charge(
     """
     import pandas as pd
 
-    particles = particle_table
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise ValueError(
@@ -104,7 +123,7 @@ def state_of_charge(
     at = np.clip(np.rint(z / cell.voxel_size_um[0]).astype(int), 0, cell.shape[0] - 1)
     if plane_transmission is None:
         plane_transmission = transmission_of(volume, cell)
-    transmission = plane_transmission[at]
+    transmission = plane_transmission["transmission"].to_numpy(float)[at]
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
     step = electrolyte / grey_scale.step
     mu = (particles["core_grey"].to_numpy(float) - grey_scale.zero) * step
@@ -162,7 +181,7 @@ def _fraction_around(particles: pd.DataFrame) -> np.ndarray:
         return np.zeros(0)
     place = particles[["z_um", "y_um", "x_um"]].to_numpy(float)
     volume = particles["volume_um3"].to_numpy(float)
-    near = cKDTree(place).query_ball_point(place, _AROUND_UM)
+    near = scipy.spatial.cKDTree(place).query_ball_point(place, _AROUND_UM)
     ball = 4 / 3 * np.pi * _AROUND_UM**3
     return np.array([volume[others].sum() / ball for others in near])
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from xct.analyze.registration import Motion, carried, find_motion
 from xct.geometry import CellGeometry, Surface
+from xct.quantity import HeightMaps, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -108,7 +109,14 @@ class Displacement(NamedTuple):
     motion: Motion
 
 
-@stage(gives="displacement", measures=True)
+@stage(
+    gives=Quantity(
+        "displacement",
+        unit="map of displacements, µm",
+        store=(Table(of="table"), HeightMaps(of="maps")),
+    ),
+    measures=True,
+)
 def displacement_map(
     surfaces: Mapping[str, Surface], cell: CellGeometry, pristine: Measured, *, same_cell: bool
 ) -> Displacement:

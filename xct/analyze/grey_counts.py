@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
+from xct.figures import canvas
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import GreyValues, Reference, grey_values
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.quantity import Counts, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
     from xarray import DataArray
 
 _UM_PER_CM = 1e4
@@ -67,15 +71,41 @@ class SliceCounts(NamedTuple):
     ----------
     depth_histogram : DataArray, dimensions (z_um, grey_value)
         Voxels by height of the slice and center of the bin.
-    plane_transmission : ndarray, shape (z,)
-        See `plane_transmission`.
+    plane_transmission : DataFrame
+        ``z_um, transmission``: the fraction of the beam that each plane transmits.
     """
 
     depth_histogram: DataArray
-    plane_transmission: np.ndarray
+    plane_transmission: DataFrame
 
 
-@stage(gives="depth_histogram", measures=True)
+def depth_histogram_figure(depth_histogram: DataArray) -> Figure:
+    """Draw how often each grey value occurs at each depth, on a logarithmic scale."""
+    figure, axes = canvas(1, 1, (8, 6))
+    grey, z = depth_histogram["grey_value"].values, depth_histogram["z_um"].values
+    counts = depth_histogram.values
+    image = np.full(counts.shape, np.nan)
+    image[counts > 0] = np.log10(counts[counts > 0])
+    shown = axes[0].pcolormesh(grey, z, image, cmap="magma", shading="nearest", rasterized=True)
+    axes[0].invert_yaxis()
+    axes[0].set(xlabel="grey value", ylabel="z (µm)", title="Grey values by depth")
+    figure.colorbar(shown, ax=axes[0], label="log₁₀ voxels")
+    return figure
+
+
+@stage(
+    gives=(
+        Quantity(
+            "depth_histogram",
+            ("z_um", "grey_value"),
+            "voxels",
+            store=Counts(),
+            figures={"depth_histogram": depth_histogram_figure},
+        ),
+        Quantity("plane_transmission", unit="table of planes", store=Table()),
+    ),
+    measures=True,
+)
 def depth_histogram(
     volume: Voxels,
     cell: CellGeometry,
@@ -86,8 +116,10 @@ def depth_histogram(
     high: float = 80_000.0,
     bins: Annotated[int, Ge(3), Le(100_000)] = 700,
     margin_um: Annotated[float, Ge(0)] = 5.0,
-) -> DataArray:
+) -> SliceCounts:
     """Count the voxels of each slice inside the bore by normalized grey value, undenoised.
+
+    The same pass finds the transmission of each plane, small where it is photon-starved.
 
     Parameters
     ----------
@@ -109,12 +141,12 @@ def depth_histogram(
 
     Returns
     -------
-    DataArray, dimensions (z_um, grey_value)
-        Voxels by height of the slice and center of the bin.
+    SliceCounts
+        ``depth_histogram``, a DataArray of dimensions (z_um, grey_value): voxels by height of the
+        slice and center of the bin; ``plane_transmission``, a table: z_um, transmission.
     """
     edges = GreyBins(low, high, bins)
-    counted = count_planes(volume, cell, reference, edges, grey_scale, margin_um=margin_um)
-    return counted.depth_histogram
+    return count_planes(volume, cell, reference, edges, grey_scale, margin_um=margin_um)
 
 
 def count_planes(
@@ -175,9 +207,7 @@ def count_slices(
     return _by_depth(np.concatenate(counts), cell, bins)
 
 
-def plane_transmission(
-    volume: Voxels, cell: CellGeometry, *, rows: int | None = None
-) -> np.ndarray:
+def plane_transmission(volume: Voxels, cell: CellGeometry, *, rows: int | None = None) -> DataFrame:
     """Give the fraction of the beam that each plane transmits along a diameter of the bore.
 
     Parameters
@@ -191,8 +221,8 @@ def plane_transmission(
 
     Returns
     -------
-    ndarray, shape (z,)
-        exp(−mean μ · diameter).
+    DataFrame
+        ``z_um, transmission``, exp(−mean μ · diameter).
     """
     means = map_blocks(_read_means, slabs(volume.shape, rows=rows), volume, cell)
     return _transmission(np.concatenate(means), cell)
@@ -245,8 +275,12 @@ def _plane_means(values: np.ndarray, start: int, cell: CellGeometry) -> np.ndarr
     return means
 
 
-def _transmission(means: np.ndarray, cell: CellGeometry) -> np.ndarray:
-    return np.asarray(np.exp(-np.maximum(means, 0) * 2 * cell.bore_radius_um / _UM_PER_CM))
+def _transmission(means: np.ndarray, cell: CellGeometry) -> DataFrame:
+    import pandas as pd
+
+    transmission = np.exp(-np.maximum(means, 0) * 2 * cell.bore_radius_um / _UM_PER_CM)
+    z_um = np.arange(len(means)) * cell.voxel_size_um[0]
+    return pd.DataFrame({"z_um": z_um, "transmission": transmission})
 
 
 def _by_depth(counts: np.ndarray, cell: CellGeometry, bins: GreyBins) -> DataArray:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from scipy.ndimage import binary_dilation
+import scipy
 
-from xct.geometry import Surface
+from xct.figures import canvas, scale_bar
+from xct.geometry import CellGeometry, Surface
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 
@@ -148,7 +151,71 @@ def _between(first: Surface, second: Surface) -> Surface:
     return Surface(thickness, np.hypot(first.sd_um, second.sd_um), "thickness along z")
 
 
-@stage(gives="layers", measures=True)
+_NOTE = "a void on the steel counts as lithium: absorption does not tell them apart"
+
+
+def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give thickness, swelling, and the fraction of absent lithium."""
+    for row in layers.to_dict("records"):
+        name, n = row["layer"], row.get("n")
+        is_lithium = name == "lithium"
+        yield (
+            f"thickness_um.{name}",
+            Number(
+                row["mean_thickness_um"],
+                "µm",
+                row.get("mean_thickness_um_sd"),
+                n,
+                bound="upper" if is_lithium else None,
+                note=_NOTE if is_lithium else None,
+            ),
+        )
+        if row.get("swelling") is not None:
+            yield f"swelling.{name}", Number(row["swelling"], sd=row.get("swelling_sd"), n=n)
+        if is_lithium:
+            sd = row.get("absent_area_fraction_sd")
+            absent = Number(row["absent_area_fraction"], sd=sd, n=n, bound="lower", note=_NOTE)
+            yield "absent_area_fraction", absent
+
+
+def absent_lithium_table(surfaces: Mapping[str, Surface]) -> DataFrame | None:
+    """Give the table of `absent_area_sweep`; None where no column holds a height."""
+    try:
+        return absent_area_sweep(surfaces)
+    except ValueError:
+        return None
+
+
+def thickness_figure(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Figure | None:
+    """Draw the thickness of every layer; where lithium is gone, it is 0."""
+    maps = thickness_maps(surfaces)
+    if not maps:
+        return None
+    figure, axes = canvas(1, len(maps), (5.2 * len(maps), 4.6))
+    edge = cell.voxel_size_um[2]
+    for axis, (layer, found) in zip(axes, maps.items(), strict=True):
+        thickness = np.abs(found.height_um)
+        known = thickness[np.isfinite(thickness)]
+        low, high = np.percentile(known, (0.5, 99.5)) if known.size else (0, 1)
+        shown = axis.imshow(thickness, cmap="viridis", vmin=low, vmax=high, interpolation="none")
+        mean = f", mean {known.mean():.1f} µm" if known.size else ""
+        axis.set(xticks=[], yticks=[], title=f"{layer}{mean}")
+        scale_bar(axis, thickness.shape[1], edge, color="black")
+        figure.colorbar(shown, ax=axis, label="thickness (µm)")
+    return figure
+
+
+@stage(
+    gives=Quantity(
+        "layers",
+        unit="table of layers",
+        store=Table(),
+        numbers=layer_numbers,
+        figures={"thickness": thickness_figure},
+        tables={"absent_lithium": absent_lithium_table},
+    ),
+    measures=True,
+)
 def layer_thickness(
     surfaces: Mapping[str, Surface], pristine: WithSurfaces | None = None
 ) -> DataFrame:
@@ -237,7 +304,7 @@ def _absent_area(absent: np.ndarray, thickness: np.ndarray) -> dict[str, float]:
 
 def beside(columns: np.ndarray) -> np.ndarray:
     """Mark the neighbors of some columns, those at their corners too, bool (y, x)."""
-    return np.asarray(binary_dilation(columns, np.ones((3, 3), bool)) & ~columns)
+    return np.asarray(scipy.ndimage.binary_dilation(columns, np.ones((3, 3), bool)) & ~columns)
 
 
 def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:

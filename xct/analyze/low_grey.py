@@ -7,7 +7,7 @@ volume was cut.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -15,11 +15,12 @@ import numpy as np
 from annotated_types import Ge
 
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
-from xct.normalize.ratios import Ratios
-from xct.normalize.reference import Reference
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
+from xct.quantity import Number, Quantity, Table
 from xct.segment.connected import Joiner, label_pieces, touching
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.columns import Columns, find_columns
@@ -39,13 +40,28 @@ _DIRECTIONS = DIRECTIONS.astype(np.int64)
 _SE, _LI = int(Label.ELECTROLYTE), int(Label.LITHIUM)
 
 
-@stage(gives="inclusions", measures=True)
+def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the count of inclusions, and their volume."""
+    yield "inclusions", Number(len(inclusions), "inclusions")
+    volume = inclusions["volume_um3"].sum()
+    yield "inclusion_volume_um3", Number(volume, "µm³", n=len(inclusions))
+
+
+@stage(
+    gives=Quantity(
+        "inclusions",
+        unit="table of low-grey inclusions",
+        store=Table(),
+        numbers=inclusion_numbers,
+    ),
+    measures=True,
+)
 def inclusions(
     volume: Voxels,
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Reference,
+    reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     least_psf_volumes: Annotated[float, Ge(0)] = 3.0,
@@ -187,7 +203,7 @@ def low_grey_regions(
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Reference,
+    reference: ElectrolyteReference,
     *,
     rows: int | None = None,
 ) -> Total:

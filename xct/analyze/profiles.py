@@ -5,17 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
-from scipy.ndimage import gaussian_filter1d, map_coordinates
-from scipy.optimize import OptimizeWarning, curve_fit
-from scipy.special import erf
+import scipy
 
 from xct.analyze.roi.shapes import LineRoi
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Voxels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CrossSection = Literal["disc", "square"]
 
@@ -130,12 +130,16 @@ def _sampled(grey_values: Voxels, points: np.ndarray) -> np.ndarray:
     box = np.asarray(grey_values[tuple(slice(a, b) for a, b in zip(low, high, strict=True))])
     values = np.full(inside.shape, np.nan)
     at = (held[inside] - low).T
-    values[inside] = map_coordinates(box.astype(np.float64), at, order=1, mode="nearest")
+    values[inside] = scipy.ndimage.map_coordinates(
+        box.astype(np.float64), at, order=1, mode="nearest"
+    )
     return values
 
 
 def _averaged(distance: np.ndarray, values: np.ndarray) -> pd.DataFrame:
     """Average samples, shape (point, row, column), NaN where there is none."""
+    import pandas as pd
+
     known = np.isfinite(values)
     n = known.sum(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -197,6 +201,8 @@ def profile_edges(profile: pd.DataFrame, *, blur_um: float | None = None) -> pd.
         ``position_um`` from the start of the line and its sd, ``step`` (positive where it gets
         brighter) and its sd, ``blur_um`` (σ). No rows where there is no edge.
     """
+    import pandas as pd
+
     known = profile[np.isfinite(profile["grey_value"])]
     s = known["distance_um"].to_numpy(float)
     g = known["grey_value"].to_numpy(float)
@@ -279,7 +285,7 @@ def _noise(grey: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
 def _steepest(grey: np.ndarray, sd: np.ndarray, sigma: float) -> list[int]:
     """Find indices where the slope is largest, and the step significant."""
-    slope = gaussian_filter1d(grey, sigma, order=1, mode="nearest")
+    slope = scipy.ndimage.gaussian_filter1d(grey, sigma, order=1, mode="nearest")
     size = np.abs(slope)
     # sd of that slope for independent points: white noise through a Gaussian's derivative
     limit = _SIGNIFICANT * sd / np.sqrt(4 * np.sqrt(np.pi) * sigma**3)
@@ -302,12 +308,12 @@ def _fit(
     bounds = ((-5.0, -5.0, 0.0, 1e-4), (5.0, 5.0, 1.0, 1.0))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", OptimizeWarning)
-            values, covariance = curve_fit(
+            warnings.simplefilter("error", scipy.optimize.OptimizeWarning)
+            values, covariance = scipy.optimize.curve_fit(
                 _step, (s - s[0]) / span, (g - base) / unit, first, sd / unit,
                 absolute_sigma=True, bounds=bounds,
             )  # fmt: skip
-    except (RuntimeError, ValueError, OptimizeWarning):
+    except (RuntimeError, ValueError, scipy.optimize.OptimizeWarning):
         return None
     error = np.sqrt(np.diag(covariance))
     if abs(values[1]) < _SIGNIFICANT * error[1] or error[2] > 0.5:
@@ -317,4 +323,4 @@ def _fit(
 
 
 def _step(s: np.ndarray, low: float, step: float, place: float, sigma: float) -> np.ndarray:
-    return np.asarray(low + step / 2 * (1 + erf((s - place) / (np.sqrt(2) * sigma))))
+    return np.asarray(low + step / 2 * (1 + scipy.special.erf((s - place) / (np.sqrt(2) * sigma))))

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import map_coordinates
+import scipy
 
 from xct.geometry import CellGeometry, Surface
 
@@ -116,7 +115,9 @@ def carried(surface: Surface, moving: CellGeometry, fixed: CellGeometry, motion:
     rows = (there_y + moving.axis_y_um) / moving.voxel_size_um[1]
     columns = (there_x + moving.axis_x_um) / moving.voxel_size_um[2]
     height, sd = (
-        map_coordinates(part.astype(np.float64), (rows, columns), order=1, cval=np.nan)
+        scipy.ndimage.map_coordinates(
+            part.astype(np.float64), (rows, columns), order=1, cval=np.nan
+        )
         for part in (surface.height_um, surface.sd_um)
     )
     sign = fixed.sign * moving.sign
@@ -133,8 +134,8 @@ def _turn(
     first = _polar(fixed, fixed_pin, radius, mirror=False)
     second = _polar(moving, moving_pin, radius, mirror=mirrored)
     weight = np.linspace(_INNER, _OUTER, _RINGS)[:, None]
-    spectra = [fft.rfft(part * np.sqrt(weight), axis=1) for part in (first, second)]
-    shared = fft.irfft((np.conj(spectra[0]) * spectra[1]).sum(axis=0), _AZIMUTHS)
+    spectra = [scipy.fft.rfft(part * np.sqrt(weight), axis=1) for part in (first, second)]
+    shared = scipy.fft.irfft((np.conj(spectra[0]) * spectra[1]).sum(axis=0), _AZIMUTHS)
     size = np.sqrt((weight * first**2).sum() * (weight * second**2).sum())
     if not size > 0:
         return 0.0, False
@@ -162,7 +163,7 @@ def _polar(cell: CellGeometry, pin: Surface, radius: float, *, mirror: bool) -> 
     x = ring * np.cos(azimuth) + cell.axis_x_um
     at = (y / cell.voxel_size_um[1], x / cell.voxel_size_um[2])
     height = cell.sign * pin.height_um.astype(np.float64)
-    sampled = map_coordinates(height, at, order=1, cval=np.nan)
+    sampled = scipy.ndimage.map_coordinates(height, at, order=1, cval=np.nan)
     known = np.isfinite(sampled)
     if np.count_nonzero(known) < 10:
         return np.zeros_like(sampled)

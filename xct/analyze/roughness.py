@@ -6,15 +6,16 @@ autocorrelation of the map shows it: what is correlated over less than the avera
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import binary_fill_holes
+import scipy
 
 from xct.analyze.layers import COMMON, beside
 from xct.geometry import CellGeometry, Surface
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -28,7 +29,24 @@ _RIM = 0.5 / 3**0.5  # sd of the fraction of a rim that belongs to it: anything 
 _RELATIVE_SD = 0.02  # of a parameter: averages flatten what is finest
 
 
-@stage(gives="roughness", measures=True)
+def tilt_numbers(roughness: DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the tilt of height maps: finer than that of the planes which the cell was found by."""
+    for row in roughness.to_dict("records"):
+        if math.isfinite(row.get("tilt_x_deg", math.nan)):
+            slopes = (math.tan(math.radians(row[f"tilt_{axis}_deg"])) for axis in "xy")
+            steepest = math.degrees(math.atan(math.hypot(*slopes)))
+            yield (
+                f"tilt_deg.{row['surface']}",
+                Number(steepest, "°", row["tilt_x_deg_sd"], row["n"]),
+            )
+
+
+@stage(
+    gives=Quantity(
+        "roughness", unit="table of surfaces", store=Table("surfaces"), numbers=tilt_numbers
+    ),
+    measures=True,
+)
 def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> DataFrame:
     """Measure how rough, and how tilted, surfaces are.
 
@@ -129,7 +147,7 @@ def _sd_of_columns(surface: Surface, sq: float) -> float:
     there = np.isfinite(surface.height_um)
     measured = np.isfinite(surface.sd_um)
     n = np.count_nonzero(there)
-    missing = np.count_nonzero(binary_fill_holes(measured) & ~measured)
+    missing = np.count_nonzero(scipy.ndimage.binary_fill_holes(measured) & ~measured)
     height = surface.height_um.astype(np.float64)
     rim = there & beside(measured & ~there)
     lower = float(np.mean(height[rim]) - np.mean(height[there])) if rim.any() else 0.0
@@ -149,9 +167,9 @@ def _detilted(
 
 def _autocovariance(flat: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Average products of heights by lag, lag 0 in the middle; NaN where too few pairs are."""
-    size = [fft.next_fast_len(2 * n, real=True) for n in flat.shape]
+    size = [scipy.fft.next_fast_len(2 * n, real=True) for n in flat.shape]
     products, pairs = (
-        fft.fftshift(fft.irfft2(np.abs(fft.rfft2(field, size)) ** 2, size))
+        scipy.fft.fftshift(scipy.fft.irfft2(np.abs(scipy.fft.rfft2(field, size)) ** 2, size))
         for field in (flat, there.astype(np.float64))
     )
     few = pairs < 0.02 * there.sum()

@@ -12,10 +12,11 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
-from scipy.special import ndtr
+import scipy
 
-FWHM = 2.3548  # of a Gaussian, in standard deviations
+from xct.physics.optics import FWHM_PER_SIGMA
+from xct.statistics.gaussian import gaussian_density
+
 _EMPTY = 0.8  # a layer this far down from the electrolyte to what fills gaps is a gap
 _CERTAIN = 3.0  # standard deviations
 _GAIN = 25.0  # of χ², for an edge or a level more
@@ -87,7 +88,7 @@ def fit_layers(
         The simplest that is not much worse than the next. Without layers too where they are so
         narrow that a gap and a lighter, wider layer look the same.
     """
-    fwhm = FWHM * sigma_um
+    fwhm = FWHM_PER_SIGMA * sigma_um
     best = _fit(away_um, grey, sd, sigma_um, [(0.0,)], {})
     sd = np.hypot(sd, _ROUGH * sigma_um * np.abs(np.gradient(grey, away_um)))
     best = _fit(away_um, grey, sd, sigma_um, [tuple(best.edges_um)], {})
@@ -132,7 +133,7 @@ def fit_layers(
 
 def _design(s: np.ndarray, edges: np.ndarray, sigma: float) -> np.ndarray:
     """Fraction of each material by distance, shape (point, material)."""
-    beyond = ndtr((s[:, None] - edges) / sigma)
+    beyond = scipy.special.ndtr((s[:, None] - edges) / sigma)
     ends = np.column_stack([np.ones(s.size), beyond, np.zeros(s.size)])
     return np.asarray(ends[:, :-1] - ends[:, 1:])
 
@@ -162,7 +163,7 @@ def _fit(
 
     trials = [np.append(start[:1], np.diff(start)) for start in starts]
     first = min(trials, key=lambda trial: float(np.sum(residuals(trial) ** 2)))
-    found = least_squares(residuals, first, x_scale=sigma, method="lm").x
+    found = scipy.optimize.least_squares(residuals, first, x_scale=sigma, method="lm").x
     edges = np.cumsum(np.append(found[:1], np.abs(found[1:])))
     levels, left = _levels(s, g, sd, edges, sigma, held)
     misfit = float(left @ left)
@@ -175,7 +176,7 @@ def _covariance(
     s: np.ndarray, sd: np.ndarray, edges: np.ndarray, levels: np.ndarray, sigma: float,
     held: dict[int, float],
 ) -> np.ndarray:  # fmt: skip
-    bell = np.exp(-0.5 * ((s[:, None] - edges) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    bell = gaussian_density(s[:, None], edges, sigma)
     slopes = np.hstack([-np.diff(levels) * bell, _design(s, edges, sigma)]) / sd[:, None]
     free = [k for k in range(slopes.shape[1]) if k - edges.size not in held]
     covariance = np.zeros((slopes.shape[1],) * 2)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt
 
-from xct.analyze.shell_fit import FWHM, fit_layers, resolved_layers
+from xct.analyze.shell_fit import fit_layers, resolved_layers
 from xct.geometry import CellGeometry, Label
-from xct.normalize.ratios import Ratios
-from xct.normalize.reference import Reference
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import thread_count
+from xct.physics.optics import FWHM_PER_SIGMA
+from xct.quantity import Quantity, Table
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -35,12 +37,16 @@ COUNT, AWAY, GREY, GREY_2, FIELDS = range(5)
 _OTHER = np.uint32(0xFFFFFFFF)  # neither particle nor what surrounds it
 
 
-@stage(gives="shells", measures=True)
+@stage(
+    gives=Quantity("shells", unit="table of gaps and shells around particles", store=Table()),
+    measures=True,
+)
 def particle_shells(
     volume: Voxels,
-    particles: tuple[Voxels, pd.DataFrame],
+    particle_labels: Voxels,
+    particles: pd.DataFrame,
     cell: CellGeometry,
-    reference: Reference,
+    reference: ElectrolyteReference,
     labels: Voxels | None = None,
     *,
     reach_um: Annotated[float, Gt(0)] = 4.0,
@@ -59,8 +65,10 @@ def particle_shells(
     ----------
     volume : Voxels, shape (z, y, x)
         Linear attenuation, 1/cm, of a resolution finer than the shells.
-    particles : tuple of Voxels and DataFrame
-        What `xct.segment.particles` gave: numbers, and the table.
+    particle_labels : Voxels, shape (z, y, x)
+        The number of the particle, as `xct.segment.particles` gives it.
+    particles : DataFrame
+        Their table, of the same function.
     cell : CellGeometry
         Where the cell lies.
     reference : Reference
@@ -90,16 +98,17 @@ def particle_shells(
         If the point spread is not known, or the shapes differ.
     """
     return shells_in_slabs(
-        volume, particles, cell, reference, labels,
+        volume, particle_labels, particles, cell, reference, labels,
         reach_um=reach_um, blur_um=blur_um, gap_ratio=gap_ratio,
     )  # fmt: skip
 
 
 def shells_in_slabs(
     volume: Voxels,
-    particles: tuple[Voxels, pd.DataFrame],
+    particle_labels: Voxels,
+    particles: pd.DataFrame,
     cell: CellGeometry,
-    reference: Reference,
+    reference: ElectrolyteReference,
     labels: Voxels | None = None,
     *,
     reach_um: float = 4.0,
@@ -110,7 +119,7 @@ def shells_in_slabs(
     """Measure as `particle_shells` does, in slabs of a given height, which changes nothing."""
     import pandas as pd
 
-    numbers, table = particles
+    numbers, table = particle_labels, particles
     _check_shapes(volume, numbers, labels)
     blur = _known_blur(blur_um, reference)
     pixel = float(min(cell.voxel_size_um))
@@ -118,7 +127,7 @@ def shells_in_slabs(
     known = table["particle"].to_numpy(int)
     seen = _Particles(Ratios(volume, cell, reference), numbers, labels)
     sums = sum_by_distance(seen, int(known.max(initial=0)), bins, rows)
-    sigma = float(np.hypot(blur / FWHM, _ROUGH_PX * pixel))
+    sigma = float(np.hypot(blur / FWHM_PER_SIGMA, _ROUGH_PX * pixel))
     found = [_measure(sums[p], bins, sigma, gap_ratio) for p in known]
     return pd.DataFrame(
         [{"particle": int(p), **row} for p, row in zip(known, found, strict=True)],
@@ -135,7 +144,7 @@ def _check_shapes(volume: Voxels, numbers: Voxels, labels: Voxels | None) -> Non
             )
 
 
-def _known_blur(blur_um: float | None, reference: Reference) -> float:
+def _known_blur(blur_um: float | None, reference: ElectrolyteReference) -> float:
     blur = float(reference.blur_um if blur_um is None else blur_um)
     if not (np.isfinite(blur) and blur > 0):
         raise ValueError(
@@ -156,7 +165,7 @@ def _nothing(least_um: float, n: int) -> dict[str, Any]:
 
 def _measure(sums: np.ndarray, bins: Bins, sigma: float, gap: float) -> dict[str, Any]:
     """Fit layers to the profile of one particle, and keep what is resolved."""
-    least = _NARROW * FWHM * sigma
+    least = _NARROW * FWHM_PER_SIGMA * sigma
     count = sums[:, COUNT]
     outside = (np.arange(bins.size) + 0.5) * bins.step_um > bins.inside_um
     row = _nothing(least, int(count[outside].sum()))
@@ -169,7 +178,7 @@ def _measure(sums: np.ndarray, bins: Bins, sigma: float, gap: float) -> dict[str
     scatter = np.sqrt(np.maximum(sums[kept, GREY_2] / n * _GREY_STEP**2 - grey**2, 0))
     sd = np.maximum(scatter, 1e-3) / np.sqrt(n)
     fit = fit_layers(away, grey, sd, sigma, gap)
-    if abs(fit.edges_um[0]) > 2 * FWHM * sigma + bins.pixel_um:
+    if abs(fit.edges_um[0]) > 2 * FWHM_PER_SIGMA * sigma + bins.pixel_um:
         return row  # the profile does not begin with the particle
     farthest, face = float(away[-1]) - least, _FACE_PX * bins.pixel_um
     return row | resolved_layers(fit, farthest_um=farthest, least_um=least, gap=gap, face_um=face)

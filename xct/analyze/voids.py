@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from xct.analyze.block_grid import BlockGrid
 from xct.analyze.distances import Near, Side, as_stack, stack_size
@@ -16,7 +15,10 @@ from xct.parallel.blocks import Block
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.segment.connected import Joiner, label_pieces, touching
-from xct.statistics.bootstrap import interval
+from xct.statistics.bootstrap import interval, resample
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCKS = 100  # about as many, so that the bootstrap sees the scatter
 
@@ -96,9 +98,10 @@ def _fractions(
     counts: np.ndarray, step_um: float, resamples: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Turn counts (block, bin, [void, all]) into fractions."""
+    import pandas as pd
+
     held = counts[counts.any(axis=(1, 2))]
-    drawn = rng.multinomial(len(held), np.full(len(held), 1 / len(held)), size=resamples)
-    sums = np.tensordot(drawn.astype(float), held.astype(float), axes=1)
+    sums = resample(held.reshape(len(held), -1), resamples, rng).reshape(-1, *held.shape[1:])
     total = held.sum(axis=0)
     rows = []
     for number in np.flatnonzero(total[:, 1]):
@@ -264,6 +267,8 @@ def _find_pieces(slab: Block, near: Near, void: np.ndarray) -> _Pieces:
 
 
 def _table_of_voids(whole: np.ndarray, size: Sequence[float], *, is_image: bool) -> pd.DataFrame:
+    import pandas as pd
+
     count = whole[:, _COUNT]
     content = count * np.prod(size[1:] if is_image else size)
     diameter = 2 * np.sqrt(content / np.pi) if is_image else (6 * content / np.pi) ** (1 / 3)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from xct.bench.accuracy import bench_accuracy
 from xct.bench.kernels import bench_stages
+from xct.bench.measuring import bench_measure
 from xct.bench.slices import bench_slices
-from xct.bench.starved import bench_starved
 from xct.bench.wholescan import bench_scan
+from xct.errors import ConfigError
 
 
 def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
@@ -16,7 +17,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "accuracy", "starved"}
+    name : {"reconstruct", "stages", "scan", "measure", "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -29,11 +30,21 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     -------
     str
         Tables for the terminal.
+
+    Raises
+    ------
+    ConfigError
+        If it is `starved`, which was a bench before it became a study.
     """
     if name == "accuracy":
         return bench_accuracy(out, size)
     if name == "starved":
-        return bench_starved(out, size)
+        raise ConfigError(
+            "xct bench starved is a study now: python -m studies.photon_starved_cathode "
+            f"--size {size} --out {out}, in a checkout of the sources"
+        )
+    if name == "measure":
+        return bench_measure(out, size)
     if name == "reconstruct":
         return bench_slices(out, size, slow=slow)
     return bench_stages(out, size) if name == "stages" else bench_scan(out, size)

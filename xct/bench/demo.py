@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from xct.analyze.figures import COLORS, thickness_um
-from xct.figures import canvas, scale_bar
+from xct.analyze import thickness_maps
+from xct.errors import show_seconds
+from xct.figures import SURFACE_COLORS, canvas, scale_bar
 from xct.io.atomic import write_json
-from xct.pipeline.resources import show_seconds
 from xct.pipeline.runner import run
 from xct.result import Result, open_result
 
@@ -71,7 +71,7 @@ def draw_demo(out: Path, cells: Sequence[MeasuredCell]) -> None:
 
 
 def _thickest(cell: MeasuredCell) -> float:
-    thickness = thickness_um(cell.truth.surfaces, "lithium")
+    thickness = np.abs(thickness_maps(cell.truth.surfaces)["lithium"].height_um)
     return float(np.nanpercentile(thickness, 99.5))
 
 
@@ -86,7 +86,7 @@ def _draw_cut(axis: Axes, cell: MeasuredCell) -> None:
     for name in ("lithium_electrolyte", "electrolyte_cathode"):
         if name in surfaces:
             line = surfaces[name].height_um[y]
-            axis.plot(np.arange(width) * x, line, color=COLORS[name], lw=1.2)
+            axis.plot(np.arange(width) * x, line, color=SURFACE_COLORS[name], lw=1.2)
     axis.set(xticks=[], yticks=[], title=cell.state)
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
@@ -99,7 +99,7 @@ def _has_surfaces(result: Result) -> bool:
 def _draw_lithium(axis: Axes, side: Result, thickest: float, title: str) -> Any:
     thickness = np.full(side.stored_volume.shape[1:], np.nan)
     if _has_surfaces(side) and {"steel_lithium", "lithium_electrolyte"} <= side.surfaces.keys():
-        thickness = thickness_um(side.surfaces, "lithium")
+        thickness = np.abs(thickness_maps(side.surfaces)["lithium"].height_um)
     image = axis.imshow(thickness, cmap="viridis", vmin=0, vmax=thickest, interpolation="none")
     axis.set(xticks=[], yticks=[], title=title)
     scale_bar(axis, thickness.shape[1], side.stored_volume.voxel_size_um[2], color="black")

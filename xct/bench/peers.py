@@ -61,7 +61,7 @@ def _xct(problem: Problem, *, rows: int, engine: str) -> Solve:
             problem.theta_deg,
             problem.axis_px,
             pixel_size_um=PIXEL_SIZE_UM,
-            engine=engine,  # type: ignore[arg-type]
+            engine=engine,
         )
 
     return solve

@@ -8,13 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from xct import __version__
-from xct.cli.virtual_cells import COMMANDS
+from xct.cli import explain, files, runs, virtual_cells
 from xct.errors import RunError, XctError
 
 _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
@@ -29,163 +28,7 @@ def xct() -> None:
     """
 
 
-@xct.command()
-@click.argument("scan", type=click.Path(path_type=Path))
-@click.option("--pipeline", default="reconstruct", show_default=True, help="Recipe to run.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Result folder.")
-@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
-def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
-    """Write a configuration for SCAN.
-
-    It holds everything that the files say; what they do not say is marked `# needed`.
-    """
-    from xct.config.new_config import write_config
-
-    needed = write_config(scan, pipeline=pipeline, output=output, to=to)
-    click.echo(f"wrote {to}")
-    for key in needed:
-        click.echo(f"needed: {key}")
-    click.echo(f"next: {'fill these in, then ' if needed else ''}xct run {to}")
-
-
-@xct.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
-def check(config: Path, changes: tuple[str, ...]) -> None:
-    """Name every mistake, and what a run would need."""
-    from xct.pipeline.output import OutputFolder
-    from xct.pipeline.plan import make_plan
-    from xct.pipeline.text_output import plan_text
-
-    plan = make_plan(config, changes)
-    folder = OutputFolder(plan.output)
-    objections = folder.objections(plan.identity(), restart=False)
-    state = "finished already:" if folder.is_finished() else "ready: xct run writes to"
-    click.echo(plan_text(plan, "cannot start:" if objections else state))
-    if objections:
-        raise XctError(*objections)
-
-
-@xct.command()
-@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
-@click.option("--until", metavar="STAGE", help="Last stage to run; what it gives is kept.")
-@click.option("--keep", multiple=True, metavar="NAME", help="Write this too: line_integrals, ….")
-@click.option("--restart", is_flag=True, help="Throw away what an earlier run left.")
-def run(
-    configs: tuple[Path, ...],
-    changes: tuple[str, ...],
-    until: str | None,
-    keep: tuple[str, ...],
-    restart: bool,
-) -> None:
-    """Check CONFIG, then run it.
-
-    An interrupted run goes on where it was.
-    """
-    from xct.pipeline.plan import make_plan
-    from xct.pipeline.runner import run as run_pipeline
-    from xct.pipeline.text_output import result_text
-
-    if len(configs) > 1:  # a mistake in the last one shows before the first one starts
-        for config in configs:
-            make_plan(config, changes, until=until, keep=keep)
-    for config in configs:
-        result = run_pipeline(config, changes, until=until, keep=keep, restart=restart)
-        click.echo(result_text(result))
-
-
-@xct.command()
-@click.argument("name", required=False)
-def stages(name: str | None) -> None:
-    """List the stages, or explain one of them."""
-    from xct.pipeline.text_output import stage_text, stages_text
-
-    click.echo(stages_text() if name is None else stage_text(name))
-
-
-@xct.command()
-def schema() -> None:
-    """Print the JSON Schema of configurations."""
-    import json
-
-    from xct.config.schema import config_schema
-
-    click.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
-
-
-@xct.command()
-@click.argument("scan", type=click.Path(path_type=Path))
-@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
-@click.option("--format", "layout", required=True, type=click.Choice(["dxchange", "nxtomo"]))
-def convert(scan: Path, to: Path, layout: str) -> None:
-    """Write SCAN as one HDF5 file of another layout.
-
-    SCAN may be a configuration as well, where its files do not say everything.
-    """
-    from xct.config.new_config import open_any
-    from xct.io.convert import convert as convert_scan
-
-    convert_scan(open_any(scan), to, "nxtomo" if layout == "nxtomo" else "dxchange")
-    click.echo(f"wrote {to}")
-
-
-@xct.command()
-@click.argument("result", type=click.Path(path_type=Path))
-@click.option("--tiff", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--bits", type=click.Choice(["8", "16", "32"]), default="32", show_default=True)
-@click.option("--window", metavar="A,B", help="Range in 1/cm that 8 or 16 bits cover.")
-def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
-    """Write a volume as TIFF files.
-
-    ImageJ opens them with their voxel size and, at 8 and 16 bits, their scale in 1/cm.
-    """
-    from xct.io.export import export_tiff, parse_window
-    from xct.result import open_result
-
-    told = export_tiff(
-        open_result(result).stored_volume, tiff, bits=int(bits), window=parse_window(window)
-    )
-    click.echo(told)
-
-
-@xct.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
-def view(results: tuple[Path, ...]) -> None:
-    """Open results in napari: volumes, materials, particles, surfaces, ROIs.
-
-    Needs the extra xct[napari] and a screen.
-    """
-    from xct.plugin.view import show
-
-    show(list(results))
-
-
-@xct.command()
-@click.argument(
-    "what",
-    required=False,
-    type=click.Choice(["reconstruct", "stages", "scan", "accuracy", "starved"]),
-    metavar="[WHAT]",
-)
-@click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
-@click.option("--slow", is_flag=True, help="Give slow packages every angle, too.")
-def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
-    """Time reconstruct, stages or scan, beside other packages; or measure the accuracy.
-
-    Without a WHAT, the first three. Packages that are not installed are named. Figures go to
-    OUT/WHAT.json and OUT/WHAT.png. The accuracy is that of virtual cells: ten seeds of each
-    state, which takes hours (full) or one seed of each (quick). `starved` tells what glare does to
-    a cathode that hardly passes light, and whether it is taken out.
-    """
-    from xct.bench.commands import bench as run_bench
-
-    for name in [what] if what else ["reconstruct", "stages", "scan"]:
-        click.echo(run_bench(name, out, size, slow=slow))
-
-
-for _command in COMMANDS:
+for _command in (*runs.COMMANDS, *explain.COMMANDS, *files.COMMANDS, *virtual_cells.COMMANDS):
     xct.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""Commands about virtual cells: phantom, score, plan, demo. `xct.cli.main` takes them in."""
+"""Commands about virtual cells: phantom, score, plan, demo, bench."""
 
 from __future__ import annotations
 
@@ -144,4 +144,28 @@ def demo(size: str, out: Path) -> None:
     click.echo(run_demo(out, size))
 
 
-COMMANDS = (phantom, score, plan, demo)
+@click.command()
+@click.argument(
+    "what",
+    required=False,
+    type=click.Choice(["reconstruct", "stages", "scan", "measure", "accuracy", "starved"]),
+    metavar="[WHAT]",
+)
+@click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench"), show_default=True)
+@click.option("--slow", is_flag=True, help="Give slow packages every angle, too.")
+def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
+    """Time reconstruct, stages or scan, beside other packages; measure; or find the accuracy.
+
+    Without a WHAT, the first three. Packages that are not installed are named. Figures go to
+    OUT/WHAT.json and OUT/WHAT.png. `measure` goes from a volume to the numbers of a cell, by step:
+    400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). The
+    `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
+    """
+    from xct.bench.commands import bench as run_bench
+
+    for name in [what] if what else ["reconstruct", "stages", "scan"]:
+        click.echo(run_bench(name, out, size, slow=slow))
+
+
+COMMANDS = (phantom, score, plan, demo, bench)

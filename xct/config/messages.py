@@ -1,18 +1,18 @@
-"""Complaints: what pydantic finds, in sentences with file, line, key, value and remedy."""
+"""Messages: what pydantic finds, in sentences with file, line, key, value and remedy."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from xct.config.yaml_text import Document, Key
+from xct.errors import nearest
+from xct.io.yaml import Document, Key
 
 
-def complaints_of(
+def validation_messages(
     error: ValidationError, document: Document, name: str, model: type[BaseModel], at: Key = ()
 ) -> list[str]:
     """Put pydantic's findings into sentences with file, line, key, value and remedy.
@@ -42,7 +42,7 @@ def complaints_of(
         lead = f"{place}: {dotted}: " if dotted else f"{place}: "
         start, message = _sentence(detail, key, model, key[len(at) :])
         found.setdefault((lead, start), []).append(message)
-    # A value that may be of several types is complained about once for each of them.
+    # A value that may be of several types gives one message for each of them.
     return [lead + start + " or ".join(messages) for (lead, start), messages in found.items()]
 
 
@@ -112,9 +112,3 @@ def _allowed_keys(model: type[BaseModel], key: Key) -> list[str]:
             return []
         fields = inner[0]
     return list(fields.model_fields)
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Suggest the nearest known name, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

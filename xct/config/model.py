@@ -1,4 +1,4 @@
-"""Configurations. In: a YAML file; out: a checked Config, or every complaint at once."""
+"""Configurations. In: a YAML file; out: a checked Config, or every error at once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from xct.config.messages import complaints_of, nearest
-from xct.config.yaml_text import Document, Key, parse
-from xct.errors import ConfigError
+from xct.config.aliases import put_moved, take_moved
+from xct.config.messages import validation_messages
+from xct.config.own_stages import LoadedModule, load_own_stages
+from xct.errors import ConfigError, nearest
+from xct.geometry import STANDARD_SCALE, GreyScale
+from xct.io.yaml import Document, Key, parse
 
 Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
 _Edge = Annotated[float, Gt(0), Le(10_000)]
@@ -29,37 +32,39 @@ VoxelSize = tuple[_Edge, _Edge, _Edge]
 class Section(BaseModel):
     """A mapping of a configuration: keys that are not named here are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Angles(Section):
     """Evenly spaced angles in degrees, the last included."""
 
-    first: Annotated[float, Ge(-36_000), Le(36_000)]
-    last: Annotated[float, Ge(-36_000), Le(36_000)]
-    count: Annotated[int, Ge(2), Le(1_000_000)]
+    first: Annotated[float, Ge(-36_000), Le(36_000)] = Field(description="first angle, degrees")
+    last: Annotated[float, Ge(-36_000), Le(36_000)] = Field(description="last angle, degrees")
+    count: Annotated[int, Ge(2), Le(1_000_000)] = Field(description="number of projections")
 
 
 class InFile(Section):
     """Frames in another HDF5 file."""
 
-    file: str
-    path: str | None = None
+    file: str = Field(description="HDF5 file")
+    path: str | None = Field(None, description="where the frames lie in it, such as /entry/data")
 
 
 class Paths(Section):
     """Where data lie inside an HDF5 file, where that differs from the standard."""
 
-    data: str | None = None
-    image_key: str | None = None
-    theta_deg: str | None = None
+    data: str | None = Field(None, description="frames: (frame, row, column), counts")
+    image_key: str | None = Field(None, description="0 projection, 1 flat, 2 dark for each frame")
+    theta_deg: str | None = Field(None, description="angle of each frame, degrees")
 
 
 class Roi(Section):
     """Raw rows and columns to keep, half-open."""
 
-    row: Range | None = Field(None, strict=False)
-    column: Range | None = Field(None, strict=False)
+    row: Range | None = Field(None, strict=False, description="rows [first, stop], raw pixels")
+    column: Range | None = Field(
+        None, strict=False, description="columns [first, stop], raw pixels"
+    )
 
     @model_validator(mode="after")
     def _ranges_are_not_empty(self) -> Roi:
@@ -74,22 +79,42 @@ class ScanSection(Section):
     """What was measured; only what the files do not say, or say wrongly, is needed."""
 
     file: str | None = Field(None, description="HDF5 file or folder; its layout is recognized")
-    projections: str | InFile | None = Field(None, description="glob of TIFF frames, or HDF5")
-    flats: str | InFile | None = None
-    darks: str | InFile | None = None
-    bin: Annotated[int, Ge(1), Le(64)] = Field(1, description="pixels summed along each side")
-    roi: Roi = Field(default=Roi(row=None, column=None), description="raw rows and columns to keep")
-    theta_deg: Angles | str | None = Field(None, description="{first, last, count}, or a file")
-    energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = None
-    pixel_size_um: Annotated[float, Ge(0.001), Le(10_000)] | None = Field(
-        None, description="effective detector pixel before binning"
+    projections: str | InFile | None = Field(
+        None, description="projections, where no single file holds the scan: TIFF pattern, or HDF5"
     )
-    distance_mm: Annotated[float, Ge(0)] | None = None
-    rotation: Literal["positive", "negative"] = "positive"
+    flats: str | InFile | None = Field(
+        None, description="frames with beam and no sample: TIFF pattern, or HDF5"
+    )
+    darks: str | InFile | None = Field(
+        None, description="frames without beam: TIFF pattern, or HDF5"
+    )
+    bin: Annotated[int, Ge(1), Le(64)] = Field(1, description="pixels summed along each side")
+    roi: Roi = Field(
+        default_factory=lambda: Roi.model_validate({}), description="raw rows and columns to keep"
+    )
+    theta_deg: Angles | str | None = Field(
+        None, description="angles in degrees: {first, last, count}, or a text file"
+    )
+    energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = Field(
+        None, description="photon energy, keV"
+    )
+    pixel_size_um: Annotated[float, Ge(0.001), Le(10_000)] | None = Field(
+        None, description="effective detector pixel before binning, µm"
+    )
+    distance_mm: Annotated[float, Ge(0)] | None = Field(
+        None, description="from the sample to the detector, mm"
+    )
+    rotation: Literal["positive", "negative"] = Field(
+        "positive",
+        description="negative where the stage turned the other way",
+    )
     center_px: float | None = Field(
         None, description="rotation axis in cropped, binned columns; find_center is then skipped"
     )
-    paths: Paths = Field(default_factory=Paths)
+    paths: Paths = Field(
+        default_factory=lambda: Paths.model_validate({}),
+        description="where data lie inside HDF5, against the standard",
+    )
     links_below: str | None = Field(
         None, description="folder below which links inside data files may lead"
     )
@@ -100,58 +125,124 @@ class VolumeSection(Section):
 
     file: str = Field(description="OME-Zarr, TIFF stack, folder or pattern of TIFF slices")
     voxel_size_um: VoxelSize | None = Field(
-        None, strict=False, description="edges of a voxel along z, y, x; needed if files miss it"
+        None, strict=False, description="edges along z, y, x, µm; needed if the files miss them"
     )
     quantity: Literal["attenuation", "grey"] = Field(
         "attenuation", description="μ in 1/cm, or grey values of an unknown scale"
     )
     energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = Field(
-        None, description="photon energy, for lithium contents"
+        None, description="photon energy, keV, for lithium contents"
     )
+
+
+class GreyScaleSection(Section):
+    """The scale of normalized grey values: a straight line through air and the electrolyte."""
+
+    zero: float = Field(STANDARD_SCALE.zero, description="grey value of air")
+    reference_value: float = Field(
+        STANDARD_SCALE.reference_value, description="grey value of the electrolyte"
+    )
+
+    @model_validator(mode="after")
+    def _has_two_points(self) -> GreyScaleSection:
+        self.scale()
+        return self
+
+    def scale(self) -> GreyScale:
+        """Give the scale itself."""
+        return GreyScale(self.zero, self.reference_value)
 
 
 class CellSection(Section):
     """Which cell this is; copied into the results."""
 
-    name: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(None, strict=False)
-    group: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(None, strict=False)
-    cycles: Annotated[int, Ge(0)] | None = None
-    anode: Literal["low_z", "high_z"] | None = None
+    name: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
+        None, strict=False, description="name of the cell"
+    )
+    group: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
+        None,
+        strict=False,
+        description="group that the cell belongs to, such as NCM",
+    )
+    cycles: Annotated[int, Ge(0)] | None = Field(None, description="cycles before the scan")
+    anode: Literal["low_z", "high_z"] | None = Field(
+        None, description="end of the volume where the anode is; found unless given"
+    )
     pristine: str | None = Field(None, description="result of a pristine cell to compare with")
     same_cell: bool = Field(False, description="the pristine result is this cell, not cycled yet")
+    grey_scale: GreyScaleSection = Field(
+        default_factory=lambda: GreyScaleSection.model_validate({}),
+        description="scale of normalized grey values",
+    )
 
 
 class RunSection(Section):
     """How the run uses the machine, and how the volume is stored."""
 
-    dtype: Literal["float32", "uint16"] = "float32"
-    workers: Annotated[int, Ge(1), Le(1024)] | Literal["auto"] = "auto"
-    memory_gib: Annotated[float, Gt(0), Le(1_000_000)] | Literal["auto"] = "auto"
+    dtype: Literal["float32", "uint16"] = Field(
+        "float32", description="how voxels are stored: 1/cm, or codes with a slope and an offset"
+    )
+    workers: Annotated[int, Ge(1), Le(1024)] | Literal["auto"] = Field(
+        "auto", description="slabs that are worked on at a time; auto: as cores and memory allow"
+    )
+    memory_gib: Annotated[float, Gt(0), Le(1_000_000)] | Literal["auto"] = Field(
+        "auto", description="memory that the run may use, GiB; auto: most of what is free"
+    )
 
 
 class Config(Section):
     """A whole configuration, with every default written out."""
 
-    scan: ScanSection
-    volume: VolumeSection | None = None
-    cell: CellSection = Field(default=CellSection.model_validate({}))
-    pipeline: Annotated[str, MinLen(1)] = "reconstruct"
+    scan: ScanSection = Field(description="what was measured: a raw scan")
+    volume: VolumeSection | None = Field(
+        None, description="a reconstructed volume to start from, in place of a scan"
+    )
+    cell: CellSection = Field(
+        default_factory=lambda: CellSection.model_validate({}), description="which cell this is"
+    )
+    pipeline: Annotated[str, MinLen(1)] = Field(
+        "reconstruct", description="recipe: a name that xct ships, or the path of your own"
+    )
     steps: dict[str, dict[str, Any] | None] = Field(
         default_factory=dict, description="settings that overrule those of the recipe's steps"
     )
-    output: Annotated[str, MinLen(1)]
+    stages: list[Annotated[str, MinLen(1)]] = Field(
+        default_factory=list,
+        description="modules with stages of your own, beside this file or installed, such as "
+        "my_lab.steps; only with --allow-stages, as their code is run",
+    )
+    output: Annotated[str, MinLen(1)] = Field(description="folder for the result")
     rois: str | None = Field(None, description="file with ROI sets in cell coordinates")
-    run: RunSection = Field(default_factory=RunSection)
+    run: RunSection = Field(
+        default_factory=lambda: RunSection.model_validate({}),
+        description="use of the machine, storage of the volume",
+    )
     _document: Document = PrivateAttr(default_factory=lambda: Document(None))
     _name: str = PrivateAttr(default="configuration")
+    _warnings: list[str] = PrivateAttr(default_factory=list)
+    _own_stages: list[LoadedModule] = PrivateAttr(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What should be known of the configuration, but does not stop a run."""
+        return list(self._warnings)
+
+    @property
+    def own_stages(self) -> list[LoadedModule]:
+        """The modules that `stages` led to, with the checksums of their files."""
+        return list(self._own_stages)
 
     def place(self, *key: str | int) -> str:
-        """Say where a key stands: file and line, for a complaint."""
-        line = self._document.line(key)
-        return "--set" if line == -1 else f"{self._name}:{line}" if line else self._name
+        """Say where a key stands, for a message: its file and line."""
+        return _place(self._document, self._name, key)
 
 
-def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] = ()) -> Config:
+def load_config(
+    source: Path | str | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    allow_stages: bool = False,
+) -> Config:
     """Read and check a configuration.
 
     Parameters
@@ -160,6 +251,8 @@ def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] =
         A YAML file; relative paths inside start at its folder. A mapping's start here.
     changes : sequence of str, optional
         Changes such as ``scan.bin=2``, applied before the check.
+    allow_stages : bool, optional
+        Import the modules that the configuration names under ``stages``: this runs their code.
 
     Returns
     -------
@@ -169,16 +262,19 @@ def load_config(source: Path | str | Mapping[str, Any], changes: Sequence[str] =
     Raises
     ------
     ConfigError
-        With every complaint at once: file, line, key, value, what is allowed, nearest name.
+        With every error at once: file, line, key, value, what is allowed, nearest name.
     """
-    config, complaints = read_config(source, changes)
-    if complaints or config is None:
-        raise ConfigError(*complaints)
+    config, errors = read_config(source, changes, allow_stages=allow_stages)
+    if errors or config is None:
+        raise ConfigError(*errors)
     return config
 
 
 def read_config(
-    source: Path | str | Mapping[str, Any], changes: Sequence[str] = ()
+    source: Path | str | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    allow_stages: bool = False,
 ) -> tuple[Config | None, list[str]]:
     """Read a configuration as `load_config` does, but return what is wrong with it.
 
@@ -187,7 +283,7 @@ def read_config(
     config : Config or None
         What is left without the wrong entries, so that the rest can be checked as well; None
         where nothing useful is left.
-    complaints : list of str
+    errors : list of str
         Empty where the configuration is right.
     """
     if isinstance(source, Mapping):
@@ -200,13 +296,34 @@ def read_config(
         except ConfigError as error:
             return None, list(error.complaints)
         name, folder = str(source), path.resolve().parent
-    complaints = [f"{name}:{line}: {message}" for line, message in document.complaints]
-    complaints += _apply(changes, document)
+    errors = [f"{name}:{line}: {message}" for line, message in document.errors]
+    errors += _apply(changes, document)
     if not isinstance(document.value, dict):
         start = "`xct init SCAN --output DIR --to CONFIG` writes a configuration to start from"
-        return None, complaints or [f"{name}: holds no mapping of settings; {start}"]
+        return None, errors or [f"{name}: holds no mapping of settings; {start}"]
     config, more = _validated(document, name)
-    return (None if config is None else _absolute(config, folder)), complaints + more
+    if config is None:
+        return None, errors + more
+    config = _absolute(config, folder)
+    return config, errors + more + _import_stages(config, folder, allowed=allow_stages)
+
+
+def _import_stages(config: Config, folder: Path, *, allowed: bool) -> list[str]:
+    """Import the modules that a configuration names, or say why not."""
+    if not config.stages:
+        return []
+    place = f"{config.place('stages')}: stages: "
+    if not allowed:
+        names = ", ".join(config.stages)
+        return [
+            f"{place}the code of {names} would be run; allow it with --allow-stages, or with "
+            "allow_stages=True in xct.run"
+        ]
+    try:
+        config._own_stages = load_own_stages(config.stages, folder)
+    except ConfigError as error:
+        return [place + text for text in error.complaints]
+    return []
 
 
 def _validated(document: Document, name: str) -> tuple[Config | None, list[str]]:
@@ -215,24 +332,49 @@ def _validated(document: Document, name: str) -> tuple[Config | None, list[str]]
         values["scan"] = {k: v for k, v in values["scan"].items() if v is not None}
     elif "scan" in document.value or "volume" in values:
         values.setdefault("scan", {})
-    complaints: list[str] = []
+    errors: list[str] = []
     if values["scan"] if "volume" in values else False:
         line = document.line(("volume",))
-        complaints.append(f"{name}:{line}: volume: stands beside scan: start from one of the two")
+        errors.append(f"{name}:{line}: volume: stands beside scan: start from one of the two")
+    warnings, contradictions = _under_new_names(values, document, name)
+    errors += contradictions
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        complaints += complaints_of(error, document, name, Config)
+        errors += validation_messages(error, document, name, Config)
         try:
             config = Config.model_validate(_without(values, error))
         except ValidationError:
-            return None, complaints
-    config._document, config._name = document, name
-    return config, complaints
+            return None, errors
+    config._document, config._name, config._warnings = document, name, warnings
+    return config, errors
+
+
+def _under_new_names(
+    values: dict[str, Any], document: Document, name: str
+) -> tuple[list[str], list[str]]:
+    """Move what stands under an old name; list warnings, and what contradicts."""
+    if not isinstance(values.get("steps"), dict):
+        return [], []
+
+    def place(stage: str, setting: str) -> str:
+        return _place(document, name, ("steps", stage, setting))
+
+    values["steps"], moved = take_moved(values["steps"], place)
+    for one in moved:
+        line = document.line(("steps", *one.old)) or 0
+        for length in range(1, len(one.new) + 1):
+            document.lines.setdefault(one.new[:length], line)
+    return [one.warning for one in moved], list(put_moved(values, moved))
+
+
+def _place(document: Document, name: str, key: Key) -> str:
+    line = document.line(key)
+    return "--set" if line == -1 else f"{name}:{line}" if line else name
 
 
 def _without(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
-    """Leave out the entries that were complained about."""
+    """Leave out the entries that are wrong."""
     kept = _copied(values)
     for detail in error.errors():
         place: Any = kept
@@ -285,13 +427,13 @@ def _keys(value: Any, above: Key = ()) -> dict[Key, int]:
 
 
 def _apply(changes: Sequence[str], document: Document) -> list[str]:
-    complaints = []
+    errors = []
     for change in changes:
         name, equals, text = change.partition("=")
         value = parse(text)
         keys = name.strip().split(".")
-        if not equals or not all(keys) or value.complaints:
-            complaints.append(f"--set {change}: write KEY=VALUE, such as --set scan.bin=2")
+        if not equals or not all(keys) or value.errors:
+            errors.append(f"--set {change}: write KEY=VALUE, such as --set scan.bin=2")
             continue
         place = document.value if isinstance(document.value, dict) else {}
         for key in keys[:-1]:
@@ -302,7 +444,7 @@ def _apply(changes: Sequence[str], document: Document) -> list[str]:
         for length in range(1, len(keys)):
             document.lines.setdefault(tuple(keys[:length]), -1)
         document.lines[tuple(keys)] = -1
-    return complaints
+    return errors
 
 
 def _absolute(config: Config, folder: Path) -> Config:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from xct.config.model import Config, read_config
 from xct.config.recipe import Step, load_steps
-from xct.config.yaml_text import parse
+from xct.config.schema import config_schema
+from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError
 from xct.io.atomic import write_text
 from xct.io.foreign import open_foreign
-from xct.pipeline.plan import open_scan
+from xct.io.yaml import parse
 from xct.scan import Scan, read_scan
+
+# Beside the configuration, for editors: they find it without a network, and it fits this version.
+_SCHEMA = ".xct-schema.json"
 
 _MEANING = {
     "pixel_size_um": "effective detector pixel before binning, µm",
@@ -36,7 +41,8 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
     output : Path
         Folder for the result.
     to : Path
-        File to write; paths inside are relative to it.
+        File to write; paths inside are relative to it. The schema that editors check it with is
+        written beside it.
 
     Returns
     -------
@@ -64,7 +70,8 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
         f"output: {_quoted(_relative(output, to.resolve().parent))}",
         "run: {dtype: float32, workers: auto, memory_gib: auto}",
     ]
-    write_text(to, "\n".join(lines) + "\n")
+    write_text(to.with_name(_SCHEMA), json.dumps(config_schema(), ensure_ascii=False))
+    write_text(to, "\n".join([f"# yaml-language-server: $schema={_SCHEMA}", *lines]) + "\n")
     return needed
 
 
@@ -146,14 +153,14 @@ def _relative(path: Path, folder: Path) -> str:
 def _quoted(text: str) -> str:
     """Quote a text where YAML would read it as something else."""
     parsed = parse(f"[{text}]")
-    return text if not parsed.complaints and parsed.value == [text] else repr(text)
+    return text if not parsed.errors and parsed.value == [text] else repr(text)
 
 
 def open_any(path: Path) -> Scan:
     """Open a scan by its files, or by a configuration that names it."""
     if path.suffix in (".yaml", ".yml"):
-        config, complaints = read_config(path)
-        if config is None or complaints:
-            raise ConfigError(*complaints)
+        config, errors = read_config(path)
+        if config is None or errors:
+            raise ConfigError(*errors)
         return open_scan(config)
     return read_scan(path)

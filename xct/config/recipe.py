@@ -10,14 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 import xct
-from xct.config.messages import complaints_of, nearest
-from xct.config.model import Config, read_text
-from xct.config.yaml_text import Document, parse
-from xct.errors import ConfigError
-from xct.stages import STAGES, Stage
-
-# What stands in what a stage gives, under a name of its own.
-ALSO_GIVES: Mapping[str, tuple[str, ...]] = {"particles": ("particle_table",)}
+from xct.config import aliases
+from xct.config.messages import validation_messages
+from xct.config.model import Config, GreyScaleSection, read_text
+from xct.errors import ConfigError, nearest
+from xct.io.yaml import Document, parse
+from xct.quantity import QUANTITIES, can_be_called
+from xct.stages import Stage, load_stages
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,23 @@ class Step:
         return self.stage.name
 
 
-def load_stages() -> Mapping[str, Stage]:
-    """Import every package that declares stages; return them by name."""
-    import xct.analyze
-    import xct.normalize
-    import xct.preprocess
-    import xct.reconstruct
-    import xct.segment  # noqa: F401
+@dataclass(frozen=True)
+class Recipe:
+    """The steps of a recipe, and the configuration that they go with.
 
-    return STAGES
+    Attributes
+    ----------
+    steps : list of Step
+        In order, every setting with its default written out.
+    config : Config
+        The configuration; settings that the recipe holds under an old name stand in it.
+    warnings : list of str
+        Names that are called otherwise now.
+    """
+
+    steps: list[Step]
+    config: Config
+    warnings: list[str]
 
 
 def recipe_file(name: str) -> Path:
@@ -69,17 +76,17 @@ def recipe_file(name: str) -> Path:
 
 
 def load_steps(config: Config) -> list[Step]:
-    """Read the recipe of a configuration, with the settings that the configuration overrules.
+    """Read the steps of a configuration's recipe. See `load_recipe`."""
+    return load_recipe(config).steps
 
-    Returns
-    -------
-    list of Step
-        In order, every setting with its default written out.
+
+def load_recipe(config: Config) -> Recipe:
+    """Read the recipe of a configuration, with the settings that the configuration overrules.
 
     Raises
     ------
     ConfigError
-        With every complaint: unknown stages, unknown, repeated or wrong settings.
+        With every error: unknown stages, unknown, repeated or wrong settings.
     """
     try:
         path = recipe_file(config.pipeline)
@@ -87,25 +94,87 @@ def load_steps(config: Config) -> list[Step]:
         where = config.place("pipeline")
         raise ConfigError(*(f"{where}: {text}" for text in error.complaints)) from None
     document = parse(read_text(path))
-    complaints = [f"{path.name}:{line}: {message}" for line, message in document.complaints]
+    errors = [f"{path.name}:{line}: {message}" for line, message in document.errors]
     if not isinstance(document.value, list) or not document.value:
         raise ConfigError(
-            *complaints, f"{path.name}: a recipe is a list of steps, each `- stage: {{settings}}`"
+            *errors, f"{path.name}: a recipe is a list of steps, each `- stage: {{settings}}`"
         )
-    complaints += _odd_items(document.value, document, path.name)
-    if complaints:
-        raise ConfigError(*complaints)
-    names = [item if isinstance(item, str) else next(iter(item)) for item in document.value]
-    complaints += _unknown_overrules(config, names)
+    errors += _odd_items(document.value, document, path.name)
+    if errors:
+        raise ConfigError(*errors)
+    stages = load_stages()
+    written = [
+        _Written(item, number, document, path, stages) for number, item in enumerate(document.value)
+    ]
+    config, warnings, errors = _under_new_names(config, written, stages)
+    errors += _unknown_overrules(config, [one.name for one in written])
     steps: list[Step] = []
-    for number, item in enumerate(document.value):
+    for one in written:
         try:
-            steps.append(_step(item, number, names, document, path.name, config))
+            steps.append(_step(one, [other.name for other in written], config, stages))
         except ConfigError as error:
-            complaints += error.complaints
-    if complaints:
-        raise ConfigError(*complaints)
-    return steps
+            errors += error.complaints
+    if errors:
+        raise ConfigError(*errors)
+    return Recipe(steps, config, [*config.warnings, *warnings])
+
+
+class _Written:
+    """A step as it is written in a recipe."""
+
+    def __init__(
+        self, item: Any, number: int, document: Document, path: Path, stages: Mapping[str, Stage]
+    ) -> None:
+        name, settings = next(iter(({item: {}} if isinstance(item, str) else item).items()))
+        self.written_name: str = name
+        self.settings: dict[str, Any] = dict(settings or {})
+        self.number, self.document, self.file = number, document, path.name
+        self.name = aliases.stage_name(name, stages)
+
+    @property
+    def place(self) -> str:
+        """File and line, and which step it is."""
+        line = self.document.line((self.number,)) or 1
+        return f"{self.file}:{line}, step {self.number + 1} ({self.written_name})"
+
+
+def _under_new_names(
+    config: Config, written: Sequence[_Written], stages: Mapping[str, Stage]
+) -> tuple[Config, list[str], list[str]]:
+    """Give stages and settings of a recipe and of `steps` the names that they have today."""
+    warnings = [
+        f"{one.place}: {aliases.renamed(one.written_name, one.name)}"
+        for one in written
+        if one.name != one.written_name
+    ]
+    overrules = {name: aliases.stage_name(name, stages) for name in config.steps}
+    for old, new in overrules.items():
+        if old != new:
+            place = config.place("steps", old)
+            warnings.append(f"{place}: steps.{aliases.renamed(old, f'steps.{new}')}")
+    steps = {overrules[name]: settings for name, settings in config.steps.items()}
+    scale = config.cell.grey_scale
+    values: dict[str, Any] = {
+        "cell": {"grey_scale": scale.model_dump(include=scale.model_fields_set)},
+        "steps": {},
+    }
+    moved = []
+    for one in written:
+        left, found = aliases.take_moved({one.name: one.settings}, lambda *_, step=one: step.place)
+        values["steps"] |= left
+        moved += found
+    errors = list(aliases.put_moved(values, moved))
+    try:
+        scale = GreyScaleSection.model_validate(values["cell"]["grey_scale"])
+    except ValidationError as error:
+        there = Document(None, {one.new: 0 for one in moved})
+        at = ("cell", "grey_scale")
+        errors += validation_messages(error, there, moved[0].place, GreyScaleSection, at)
+    for one in written:
+        one.settings = values["steps"][one.name]
+    cell = config.cell.model_copy(update={"grey_scale": scale})
+    config = config.model_copy(update={"steps": steps, "cell": cell})
+    return config, [*warnings, *(one.warning for one in moved)], errors
 
 
 def _unknown_overrules(config: Config, names: Sequence[str]) -> list[str]:
@@ -118,7 +187,7 @@ def _unknown_overrules(config: Config, names: Sequence[str]) -> list[str]:
 
 
 def _odd_items(items: Sequence[Any], document: Document, recipe: str) -> list[str]:
-    """Complain of items that are no steps."""
+    """Find items that are no steps."""
     return [
         f"{recipe}:{document.line((number,)) or 1}, step {number + 1}: a step is written "
         f"`- stage: {{settings}}`; found {item!r}"
@@ -128,34 +197,32 @@ def _odd_items(items: Sequence[Any], document: Document, recipe: str) -> list[st
     ]
 
 
-def _step(
-    item: Any, number: int, names: Sequence[str], document: Document, recipe: str, config: Config
-) -> Step:
-    place = f"{recipe}:{document.line((number,)) or 1}, step {number + 1} ({names[number]})"
-    name, own = next(iter(({item: {}} if isinstance(item, str) else item).items()))
-    stages = load_stages()
+def _step(one: _Written, names: Sequence[str], config: Config, stages: Mapping[str, Stage]) -> Step:
+    name = one.name
     if name not in stages:
         raise ConfigError(
-            f"{place}: unknown stage{nearest(name, list(stages))}; `xct stages` lists what there is"
+            f"{one.place}: unknown stage{nearest(name, list(stages))}; `xct stages` lists what "
+            "there is"
         )
-    if names.index(name) != number:
+    if names.index(name) != one.number:
         raise ConfigError(
-            f"{place}: stands twice, first as step {names.index(name) + 1}; once only"
+            f"{one.place}: stands twice, first as step {names.index(name) + 1}; once only"
         )
     stage = stages[name]
-    settings, complaints = dict(own or {}), []
-    for values, doc, file, at in (
-        (own, document, recipe, (number, name)),
+    settings: dict[str, Any] = {}
+    errors: list[str] = []
+    for values, document, file, at in (
+        (one.settings, one.document, one.file, (one.number, one.written_name)),
         (config.steps.get(name), config._document, config._name, ("steps", name)),
     ):
         try:
             stage.settings.model_validate(values or {})
         except ValidationError as error:
-            complaints += complaints_of(error, doc, file, stage.settings, at)
+            errors += validation_messages(error, document, file, stage.settings, at)
         settings |= values or {}
-    if complaints:
-        raise ConfigError(*complaints)
-    return Step(stage, stage.settings.model_validate(settings).model_dump(), place)
+    if errors:
+        raise ConfigError(*errors)
+    return Step(stage, stage.settings.model_validate(settings).model_dump(), one.place)
 
 
 def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
@@ -171,37 +238,52 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        Complaints; empty where the steps fit together.
+        Errors; empty where the steps fit together.
     """
-    here, complaints = set(given), []
+    here, errors = set(given), []
     for number, step in enumerate(steps):
+        here |= {*_derived(here)}
         missing = [name for name in step.stage.needs if name not in here]
-        complaints += [_explain_missing(name, step, number, steps, here) for name in missing]
+        errors += [_explain_missing(name, step, number, steps, here) for name in missing]
         if step.stage.measures:
-            here |= {step.stage.gives, *ALSO_GIVES.get(step.stage.gives, ())}
+            here |= {*step.stage.gives}
             continue
         if any(earlier.stage.measures for earlier in steps[:number]):
-            complaints.append(f"{step.place}: stands behind steps that measure the volume")
+            errors.append(f"{step.place}: stands behind steps that measure the volume")
         if not step.stage.sample and "row" not in step.stage.cut:
-            complaints.append(
+            errors.append(
                 f"{step.place}: cannot be cut along rows, so it cannot run slab by slab; use it "
                 "in a notebook"
             )
-        here.add(step.stage.gives)
+        here |= {*step.stage.gives}
         later = steps[number + 1 :]
-        if number + 1 < len(steps) and not any(step.stage.gives in s.stage.data for s in later):
-            takers = [s.name for s in steps[:number] if step.stage.gives in s.stage.data]
+        if number + 1 < len(steps) and not _taken(step, later):
+            takers = [s.name for s in steps[:number] if _taken(step, [s])]
             remedy = f"; move it before {takers[0]}" if takers else ""
-            complaints.append(
-                f"{step.place}: gives {step.stage.gives}, which no later step takes{remedy}"
-            )
-    return complaints
+            given = ", ".join(step.stage.gives)
+            errors.append(f"{step.place}: gives {given}, which no later step takes{remedy}")
+    return errors
+
+
+def _taken(step: Step, others: Sequence[Step]) -> bool:
+    """Whether one of the others takes what a step gives."""
+    return any(name in other.stage.data for other in others for name in step.stage.gives)
+
+
+def _derived(here: Iterable[str]) -> list[str]:
+    """Name the quantities that follow from those which are there."""
+    there = dict.fromkeys(here)
+    return [
+        name
+        for name, quantity in QUANTITIES.items()
+        if quantity.derive is not None and can_be_called(quantity.derive, there)
+    ]
 
 
 def _explain_missing(
     name: str, step: Step, number: int, steps: Sequence[Step], here: set[str]
 ) -> str:
-    others = [s.name for s in load_stages().values() if s.gives == name and name not in s.data]
+    others = [s.name for s in load_stages().values() if name in s.gives and name not in s.data]
     later = [s.name for s in steps[number + 1 :] if s.name in others]
     remedy = (
         f"move it behind {later[0]}" if later else f"{' or '.join(others)} does" if others else ""

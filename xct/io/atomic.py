@@ -95,3 +95,10 @@ def _reason(error: OSError, target: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return f"the disk below {target.parent} is full; free some, or choose another folder"
     return f"{target} cannot be written: {error.strerror or error}"
+
+
+def free_disk(path: Path) -> int:
+    """Bytes free where `path` is, or will be made."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free

@@ -6,14 +6,12 @@ some frames × 16 rows, so that a slab of rows can then be read without touching
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
-from zarr.codecs import BloscCodec, BloscShuffle
 
 from xct.io.frames import View
 from xct.parallel.blocks import GRANULE
@@ -34,6 +32,8 @@ class FramesByRows:
 
     def read(self, frames: slice | np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         """Read some frames cut to rows and columns."""
+        import zarr
+
         array: Any = zarr.open_array(self.path, mode="r")
         read: np.ndarray = array.oindex[frames, rows, columns]
         return read
@@ -70,6 +70,9 @@ def _frames_of_a_block(view: View) -> int:
 
 def create(scan: Scan, path: Path) -> None:
     """Make the temporary arrays, still empty."""
+    import zarr
+    from zarr.codecs import BloscCodec, BloscShuffle
+
     group = zarr.open_group(path, mode="w", zarr_format=3)
     for kind in _KINDS:
         view: View | None = getattr(scan, kind)
@@ -86,16 +89,13 @@ def create(scan: Scan, path: Path) -> None:
             )
 
 
-def writer(scan: Scan, path: Path) -> Callable[[FrameBlock], FrameBlock]:
-    """Give the task that reads one block of frames and writes it."""
+def write(block: FrameBlock, scan: Scan, path: Path) -> None:
+    """Read one block of frames and write it into the temporary arrays."""
+    import zarr
 
-    def write(block: FrameBlock) -> FrameBlock:
-        array: Any = zarr.open_array(path / block.kind, mode="r+")
-        frames = slice(block.first, block.stop)
-        array[frames] = getattr(scan, block.kind).read(frames)
-        return block
-
-    return write
+    array: Any = zarr.open_array(path / block.kind, mode="r+")
+    frames = slice(block.first, block.stop)
+    array[frames] = getattr(scan, block.kind).read(frames)
 
 
 def reopen(scan: Scan, path: Path) -> Scan:

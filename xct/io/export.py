@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from xct.errors import ConfigError
+from xct.errors import ConfigError, show_bytes
+from xct.io.atomic import free_disk
 from xct.io.volumes import Volume
-from xct.pipeline.resources import free_disk, show_bytes
 
 Window = tuple[float, float]
 
@@ -90,10 +90,10 @@ def export_tiff(
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    told = f"wrote {count} slices of {bits} bits to {folder}"
+    report = f"wrote {count} slices of {bits} bits to {folder}"
     if window is not None and bits < 32:
-        told += f"; window {window[0]:g} to {window[1]:g} 1/cm, {beyond} values beyond it"
-    return told
+        report += f"; window {window[0]:g} to {window[1]:g} 1/cm, {beyond} values beyond it"
+    return report
 
 
 def _range(volume: Volume) -> Window:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.scans.tiff_folder import tiff_files
+from xct.io.scans.tiff_scans import tiff_files
 from xct.io.tiff import matching, natural_order, open_stack
 from xct.io.tiff_frames import TiffFrames
 from xct.io.units import unit_factor

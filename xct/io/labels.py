@@ -6,9 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import zarr
-from zarr.codecs import BloscCodec, BloscShuffle
-
 from xct.errors import XctError
 from xct.io.volumes import create_level, levels_of, multiscale
 
@@ -30,6 +27,9 @@ def create_labels(volume: Path, name: str, dtype: str) -> Any:
     zarr.Array
         Level 0 (z, y, x), to be written in slabs that start at multiples of 16 slices.
     """
+    import zarr
+    from zarr.codecs import BloscCodec, BloscShuffle
+
     shape, size = shape_and_voxel_size(volume)
     shutil.rmtree(volume / "labels" / name, ignore_errors=True)
     parent: Any = zarr.open_group(volume / "labels", mode="a", zarr_format=3)
@@ -55,6 +55,8 @@ def open_labels(volume: Path, name: str) -> Any:
     XctError
         If there are none of that name.
     """
+    import zarr
+
     path = volume / "labels" / name
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there are no such labels; has the run reached that step?")
@@ -66,6 +68,8 @@ def shape_and_voxel_size(
     volume: Path,
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Read shape and voxel size (z, y, x; µm) of the finest level of a volume."""
+    import zarr
+
     group: Any = zarr.open_group(volume, mode="r")
     first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
     z, y, x = first["coordinateTransformations"][0]["scale"]
@@ -98,6 +102,8 @@ def open_painted(volume: Path) -> Any:
     XctError
         If the folder cannot be written to.
     """
+    import zarr
+
     try:
         if not (volume / "labels" / PAINTED / "zarr.json").is_file():
             return create_labels(volume, PAINTED, "uint8")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
 from xct.errors import XctError
 from xct.geometry import Surface
@@ -29,6 +28,8 @@ def write_surfaces(
     voxel_size_um : sequence of float
         Edges of a voxel along z, y and x.
     """
+    import zarr
+
     fresh = path.with_name(f".{path.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     group: Any = zarr.open_group(fresh, mode="w")
@@ -52,6 +53,8 @@ def read_surfaces(path: Path) -> dict[str, Surface]:
     XctError
         If there is no such group.
     """
+    import zarr
+
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there are no surfaces; has the run reached that step?")
     group: Any = zarr.open_group(path, mode="r")

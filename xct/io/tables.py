@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from xct.errors import XctError
 from xct.io.atomic import written_whole
@@ -56,7 +55,7 @@ def read_table(path: Path) -> DataFrame:
 _AXES = ("z_um", "grey_value")
 
 
-def write_depth_histogram(path: Path, counts: DataArray) -> None:
+def write_counts(path: Path, counts: DataArray) -> None:
     """Write counts with their axes; the group appears when it is whole.
 
     Parameters
@@ -66,6 +65,8 @@ def write_depth_histogram(path: Path, counts: DataArray) -> None:
     counts : DataArray, dimensions (z_um, grey_value)
         Voxels by depth (center of the slice, µm) and grey value (center of the bin).
     """
+    import zarr
+
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -79,9 +80,10 @@ def write_depth_histogram(path: Path, counts: DataArray) -> None:
     os.replace(fresh, path)
 
 
-def read_depth_histogram(path: Path) -> DataArray:
-    """Read what `write_depth_histogram` wrote."""
+def read_counts(path: Path) -> DataArray:
+    """Read what `write_counts` wrote."""
     import xarray as xr
+    import zarr
 
     group: Any = zarr.open_group(path, mode="r")
     coords = {axis: np.asarray(group[axis][:]) for axis in _AXES}

@@ -1,4 +1,4 @@
-"""Stacks of TIFF frames. In: glob patterns or files; out: lazy frames, read where asked for."""
+"""Stacks of TIFF frames. In: glob patterns or files; out: lazy frames, read where needed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.tiff_frames import TiffFrames, difference
-from xct.io.tiff_pages import TIFF_STARTS, Pages, read_pages
+from xct.io.tiff_pages import Pages, read_pages
 
 SUFFIXES = (".tif", ".tiff")
 # Waiting for a file server, not computing: more threads than cores help.
@@ -167,85 +166,3 @@ def number_complaints(files: Sequence[Path]) -> Iterator[str]:
             )
             return
         seen[number] = path
-
-
-def recognizes(path: Path) -> bool:
-    """Say whether the path is a TIFF file (of which several pages make a stack)."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) in TIFF_STARTS
-
-
-def read(path: Path, request: Request) -> Raw:
-    """Read one file of several pages as the projections of a scan.
-
-    Raises
-    ------
-    ScanError
-        If the file cannot be read as a stack.
-    """
-    del request  # a TIFF file leads nowhere
-    return read_stacks(path)
-
-
-def read_stacks(
-    projections: str | Path, flats: str | Path | None = None, darks: str | Path | None = None
-) -> Raw:
-    """Read a scan from TIFF files named by glob patterns.
-
-    Frames are taken in the natural order of the last number in their names. A file of several
-    pages is a stack, too.
-
-    Parameters
-    ----------
-    projections, flats, darks : str or Path
-        Glob patterns (``**`` goes into folders) or single files.
-
-    Returns
-    -------
-    Raw
-        Without times: nothing tells in which order flats and projections were taken.
-
-    Raises
-    ------
-    ScanError
-        With every complaint at once: no match, files that are no TIFF, truncated, or differ.
-    """
-    patterns = {"projections": projections, "flats": flats, "darks": darks}
-    files: dict[str, list[Path]] = {}
-    complaints: list[str] = []
-    for what, pattern in patterns.items():
-        if pattern is None:
-            continue
-        try:
-            files[what] = matching(what, pattern)
-        except ScanError as error:
-            complaints += error.complaints
-    return raw_of(files, complaints)
-
-
-def raw_of(files: dict[str, list[Path]], complaints: Sequence[str] = ()) -> Raw:
-    """Put stacks together from the files of each kind (projections, flats, darks)."""
-    complaints = [*complaints, *number_complaints(files.get("projections", []))]
-    stacks: dict[str, Stack] = {}
-    for what, paths in files.items():
-        try:
-            frames = open_stack(paths)
-        except ScanError as error:
-            complaints += [f"{what}: {complaint}" for complaint in error.complaints]
-            continue
-        stacks[what] = Stack(frames, np.arange(frames.shape[0]))
-    if complaints:
-        raise ScanError(*complaints)
-    pixel_um = stacks["projections"].frames.pixel_size_um  # type: ignore[attr-defined]
-    origin = {} if pixel_um is None else {"pixel_size_um": f"metadata of {files['projections'][0]}"}
-    return Raw(
-        layout="tiff",
-        files=tuple(path for paths in files.values() for path in paths),
-        projections=stacks["projections"],
-        flats=stacks.get("flats"),
-        darks=stacks.get("darks"),
-        pixel_size_um=pixel_um,
-        origin=origin,
-    )

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
-from zarr.codecs import BloscCodec, BloscShuffle
 
 from xct.errors import XctError
 from xct.parallel.blocks import GRANULE
@@ -117,6 +115,9 @@ def create_volume(
     quantity : {"attenuation", "grey"}, optional
         What the values are: μ in 1/cm, or grey values of an unknown scale.
     """
+    import zarr
+    from zarr.codecs import BloscCodec, BloscShuffle
+
     group = zarr.open_group(path, mode="w-", zarr_format=3)
     compressors = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
     for number, level in enumerate(levels_of(shape)):
@@ -188,6 +189,8 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
         The slices as they are stored. Unless they are the last ones, their number is a multiple
         of `GRANULE`.
     """
+    import zarr
+
     group: Any = zarr.open_group(path, mode="r+")
     shape, stop = group["0"].shape, first + codes.shape[0]
     if first % GRANULE or (stop % GRANULE and stop != shape[0]):
@@ -289,6 +292,8 @@ def open_volume(path: Path) -> Volume:
     XctError
         If there is none, or it was not written by xct.
     """
+    import zarr
+
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there is no volume; has the run reached fbp?")
     group: Any = zarr.open_group(path, mode="r")

@@ -1,10 +1,10 @@
 """Normalization: grey values on one scale, that of the electrolyte."""
 
-from xct.normalize.air import AboveAir, air_level
 from xct.normalize.electrolyte import electrolyte_reference
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
 from xct.normalize.reference import Reference
+from xct.normalize.volume_sample import AboveAir, air_level
 
 __all__ = [
     "AboveAir",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf
+import scipy
 
 from xct.geometry import CellGeometry
-from xct.parallel.blocks import Voxels
+from xct.physics.optics import FWHM_PER_SIGMA
 
 # Round edges, below the voxel. In: slices, a rough circle; out: center, radius, point spread.
 
@@ -125,7 +125,7 @@ def _model(p: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.
     dy, dx = y - p[0], x - p[1]
     r = np.maximum(np.hypot(dy, dx), 1e-9)
     u = (r - p[2]) / (_SQRT2 * p[3])
-    within = 0.5 * (1 - erf(u))
+    within = 0.5 * (1 - scipy.special.erf(u))
     step = p[4] - p[5]
     steep = step * np.exp(-u * u) / (_SQRT_PI * _SQRT2 * p[3])  # -d(model)/dr
     slopes = np.empty((6, y.size))
@@ -198,24 +198,63 @@ def _described(
     )
 
 
-FWHM_OF_SD = 2.3548200450309493
-_GROUP, _GROUPS = 8, 8
+GROUP, _GROUPS = 8, 8  # slices of a group, and groups
 _REACH_VOXELS = 7.0
 
 
-def point_spread_um(
-    volume: Voxels, cell: CellGeometry, rows: tuple[int, int]
-) -> tuple[float, float]:
-    """Measure the blur across the bore's wall in groups of slices.
+def groups_at_wall(cell: CellGeometry, rows: tuple[int, int]) -> list[int]:
+    """Choose the first slices of the groups in whose mean the wall is looked at.
 
     Parameters
     ----------
-    volume : Voxels, shape (z, y, x)
-        Any linear scale.
     cell : CellGeometry
-        Its bore must be in view.
+        Its bore must be in view; otherwise there are none.
     rows : tuple of int
         First slice of a layer that stands out from the tube, and the one behind its last.
+    """
+    if not np.isfinite(cell.bore_radius_sd_um):
+        return []
+    firsts = np.linspace(rows[0], max(rows[0], rows[1] - GROUP), _GROUPS)
+    return [int(first) for first in firsts]
+
+
+def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> float:
+    """Measure the blur across the bore's wall, µm: a standard deviation, NaN where it is not sharp.
+
+    Parameters
+    ----------
+    slices : ndarray of float32, shape (slice, y, x)
+        A group of slices, on any linear scale.
+    first : int
+        Number of the first.
+    cell : CellGeometry
+        Where the bore lies.
+    """
+    voxel = cell.voxel_size_um[1:]
+    reach = _REACH_VOXELS * max(voxel)
+    wall = cell.tube_radius_um - cell.bore_radius_um if cell.tube_radius_um else reach
+    try:
+        edge = fit_round_edge(
+            slices.mean(axis=0),
+            voxel,
+            center_um=cell.axis_at((first + (GROUP - 1) / 2) * cell.voxel_size_um[0]),
+            radius_um=cell.bore_radius_um,
+            reach_um=(reach, min(reach, 0.7 * wall)),
+            blur_um=max(voxel),
+        )
+    except ValueError:
+        return float("nan")
+    sharp = edge.significance > 10 and edge.blur_um < 0.4 * reach
+    return edge.blur_um if sharp else float("nan")
+
+
+def point_spread_um(found: Sequence[float]) -> tuple[float, float]:
+    """Give the width of the point spread from the blur in groups of slices.
+
+    Parameters
+    ----------
+    found : sequence of float
+        What `blur_at_wall` gave for each group.
 
     Returns
     -------
@@ -223,29 +262,8 @@ def point_spread_um(
         Full width at half maximum of the Gaussian, the voxel's own width in it, and its standard
         deviation; NaN where the wall is not in view or nowhere sharp.
     """
-    if not np.isfinite(cell.bore_radius_sd_um):
+    sharp = [one for one in found if np.isfinite(one)]
+    if not sharp:
         return float("nan"), float("nan")
-    voxel = cell.voxel_size_um[1:]
-    reach = _REACH_VOXELS * max(voxel)
-    wall = cell.tube_radius_um - cell.bore_radius_um if cell.tube_radius_um else reach
-    found = []
-    for first in np.linspace(rows[0], max(rows[0], rows[1] - _GROUP), _GROUPS).astype(int):
-        mean = np.asarray(volume[first : first + _GROUP], np.float32).mean(axis=0)
-        z_um = (first + (_GROUP - 1) / 2) * cell.voxel_size_um[0]
-        try:
-            edge = fit_round_edge(
-                mean,
-                voxel,
-                center_um=cell.axis_at(z_um),
-                radius_um=cell.bore_radius_um,
-                reach_um=(reach, min(reach, 0.7 * wall)),
-                blur_um=max(voxel),
-            )
-        except ValueError:
-            continue
-        if edge.significance > 10 and edge.blur_um < 0.4 * reach:
-            found.append(edge.blur_um)
-    if not found:
-        return float("nan"), float("nan")
-    spread = float(np.std(found) / np.sqrt(len(found))) if len(found) > 1 else float("nan")
-    return FWHM_OF_SD * float(np.median(found)), FWHM_OF_SD * spread
+    spread = float(np.std(sharp) / np.sqrt(len(sharp))) if len(sharp) > 1 else float("nan")
+    return FWHM_PER_SIGMA * float(np.median(sharp)), FWHM_PER_SIGMA * spread

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.normalize.air import AboveAir, air_level
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
-from xct.normalize.noise import noise_by_slice
-from xct.normalize.partial_volume import TwoMaterials, fit_mixture
 from xct.normalize.reference import Reference
-from xct.normalize.sampling import Cubes, Span, cathode_span, gather_cubes
-from xct.parallel.blocks import Voxels, slabs
+from xct.normalize.sampling import Cubes, Span, cathode_span, read_slab, slabs_of
+from xct.normalize.volume_sample import AboveAir, VolumeSample, sample_volume
+from xct.parallel.blocks import Block, Voxels
+from xct.parallel.executors import map_blocks
+from xct.statistics.mixture_fits import RobustFit, fit_robust
 
 _LEAST_CUBES = 180
 _MARGIN_UM = 13.0  # about a particle
@@ -33,7 +33,7 @@ class Cathode:
     """A cathode's cubes, and the mixture of electrolyte and particles in its voxels."""
 
     cubes: Cubes
-    mixture: TwoMaterials | None
+    mixture: RobustFit | None
     z_um: float
 
     @property
@@ -41,38 +41,44 @@ class Cathode:
         """Value of the electrolyte between the particles, and its standard deviation."""
         if self.mixture is None:
             return None
-        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixed_share)
-        sd = np.hypot(self.mixture.dark_sd, unsure * self.mixture.dark)
-        return float(self.mixture.dark), float(sd)
+        dark = self.mixture.mixture.a
+        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixture.weight_ab)
+        return float(dark), float(np.hypot(self.mixture.dark_sd, unsure * dark))
+
+
+def composite_span(cell: CellGeometry) -> Span | None:
+    """Find where a cathode may lie; without any surface in view, everywhere."""
+    if cell.only != "cathode" and not cell.planes:
+        return Span(cell, None, None, _MARGIN_UM)
+    return cathode_span(cell, _MARGIN_UM)
 
 
 def find_cathode(
-    volume: Voxels, cell: CellGeometry, noise: np.ndarray, *, alone: bool
+    volume: Voxels, sample: VolumeSample, span: Span | None, air: float
 ) -> Cathode | None:
-    """Gather what a cathode tells of the electrolyte in it; None where too little is in view.
+    """Find what a cathode says of the electrolyte in it; None where too little is in view.
 
     Parameters
     ----------
     volume : Voxels, shape (z, y, x)
-        Values above air.
-    cell : CellGeometry
-        Where the layers lie.
-    noise : ndarray, shape (z,)
-        Standard deviation of a voxel.
-    alone : bool
-        There is no layer of electrolyte: without any surface in view, all is cathode.
+        Any linear scale.
+    sample : VolumeSample
+        What was gathered of it.
+    span : Span or None
+        Where the cathode lies.
+    air : float
+        Value of air in the volume.
     """
-    span = cathode_span(cell, _MARGIN_UM)
-    if span is None and alone and not cell.planes:
-        span = Span(cell, None, None, _MARGIN_UM)
     if span is None:
         return None
-    cubes = gather_cubes(volume, span)
+    cubes = sample.cubes(volume, span, span.margin_um, air)
     if cubes.mean.size < _LEAST_CUBES:
         return None
     first, stop = span.rows()
-    sigma = float(np.nanmedian(noise[first:stop])) if np.isfinite(noise[first:stop]).any() else 0.0
-    mixture = _mixture(volume, span, cubes, max(sigma, 1e-6))
+    noise = sample.noise[first:stop]
+    sigma = float(np.nanmedian(noise)) if np.isfinite(noise).any() else 0.0
+    above = AboveAir(volume, air) if air else volume
+    mixture = _mixture(above, span, cubes, max(sigma, 1e-6))
     return Cathode(cubes, mixture, float(cubes.z_um.mean()))
 
 
@@ -89,43 +95,46 @@ def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
     cell : CellGeometry
         Where the bore lies.
     """
-    air = air_level(volume, cell)
-    values: Voxels = AboveAir(volume, air) if np.isfinite(air) else volume
-    noise = noise_by_slice(values, cell)
-    cathode = find_cathode(values, cell, noise, alone=True)
+    span = composite_span(cell)
+    sample = sample_volume(volume, cell, [] if span is None else [span])
+    cathode = find_cathode(volume, sample, span, float(np.nan_to_num(sample.air)))
     if cathode is None or cathode.mixture is None:
         return False
-    mixture = cathode.mixture
+    mixture = cathode.mixture.mixture
     low, high = _CONTRAST
-    bright = mixture.bright_share + 0.5 * mixture.mixed_share
-    contrast = low < mixture.bright / mixture.dark < high
+    bright = mixture.fraction_b
+    contrast = low < mixture.b / mixture.a < high
     return contrast and _LEAST_BRIGHT < bright < 1 - _LEAST_BRIGHT
 
 
-def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> TwoMaterials | None:
+def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> RobustFit | None:
     """Electrolyte, particles and what both share, from the voxels of the cathode."""
-    high = float(np.quantile(cubes.mean, 0.999)) * 2.5
-    edges = np.linspace(-6 * sigma, high, _BINS + 1)
-    counts = np.zeros(_BINS, np.int64)
-    first, stop = span.rows()
-    for block in slabs(span.cell.shape):
-        low, top = max(block.first, first), min(block.stop, stop)
-        if low >= top:
-            continue
-        slab = np.asarray(volume[low:top], np.float32)
-        for number, image in enumerate(slab):
-            counts += np.histogram(image[_held(span, low + number)], edges)[0]
+    ends = -6 * sigma, float(np.quantile(cubes.mean, 0.999)) * 2.5
+    counted = map_blocks(_counted, slabs_of(span), volume, span, ends, read=read_slab)
+    counts, edges = np.sum(counted, axis=0), np.linspace(*ends, _BINS + 1)
     middles = 0.5 * (edges[1:] + edges[:-1])
     if counts.sum() < 500:
         return None
     dark = float(middles[counts[: _BINS // 4].argmax()])
     bright = float(middles[np.searchsorted(np.cumsum(counts) / counts.sum(), 0.97)])
     try:
-        found = fit_mixture(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
+        found = fit_robust(counts, edges, dark=max(dark, sigma), bright=bright, noise=sigma)
     except ValueError:
         return None
-    plausible = 0 < found.dark < found.bright and found.dark_share > 0.05 and found.misfit < 0.15
+    plausible = 0 < found.mixture.a < found.mixture.b and found.mixture.weight_a > 0.05
+    plausible &= found.misfit < 0.15
     return found if plausible else None
+
+
+def _counted(
+    block: Block, slab: np.ndarray, volume: Voxels, span: Span, ends: tuple[float, float]
+) -> np.ndarray:
+    """Histogram of the voxels of a slab that lie inside."""
+    counts = np.zeros(_BINS, np.int64)
+    for z in range(max(block.first, span.rows()[0]), min(block.stop, span.rows()[1])):
+        image = slab[z - block.first]
+        counts += np.histogram(image[_held(span, z)].astype(np.float64), _BINS, ends)[0]
+    return counts
 
 
 def _held(span: Span, z: int) -> np.ndarray:

@@ -11,17 +11,21 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.geometry import CellGeometry
-from xct.normalize.air import AboveAir, air_level
-from xct.normalize.blur import point_spread_um
-from xct.normalize.cathode_electrolyte import Cathode, find_cathode, reference_between_particles
+from xct.normalize.cathode_electrolyte import (
+    Cathode,
+    composite_span,
+    find_cathode,
+    reference_between_particles,
+)
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
-from xct.normalize.noise import noise_by_slice
-from xct.normalize.peaks import Peak, find_peak
-from xct.normalize.reference import Reference
-from xct.normalize.sampling import Cubes, cathode_span, electrolyte_span, gather_cubes
+from xct.normalize.reference import Reference, reference_numbers
+from xct.normalize.sampling import Cubes, Span, cathode_span, electrolyte_span
+from xct.normalize.volume_sample import VolumeSample, sample_volume
 from xct.parallel.blocks import Voxels
+from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
+from xct.statistics.peaks import Peak, sample_peak
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -96,7 +100,15 @@ _GUESSED_BLUR_VOXELS = 2.2
 _AIR_OFF = 0.15
 
 
-@stage(gives="reference", measures=True)
+@stage(
+    gives=Quantity(
+        "reference",
+        unit="the electrolyte's μ by depth and radius, 1/cm",
+        store=(Json(Reference), Table(of="table")),
+        numbers=reference_numbers,
+    ),
+    measures=True,
+)
 def electrolyte_reference(
     volume: Voxels,
     cell: CellGeometry,
@@ -136,19 +148,22 @@ def electrolyte_reference(
     .. [1] Bickel & Frühwirth (2006), Comput. Stat. Data Anal. 50, 3500.
        doi:10.1016/j.csda.2005.07.011
     """
-    volume, air = _above_air(volume, cell)
-    noise = noise_by_slice(volume, cell)
-    wide = electrolyte_span(cell, 0.0) or cathode_span(cell, 0.0)
+    layer, composite = electrolyte_span(cell, 0.0), composite_span(cell)
+    wide = layer or cathode_span(cell, 0.0)
     if wide is None:
         raise ValueError(_no_electrolyte(cell))
-    blur, blur_sd = _blur(volume, cell, wide.rows())
-    found = _layer(volume, cell, margin_widths * blur)
-    cathode = find_cathode(volume, cell, noise, alone=found is None)
+    layers = [span for span in (layer, composite) if span is not None]
+    sample = sample_volume(volume, cell, layers, wall=wide.rows())
+    air, (blur, blur_sd) = _air(sample), _blur(sample, cell)
+    found = _layer(volume, sample, layer, margin_widths * blur, air)
+    if found is not None and not cell.planes:
+        composite = None  # all of it is the electrolyte's layer
+    cathode = find_cathode(volume, sample, composite, air)
     in_plane = None if cathode is None else cathode.in_plane
     if found is None:
         if cathode is None or in_plane is None:
             raise ValueError(_no_electrolyte(cell))
-        return reference_between_particles(cell, cathode, noise, (blur, blur_sd), air)
+        return reference_between_particles(cell, cathode, sample.noise, (blur, blur_sd), air)
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
@@ -159,7 +174,7 @@ def electrolyte_reference(
     middle = model.value(found.cubes.z_um, found.cubes.r_um)
     return Reference(
         model=model,
-        noise_per_cm=noise,
+        noise_per_cm=sample.noise,
         blur_um=blur,
         blur_sd_um=blur_sd,
         table=reference_table(blocks, model, cell, cathode),
@@ -186,31 +201,22 @@ class _Layer:
     peak: Peak
 
 
-def _above_air(volume: Voxels, cell: CellGeometry) -> tuple[Voxels, float]:
-    """Take air off a volume whose scale does not begin there; attenuation stays as it is."""
-    air = air_level(volume, cell)
-    wide = electrolyte_span(cell, 0.0) or cathode_span(cell, 0.0)
-    if wide is None or not np.isfinite(air):
-        return volume, 0.0
-    first, stop = wide.rows()
-    middle = (first + stop) // 2
-    image = np.asarray(volume[middle : middle + 1], np.float32)[0]
-    inside = image[cell.in_bore(middle)]
-    inside = inside[np.isfinite(inside)]
-    if not inside.size or abs(air) < _AIR_OFF * abs(float(np.median(inside)) - air):
-        return volume, 0.0
+def _air(sample: VolumeSample) -> float:
+    """Value of air in a volume whose scale does not begin there; 0 where it holds attenuation."""
+    air, middle = sample.air, sample.middle
+    if not np.isfinite(air + middle) or abs(air) < _AIR_OFF * abs(middle - air):
+        return 0.0
     warnings.warn(
         f"air has the value {air:.5g} in this volume, not 0: values are counted from there; 1/cm "
         "in the numbers of the reference stands for the volume's own unit",
         stacklevel=3,
     )
-    return AboveAir(volume, air), air
+    return air
 
 
-def _blur(volume: Voxels, cell: CellGeometry, rows: tuple[int, int]) -> tuple[float, float]:
-    blur, sd = point_spread_um(volume, cell, rows)
-    if np.isfinite(blur):
-        return blur, sd
+def _blur(sample: VolumeSample, cell: CellGeometry) -> tuple[float, float]:
+    if np.isfinite(sample.blur_um):
+        return sample.blur_um, sample.blur_sd_um
     guess = _GUESSED_BLUR_VOXELS * max(cell.voxel_size_um)
     warnings.warn(
         f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess",
@@ -219,16 +225,17 @@ def _blur(volume: Voxels, cell: CellGeometry, rows: tuple[int, int]) -> tuple[fl
     return guess, float("nan")
 
 
-def _layer(volume: Voxels, cell: CellGeometry, margin_um: float) -> _Layer | None:
+def _layer(
+    volume: Voxels, sample: VolumeSample, layer: Span | None, margin_um: float, air: float
+) -> _Layer | None:
     """Cubes of the electrolyte's own layer; None where there are too few, or it is a composite."""
+    if layer is None:
+        return None
     for margin in (margin_um, 0.5 * margin_um):
-        span = electrolyte_span(cell, margin)
-        if span is None:
-            return None
-        cubes = gather_cubes(volume, span)
+        cubes = sample.cubes(volume, layer, margin, air)
         if cubes.mean.size < 3 * _LEAST_CUBES:
             continue
-        peak = find_peak(cubes.mean)
+        peak = sample_peak(cubes.mean)
         if peak.position <= 0 or peak.width > _GRAINY * peak.position:
             return None
         return _Layer(cubes, peak)
@@ -251,7 +258,7 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         chosen = kept & (band * rings + ring == number)
         if np.count_nonzero(chosen) < _LEAST_CUBES:
             continue
-        found = find_peak(cubes.mean[chosen], seed=number)
+        found = sample_peak(cubes.mean[chosen], seed=number)
         r = float(np.sqrt(np.mean(cubes.r_um[chosen].astype(float) ** 2)))
         z = float(cubes.z_um[chosen].mean())
         rows.append((z, r, found.position, max(found.sd, 1e-9), found.n))

@@ -6,23 +6,27 @@ them apart: in δ they stand out from air, in μ hardly.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.normalize.air import AboveAir
-from xct.normalize.peaks import find_peak
 from xct.normalize.reference import Reference
 from xct.normalize.sampling import Span, gather_cubes
+from xct.normalize.volume_sample import AboveAir
 from xct.parallel.blocks import Voxels
+from xct.parallel.executors import map_blocks
 from xct.physics.materials import TABLE, delta, mu_per_cm
+from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
+from xct.statistics.peaks import sample_peak
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 _SLICES = 24
+_LEAST_VOXELS = 50
 _MARGIN_WIDTHS = 2.0  # of the point spread, off the tube's faces
 _CLEARLY = 3.0  # times closer than the other table
 _FITS = 0.06  # of the electrolyte's value: how far off on average a table may be
@@ -30,7 +34,23 @@ _FITS = 0.06  # of the electrolyte's value: how far off on average a table may b
 _DENSITY = (1.2, 1.95)
 
 
-@stage(gives="absolute", measures=True)
+def known_material_numbers(absolute: DataFrame) -> Iterator[tuple[str, Number]]:
+    """Say which table of values the materials fit."""
+    known = absolute.iloc[0].to_dict()
+    kinds = (("density_g_per_cm3", float), ("plausible", bool))
+    details = {name: kind(known[name]) for name, kind in kinds if name in known}
+    yield "values_fit", Number(str(known["fits"]), n=len(absolute), details=details)
+
+
+@stage(
+    gives=Quantity(
+        "absolute",
+        unit="table of known materials",
+        store=Table(),
+        numbers=known_material_numbers,
+    ),
+    measures=True,
+)
 def check_materials(
     volume: Voxels, cell: CellGeometry, reference: Reference, *, energy_kev: float
 ) -> DataFrame:
@@ -101,26 +121,28 @@ def _rings(
     margin = _MARGIN_WIDTHS * reference.blur_um
     step = cell.voxel_size_um[0]
     heights = np.linspace(reference.model.z_low_um, reference.model.z_high_um, _SLICES) / step
-    means: dict[str, list[float]] = {"polyimide": [], "air": []}
-    count = dict.fromkeys(means, 0)
-    for z in np.unique(np.clip(heights.astype(int), 0, cell.shape[0] - 1)):
-        image = np.asarray(volume[int(z) : int(z) + 1], np.float32)[0]
-        radius = cell.radius_um(float(z))
-        field = np.isfinite(image) & (image != image[0, 0])
-        for name, ring in (
-            ("polyimide", (radius > cell.bore_radius_um + margin)
-             & (radius < cell.tube_radius_um - margin)),
-            ("air", radius > cell.tube_radius_um + margin),
-        ):  # fmt: skip
-            held = image[ring & field]
-            if held.size >= 50:
-                means[name].append(float(held.mean()))
-                count[name] += int(held.size)
+    slices = np.unique(np.clip(heights.astype(int), 0, cell.shape[0] - 1)).tolist()
+    found = map_blocks(_rings_of, slices, volume, cell, cell.tube_radius_um, margin)
+    means = {name: [one[name][0] for one in found if name in one] for name in ("polyimide", "air")}
+    count = {name: sum(one[name][1] for one in found if name in one) for name in means}
     return {
         name: (float(np.mean(row)), float(np.std(row, ddof=1) / np.sqrt(len(row))), count[name])
         for name, row in means.items()
         if len(row) > 2
     }
+
+
+def _rings_of(
+    z: int, volume: Voxels, cell: CellGeometry, tube_um: float, margin: float
+) -> dict[str, tuple[float, int]]:
+    """Mean and number of the voxels of tube and air in one slice, where there are enough."""
+    image = np.asarray(volume[z : z + 1], np.float32)[0]
+    radius = cell.radius_um(float(z))
+    field = np.isfinite(image) & (image != image[0, 0])
+    tube = (radius > cell.bore_radius_um + margin) & (radius < tube_um - margin)
+    rings = {"polyimide": tube, "air": radius > tube_um + margin}
+    held = {name: image[ring & field] for name, ring in rings.items()}
+    return {k: (float(v.mean()), int(v.size)) for k, v in held.items() if v.size >= _LEAST_VOXELS}
 
 
 def _lithium(
@@ -132,5 +154,5 @@ def _lithium(
     cubes = gather_cubes(volume, Span(cell, *needed, 3 * reference.blur_um))
     if cubes.mean.size < 60:
         return {}
-    peak = find_peak(cubes.mean)
+    peak = sample_peak(cubes.mean)
     return {"lithium": (peak.position, peak.sd, peak.n)}

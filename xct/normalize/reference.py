@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from xct.normalize.model import SmoothModel
+from xct.quantity import Number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+class ElectrolyteReference(Protocol):
+    """What the measuring steps need of a `Reference`; a constant electrolyte serves as well."""
+
+    @property
+    def noise_per_cm(self) -> np.ndarray | float:
+        """Standard deviation of a voxel, slice by slice or everywhere."""
+        ...
+
+    @property
+    def blur_um(self) -> float:
+        """Full width at half maximum of the point spread."""
+        ...
+
+    @property
+    def air(self) -> float:
+        """Value of air in the volume."""
+        ...
+
+    def mu_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
+        """Give the electrolyte's value above air at heights and distances from the axis."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,28 +98,21 @@ class Reference:
         z = np.asarray(z_um, float)
         return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
 
-    def summary(self) -> dict[str, dict[str, Any]]:
+    def numbers(self) -> Iterator[tuple[str, Number]]:
         """Give the numbers for ``summary.json``."""
-        made: dict[str, dict[str, Any]] = {
-            "electrolyte_peak_per_cm": {
-                "value": self.peak_per_cm, "sd": self.peak_sd_per_cm, "n": self.n, "unit": "1/cm",
-            },
-            "blur_um": {"value": self.blur_um, "sd": self.blur_sd_um, "unit": "µm"},
-            "noise_per_cm": {"value": self._typical_noise(), "unit": "1/cm"},
-            "flatness_before": {"value": self.flatness_before, "unit": "1"},
-            "flatness_after": {"value": self.flatness_after, "unit": "1"},
-            "reference_confounded": {"value": self.confounded or "no", "unit": "1"},
-            "glare_verdict": {"value": str(self.glare.get("verdict", "no_cathode")), "unit": "1"},
-        }  # fmt: skip
+        yield (
+            "electrolyte_peak_per_cm",
+            Number(self.peak_per_cm, "1/cm", self.peak_sd_per_cm, self.n),
+        )
+        yield "blur_um", Number(self.blur_um, "µm", self.blur_sd_um)
+        yield "noise_per_cm", Number(self._typical_noise(), "1/cm")
+        yield "flatness_before", Number(self.flatness_before)
+        yield "flatness_after", Number(self.flatness_after)
+        yield "reference_confounded", Number(self.confounded or "no")
+        yield "glare_verdict", Number(str(self.glare.get("verdict", "no_cathode")))
         for name in ("cupping", "in_plane_ratio"):
             if name in self.glare:
-                sd = self.glare.get(f"{name}_sd", float("nan"))
-                made[f"glare_{name}"] = {"value": self.glare[name], "sd": sd, "unit": "1"}
-        return {
-            key: {k: v for k, v in entry.items() if not isinstance(v, float) or np.isfinite(v)}
-            for key, entry in made.items()
-            if not isinstance(entry["value"], float) or np.isfinite(entry["value"])
-        }
+                yield f"glare_{name}", Number(self.glare[name], sd=self.glare.get(f"{name}_sd"))
 
     def _typical_noise(self) -> float:
         step = self.table[self.table["reference"] == "in_plane"]["z_um"]
@@ -146,3 +163,8 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def reference_numbers(reference: Reference) -> Iterator[tuple[str, Number]]:
+    """Give the numbers of a reference."""
+    return reference.numbers()

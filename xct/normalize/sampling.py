@@ -7,13 +7,15 @@ they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log2
+from math import ceil, log2
 
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.parallel.blocks import GRANULE, Voxels, slabs
+from xct.parallel.blocks import GRANULE, Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 
@@ -143,33 +145,47 @@ def gather_cubes(volume: Voxels, span: Span) -> Cubes:
     Cubes
         In the order of z, y, x.
     """
-    edge = cube_edge(span)
+    return join_cubes(map_blocks(_cubes_of, slabs_of(span), volume, span, read=read_slab), span)
+
+
+def slabs_of(span: Span) -> list[Block]:
+    """Give the slabs that hold a span, without what lies beyond it by whole granules."""
     first, stop = span.rows()
-    parts = []
-    for block in slabs(span.cell.shape):
-        if block.stop <= first or block.first >= stop:
-            continue
-        slab = np.asarray(volume[block.first : block.stop], np.float32)
-        means = np.empty(tuple(n // e for n, e in zip(slab.shape, edge, strict=True)), np.float32)
+    low, high = first // GRANULE * GRANULE, min(ceil(stop / GRANULE) * GRANULE, span.cell.shape[0])
+    ends = [(max(b.first, low), min(b.stop, high)) for b in slabs(span.cell.shape)]
+    return [Block(low, high, low, high) for low, high in ends if low < high]
 
-        def average(
-            low: int, high: int, slab: np.ndarray = slab, means: np.ndarray = means
-        ) -> None:
-            _average(slab, np.array(edge), means, low, high)
 
-        over_ranges(average, len(means))
-        parts.append(_inside(means, block.first, edge, span))
-    if not parts:
-        parts.append(np.empty((4, 0), np.float32))
-    mean, z, y, x = np.concatenate(parts, axis=1)
+def read_slab(block: Block, volume: Voxels, *_: object) -> np.ndarray:
+    """Read the slices of a block."""
+    return np.asarray(volume[block.first : block.stop], np.float32)
+
+
+def _cubes_of(block: Block, slab: np.ndarray, volume: Voxels, span: Span) -> np.ndarray:
+    edge = cube_edge(span)
+    return cubes_inside(cube_means(slab, edge), block.first, edge, span)
+
+
+def cube_means(slab: np.ndarray, edge: tuple[int, int, int]) -> np.ndarray:
+    """Give the mean of each whole cube of a slab that starts at one."""
+    means = np.empty(tuple(n // e for n, e in zip(slab.shape, edge, strict=True)))
+    over_ranges(lambda a, b: _average(slab, np.array(edge), means, a, b), len(means))
+    return means
+
+
+def join_cubes(parts: Sequence[np.ndarray], span: Span) -> Cubes:
+    """Make cubes of what `cubes_inside` gave, slab by slab."""
+    mean, z, y, x = np.concatenate([np.empty((4, 0), np.float32), *parts], axis=1)
     slope_y, slope_x = span.cell.axis_slope_y, span.cell.axis_slope_x
     off = z - (span.cell.shape[0] - 1) / 2 * span.cell.voxel_size_um[0]
     r = np.hypot(y - span.cell.axis_y_um - slope_y * off, x - span.cell.axis_x_um - slope_x * off)
-    return Cubes(mean, z, y, x, r.astype(np.float32), edge)
+    return Cubes(mean, z, y, x, r.astype(np.float32), cube_edge(span))
 
 
-def _inside(means: np.ndarray, first: int, edge: tuple[int, int, int], span: Span) -> np.ndarray:
-    """Mean and position of the cubes that lie inside, shape (4, n)."""
+def cubes_inside(
+    means: np.ndarray, first: int, edge: tuple[int, int, int], span: Span
+) -> np.ndarray:
+    """Give mean, z, y and x of the cubes that lie inside, shape (4, n); they start at `first`."""
     size = span.cell.voxel_size_um
     z, y, x = (
         (np.arange(count) * e + (e - 1) / 2 + start) * s

@@ -14,9 +14,6 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from dask.callbacks import Callback
-from dask.threaded import get
-
 from xct.parallel.threads import limit_threads, thread_count
 
 T = TypeVar("T")
@@ -62,6 +59,9 @@ class Threads:
         self, work: Work, blocks: Sequence[Any], *, workers: int, done: Done | None
     ) -> list[Any]:
         """Give the answer of every block; at most ``workers + 2`` are in memory at a time."""
+        from dask.callbacks import Callback
+        from dask.threaded import get
+
         inside = max(1, thread_count() // workers)
         count, context = len(blocks), copy_context()
 

@@ -1,7 +1,8 @@
 """The compiler of all kernels. In: functions; out: kernels that fit their sources, kept on disk.
 
-Importing it forgets kernels that were compiled from older sources, and lets the log say, once in a
-process, when kernels are compiled: after an update, or on a machine where it was never done.
+numba keeps a compiled kernel until the kernel's own file changes, but kernels and constants of
+other files are compiled into it. Here each module's kernels have a folder named by the content
+of its file and of all that it imports of its package and of xct: a change leads to another folder.
 """
 
 from __future__ import annotations
@@ -9,125 +10,181 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from numba import njit
-from numba.core import event
-
-# numba keeps a compiled kernel on disk until the kernel's own file changes. Kernels and constants
-# of other files are compiled into it, so that after a change of those it would compute as before.
-
-
-_IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)(?: import ([\w, ]+))?", re.MULTILINE)
-
-
-def forget_outdated(package: Path) -> list[Path]:
-    """Remove the compiled kernels of a package that are older than what they are made of.
-
-    Folders that may not be written to are left alone: numba does not look there.
-
-    Parameters
-    ----------
-    package : Path
-        The package's folder.
-
-    Returns
-    -------
-    list of Path
-        Index files that are gone; numba compiles these kernels when they are called next.
-    """
-    sources = _Sources(package)
-    outdated = [
-        index
-        for index in package.rglob("__pycache__/*.nbi")
-        if os.access(index.parent, os.W_OK)
-        and _written(index) <= sources.changed(_source_of(index))
-    ]
-    for index in outdated:
-        for data in index.parent.glob(f"{index.stem}.*.nbc"):
-            data.unlink(missing_ok=True)
-        index.unlink(missing_ok=True)
-    return outdated
-
-
-def _written(index: Path) -> float:
-    """Tell when a kernel was compiled; never, if another process has just removed it."""
-    try:
-        return index.stat().st_mtime
-    except FileNotFoundError:
-        return float("-inf")
-
-
-def _source_of(index: Path) -> Path:
-    """Give the file of ``module.function-line.python.nbi``."""
-    return index.parent.parent / f"{index.name.partition('.')[0]}.py"
-
-
-class _Sources:
-    """When files of a package changed, or what they import of it."""
-
-    def __init__(self, package: Path) -> None:
-        self.package = package
-        self.imports: dict[Path, set[Path]] = {}
-
-    def changed(self, source: Path) -> float:
-        """Give the latest change of a file and of all that it imports, in seconds."""
-        seen, waiting = set[Path](), {source}
-        while waiting:
-            one = waiting.pop()
-            seen.add(one)
-            waiting |= self._imports(one) - seen
-        return max((one.stat().st_mtime for one in seen if one.is_file()), default=float("inf"))
-
-    def _imports(self, source: Path) -> set[Path]:
-        if source not in self.imports:
-            text = source.read_text(encoding="utf-8") if source.is_file() else ""
-            found = {
-                file for match in _IMPORT.finditer(text) for file in self._files(*match.groups())
-            }
-            self.imports[source] = found
-        return self.imports[source]
-
-    def _files(self, module: str, names: str | None) -> list[Path]:
-        """Find a module, and those among the names taken from it, if they are of the package."""
-        if module.partition(".")[0] != self.package.name:
-            return []
-        place = self.package.parent.joinpath(*module.split("."))
-        inside = [place / f"{name.strip()}.py" for name in (names or "").split(",")]
-        candidates = [place.with_suffix(".py"), place / "__init__.py", *inside]
-        return [file for file in candidates if file.is_file()]
-
-
-__all__ = ["njit"]
+from xct.parallel.lazy_kernels import LazyKernel
 
 log = logging.getLogger("xct")
 PACKAGE = __name__.partition(".")[0]
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]*))",
+    re.MULTILINE,
+)
+_STARTED = time.time()
+_LOCATING = Lock()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Listener(event.Listener):
-    """Waits for the first kernel of ours that is not found on disk."""
+def njit(**options: Any) -> Callable[[F], F]:
+    """Compile as `numba.njit` does; with ``cache=True``, keep kernels as long as they are right.
 
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.said = False
+    numba is imported when the first kernel is called. Kernels are kept in `NUMBA_CACHE_DIR` where
+    it is set, else in the package's own folder, or in the user's where that may not be written
+    to. Where neither may, and where sources changed after they were imported, each process
+    compiles.
+    """
 
-    def on_start(self, event: Any) -> None:
-        module = event.data["dispatcher"].py_func.__module__
-        if module.partition(".")[0] != PACKAGE:
-            return
-        with self.lock:
-            first, self.said = not self.said, True
-        if first:
-            log.info(
-                "compiling kernels for this processor: takes some seconds, and only once, as "
-                "they are kept on disk"
-            )
+    def lazy(function: F) -> F:
+        kernel: Any = LazyKernel(function, partial(_compiled, options))
+        return cast(F, kernel)
 
-    def on_end(self, event: Any) -> None:
-        pass
+    return lazy
 
 
-forget_outdated(Path(__file__).parents[1])
-event.register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
+def _compiled(options: dict[str, Any], function: Callable[..., Any]) -> Any:
+    numba = import_numba()
+    sources = _sources(function.__module__)
+    # A process that goes on with what it imported must not keep it under the name of the new.
+    known = all(source.changed < _STARTED for source in sources.values())
+    base = kernel_folder() if options.get("cache") and known else None
+    fingerprint = source_fingerprint(function.__module__)
+    if base is None:
+        return numba.njit(**options | {"cache": False})(function)
+    if fingerprint is None:  # a notebook: numba knows where it keeps its cells
+        return numba.njit(**options)(function)
+    with _LOCATING:
+        usual, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(base / fingerprint)
+        try:
+            return numba.njit(**options)(function)
+        finally:
+            numba.config.CACHE_DIR = usual
+
+
+@cache
+def import_numba() -> Any:
+    """Import numba when a kernel is needed, and log the first kernel that is compiled."""
+    import numba
+    from numba.core import event
+
+    class Listener(event.Listener):
+        """Logs that kernels are compiled, once in a process."""
+
+        def __init__(self) -> None:
+            self.lock = Lock()
+            self.logged = False
+
+        def on_start(self, event: Any) -> None:
+            module = event.data["dispatcher"].py_func.__module__
+            if module.partition(".")[0] != PACKAGE:
+                return
+            with self.lock:
+                first, self.logged = not self.logged, True
+            if first:
+                log.info(
+                    "compiling kernels for this processor: takes some seconds, and only once, as "
+                    "they are kept on disk"
+                )
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
+    return numba
+
+
+def kernel_folder() -> Path | None:
+    """Find the folder in which kernels are kept; None if none may be written to."""
+    chosen = import_numba().config.CACHE_DIR
+    if chosen:
+        return Path(chosen)
+    user = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    inside = Path(__file__).parents[1] / "__pycache__" / "kernels"
+    return _first_writable(inside, Path(user).expanduser() / PACKAGE / "kernels")
+
+
+@cache
+def _first_writable(*folders: Path) -> Path | None:
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A module's file: its digest, what it may import, and when it was put there or changed."""
+
+    digest: bytes
+    imported: frozenset[str]
+    changed: float
+
+
+@cache
+def source_fingerprint(module: str) -> str | None:
+    """Name a module and the content of its file and of those that it imports, also indirectly.
+
+    Counted are files of the module's own package and of xct, whether they are imported at the top
+    of a module or inside a function.
+
+    Returns
+    -------
+    str or None
+        ``name-hash``; None if the module has no file.
+    """
+    sources = _sources(module)
+    total = sha256()
+    for name in sorted(sources):
+        total.update(name.encode() + b"\n" + sources[name].digest)
+    return f"{module.partition('.')[2] or module}-{total.hexdigest()[:16]}" if sources else None
+
+
+@cache
+def _sources(module: str) -> dict[str, _Source]:
+    packages = {PACKAGE, module.partition(".")[0]}
+    found, waiting = dict[str, _Source](), {module}
+    while waiting:
+        name = waiting.pop()
+        source = _read(name)
+        if source is None:  # not a module: a function or a constant
+            continue
+        found[name] = source
+        own = {one for one in source.imported if one.partition(".")[0] in packages}
+        waiting |= own - set(found)
+    return found
+
+
+@cache
+def _read(module: str) -> _Source | None:
+    top, *rest = module.split(".")
+    beginning = getattr(sys.modules.get(top), "__file__", None)
+    if beginning is None:
+        return None
+    place = Path(beginning).parent.joinpath(*rest)
+    own_file = Path(beginning) if not rest else place.with_name(f"{place.name}.py")
+    for file in (own_file, place / "__init__.py"):
+        try:
+            content, changed = file.read_bytes(), file.stat().st_ctime
+        except OSError:
+            continue
+        names = frozenset(_imported(content.decode("utf-8", "replace")))
+        return _Source(sha256(content).digest(), names, changed)
+    return None
+
+
+def _imported(text: str) -> Iterator[str]:
+    for module, taken, plain in _IMPORT.findall(text):
+        yield from ([module] if module else [])
+        for name in re.findall(r"([\w.]+)(?: +as +\w+)?", taken or plain):
+            yield f"{module}.{name}" if module else name

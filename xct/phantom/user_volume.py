@@ -1,4 +1,4 @@
-"""A volume of one's own as a sample. In: a YAML file that names it; out: slabs of μ and δ.
+"""A volume of the user as a sample. In: a YAML file that names it; out: slabs of μ and δ.
 
 volume:
   file: labels.tif            # TIFF stack or Zarr; relative to this file
@@ -19,28 +19,28 @@ from typing import Any
 
 import numpy as np
 
-from xct.config.yaml_text import Document, parse
 from xct.errors import ConfigError
 from xct.geometry import Label
 from xct.io.atomic import write_json
 from xct.io.foreign import open_foreign
 from xct.io.labels import create_labels
 from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.yaml import Document, parse
 from xct.parallel.blocks import Voxels, slabs
 from xct.phantom.scan.setup import Setup
 from xct.physics.materials import TABLE, delta, mu_per_cm
 
-# The truth of a volume of one's own. In: the sample; out: a folder laid out like a result.
+# The truth of a volume of the user. In: the sample; out: a folder laid out like a result.
 
 _UNITS = {"center_px": "px", "energy_kev": "keV", "pixel_size_um": "µm"}
 
 
-def write_own_truth(sample: OwnVolume, folder: Path, facts: Mapping[str, Any]) -> None:
+def write_user_truth(sample: UserVolume, folder: Path, facts: Mapping[str, Any]) -> None:
     """Write μ, labels where they are those of a result, and the facts of the scan.
 
     Parameters
     ----------
-    sample : OwnVolume
+    sample : UserVolume
         Read slab by slab.
     folder : path
         Must not exist.
@@ -83,7 +83,7 @@ _CUBIC = 1e-3
 
 
 @dataclass(frozen=True)
-class OwnVolume:
+class UserVolume:
     """A sample read from files, slab by slab.
 
     Attributes
@@ -146,15 +146,15 @@ class OwnVolume:
 
 
 @dataclass(frozen=True)
-class OwnScan:
+class UserScan:
     """What a file asks for: a sample, fields of `Setup`, and the cell's description."""
 
-    sample: OwnVolume
+    sample: UserVolume
     settings: Mapping[str, Any]
     cell: Mapping[str, Any]
 
 
-def read_own(file: Path | str, energy_kev: float | None = None) -> OwnScan:
+def read_user_scan(file: Path | str, energy_kev: float | None = None) -> UserScan:
     """Read the description of a volume to be scanned.
 
     Parameters
@@ -166,7 +166,7 @@ def read_own(file: Path | str, energy_kev: float | None = None) -> OwnScan:
 
     Returns
     -------
-    OwnScan
+    UserScan
 
     Raises
     ------
@@ -180,7 +180,7 @@ def read_own(file: Path | str, energy_kev: float | None = None) -> OwnScan:
         document = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    complaints = [f"{path}:{line}: {text}" for line, text in document.complaints]
+    complaints = [f"{path}:{line}: {text}" for line, text in document.errors]
     if not complaints:
         complaints = list(_complaints(document, path))
     if complaints:
@@ -214,7 +214,7 @@ def _complaints(document: Document, path: Path) -> Iterator[str]:
             )
 
 
-def _opened(values: Mapping[str, Any], folder: Path, energy_kev: float | None) -> OwnScan:
+def _opened(values: Mapping[str, Any], folder: Path, energy_kev: float | None) -> UserScan:
     volume = values["volume"]
     said = volume.get("voxel_size_um")
     size = None if said is None else tuple(np.broadcast_to(np.asarray(said, float), 3).tolist())
@@ -225,7 +225,7 @@ def _opened(values: Mapping[str, Any], folder: Path, energy_kev: float | None) -
     own = {int(label): name for label, name in (values.get("materials") or {}).items()}
     materials = {**_MATERIALS, **own}
     of_labels = volume.get("quantity", "labels") == "labels"
-    sample = OwnVolume(
+    sample = UserVolume(
         opened.voxels,
         float(edges[2]),
         float(energy_kev or values.get("energy_kev") or 25.0),
@@ -233,4 +233,4 @@ def _opened(values: Mapping[str, Any], folder: Path, energy_kev: float | None) -
         opened.slope,
         opened.offset,
     )
-    return OwnScan(sample, values.get("scan") or {}, values.get("cell") or {})
+    return UserScan(sample, values.get("scan") or {}, values.get("cell") or {})

@@ -24,7 +24,7 @@ from xct.io.atomic import made_whole, write_text
 from xct.phantom.scan.layouts import LAYOUTS, write_layout
 from xct.phantom.scan.setup import Sample, Setup
 from xct.phantom.scan.virtual_scan import VirtualFrames, virtual_scan
-from xct.phantom.user_volume import read_own, write_own_truth
+from xct.phantom.user_volume import read_user_scan, write_user_truth
 from xct.physics.materials import mu_per_cm
 from xct.scan import Scan
 
@@ -62,7 +62,7 @@ def write_phantom(
     out : path
         Folder to make; it appears when it is whole.
     config : path, optional
-        YAML that names a volume of one's own, see `xct.phantom.user_volume`.
+        YAML that names a volume of the user, see `xct.phantom.user_volume`.
     seed : int, optional
         Equal seeds give equal bytes.
     shape : tuple of int, optional
@@ -130,8 +130,8 @@ def write_phantom(
         cell["anode"] = anode
     else:
         assert config is not None
-        own = read_own(config, energy_kev)
-        sample, given, cell = own.sample, {**own.settings, **given}, dict(own.cell)
+        user = read_user_scan(config, energy_kev)
+        sample, given, cell = user.sample, {**user.settings, **given}, dict(user.cell)
         cell.setdefault("name", Path(config).stem)
     setup = _setup(sample, given, noise=noise, torlon=torlon, seed=seed)
     with made_whole(target) as folder:
@@ -155,13 +155,13 @@ def _check(
 def _setup(
     sample: Sample, given: Mapping[str, Any], *, noise: float, torlon: bool, seed: int
 ) -> Setup:
-    """Fill in what was not asked for: an axis that is off the middle, quanta, a housing."""
+    """Fill in what was not asked for: an axis beside the middle, quanta, a housing."""
     settings: dict[str, Any] = {"seed": seed, "ideal": noise == 0}
     if "quanta" not in given and noise > 0:
         settings["quanta"] = Setup.quanta / noise**2
     if "axis_offset_px" not in given:
-        share = np.random.default_rng((seed, 4)).uniform(0.4, 1) * (-1) ** (seed % 2)
-        settings["axis_offset_px"] = float(share * _room_beside(sample, torlon))
+        fraction = np.random.default_rng((seed, 4)).uniform(0.4, 1) * (-1) ** (seed % 2)
+        settings["axis_offset_px"] = float(fraction * _room_beside(sample, torlon))
     if torlon:
         settings["torlon_um"] = _TORLON_RADIUS_UM
         settings["torlon_per_cm"] = mu_per_cm("torlon", sample.energy_kev)
@@ -172,15 +172,15 @@ def _setup(
 
 
 def _room_beside(sample: Sample, torlon: bool) -> float:
-    """Tell by how many columns the axis may be off the middle, so that the cell stays in view."""
+    """Give how far the axis may lie beside the middle, in columns, with the cell in view."""
     columns = max(sample.shape[1:])
     most = _OFF_MIDDLE * columns
     geometry = getattr(sample, "geometry", None)
     if geometry is None or torlon:
         return most
     middle = [(n - 1) / 2 * sample.voxel_um for n in sample.shape[1:]]
-    off = np.hypot(geometry.axis_y_um - middle[0], geometry.axis_x_um - middle[1])
-    radius = (geometry.tube_radius_um or geometry.bore_radius_um) + off
+    offset = np.hypot(geometry.axis_y_um - middle[0], geometry.axis_x_um - middle[1])
+    radius = (geometry.tube_radius_um or geometry.bore_radius_um) + offset
     return float(np.clip(columns / 2 - radius / sample.voxel_um - 1, 0, most))
 
 
@@ -195,21 +195,21 @@ def _write(
     work, raw = folder / "work", folder / "raw"
     work.mkdir()
     raw.mkdir()
-    witness = None
-    if hasattr(sample, "surfaces"):  # drawn here, not a volume of one's own
-        from xct.phantom.truth.folder import Witness
+    writer = None
+    if hasattr(sample, "surfaces"):  # drawn here, not a volume of the user
+        from xct.phantom.truth.folder import TruthWriter
 
-        witness = Witness(sample, folder / "truth")
-    scan = virtual_scan(witness or sample, setup, work)
+        writer = TruthWriter(sample, folder / "truth")
+    scan = virtual_scan(writer or sample, setup, work)
     name = str(cell["name"]).lower().replace(" ", "_")
     written = write_layout(scan, raw, name, layout)
     facts = _facts(scan, setup, layout)
     del scan
     shutil.rmtree(work)
-    if witness is not None:
-        witness.finish(facts)
+    if writer is not None:
+        writer.finish(facts)
     else:
-        write_own_truth(sample, folder / "truth", facts)
+        write_user_truth(sample, folder / "truth", facts)
     text = _configuration(written.relative_to(folder), facts, cell, pipeline)
     write_text(folder / "config.yaml", text)
 

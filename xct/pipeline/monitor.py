@@ -1,4 +1,8 @@
-"""Progress: a bar on a terminal, plain lines in a log."""
+"""What is watched during a run: time and memory of each step, warnings, progress, the log.
+
+What watches a run is known to everything that runs inside, in any thread, by context variables.
+Outside of a run nothing is watched.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +20,63 @@ from typing import Any
 
 import psutil
 
-from xct.pipeline.resources import show_seconds
+from xct.errors import show_seconds
 
-# Meter: seconds and peak memory of each step, also where several run at once.
+log = logging.getLogger("xct")
+
+_meter: ContextVar[Meter | None] = ContextVar("xct_meter", default=None)
+_step: ContextVar[str] = ContextVar("xct_step", default="run")
+_stop: ContextVar[threading.Event | None] = ContextVar("xct_stop", default=None)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to end; raised between two steps of a block."""
+
+
+@contextmanager
+def watched(meter: Meter, stop: threading.Event) -> Iterator[None]:
+    """Watch what runs inside: `timed` reports to `meter`, `go_on` looks at `stop`."""
+    metering, stopping = _meter.set(meter), _stop.set(stop)
+    try:
+        with meter:
+            yield
+    finally:
+        _stop.reset(stopping)
+        _meter.reset(metering)
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Report time and memory of what runs inside as those of a step; its warnings, too."""
+    meter, token = _meter.get(), _step.set(name)
+    try:
+        if meter is None:
+            yield
+        else:
+            with meter.step(name):
+                yield
+    finally:
+        _step.reset(token)
+
+
+def go_on() -> None:
+    """End here if the run was asked to end.
+
+    Raises
+    ------
+    Interrupted
+        If so.
+    """
+    stop = _stop.get()
+    if stop is not None and stop.is_set():
+        raise Interrupted
 
 
 class Meter:
     """Adds up the time of each step and watches the memory of the process meanwhile.
 
     Used as a context manager around a run. Memory is that of the whole process, sampled 20 times
-    a second and booked to every step that is running.
+    a second and attributed to every step that is running.
     """
 
     def __init__(self) -> None:
@@ -70,35 +121,20 @@ class Meter:
             self._book(process.memory_info().rss)
 
 
-# Remarks: warnings of stages, gathered with the step that they come from.
-
-_step: ContextVar[str] = ContextVar("xct_step", default="run")
-
-
-@contextmanager
-def from_step(name: str) -> Iterator[None]:
-    """Book remarks made inside to a step."""
-    token = _step.set(name)
-    try:
-        yield
-    finally:
-        _step.reset(token)
-
-
-class Remarks:
-    """Each remark once, in the order in which they came: ``{"step", "message"}``."""
+class RunWarnings:
+    """Each warning once, in the order in which they came: ``{"step", "message"}``."""
 
     def __init__(self, earlier: Iterable[dict[str, str]] = ()) -> None:
         self.listed: list[dict[str, str]] = list(earlier)
         self._lock = threading.Lock()
 
     def add(self, message: str, step: str | None = None) -> bool:
-        """Add a remark; False if it was there already."""
-        remark = {"step": step or _step.get(), "message": message}
+        """Add a warning; False if it was there already."""
+        entry = {"step": step or _step.get(), "message": message}
         with self._lock:
-            if remark in self.listed:
+            if entry in self.listed:
                 return False
-            self.listed.append(remark)
+            self.listed.append(entry)
             return True
 
     @contextmanager
@@ -115,11 +151,8 @@ class Remarks:
             yield
 
 
-log = logging.getLogger("xct")
-
-
 class Progress:
-    """Counts finished pieces of a known number.
+    """Counts finished pieces of a known number: a bar on a terminal, plain lines in a log.
 
     Parameters
     ----------

@@ -16,12 +16,10 @@ from typing import Any, TextIO
 
 from xct.errors import ConfigError
 from xct.io.atomic import write_json
-from xct.report import FIGURES
-from xct.stages import QUANTITIES
+from xct.quantity import QUANTITIES, files_of
 
 _STATE = ".xct"  # journal of an unfinished run, and the lock
-_PRODUCTS = {f"{name}.zarr" for name in (*QUANTITIES, "normalized")}
-_FILES = {"summary.json", "run.yaml", "run.log", "cell.json", "reference.json"}
+_FILES = {"summary.json", "run.yaml", "run.log"}
 _FOLDERS = {"figures", "tables", _STATE}
 _FRAMES = "frames.zarr"  # the temporary copy by rows: it depends on input, roi and bin alone
 
@@ -47,7 +45,7 @@ class OutputFolder:
         """List what lies in the folder and was not written by xct."""
         if not self.path.is_dir():
             return []
-        ours = _PRODUCTS | _FILES | _FOLDERS
+        ours = _products() | _FILES | _FOLDERS
         return sorted(p.name for p in self.path.iterdir() if p.name not in ours)
 
     def identity(self) -> dict[str, Any] | None:
@@ -57,7 +55,7 @@ class OutputFolder:
 
     def products(self) -> list[str]:
         """List the Zarr products that are there."""
-        return sorted(name for name in _PRODUCTS if (self.path / name).exists())
+        return sorted(n for n in _products() if n.endswith(".zarr") and (self.path / n).exists())
 
     def is_finished(self) -> bool:
         """Tell whether a run came to its end here, and all that it wrote is still there."""
@@ -148,9 +146,9 @@ class OutputFolder:
             )
             if not is_kept:
                 _remove(entry)
-        for name in sorted({*_PRODUCTS, *_FILES, "tables"}):
+        for name in sorted({*_products(), *_FILES, "tables"}):
             _remove(self.path / name)
-        for figure in FIGURES:
+        for figure in {name for quantity in QUANTITIES.values() for name in quantity.figures}:
             for ending in ("png", "svg"):
                 _remove(self.path / "figures" / f"{figure}.{ending}")
 
@@ -227,6 +225,11 @@ class OutputFolder:
         for path in self.state.iterdir():
             if path.name not in {"identity.json", "finished.json", "lock"}:
                 _remove(path)
+
+
+def _products() -> set[str]:
+    """Name what quantities leave in the folder of a result."""
+    return files_of(list(QUANTITIES.values()))
 
 
 def _remove(path: Path) -> None:

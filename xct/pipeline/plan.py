@@ -11,27 +11,21 @@ from typing import Any
 import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
-from xct.config.messages import nearest
-from xct.config.model import Config, InFile, read_config
-from xct.config.recipe import Step, check_names, load_steps
-from xct.errors import ConfigError, ScanError, XctError
+from xct.config.model import Config, read_config
+from xct.config.recipe import Step, check_names, load_recipe
+from xct.config.sources import open_scan
+from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
+from xct.geometry import GreyScale
+from xct.io.atomic import free_disk
 from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.output import OutputFolder
-from xct.pipeline.resources import (
-    Resources,
-    bytes_below,
-    free_disk,
-    share_copying,
-    share_out,
-    show_bytes,
-    with_measuring,
-)
+from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
 from xct.pipeline.scan_checks import inspect_scan
-from xct.scan import Scan, read_scan
-
-# What a scan may say; where it does not, the configuration is asked for it.
-_FACTS = ("flats", "theta_deg", "pixel_size_um", "energy_kev", "distance_mm")
+from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
+from xct.reconstruct.engines import AUTO, find_engine
+from xct.result import open_result
+from xct.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -109,6 +103,31 @@ class Plan:
         return self.source.voxels.shape
 
     @property
+    def title(self) -> str:
+        """Name of the cell, or of the output folder."""
+        return self.config.cell.name or self.output.name
+
+    def configured(self) -> dict[str, Any]:
+        """Give the quantities of the configuration, by name; absent ones are not there."""
+        cell = self.config.cell
+        return {
+            "voxel_size_um": self.voxel_size_um,
+            "anode": cell.anode,
+            "grey_scale": GreyScale(**cell.grey_scale.model_dump()),
+            **({} if self.energy_kev is None else {"energy_kev": self.energy_kev}),
+            **({"same_cell": True} if cell.same_cell else {}),
+            **({} if self.config.rois is None else {"rois": self.rois}),
+            **({} if cell.pristine is None else {"pristine": open_result(cell.pristine)}),
+        }
+
+    def given_numbers(self) -> dict[str, dict[str, Any]]:
+        """Give the numbers that the configuration says, so that no step estimates them."""
+        center = self.config.scan.center_px
+        if center is None:
+            return {}
+        return {"center_px": Number(center, "px", details={"method": "configuration"}).entry()}
+
+    @property
     def output(self) -> Path:
         """Folder of the result."""
         return Path(self.config.output)
@@ -123,6 +142,9 @@ class Plan:
             "dtype": self.config.run.dtype,
             "keep": sorted(self.keep),
         }
+        if self.config.own_stages:
+            own = [[module.name, module.checksum] for module in self.config.own_stages]
+            identity |= {"own_stages": own}
         if not self.measuring_steps:
             return identity
         rois = self.config.rois
@@ -131,6 +153,7 @@ class Plan:
             "quantity": self.config.volume.quantity if self.config.volume else "attenuation",
             "energy_kev": self.energy_kev,
             "anode": self.config.cell.anode,
+            "grey_scale": self.config.cell.grey_scale.model_dump(),
             "pristine": self.config.cell.pristine,
             "same_cell": self.config.cell.same_cell,
             "rois": None if rois is None else sha256(Path(rois).read_bytes()).hexdigest()[:16],
@@ -143,6 +166,7 @@ def make_plan(
     *,
     until: str | None = None,
     keep: Sequence[str] = (),
+    allow_stages: bool = False,
 ) -> Plan:
     """Check a configuration, its recipe and its scan, and plan the run.
 
@@ -156,31 +180,35 @@ def make_plan(
         Last stage to run.
     keep : sequence of str, optional
         Quantities to write that otherwise only pass through.
+    allow_stages : bool, optional
+        Import the modules that the configuration names under ``stages``: this runs their code.
 
     Raises
     ------
     ConfigError
         With every complaint at once.
     """
-    config, complaints = read_config(source, changes)
+    config, complaints = read_config(source, changes, allow_stages=allow_stages)
     if config is None:
         raise ConfigError(*complaints)
     steps: list[Step] = []
+    warnings: list[str] = []
     try:
-        steps = load_steps(config)
+        recipe = load_recipe(config)
+        steps, config, warnings = recipe.steps, recipe.config, recipe.warnings
         complaints += check_names(steps, _given(config))
         steps = _until(steps, until)
         complaints += _unknown_products(steps, keep)
+        complaints += _unavailable_engine(steps)
     except ConfigError as error:
         complaints += error.complaints
     opened: Scan | ForeignVolume | None = None
-    warnings: list[str] = []
     try:
         if config.volume is None:
             opened = open_scan(config)
             complaints += _missing_facts(config, opened, steps, complaints)
-            objections, warnings = inspect_scan(opened, [step.name for step in steps])
-            complaints += objections
+            objections, found = inspect_scan(opened, [step.name for step in steps])
+            complaints, warnings = complaints + objections, warnings + found
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
     except ScanError as error:
@@ -228,40 +256,13 @@ def _missing_pristine(config: Config) -> list[str]:
     ]
 
 
-def open_scan(config: Config) -> Scan:
-    """Read the scan that a configuration names.
-
-    Raises
-    ------
-    ScanError
-        If it cannot be read, or its facts contradict each other.
-    """
-    section = config.scan
-    if (section.file is None) == (section.projections is None):
-        raise ScanError(
-            "name the scan by `file`, or its frames by `projections` (with `flats` and `darks`): "
-            "one of the two"
-        )
-    overrides = section.model_dump(exclude={"file"}, exclude_none=True)
-    for kind in ("projections", "flats", "darks"):
-        value = getattr(section, kind)
-        if isinstance(value, InFile):
-            overrides[kind] = value.model_dump(exclude_none=True)
-    overrides["roi"] = section.roi.model_dump(exclude_none=True)
-    overrides["paths"] = section.paths.model_dump(exclude_none=True)
-    return read_scan(section.file, **overrides)
-
-
-_OF_A_CELL = (
-    "voxel_size_um", "anode", "same_cell", "energy_kev", "glare_sd", "into", "rois", "pristine"
-)  # fmt: skip
-
-
 def _given(config: Config) -> list[str]:
+    """Name the quantities that are there before the first step."""
+    named = [(quantity.name, quantity.source) for quantity in QUANTITIES.values()]
+    given = [name for name, source in named if source in ("config", "run")] + ["energy_kev"]
     if config.volume is not None:
-        return ["volume", *_OF_A_CELL]
-    given = ["projections", "darks", "projection_time", "flat_time", *_FACTS]
-    given += ["projection_dose", "flat_dose", "frame_light", "row_px", *_OF_A_CELL]
+        return ["volume", *given]
+    given += [name for name, source in named if source == "scan"]
     return [*given, "center_px"] if config.scan.center_px is not None else given
 
 
@@ -271,11 +272,30 @@ def slice_size(steps: Sequence[Step]) -> int | None:
     return sizes[0] if sizes else None
 
 
+def engine_of(steps: Sequence[Step]) -> str:
+    """Name of the engine that reconstructs, where a step says it."""
+    named = [step.settings["engine"] for step in steps if step.settings.get("engine")]
+    return named[0] if named else AUTO
+
+
+def _unavailable_engine(steps: Sequence[Step]) -> list[str]:
+    """Say why the engine that a step names cannot run here."""
+    complaints = []
+    for step in steps:
+        if step.settings.get("engine"):
+            try:
+                reason = find_engine(step.settings["engine"]).unavailable()
+            except ImportError as error:
+                reason = str(error)
+            complaints += [f"{step.place}: {reason}"] if reason else []
+    return complaints
+
+
 def _missing_facts(
     config: Config, scan: Scan, steps: Sequence[Step], earlier: Sequence[str]
 ) -> list[str]:
     complaints = []
-    for name in _FACTS:
+    for name in [quantity.name for quantity in QUANTITIES.values() if quantity.asked]:
         users = [step.name for step in steps if name in step.stage.needs]
         complained = any(f"scan.{name}:" in text for text in earlier)
         if users and getattr(scan, name) is None and not complained:
@@ -299,9 +319,16 @@ def _until(steps: list[Step], until: str | None) -> list[Step]:
 
 def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
     passing = [s.stage for s in steps if not (s.stage.sample or s.stage.measures)]
-    products = list(dict.fromkeys(stage.gives for stage in passing))
-    if any(step.stage.gives == "reference" for step in steps):
-        products.append("normalized")
+    products = list(dict.fromkeys(name for stage in passing for name in stage.gives))
+    measured = {name: None for s in steps if s.stage.measures for name in s.stage.gives}
+    there = {**measured, "volume": None}
+    products += [
+        quantity.name
+        for quantity in QUANTITIES.values()
+        if isinstance(quantity.store, GreyVolume)
+        and quantity.derive is not None
+        and can_be_called(quantity.derive, there)
+    ]
     return [
         f"--keep {name}: no step gives it{nearest(name, products)}; there are {', '.join(products)}"
         for name in keep
@@ -344,5 +371,7 @@ def _scan_resources(
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
         size=slice_size(steps),
-        kept=len({*keep} - {"volume", "normalized"}) + (steps[-1].stage.gives != "volume"),
+        engine=engine_of(steps),
+        kept=len([n for n in {*keep} - {"volume"} if QUANTITIES[n].derive is None])
+        + ("volume" not in steps[-1].stage.gives),
     )

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from xct.config.model import Config
-from xct.config.recipe import Step, load_stages, load_steps
+from xct.config.recipe import Step, load_steps
 from xct.errors import ScanError
-from xct.pipeline.estimates import light_for
-from xct.pipeline.monitor import Meter
+from xct.pipeline.estimates import sample_rows
 from xct.pipeline.slabs import Slabs
 from xct.preprocess.center.rotation_axis import Center
 from xct.scan import Scan
-from xct.stages import Stage
+from xct.stages import Stage, load_stages
 
 Settings = Mapping[str, Mapping[str, Any] | None]
 
@@ -68,7 +67,7 @@ class Preview:
         """
         quantities: dict[str, Any] = {"line_integrals": self._before_tuned(row)}
         for step in self._steps(tuned=True):
-            if step.stage.gives == "line_integrals":
+            if "line_integrals" in step.stage.gives:
                 chosen = self._settings(step, settings)
                 if chosen is not None:
                     quantities["line_integrals"] = step.stage(quantities, chosen)
@@ -103,7 +102,7 @@ class Preview:
             "center_px": center_px,
             "pixel_size_um": self.scan.voxel_size_um or 1.0,
         }
-        steps = [step for step in self.steps if step.stage.gives == "volume"]
+        steps = [step for step in self.steps if "volume" in step.stage.gives]
         stage = steps[0].stage if steps else load_stages()["fbp"]
         chosen = self._settings(steps[0], settings) if steps else {}
         return np.asarray(stage(quantities, chosen or {})[0])
@@ -158,11 +157,9 @@ class Preview:
 
     @cached_property
     def _slabs(self) -> Slabs:
-        """What reads and prepares rows; steps that need the light of whole frames have it."""
-        slabs = Slabs(self.scan, Meter())
-        light = light_for(slabs, self.steps)
-        if light is not None:
-            slabs.numbers["frame_light"] = light
+        """What reads and prepares rows; steps that need to know of whole frames do."""
+        slabs = Slabs(self.scan)
+        slabs.known |= sample_rows(slabs, self.steps)
         return slabs
 
     def _before_tuned(self, row: int) -> np.ndarray:

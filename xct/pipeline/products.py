@@ -14,7 +14,7 @@ from zarr.codecs import BloscCodec, BloscShuffle
 
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.parallel.blocks import GRANULE
-from xct.stages import QUANTITIES
+from xct.quantity import QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Products:
 
 
 def _create_array(path: Path, name: str, shape: tuple[int, int, int]) -> None:
-    axes, unit = QUANTITIES[name]
+    axes, unit = QUANTITIES[name].axes, QUANTITIES[name].unit
     angles, rows, columns = shape
     array = zarr.create_array(
         path,

@@ -1,74 +1,31 @@
-"""Passes over a scan: frames cut by rows where needed, then slabs. In: a job; out: files."""
+"""Reconstruction: frames cut by rows where needed, then slabs to slices. In: a job; out: files."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shutil
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from xct.config.recipe import Step
 from xct.io import by_rows
 from xct.io.foreign import ForeignVolume
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
-from xct.pipeline.monitor import Meter, Progress, Remarks
-from xct.pipeline.output import OutputFolder
-from xct.pipeline.plan import Plan
+from xct.pipeline.job import Job
+from xct.pipeline.monitor import Progress, go_on, timed
 from xct.pipeline.products import Products
-from xct.pipeline.slabs import Interrupted, Slabs
+from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
 
 log = logging.getLogger("xct")
-
-
-@dataclass
-class Job:
-    """What the passes of one run share.
-
-    Attributes
-    ----------
-    plan : Plan
-        What to do.
-    folder : OutputFolder
-        Where to, and what is finished already.
-    meter : Meter
-        Time and memory by step.
-    remarks : Remarks
-        What stages had to say.
-    stop : threading.Event
-        Set when the run is to end.
-    """
-
-    plan: Plan
-    folder: OutputFolder
-    meter: Meter
-    remarks: Remarks
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def products(self) -> tuple[str, ...]:
-        """Quantities that are written: what the last stage gives, and what is to be kept."""
-        steps = self.plan.slab_steps
-        own = () if not steps or steps[-1].stage.sample else (steps[-1].stage.gives,)
-        kept = [name for name in self.plan.keep if name != "normalized"]
-        return tuple(dict.fromkeys((*kept, *own)))
-
-    def metered(self) -> dict[str, dict[str, float]]:
-        """Time and peak memory by step, those of earlier, interrupted sessions included."""
-        table: dict[str, dict[str, float]] = self.folder.number("meter-before") or {}
-        for name, seconds in list(self.meter.seconds.items()):
-            row = table.setdefault(name, {"seconds": 0.0, "peak_memory_mib": 0.0})
-            row["seconds"] = round(row["seconds"] + seconds, 3)
-            peak = max(row["peak_memory_mib"], self.meter.peak_mib[name])
-            row["peak_memory_mib"] = float(round(peak))
-        return table
 
 
 def open_frames(job: Job) -> Scan:
@@ -81,30 +38,47 @@ def open_frames(job: Job) -> Scan:
     done = job.folder.notes("frames") if path.exists() else {}
     if not done:
         by_rows.create(scan, path)
-    write = by_rows.writer(scan, path)
     progress = Progress("frames", len(blocks), len(done))
 
-    def one(block: by_rows.FrameBlock) -> by_rows.FrameBlock:
-        if job.stop.is_set():
-            raise Interrupted
-        with job.meter.step("frames"):
-            write(block)
-        job.folder.note(f"frames-{block.number}", {"last": block.stop})
-        return block
-
     def finished(block: by_rows.FrameBlock) -> None:
+        job.folder.note(f"frames-{block.number}", {"last": block.stop})
         progress.step(f"{block.kind} {block.first}–{block.stop - 1}")
 
     left = [block for block in blocks if block.number not in done]
-    map_blocks(one, left, workers=job.plan.resources.workers + 1, done=finished)
+    workers = job.plan.resources.workers + 1
+    map_blocks(_copy_frames, left, scan, path, workers=workers, done=finished)
     progress.close()
     return by_rows.reopen(scan, path)
+
+
+def _copy_frames(block: by_rows.FrameBlock, scan: Scan, path: Path) -> by_rows.FrameBlock:
+    go_on()
+    with timed("frames"):
+        by_rows.write(block, scan, path)
+    return block
+
+
+class Finished(NamedTuple):
+    """A slab that is written: its rows, what was counted, what the coding could not hold."""
+
+    first: int
+    stop: int
+    counts: Counted
+    beyond: list[int]
+
+
+@dataclass(frozen=True)
+class SlabWork:
+    """What every slab needs to become slices on disk."""
+
+    slabs: Slabs
+    steps: tuple[Step, ...]
+    products: Products
 
 
 def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
     """Run the steps on every slab that is not finished, and write what they give."""
     plan, folder = job.plan, job.folder
-    steps = [step for step in plan.slab_steps if not step.stage.sample]
     angles, rows, columns = plan.scan.projections.shape
     products = Products(
         folder=folder.path,
@@ -113,7 +87,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
         size=plan.volume_shape[1],
         voxel_size_um=plan.voxel_size_um[0],
         coding=coding,
-        name=plan.config.cell.name or plan.output.name,
+        name=plan.title,
     )
     blocks = cut(rows, plan.resources.slab_rows)
     if products.create(folder.state):
@@ -122,33 +96,47 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
     left = _unfinished(blocks, done)
     progress = Progress("slabs", len(blocks), len(blocks) - len(left))
 
-    def read(block: Block) -> dict[str, Any]:
-        return work.read(block.first, block.stop, steps)
-
-    def compute(block: Block, quantities: dict[str, Any]) -> Any:
-        with job.meter.step("compute"):
-            return work.compute(block.first, block.stop, quantities, products.wanted, steps)
-
-    def write(block: Block, computed: Any) -> Block:
-        found, counts = computed
-        with job.meter.step("write"):
-            beyond = products.store(block.first, found)
-        folder.note("remarks", job.remarks.listed)
-        note: dict[str, Any] = {"stop": block.stop, "counts": counts, "beyond": beyond}
-        folder.note(f"slab-{block.first}", note)
-        return block
-
-    def finished(block: Block) -> None:
+    def finished(slab: Finished) -> None:
+        folder.note("warnings", job.warnings.listed)
+        note = {"stop": slab.stop, "counts": slab.counts, "beyond": slab.beyond}
+        folder.note(f"slab-{slab.first}", note)
         folder.note("meter", job.metered())
-        progress.step(f"rows {block.first}–{block.stop - 1}")
+        progress.step(f"rows {slab.first}–{slab.stop - 1}")
 
     workers = plan.resources.workers
     before, start = dict(job.meter.seconds), time.monotonic()
-    map_blocks(compute, left, read=read, write=write, workers=workers, done=finished)
+    map_blocks(
+        _compute_slab,
+        left,
+        SlabWork(work, tuple(s for s in plan.slab_steps if not s.stage.sample), products),
+        read=_read_slab,
+        write=_write_slab,
+        workers=workers,
+        done=finished,
+    )
     progress.close()
     if left:
         seconds = time.monotonic() - start
         log.info("%s", _waits(before, job.meter.seconds, seconds, workers))
+
+
+def _read_slab(block: Block, work: SlabWork) -> dict[str, Any]:
+    return work.slabs.read(block.first, block.stop, work.steps)
+
+
+def _compute_slab(
+    block: Block, quantities: dict[str, Any], work: SlabWork
+) -> tuple[dict[str, Any], Counted]:
+    with timed("compute"):
+        wanted = work.products.wanted
+        return work.slabs.compute(block.first, block.stop, quantities, wanted, work.steps)
+
+
+def _write_slab(block: Block, computed: tuple[dict[str, Any], Counted], work: SlabWork) -> Finished:
+    found, counts = computed
+    with timed("write"):
+        beyond = work.products.store(block.first, found)
+    return Finished(block.first, block.stop, counts, beyond)
 
 
 def copy_volume(job: Job, source: ForeignVolume) -> None:
@@ -161,35 +149,38 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         folder.forget("slab")
         fresh = folder.state / "volume.zarr"
         shutil.rmtree(fresh, ignore_errors=True)
-        name = plan.config.cell.name or plan.output.name
         section = plan.config.volume
         quantity = section.quantity if section is not None else "attenuation"
         size = source.voxel_size_um
-        create_volume(fresh, source.voxels.shape, size, coding, name, quantity=quantity)
+        create_volume(fresh, source.voxels.shape, size, coding, plan.title, quantity=quantity)
         os.replace(fresh, path)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
     progress = Progress("copying", len(left))
 
-    def one(block: Block) -> tuple[Block, int]:
-        if job.stop.is_set():
-            raise Interrupted
-        with job.meter.step("copy"):
-            values = source.voxels[block.outer]
-            if not few_bits:
-                values = values.astype(np.float32) * source.slope + source.offset
-            write_slab(path, block.first, values.astype(coding.dtype, copy=False))
-        missing = 0 if few_bits else int(np.count_nonzero(~np.isfinite(values)))
-        folder.note(f"slab-{block.first}", {"stop": block.stop, "not_finite": missing})
-        return block, missing
-
     def finished(answer: tuple[Block, int]) -> None:
-        progress.step(f"slices {answer[0].first}–{answer[0].stop - 1}")
+        block, missing = answer
+        folder.note(f"slab-{block.first}", {"stop": block.stop, "not_finite": missing})
+        progress.step(f"slices {block.first}–{block.stop - 1}")
 
-    map_blocks(one, left, workers=1, done=finished)
+    map_blocks(_copy_slab, left, source, path, coding, workers=1, done=finished)
     progress.close()
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
     if missing:
-        job.remarks.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
+        job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
+
+
+def _copy_slab(
+    block: Block, source: ForeignVolume, path: Path, coding: Coding
+) -> tuple[Block, int]:
+    go_on()
+    with timed("copy"):
+        values = source.voxels[block.outer]
+        missing = 0
+        if values.dtype.kind != "u":
+            values = values.astype(np.float32) * source.slope + source.offset
+            missing = int(np.count_nonzero(~np.isfinite(values)))
+        write_slab(path, block.first, values.astype(coding.dtype, copy=False))
+    return block, missing
 
 
 def _waits(

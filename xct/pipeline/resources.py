@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
@@ -15,6 +14,7 @@ import psutil
 from xct.config.model import RunSection
 from xct.errors import ConfigError
 from xct.parallel.blocks import GRANULE
+from xct.reconstruct.engines import AUTO, find_engine
 
 GIB = 2**30
 _BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
@@ -43,6 +43,8 @@ class Resources:
         Part of `disk_bytes` that is free again at the end.
     seconds : float
         Expected duration; a rough figure.
+    measuring_workers : int
+        Blocks of the finished volume that are measured at the same time.
     """
 
     slab_rows: int
@@ -52,6 +54,7 @@ class Resources:
     disk_bytes: int
     temporary_bytes: int
     seconds: float
+    measuring_workers: int = 1
 
     def sharing(self) -> str:
         """Say how the work is shared out."""
@@ -84,14 +87,16 @@ def _group_limits(root: Path) -> Iterator[int]:
                 break
 
 
-def slab_bytes(shape: tuple[int, int, int], height: int, overlap: int, size: int) -> float:
+def slab_bytes(
+    shape: tuple[int, int, int], height: int, overlap: int, size: int, engine: str = AUTO
+) -> float:
     """Peak memory of one slab: in preprocessing, in `fbp`, or in writing, whichever is most."""
     angles, rows, columns = shape
     seen = angles * columns * min(height + 2 * overlap, rows) * 4
     own = angles * columns * height * 4
     slices = height * size**2 * 4
-    spectra_and_grid = GRANULE * 4 * (angles * 1.6 * columns + (1.25 * size) ** 2)
-    return max(_COPIES * seen, own + spectra_and_grid + slices, 3.2 * slices)
+    engine_bytes = find_engine(engine).memory_bytes((angles, height, columns), size)
+    return max(_COPIES * seen, own + engine_bytes, 3.2 * slices)
 
 
 def share_out(
@@ -103,6 +108,7 @@ def share_out(
     item_bytes: int,
     size: int | None = None,
     kept: int = 0,
+    engine: str = AUTO,
 ) -> Resources:
     """Choose slabs and workers, as many as memory and cores allow.
 
@@ -122,6 +128,8 @@ def share_out(
         Width of a slice; as many voxels as columns unless given.
     kept : int, optional
         Quantities of the size of the projections that are written, too.
+    engine : str, optional
+        Who reconstructs: it says how much memory it needs, and how many slabs it takes at once.
 
     Raises
     ------
@@ -136,9 +144,12 @@ def share_out(
     def needed(height: int, workers: int = 1) -> float:
         read_ahead = angles * columns * min(height + 2 * overlap, rows) * 4
         being_written = 3.2 * 4 * height * size**2
-        return workers * slab_bytes(shape, height, overlap, size) + read_ahead + being_written
+        return (
+            workers * slab_bytes(shape, height, overlap, size, engine) + read_ahead + being_written
+        )
 
     wanted = ceil(cores / _THREADS) if run.workers == "auto" else run.workers
+    wanted = min(wanted, find_engine(engine).at_once or wanted)
     room = limit - _BASE
     least = min(GRANULE, rows)
     if needed(least) > room:
@@ -218,13 +229,6 @@ def _seconds(values: int, voxels: int, cores: int) -> float:
     return _SECONDS_AT_LEAST + work / cores
 
 
-def free_disk(path: Path) -> int:
-    """Bytes free where `path` is, or will be made."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
-
-
 def bytes_below(path: Path) -> int:
     """Bytes of the files below a folder: what an interrupted run has written already."""
     total = 0
@@ -234,19 +238,3 @@ def bytes_below(path: Path) -> int:
         except FileNotFoundError:  # renamed by a run that is going on
             continue
     return total
-
-
-def show_bytes(count: float) -> str:
-    """Write a number of bytes with a binary unit."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024 or unit == "GiB":
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return ""
-
-
-def show_seconds(seconds: float) -> str:
-    """Write a duration: seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,18 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xct.errors import ConfigError, RunError
+from xct.errors import ConfigError, RunError, show_bytes, show_seconds
 from xct.io.volumes import Coding
-from xct.pipeline.estimates import Survey, find_light
-from xct.pipeline.measurement import Measuring
-from xct.pipeline.monitor import Meter, Remarks, log_file
+from xct.pipeline.estimates import Estimates
+from xct.pipeline.job import Job
+from xct.pipeline.measurement import Measurement, write_kept
+from xct.pipeline.monitor import Meter, RunWarnings, log_file, watched
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.plan import make_plan
-from xct.pipeline.reconstruction import Job, copy_volume, open_frames, write_slabs
-from xct.pipeline.resources import show_bytes, show_seconds
+from xct.pipeline.reconstruction import copy_volume, open_frames, write_slabs
 from xct.pipeline.slabs import Slabs
-from xct.pipeline.storage import write_normalized
-from xct.pipeline.summary import write_report
+from xct.pipeline.summary import write_summary
 from xct.reconstruct.gridding.workspace import release
 from xct.result import Result, open_result
 from xct.scan import Scan
@@ -36,6 +35,7 @@ def run(
     until: str | None = None,
     keep: Sequence[str] = (),
     restart: bool = False,
+    allow_stages: bool = False,
 ) -> Result:
     """Check a configuration and run it; an interrupted run goes on where it was.
 
@@ -51,6 +51,8 @@ def run(
         Quantities to write that otherwise only pass through, such as "line_integrals".
     restart : bool, optional
         Throw away what an earlier run left in the output folder.
+    allow_stages : bool, optional
+        Import the modules that the configuration names under ``stages``: this runs their code.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def run(
     RunError
         If the run had to end; what was finished is kept.
     """
-    plan = make_plan(source, changes, until=until, keep=keep)
+    plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
     identity = plan.identity()
     objections = folder.objections(identity, restart=restart)
@@ -74,12 +76,16 @@ def run(
         if folder.is_finished():
             log.info("%s is finished already; --restart does it again", folder.path)
             return open_result(folder.path)
-        remarks = Remarks(folder.number("remarks") or [])
+        warnings = RunWarnings(folder.number("warnings") or [])
         folder.note("meter-before", folder.number("meter") or {})
-        with log_file(folder.path / "run.log"), Meter() as meter, remarks.gathered():
-            job = Job(plan, folder, meter, remarks)
-            with _failures_explained(job):
-                _carry_out(job, resumed=resumed)
+        job = Job(plan, folder, Meter(), warnings)
+        with (
+            log_file(folder.path / "run.log"),
+            watched(job.meter, job.stop),
+            warnings.gathered(),
+            _failures_explained(job),
+        ):
+            _carry_out(job, resumed=resumed)
     return open_result(folder.path)
 
 
@@ -92,27 +98,28 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     else:
         copy_volume(job, plan.source)
     release()  # what fbp keeps for its next call
-    measured = Measuring(job).run() if plan.measuring_steps else {}
-    if "normalized" in plan.keep and "reference" in measured:
-        write_normalized(job, measured)
-    write_report(job, measured)
+    found = Measurement(job).run() if plan.measuring_steps else {}
+    write_kept(job, found)
+    write_summary(job, found)
     job.folder.finish(job.products)
     log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
 def _reconstruct(job: Job) -> None:
     plan = job.plan
-    slabs = Slabs(open_frames(job), job.meter, threads=plan.resources.threads, stop=job.stop)
-    find_light(slabs, plan.slab_steps, job.folder)
-    survey = Survey(slabs, plan.slab_steps, job.folder, job.remarks, plan.resources.workers)
-    if plan.config.scan.center_px is None:
-        survey.find_numbers()
+    slabs = Slabs(open_frames(job))
+    workers = plan.resources.workers
+    estimates = Estimates(slabs, plan.slab_steps, job.folder, job.warnings, workers)
+    estimates.sample()
+    given = plan.given_numbers()
+    if given:
+        slabs.known |= {name: entry["value"] for name, entry in given.items()}
     else:
-        slabs.numbers["center_px"] = plan.config.scan.center_px
+        estimates.find_numbers()
     if job.products:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
-        coding = survey.find_coding() if codes else Coding()
-        survey.seen = {}  # rows that are not needed any more
+        coding = estimates.find_coding() if codes else Coding()
+        estimates.seen = {}  # rows that are not needed any more
         write_slabs(job, slabs, coding)
 
 
@@ -137,7 +144,7 @@ def _greet(job: Job, *, resumed: bool) -> None:
     if plan.config.scan.center_px is not None:
         log.info("find_center is skipped: scan.center_px = %g", plan.config.scan.center_px)
     for message in plan.warnings:
-        if job.remarks.add(message, "check"):
+        if job.warnings.add(message, "check"):
             log.warning("%s", message)
 
 

@@ -17,16 +17,17 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLay
 
 from xct.errors import XctError
 from xct.geometry import SURFACES, CellGeometry
-from xct.plugin.controls import button, say
+from xct.plugin.controls import button
 from xct.plugin.data.cells import KEY, Cell, cells_of, open_cell
 from xct.plugin.data.layers import LayerData, cell_layers, lines_layer, volume_layer
 from xct.plugin.data.lines import follow
 from xct.plugin.data.pyramid import grey_levels
+from xct.plugin.notifications import show_info
 
 _LINKED = ("contrast_limits", "gamma", "colormap")
 _QUANTITIES = ("grey values", "attenuation")
-# Lithium and electrolyte (20,000 and 22,100) are told apart, active material (38,000 to 40,000)
-# is nearly white.
+# Lithium and electrolyte (20,000 and 22,100) can be distinguished, active material (38,000 to
+# 40,000) is nearly white.
 _GREY = (18_000.0, 41_000.0)
 
 
@@ -175,7 +176,7 @@ def _images(cells: Sequence[Cell], quantity: str | None) -> dict[str, LayerData]
     missing = [cell.name for cell in cells if not cell.normalized]
     normalized = quantity != "attenuation" and not missing
     if quantity == "grey values" and missing:
-        say(f"{', '.join(missing)}: not normalized to the electrolyte; 1/cm is shown")
+        show_info(f"{', '.join(missing)}: not normalized to the electrolyte; 1/cm is shown")
     found = {cell.name: volume_layer(cell) for cell in cells}
     limits = np.median([layer[1]["contrast_limits"] for layer in found.values()], axis=0)
     for cell in cells:

@@ -4,95 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import wraps
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
-from xct.errors import RunError, XctError
+from xct.errors import XctError
 from xct.plugin.data.cells import Cell, cells_of
-
-# Messages: what goes wrong is said in napari's own notifications, in the user's words.
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-# What a user can mend, or a file can cause. Anything else is a mistake in xct, and napari shows
-# it as such.
-MENDABLE = (ValueError, KeyError, IndexError, OSError, RunError, ImportError, MemoryError)
-
-
-def say(message: str) -> None:
-    """Tell the user something."""
-    show_info(message)
-
-
-def complain(error: BaseException | str) -> None:
-    """Tell the user what is wrong."""
-    show_error(words(error))
-
-
-def words(error: BaseException | str) -> str:
-    """Put an error into words; never a traceback."""
-    if isinstance(error, str):
-        return error
-    if isinstance(error, MemoryError):
-        return "out of memory: look at a smaller part"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'file'}: {error.strerror}"
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return text or type(error).__name__
-
-
-class complaints_shown:
-    """Show errors of the user's data or settings as notifications, and go on.
-
-    Parameters
-    ----------
-    what : str, optional
-        What is wrong, where the error itself may not say it; errors of xct do.
-    """
-
-    def __init__(self, what: str = "") -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, _: TracebackType | None) -> bool:
-        if not isinstance(error, MENDABLE):
-            return False
-        named = self._what and not isinstance(error, XctError)
-        complain(f"{self._what}: {words(error)}" if named else error)
-        return True
-
-
-def explained(function: F) -> F:
-    """Make a slot of a widget tell what goes wrong instead of raising."""
-
-    @wraps(function)
-    def explaining(*args: Any, **settings: Any) -> Any:
-        with complaints_shown():
-            return function(*args, **settings)
-        return None
-
-    return explaining  # type: ignore[return-value]
-
-
-# Work beside the window: the latest request is answered, older ones are forgotten.
+from xct.plugin.notifications import MENDABLE, errors_shown, show_mistake
 
 
 class Latest(QObject):
-    """Runs one function at a time in a thread; while it is busy, only the last request waits.
+    """Runs one function at a time in a thread, beside the window; only the last request waits.
 
     Signals
     -------
     done
         The answer to the latest request, in the window's thread.
     failed
-        There is no answer; the user has been told why.
+        There is no answer; the user has seen why.
     """
 
     done = Signal(object)
@@ -132,9 +62,9 @@ class Latest(QObject):
         if function is None or self._running is not None:
             return
         self._running = self._pool.submit(function)
-        self._running.add_done_callback(self._tell)
+        self._running.add_done_callback(self._hand_over)
 
-    def _tell(self, future: Future[Any]) -> None:
+    def _hand_over(self, future: Future[Any]) -> None:
         try:
             self._finished.emit(future)
         except RuntimeError:  # the window is closed
@@ -148,7 +78,7 @@ class Latest(QObject):
         if error is None:
             self.done.emit(future.result())
         elif isinstance(error, MENDABLE):
-            complain(error)
+            show_mistake(error)
             self.failed.emit()
         else:
             self.failed.emit()
@@ -161,7 +91,7 @@ def button(text: str, function: Callable[[], Any], tip: str = "") -> QPushButton
     made.setToolTip(tip)
 
     def pressed(*_: Any) -> None:
-        with complaints_shown():
+        with errors_shown():
             function()
 
     made.clicked.connect(pressed)
@@ -169,7 +99,7 @@ def button(text: str, function: Callable[[], Any], tip: str = "") -> QPushButton
 
 
 def beside(*widgets: QWidget) -> QWidget:
-    """Put widgets beside each other."""
+    """Put widgets side by side."""
     row = QWidget()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)

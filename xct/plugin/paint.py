@@ -22,9 +22,10 @@ from qtpy.QtWidgets import (
 from xct.errors import XctError
 from xct.geometry import MATERIALS
 from xct.io.labels import CLASSIFIED, PAINTED, create_labels, open_painted
-from xct.plugin.controls import CellChoice, Latest, beside, button, say
+from xct.plugin.controls import CellChoice, Latest, beside, button
 from xct.plugin.data.cells import Cell
 from xct.plugin.data.layers import MATERIAL_COLORMAP, placed
+from xct.plugin.notifications import show_info
 from xct.plugin.roi.live import values_of
 from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
 from xct.segment.material.classifier_files import read_classifier, write_classifier
@@ -124,7 +125,7 @@ class Paint(QWidget):
             path = Path(chosen) if chosen else None
         if path is not None:
             write_classifier(path, classifier)
-            say(f"wrote {path}")
+            show_info(f"wrote {path}")
 
     def load(self, path: Path | None = None) -> None:
         """Take a classifier from a file."""
@@ -133,7 +134,7 @@ class Paint(QWidget):
             path = Path(chosen) if chosen else None
         if path is not None:
             self.classifier = read_classifier(path)
-            self._rest(f"{path.name}: tells {len(self.classifier.classes)} labels apart")
+            self._rest(f"{path.name}: distinguishes {len(self.classifier.classes)} labels")
 
     def closeEvent(self, event: Any) -> None:
         """Let go of the thread."""
@@ -203,8 +204,8 @@ class Paint(QWidget):
         self.classifier = classifier
         counts = np.bincount(classifier.labels, minlength=256)
         names = {code: name for name, code in MATERIALS.items()}
-        told = ", ".join(f"{names.get(int(c), c)} ({counts[c]:,})" for c in classifier.classes)
-        self._rest(f"learnt from voxels of {told}".replace("_", " "))
+        voxels = ", ".join(f"{names.get(int(c), c)} ({counts[c]:,})" for c in classifier.classes)
+        self._rest(f"learnt from voxels of {voxels}".replace("_", " "))
         self.trained.emit()
         self.preview()
 
@@ -221,8 +222,8 @@ class Paint(QWidget):
         self._viewer.layers.selection.active = active
         parts = np.bincount(labels.ravel(), minlength=8)[:8] / labels.size
         names = {code: name for name, code in MATERIALS.items()}
-        told = [f"{names[c].replace('_', ' ')} {parts[c]:.1%}" for c in names if parts[c] > 0]
-        self._rest(f"slice {z}: {', '.join(told)}")
+        voxels = [f"{names[c].replace('_', ' ')} {parts[c]:.1%}" for c in names if parts[c] > 0]
+        self._rest(f"slice {z}: {', '.join(voxels)}")
         self.labelled.emit()
 
     def _show_all(self, cell: Cell, labels: Any) -> None:

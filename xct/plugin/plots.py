@@ -45,7 +45,7 @@ class Plot(FigureCanvasQTAgg):
         _style(axes)
         return axes
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Show words in place of a plot."""
         axes = self.fresh()
         axes.set_axis_off()
@@ -99,8 +99,8 @@ class ProfilePlot(Plot):
         """
         axes = self.fresh()
         along, value = profile["distance_um"], profile["grey_value"]
-        doubt = 2 * profile["grey_value_sd"].fillna(0)
-        axes.fill_between(along, value - doubt, value + doubt, color=_OWN, alpha=0.3, lw=0)
+        expanded = 2 * profile["grey_value_sd"].fillna(0)
+        axes.fill_between(along, value - expanded, value + expanded, color=_OWN, alpha=0.3, lw=0)
         axes.plot(along, value, color=_OWN, lw=1.2)
         for position, sd in zip(edges["position_um"], edges["position_sd_um"], strict=True):
             axes.axvline(position, color=color("electrolyte_cathode"), lw=1, ls="--")
@@ -167,10 +167,10 @@ class DepthPlot(Plot):
         """Where the mark is."""
         return None if self._line is None else float(self._line.get_ydata()[0])
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Show words in place of a plot."""
         self._line = None
-        super().say(text)
+        super().write(text)
 
     def _pressed(self, event: Any) -> None:
         if self._line is not None and event.inaxes is not None:
@@ -266,10 +266,10 @@ class Depths(DepthPlot):
         """Show another cell; its voxels are counted beside the window."""
         if cell is None:
             self._cell = None
-            self.say("open a result: drop its folder on the window")
+            self.write("open a result: drop its folder on the window")
         elif cell is not self._cell:
             self._cell = cell
-            self.say("counting …")
+            self.write("counting …")
             self._work.ask(lambda: (cell, *depth_of(cell)))
 
     def go_to(self, z_um: float) -> None:

@@ -23,11 +23,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from xct.cli.text_output import plan_text
 from xct.config.model import load_config
 from xct.errors import XctError
 from xct.pipeline.plan import make_plan
-from xct.pipeline.text_output import plan_text
-from xct.plugin.controls import beside, button, complain, complaints_shown, say
+from xct.plugin.controls import beside, button
+from xct.plugin.notifications import errors_shown, show_info, show_mistake
 
 _PIECE = re.compile(r"^(\w[\w ]*): (\d+) of (\d+): (.*)$")
 _INTERRUPTED = 130
@@ -50,7 +51,7 @@ class Run(QWidget):
         self._viewer = napari_viewer
         self._process: QProcess | None = None
         self._rest = ""
-        self._complaints: list[str] = []
+        self._errors: list[str] = []
         self._build()
 
     @property
@@ -66,7 +67,7 @@ class Run(QWidget):
 
     def check(self) -> None:
         """Name every mistake of the configuration, and what a run would need."""
-        with complaints_shown():
+        with errors_shown():
             self.log.setPlainText(plan_text(make_plan(self._path()), "ready:"))
 
     def start(self) -> None:
@@ -75,14 +76,14 @@ class Run(QWidget):
             raise XctError("a run is under way: wait for it, or cancel it first")
         make_plan(self._path())
         self.log.clear()
-        self._rest, self._complaints = "", []
+        self._rest, self._errors = "", []
         process = self._process = QProcess(self)
         process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
         process.readyReadStandardOutput.connect(self._read)
         process.finished.connect(self._ended)
         process.errorOccurred.connect(self._not_started)
         restart = ["--restart"] if self.restart.isChecked() else []
-        process.start(sys.executable, ["-m", "xct.cli.main", "run", self._path(), *restart])
+        process.start(sys.executable, ["-m", "xct", "run", self._path(), *restart])
         self._show_state("starting …")
 
     def cancel(self) -> None:
@@ -144,7 +145,7 @@ class Run(QWidget):
     def _take(self, line: str) -> None:
         self.log.appendPlainText(line)
         if line.startswith("error: "):
-            self._complaints.append(line.removeprefix("error: "))
+            self._errors.append(line.removeprefix("error: "))
         piece = _PIECE.match(line)
         if piece:
             what, done, total, rest = piece.groups()
@@ -154,7 +155,7 @@ class Run(QWidget):
 
     def _not_started(self, error: Any) -> None:
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
-            complain(f"the run could not be started: {self._process.errorString()}")
+            show_mistake(f"the run could not be started: {self._process.errorString()}")
             self._process = None
             self._show_state("not started")
 
@@ -172,11 +173,11 @@ class Run(QWidget):
             self._show_state("cancelled: what was finished is kept, Run goes on from there")
         else:
             self._show_state("failed")
-            complain("\n".join(self._complaints) or f"the run ended with exit code {code}")
+            show_mistake("\n".join(self._errors) or f"the run ended with exit code {code}")
         self.ended.emit(code)
 
     def _open(self) -> None:
-        say("the run is finished")
-        with complaints_shown():
+        show_info("the run is finished")
+        with errors_shown():
             if self.open.isChecked():
                 self._viewer.open(load_config(self._path()).output, plugin="xct")

@@ -24,8 +24,9 @@ from qtpy.QtWidgets import (
 
 from xct.errors import XctError
 from xct.io.tables import write_table
-from xct.plugin.controls import CellChoice, beside, button, complaints_shown, say
+from xct.plugin.controls import CellChoice, beside, button
 from xct.plugin.data.cells import Cell
+from xct.plugin.notifications import errors_shown, show_info
 
 # Tables in Qt. In: a pandas table; out: a model that sorts, filters and knows its rows.
 
@@ -149,7 +150,7 @@ class Tables(QWidget):
         """Show the tables of the chosen cell."""
         cell, listed = self.cells.cell(), []
         if cell is not None and cell.result is not None:
-            with complaints_shown(f"{cell.path / 'tables'}: cannot be read"):
+            with errors_shown(f"{cell.path / 'tables'}: cannot be read"):
                 there = sorted(cell.result.tables)
                 listed = [n for n in _FIRST if n in there] + [n for n in there if n not in _FIRST]
         self.name.blockSignals(True)
@@ -160,9 +161,9 @@ class Tables(QWidget):
 
     def filter(self) -> None:
         """Show only the rows that are asked for, in the table and among the labels."""
-        with complaints_shown():
+        with errors_shown():
             self.model.keep(self._wanted())
-        self._tell()
+        self._show_count()
         self.paint()
 
     def paint(self) -> None:
@@ -188,7 +189,7 @@ class Tables(QWidget):
             path = Path(chosen) if chosen else None
         if path is not None:
             write_table(path, self.model.shown)
-            say(f"wrote {len(self.model.shown)} rows to {path}")
+            show_info(f"wrote {len(self.model.shown)} rows to {path}")
 
     def go_to(self, row: int) -> None:
         """Show the place of a row of the table in the middle of the viewer."""
@@ -213,7 +214,7 @@ class Tables(QWidget):
         """Select the row of a particle."""
         row = self.model.row_where("particle", label)
         if row is None:
-            say(f"particle {label} is not in what the table shows")
+            show_info(f"particle {label} is not in what the table shows")
             return
         model = self.view.selectionModel()
         flags = QItemSelectionModel.SelectionFlag
@@ -282,7 +283,7 @@ class Tables(QWidget):
             wanted &= _COMPARE[self.relation.currentText()](values, limit)
         return None if wanted.all() else wanted
 
-    def _tell(self) -> None:
+    def _show_count(self) -> None:
         shown, whole = len(self.model.shown), len(self.model.frame)
         self.count.setText(f"{shown} of {whole} rows" if whole else "no table: open a result")
 
@@ -291,7 +292,7 @@ class Tables(QWidget):
         return None if cell is None else cell.layers.get("particles")
 
     def _row_chosen(self, current: Any, _: Any) -> None:
-        with complaints_shown():
+        with errors_shown():
             if current.isValid():
                 self.go_to(current.row())
 

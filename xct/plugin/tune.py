@@ -21,14 +21,16 @@ from qtpy.QtWidgets import (
 )
 
 from xct.config.model import load_config, read_config
-from xct.config.recipe import load_stages, load_steps
+from xct.config.recipe import load_steps
 from xct.config.rewrite import rewrite_config
+from xct.config.sources import open_scan
 from xct.errors import XctError
-from xct.pipeline.plan import open_scan
 from xct.pipeline.preview import Preview
-from xct.plugin.controls import Latest, beside, button, complaints_shown, say
+from xct.plugin.controls import Latest, beside, button
+from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.scan import read_scan
+from xct.stages import load_stages
 
 _OFF = "off"
 _DELAY_MS = 60
@@ -121,7 +123,7 @@ class Tune(QWidget):
         if not np.isfinite(found.center_px):
             raise XctError("no method finds the rotation axis on this row; try another")
         self.center.setValue(float(found.center_px))
-        say(
+        show_info(
             f"center_px {found.center_px:.2f} ± {found.sd_px:.2f}, "
             f"confidence {found.confidence:.2f}"
         )
@@ -131,7 +133,7 @@ class Tune(QWidget):
         if self._config is None:
             raise XctError("open a configuration to write to: `xct init` makes one for a scan")
         center = self.center.value()
-        # a centre that nobody chose is left to the run
+        # a centre that was not chosen is left to the run
         changes: dict[str, Any] = {} if center == self._center else {"scan.center_px": center}
         chosen = self.settings() | self.materials.settings()
         if chosen["stripes"] is None:
@@ -147,7 +149,7 @@ class Tune(QWidget):
                     changes[f"steps.{step}.{key}"] = value
         rewrite_config(self._config, changes)
         self._center = center
-        say(f"wrote {', '.join(changes) or 'nothing new'} to {self._config}")
+        show_info(f"wrote {', '.join(changes) or 'nothing new'} to {self._config}")
 
     def closeEvent(self, event: Any) -> None:
         """Let go of the thread."""
@@ -193,7 +195,7 @@ class Tune(QWidget):
 
     def _reload(self) -> None:
         if str(self.source.text()).strip():
-            with complaints_shown():
+            with errors_shown():
                 self.load()
 
     def _start_values(self, preview: Preview) -> None:

@@ -79,9 +79,11 @@ class TunePictures:
                 colormap=MATERIAL_COLORMAP,
             )
         counts = np.bincount(labels[~np.isin(labels, _AROUND)], minlength=len(Label))
-        shares = counts / max(1, counts.sum())
-        told = [f"{name} {shares[code]:.1%}" for name, code in MATERIALS.items() if shares[code]]
-        return f"of the bore: {', '.join(told)}".replace("_", " ")
+        fractions = counts / max(1, counts.sum())
+        parts = [
+            f"{name} {fractions[code]:.1%}" for name, code in MATERIALS.items() if fractions[code]
+        ]
+        return f"of the bore: {', '.join(parts)}".replace("_", " ")
 
     def _put(
         self, name: str, data: np.ndarray, scale: tuple[float, float], place: tuple[float, float]
@@ -202,7 +204,7 @@ class TuneMaterials(QWidget):
         self.wanted = QCheckBox("show the materials of the result")
         self.shift = QDoubleSpinBox(decimals=3, singleStep=0.02)
         self.shift.setRange(-_MOST_SHIFT, _MOST_SHIFT)
-        self.shift.setToolTip("share of the step between two materials; 0 is what was fitted")
+        self.shift.setToolTip("fraction of the step between two materials; 0 is what was fitted")
         self.sharpening = QSpinBox(maximum=_MOST_SHARPENING)
         self.sharpening.setSpecialValueText("none")
         self.part = QLabel(_HINT)

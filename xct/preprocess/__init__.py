@@ -5,10 +5,12 @@ from xct.preprocess.center.rotation_axis import find_center
 from xct.preprocess.dead_pixels import fill_dead_pixels
 from xct.preprocess.flats import flat_field
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
-from xct.preprocess.low_signal import faint_light
+from xct.preprocess.photon_noise import low_signal
 from xct.preprocess.rings import stripes
 from xct.preprocess.veiling_glare import glare
 from xct.preprocess.zingers import outliers
+
+faint_light = low_signal  # the name of version 0.1
 
 __all__ = [
     "bin_frames",
@@ -19,6 +21,7 @@ __all__ = [
     "flat_field",
     "glare",
     "line_integrals",
+    "low_signal",
     "outliers",
     "stripes",
 ]

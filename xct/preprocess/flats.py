@@ -11,7 +11,7 @@ from annotated_types import Gt
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.frame_means import Combine, combine_frames
-from xct.stages import stage
+from xct.stages import RowCounts, stage
 
 # Flats in time. In: when frames were taken; out: blocks of flats, and where between them.
 
@@ -58,7 +58,7 @@ def place_in_time(
     in_time: InTime,
     count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Say between which two blocks of flats each projection lies, and where between them.
+    """Find between which two blocks of flats each projection lies, and where between them.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def place_in_time(
     -------
     earlier : ndarray of int, shape (angle,)
         Number of the earlier block.
-    share : ndarray of float32, shape (angle,)
+    towards : ndarray of float32, shape (angle,)
         How far towards the later one, 0 to 1; held beyond the first and the last block.
     """
     if times is None or len(blocks) == 1:
@@ -84,10 +84,10 @@ def place_in_time(
     middle = np.array([flat_time[block].mean() for block in blocks])
     lower = np.clip(np.searchsorted(middle, projection_time) - 1, 0, len(blocks) - 2)
     length = middle[lower + 1] - middle[lower]
-    share = np.clip((projection_time - middle[lower]) / length, 0.0, 1.0)
+    towards = np.clip((projection_time - middle[lower]) / length, 0.0, 1.0)
     if in_time == "nearest":
-        share = np.where(share < 0.5, 0.0, 1.0)
-    return lower, share.astype(np.float32)
+        towards = np.where(towards < 0.5, 0.0, 1.0)
+    return lower, towards.astype(np.float32)
 
 
 # Types that the kernel is compiled for; others are converted.
@@ -95,7 +95,7 @@ _NATIVE = (np.uint8, np.uint16, np.float32)
 _TILE = 2048
 
 
-@stage(gives="transmission", cut=("angle", "row"), counts="dead_pixels")
+@stage(gives="transmission", cut=("angle", "row"), counts=RowCounts("dead_pixels", of_pixels=True))
 def flat_field(
     projections: np.ndarray,
     flats: np.ndarray,
@@ -165,8 +165,8 @@ def flat_field(
     gains = np.stack([combine_frames(flats, block, combine) for block in blocks]) - dark
     _check_values(dark, gains)
     _mark_dead(gains, min_gain, dark)
-    lower, share = place_in_time(times, blocks, in_time, len(projections))
-    transmission = _divide(projections, dark, gains, lower, share)
+    lower, towards = place_in_time(times, blocks, in_time, len(projections))
+    transmission = _divide(projections, dark, gains, lower, towards)
     if flat_dose is not None and projection_dose is not None:
         transmission /= np.asarray(projection_dose, np.float32)[:, None, None]
     return transmission
@@ -270,7 +270,7 @@ def _divide(
     dark: np.ndarray,
     gains: np.ndarray,
     lower: np.ndarray,
-    share: np.ndarray,
+    towards: np.ndarray,
 ) -> np.ndarray:
     if projections.dtype not in _NATIVE:
         projections = projections.astype(np.float32)
@@ -280,7 +280,7 @@ def _divide(
     gains = gains.reshape(len(gains), -1)
     dark = dark.reshape(-1)
     over_ranges(
-        lambda first, stop: _kernel(counts, dark, gains, lower, share, flattened, first, stop),
+        lambda first, stop: _kernel(counts, dark, gains, lower, towards, flattened, first, stop),
         dark.size,
         least=_TILE,
     )
@@ -293,7 +293,7 @@ def _kernel(
     dark: np.ndarray,
     gains: np.ndarray,
     lower: np.ndarray,
-    share: np.ndarray,
+    towards: np.ndarray,
     transmission: np.ndarray,
     first: int,
     stop: int,
@@ -306,7 +306,7 @@ def _kernel(
         for angle in range(len(counts)):
             before = gains[lower[angle], start:end]
             after = gains[min(lower[angle] + 1, last), start:end]
-            part, weight = counts[angle, start:end], share[angle]
+            part, weight = counts[angle, start:end], towards[angle]
             answer = transmission[angle, start:end]
             for p in range(end - start):
                 gain = before[p] + weight * (after[p] - before[p])

@@ -55,7 +55,7 @@ def left_out(count: int, combine: Combine) -> int:
     return 0
 
 
-def spread_of_frames(frames: np.ndarray) -> np.ndarray:
+def sd_of_frames(frames: np.ndarray) -> np.ndarray:
     """Measure the standard deviation of each pixel over the frames; 0 for a single frame.
 
     Parameters
@@ -72,7 +72,7 @@ def spread_of_frames(frames: np.ndarray) -> np.ndarray:
     answer = np.zeros(frames.shape[1:], np.float32)
     if len(frames) > 1:
         over_ranges(
-            lambda first, stop: _spread(flattened, answer.reshape(-1), first, stop),
+            lambda first, stop: _deviations(flattened, answer.reshape(-1), first, stop),
             answer.size,
             least=4096,
         )
@@ -140,7 +140,7 @@ def _sort_columns(values: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _spread(frames: np.ndarray, answer: np.ndarray, first: int, stop: int) -> None:
+def _deviations(frames: np.ndarray, answer: np.ndarray, first: int, stop: int) -> None:
     total = np.empty(min(2048, stop - first), np.float64)
     squares = np.empty(total.size, np.float64)
     for start in range(first, stop, total.size):

@@ -7,17 +7,37 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
+from xct.errors import ranges
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.preprocess.frame_means import combine_frames, spread_of_frames
-from xct.stages import stage
+from xct.preprocess.frame_means import combine_frames, sd_of_frames
+from xct.stages import RowCounts, stage
 
 _TILE = 2048
 _SQRT_HALF_BITS = 0x3F3504F3
 _MANTISSA_BITS = 23
 
 
-@stage(gives="line_integrals", cut=("angle", "row"), counts="nonpositive_transmission")
+_STARVED_FRACTION = 0.01
+
+
+def photon_starved_rows(nonpositive: np.ndarray, values_of_a_row: int) -> str | None:
+    """Name the rows in which more than 1 % of the transmission is not positive."""
+    fractions = nonpositive / values_of_a_row
+    rows = np.flatnonzero(fractions > _STARVED_FRACTION)
+    if not rows.size:
+        return None
+    return (
+        f"starved of photons: rows {ranges(rows)} have up to {fractions.max():.1%} values of "
+        "transmission ≤ 0; they hold the noise floor, and grey values there are too low"
+    )
+
+
+@stage(
+    gives="line_integrals",
+    cut=("angle", "row"),
+    counts=RowCounts("nonpositive_transmission", warning=photon_starved_rows),
+)
 def line_integrals(transmission: np.ndarray) -> np.ndarray:
     """Take minus the natural logarithm of the transmission.
 
@@ -64,7 +84,7 @@ def fill_nonpositive(
     What lies at or below the dark field is known only to be less than the noise of the dark
     field: ``max(1 count, floor_sd · sd of the darks) / (flat - dark)``, pixel by pixel. One count
     at least, since counts are integers, and a detector without noise in its darks still
-    cannot tell less. So the value is a lower bound of the line integral, finite, and of the
+    cannot measure less. So the value is a lower bound of the line integral, finite, and of the
     size that neighbors have which were just above zero. It comes from the mean of all flats
     and darks, and does not depend on the projections.
 
@@ -111,7 +131,7 @@ def _greatest_line_integral(
     noise = np.ones_like(gain)
     if darks is not None and len(darks):
         gain -= combine_frames(darks, np.arange(len(darks)), "mean")
-        noise = np.maximum(noise, np.float32(floor_sd) * spread_of_frames(darks))
+        noise = np.maximum(noise, np.float32(floor_sd) * sd_of_frames(darks))
     gain[gain < 1.0] = np.nan
     return np.asarray(-np.log(noise / gain), np.float32)
 

@@ -84,10 +84,10 @@ def interpolate_faulty(sinograms: np.ndarray, row: int, faulty: np.ndarray) -> N
             left -= 1
         while faulty[right]:
             right += 1
-        share = np.float32((column - left) / (right - left))
+        fraction = np.float32((column - left) / (right - left))
         for angle in range(len(sinograms)):
             line = sinograms[angle, row]
-            line[column] = line[left] + share * (line[right] - line[left])
+            line[column] = line[left] + fraction * (line[right] - line[left])
 
 
 Method = Literal["profile", "sorting"]
@@ -96,10 +96,10 @@ Method = Literal["profile", "sorting"]
 _SECTORS = 32
 # On a slope the median lags behind at a stripe, and leaves a part of it to the next pass.
 _PASSES = 3
-# A stripe is believed as far as it stands out from this many standard errors of the votes.
+# A stripe is subtracted as far as it exceeds this many standard errors of the votes.
 # Measured on dense particles: without it, their slices change by half the grey value of the
 # electrolyte; with it, by less than their noise, and real rings are still several times weaker.
-_DOUBT = 2.0
+_LEAST_SIGNIFICANCE = 2.0
 _SIZE_PX = 15
 _LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
 _SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
@@ -167,7 +167,7 @@ def stripes(
     size = size_px or max(3, min(_SIZE_PX, line_integrals.shape[2] // _LEAST_WIDTHS - 1))
     cleaned = np.array(line_integrals, np.float32, order="C")
     unusable = np.zeros(cleaned.shape[1], np.bool_)
-    remove = smooth_ranks if method == "sorting" else _take_off_profile
+    remove = smooth_ranks if method == "sorting" else _subtract_profile
 
     def clean(first: int, stop: int) -> None:
         for row in range(first, stop):
@@ -194,7 +194,7 @@ def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
     )
 
 
-def _take_off_profile(sinograms: np.ndarray, row: int, size: int) -> None:
+def _subtract_profile(sinograms: np.ndarray, row: int, size: int) -> None:
     size |= 1  # the median of an even number of pixels lags by half a pixel
     profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
     stripe = np.zeros((len(profiles), 1), np.float32)
@@ -211,11 +211,11 @@ def _agreed(votes: np.ndarray) -> np.ndarray:
     count = votes.shape[1]
     ignored = count // 4
     mean = ordered[:, ignored : count - ignored].mean(axis=1, keepdims=True)
-    spread = ordered[:, [count - 1 - ignored]] - ordered[:, [ignored]]
-    doubt = _DOUBT * spread / _SD_OF_QUARTILES / np.sqrt(count)
+    quartiles = ordered[:, [count - 1 - ignored]] - ordered[:, [ignored]]
+    least = _LEAST_SIGNIFICANCE * quartiles / _SD_OF_QUARTILES / np.sqrt(count)
     with np.errstate(divide="ignore", invalid="ignore"):
-        believed = np.clip(1 - (doubt / mean) ** 2, 0, 1)
-    return np.where(mean == 0, 0, mean * believed).astype(np.float32)
+        kept = np.clip(1 - (least / mean) ** 2, 0, 1)
+    return np.where(mean == 0, 0, mean * kept).astype(np.float32)
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Glare: light that lens and scintillator spread over the frame, taken away again.
+"""Veiling glare: light that lens and scintillator spread over the frame, and its subtraction.
 
 A slab of rows does not know the frame: coarse means of all of it are gathered first.
 """
@@ -6,32 +6,35 @@ A slab of rows does not know the frame: coarse means of all of it are gathered f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt, Lt
-from scipy.special import ndtr
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.quantity import Number, Quantity, declare
 from xct.stages import stage
 
-# Light of whole frames, coarsely, and what part of it is glare. In: rows; out: numbers.
+# Light of whole frames, coarsely, and which fraction of it is glare. In: rows; out: numbers.
 
 # Rows of a frame that are looked at, cells that a row is averaged to, and their widest.
 _ROWS, _CELLS, _WIDEST_PX = 64, 80, 32
 # How far glare may reach, pixels.
 _RANGES_PX = np.geomspace(64, 4096, 49)
-# What is darker than this part of the light about it may be a shadow.
+# What is darker than this fraction of the light about it may be a shadow.
 _DARK = 0.05
-# A shadow's floor is even: this much of what is near it lies within 5 % and 0.0002.
+# A shadow's floor is even: this fraction of what is near it lies within 5 % and 0.0002.
 _EVEN, _WITHIN, _WITHIN_ABSOLUTE, _NEAR = 0.8, 0.05, 2e-4, 0.5
 _LEAST_CELLS = 12
-# Noise of the light over the light about it that is borne.
-_SHARE_NOISE = 1.2e-4
-# Of the fraction: a veil that falls off as no Gaussian does, or reaches beyond the frame.
+# Where the shadow is even only with ranges this far from the likely one, it is none.
+_SAME_RANGE = 1.5
+# Noise of the light over the light about it that is tolerated.
+_MOST_NOISE = 1.2e-4
+# Of the fraction: glare that falls off as no Gaussian does, or reaches beyond the frame.
 _MODEL_SD = 0.03
 
 
@@ -56,7 +59,7 @@ class FrameLight:
     cell_px: int
     shape: tuple[int, int]
 
-    def veil(self, row_px: np.ndarray, range_px: float) -> np.ndarray:
+    def averaged(self, row_px: np.ndarray, range_px: float) -> np.ndarray:
         """Average the light over a Gaussian about some rows.
 
         Parameters
@@ -70,14 +73,14 @@ class FrameLight:
         -------
         ndarray of float32, shape (angle, row, cell)
         """
-        along = _shares(np.asarray(row_px, np.float64), _borders(self.row_px), range_px)
+        along = _fractions_between(np.asarray(row_px, np.float64), _borders(self.row_px), range_px)
         middles = self.middles()
-        across = _shares(middles, _borders(middles), range_px)
+        across = _fractions_between(middles, _borders(middles), range_px)
         spread = np.einsum("rl,alc->arc", along, self.transmission, optimize=True)
         return np.asarray(spread @ across.T, np.float32)
 
     def middles(self) -> np.ndarray:
-        """Tell the column in the middle of each cell, shape (cell,)."""
+        """Give the column in the middle of each cell, shape (cell,)."""
         first = np.arange(self.transmission.shape[2]) * self.cell_px
         stop = np.minimum(first + self.cell_px, self.shape[1])
         return np.asarray((first + stop - 1) / 2)
@@ -89,9 +92,9 @@ def _borders(places: np.ndarray) -> np.ndarray:
     return np.concatenate([[-np.inf], between, [np.inf]])
 
 
-def _shares(at: np.ndarray, borders: np.ndarray, range_px: float) -> np.ndarray:
-    """Tell which share of a Gaussian about `at` falls between borders, shape (at, between)."""
-    below = ndtr((borders[None, :] - at[:, None]) / range_px)
+def _fractions_between(at: np.ndarray, borders: np.ndarray, range_px: float) -> np.ndarray:
+    """Give the fraction of a Gaussian about `at` between borders, shape (at, between)."""
+    below = scipy.special.ndtr((borders[None, :] - at[:, None]) / range_px)
     return np.diff(below, axis=1)
 
 
@@ -133,16 +136,16 @@ def _coarse(transmission: np.ndarray, cell_px: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Glare:
-    """What part of the light is glare, and how far it reaches.
+    """Which fraction of the light is glare, and how far it reaches.
 
     Attributes
     ----------
     fraction, sd : float
-        Part of the light, and its standard deviation.
+        Fraction of the light, and its standard uncertainty.
     range_px : float
         Standard deviation of the Gaussian over which it is spread.
     n : int
-        Cells of shadow that tell it.
+        Cells of shadow that it was measured in.
     """
 
     fraction: float
@@ -168,87 +171,91 @@ def measure_glare(frame_light: FrameLight, range_px: float | None = None) -> Gla
     Returns
     -------
     Glare or None
-        None where the frames hold no such shadow.
+        None where the frames hold no such shadow, or none that is even with a likely range.
     """
     mean = frame_light.transmission.mean(axis=0, dtype=np.float64, keepdims=True)
     still = FrameLight(mean, frame_light.row_px, frame_light.cell_px, frame_light.shape)
     noise = _noise(mean[0])
     if range_px:
-        return _doubted(_in_shadow(still, float(range_px), noise))
+        return _with_model_uncertainty(_in_shadow(still, float(range_px), noise))
     found = [_in_shadow(still, float(each), noise) for each in _RANGES_PX]
     first = max((one for one in found if one), key=lambda one: one.n, default=None)
     if first is None:
         return None
-    weight = _likelihoods(still, first, noise) * [one is not None for one in found]
-    return _doubted(_averaged([one or first for one in found], weight))
+    even = np.array([one is not None for one in found])
+    likelihood = _log_likelihoods(still, first, noise)
+    likely_px = _RANGES_PX[likelihood.argmax()]
+    if np.abs(np.log(_RANGES_PX[even] / likely_px)).min() > np.log(_SAME_RANGE):
+        return None
+    weight = np.where(even, np.exp(likelihood - likelihood[even].max()), 0)
+    return _with_model_uncertainty(_averaged([one or first for one in found], weight))
 
 
-def _doubted(found: Glare | None) -> Glare | None:
-    """Add that a Gaussian veil over the frame is a model."""
+def _with_model_uncertainty(found: Glare | None) -> Glare | None:
+    """Add the uncertainty of the model: a Gaussian that ends with the frame."""
     return found and replace(found, sd=float(np.hypot(found.sd, _MODEL_SD * found.fraction)))
 
 
 def _averaged(found: list[Glare], weight: np.ndarray) -> Glare:
-    """Average what ranges give, as likely as each is; their scatter is part of the doubt."""
-    share = weight / weight.sum()
+    """Average over the ranges by their likelihood; their scatter adds to the uncertainty."""
+    probability = weight / weight.sum()
     fractions = np.array([one.fraction for one in found])
-    fraction = float(share @ fractions)
-    scatter = float(share @ np.square(fractions - fraction))
-    of_one = float(share @ np.square([one.sd for one in found]))
+    fraction = float(probability @ fractions)
+    scatter = float(probability @ np.square(fractions - fraction))
+    of_one = float(probability @ np.square([one.sd for one in found]))
     # Between two ranges of the list any may be the true one.
-    best = int(share.argmax())
+    best = int(probability.argmax())
     beside = fractions[max(best - 1, 0) : best + 2]
     step = float(np.ptp(beside)) / (len(beside) - 1)
-    range_px = float(np.exp(share @ np.log([one.range_px for one in found])))
+    range_px = float(np.exp(probability @ np.log([one.range_px for one in found])))
     sd = float(np.sqrt(of_one + scatter + step**2 / 12))
     return Glare(fraction, sd, range_px, found[best].n)
 
 
-def _likelihoods(still: FrameLight, first: Glare, noise: float) -> np.ndarray:
-    """Tell for each range how well glare alone describes what a first guess leaves in shadow.
+def _log_likelihoods(still: FrameLight, first: Glare, noise: float) -> np.ndarray:
+    """Log-likelihood of each range, that glare alone is what a first guess leaves in shadow.
 
-    All of the shadow has a say, the depth of tall steel too, where nothing must arrive.
+    All of the shadow counts, the depth of tall steel too, where nothing must arrive.
     """
     light = still.transmission[0]
-    veil = still.veil(still.row_px, first.range_px)[0]
-    shadow = light <= (1 + _NEAR / 2) * first.fraction * veil + 3 * noise
+    first_about = still.averaged(still.row_px, first.range_px)[0]
+    shadow = light <= (1 + _NEAR / 2) * first.fraction * first_about + 3 * noise
     misfits = []
     for each in _RANGES_PX:
-        about = still.veil(still.row_px, float(each))[0][shadow]
+        about = still.averaged(still.row_px, float(each))[0][shadow]
         fraction = float(light[shadow] @ about) / max(float(about @ about), 1e-30)
         misfits.append(float(np.square(light[shadow] - fraction * about).sum()))
-    least = np.maximum(misfits, 1e-30)
-    return np.asarray(np.exp(-0.5 * shadow.sum() * np.log(least / least.min())))
+    return np.asarray(-0.5 * shadow.sum() * np.log(np.maximum(misfits, 1e-30)))
 
 
 def _in_shadow(still: FrameLight, range_px: float, noise: float) -> Glare | None:
     """Find the floor of the transmission over the light about it, if it is even.
 
-    Cells that have so little light about them that noise is as large tell nothing.
+    Cells with so little light about them that noise is as large are left out.
     """
-    veil = still.veil(still.row_px, range_px)[0]
-    share = still.transmission[0] / np.maximum(veil, 1e-6)
-    told = veil >= max(noise / _SHARE_NOISE, 1e-6)
-    floor = _crowded(np.sort(share[told & (share < _DARK)], axis=None))
+    about = still.averaged(still.row_px, range_px)[0]
+    ratio = still.transmission[0] / np.maximum(about, 1e-6)
+    lit = about >= max(noise / _MOST_NOISE, 1e-6)
+    floor = _half_sample_mode(np.sort(ratio[lit & (ratio < _DARK)], axis=None))
     margin = _NEAR * abs(floor) + 5 * _WITHIN_ABSOLUTE
-    near = told & (np.abs(share - floor) <= margin)
-    even = told & (np.abs(share - floor) <= _WITHIN * abs(floor) + _WITHIN_ABSOLUTE)
+    near = lit & (np.abs(ratio - floor) <= margin)
+    even = lit & (np.abs(ratio - floor) <= _WITHIN * abs(floor) + _WITHIN_ABSOLUTE)
     if even.sum() < max(_LEAST_CELLS, _EVEN * near.sum()):
         return None
-    by_row = [np.median(row[good]) for row, good in zip(share, even, strict=True) if good.any()]
+    by_row = [np.median(row[good]) for row, good in zip(ratio, even, strict=True) if good.any()]
     sd = float(np.std(by_row) / np.sqrt(len(by_row)))
-    return Glare(max(float(np.median(share[even])), 0.0), sd, range_px, int(even.sum()))
+    return Glare(max(float(np.median(ratio[even])), 0.0), sd, range_px, int(even.sum()))
 
 
 def _noise(light: np.ndarray) -> float:
-    """Tell the noise of the darker half of the cells from what is not smooth along rows."""
+    """Estimate the noise of the darker half of the cells from what is not smooth along rows."""
     bend = np.diff(light, 2, axis=1)
     dark = light[:, 1:-1] <= np.quantile(light, 0.5)
-    some = np.abs(bend[dark])
-    return float(1.4826 * np.median(some) / np.sqrt(6)) if some.size else 0.0
+    size = np.abs(bend[dark])
+    return float(1.4826 * np.median(size) / np.sqrt(6)) if size.size else 0.0
 
 
-def _crowded(values: np.ndarray) -> float:
+def _half_sample_mode(values: np.ndarray) -> float:
     """Find where sorted values lie closest together, by half-sample modes; NaN for none."""
     while len(values) > 3:
         half = (len(values) + 1) // 2
@@ -258,6 +265,41 @@ def _crowded(values: np.ndarray) -> float:
 
 
 _RANGE_UM = 300.0  # where it is neither given nor measured
+
+
+def glare_numbers(frame_light: FrameLight) -> Iterator[tuple[str, Number]]:
+    """Give the fraction of the light that is glare, where it can be measured."""
+    found = measure_glare(frame_light)
+    if found is not None:
+        yield "glare_fraction", Number(found.fraction, sd=found.sd, n=found.n)
+
+
+def removed_glare_sd(
+    numbers: Mapping[str, Mapping[str, Any]], steps: Mapping[str, Mapping[str, Any]]
+) -> float | None:
+    """Give the uncertainty of the glare that was measured and removed; None where none was."""
+    measured = "glare" in steps and steps["glare"].get("fraction") in (None, "measured")
+    found = numbers.get("glare_fraction")
+    return float(found["sd"]) if measured and found is not None else None
+
+
+declare(
+    Quantity(
+        "frame_light",
+        unit="coarse transmission of whole frames",
+        source="run",
+        sample=gather_light,
+        numbers=glare_numbers,
+    )
+)
+declare(
+    Quantity(
+        "glare_sd",
+        unit="uncertainty of the glare that was measured and removed",
+        source="run",
+        derive=removed_glare_sd,
+    )
+)
 
 
 @stage(gives="transmission", cut=("row",))
@@ -270,11 +312,11 @@ def glare(
     fraction: Annotated[float, Ge(0), Lt(0.5)] | Literal["measured"] = "measured",
     range_um: Annotated[float, Gt(0)] | Literal["measured"] = "measured",
 ) -> np.ndarray:
-    """Take away the veil of light that scintillator and lenses spread over the frame.
+    """Subtract the veiling glare that scintillator and lenses spread over the frame.
 
     ``T = (T_measured - ε ⟨T⟩) / (1 - ε)``, ⟨T⟩ the mean over a wide Gaussian about the pixel.
-    Where little comes through, as in a cathode 3 mm wide, a veil of 0.3 % of the beam makes active
-    material look less dense; behind the logarithm that cannot be repaired.
+    Where little comes through, as in a cathode 3 mm wide, glare of 0.3 % of the beam makes
+    active material look less dense; behind the logarithm that cannot be repaired.
 
     Parameters
     ----------
@@ -290,7 +332,7 @@ def glare(
         ε; measured in the shadow of something opaque, such as the cell's steel. Without a shadow
         nothing is changed, with a warning.
     range_um : float or "measured", optional
-        How far the veil reaches: standard deviation of the Gaussian; measured as that with which
+        How far the glare reaches: standard deviation of the Gaussian; measured as that with which
         the shadow is evenest.
 
     Returns
@@ -310,27 +352,27 @@ def glare(
             f"{frame_light.shape[1]} columns, but the transmission has shape "
             f"{transmission.shape} (angle, row, column)"
         )
-    part, range_px = _settled(frame_light, fraction, range_um, pixel_size_um)
+    part, range_px = _given_or_measured(frame_light, fraction, range_um, pixel_size_um)
     corrected = np.array(transmission, np.float32)
     if part == 0:
         return corrected
-    veil = frame_light.veil(row_px, range_px)
+    around = frame_light.averaged(row_px, range_px)
     middles = frame_light.middles()
     place = np.interp(np.arange(columns), middles, np.arange(len(middles)))
     over_ranges(
-        lambda first, stop: _lift(corrected[first:stop], veil[first:stop], place, part),
+        lambda first, stop: _subtract(corrected[first:stop], around[first:stop], place, part),
         angles,
     )
     return corrected
 
 
-def _settled(
+def _given_or_measured(
     frame_light: FrameLight,
     fraction: float | Literal["measured"],
     range_um: float | Literal["measured"],
     pixel_size_um: float,
 ) -> tuple[float, float]:
-    """Tell the fraction and the range in pixels, measured where they are not given."""
+    """Give the fraction, and the range in pixels; they are measured unless given."""
     given_px = None if range_um == "measured" else float(range_um) / pixel_size_um
     if fraction != "measured" and given_px is not None:
         return float(fraction), given_px
@@ -348,17 +390,17 @@ def _settled(
 
 
 @njit(cache=True, nogil=True)
-def _lift(transmission: np.ndarray, veil: np.ndarray, place: np.ndarray, part: float) -> None:
-    """Subtract the veil, linear between the middles of its cells, and scale."""
+def _subtract(transmission: np.ndarray, around: np.ndarray, place: np.ndarray, part: float) -> None:
+    """Subtract `part` of the light around, linear between the middles of its cells, and scale."""
     angles, rows, columns = transmission.shape
-    last = max(veil.shape[2] - 2, 0)
-    after = min(1, veil.shape[2] - 1)
+    last = max(around.shape[2] - 2, 0)
+    after = min(1, around.shape[2] - 1)
     scale, part32 = np.float32(1 / (1 - part)), np.float32(part)
     for a in range(angles):
         for r in range(rows):
             for c in range(columns):
                 cell = min(int(place[c]), last)
                 weight = np.float32(place[c] - cell)
-                low, high = veil[a, r, cell], veil[a, r, cell + after]
+                low, high = around[a, r, cell], around[a, r, cell + after]
                 light = low + weight * (high - low)
                 transmission[a, r, c] = (transmission[a, r, c] - part32 * light) * scale

@@ -1,5 +1,7 @@
 """Reconstruction: line integrals to slices in 1/cm."""
 
+from xct.reconstruct.engines import Engine, register_engine
 from xct.reconstruct.filtered import fbp
+from xct.reconstruct.inputs import Request
 
-__all__ = ["fbp"]
+__all__ = ["Engine", "Request", "fbp", "register_engine"]

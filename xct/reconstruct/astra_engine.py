@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from math import ceil
 from typing import Any
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from xct.parallel.threads import thread_count
 from xct.reconstruct.filters import ramp, window_response
-from xct.reconstruct.gridding.engine import padded_lengths
+from xct.reconstruct.gridding.engine import PADDING, padded_lengths
+from xct.reconstruct.gridding.polar import fast_even
 from xct.reconstruct.gridding.spectra import filtered_spectra
 from xct.reconstruct.inputs import Request
 
@@ -18,35 +21,56 @@ from xct.reconstruct.inputs import Request
 RAYS = 2
 
 
-def reconstruct(
-    request: Request,
-    weights: np.ndarray,
-    window: str,
-    cutoff: float,
-    memory_gib: float | None,
-) -> np.ndarray:
-    """Reconstruct slice by slice, back-projecting with ASTRA; see `xct.reconstruct.fbp`."""
-    astra = import_astra()
-    _check_memory(request, memory_gib)
-    picture = request.picture
-    rays = RAYS * (2 * int(np.ceil(picture / 2)) + 2)
-    projector = _Projector(astra, picture, rays, np.deg2rad(request.theta_deg))
-    volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
-    margin = (request.size - picture) // 2
-    middle = volume[:, margin : margin + picture, margin : margin + picture]
-    position = np.arange(picture) - (picture - 1) / 2
-    distance = np.hypot(position, position[:, None])
-    with projector:
-        for row in range(request.rows):
-            filtered = filtered_rays(request, row, weights, window, cutoff, rays)
-            inside = distance <= request.radius_px[row]
-            middle[row] = np.where(inside, projector.backproject(filtered), 0) * request.scale
-    return volume
+class AstraEngine:
+    """Filtered here and back-projected by the ASTRA toolbox, on a GPU where it finds one."""
+
+    name = "astra"
+
+    @property
+    def at_once(self) -> int | None:
+        """One slab at a time on a GPU, whose memory is its own."""
+        return 1 if not self.unavailable() and _import_astra().use_cuda() else None
+
+    def unavailable(self) -> str | None:
+        """Say how ASTRA is installed, where it is not."""
+        if find_spec("astra") is not None:
+            return None
+        return (
+            "the ASTRA toolbox (GPL) is not installed: pip install xct[astra], or use "
+            "engine='fourier'"
+        )
+
+    def memory_bytes(self, shape: tuple[int, int, int], size: int) -> float:
+        """Memory for the filtered projections and the picture of one row, and all slices."""
+        angles, rows, columns = shape
+        length = fast_even(max(ceil(PADDING * columns), 8))
+        return _bytes_of_a_row(angles, length, size) + 4 * rows * size**2
+
+    def reconstruct(self, request: Request) -> np.ndarray:
+        """Reconstruct slice by slice; see `xct.reconstruct.fbp`."""
+        _check_memory(request)
+        picture = request.picture
+        rays = RAYS * (2 * ceil(picture / 2) + 2)
+        volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
+        margin = (request.size - picture) // 2
+        middle = volume[:, margin : margin + picture, margin : margin + picture]
+        position = np.arange(picture) - (picture - 1) / 2
+        distance = np.hypot(position, position[:, None])
+        with _Projector(_import_astra(), picture, rays, np.deg2rad(request.theta_deg)) as projector:
+            for row in range(request.rows):
+                inside = distance <= request.radius_px[row]
+                seen = projector.backproject(filtered_rays(request, row, rays))
+                middle[row] = np.where(inside, seen, 0) * request.scale
+        return volume
 
 
-def filtered_rays(
-    request: Request, row: int, weights: np.ndarray, window: str, cutoff: float, rays: int
-) -> np.ndarray:
+def _import_astra() -> Any:
+    import astra
+
+    return astra
+
+
+def filtered_rays(request: Request, row: int, rays: int) -> np.ndarray:
     """Filter and weight the projections of one row, at `rays` points about its axis.
 
     Returns
@@ -56,7 +80,8 @@ def filtered_rays(
     """
     length = max(int(padded_lengths(request)[row]), 2 * (rays // (2 * RAYS)) + 2)
     highest = length // 2 - 1
-    response = ramp(length) * window_response(window, length, cutoff)
+    response = ramp(length) * window_response(request.window, length, request.cutoff)
+    weights = request.weights
     first = request.center_px[row] - (rays - 1) / (2 * RAYS)
     shift = np.full((weights.size, 2), first)
     one = request.batch(np.array([row]))
@@ -70,26 +95,20 @@ def filtered_rays(
     return np.ascontiguousarray(points[:, :rays].real)
 
 
-def import_astra() -> Any:
-    """Import ASTRA, or say how to install it."""
-    try:
-        import astra
-    except ImportError as error:
-        raise ImportError(
-            "engine='astra' needs the ASTRA toolbox (GPL), which is not installed: "
-            "pip install xct[astra], or use engine='fourier'"
-        ) from error
-    return astra
+def _bytes_of_a_row(angles: int, length: int, picture: int) -> int:
+    return angles * length * (8 + 8 * RAYS + 4 * RAYS) + 16 * picture**2
 
 
-def _check_memory(request: Request, memory_gib: float | None) -> None:
+def _check_memory(request: Request) -> None:
+    if request.memory_gib is None:
+        return
     length = int(padded_lengths(request).max())
-    one = request.theta_deg.size * length * (8 + 8 * RAYS + 4 * RAYS) + 16 * request.picture**2
+    one = _bytes_of_a_row(request.theta_deg.size, length, request.picture)
     needed = (request.rows * request.size**2 * 4 + one) / 2**30
-    if memory_gib is not None and needed > memory_gib:
+    if needed > request.memory_gib:
         raise ValueError(
-            f"memory_gib={memory_gib:.4g} is too small: {request.rows} slices and the work on "
-            f"one of them take {needed:.3g} GiB; pass fewer rows at once or allow more"
+            f"memory_gib={request.memory_gib:.4g} is too small: {request.rows} slices and the work "
+            f"on one of them take {needed:.3g} GiB; pass fewer rows at once or allow more"
         )
 
 

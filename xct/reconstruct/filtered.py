@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.reconstruct import astra_engine
-from xct.reconstruct.filters import Window, angle_weights, check_window
-from xct.reconstruct.gridding import engine as fourier_engine
+from xct.reconstruct.engines import EngineName, find_engine
+from xct.reconstruct.filters import Window
 from xct.reconstruct.inputs import check_request
 from xct.stages import stage
-
-Engine = Literal["auto", "fourier", "astra"]
 
 
 @stage(gives="volume", cut=("row",))
@@ -26,7 +23,7 @@ def fbp(
     window: Window = "ramp",
     cutoff: Annotated[float, Gt(0), Le(1)] = 1.0,
     size: Annotated[int, Ge(1), Le(65536)] | None = None,
-    engine: Engine = "auto",
+    engine: Annotated[str, EngineName()] = "auto",
     memory_gib: Annotated[float, Gt(0)] | None = None,
 ) -> np.ndarray:
     """Reconstruct slices by filtered back-projection [1]_.
@@ -52,8 +49,9 @@ def fbp(
         Highest frequency kept, as a fraction of the Nyquist frequency.
     size : int, optional
         Width and height of the slices in pixels; the number of columns if not given.
-    engine : {"auto", "fourier", "astra"}, optional
-        Who back-projects: `fourier` (gridding, the fastest here; also `auto`) or `astra`.
+    engine : {"auto", "fourier", "astra"} or str, optional
+        What back-projects: `fourier` (gridding, the fastest here; also `auto`), `astra`, or an
+        engine of another package, see `xct.reconstruct.engines`.
     memory_gib : float, optional
         Memory that may be allocated in GiB, the slices included; as needed if not given.
 
@@ -67,10 +65,10 @@ def fbp(
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite, the axis is outside the detector, or the
-        memory does not suffice.
+        If shapes do not fit, values are not finite, the axis is outside the detector, there is
+        no such engine, or the memory does not suffice.
     ImportError
-        If `astra` is asked for and not installed.
+        If the engine is not installed.
 
     Warns
     -----
@@ -82,15 +80,17 @@ def fbp(
     .. [1] Kak & Slaney (1988), Principles of Computerized Tomographic Imaging, ch. 3.
        doi:10.1137/1.9780898719277
     """
-    check_window(window)
-    if not 0 < cutoff <= 1:
-        raise ValueError(f"cutoff={cutoff} must be above 0 and at most 1 (Nyquist frequency)")
-    if engine not in get_args(Engine):
-        raise ValueError(f"engine={engine!r} is unknown; there are: {', '.join(get_args(Engine))}")
-    if memory_gib is not None and not memory_gib > 0:
-        raise ValueError(f"memory_gib={memory_gib} must be positive")
-    request = check_request(line_integrals, theta_deg, center_px, pixel_size_um, size)
-    weights = angle_weights(request.theta_deg)
-    if engine == "astra":
-        return astra_engine.reconstruct(request, weights, window, cutoff, memory_gib)
-    return fourier_engine.reconstruct(request, weights, window, cutoff, memory_gib)
+    chosen = find_engine(engine)
+    request = check_request(
+        line_integrals,
+        theta_deg,
+        center_px,
+        pixel_size_um=pixel_size_um,
+        window=window,
+        cutoff=cutoff,
+        size=size,
+        memory_gib=memory_gib,
+    )
+    if reason := chosen.unavailable():
+        raise ImportError(f"engine={engine!r} cannot be used: {reason}")
+    return chosen.reconstruct(request)

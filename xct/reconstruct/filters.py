@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Literal, get_args
 
 import numpy as np
-import scipy.fft
+import scipy
 
 Window = Literal["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"]
 
@@ -91,11 +91,11 @@ def check_window(window: str) -> None:
         raise ValueError(f"window={window!r} is unknown{hint} There are: {', '.join(known)}")
 
 
-# Weights of the angles. In: angles in any order; out: the share of the half circle of each.
+# Weights of the angles. In: angles in any order; out: the fraction of the half circle of each.
 
 # A gap is a missing wedge when it is this many times the usual gap, and its neighbors too.
 FAR_BEYOND = 5.0
-# Projections closer than this share of the usual gap are one direction measured twice.
+# Projections closer than this fraction of the usual gap are one direction measured twice.
 SAME_DIRECTION = 1e-3
 
 
@@ -139,7 +139,7 @@ def angle_weights(theta_deg: np.ndarray) -> np.ndarray:
     Warns
     -----
     UserWarning
-        If a wedge is missing, with its first and last angle.
+        If a wedge is missing, with its first and last angle; it points to who called `fbp`.
     """
     directions = find_directions(np.asarray(theta_deg, dtype=np.float64))
     gaps = directions.gap_deg.copy()
@@ -147,11 +147,11 @@ def angle_weights(theta_deg: np.ndarray) -> np.ndarray:
     for wedge in wedges:
         gaps[wedge] = (gaps[wedge - 1] + gaps[(wedge + 1) % gaps.size]) / 2
     if wedges.size:
-        warnings.warn(_wedge_message(directions, wedges, theta_deg), UserWarning, stacklevel=3)
-    share = (gaps + np.roll(gaps, 1)) / 2
-    share *= np.pi / share.sum()
+        warnings.warn(_wedge_message(directions, wedges, theta_deg), UserWarning, stacklevel=4)
+    of_direction = (gaps + np.roll(gaps, 1)) / 2
+    of_direction *= np.pi / of_direction.sum()
     count = np.bincount(directions.member)
-    weights: np.ndarray = (share / count)[directions.member]
+    weights: np.ndarray = (of_direction / count)[directions.member]
     return weights
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.reconstruct.filters import Window, angle_weights, check_window
 
 PER_CM = 1e4  # µm in a centimeter
 
@@ -29,6 +30,14 @@ class Request:
         From 1/pixel to 1/cm.
     size : int
         Width and height of the slices.
+    weights : ndarray of float64, shape (angle,)
+        Weight of each projection; their sum is π.
+    window : str
+        Window on the ramp filter.
+    cutoff : float
+        Highest frequency kept, as a fraction of the Nyquist frequency.
+    memory_gib : float or None
+        Memory that may be allocated, the slices included; None: as needed.
     """
 
     line_integrals: np.ndarray
@@ -36,6 +45,10 @@ class Request:
     center_px: np.ndarray
     scale: float
     size: int
+    weights: np.ndarray
+    window: Window
+    cutoff: float
+    memory_gib: float | None = None
 
     @property
     def rows(self) -> int:
@@ -71,10 +84,19 @@ def check_request(
     line_integrals: np.ndarray,
     theta_deg: np.ndarray,
     center_px: float | np.ndarray,
+    *,
     pixel_size_um: float,
+    window: Window,
+    cutoff: float,
     size: int | None,
+    memory_gib: float | None,
 ) -> Request:
-    """Refuse what cannot be reconstructed; see `xct.reconstruct.fbp`."""
+    """Refuse what cannot be reconstructed; see `xct.reconstruct.fbp`, which alone calls it."""
+    check_window(window)
+    if not 0 < cutoff <= 1:
+        raise ValueError(f"cutoff={cutoff} must be above 0 and at most 1 (Nyquist frequency)")
+    if memory_gib is not None and not memory_gib > 0:
+        raise ValueError(f"memory_gib={memory_gib} must be positive")
     values = _checked_values(line_integrals)
     angles, rows, columns = values.shape
     theta = np.asarray(theta_deg, dtype=np.float64)
@@ -94,7 +116,17 @@ def check_request(
         raise ValueError(f"size={size} must be at least 1 pixel")
     center = _checked_center(center_px, rows, columns)
     refuse_nonfinite(values)
-    return Request(values, theta, center, PER_CM / float(pixel_size_um), size or columns)
+    return Request(
+        line_integrals=values,
+        theta_deg=theta,
+        center_px=center,
+        scale=PER_CM / float(pixel_size_um),
+        size=size or columns,
+        weights=angle_weights(theta),
+        window=window,
+        cutoff=cutoff,
+        memory_gib=memory_gib,
+    )
 
 
 def _checked_values(line_integrals: np.ndarray) -> np.ndarray:

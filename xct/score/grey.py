@@ -77,7 +77,7 @@ class GreyScore:
                     self.sums[k, row] += counts.reshape(BANDS, RINGS)
 
     def _depth(self, z: int, faces: tuple[str, str]) -> np.ndarray:
-        """Share of the way from one mean plane to the other, shape (y, x)."""
+        """Fraction of the way from one mean plane to the other, shape (y, x)."""
         near, far = (self.cell.plane_um(name) for name in faces)
         return np.asarray((z * self.cell.voxel_size_um[0] - near) / (far - near))
 

@@ -93,8 +93,8 @@ class InclusionScore:
             for name, low, high in CLASSES:
                 mine = (wide.thick >= low) & (wide.thick < high)
                 if mine.any():
-                    share = recalled[mine].mean()
-                    found[f"inclusion_recall.{name}"] = metric(share, "1", mine.sum())
+                    fraction = recalled[mine].mean()
+                    found[f"inclusion_recall.{name}"] = metric(fraction, "1", mine.sum())
             above = wide.thick >= CLASSES[1][1]
             if above.any():
                 found["inclusion_recall"] = metric(recalled[above].mean(), "1", above.sum())
@@ -103,6 +103,6 @@ class InclusionScore:
                 (~self.touched).sum(), "inclusions", len(self.touched)
             )
             if len(self.touched):
-                share = self.touched.mean()
-                found["inclusion_precision"] = metric(share, "1", len(self.touched))
+                fraction = self.touched.mean()
+                found["inclusion_precision"] = metric(fraction, "1", len(self.touched))
         return found

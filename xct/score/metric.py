@@ -19,7 +19,7 @@ def metric(value: float, unit: str, n: int) -> dict[str, Any]:
 
 
 def map_errors(kind: str, name: str, error: np.ndarray, sd: np.ndarray) -> Metrics:
-    """Give bias, RMSE, and the share of columns within 1.96 stated standard deviations.
+    """Give bias, RMSE, and the fraction of columns within 1.96 stated standard deviations.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import pandas as pd
 from xct.result import Result
 from xct.score.metric import Metrics, metric
 
-# Rows of these tables are told by their first column.
+# The first column of these tables names the row.
 _KEYED = {"layers": "layer", "surfaces": "surface", "materials": "material"}
 _SDS = 1.96  # standard deviations to either side hold 95 %
 # Numbers that the summary repeats from tables.
@@ -66,8 +66,8 @@ def _layers(mine: Mapping[str, pd.DataFrame], true: Mapping[str, pd.DataFrame]) 
     for layer, row in both.iterrows():
         error = row.mean_thickness_um_found - row.mean_thickness_um
         found[f"thickness_error_um.{layer}"] = metric(error, "µm", 1)
-        share = 100 * error / row.mean_thickness_um
-        found[f"thickness_error_percent.{layer}"] = metric(share, "%", 1)
+        percent = 100 * error / row.mean_thickness_um
+        found[f"thickness_error_percent.{layer}"] = metric(percent, "%", 1)
     return found
 
 
@@ -89,11 +89,11 @@ def _cell(result: Result, truth: Result) -> Metrics:
     if any(not (some.path / "cell.json").is_file() for some in (result, truth)):
         return {}
     mine, true = result.cell, truth.cell
-    off = math.hypot(mine.axis_y_um - true.axis_y_um, mine.axis_x_um - true.axis_x_um)
+    offset = math.hypot(mine.axis_y_um - true.axis_y_um, mine.axis_x_um - true.axis_x_um)
     lean = math.hypot(mine.axis_slope_y - true.axis_slope_y, mine.axis_slope_x - true.axis_slope_x)
     return {
         "bore_radius_error_um": metric(mine.bore_radius_um - true.bore_radius_um, "µm", 1),
-        "axis_error_um": metric(off, "µm", 1),
+        "axis_error_um": metric(offset, "µm", 1),
         "axis_tilt_error_deg": metric(math.degrees(math.atan(lean)), "°", 1),
         "anode_side_right": metric(mine.anode == true.anode, "1", 1),
     }
@@ -105,7 +105,7 @@ def _coverage(
     mine: Mapping[str, pd.DataFrame],
     true: Mapping[str, pd.DataFrame],
 ) -> Metrics:
-    """Give the share of stated numbers whose error is within 1.96 standard deviations.
+    """Give the fraction of stated numbers whose error is within 1.96 standard deviations.
 
     Over all, and for the summary and each table by itself; no number counts twice.
     """

@@ -18,7 +18,7 @@ from xct.score.metric import Metrics, Slab, metric
 
 WIDE_VOXELS = 5.0  # smaller particles are not judged
 _OVERLAP = 0.5
-_OVERLAP_DRIFTED = 0.25  # a lone particle can be taken for no other
+_OVERLAP_DRIFTED = 0.25  # an isolated particle can be taken for no other
 _NEAR = 0.5  # of a particle's diameter, between middles, where there are no labels
 
 
@@ -54,27 +54,27 @@ class ParticleScore:
         self.pairs.append(_counted(keys))
 
     def metrics(self) -> Metrics:
-        """Give recall, precision, size bias, and how drifted ones were told."""
+        """Give recall, precision, size bias, and how well drifted ones were found."""
         overlap = self._overlap()
-        firm = overlap[overlap.iou >= _OVERLAP]
-        loose = overlap[overlap.iou >= _OVERLAP_DRIFTED].sort_values("iou", ascending=False)
-        loose = loose.drop_duplicates("true").drop_duplicates("mine")
-        return _metrics(self.true, self.mine, firm, loose, self.voxel_um)
+        strict = overlap[overlap.iou >= _OVERLAP]
+        lenient = overlap[overlap.iou >= _OVERLAP_DRIFTED].sort_values("iou", ascending=False)
+        lenient = lenient.drop_duplicates("true").drop_duplicates("mine")
+        return _metrics(self.true, self.mine, strict, lenient, self.voxel_um)
 
     def _overlap(self) -> pd.DataFrame:
-        """List pairs that share voxels, with the ratio of what they share to what they cover."""
+        """List pairs with common voxels, and the ratio of these to all that the two cover."""
         keys = _summed(self.pairs)
         sizes = [_summed(some) for some in self.sizes]
         pairs = pd.DataFrame(
             {
                 "true": (keys.index.to_numpy() >> np.uint64(32)).astype(np.int64),
                 "mine": (keys.index.to_numpy() & np.uint64(0xFFFFFFFF)).astype(np.int64),
-                "shared": keys.to_numpy(),
+                "common": keys.to_numpy(),
             }
         )
         size_true = pairs.true.map(sizes[0]).to_numpy(float)
         size_mine = pairs.mine.map(sizes[1]).to_numpy(float)
-        return pairs.assign(iou=pairs.shared / (size_true + size_mine - pairs.shared))
+        return pairs.assign(iou=pairs.common / (size_true + size_mine - pairs.common))
 
 
 def score_particle_tables(result: Result, truth: Result) -> Metrics:
@@ -101,24 +101,24 @@ def score_particle_tables(result: Result, truth: Result) -> Metrics:
 def _metrics(
     true: pd.DataFrame,
     mine: pd.DataFrame,
-    firm: pd.DataFrame,
-    loose: pd.DataFrame,
+    strict: pd.DataFrame,
+    lenient: pd.DataFrame,
     voxel_um: float,
 ) -> Metrics:
     least = WIDE_VOXELS * voxel_um
     found: Metrics = {}
     wide = true[true.equivalent_diameter_um > least]
     if len(wide):
-        found["particle_recall"] = metric(wide.particle.isin(firm.true).mean(), "1", len(wide))
+        found["particle_recall"] = metric(wide.particle.isin(strict.true).mean(), "1", len(wide))
     wide_mine = mine[mine.equivalent_diameter_um > least]
     if len(wide_mine):
-        right = wide_mine.particle.isin(firm.mine).mean()
+        right = wide_mine.particle.isin(strict.mine).mean()
         found["particle_precision"] = metric(right, "1", len(wide_mine))
-    both = firm.merge(true, left_on="true", right_on="particle").merge(
+    both = strict.merge(true, left_on="true", right_on="particle").merge(
         mine, left_on="mine", right_on="particle", suffixes=("", "_found")
     )
     both = both[both.equivalent_diameter_um > least]
-    return found | _errors(both) | _drifted(true, mine, loose)
+    return found | _errors(both) | _drifted(true, mine, lenient)
 
 
 def _errors(both: pd.DataFrame) -> Metrics:
@@ -140,16 +140,16 @@ def _errors(both: pd.DataFrame) -> Metrics:
             error = (both[f"{column}_found"] - both[column]).abs()
             usable = error.notna() & (stated > 0)
             if usable.any():
-                share = (error[usable] <= 1.96 * stated[usable]).mean()
-                found[f"coverage_95.particle_{column}"] = metric(share, "1", usable.sum())
+                fraction = (error[usable] <= 1.96 * stated[usable]).mean()
+                found[f"coverage_95.particle_{column}"] = metric(fraction, "1", usable.sum())
     return found
 
 
-def _drifted(true: pd.DataFrame, mine: pd.DataFrame, loose: pd.DataFrame) -> Metrics:
+def _drifted(true: pd.DataFrame, mine: pd.DataFrame, lenient: pd.DataFrame) -> Metrics:
     if "drifted" not in mine or "drifted" not in true:
         return {}
     really, called = (set(some.particle[some.drifted == True]) for some in (true, mine))  # noqa: E712
-    partner = dict(zip(loose.mine, loose.true, strict=True))
+    partner = dict(zip(lenient.mine, lenient.true, strict=True))
     right = {number for number in called if partner.get(number) in really}
     found = {"drifted_false": metric(len(called - right), "particles", len(called))}
     if really:

@@ -10,14 +10,15 @@ from xct.io.surfaces import read_surfaces
 from xct.result import Result
 from xct.score.metric import Metrics, map_errors, metric
 
-# The truth has the collector's face twice: what a result shows is told by its definition.
-BY_SHARE = "cathode_collector_half_share"
+# The truth has the collector's face twice: the definition of the result's surface says which of
+# the two it is. Truths of version 0.1.0 have the second name.
+BY_FRACTION = ("cathode_collector_half_fraction", "cathode_collector_half_share")
 
 
 def score_surfaces(result: Result, truth: Result) -> Metrics:
     """Compare the surfaces that both sides have.
 
-    Bias and RMSE are over the columns where both have a height; coverage is the share of these
+    Bias and RMSE are over the columns where both have a height; coverage is the fraction of these
     whose error is within 1.96 of the stated standard deviations, 0.95 where these are right.
     """
     if any(not (some.path / "surfaces.zarr" / "zarr.json").is_file() for some in (result, truth)):
@@ -27,8 +28,8 @@ def score_surfaces(result: Result, truth: Result) -> Metrics:
     for name in SURFACES:
         if name in mine and name in true:
             reference = true[name]
-            if "half" in mine[name].definition and name == SURFACES[3] and BY_SHARE in true:
-                reference = true[BY_SHARE]
+            if "half" in mine[name].definition and name == SURFACES[3]:
+                reference = next((true[k] for k in BY_FRACTION if k in true), reference)
             if mine[name].height_um.shape == reference.height_um.shape:
                 found |= _one(name, mine[name], reference)
     steel, lithium = SURFACES[:2]
@@ -42,8 +43,8 @@ def _one(name: str, mine: Surface, true: Surface) -> Metrics:
     both = there & seen
     found: Metrics = {}
     if there.any():
-        share = both.sum() / there.sum()
-        found[f"surface_found.{name}"] = metric(share, "1", there.sum())
+        fraction = both.sum() / there.sum()
+        found[f"surface_found.{name}"] = metric(fraction, "1", there.sum())
     if both.any():
         error = mine.height_um[both].astype(np.float64) - true.height_um[both]
         found |= map_errors("surface", name, error, mine.sd_um[both])
@@ -65,8 +66,8 @@ def _absent(mine: tuple[Surface, Surface], true: tuple[Surface, Surface]) -> Met
     both = measured[0] & measured[1]
     if not both.any():
         return {}
-    share = [float(where[both].mean()) for where in gone]
-    found = {"absent_area_error": metric(share[0] - share[1], "1", both.sum())}
+    fraction = [float(where[both].mean()) for where in gone]
+    found = {"absent_area_error": metric(fraction[0] - fraction[1], "1", both.sum())}
     total = (gone[0] & both).sum() + (gone[1] & both).sum()
     if (gone[1] & both).any():
         dice = 2 * (gone[0] & gone[1] & both).sum() / total
@@ -99,7 +100,7 @@ def score_displacement(result: Result, truth: Result, pristine_truth: Result) ->
     Returns
     -------
     dict of str to dict
-        Mean error, root mean square error, and the share of columns whose error is within 1.96
+        Mean error, root mean square error, and the fraction of columns whose error is within 1.96
         stated standard deviations; nothing where the result has no displacement.
 
     Raises
@@ -128,11 +129,11 @@ def _check_one_cell(truth: Result, pristine: Result) -> None:
             f"{truth.path} has columns {pins[0].shape} (y, x), but {pristine.path} has "
             f"{pins[1].shape}; the truth of the pristine state must be of the same seed and size"
         )
-    off = np.abs(pins[0] - pins[1])
-    if not np.nanmax(off, initial=0.0) < _SAME_UM:
+    difference = np.abs(pins[0] - pins[1])
+    if not np.nanmax(difference, initial=0.0) < _SAME_UM:
         raise XctError(
             f"{truth.path} and {pristine.path} are not one cell: their pins differ by up to "
-            f"{np.nanmax(off):.3g} µm; make both states with the same seed and size"
+            f"{np.nanmax(difference):.3g} µm; make both states with the same seed and size"
         )
 
 

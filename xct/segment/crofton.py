@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import SphericalVoronoi
+import scipy
 
 # The 13 directions to half of the 26 neighbors: z, y, x.
 DIRECTIONS = np.array(
@@ -35,6 +35,6 @@ def crofton_weights(voxel_size_um: Sequence[float] | np.ndarray) -> np.ndarray:
     steps = DIRECTIONS * size
     length = np.linalg.norm(steps, axis=1)
     unit = steps / length[:, None]
-    both = SphericalVoronoi(np.concatenate([unit, -unit]))
+    both = scipy.spatial.SphericalVoronoi(np.concatenate([unit, -unit]))
     share = both.calculate_areas()[:13] / (2 * np.pi)
     return np.asarray(2 * share * np.prod(size) / length)

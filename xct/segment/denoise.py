@@ -6,18 +6,17 @@ voxels around, in the same order wherever the block was cut, so that no seam ari
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any, Literal
 
 import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.statistics.gaussian import gaussian_taps, reach_px
 
 Triple = tuple[float, float, float]
 Denoising = Literal["none", "gaussian", "bilateral", "non_local_means", "total_variation"]
 
-_TRUNCATE = 3.0  # a Gaussian ends after so many sd
 _TABLE = 256  # steps of the bilateral filter's weights, up to where they vanish
 _VANISHED = 3.0  # … in widths
 
@@ -121,11 +120,6 @@ def sharpen_rows(sigma_px: Triple, rounds: int) -> int:
     return 2 * rounds * reach_px(sigma_px[0])
 
 
-def reach_px(sigma_px: float) -> int:
-    """Tell how many voxels on each side `gaussian` looks at."""
-    return ceil(_TRUNCATE * sigma_px)
-
-
 def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
     """Smooth with a Gaussian; at the ends of the block its outermost voxels go on.
 
@@ -144,18 +138,10 @@ def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
     sigmas = sigma_px if isinstance(sigma_px, tuple) else (sigma_px,) * 3
     block = np.ascontiguousarray(block, np.float32)
     smooth = np.empty_like(block)
-    weights = [_weights(sigma) for sigma in sigmas]
+    weights = [gaussian_taps(sigma)[reach_px(sigma) :] for sigma in sigmas]
     over_ranges(lambda a, b: _along_z(block, smooth, a, b, weights[0]), len(block))
     over_ranges(lambda a, b: _in_plane(smooth, a, b, weights[1], weights[2]), len(block))
     return smooth
-
-
-def _weights(sigma_px: float) -> np.ndarray:
-    if sigma_px <= 0:
-        return np.ones(1, np.float32)
-    steps = np.arange(reach_px(sigma_px) + 1)
-    weights = np.exp(-0.5 * (steps / sigma_px) ** 2)
-    return np.asarray(weights / (2 * weights.sum() - 1), np.float32)
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Histograms of ROIs as one figure. In: tables; out: PNG and SVG.
+"""Histograms of ROIs as one figure. In: tables; out: a figure.
 
 As in the study: one panel for each ROI, linear with the logarithm over it, the pristine cell's
 histogram of the same ROI above for comparison.
@@ -7,47 +7,44 @@ histogram of the same ROI above for comparison.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.figures import canvas, save_figure
+from xct.figures import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 _MOST_BINS = 250  # that a panel can show
 
 
-def draw_histograms(
-    folder: Path, tables: Mapping[str, DataFrame], pristine: DataFrame | None = None
-) -> None:
+def histograms_figure(histograms: Mapping[str, DataFrame], pristine: Any = None) -> Figure:
     """Draw the histogram of every ROI.
 
     Parameters
     ----------
-    folder : Path
-        Where to.
-    tables : mapping of str to DataFrame
+    histograms : mapping of str to DataFrame
         ``histograms`` and ``grey_statistics``, as `xct.analyze.histograms` gives them.
-    pristine : DataFrame, optional
-        ``histograms`` of the pristine cell.
+    pristine : Result, optional
+        The pristine cell, for its ``histograms``.
     """
-    table = tables["histograms"]
+    table = histograms["histograms"]
+    earlier = None if pristine is None else pristine.tables.get("histograms")
     names = list(dict.fromkeys(table["roi"]))
     figure, axes = canvas(len(names), 1, (8, 1.2 + 2.1 * len(names)))
     low, high = _range(table)
     for axis, name in zip(axes, names, strict=True):
-        if pristine is not None and (pristine["roi"] == name).any():
-            _draw_one(axis, pristine[pristine["roi"] == name], "0.6", "pristine")
+        if earlier is not None and (earlier["roi"] == name).any():
+            _draw_one(axis, earlier[earlier["roi"] == name], "0.6", "pristine")
         _draw_one(axis, table[table["roi"] == name], "tab:blue", "this cell")
-        _mark_peak(axis, tables.get("grey_statistics"), name)
+        _mark_peak(axis, histograms.get("grey_statistics"), name)
         axis.set(xlim=(low, high), ylabel="share (%)", title=name)
     axes[0].legend(loc="upper right")
     axes[-1].set_xlabel("grey value; dotted: logarithmic, four decades")
-    save_figure(figure, folder, "histograms")
+    return figure
 
 
 def _range(table: DataFrame) -> tuple[float, float]:

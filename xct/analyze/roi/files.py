@@ -20,10 +20,9 @@ from typing import Any
 import yaml
 
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
-from xct.config.messages import nearest
-from xct.config.yaml_text import Document, Key, parse
-from xct.errors import XctError
+from xct.errors import XctError, nearest
 from xct.io.atomic import write_text
+from xct.io.yaml import Document, Key, parse
 
 SHAPES: Mapping[str, type[Roi]] = {
     kind.shape: kind for kind in (BoxRoi, SectorRoi, PolygonRoi, LineRoi)
@@ -59,7 +58,7 @@ def read_rois(path: Path | str) -> list[Roi]:
 def parse_rois(text: str, name: str = "ROI set") -> list[Roi]:
     """Read a ROI set from YAML text; `name` stands in complaints. See `read_rois`."""
     document = parse(text)
-    complaints = list(document.complaints)
+    complaints = list(document.errors)
     rois = []
     for roi_name, facts in _entries(document, complaints).items():
         key: Key = ("rois", roi_name)

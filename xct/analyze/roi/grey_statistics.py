@@ -10,7 +10,8 @@ import numpy as np
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
 from xct.statistics.bootstrap import interval, resample
-from xct.statistics.mixture import Mixture, fit_mixture
+from xct.statistics.mixture import Mixture
+from xct.statistics.mixture_fits import fit_mixture
 from xct.statistics.peaks import find_peak
 
 _TAIL_SD = 3.0

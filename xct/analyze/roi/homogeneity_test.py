@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
 from xct.analyze.roi.grey_statistics import wasserstein
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # How alike are blocks near each other? In: counts by block of ROIs; out: factors of variance.
 #
@@ -166,6 +169,8 @@ def homogeneity(
         with its standard deviation, widened too; ``variance_factor`` says by how much, as a
         variance.
     """
+    import pandas as pd
+
     rng = np.random.default_rng(seed)
     rows = [_row(name, g, bins, draws, rng) for name, g in grouped(counts).items() if len(g) > 1]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import numpy as np
-import pandas as pd
 from annotated_types import Ge, Gt, Le
 
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.coordinates import Roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.figure import histograms_figure
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
+from xct.quantity import Quantity, Tables
 from xct.stages import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class WithTables(Protocol):
@@ -30,7 +34,15 @@ class WithTables(Protocol):
         ...
 
 
-@stage(gives="histograms", measures=True)
+@stage(
+    gives=Quantity(
+        "histograms",
+        unit="tables of grey values by ROI",
+        store=Tables(),
+        figures={"histograms": histograms_figure},
+    ),
+    measures=True,
+)
 def histograms(
     volume: Voxels,
     cell: CellGeometry,
@@ -151,6 +163,8 @@ def known_of(
 
 def histogram_table(counted: Sequence[RoiCounts], bins: GreyBins) -> pd.DataFrame:
     """Write counts as the contract's table: roi, grey_value, count."""
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "roi": np.repeat([each.name for each in counted], bins.count),
@@ -191,6 +205,8 @@ def statistics_table(
         (95 %): ``peak, width, mean, sd, skewness, percentile_0_1, percentile_99_9, tail_fraction,
         wasserstein, shift, model_a, model_b, model_sd_a, model_weight_a, …``.
     """
+    import pandas as pd
+
     factors: dict[str, float] = {}
     for group in grouped(counted).values():
         found, _ = variance_factors(group, np.random.default_rng(seed), draws=1)

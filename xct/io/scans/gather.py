@@ -54,7 +54,7 @@ def gather(path: Path | str | None, given: Mapping[str, Given], request: Request
 
 
 def _with_patterns(raw: Raw | None, patterns: Mapping[str, str]) -> Raw:
-    tiff: Any = import_module("xct.io.tiff")
+    tiff: Any = import_module("xct.io.scans.tiff_scans")
     if "projections" in patterns:
         found: Raw = tiff.read_stacks(**patterns)
         return found if raw is None else _merged(raw, found, tuple(patterns))

@@ -19,7 +19,7 @@ from xct.io.scans.p05_frames import (
     stacks_of,
 )
 from xct.io.scans.raw import Raw, Request
-from xct.io.scans.tiff_folder import common_clock, grouped, tiff_files
+from xct.io.scans.tiff_scans import common_clock, grouped, tiff_files
 from xct.io.tiff import frame_number, named
 
 # scan.log of P05. In: its text; out: facts, and the frames that it lists, if it does.

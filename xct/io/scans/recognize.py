@@ -21,8 +21,7 @@ _READERS = (
     "xct.io.scans.p05",
     "xct.io.scans.dxchange",
     "xct.io.scans.nxtomo",
-    "xct.io.tiff",
-    "xct.io.scans.tiff_folder",
+    "xct.io.scans.tiff_scans",
 )
 
 _WHOLE_BYTES = 64 * 2**20

@@ -123,7 +123,7 @@ def facet_library(seed: int = 0) -> FacetLibrary:
     rng = np.random.default_rng(seed)
     planes = np.empty((SHAPES, FACETS, 4), np.float32)
     for shape in range(SHAPES):
-        planes[shape, :, :3] = _spread_normals(rng)
+        planes[shape, :, :3] = _separate_normals(rng)
         planes[shape, :, 3] = rng.uniform(*FACET_DEPTH, FACETS)
     cap = 1 - planes[:, :, 3].astype(np.float64)
     volume = 4 / 3 * np.pi - (np.pi * cap**2 * (3 - cap) / 3).sum(axis=1)
@@ -132,7 +132,7 @@ def facet_library(seed: int = 0) -> FacetLibrary:
     return FacetLibrary(planes, volume, np.cbrt(np.pi) * (6 * volume) ** (2 / 3) / area)
 
 
-def _spread_normals(rng: np.random.Generator) -> np.ndarray:
+def _separate_normals(rng: np.random.Generator) -> np.ndarray:
     least = np.cos(np.deg2rad(_LEAST_ANGLE_DEG))
     while True:
         kept = np.empty((0, 3))

@@ -81,29 +81,29 @@ def ellipsoid_sphericity(ratio: np.ndarray) -> np.ndarray:
 
 
 def draw_slits(porosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw two cracks through each particle that together open a share of its volume."""
+    """Draw two cracks through each particle that together open a fraction of its volume."""
     count = len(porosity)
     slits = np.zeros((count, 2, 8), np.float32)
     first = rng.uniform(0.5, 1, count)
-    for number, share in enumerate((first, 1 - first)):
+    for number, part in enumerate((first, 1 - first)):
         turn = turned_to(directions(count, rng), rng)
-        off = rng.uniform(-0.4, 0.4, count)
+        offset = rng.uniform(-0.4, 0.4, count)
         # The crack is a disc whose far segment, beyond END, stays closed.
-        radius = np.sqrt(1 - off**2)
+        radius = np.sqrt(1 - offset**2)
         end = END / radius
         area = radius**2 * (np.pi - np.arccos(end) + end * np.sqrt(1 - end**2))
         slits[:, number, :3] = turn[:, :, 0]
-        slits[:, number, 3] = off
-        slits[:, number, 4] = porosity * share * (4 / 3 * np.pi) / (2 * area)
+        slits[:, number, 3] = offset
+        slits[:, number, 4] = porosity * part * (4 / 3 * np.pi) / (2 * area)
         slits[:, number, 5:] = turn[:, :, 1]
     return slits
 
 
 _LEAST_PARTICLES = 25
 _DENSEST = 0.56  # of the spheres about particles; random packings jam near 0.64
-# Elbow room spreads particles more evenly than chance, and leaves electrolyte between them.
-_ELBOW = 1.06
-_CAVITIES, _CAVITY = 0.15, (0.25, 0.45)  # share of particles; radius of a cavity to theirs
+# Room about them places particles more evenly than chance, and leaves electrolyte between them.
+_ROOM = 1.06
+_CAVITIES, _CAVITY = 0.15, (0.25, 0.45)  # fraction of particles; radius of a cavity to theirs
 _DEAD_STEP = 0.25  # of Li content between a live and a dead cathode
 _SCATTER = 0.02
 _LEAST_CONTENT = 0.1
@@ -162,8 +162,8 @@ def draw_particles(
             f"the cathode has room for {len(packed)} particles of {d50_um:g} µm only; a cell needs "
             f"{_LEAST_PARTICLES}: take a larger shape or bore"
         )
-    loose = lognormal_um(_drifted(layout, state), d50_um, streams[1])
-    sizes = shaped(np.concatenate([packed, loose]), library, streams[2])
+    detached = lognormal_um(_drifted(layout, state), d50_um, streams[1])
+    sizes = shaped(np.concatenate([packed, detached]), library, streams[2])
     attached = len(packed)
     dense = float((4 / 3 * np.pi * sizes.longest[:attached] ** 3).sum()) / room
     if dense > _DENSEST:
@@ -172,12 +172,12 @@ def draw_particles(
             f"needs, particles would fill {dense:.2f}, more than {_DENSEST:g}; ask for at most "
             f"{fraction * _DENSEST / dense:.2f}"
         )
-    elbow = min(_ELBOW, float(np.cbrt(_DENSEST / dense)))
+    room_factor = min(_ROOM, float(np.cbrt(_DENSEST / dense)))
     center, scale = pack_spheres(
-        sizes.longest[:attached] * elbow, _domain(layout, interfaces.faces), streams[3]
+        sizes.longest[:attached] * room_factor, _domain(layout, interfaces.faces), streams[3]
     )
     away = _drift(sizes.longest[attached:], layout, interfaces, d50_um, streams[4])
-    sizes = sizes.times(np.append(np.minimum(scale * elbow, 1), np.ones(len(away))))
+    sizes = sizes.times(np.append(np.minimum(scale * room_factor, 1), np.ones(len(away))))
     return _finished(
         np.vstack([center, away]), sizes, attached, layout, interfaces, state, energy_kev,
         library, streams[5],
@@ -208,7 +208,7 @@ def _drift(
     d50_um: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Place loose particles in the electrolyte, more of them above a dead cathode."""
+    """Place detached particles in the electrolyte, more of them above a dead cathode."""
     kept = np.empty((0, 3))
     apart = _APART * layout.voxel_um
     faces = interfaces.faces
@@ -254,12 +254,12 @@ def _finished(
         at(field, center, layout.voxel_um)
         for field in (interfaces.faces[3], interfaces.faces[4], interfaces.dead)
     )
-    share = np.clip((center[:, 0] - front) / (back - front), 0, 1)
-    lithium = _between(state.lithium_content, share)
+    depth = np.clip((center[:, 0] - front) / (back - front), 0, 1)
+    lithium = _between(state.lithium_content, depth)
     scatter = rng.normal(0, _SCATTER, count)
     if state.lithium_content != (1.0, 1.0):
         lithium = np.clip(lithium - _DEAD_STEP * (dead - MEAN_DEAD) + scatter, _LEAST_CONTENT, 1)
-    porosity = _between(state.crack_porosity, share) * rng.uniform(0.5, 1.5, count)
+    porosity = _between(state.crack_porosity, depth) * rng.uniform(0.5, 1.5, count)
     hollow = rng.random(count) < _CAVITIES
     cavity = np.where(hollow, rng.uniform(*_CAVITY, count), 0)
     gap = state.gap_um * rng.uniform(0.7, 1.3, count)
@@ -292,5 +292,5 @@ def _finished(
     return Particles(bodies, gaps if state.gap_um else gaps[none], facts)
 
 
-def _between(ends: tuple[float, float], share: np.ndarray) -> np.ndarray:
-    return ends[0] + (ends[1] - ends[0]) * share
+def _between(ends: tuple[float, float], depth: np.ndarray) -> np.ndarray:
+    return ends[0] + (ends[1] - ends[0]) * depth

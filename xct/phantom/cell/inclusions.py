@@ -81,7 +81,7 @@ def _placed(
     faces: np.ndarray,
     rng: np.random.Generator,
 ) -> Bodies:
-    """Place flat ellipsoids at shares of the electrolyte's depth, first axis roughly along z."""
+    """Place flat ellipsoids at fractions of the electrolyte's depth, first axis roughly along z."""
     count = len(sizes)
     normal = np.column_stack([np.ones(count), rng.normal(0, tilt, (count, 2))])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)

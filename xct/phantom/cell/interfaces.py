@@ -1,4 +1,4 @@
-"""Rough faces, eaten lithium, dead cathode. In: a layout and a state; out: maps (y, x)."""
+"""Rough faces, stripped lithium, dead cathode. In: a layout and a state; out: maps (y, x)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def gaussian_field(
 def standardized(field: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Shift and scale a field to mean 0 and standard deviation 1 over a mask."""
     values = field[inside]
-    spread = float(values.std(dtype=np.float64))
+    sd = float(values.std(dtype=np.float64))
     result: np.ndarray = (field - np.float32(values.mean(dtype=np.float64))) / np.float32(
-        spread if spread > 0 else 1
+        sd if sd > 0 else 1
     )
     return result
 
@@ -68,7 +68,7 @@ def plane_of(
 
 
 def detrended(field: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Take the best plane over a mask off a field."""
+    """Subtract the best plane over a mask from a field."""
     height, slope_y, slope_x = plane_of(field, inside)
     y, x = np.ogrid[: field.shape[0], : field.shape[1]]
     flat: np.ndarray = (field - (height + slope_y * y + slope_x * x)).astype(np.float32)
@@ -96,8 +96,8 @@ def correlated(
     """
     first = standardized(with_field, inside)
     second = standardized(other, inside)
-    shared = float(np.mean(first[inside] * second[inside], dtype=np.float64))
-    rest = standardized(second - np.float32(shared) * first, inside)
+    common = float(np.mean(first[inside] * second[inside], dtype=np.float64))
+    rest = standardized(second - np.float32(common) * first, inside)
     return np.asarray(
         np.float32(wanted) * first + np.float32(np.sqrt(1 - wanted**2)) * rest, np.float32
     )
@@ -124,7 +124,7 @@ class Interfaces:
         Steel, void above it, lithium's top, the cathode's filling, collector, steel.
     lithium_um : ndarray of float32
         Thickness of lithium.
-    eaten_um : ndarray of float32
+    stripped_um : ndarray of float32
         What the pristine layer had more.
     dead : ndarray of float32
         Share of the cathode that takes no part.
@@ -134,13 +134,13 @@ class Interfaces:
 
     faces: np.ndarray
     lithium_um: np.ndarray
-    eaten_um: np.ndarray
+    stripped_um: np.ndarray
     dead: np.ndarray
     inside: np.ndarray
 
 
 def draw_interfaces(layout: Layout, state: State, seed: int) -> Interfaces:
-    """Draw the faces and maps of a cell; equal seeds share all fields between states."""
+    """Draw the faces and maps of a cell; equal seeds have the same fields in all states."""
     inside = layout.in_bore()
     streams = iter(np.random.default_rng((seed, 1, k)) for k in range(10))
 
@@ -159,15 +159,15 @@ def draw_interfaces(layout: Layout, state: State, seed: int) -> Interfaces:
     other = field(_PATCH_LENGTH_UM)
     pristine = np.maximum(layout.plane_um(1) + 3 * rough - steel, 2 * layout.voxel_um)
     lithium, void = _lithium(pristine, rough, patches, state, inside)
-    eaten = np.where(inside, pristine - lithium, 0).astype(np.float32)
-    dead = np.zeros_like(eaten)
+    stripped = np.where(inside, pristine - lithium, 0).astype(np.float32)
+    dead = np.zeros_like(stripped)
     if state.correlation is not None:
-        mixed = correlated(state.correlation, eaten, other, inside)
+        mixed = correlated(state.correlation, stripped, other, inside)
         dead = np.clip(MEAN_DEAD + _SD_DEAD * mixed, 0, 1)
     top = steel + np.where(lithium > 0, lithium, void)
     faces = np.stack([steel, steel + void, top, front, collector, pin]).astype(np.float32)
     faces[1] = np.minimum(faces[1], faces[2])
-    return Interfaces(faces, lithium, eaten, dead.astype(np.float32), inside)
+    return Interfaces(faces, lithium, stripped, dead.astype(np.float32), inside)
 
 
 def _lithium(

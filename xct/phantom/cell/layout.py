@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Steel, lithium, electrolyte, cathode, collector, steel: shares of the height of a small cell.
-_SHARES = (0.075, 0.125, 0.4125, 0.25, 0.0625, 0.075)
+# Steel, lithium, electrolyte, cathode, collector, steel: fractions of the height of a small cell.
+_FRACTIONS = (0.075, 0.125, 0.4125, 0.25, 0.0625, 0.075)
 # Lithium, electrolyte, cathode, collector of the real cell; steel takes the rest.
 _FULL_UM = (150.0, 600.0, 200.0, 30.0)
 _LEAST_STEEL_UM = 60.0
 _FULL_BORE_UM, _FULL_WALL_UM = 3000.0, 60.0
-_BORE_SHARE = 0.86  # of the field of view, unless a bore is asked for
+_BORE_FRACTION = 0.86  # of the field of view, unless a bore is asked for
 _LEAST_VOXELS = (2, 4, 8, 6, 2, 2)  # of each layer
 _LEAST_WALL, _NARROW_WALL = 4, 5  # voxels: of the wall, and kept for it in a narrow view
 _LARGEST_OFFSET = 0.008  # of the axis, in widths of the field of view
@@ -107,7 +107,9 @@ def lay_out(
     """
     view_um = min(shape[1:]) * voxel_um
     if bore_um is None:
-        bore_um = min(_BORE_SHARE * view_um, view_um - 2 * _NARROW_WALL * voxel_um, _FULL_BORE_UM)
+        bore_um = min(
+            _BORE_FRACTION * view_um, view_um - 2 * _NARROW_WALL * voxel_um, _FULL_BORE_UM
+        )
     wall = max(_FULL_WALL_UM * bore_um / _FULL_BORE_UM, min(_LEAST_WALL * voxel_um, _FULL_WALL_UM))
     _check_bore(bore_um, wall, view_um, torlon)
     layers = _layers(shape[0], voxel_um)
@@ -152,7 +154,7 @@ def _layers(rows: int, voxel_um: float) -> np.ndarray:
     if steel >= _LEAST_STEEL_UM:
         layers = np.array([steel, *_FULL_UM, steel])
     else:
-        layers = np.rint(np.array(_SHARES) * rows) * voxel_um
+        layers = np.rint(np.array(_FRACTIONS) * rows) * voxel_um
     needed = sum(_LEAST_VOXELS)
     if (np.rint(layers / voxel_um) < _LEAST_VOXELS).any():
         remedy = f"take at least {2 * needed} rows"

@@ -90,7 +90,7 @@ def _look_around(
 
 
 _SWEEPS = 1500
-_OVERLAP = 0.04  # of a radius: what is left after the last sweep is taken off the radii
+_OVERLAP = 0.04  # of a radius: what is left after the last sweep is subtracted from the radii
 _PUSH = 1.2
 _ROBERTS = 1.2207440846057596  # positive root of x⁴ = x + 1
 _JITTER_UM = 1.0
@@ -178,14 +178,14 @@ def _scattered(count: int, domain: Domain, rng: np.random.Generator) -> np.ndarr
     # Points that keep away from each other (Roberts' sequence) overlap less than chance would.
     unit = (rng.random(3) + np.arange(1, count + 1)[:, None] / _ROBERTS ** np.arange(1, 4)) % 1
     radius, azimuth = domain.radius_um * np.sqrt(unit[:, 0]), 2 * np.pi * unit[:, 1]
-    share = unit[:, 2]
+    depth = unit[:, 2]
     y = domain.axis[0] + radius * np.sin(azimuth)
     x = domain.axis[1] + radius * np.cos(azimuth)
     rows, columns = domain.bottom_um.shape
     row = np.clip(np.rint(y / domain.voxel_um).astype(int), 0, rows - 1)
     column = np.clip(np.rint(x / domain.voxel_um).astype(int), 0, columns - 1)
     bottom, top = domain.bottom_um[row, column], domain.top_um[row, column]
-    z = bottom + share * (top - bottom)
+    z = bottom + depth * (top - bottom)
     center = np.column_stack([z, y + domain.axis[2] * z, x + domain.axis[3] * z])
     return center + rng.normal(0, _JITTER_UM, (count, 3))
 
@@ -205,7 +205,7 @@ def _relax(
 ) -> tuple[int, np.ndarray]:
     """Sweep until all fit, the neighbors may have changed, or `most` sweeps are done.
 
-    Returns the sweeps, and by how much each sphere overlaps: its share of the worst overlap.
+    Returns the sweeps, and by how much each sphere overlaps: its part of the worst overlap.
     """
     step = np.zeros_like(place)
     worst = np.zeros(len(size))
@@ -237,7 +237,7 @@ def _pushed(
     neighbors: np.ndarray,
     step: np.ndarray,
 ) -> float:
-    """Sum what overlapping neighbors push; each gives way by the other's share of the radii."""
+    """Sum what overlapping neighbors push; each gives way by the other's part of the radii."""
     sz = sy = sx = most = 0.0
     for n in range(start[i], start[i + 1]):
         j = neighbors[n]

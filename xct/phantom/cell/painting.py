@@ -1,10 +1,11 @@
 """Painting a tile at its points: layers and tube, then pores, then bodies.
 
-Kernels. A tile is an array of points (z, y, x) that hold the number of a substance, or of a body;
-z0, y0, x0 is the place of the first point and `step` the distance of two, in µm.
+Kernels. A tile is an array of points (z, y, x) that hold the number of a substance, or of a body.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,42 @@ from xct.phantom.cell.substances import (
 
 # Points closer to the middle of a particle lie within all of its facets.
 _UNCUT = FACET_DEPTH[0] ** 2
+
+
+class Scene(NamedTuple):
+    """What is the same for all tiles. Lengths in µm; see `xct.phantom.cell.raster.Frame`."""
+
+    faces: np.ndarray
+    ends: np.ndarray  # lowest and highest point of each face about each tile
+    axis: np.ndarray
+    bore: float
+    tube: float
+    beyond: int  # substance outside of the tube
+    density: np.ndarray
+    pores: np.ndarray
+    facets: np.ndarray
+
+
+class Points(NamedTuple):
+    """Where the points of a tile lie: the first one, and the distance of two, in µm."""
+
+    z0: float
+    y0: float
+    x0: float
+    step: float
+
+
+class Body(NamedTuple):
+    """One body, as in `xct.phantom.cell.bodies.Bodies`; `code` is what its points hold."""
+
+    code: int
+    kind: int
+    center: np.ndarray
+    reach: float
+    to_unit: np.ndarray
+    planes: np.ndarray
+    cavity: float
+    slits: np.ndarray
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -60,20 +97,11 @@ def _layer(z: float, faces: np.ndarray) -> int:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def paint_frame(
-    points: np.ndarray,
-    faces: np.ndarray,
-    axis: np.ndarray,
-    bore: float,
-    tube: float,
-    beyond: int,
-    crossed: bool,
-    z0: float,
-    y0: float,
-    x0: float,
-    step: float,
-    voxel: float,
+    points: np.ndarray, scene: Scene, crossed: bool, places: Points, voxel: float
 ) -> None:
-    """Paint layers and tube; z0, y0, x0 is the first point, in µm."""
+    """Paint layers and tube; `crossed`: whether a face passes the height of the tile."""
+    z0, y0, x0, step = places
+    faces, axis, bore, tube = scene.faces, scene.axis, scene.bore, scene.tube
     heights = np.empty((points.shape[1], points.shape[2], 6), np.float32)
     if crossed:
         for j in range(points.shape[1]):
@@ -99,7 +127,7 @@ def paint_frame(
                 elif squared < tube * tube:
                     points[k, j, i] = TUBE
                 else:
-                    points[k, j, i] = beyond
+                    points[k, j, i] = scene.beyond
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -113,16 +141,9 @@ def _reached(
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
-def paint_pore(
-    points: np.ndarray,
-    touched: np.ndarray,
-    pore: np.ndarray,
-    z0: float,
-    y0: float,
-    x0: float,
-    step: float,
-) -> None:
+def paint_pore(points: np.ndarray, touched: np.ndarray, pore: np.ndarray, places: Points) -> None:
     """Open a spherical pore in the substance that has it."""
+    z0, y0, x0, step = places
     host, radius = int(pore[4]), pore[3]
     first_k, stop_k = _reached(pore[0], radius, z0, step, points.shape[0])
     first_j, stop_j = _reached(pore[1], radius, y0, step, points.shape[1])
@@ -141,23 +162,10 @@ def paint_pore(
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
-def paint_body(
-    points: np.ndarray,
-    touched: np.ndarray,
-    code: int,
-    center: np.ndarray,
-    reach: float,
-    to_unit: np.ndarray,
-    kind: int,
-    planes: np.ndarray,
-    cavity: float,
-    slits: np.ndarray,
-    z0: float,
-    y0: float,
-    x0: float,
-    step: float,
-) -> None:
+def paint_body(points: np.ndarray, touched: np.ndarray, body: Body, places: Points) -> None:
     """Paint a body over what it may replace."""
+    z0, y0, x0, step = places
+    code, kind, center, reach, to_unit, planes, cavity, slits = body
     first_k, stop_k = _reached(center[0], reach, z0, step, points.shape[0])
     first_j, stop_j = _reached(center[1], reach, y0, step, points.shape[1])
     bu, bv, bw = to_unit[0, 2], to_unit[1, 2], to_unit[2, 2]

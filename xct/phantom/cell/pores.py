@@ -115,11 +115,11 @@ def _to_boundaries(pores: np.ndarray, grain: float, salt: Any) -> None:
                 for i in range(-2, 3):
                     a, b, c = low[0] + k, low[1] + j, low[2] + i
                     key = _mixed(salt, a, b, c)
-                    if _share(key) < _EMPTY:
+                    if _uniform(key) < _EMPTY:
                         continue
-                    z = a + _share(_again(key))
-                    y = b + _share(_again(_again(key)))
-                    x = c + _share(_again(_again(_again(key))))
+                    z = a + _uniform(_again(key))
+                    y = b + _uniform(_again(_again(key)))
+                    x = c + _uniform(_again(_again(_again(key))))
                     squared = (z - point[0]) ** 2 + (y - point[1]) ** 2 + (x - point[2]) ** 2
                     if squared < best:
                         second = best
@@ -133,11 +133,11 @@ def _to_boundaries(pores: np.ndarray, grain: float, salt: Any) -> None:
             continue
         normal = nearest[1] - nearest[0]
         apart = np.sum(normal * normal)
-        off = np.sum((point - 0.5 * (nearest[0] + nearest[1])) * normal) / apart
-        if off * off * apart > 1:  # too far: slabs look for pores one grain away
+        offset = np.sum((point - 0.5 * (nearest[0] + nearest[1])) * normal) / apart
+        if offset * offset * apart > 1:  # too far: slabs look for pores one grain away
             continue
         for axis in range(3):
-            pores[p, axis] = (point[axis] - off * normal[axis]) * grain
+            pores[p, axis] = (point[axis] - offset * normal[axis]) * grain
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -157,6 +157,6 @@ def _mixed(salt: Any, a: float, b: float, c: float) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _share(key: Any) -> Any:
+def _uniform(key: Any) -> Any:
     """Turn a key into a number from 0 to 1."""
     return (key >> np.uint64(11)) * (1.0 / 9007199254740992.0)

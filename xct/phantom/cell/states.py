@@ -18,9 +18,9 @@ class State:
     cycles : int
         Number of cycles.
     lithium_lost : float
-        Share of the lithium metal that is gone, on average over the bore.
+        Fraction of the lithium metal that is gone, on average over the bore.
     absent_area : float
-        Share of the bore where no lithium is left.
+        Fraction of the bore where no lithium is left.
     anode_sq_um : float
         Root mean square roughness of lithium's face to the electrolyte.
     front_sq_um : float
@@ -28,17 +28,17 @@ class State:
     drifted_per_mm2 : float
         Particles far inside the electrolyte.
     chips : float
-        Share of the electrolyte's volume that is flat lithium chips.
+        Fraction of the electrolyte's volume that is flat lithium chips.
     cracks_per_mm3 : float
         Cracks, 1–4 µm wide, in the electrolyte.
     lithium_content : tuple of float
         x of NCM at the front and at the collector.
     crack_porosity : tuple of float
-        Share of a particle that is cracks, at the front and at the collector.
+        Fraction of a particle that is cracks, at the front and at the collector.
     gap_um : float
         Widest opening between a particle and its electrolyte.
     correlation : float or None
-        Pearson correlation over (y, x) of dead cathode and eaten lithium; None where neither is.
+        Pearson correlation over (y, x) of dead cathode and stripped lithium; None where neither is.
     voids : bool
         Chips and stripped patches are void, not lithium and electrolyte.
     """

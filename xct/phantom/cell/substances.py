@@ -17,7 +17,7 @@ POINTS = 4
 # What a point can be, beside a particle.
 AIR, LITHIUM, ELECTROLYTE, MATRIX, STEEL, COLLECTOR, TUBE, VOID, TORLON, CHIP = range(10)
 SUBSTANCES = 10
-# A crack in a particle is bent by a wave, and ends at this share of its longest way.
+# A crack in a particle is bent by a wave, and ends at this fraction of its longest way.
 WAVE, WAVES, END = 0.06, 4.0, 0.45
 LABELS = np.array(
     [
@@ -33,8 +33,8 @@ _NAMES = (
     "air", "lithium", "lpscl", "lpscl", "steel", "aluminium", "polyimide", "air", "torlon",
     "lithium",
 )  # fmt: skip
-# Volume shares in the composite, which is 70 : 30 : 3 by weight of NCM, LPSCl and carbon.
-NCM_SHARE, LPSCL_SHARE, CARBON_SHARE = 0.454, 0.497, 0.049
+# Volume fractions in the composite, which is 70 : 30 : 3 by weight of NCM, LPSCl and carbon.
+NCM_IN_SOLID, LPSCL_IN_SOLID, CARBON_IN_SOLID = 0.454, 0.497, 0.049
 NCM_FRACTION = 0.40  # with pores
 POROSITY = 0.12  # of the composite
 # The electrolyte is pressed from the cathode's side, and denser there.
@@ -54,8 +54,10 @@ def substances_at(energy_kev: float) -> Substances:
     tables = []
     for value_of in (mu_per_cm, delta):
         values = np.array([float(value_of(name, energy_kev)) for name in _NAMES])
-        mixed = LPSCL_SHARE * values[MATRIX] + CARBON_SHARE * float(value_of("carbon", energy_kev))
-        values[MATRIX] = mixed / (LPSCL_SHARE + CARBON_SHARE)
+        mixed = LPSCL_IN_SOLID * values[MATRIX] + CARBON_IN_SOLID * float(
+            value_of("carbon", energy_kev)
+        )
+        values[MATRIX] = mixed / (LPSCL_IN_SOLID + CARBON_IN_SOLID)
         tables.append(values)
     assert len(_NAMES) == SUBSTANCES
     return Substances(*tables)

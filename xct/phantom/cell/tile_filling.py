@@ -1,6 +1,6 @@
 """Filling the tiles of a slab: faces, pores, bodies, averaged. Kernels. In: scene; out: voxels.
 
-A tile that one substance fills, as one point tells, is not painted.
+A tile that one substance fills, as one point shows, is not painted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import numpy as np
 
 from xct.geometry import Label
 from xct.parallel.kernels import njit
-from xct.phantom.cell.averaging import Filled, Palette, average, fill_plain
 from xct.phantom.cell.bodies import GAP, LITHIUM_CHIP, PARTICLE
-from xct.phantom.cell.painting import paint_body, paint_frame, paint_pore
+from xct.phantom.cell.painting import Body, Points, Scene, paint_body, paint_frame, paint_pore
 from xct.phantom.cell.substances import (
     CHIP,
     ELECTROLYTE,
@@ -29,18 +28,22 @@ _ACTIVE = int(Label.ACTIVE_MATERIAL)
 _ALONE = -1  # no single substance
 
 
-class Scene(NamedTuple):
-    """What is the same for all tiles. Lengths in µm; see `xct.phantom.cell.raster.Frame`."""
+class Palette(NamedTuple):
+    """What the codes of points stand for: the substances, then the bodies of a tile."""
 
-    faces: np.ndarray
-    ends: np.ndarray  # lowest and highest point of each face about each tile
-    axis: np.ndarray
-    bore: float
-    tube: float
-    beyond: int  # substance outside of the tube
-    density: np.ndarray
-    pores: np.ndarray
-    facets: np.ndarray
+    mu: np.ndarray
+    delta: np.ndarray
+    label: np.ndarray
+    number: np.ndarray
+
+
+class Filled(NamedTuple):
+    """Voxels of a slab or of a tile of it, shape (z, y, x)."""
+
+    labels: np.ndarray
+    numbers: np.ndarray
+    mu: np.ndarray
+    delta: np.ndarray
 
 
 class BodyArrays(NamedTuple):
@@ -117,23 +120,21 @@ def fill_tiles(
             : (box.j1 - box.j0) * POINTS,
             : (box.i1 - box.i0) * POINTS,
         ]
-        z0 = (first_row + box.k0 - 0.5) * voxel + 0.5 * step
-        y0 = (box.j0 - 0.5) * voxel + 0.5 * step
-        x0 = (box.i0 - 0.5) * voxel + 0.5 * step
+        places = Points(
+            (first_row + box.k0 - 0.5) * voxel + 0.5 * step,
+            (box.j0 - 0.5) * voxel + 0.5 * step,
+            (box.i0 - 0.5) * voxel + 0.5 * step,
+            step,
+        )
         if alone != _ALONE:
             points[:] = alone
         else:
             crossed = _is_crossed(scene, box, first_row, voxel)
-            paint_frame(
-                points, scene.faces, scene.axis, scene.bore, scene.tube, scene.beyond, crossed,
-                z0, y0, x0, step, voxel,
-            )  # fmt: skip
+            paint_frame(points, scene, crossed, places, voxel)
         touched[:] = alone == _ALONE
         for m in range(reaching.pore_start[number], reaching.pore_start[number + 1]):
-            paint_pore(points, touched, scene.pores[reaching.pores[m]], z0, y0, x0, step)
-        _paint_bodies(
-            points, touched, palette, scene.facets, bodies, reaching, number, z0, y0, x0, step
-        )
+            paint_pore(points, touched, scene.pores[reaching.pores[m]], places)
+        _paint_bodies(points, touched, palette, scene.facets, bodies, reaching, number, places)
         average(points, touched, palette, scene.density, bottom, voxel, tile)
 
 
@@ -205,10 +206,7 @@ def _substance_alone(
     if radius <= scene.bore and crossed:
         return _ALONE
     point = buffer[:1, :1, :1]
-    paint_frame(
-        point, scene.faces, scene.axis, scene.bore, scene.tube, scene.beyond, crossed,
-        z, y, x, voxel / POINTS, voxel,
-    )  # fmt: skip
+    paint_frame(point, scene, crossed, Points(z, y, x, voxel / POINTS), voxel)
     return int(point[0, 0, 0])
 
 
@@ -230,10 +228,7 @@ def _paint_bodies(
     bodies: BodyArrays,
     reaching: Reaching,
     number: int,
-    z0: float,
-    y0: float,
-    x0: float,
-    step: float,
+    places: Points,
 ) -> None:
     """Paint the bodies that reach a tile, each with a code of its own."""
     for m in range(reaching.start[number], reaching.start[number + 1]):
@@ -250,8 +245,98 @@ def _paint_bodies(
         palette.number[code] = bodies.number[body]
         shape = bodies.facets[body]
         planes = facets[shape] if shape >= 0 else facets[0, :0]
-        paint_body(
-            points, touched, VOID if kind == GAP else code, bodies.center[body],
-            bodies.reach[body], bodies.to_unit[body], kind, planes, bodies.cavity[body],
-            bodies.slits[body], z0, y0, x0, step,
+        one = Body(
+            VOID if kind == GAP else code, kind, bodies.center[body], bodies.reach[body],
+            bodies.to_unit[body], planes, bodies.cavity[body], bodies.slits[body],
         )  # fmt: skip
+        paint_body(points, touched, one, places)
+
+
+# From points to voxels: labels by the largest fraction, μ and δ by the mean.
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def average(
+    points: np.ndarray,
+    touched: np.ndarray,
+    palette: Palette,
+    density: np.ndarray,
+    z0: float,
+    voxel: float,
+    tile: Filled,
+) -> None:
+    """Average the points of a tile to its voxels."""
+    labels, numbers, mu, delta = tile
+    palette_mu, palette_delta, palette_label, palette_number = palette
+    points_of = np.empty(8, np.int32)
+    seen = np.empty(POINTS**3, np.uint16)
+    often = np.empty(POINTS**3, np.int32)
+    for k in range(labels.shape[0]):
+        packed = relative_density(density, z0 + k * voxel)
+        for j in range(labels.shape[1]):
+            for i in range(labels.shape[2]):
+                if not touched[k, j, i]:
+                    code = points[k * POINTS, j * POINTS, i * POINTS]
+                    factor = packed if code == ELECTROLYTE else 1.0
+                    labels[k, j, i] = palette_label[code]
+                    numbers[k, j, i] = 0
+                    mu[k, j, i] = palette_mu[code] * factor
+                    delta[k, j, i] = palette_delta[code] * factor
+                    continue
+                kinds = 0
+                last = -1
+                for c in range(k * POINTS, (k + 1) * POINTS):
+                    for b in range(j * POINTS, (j + 1) * POINTS):
+                        for a in range(i * POINTS, (i + 1) * POINTS):
+                            code = points[c, b, a]
+                            if last < 0 or seen[last] != code:
+                                last = 0
+                                while last < kinds and seen[last] != code:
+                                    last += 1
+                                if last == kinds:
+                                    seen[last] = code
+                                    often[last] = 0
+                                    kinds += 1
+                            often[last] += 1
+                points_of[:] = 0
+                total_mu = total_delta = 0.0
+                label = 0
+                for s in range(kinds):
+                    code, n = seen[s], often[s]
+                    factor = packed if code == ELECTROLYTE else 1.0
+                    total_mu += n * palette_mu[code] * factor
+                    total_delta += n * palette_delta[code] * factor
+                    points_of[palette_label[code]] += n
+                for m in range(1, 8):
+                    if points_of[m] > points_of[label]:
+                        label = m
+                most, number = 0, 0
+                for s in range(kinds):
+                    code = seen[s]
+                    mine = palette_number[code] > 0 and palette_label[code] == label
+                    if mine and often[s] > most:
+                        most, number = often[s], palette_number[code]
+                labels[k, j, i] = label
+                numbers[k, j, i] = number
+                mu[k, j, i] = total_mu / POINTS**3
+                delta[k, j, i] = total_delta / POINTS**3
+
+
+@njit(cache=True, nogil=True, inline="always")
+def relative_density(density: np.ndarray, z: float) -> float:
+    """Give the electrolyte's density at a height, constant beyond its faces."""
+    depth = (z - density[2]) / (density[3] - density[2])
+    return float(density[0] + (density[1] - density[0]) * min(max(depth, 0.0), 1.0))
+
+
+@njit(cache=True, nogil=True)
+def fill_plain(
+    code: int, palette: Palette, density: np.ndarray, z0: float, voxel: float, tile: Filled
+) -> None:
+    """Fill a tile of one substance."""
+    for k in range(tile.labels.shape[0]):
+        factor = relative_density(density, z0 + k * voxel) if code == ELECTROLYTE else 1.0
+        tile.labels[k] = palette.label[code]
+        tile.numbers[k] = 0
+        tile.mu[k] = palette.mu[code] * factor
+        tile.delta[k] = palette.delta[code] * factor

@@ -72,7 +72,7 @@ class Beam:
 OFFSET_COUNTS = 100.0
 _DEAD_PER_MILLION = 200
 _ZINGERS_PER_MILLION = 20.0
-# Share of pixels that are far from linear, and spread of the bend for most and for those.
+# Fraction of pixels that are far from linear; standard deviation of the bend, most and those.
 _BENT, _BENDS = 0.02, (0.003, 0.03)
 _STREAMS = {"photons": 1, "zingers": 2}
 
@@ -174,8 +174,8 @@ class Detector:
         if self.ideal:
             return np.asarray(light + self.offset)
         rng = self._stream("photons", number)
-        share = np.divide(light, beam, out=np.zeros_like(light), where=beam > 0)
-        expected = light * self.gain * (1 + self.bend * (1 - share))
+        relative = np.divide(light, beam, out=np.zeros_like(light), where=beam > 0)
+        expected = light * self.gain * (1 + self.bend * (1 - relative))
         quanta = rng.poisson(np.maximum(expected, 0)).astype(np.float32)
         quanta += np.float32(self.read_noise) * rng.standard_normal(light.shape, np.float32)
         counts = quanta / np.float32(self.quanta_per_count) + self.offset

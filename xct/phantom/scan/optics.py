@@ -14,9 +14,8 @@ from scipy.fft import fft2, fftfreq, ifft2, next_fast_len
 from scipy.ndimage import affine_transform, gaussian_filter, zoom
 
 from xct.physics.materials import wavelength_um
+from xct.physics.optics import FWHM_PER_SIGMA
 
-# Full width at half maximum of a Gaussian over its standard deviation.
-FWHM = 2.3548200450309493
 # Pixels of a glare map per standard deviation of the glare: enough for what is that smooth.
 _FINENESS = 8
 _GLARE_REACH_SD = 4.0
@@ -104,7 +103,7 @@ def turn(frame: np.ndarray, tilt_deg: float, about: tuple[float, float]) -> np.n
 
 
 def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: float) -> np.ndarray:
-    """Spread light as scintillator and lenses do: a narrow core, and a veil of glare.
+    """Spread light as scintillator and lenses do: a narrow core, and veiling glare.
 
     Parameters
     ----------
@@ -113,9 +112,9 @@ def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: floa
     blur_px : float
         Full width at half maximum of the core, a Gaussian.
     glare : float
-        Fraction of all light that goes into the veil.
+        Fraction of all light that goes into the glare.
     glare_range_px : float
-        Standard deviation of the veil, a wide Gaussian.
+        Standard deviation of the glare, a wide Gaussian.
 
     Returns
     -------
@@ -123,13 +122,13 @@ def spread(light: np.ndarray, blur_px: float, glare: float, glare_range_px: floa
     """
     core = np.asarray(light, np.float32)
     if blur_px > 0:
-        core = gaussian_filter(core, blur_px / FWHM, mode="nearest")
+        core = gaussian_filter(core, blur_px / FWHM_PER_SIGMA, mode="nearest")
     if glare == 0:
         return core
-    return np.asarray((1 - glare) * core + glare * veil(light, glare_range_px), np.float32)
+    return np.asarray((1 - glare) * core + glare * glare_map(light, glare_range_px), np.float32)
 
 
-def veil(light: np.ndarray, range_px: float) -> np.ndarray:
+def glare_map(light: np.ndarray, range_px: float) -> np.ndarray:
     """Average light over a wide Gaussian of standard deviation `range_px`, coarsely."""
     rows, columns = light.shape
     step = max(1, min(int(range_px / _FINENESS), rows, columns))

@@ -124,7 +124,7 @@ def _spans(lanes: np.ndarray) -> np.ndarray:
 
 
 def _weights(theta: np.ndarray) -> np.ndarray:
-    """Tell how a voxel's shadow is shared among three pixels, shape (angle, step, 3).
+    """Give how a voxel's shadow is divided among three pixels, shape (angle, step, 3).
 
     The middle of the shadow lies ``step / _STEPS - 1/2`` from that of the second pixel. Its height
     integrates to the voxel's area over the pixel's width: 1, wherever it falls.
@@ -134,8 +134,8 @@ def _weights(theta: np.ndarray) -> np.ndarray:
     cosine, sine = np.abs(np.cos(theta)), np.abs(np.sin(theta))
     outer, inner = (cosine + sine) / 2, np.abs(cosine - sine) / 2
     below = _shadow_below(edges, outer[:, None, None], inner[:, None, None])
-    shares = np.stack([below[:, 0], below[:, 1] - below[:, 0], 1 - below[:, 1]], axis=-1)
-    return np.ascontiguousarray(shares, np.float32)
+    weights = np.stack([below[:, 0], below[:, 1] - below[:, 0], 1 - below[:, 1]], axis=-1)
+    return np.ascontiguousarray(weights, np.float32)
 
 
 def _shadow_below(u: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
@@ -256,7 +256,7 @@ def _room(shape: tuple[int, int, int], file: Path) -> np.ndarray:
     if size <= _IN_MEMORY_BYTES:
         return np.empty(shape, np.float32)
     with file.open("wb") as opened:
-        # A full disk is told now; later, a page that cannot be written would end the program.
+        # A full disk is reported now; later, a page that cannot be written would end the program.
         os.posix_fallocate(opened.fileno(), 0, size)
     mapped: Any = np.memmap(file, np.float32, "r+", shape=shape)
     return np.asarray(mapped)

@@ -17,15 +17,15 @@ import zarr
 from xct.analyze.roi.files import write_rois
 from xct.geometry import MATERIALS, STANDARD_SCALE, Label
 from xct.io.atomic import write_json
-from xct.io.cell import write_cell
 from xct.io.labels import create_labels
+from xct.io.stores import write_object
 from xct.io.surfaces import write_surfaces
 from xct.io.tables import write_table
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.parallel.blocks import slabs
-from xct.phantom.cell.drawn import Slab, VirtualCell
+from xct.phantom.cell.cell import Slab, VirtualCell
 from xct.phantom.truth.rois import TrueRois
-from xct.phantom.truth.tables import grey_values, thickness_maps
+from xct.phantom.truth.tables import facts_of, grey_values, tables_of, thickness_maps
 
 _UNITS = {
     "center_px": "px", "seed": "1", "lithium_mah": "mAh", "dead_pixels": "pixels",
@@ -37,7 +37,7 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
-class Witness:
+class TruthWriter:
     """A virtual cell that writes the truth about its slabs down as they are scanned.
 
     Parameters
@@ -52,7 +52,7 @@ class Witness:
         folder.mkdir(parents=True, exist_ok=True)
         self.cell, self.folder = cell, folder
         self.shape, self.voxel_um, self.energy_kev = cell.shape, cell.voxel_um, cell.energy_kev
-        self._rois, self._tally = TrueRois.of(cell), _Tally.of(cell)
+        self._rois, self._counts = TrueRois.of(cell), _Counts.of(cell)
         self._volume = folder / "volume.zarr"
         create_volume(self._volume, cell.shape, cell.voxel_um, Coding(), cell.state)
         kinds = {"materials": "uint8", "particles": "uint32", "inclusions": "uint32"}
@@ -74,7 +74,7 @@ class Witness:
         return self.cell.delta(first, stop)
 
     def finish(self, extra_facts: Mapping[str, Any] | None = None) -> None:
-        """Write what is known about the cell as a whole; slices that nobody read are read.
+        """Write what is known about the cell as a whole; slices that were not scanned are read.
 
         Parameters
         ----------
@@ -88,12 +88,13 @@ class Witness:
                 self.mu(block.first, block.stop)
         write_surfaces(folder / "surfaces.zarr", cell.surfaces, (cell.voxel_um,) * 3)
         _write_maps(cell, folder / "maps.zarr")
-        write_cell(folder / "cell.json", cell.geometry)
+        write_object(folder / "cell.json", cell.geometry)
         write_rois(folder / "rois.yaml", self._rois.rois(cell))
-        for name, table in self._tables().items():
+        tables = tables_of(cell)
+        for name, table in self._tables(tables).items():
             write_table(folder / "tables" / f"{name}.csv", table)
-        shares = self._tally.volume_fractions()
-        numbers = {**cell.facts, **shares, **(extra_facts or {})}
+        fractions = self._counts.volume_fractions()
+        numbers = {**facts_of(cell, tables), **fractions, **(extra_facts or {})}
         entries = {
             name: _entry(name, value) for name, value in numbers.items() if value is not None
         }
@@ -108,21 +109,20 @@ class Witness:
         electrolyte = self.cell.electrolyte_per_cm(heights)[:, None, None].astype(np.float32)
         grey = grey_values(slab.mu, electrolyte)
         self._rois.count(first, grey)
-        self._tally.add(first, slab.labels, slab.particles, grey)
+        self._counts.add(first, slab.labels, slab.particles, grey)
 
-    def _tables(self) -> dict[str, pd.DataFrame]:
-        tables = self.cell.tables
+    def _tables(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         return {
             **tables,
-            "particles": self._tally.with_grey_values(tables["particles"]),
-            "materials": self._tally.materials(),
+            "particles": self._counts.with_grey_values(tables["particles"]),
+            "materials": self._counts.materials(),
             "histograms": self._rois.table(),
             "rois": _ranges(self._rois),
         }
 
 
 @dataclass
-class _Tally:
+class _Counts:
     """Sums over all voxels, gathered slab by slab.
 
     Attributes
@@ -140,7 +140,7 @@ class _Tally:
     of_particle: np.ndarray
 
     @classmethod
-    def of(cls, cell: VirtualCell) -> _Tally:
+    def of(cls, cell: VirtualCell) -> _Counts:
         voxels, grey, squared = np.zeros((3, len(Label)))
         return cls(cell, voxels, grey, squared, np.zeros((2, len(cell.contents.bodies) + 1)))
 
@@ -158,14 +158,16 @@ class _Tally:
             self.of_particle[1] += np.bincount(numbers[there], values[there], minlength=size)
 
     def volume_fractions(self) -> dict[str, float]:
-        share = self.voxels / self.voxels.sum()
-        return {f"volume_fraction.{name}": float(share[code]) for name, code in MATERIALS.items()}
+        fraction = self.voxels / self.voxels.sum()
+        return {
+            f"volume_fraction.{name}": float(fraction[code]) for name, code in MATERIALS.items()
+        }
 
     def materials(self) -> pd.DataFrame:
         codes = list(MATERIALS.values())
         count = np.maximum(self.voxels[codes], 1)
         mean = self.grey[codes] / count
-        spread = np.sqrt(np.maximum(self.squared[codes] / count - mean**2, 0))
+        sd = np.sqrt(np.maximum(self.squared[codes] / count - mean**2, 0))
         there = self.voxels[codes] > 0
         return pd.DataFrame(
             {
@@ -173,7 +175,7 @@ class _Tally:
                 "volume_um3": self.voxels[codes] * self.cell.voxel_um**3,
                 "volume_fraction": self.voxels[codes] / self.voxels.sum(),
                 "mean_grey": np.where(there, STANDARD_SCALE.zero + mean, np.nan),
-                "sd_grey": np.where(there, spread, np.nan),
+                "sd_grey": np.where(there, sd, np.nan),
             }
         )
 
@@ -199,10 +201,10 @@ def _ranges(rois: TrueRois) -> pd.DataFrame:
 
 
 def _write_maps(cell: VirtualCell, path: Path) -> None:
-    """Write maps (y, x): thickness of the layers, eaten lithium, dead cathode."""
+    """Write maps (y, x): thickness of the layers, stripped lithium, dead cathode."""
     inside = cell.interfaces.inside
     maps = {f"{name}_thickness_um": values for name, values in thickness_maps(cell).items()}
-    maps["eaten_lithium_um"] = np.where(inside, cell.interfaces.eaten_um, np.nan)
+    maps["stripped_lithium_um"] = np.where(inside, cell.interfaces.stripped_um, np.nan)
     maps["dead_cathode"] = np.where(inside, cell.interfaces.dead, np.nan)
     group: Any = zarr.open_group(path, mode="w", zarr_format=3)
     for name, values in maps.items():

@@ -15,11 +15,11 @@ import pandas as pd
 from xct.analyze.roi.shapes import Roi, roi_from_box
 
 if TYPE_CHECKING:
-    from xct.phantom.cell.drawn import VirtualCell
+    from xct.phantom.cell.cell import VirtualCell
 
 # Bins are centered on multiples of their width: air and electrolyte fall into the middle of one.
 BIN_GREY, LOWEST_GREY, HIGHEST_GREY = 100.0, 18_950.0, 45_050.0
-_SPREAD = 0.5  # of the bore's radius: how far off the axis the middle of a box lies
+_OFFSET = 0.5  # of the bore's radius: distance of the middle of a box from the axis
 _WIDTH = 0.45  # of the bore's radius
 
 
@@ -52,9 +52,9 @@ class TrueRois:
         boxes = {}
         for k in range(4):
             azimuth = np.deg2rad(45 + 90 * k)
-            off = _SPREAD * radius * np.array([np.sin(azimuth), np.cos(azimuth)])
-            boxes[f"C-{k + 1}"] = (front, sheet, off)
-            boxes[f"E-{k + 1}"] = (lithium, lithium + 0.4 * (filled - lithium), off)
+            offset = _OFFSET * radius * np.array([np.sin(azimuth), np.cos(azimuth)])
+            boxes[f"C-{k + 1}"] = (front, sheet, offset)
+            boxes[f"E-{k + 1}"] = (lithium, lithium + 0.4 * (filled - lithium), offset)
         for k in range(3):
             boxes[f"g{k + 1}"] = (front + k * third, front + (k + 1) * third, np.zeros(2))
         found = {name: _box(cell, *where, _WIDTH * radius) for name, where in boxes.items()}

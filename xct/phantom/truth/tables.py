@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from xct.geometry import STANDARD_SCALE, SURFACES
 from xct.phantom.cell.bodies import LITHIUM_CHIP
+from xct.phantom.cell.cell import VirtualCell
 from xct.phantom.cell.layout import at
 from xct.phantom.cell.states import state_named
 from xct.phantom.cell.substances import POROSITY
 from xct.phantom.truth.roughness import height_parameters
 from xct.physics.materials import TABLE
-
-if TYPE_CHECKING:
-    from xct.phantom.cell.drawn import VirtualCell
-
 
 # Lithium balance: where the lithium is. In: a cell; out: charge by store.
 #
@@ -30,7 +28,7 @@ _SHRINKING = 0.1  # of NCM's volume, per unit of lithium taken out
 
 
 def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
-    """Tell how much lithium is where.
+    """Give how much lithium is where.
 
     Returns
     -------
@@ -42,7 +40,7 @@ def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
     interfaces, facts = cell.interfaces, cell.contents.facts
     inside = interfaces.inside
     metal = float(interfaces.lithium_um[inside].mean(dtype=np.float64)) * area_um2
-    eaten = float(interfaces.eaten_um[inside].mean(dtype=np.float64)) * area_um2
+    stripped = float(interfaces.stripped_um[inside].mean(dtype=np.float64)) * area_um2
     chips = cell.inclusions.bodies.kind == LITHIUM_CHIP
     lost = float(cell.inclusions.facts["volume_um3"][chips].sum())
     content = facts["li_content"]
@@ -53,7 +51,7 @@ def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
         "anode": metal * LITHIUM_MAH_PER_CM3 * 1e-12,
         "cathode": float((full_mah * content).sum()),
         "inclusions": lost * LITHIUM_MAH_PER_CM3 * 1e-12,
-        "pristine_anode": (metal + eaten) * LITHIUM_MAH_PER_CM3 * 1e-12,
+        "pristine_anode": (metal + stripped) * LITHIUM_MAH_PER_CM3 * 1e-12,
         "pristine_cathode": float(full_mah.sum()),
     }
     before = charges["pristine_anode"] + charges["pristine_cathode"]
@@ -127,7 +125,7 @@ def _particles(cell: VirtualCell) -> pd.DataFrame:
     edge = (np.array(cell.shape) - 1) * cell.voxel_um
     reach = bodies.reach[:, None] - cell.voxel_um / 2
     border = ((center < reach) | (center > edge - reach)).any(axis=1)
-    # Cracks are finer than a voxel: what a scan sees of the solid is less by their share.
+    # Cracks are finer than a voxel: what a scan sees of the solid is less by their fraction.
     seen = bodies.mu * (1 - facts["crack_porosity"])
     open_ = (1 - facts["crack_porosity"]) * (facts["outer_volume_um3"] - facts["cavity_um3"])
     return pd.DataFrame(
@@ -194,11 +192,23 @@ def _layers(cell: VirtualCell) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def facts_of(cell: VirtualCell) -> dict[str, Any]:
-    """Gather every parameter, and the true value of what a run measures, by name."""
-    layers = cell.tables["layers"].set_index("layer")
-    balance = cell.tables["lithium_balance"].set_index("store")
-    particles = cell.tables["particles"]
+def facts_of(cell: VirtualCell, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Gather every parameter, and the true value of what a run measures, by name.
+
+    Parameters
+    ----------
+    cell : VirtualCell
+        The cell.
+    tables : mapping of str to DataFrame
+        As `tables_of` gives them.
+
+    Returns
+    -------
+    dict
+    """
+    layers = tables["layers"].set_index("layer")
+    balance = tables["lithium_balance"].set_index("store")
+    particles = tables["particles"]
     geometry = cell.geometry
     tilt = np.hypot(geometry.axis_slope_y, geometry.axis_slope_x)
     inside = cell.interfaces.inside
@@ -221,10 +231,10 @@ def facts_of(cell: VirtualCell) -> dict[str, Any]:
         "absent_area_fraction": float(layers.absent_area_fraction["lithium"]),
         "drifted_particles": int(particles.drifted.sum()),
         "particles": len(particles),
-        "inclusions": len(cell.tables["inclusions"]),
-        "cathode_plateau_share": cell.fronts.plateau,
-        "correlation_dead_eaten": _correlation(
-            cell.interfaces.dead[inside], cell.interfaces.eaten_um[inside]
+        "inclusions": len(tables["inclusions"]),
+        "cathode_plateau_fraction": cell.fronts.plateau,
+        "correlation_dead_stripped": _correlation(
+            cell.interfaces.dead[inside], cell.interfaces.stripped_um[inside]
         ),
         **{f"lithium_mah.{k}": float(balance.charge_mah[k]) for k in balance.index},
     }

@@ -13,18 +13,18 @@ from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
 from xct.geometry import MATERIALS, SURFACES, Surface
 from xct.io.labels import CLASSIFIED, PAINTED, open_labels
-from xct.plugin.controls import complaints_shown
 from xct.plugin.data import height_maps as heightmaps
 from xct.plugin.data import pyramid
 from xct.plugin.data.cells import KEY, Cell
-from xct.plugin.roi.drawn import to_shape
+from xct.plugin.data.roi_shapes import to_shape
+from xct.plugin.notifications import errors_shown
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 AXES = ("z", "y", "x")
 ROI_COLOR = "#ffd91a"
 UNITS = ("micrometer",) * 3
-# Chosen to be told apart on a grey picture; what fills most of it is pale.
+# Distinct on a grey picture; what fills most of it is pale.
 _MATERIAL_COLORS: dict[int | None, Any] = {
     0: (0, 0, 0, 0),
     1: (0.95, 0.75, 0.2, 1),
@@ -158,7 +158,7 @@ def stored_rois(cell: Cell) -> list[Roi]:
         named = Path(rois) if rois else None
     if named is None or not named.is_file() or cell.geometry is None:
         return []
-    with complaints_shown(f"{named} is broken"):
+    with errors_shown(f"{named} is broken"):
         return read_rois(named)
     return []
 
@@ -207,7 +207,7 @@ def _labels(cell: Cell, name: str) -> Any:
     volume = cell.volume_path
     if not (volume / "labels" / name).is_dir():
         return None
-    with complaints_shown(f"{volume / 'labels' / name} is broken"):
+    with errors_shown(f"{volume / 'labels' / name} is broken"):
         return open_labels(volume, name)
     return None
 
@@ -216,7 +216,7 @@ def _surfaces(cell: Cell) -> dict[str, Surface]:
     path = cell.path / "surfaces.zarr"
     if cell.result is None or not path.is_dir():
         return {}
-    with complaints_shown(f"{path} is broken"):
+    with errors_shown(f"{path} is broken"):
         there = cell.result.surfaces
         found = {name: there[name] for name in SURFACES if name in there}
         return {name: one for name, one in found.items() if np.isfinite(one.height_um).any()}

@@ -89,7 +89,7 @@ def contrast(
     """Choose what is black and what is white.
 
     Where the electrolyte's value m is known, the range is that in which lithium (0), electrolyte
-    (1 m) and active material (about 9 m) can be told apart; steel is white. Else it spans the
+    (1 m) and active material (about 9 m) can be distinguished; steel is white. Else it spans the
     values but for the outermost percent.
 
     Parameters

@@ -12,16 +12,16 @@ import h5py
 from napari.viewer import current_viewer
 
 from xct.errors import XctError
-from xct.plugin.controls import complaints_shown
 from xct.plugin.data.cells import Cell, open_cell
 from xct.plugin.data.layers import LayerData, cell_layers
 from xct.plugin.data.lines import follow
 from xct.plugin.data.scans import scan_layers
+from xct.plugin.notifications import errors_shown
 
 Reader = Callable[[Any], list[Any]]
 
-_NOTHING = [(None,)]  # napari's word for: nothing to show, and no complaint of its own
-_SCANS = tuple(f"xct.io.scans.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff_folder"))
+_NOTHING = [(None,)]  # napari's word for: nothing to show, and no error of its own
+_SCANS = tuple(f"xct.io.scans.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff_scans"))
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -70,7 +70,7 @@ def _read(paths: Any) -> list[Any]:
         follow(viewer)
     found: list[Any] = []
     for path in [paths] if isinstance(paths, str | Path) else paths:
-        with complaints_shown(f"{path} is broken"):
+        with errors_shown(f"{path} is broken"):
             found += read(Path(path))
     return found or _NOTHING
 

@@ -13,7 +13,7 @@ from xct.plugin.data.cells import Cell
 
 
 class CursorLabel(QLabel):
-    """Says where the mouse is in a cell.
+    """Shows where the mouse is in a cell.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class CursorLabel(QLabel):
         self.follow(None)
 
     def follow(self, cell: Cell | None) -> None:
-        """Speak of another cell."""
+        """Show coordinates of another cell."""
         self._cell = cell
         self.setText("" if cell is None else "move the mouse over the cell")
 
@@ -46,7 +46,7 @@ class CursorLabel(QLabel):
 
 
 def place_text(geometry: CellGeometry, z_um: float, y_um: float, x_um: float) -> str:
-    """Say where a position lies: depth from the nearest surface, radius, azimuth."""
+    """Describe a position: depth from the nearest surface, radius, azimuth."""
     y_axis, x_axis = geometry.axis_at(z_um)
     y, x = y_um - y_axis, x_um - x_axis
     radius, azimuth = float(np.hypot(y, x)), float(np.rad2deg(np.arctan2(y, x)))

@@ -21,8 +21,9 @@ from qtpy.QtWidgets import (
 from xct.analyze.roi.files import read_rois, write_rois
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.errors import XctError
-from xct.plugin.controls import CellChoice, Latest, beside, button, say
+from xct.plugin.controls import CellChoice, Latest, beside, button
 from xct.plugin.data.cells import Cell
+from xct.plugin.notifications import show_info
 from xct.plugin.plots import Depths, HistogramPlot, ProfilePlot, numbers_text
 from xct.plugin.roi.crop import show_crop
 from xct.plugin.roi.cursor import CursorLabel
@@ -88,7 +89,7 @@ class InspectRois(QWidget):
         self.place.follow(cell)
         self._list()
         if cell is None:
-            self.histogram.say("open a result: drop its folder on the window")
+            self.histogram.write("open a result: drop its folder on the window")
         self._tab_chosen()
 
     def draw_next(self, kind: str) -> None:
@@ -102,7 +103,7 @@ class InspectRois(QWidget):
             path = Path(chosen) if chosen else None
         if path is not None:
             self.rois.set_rois(read_rois(path))
-            say(f"{len(self.rois.rois)} ROIs from {path}")
+            show_info(f"{len(self.rois.rois)} ROIs from {path}")
 
     def save(self, path: Path | None = None) -> None:
         """Save the ROIs, in cell coordinates: they can be measured on any cell."""
@@ -113,7 +114,7 @@ class InspectRois(QWidget):
             path = Path(chosen) if chosen else None
         if path is not None:
             write_rois(path, self.rois.rois)
-            say(f"wrote {len(self.rois.rois)} ROIs to {path}")
+            show_info(f"wrote {len(self.rois.rois)} ROIs to {path}")
 
     def remove(self) -> None:
         """Take the chosen ROI away."""
@@ -131,8 +132,8 @@ class InspectRois(QWidget):
         if cell is None or roi is None:
             self.numbers.setText("")
             if cell is not None:
-                self.histogram.say("draw or choose a ROI")
-                self.profile.say("draw or choose a line")
+                self.histogram.write("draw or choose a ROI")
+                self.profile.write("draw or choose a line")
             return
         pristine = self.pristine.cell()
         if pristine is not None and pristine.name == cell.name:

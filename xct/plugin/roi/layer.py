@@ -9,16 +9,16 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from xct.analyze.roi.shapes import Roi
-from xct.plugin.controls import complaints_shown
 from xct.plugin.data.cells import KEY, Cell
 from xct.plugin.data.layers import AXES, ROI_COLOR, UNITS, placed
-from xct.plugin.roi.drawn import around, edges, edited, from_shape, to_shape
+from xct.plugin.data.roi_shapes import around, edges, edited, from_shape, to_shape
+from xct.plugin.notifications import errors_shown
 
 _WIDTH_PX = 2.0
 
 
 class RoiLayer(QObject):
-    """Keeps shapes and ROIs of one cell the same; ROIs that nobody touches stay as they are.
+    """Keeps shapes and ROIs of one cell the same; ROIs that are not touched stay as they are.
 
     Signals
     -------
@@ -225,7 +225,7 @@ class RoiLayer(QObject):
             axis = self.axis()
             length, size = self.geometry.shape[axis], self.geometry.voxel_size_um[axis]
             across = around(self.index(), self.thickness_um, size, length)
-            with complaints_shown():
+            with errors_shown():
                 name = self._free_name()
                 roi = from_shape(self.geometry, name, drawn, axis, across, self.width_um)
                 self.rois.append(roi)
@@ -233,7 +233,7 @@ class RoiLayer(QObject):
     def _change_drawn(self, number: int) -> None:
         layer = self._layer
         drawn = (np.asarray(layer.data[number], float), self._kinds(layer)[number])
-        with complaints_shown():
+        with errors_shown():
             self.rois[number] = edited(self.geometry, self.rois[number], drawn, self.axis())
 
     def _highlighted(self, _: Any) -> None:

@@ -13,7 +13,7 @@ from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.grey_statistics import Known
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.analyze.roi.tables import known_of, statistics_table
-from xct.io.tables import read_depth_histogram
+from xct.io.tables import read_counts
 from xct.normalize import grey_values
 from xct.plugin.data.cells import Cell
 from xct.plugin.data.pyramid import contrast, in_level, lazy, volumes_of
@@ -130,7 +130,7 @@ def depth_of(cell: Cell) -> tuple[DataArray, str]:
     """
     path = cell.path / "tables" / "depth_histogram.zarr"
     if cell.result is not None and path.is_dir():
-        return read_depth_histogram(path), "grey value"
+        return read_counts(path), "grey value"
     geometry = cell.frame
     if cell.normalized and cell.result is not None:
         fine = values_of(cell, normalized=True)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QTableWidget, QTableWidgetItem
 
 from xct.analyze.roi.shapes import BoxRoi, Roi
 from xct.errors import XctError
-from xct.plugin.controls import complaints_shown
+from xct.plugin.notifications import errors_shown
 
 # Spans of ROIs as text. In: a ROI; out: what stands in the table, and the ROI it is typed into.
 
@@ -99,7 +99,7 @@ class RoiTable(QTableWidget):
         if self._filling:
             return
         roi, text = self._rois[item.row()], str(item.text()).strip()
-        with complaints_shown():
+        with errors_shown():
             if item.column() == _NAME:
                 roi = self._renamed(roi, text)
             else:

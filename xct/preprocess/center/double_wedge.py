@@ -6,12 +6,11 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-import scipy.fft
-from scipy.sparse import csr_array
+import scipy
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges, thread_count
-from xct.preprocess.center.agreement import (
+from xct.preprocess.center.mirror_symmetry import (
     Agreement,
     Estimate,
     independent,
@@ -24,7 +23,7 @@ from xct.preprocess.center.agreement import (
 BEYOND_WEDGE = (0, 8, 40, 200)
 
 
-def wedge(
+def wedge_symmetry(
     views: np.ndarray,
     theta_deg: np.ndarray,
     weight: np.ndarray,
@@ -33,7 +32,7 @@ def wedge(
     *,
     cut: bool = False,
 ) -> tuple[Estimate | None, Estimate | None]:
-    """Ask for which axis the sinogram and its mirror image make one object.
+    """Find the axis about which the sinogram and its mirror image make one object.
 
     Over a full turn, an object within `half_px` of the axis has no angular harmonics beyond
     ``half_px · κ`` at frequency κ: its spectrum fills a double wedge [1]_. A half turn is
@@ -41,7 +40,7 @@ def wedge(
     right. What fixed stripes could cause (in the completed sinogram a square wave in angle) is
     projected out, and gives a second answer of its own: the symmetry of the static profile.
 
-    Parameters are those of `opposite`.
+    Parameters are those of `register`.
 
     Returns
     -------
@@ -78,10 +77,10 @@ def _half_turns(theta_deg: np.ndarray) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
-def _on_circle(theta_deg: np.ndarray) -> csr_array:
+def _on_circle(theta_deg: np.ndarray) -> scipy.sparse.csr_array:
     """Weights (grid angle, view) that put half a turn on an even grid over the full circle.
 
-    Linear between neighbours; across the ends, half of the interpolation is left to the mirror
+    Linear between neighbors; across the ends, half of the interpolation is left to the mirror
     image. The grid has as many angles per half turn as there would be views without a gap.
     """
     step = float(np.median(np.diff(theta_deg)))
@@ -89,14 +88,14 @@ def _on_circle(theta_deg: np.ndarray) -> csr_array:
     grid = theta_deg[0] + np.arange(2 * half) * (180.0 / half)
     nodes = np.concatenate([theta_deg, theta_deg + 180.0, theta_deg[:1] + 360.0])
     after = np.clip(np.searchsorted(nodes, grid + 1e-9, side="right"), 1, nodes.size - 1)
-    share = (grid - nodes[after - 1]) / np.maximum(nodes[after] - nodes[after - 1], 1e-9)
-    share = np.where(np.minimum(share, 1 - share) < 0.02, share.round(), share)
+    fraction = (grid - nodes[after - 1]) / np.maximum(nodes[after] - nodes[after - 1], 1e-9)
+    fraction = np.where(np.minimum(fraction, 1 - fraction) < 0.02, fraction.round(), fraction)
     view = np.concatenate([after - 1, after]) % (2 * theta_deg.size)
-    part = np.concatenate([1 - share, share])
+    part = np.concatenate([1 - fraction, fraction])
     at = np.tile(np.arange(grid.size), 2)
     own = (view < theta_deg.size) & (part > 0)
     shape = (grid.size, theta_deg.size)
-    return csr_array((part[own].astype(np.float32), (at[own], view[own])), shape=shape)
+    return scipy.sparse.csr_array((part[own].astype(np.float32), (at[own], view[own])), shape=shape)
 
 
 def _outside(
@@ -106,13 +105,13 @@ def _outside(
     on_circle = _on_circle(theta_deg)
     half = on_circle.shape[0] // 2
     kappa = spectra(views[0, 0], weight)[0]
-    share = independent(weight, kappa)
+    numbers = independent(weight, kappa)
     reach = kappa * half_px
     first = np.ceil(reach + 3 * np.cbrt(reach) + 5).astype(np.intp)
     keep = usable(kappa, half_px, cut=cut)
     kappa, first = kappa[keep], np.minimum(first[keep], half)
     beyond = np.minimum(first + np.array(BEYOND_WEDGE)[:, None], half)
-    count = np.diff(beyond, axis=0, append=half) * share
+    count = np.diff(beyond, axis=0, append=half) * numbers
     power = np.zeros((views.shape[1], *count.shape))
     cross = np.zeros(power.shape, np.complex128)
     static = np.zeros((views.shape[1], kappa.size), np.complex128)
@@ -127,7 +126,7 @@ def _outside(
         kappa,
         2 * np.abs(static[:, None]) ** 2,
         static[:, None] ** 2,
-        np.where(first < half, share, 0.0)[None],
+        np.where(first < half, numbers, 0.0)[None],
     )
     return moving, alone
 

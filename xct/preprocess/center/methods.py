@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from xct.preprocess.center.agreement import Estimate, window
-from xct.preprocess.center.center_of_mass import mass
-from xct.preprocess.center.checks import flat_beside
-from xct.preprocess.center.double_wedge import wedge
-from xct.preprocess.center.opposite_views import opposite, overlapping
-from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.double_wedge import wedge_symmetry
+from xct.preprocess.center.mirror_symmetry import Estimate, window
+from xct.preprocess.center.opposite_views import register, register_overlap
+from xct.preprocess.center.sample import Sample, flat_beside
 
 NEAR_PX = 12.0
 
@@ -26,32 +24,32 @@ def answers_inside(sample: Sample, search: tuple[float, float]) -> dict[str, Est
     middle = (columns - 1) / 2
     # Anywhere in view, the sample may reach from the axis to the farther edge.
     farthest = max(middle - search[0], search[1] - middle) + columns / 2
-    first = found = _asked(sample, middle, columns * 0.54, farthest, search)
+    first = found = _estimates(sample, middle, columns * 0.54, farthest, search)
     for _ in range(2 if first else 0):
         start = max(found.values(), key=lambda estimate: estimate.lead).center_px
         half = _half_width(start, columns)
-        found = _asked(sample, start, half, half, _near(start, search)) or found
-    found = {name: _led(e, first.get(name)) for name, e in found.items()}
+        found = _estimates(sample, start, half, half, _near(start, search)) or found
+    found = {name: _with_lead(e, first.get(name)) for name, e in found.items()}
     if first and not flat_beside(sample.views):
         step = max(2.0, columns / 50)
         found = {
-            name: _freed([*sides, found[name]], start, step)
-            for name, sides in _moved(sample, start, step, search).items()
+            name: _freed_from_window([*sides, found[name]], start, step)
+            for name, sides in _under_moved_windows(sample, start, step, search).items()
             if name in found
         }
-    center = mass(sample.views, sample.theta_deg, sample.stripe_sd)
+    center = center_of_mass(sample.views, sample.theta_deg, sample.stripe_sd)
     return found if center is None else {**found, "mass": center}
 
 
-def _asked(
+def _estimates(
     sample: Sample, center: float, half: float, outer: float, where: tuple[float, float]
 ) -> dict[str, Estimate]:
     weight = window(sample.columns, center, half)
-    pairs = opposite(sample.free, sample.theta_deg, weight, half, where)
-    moving, still = wedge(sample.few, sample.few_theta_deg, weight, outer, where)
-    # Over a full turn the pairs know the static profile better, free of stripes.
+    opposite = register(sample.free, sample.theta_deg, weight, half, where)
+    moving, still = wedge_symmetry(sample.few, sample.few_theta_deg, weight, outer, where)
+    # Over a full turn opposite views determine the static profile better, free of stripes.
     full = sample.theta_deg[-1] > 300
-    named = {"opposite": pairs, "wedge": moving, "profile": None if full else still}
+    named = {"opposite": opposite, "wedge": moving, "profile": None if full else still}
     return {name: e for name, e in named.items() if e is not None}
 
 
@@ -64,7 +62,7 @@ def _near(start: float, search: tuple[float, float]) -> tuple[float, float]:
     return max(search[0], start - NEAR_PX), min(search[1], start + NEAR_PX)
 
 
-def _led(near: Estimate, first: Estimate | None) -> Estimate:
+def _with_lead(near: Estimate, first: Estimate | None) -> Estimate:
     """Give an answer near the likely axis the lead that it had over the whole range."""
     same = first is not None and abs(first.center_px - near.center_px) < 3 + 5 * near.sd_px
     return replace(near, lead=first.lead if first is not None and same else 0.0)
@@ -76,10 +74,10 @@ def answers_cut(sample: Sample, search: tuple[float, float]) -> dict[str, Estima
     What is cut at the edge of a window is mirrored about the window's middle: an answer that
     follows the window when it is moved is worth as much less.
     """
-    pairs = overlapping(sample.free, sample.theta_deg, search)
-    if pairs is None:
+    opposite = register_overlap(sample.free, sample.theta_deg, search)
+    if opposite is None:
         return {}
-    start = pairs.center_px
+    start = opposite.center_px
     step = max(2.0, sample.columns / 50)
     answers = []
     for center in (start - step, start, start + step):
@@ -87,28 +85,28 @@ def answers_cut(sample: Sample, search: tuple[float, float]) -> dict[str, Estima
         weight = window(sample.columns, center, half)
         # Beyond the window there is more sample, which moves faster.
         place = (weight, 2 * half, _near(start, search))
-        answers.append(wedge(sample.few, sample.few_theta_deg, *place, cut=True)[0])
+        answers.append(wedge_symmetry(sample.few, sample.few_theta_deg, *place, cut=True)[0])
     left, here, right = answers
     if left is None or here is None or right is None:
-        return {"opposite": pairs}
-    freed = _freed([left, right, here], start, step)
-    own = here.sd_px / freed.sd_px if freed.sd_px > 0 else 1.0
-    lead = min(freed.lead, pairs.lead) * own
-    return {"opposite": pairs, "wedge": replace(freed, lead=lead)}
+        return {"opposite": opposite}
+    corrected = _freed_from_window([left, right, here], start, step)
+    own = here.sd_px / corrected.sd_px if corrected.sd_px > 0 else 1.0
+    lead = min(corrected.lead, opposite.lead) * own
+    return {"opposite": opposite, "wedge": replace(corrected, lead=lead)}
 
 
-def _moved(
+def _under_moved_windows(
     sample: Sample, start: float, step: float, search: tuple[float, float]
 ) -> dict[str, list[Estimate]]:
     """Answers under a window moved to the left and to the right."""
     sides = []
     for center in (start - step, start + step):
         half = _half_width(center, sample.columns)
-        sides.append(_asked(sample, center, half, half, _near(start, search)))
+        sides.append(_estimates(sample, center, half, half, _near(start, search)))
     return {name: [side[name] for side in sides] for name in sides[0].keys() & sides[1].keys()}
 
 
-def _freed(answers: list[Estimate], start: float, step: float) -> Estimate:
+def _freed_from_window(answers: list[Estimate], start: float, step: float) -> Estimate:
     """Correct an answer for what it follows the window, and widen its sd accordingly.
 
     `answers` are those under the window moved left, moved right, and in place.
@@ -117,6 +115,57 @@ def _freed(answers: list[Estimate], start: float, step: float) -> Estimate:
     follows = (right.center_px - left.center_px) / (2 * step)
     own = 1.0 - min(max(follows, 0.0), 0.95)
     pulled = (here.center_px - start) * (1 / own - 1)
-    # Pulled far, it tells of the window and not of the axis.
+    # Pulled far, the answer follows the window and not the axis.
     sd_px = float(np.hypot(here.sd_px / own, pulled / 2)) if abs(pulled) < NEAR_PX else np.inf
     return replace(here, center_px=here.center_px + pulled, sd_px=sd_px)
+
+
+def center_of_mass(views: np.ndarray, theta_deg: np.ndarray, stripe_sd: float) -> Estimate | None:
+    """Follow the center of mass, which moves as a sine about the axis; None where it is cut.
+
+    The zeroth moment of the Helgason-Ludwig conditions must be the same in all views, the
+    first a sine [1]_. Both hold only where the whole sample is in view.
+
+    Parameters
+    ----------
+    views : ndarray, shape (angle, row, column)
+        Line integrals.
+    theta_deg : ndarray, shape (angle,)
+        Angles in degrees.
+    stripe_sd : float
+        Standard deviation of fixed stripes, as line integral: they shift the answer.
+
+    References
+    ----------
+    .. [1] Azevedo, Schneberk, Fitch & Martz (1990), IEEE Trans. Nucl. Sci. 37, 1525.
+       doi:10.1109/23.55866
+    """
+    columns = views.shape[-1]
+    margin = max(3, columns // 50)
+    left, right = (
+        side.mean(axis=-1, dtype=np.float64) for side in (views[..., :margin], views[..., -margin:])
+    )
+    air = (left + right) / 2
+    position = np.arange(columns, dtype=np.float32) - np.float32((columns - 1) / 2)
+    amount = views.sum(axis=-1, dtype=np.float64) - air * columns
+    moment = np.asarray(views @ position, dtype=np.float64)
+    total = float(amount.mean(axis=0).sum())
+    if total <= 0:
+        return None
+    theta = np.deg2rad(theta_deg)
+    design = np.column_stack([np.ones_like(theta), np.cos(theta), np.sin(theta)])
+    path = moment.sum(axis=1) / total  # all rows share one axis: a row counts by its mass
+    fit, *_ = np.linalg.lstsq(design, path, rcond=None)
+    rest = float(np.sqrt(np.mean((path - design @ fit) ** 2)))
+    rows = views.shape[1]
+    noise = 2 * rest * np.sqrt(np.linalg.inv(design.T @ design)[0, 0])
+    striped = stripe_sd * np.sqrt(columns**3 / 12 * rows) / total
+    # A tilt that the margins keep through all angles: stripes, a wrong flat field, or the sample.
+    tilt = float(np.abs((right - left).mean(axis=0).sum())) / columns
+    tilted = 0.5 * tilt * columns**3 / 12 / total
+    # Mass that comes and goes, or does not follow a sine, has left the field of view.
+    steady = float(np.std(amount.sum(axis=1))) / total
+    if steady > 0.03 or rest > 0.01 * columns:
+        return None
+    sd = float(np.sqrt(noise**2 + striped**2 + tilted**2))
+    return Estimate(float(fit[0]) + (columns - 1) / 2, sd, np.inf)

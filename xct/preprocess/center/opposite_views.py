@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from xct.parallel.threads import thread_count
-from xct.preprocess.center.agreement import (
+from xct.preprocess.center.mirror_symmetry import (
     Agreement,
     Estimate,
     independent,
@@ -20,7 +19,7 @@ MOST_PAIRS = 96
 LONGEST_GAP_DEG = 3.0
 
 
-def opposite(
+def register(
     views: np.ndarray,
     theta_deg: np.ndarray,
     weight: np.ndarray,
@@ -67,20 +66,22 @@ def exact_pairs(views: np.ndarray, theta_deg: np.ndarray) -> tuple[np.ndarray, n
         there = there[np.linspace(0, there.size - 1, MOST_PAIRS).round().astype(np.intp)]
     after = np.clip(np.searchsorted(theta_deg, target[there]), 1, theta_deg.size - 1)
     gap = theta_deg[after] - theta_deg[after - 1]
-    share = np.clip((target[there] - theta_deg[after - 1]) / gap, 0.0, 1.0)
-    share = np.where(np.minimum(share, 1 - share) < 0.05, share.round(), share).astype(np.float32)
+    fraction = np.clip((target[there] - theta_deg[after - 1]) / gap, 0.0, 1.0)
+    fraction = np.where(
+        np.minimum(fraction, 1 - fraction) < 0.05, fraction.round(), fraction
+    ).astype(np.float32)
     near = gap <= max(2.5 * step, 0.5)
-    there, after, share = there[near], after[near], share[near, None, None]
-    return views[there], (1 - share) * views[after - 1] + share * views[after]
+    there, after, fraction = there[near], after[near], fraction[near, None, None]
+    return views[there], (1 - fraction) * views[after - 1] + fraction * views[after]
 
 
-def overlapping(
+def register_overlap(
     views: np.ndarray, theta_deg: np.ndarray, search: tuple[float, float]
 ) -> Estimate | None:
     """Register views half a turn apart where the sample fills the field of view.
 
     For every possible axis only the columns are compared that both views then share, so
-    the edge of the detector favours none.
+    the edge of the detector favors none.
 
     Parameters
     ----------
@@ -101,12 +102,12 @@ def overlapping(
         # In the angle that misses, the sample has moved: at the edge of view by the arc.
         turned = 0.1 * np.deg2rad(missing) * columns / 2
         first, second = views[:1], views[-1:]
-    # Structure of some 1/8 of the width and less; what is wider hangs on the detector's edge.
+    # Structure of some 1/8 of the width and less; what is wider depends on the detector's edge.
     one, other = (
-        part - gaussian_filter1d(part, columns / 24, axis=-1, mode="nearest")
+        part - scipy.ndimage.gaussian_filter1d(part, columns / 24, axis=-1, mode="nearest")
         for part in (
-            gaussian_filter1d(first, 1.0, axis=-1),
-            gaussian_filter1d(second, 1.0, axis=-1),
+            scipy.ndimage.gaussian_filter1d(first, 1.0, axis=-1),
+            scipy.ndimage.gaussian_filter1d(second, 1.0, axis=-1),
         )
     )
     length = scipy.fft.next_fast_len(2 * columns, real=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from dataclasses import dataclass
 from math import erf, sqrt
 from typing import Annotated
@@ -9,16 +11,19 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
-from xct.preprocess.center.agreement import Estimate
-from xct.preprocess.center.checks import (
-    check_half_acquisition,
+from xct.errors import RunError
+from xct.preprocess.center.figures import center_figure, sinogram_figure
+from xct.preprocess.center.methods import answers_cut, answers_inside
+from xct.preprocess.center.mirror_symmetry import Estimate
+from xct.preprocess.center.opposite_views import register_overlap
+from xct.preprocess.center.sample import (
+    Sample,
     check_logarithm,
     checked_views,
+    prepared,
     sample_cut,
 )
-from xct.preprocess.center.methods import answers_cut, answers_inside
-from xct.preprocess.center.opposite_views import overlapping
-from xct.preprocess.center.sample import Sample, taken
+from xct.quantity import Number, Quantity
 from xct.stages import stage
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
@@ -64,7 +69,68 @@ class Center:
     at_edge: bool
 
 
-@stage(gives="center_px", cut=(), sample=True)
+log = logging.getLogger("xct")
+
+_SURE, _TOO_UNSURE = 0.8, 0.5
+
+
+def center_number(center: Center, rows: int) -> Number:
+    """Give the axis as a number, or refuse one that is too uncertain.
+
+    Parameters
+    ----------
+    center : Center
+        What `find_center` gave.
+    rows : int
+        How many rows it rests on.
+
+    Raises
+    ------
+    RunError
+        If no method finds the axis, it is too uncertain, or lies at the end of the search range.
+    """
+    if not np.isfinite(center.center_px):
+        raise RunError("find_center: no method finds the rotation axis; give it by scan.center_px")
+    candidates = ", ".join(f"{name} {value:.2f}" for name, value in center.by_method.items())
+    found = (
+        f"center_px {center.center_px:.2f} ± {center.sd_px:.2f}, confidence "
+        f"{center.confidence:.2f} ({candidates})"
+    )
+    if center.at_edge or center.confidence < _TOO_UNSURE:
+        why = "lies at the end of the search range" if center.at_edge else "is too uncertain"
+        raise RunError(
+            f"find_center: the rotation axis {why}: {found}. Look at figures/center.png in the "
+            "output folder and give the axis by scan.center_px"
+        )
+    log.info("find_center: %s", found)
+    if center.confidence < _SURE:
+        warnings.warn(
+            f"the rotation axis is not sure: {found}; give scan.center_px if rings or tuning "
+            "forks show",
+            stacklevel=2,
+        )
+    return Number(
+        center.center_px,
+        "px",
+        center.sd_px,
+        rows,
+        details={
+            "confidence": float(center.confidence),
+            "method": center.method,
+            "by_method": {name: float(value) for name, value in center.by_method.items()},
+        },
+    )
+
+
+@stage(
+    gives=Quantity(
+        "center_px",
+        ("row",),
+        "pixels",
+        figures={"sinogram": sinogram_figure, "center": center_figure},
+    ),
+    estimate=center_number,
+)
 def find_center(
     line_integrals: np.ndarray,
     theta_deg: np.ndarray,
@@ -109,7 +175,7 @@ def find_center(
     check_logarithm(views)
     columns = views.shape[-1]
     reach = min(search_px or DEFAULT_SEARCH * columns, (columns - 1) / 2)
-    sample = taken(views, np.asarray(theta_deg, dtype=np.float64))
+    sample = prepared(views, np.asarray(theta_deg, dtype=np.float64))
     middle = (sample.columns - 1) / 2
     search = (middle - reach / sample.bin, middle + reach / sample.bin)
     cut = sample_cut(sample.views)
@@ -124,10 +190,24 @@ def _refuse_half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> None:
     if span <= 300 or not any(cut):
         return
     columns = sample.columns
-    found = overlapping(sample.free, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
+    found = register_overlap(sample.free, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
     if found is not None and found.lead > LEAST_LEAD:
         center = sample.raw_px(found.center_px)
-        check_half_acquisition(center, columns * sample.bin, cut, span)
+        _check_overlap(center, columns * sample.bin, cut, span)
+
+
+def _check_overlap(center_px: float, columns: int, cut: tuple[bool, bool], span_deg: float) -> None:
+    """Refuse a full turn about an axis near one edge, where the sample leaves the view."""
+    overlap = 2 * min(center_px + 0.5, columns - 0.5 - center_px) / columns
+    side = 0 if center_px < (columns - 1) / 2 else 1
+    if span_deg > 300 and overlap < 0.7 and cut[side]:
+        raise ValueError(
+            f"this is a half acquisition: over {span_deg:.4g}° the axis is near column "
+            f"{center_px:.1f} of {columns}, where the sample leaves the field of view, and views "
+            f"half a turn apart share only {100 * overlap:.0f} % of the width "
+            f"({overlap * columns:.0f} columns); the two half turns must be stitched into one of "
+            "180° first"
+        )
 
 
 def _combined(
@@ -147,15 +227,15 @@ def _combined(
     }
     trusted = {name: _trust(e, name) for name, e in found.items()}
     chosen = _agreeing(found, sd, trusted)
-    center, spread = _mean(chosen, found, sd)
-    confidence = _confidence(chosen, found, sd, trusted, center, spread * sample.bin)
+    center, sd_of_mean = _mean(chosen, found, sd)
+    confidence = _confidence(chosen, found, sd, trusted, center, sd_of_mean * sample.bin)
     if sample.columns < LEAST_COLUMNS:
         confidence = min(confidence, 0.6)
     if cut and len(chosen) < 2:
         confidence = min(confidence, 0.6)
     return Center(
         center_px=sample.raw_px(center),
-        sd_px=spread * sample.bin,
+        sd_px=sd_of_mean * sample.bin,
         confidence=confidence,
         by_method={name: sample.raw_px(e.center_px) for name, e in found.items()},
         by_method_sd={name: value * sample.bin for name, value in sd.items()},

@@ -1,4 +1,4 @@
-"""What the axis is looked for in. In: line integrals of some rows; out: sorted, clean, smaller."""
+"""What the axis is searched in. In: line integrals of some rows; out: checked, sorted, smaller."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+import scipy
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.preprocess.center.center_of_mass import stripes
 
+LEAST_VIEWS = 8
+LEAST_RANGE_DEG = 150.0
+REMEDY = "; give the axis yourself as scan.center_px"
 MOST_COLUMNS = 1280
 MOST_VIEWS = 1200  # per half turn, where the whole sinogram is transformed
 MOST_VALUES = 100_000_000  # more rows than that are thinned out
@@ -29,7 +32,7 @@ class Sample:
     theta_deg : ndarray, shape (angle,)
         Angles, the first of them 0.
     few, few_theta_deg : ndarray
-        The same, with neighbouring angles averaged where there are many.
+        The same, with neighboring angles averaged where there are many.
     bin : int
         Columns averaged into one.
     stripe_sd : float
@@ -46,7 +49,7 @@ class Sample:
     @cached_property
     def free(self) -> np.ndarray:
         """The views without fixed stripes."""
-        return np.asarray(self.views - stripes(self.views))
+        return np.asarray(self.views - fixed_stripes(self.views))
 
     @cached_property
     def missing_deg(self) -> float:
@@ -64,7 +67,7 @@ class Sample:
         return center_px * self.bin + (self.bin - 1) / 2
 
 
-def taken(views: np.ndarray, theta_deg: np.ndarray) -> Sample:
+def prepared(views: np.ndarray, theta_deg: np.ndarray) -> Sample:
     """Sort by angle, drop outliers, bin to what the search needs.
 
     Parameters
@@ -85,12 +88,19 @@ def taken(views: np.ndarray, theta_deg: np.ndarray) -> Sample:
     limit = OUTLIER_SD * _noise(views, order)
     over_ranges(partial(_cleaned, views, order, factor, limit, binned), angles)
     few, few_theta = _fewer(binned, theta)
-    sd = float(1.4826 * np.median(np.abs(stripes(few))))
+    sd = float(1.4826 * np.median(np.abs(fixed_stripes(few))))
     return Sample(binned, theta, few, few_theta, factor, sd)
 
 
+def fixed_stripes(views: np.ndarray) -> np.ndarray:
+    """Estimate fixed stripes: what stands out, by column, of the mean over all angles."""
+    profile = views.mean(axis=0)
+    size = min(15, views.shape[-1] | 1)
+    return np.asarray(profile - scipy.ndimage.median_filter(profile, (1, size), mode="nearest"))
+
+
 def _noise(views: np.ndarray, order: np.ndarray) -> float:
-    """Noise of one value, from what a view differs by from the mean of its neighbours."""
+    """Noise of one value, from what a view differs by from the mean of its neighbors."""
     middle = np.arange(1, len(order) - 1, max(1, len(order) // 64))
     before, here, after = (views[order[middle + k], ..., ::3] for k in (-1, 0, 1))
     return float(1.4826 * np.median(np.abs(here - (before + after) / 2)) / np.sqrt(1.5))
@@ -116,14 +126,14 @@ def _cleaned(
     first: int,
     stop: int,
 ) -> None:
-    """Bin columns; a value far above or far below its neighbours takes the mean of two.
+    """Bin columns; a value far above or far below its neighbors takes the mean of two.
 
     It must stand out in angle and in column: an edge that moves stands out in angle only.
     """
     angles, rows, columns = binned.shape
     last = views.shape[2] - 1
     for i in range(first, stop):
-        # The first and the last view, which tell most, are held against the two next to them.
+        # The first and the last view, which matter most, are compared with the two next to them.
         here = order[i]
         before = order[i - 1 if i > 0 else 2]
         after = order[i + 1 if i < angles - 1 else angles - 3]
@@ -140,3 +150,108 @@ def _cleaned(
                             value -= (up + down) / 2
                     total += value
                 binned[i, row, column] = total / factor
+
+
+# What must hold before an axis can be searched, and where the sample ends.
+
+
+def checked_views(line_integrals: np.ndarray, theta_deg: np.ndarray) -> np.ndarray:
+    """Return (angle, row, column), or say why no axis can be found in it."""
+    views = np.asarray(line_integrals)
+    theta = np.asarray(theta_deg, dtype=np.float64)
+    if views.ndim == 2:
+        views = views[:, None, :]
+    if views.ndim != 3 or views.shape[1] < 1 or views.shape[2] < 16:
+        raise ValueError(
+            f"line_integrals has shape {np.shape(line_integrals)}; expected (angle, row, column) "
+            "or (angle, column), at least 16 columns wide" + REMEDY
+        )
+    if theta.shape != views.shape[:1]:
+        raise ValueError(
+            f"theta_deg has shape {theta.shape}, but line_integrals holds {len(views)} angles: "
+            "one angle per projection is needed"
+        )
+    _check_angles(theta)
+    _check_finite(views)
+    return views
+
+
+def _check_angles(theta_deg: np.ndarray) -> None:
+    if not np.isfinite(theta_deg).all():
+        raise ValueError(
+            f"{np.count_nonzero(~np.isfinite(theta_deg))} of {theta_deg.size} angles in theta_deg "
+            "are not finite; every projection needs its angle in degrees"
+        )
+    if np.unique(theta_deg).size < LEAST_VIEWS:
+        raise ValueError(
+            f"{np.unique(theta_deg).size} different angles are too few to find the rotation axis: "
+            f"at least {LEAST_VIEWS} are needed" + REMEDY
+        )
+    span = float(np.ptp(theta_deg))
+    span += span / (theta_deg.size - 1)
+    if span < LEAST_RANGE_DEG:
+        radians = " (are they radians? degrees are expected)" if span < 7 else ""
+        raise ValueError(
+            f"the angles cover {span:.4g}°{radians}, but the axis can only be found from at least "
+            f"{LEAST_RANGE_DEG:g}°" + REMEDY
+        )
+
+
+def _check_finite(views: np.ndarray) -> None:
+    bad = sum(int(np.count_nonzero(~np.isfinite(view))) for view in views)
+    if bad:
+        raise ValueError(
+            f"{bad} of {views.size} line integrals are NaN or infinite; repair them first "
+            "(fill_dead_pixels, fill_nonpositive)" + REMEDY
+        )
+
+
+def check_logarithm(views: np.ndarray) -> None:
+    """Refuse transmission: it is 1 beside the sample and less behind it.
+
+    It is refused only where both margins are at 1 in every view and nothing rises above them: line
+    integrals are 0 there.
+    """
+    margin = max(3, views.shape[-1] // 40)
+    sides = [np.median(side, axis=(1, 2)) for side in (views[..., :margin], views[..., -margin:])]
+    air = np.concatenate(sides)
+    if abs(np.median(air) - 1) > 0.08 or np.ptp(np.quantile(air, [0.05, 0.95])) > 0.08:
+        return
+    thinned = views[:: max(1, len(views) // 64)]
+    low, high = np.quantile(thinned, [0.02, 0.98])
+    noise = 1.4826 * np.median(np.abs(thinned[..., :margin] - np.median(thinned[..., :margin])))
+    profile = thinned.mean(axis=(0, 1))
+    if high < 1.05 + 3 * noise and low < 0.97 - 3 * noise and low > -0.1 and profile.min() < 0.97:
+        raise ValueError(
+            f"these look like transmission, not line integrals: {np.median(air):.3g} beside the "
+            f"sample and down to {low:.3g} behind it, where line integrals are 0 and rise; "
+            "run the stage line_integrals (the negative logarithm) first"
+        )
+
+
+def sample_cut(views: np.ndarray) -> tuple[bool, bool]:
+    """Whether the sample leaves the field of view at the left and at the right edge.
+
+    It does where the outermost columns change with the angle by more than 4 % of the contrast.
+    """
+    margin = max(2, views.shape[-1] // 50)
+    low, high = np.quantile(views[:: max(1, len(views) // 32)], [0.02, 0.98])
+    found = []
+    for side in (views[..., :margin], views[..., -margin:]):
+        level = side.mean(axis=2, dtype=np.float64)
+        # Slow changes only: noise from view to view must not look like a sample.
+        size = max(1, len(level) // 32)
+        slow = level[: len(level) // size * size].reshape(-1, size, level.shape[1]).mean(axis=1)
+        found.append(bool(np.median(slow.std(axis=0)) > 0.04 * (high - low)))
+    return found[0], found[1]
+
+
+def flat_beside(views: np.ndarray) -> bool:
+    """Whether the mean over all angles is level at both edges, as it is where nothing absorbs."""
+    profile = views.mean(axis=(0, 1), dtype=np.float64)
+    margin = max(2, profile.size // 50)
+    rise = (
+        profile[:margin].mean() - profile[margin : 3 * margin].mean(),
+        profile[-margin:].mean() - profile[-3 * margin : -margin].mean(),
+    )
+    return bool(max(abs(side) for side in rise) < 0.045 * np.ptp(profile))

@@ -11,7 +11,13 @@ import numpy as np
 from xct.parallel.threads import thread_count
 from xct.reconstruct.filters import ramp, window_response
 from xct.reconstruct.gridding.fft import COLUMNS
-from xct.reconstruct.gridding.polar import TILE, fast_even, geometry, grid_cells
+from xct.reconstruct.gridding.polar import (
+    OVERSAMPLING,
+    TILE,
+    fast_even,
+    geometry,
+    grid_cells,
+)
 from xct.reconstruct.gridding.spectra import CHUNK_BYTES, filtered_spectra
 from xct.reconstruct.gridding.transform import grid_spectra, transform_grid, write_slices
 from xct.reconstruct.gridding.workspace import borrowed, kept_bytes, release
@@ -33,31 +39,41 @@ class Batch:
     length: int
 
 
-def reconstruct(
-    request: Request,
-    weights: np.ndarray,
-    window: str,
-    cutoff: float,
-    memory_gib: float | None,
-) -> np.ndarray:
-    """Reconstruct in Fourier space; see `xct.reconstruct.fbp`."""
-    lanes = affordable_lanes(request, memory_gib)
-    volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
-    margin = (request.size - request.picture) // 2
-    middle = volume[:, margin : margin + request.picture, margin : margin + request.picture]
-    cells = grid_cells(request.picture)
-    for batch in batches(request, lanes):
-        with borrowed(cells, cells, batch.lanes) as grid:
-            _fill_grid(request, batch, weights, window, cutoff, grid)
-            transform_grid(grid, request.picture)
-            first, stop = batch.rows[0], batch.rows[-1] + 1
-            neighbors = stop - first == batch.rows.size
-            out = middle[first:stop] if neighbors else np.zeros_like(middle[batch.rows])
-            scale = request.scale / batch.length
-            write_slices(grid, request.radius_px[batch.rows], scale, out)
-            if not neighbors:
-                middle[batch.rows] = out
-    return volume
+class FourierEngine:
+    """Gridding: projections are added up in Fourier space; the fastest on CPUs."""
+
+    name = "fourier"
+    at_once: int | None = None
+
+    def unavailable(self) -> str | None:
+        """Nothing is needed beyond xct itself."""
+        return None
+
+    def memory_bytes(self, shape: tuple[int, int, int], size: int) -> float:
+        """Memory for a slab: spectra and grid of as many rows as are worked on, and the slices."""
+        angles, rows, columns = shape
+        of_a_row = PADDING * angles * columns + (OVERSAMPLING * size) ** 2
+        return 4 * (LANES[0] * of_a_row + rows * size**2)
+
+    def reconstruct(self, request: Request) -> np.ndarray:
+        """Reconstruct in Fourier space; see `xct.reconstruct.fbp`."""
+        lanes = affordable_lanes(request)
+        volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
+        margin = (request.size - request.picture) // 2
+        middle = volume[:, margin : margin + request.picture, margin : margin + request.picture]
+        cells = grid_cells(request.picture)
+        for batch in batches(request, lanes):
+            with borrowed(cells, cells, batch.lanes) as grid:
+                _fill_grid(request, batch, grid)
+                transform_grid(grid, request.picture)
+                first, stop = batch.rows[0], batch.rows[-1] + 1
+                neighbors = stop - first == batch.rows.size
+                out = middle[first:stop] if neighbors else np.zeros_like(middle[batch.rows])
+                scale = request.scale / batch.length
+                write_slices(grid, request.radius_px[batch.rows], scale, out)
+                if not neighbors:
+                    middle[batch.rows] = out
+        return volume
 
 
 def batches(request: Request, lanes: int) -> Iterator[Batch]:
@@ -92,8 +108,9 @@ def needed_gib(request: Request, lanes: int) -> float:
     return (spectra + padded + grid + 24 * angles * length / TILE) / GIB
 
 
-def affordable_lanes(request: Request, memory_gib: float | None) -> int:
-    """Most rows that can be worked on at once within `memory_gib`."""
+def affordable_lanes(request: Request) -> int:
+    """Most rows that can be worked on at once within the memory that is allowed."""
+    memory_gib = request.memory_gib
     if memory_gib is None:
         return LANES[0]
     slices = request.rows * request.size**2 * 4 / GIB
@@ -110,17 +127,10 @@ def affordable_lanes(request: Request, memory_gib: float | None) -> int:
     )
 
 
-def _fill_grid(
-    request: Request,
-    batch: Batch,
-    weights: np.ndarray,
-    window: str,
-    cutoff: float,
-    grid: np.ndarray,
-) -> None:
-    highest = min(batch.length // 2 - 1, floor(cutoff * batch.length / 2))
+def _fill_grid(request: Request, batch: Batch, grid: np.ndarray) -> None:
+    highest = min(batch.length // 2 - 1, floor(request.cutoff * batch.length / 2))
     places = geometry(request.theta_deg, batch.length, grid.shape[0], highest)
-    response = ramp(batch.length) * window_response(window, batch.length, cutoff)
+    response = ramp(batch.length) * window_response(request.window, batch.length, request.cutoff)
     theta = np.deg2rad(request.theta_deg)
     # Pixels of an even slice lie half a pixel beside those that the transform gives.
     half = 0.5 * ((request.picture + 1) % 2) * (np.cos(theta) - np.sin(theta))
@@ -128,5 +138,5 @@ def _fill_grid(
     center[: batch.rows.size] = request.center_px[batch.rows]
     shift = half[:, None] + center
     with borrowed(theta.size, 2 * highest + 1, batch.lanes) as spectra:
-        filtered_spectra(request.batch(batch.rows), response, weights, shift, spectra)
+        filtered_spectra(request.batch(batch.rows), response, request.weights, shift, spectra)
         grid_spectra(spectra, places, grid)

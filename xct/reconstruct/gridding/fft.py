@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.reconstruct.gridding.vectors import FUSED, Writer, compiled, copy_line
+from xct.reconstruct.gridding.vectors import FUSED, Writer, compiled, copy_line, void
 from xct.reconstruct.gridding.workspace import borrowed
 
 # Butterflies of a fast Fourier transform, in vector instructions; see `vectors`.
@@ -92,7 +91,7 @@ def _butterfly(radix: int) -> Any:
         first: Any,
         lanes: Any,
     ) -> Any:
-        signature = types.void(source, begin, step, target, place, stride, twiddles, first, lanes)
+        signature = void(source, begin, step, target, place, stride, twiddles, first, lanes)
 
         def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
             write = Writer(context, build, signature, args)

@@ -12,14 +12,12 @@ from math import ceil
 from threading import Lock
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from xct.parallel.kernels import njit
 
 # The spreading kernel of the gridding. In: its width; out: its values and its transform.
 
-# After a change here, delete the __pycache__ folders: compiled code that uses these numbers is
-# cached by the files that it stands in.
 # Width in grid cells and oversampling of the grid: together they set the accuracy.
 WIDTH = 5
 OVERSAMPLING = 1.25

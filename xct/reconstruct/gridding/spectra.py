@@ -172,7 +172,7 @@ def _filter_apart(
     lanes: tuple[int, ...],
     out: np.ndarray,
 ) -> None:
-    """Rows shifted each by its own amount: the two rows of a pair are told apart.
+    """Rows shifted each by its own amount: the two rows of a pair are separated.
 
     With z = a + ib for the rows a and b, a and ib at frequency k are half the sum and half the
     difference of z(k) and the conjugate of z(-k). Frequency -k is value k.

@@ -161,7 +161,7 @@ def _spread_run(
         next_y, next_row_y = split(y + along_y[1])
         near = abs(next_x - cell_x) <= 1 and abs(next_y - cell_y) <= 1
         taken = 2 if near and done + 1 < count else 1
-        # Samples of the next run lie far off in memory: they are sent for in time.
+        # Samples of the next run are far away in memory: they are fetched in time.
         prefetch(samples, ahead + done * len(lanes))
         prefetch(samples, ahead + (done + 1) * len(lanes))
         spread_samples(
@@ -169,12 +169,8 @@ def _spread_run(
             source + done * len(lanes),
             taken,
             table,
-            row_x,
-            row_y,
-            next_row_x,
-            next_row_y,
-            next_x - cell_x,
-            next_y - cell_y,
+            (row_x, row_y, next_row_x, next_row_y),
+            (next_x - cell_x, next_y - cell_y),
             buffer,
             (cell_y * wide + cell_x) * len(lanes),
             wide * len(lanes),

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.extending import intrinsic
 
+from xct.parallel.lazy_kernels import LazyKernel
 from xct.reconstruct.gridding.polar import WIDTH
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(64)
@@ -22,7 +21,20 @@ FUSED = ["contract"]
 
 def compiled(write: Any) -> Any:
     """Let kernels call what `write` writes; its arguments are the types, not the values."""
+    return LazyKernel(write, _intrinsic)
+
+
+def _intrinsic(write: Any) -> Any:
+    from numba.extending import intrinsic
+
     return intrinsic(write)
+
+
+def void(*given: Any) -> Any:
+    """Signature of what gives nothing; numba is imported when kernels are compiled."""
+    from numba import types
+
+    return types.void(*given)
 
 
 class Writer:
@@ -34,7 +46,7 @@ class Writer:
         self.vector = ir.VectorType(_FLOAT, self.lanes)
         self.data = [
             context.make_array(kind)(context, builder, value).data
-            if isinstance(kind, types.Array)
+            if hasattr(kind, "as_array")
             else None
             for kind, value in zip(signature.args, args, strict=True)
         ]
@@ -99,7 +111,7 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         build.call(ask, [place, number(0), number(3), number(1)])  # to read, and again soon
         return context.get_dummy_value()
 
-    return types.void(array, index), generate
+    return void(array, index), generate
 
 
 @compiled
@@ -109,12 +121,8 @@ def spread_samples(
     source: Any,
     count: Any,
     table: Any,
-    row_x: Any,
-    row_y: Any,
-    next_x: Any,
-    next_y: Any,
-    step_x: Any,
-    step_y: Any,
+    table_rows: Any,
+    steps: Any,
     buffer: Any,
     target: Any,
     stride: Any,
@@ -127,21 +135,23 @@ def spread_samples(
     samples, source : array, int
         Where the sample is; the next one is behind it.
     count : int
-        1 or 2 samples; 2 only if `step_x` and `step_y` are -1, 0 or 1.
-    table, row_x, row_y, next_x, next_y : array, int
-        The kernel's table, and its rows for the sample and for the next one.
-    step_x, step_y : int
-        From the first cell of the sample to that of the next one.
+        1 or 2 samples; 2 only if `steps` are -1, 0 or 1.
+    table, table_rows : array, tuple of four int
+        The kernel's table, and its rows along x and y for the sample and for the next one.
+    steps : tuple of two int
+        From the first cell of the sample to that of the next one, along x and y.
     buffer, target, stride : array, int
         Where the first cell is; from one row of cells to the next.
     """
-    given = (samples, source, count, table, row_x, row_y, next_x, next_y, step_x, step_y)
-    signature = types.void(*given, buffer, target, stride, lanes)
+    signature = void(
+        samples, source, count, table, table_rows, steps, buffer, target, stride, lanes
+    )
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)
         three = ir.Constant(_INT, 3)
-        case = build.add(build.mul(args[9], three), args[8])
+        step = [build.extract_value(args[5], i) for i in (0, 1)]
+        case = build.add(build.mul(step[1], three), step[0])
         case = build.select(
             build.icmp_signed("==", args[2], ir.Constant(_INT, 2)), case, ir.Constant(_INT, 99)
         )
@@ -170,13 +180,14 @@ def _add_cells(write: Writer, steps: list[tuple[int, int]]) -> None:
     lines, weights = [], []
     for i in range(len(steps)):
         sample = write.load(write.place(0, args[1], i * write.lanes))
-        lines.append([build.fmul(sample, w) for w in write.weights(3, args[4 + 2 * i])])
-        weights.append(write.weights(3, args[5 + 2 * i]))
+        along_x, along_y = (build.extract_value(args[4], 2 * i + axis) for axis in (0, 1))
+        lines.append([build.fmul(sample, w) for w in write.weights(3, along_x)])
+        weights.append(write.weights(3, along_y))
     x, y = zip(*steps, strict=True)
     for row in range(min(y), WIDTH + max(y)):
-        begin = write.ahead(args[11], args[12], row)
+        begin = write.ahead(args[7], args[8], row)
         for column in range(min(x), WIDTH + max(x)):
-            place = write.place(10, begin, column * write.lanes)
+            place = write.place(6, begin, column * write.lanes)
             total = cell = write.load(place)
             for i in range(len(steps)):
                 if 0 <= row - y[i] < WIDTH and 0 <= column - x[i] < WIDTH:
@@ -204,7 +215,7 @@ def turn_block(
     Line c of the source starts at ``begin + c * step``, line r of the target at ``place + r *
     stride``; the factors start at `first`.
     """
-    signature = types.void(source, begin, step, target, place, stride, factors, first, lanes)
+    signature = void(source, begin, step, target, place, stride, factors, first, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)
@@ -239,7 +250,7 @@ def _transposed(write: Writer, lines: list[Any]) -> list[Any]:
 @compiled
 def copy_line(typing: Any, source: Any, begin: Any, target: Any, place: Any, lanes: Any) -> Any:
     """Copy one vector."""
-    signature = types.void(source, begin, target, place, lanes)
+    signature = void(source, begin, target, place, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)
@@ -261,7 +272,7 @@ def multiply_line(
     lanes: Any,
 ) -> Any:
     """Multiply a vector of complex numbers, each a real and an imaginary lane, by one number."""
-    signature = types.void(source, begin, target, place, real, imaginary, lanes)
+    signature = void(source, begin, target, place, real, imaginary, lanes)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         write = Writer(context, build, signature, args)

@@ -1,4 +1,4 @@
-"""Bore and tube. In: a coarse volume, then its fine slices; out: circles in µm, axis and tilt."""
+"""The bore, below the voxel. In: an estimate, and fine slices; out: circle in µm, axis, tilt."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from xct.normalize.blur import RoundEdge, fit_round_edge
 from xct.parallel.blocks import Voxels
-from xct.segment.cell.bore_estimate import Disc, middle_um, slice_groups
-from xct.segment.cell.coarse import Coarse
+from xct.parallel.executors import map_blocks
+from xct.segment.cell.bore_estimate import BoreEstimate, slice_groups
+from xct.segment.cell.coarse import Frame
 
 _REACH_PX = 8.0
 _LEAST_SIGNIFICANCE = 12.0
@@ -27,19 +28,21 @@ class Bore:
     radius_sd_um: float
     blur_um: float
 
+    def axis_at(self, offset_um: float) -> tuple[float, float]:
+        """Give y and x of the axis at a height over the middle slice, µm."""
+        return self.y_um + self.slope_y * offset_um, self.x_um + self.slope_x * offset_um
 
-def fit_bore(
-    volume: Voxels, coarse: Coarse, disc: Disc, rows: tuple[int, int]
-) -> tuple[Bore, list[RoundEdge]]:
+
+def fit_bore(volume: Voxels, frame: Frame, estimate: BoreEstimate, rows: tuple[int, int]) -> Bore:
     """Fit the bore's edge in groups of slices, then a straight axis through their centers.
 
     Parameters
     ----------
     volume : Voxels
         The volume itself.
-    coarse : Coarse
-        Its coarse twin.
-    disc : Disc
+    frame : Frame
+        Its grid.
+    estimate : BoreEstimate
         Where to start.
     rows : tuple of int
         First slice of a layer that stands out from the tube, and the one behind its last.
@@ -49,25 +52,34 @@ def fit_bore(
     ValueError
         If no sharp edge is found there.
     """
-    edges, heights = [], []
-    for first, stop in slice_groups(*rows):
-        image = np.asarray(volume[first:stop], np.float32)
-        mean = image.mean(axis=0, dtype=np.float64)
-        edge = _fit_one(mean, coarse, disc)
-        if edge is not None:
-            edges.append(edge)
-            heights.append((first + stop - 1) / 2 * coarse.voxel_size_um[0])
+    groups = slice_groups(*rows)
+    found = map_blocks(_edge_of_group, groups, volume, frame, estimate, read=mean_of_group)
+    edges = [edge for edge in found if edge is not None]
     if not edges:
         raise ValueError("no sharp edge of the bore was found")
-    return _axis(edges, np.array(heights), coarse), edges
+    heights = [height_of(group, frame) for group, edge in zip(groups, found, strict=True) if edge]
+    return _axis(edges, np.array(heights))
 
 
-def _fit_one(mean: np.ndarray, coarse: Coarse, disc: Disc) -> RoundEdge | None:
-    voxel = coarse.voxel_size_um[1:]
-    usable = usable_pixels(coarse)
-    start = (disc.y_um, disc.x_um, disc.radius_um, max(voxel))
+def mean_of_group(group: tuple[int, int], volume: Voxels, *_: object) -> np.ndarray:
+    """Average a group of slices."""
+    image = np.asarray(volume[group[0] : group[1]], np.float32)
+    return np.asarray(image.mean(axis=0, dtype=np.float64))
+
+
+def height_of(group: tuple[int, int], frame: Frame) -> float:
+    """Give the height of a group of slices over the middle slice, µm."""
+    return (group[0] + group[1] - frame.shape[0]) / 2 * frame.voxel_size_um[0]
+
+
+def _edge_of_group(
+    group: tuple[int, int], mean: np.ndarray, volume: Voxels, frame: Frame, estimate: BoreEstimate
+) -> RoundEdge | None:
+    voxel = frame.voxel_size_um[1:]
+    usable = frame.reconstructed()
+    start = (estimate.y_um, estimate.x_um, estimate.radius_um, max(voxel))
     reach = _REACH_PX * max(voxel)
-    for wide in (max(reach, 3 * max(coarse.edge_um)), reach):
+    for wide in (max(reach, 3 * max(frame.edge_um)), reach):
         try:
             edge = fit_round_edge(
                 mean,
@@ -81,53 +93,41 @@ def _fit_one(mean: np.ndarray, coarse: Coarse, disc: Disc) -> RoundEdge | None:
         except ValueError:
             return None
         start = (edge.y_um, edge.x_um, edge.radius_um, edge.blur_um)
-    moved = abs(edge.radius_um - disc.radius_um) > 4 * max(coarse.edge_um) + reach
+    moved = abs(edge.radius_um - estimate.radius_um) > 4 * max(frame.edge_um) + reach
     blunt = edge.blur_um > 0.5 * reach
     if moved or blunt or edge.significance < _LEAST_SIGNIFICANCE or edge.inner <= edge.outer:
         return None
     return edge
 
 
-def usable_pixels(coarse: Coarse) -> np.ndarray | None:
-    """Tell which pixels of a slice were reconstructed; None: all."""
-    if coarse.field_radius_um is None:
-        return None
-    middle = middle_um(coarse)
-    y = np.arange(coarse.shape[1])[:, None] * coarse.voxel_size_um[1] - middle[0]
-    x = np.arange(coarse.shape[2])[None, :] * coarse.voxel_size_um[2] - middle[1]
-    margin = 0.5 * max(coarse.voxel_size_um[1:])
-    return np.asarray(np.hypot(y, x) <= coarse.field_radius_um - margin)
-
-
-def _axis(edges: list[RoundEdge], heights: np.ndarray, coarse: Coarse) -> Bore:
+def _axis(edges: list[RoundEdge], heights: np.ndarray) -> Bore:
     """Straight line through the centers, weighted; level where slices are too few for a tilt."""
-    off = heights - (coarse.shape[0] - 1) / 2 * coarse.voxel_size_um[0]
     line = []
     for center, sd in (
         ([e.y_um for e in edges], [e.y_sd_um for e in edges]),
         ([e.x_um for e in edges], [e.x_sd_um for e in edges]),
     ):
-        line.append(_line(off, np.array(center), np.array(sd)))
+        line.append(_line(heights, np.array(center), np.array(sd)))
     weight = 1 / np.maximum([e.radius_sd_um for e in edges], 1e-6) ** 2
     radii = np.array([e.radius_um for e in edges])
     radius = float(np.sum(weight * radii) / weight.sum())
     radius_sd = float(np.sqrt(1 / weight.sum()))
-    if len(edges) > 2:  # slices that disagree more than they say
+    if len(edges) > 2:  # slices that disagree more than their own sd allow
         chi = float(np.sum(weight * (radii - radius) ** 2) / (len(edges) - 1))
         radius_sd *= float(np.sqrt(max(1.0, chi)))
     blur = float(np.median([e.blur_um for e in edges]))
     return Bore(line[0][0], line[1][0], line[0][1], line[1][1], radius, radius_sd, blur)
 
 
-def _line(off: np.ndarray, center: np.ndarray, sd: np.ndarray) -> tuple[float, float]:
+def _line(height: np.ndarray, center: np.ndarray, sd: np.ndarray) -> tuple[float, float]:
     weight = 1 / np.maximum(sd, 1e-6)
-    lever = float(np.ptp(off))
-    if off.size < 3 or lever <= 0:
+    lever = float(np.ptp(height))
+    if height.size < 3 or lever <= 0:
         return float(np.average(center, weights=weight**2)), 0.0
-    slope, start = np.polyfit(off, center, 1, w=weight)
+    slope, start = np.polyfit(height, center, 1, w=weight)
     slope_sd = float(
-        np.sqrt(1 / np.sum(weight**2 * (off - np.average(off, weights=weight**2)) ** 2))
+        np.sqrt(1 / np.sum(weight**2 * (height - np.average(height, weights=weight**2)) ** 2))
     )
-    if abs(slope) < 2 * slope_sd:  # no tilt that could be told from none
+    if abs(slope) < 2 * slope_sd:  # a tilt that is not significant
         return float(np.average(center, weights=weight**2)), 0.0
     return float(start), float(slope)

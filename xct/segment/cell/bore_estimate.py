@@ -1,33 +1,41 @@
-"""Where the bright inside of a cell ends, roughly. In: a coarse volume; out: a circle in µm."""
+"""Where the bright inside of a cell ends, roughly. In: a coarse volume; out: a circle in µm.
+
+A bore is drilled, so it is round: where it seems oval, the voxel size of one axis is wrong.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.ndimage import binary_erosion, binary_fill_holes, label
+import scipy
 
-from xct.segment.cell.coarse import Coarse, known_quantile
-
-# Circles through points, some of which lie elsewhere. In: y, x; out: center and radius.
+from xct.segment.cell.coarse import Coarse, Frame, known_quantile
 
 _TRIALS = 300
+_REFITS = 10
+MOST_OVAL = 0.02
+_SECTORS, _LEAST_SECTORS = 16, 14  # of the way round, and those that must hold points
+_LEAST_CLOSE = 0.7
+_MOST_SLICES = 256
+_GROUP = 8  # slices averaged for one fit
+_GROUPS = 12
 
 
 def circle_through(
-    y: np.ndarray, x: np.ndarray, *, tolerance: float, seed: int = 0
+    y: np.ndarray, x: np.ndarray, *, tolerance: float
 ) -> tuple[float, float, float, np.ndarray]:
-    """Fit a circle to the points that agree best: three at a time, then all that lie close.
+    """Fit a circle to the points that agree best, by RANSAC; some may lie elsewhere.
 
     Parameters
     ----------
     y, x : ndarray, shape (n,)
         Points.
     tolerance : float
-        How far off the circle a point may lie, in the same unit.
-    seed : int, optional
-        Of the random choices: the answer is repeatable.
+        How far from the circle a point may lie, in the same unit.
 
     Returns
     -------
@@ -41,65 +49,44 @@ def circle_through(
     ValueError
         If there are fewer than 5 points, or all lie on a line.
     """
+    from skimage.measure import CircleModel
+
     if y.size < 5:
         raise ValueError(f"a circle needs at least 5 points; there are {y.size}")
-    best = _best_of_trials(y, x, tolerance, np.random.default_rng(seed))
-    if best is None:
+    points = np.column_stack([y, x])
+    length, width = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if width <= 1e-9 * length:
         raise ValueError("the points lie on a line; no circle goes through them")
-    close = _off(best, y, x) < tolerance
-    for _ in range(10):
-        best = _through_all(y[close], x[close])
-        again = _off(best, y, x) < tolerance
-        if again.sum() < 5 or np.array_equal(again, close):
+    circle, close = _agreeing(CircleModel, points, 3, tolerance)
+    if circle is None:
+        raise ValueError(f"no circle has points within {tolerance:.4g} of it")
+    return float(circle.center[0]), float(circle.center[1]), float(circle.radius), close
+
+
+def _agreeing(
+    model: Any, points: np.ndarray, least: int, tolerance: float
+) -> tuple[Any | None, np.ndarray]:
+    """Fit a model to the points that agree best with one, until these are the same again."""
+    from skimage import measure
+
+    ransac: Any = measure.ransac  # carries no types
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is none is said by the caller
+        fit, close = ransac(points, model, least, tolerance, max_trials=_TRIALS, rng=0)
+    for _ in range(_REFITS):
+        if not fit:
+            return None, np.zeros(len(points), bool)
+        again = np.abs(fit.residuals(points)) < tolerance
+        if np.count_nonzero(again) < least + 2 or np.array_equal(again, close):
             break
-        close = again
-    return float(best[0]), float(best[1]), float(best[2]), close
-
-
-def _best_of_trials(
-    y: np.ndarray, x: np.ndarray, tolerance: float, rng: np.random.Generator
-) -> np.ndarray | None:
-    best, votes = None, -1
-    for _ in range(_TRIALS):
-        three = rng.choice(y.size, 3, replace=False)
-        trial = _through_all(y[three], x[three])
-        if not np.isfinite(trial).all():
-            continue
-        count = int(np.count_nonzero(_off(trial, y, x) < tolerance))
-        if count > votes:
-            best, votes = trial, count
-    return best
-
-
-def _off(circle: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return np.asarray(np.abs(np.hypot(y - circle[0], x - circle[1]) - circle[2]))
-
-
-def _through_all(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Least squares of y² + x² = 2·y0·y + 2·x0·x + c, about the mean of the points."""
-    y_mean, x_mean = y.mean(), x.mean()
-    dy, dx = y - y_mean, x - x_mean
-    terms = np.stack([2 * dy, 2 * dx, np.ones_like(dy)], axis=1)
-    answer, _, rank, _ = np.linalg.lstsq(terms, dy**2 + dx**2, rcond=1e-10)
-    if rank < 3:
-        return np.full(3, np.nan)
-    radius = np.sqrt(max(answer[2] + answer[0] ** 2 + answer[1] ** 2, 0))
-    return np.array([answer[0] + y_mean, answer[1] + x_mean, radius])
-
-
-# Is a bore as wide along y as along x? In: points of its edge, µm; out: an ellipse, or a refusal.
-#
-# A bore is drilled: where it seems oval, the voxel size of one axis is wrong.
-
-MOST_OVAL = 0.02
-_ROUNDNESS_TRIALS = 200
-_SECTORS, _LEAST_SECTORS = 16, 14  # of the way round, and those that must hold points
-_LEAST_CLOSE = 0.7
+        close, fit = again, model.from_estimate(points[again])
+    return (fit, close) if fit else (None, close)
 
 
 @dataclass(frozen=True)
 class Oval:
-    """An ellipse with its axes along y and x, µm.
+    """An ellipse with its axes along y and x, µm: a model for RANSAC.
 
     Attributes
     ----------
@@ -121,8 +108,41 @@ class Oval:
 
     @property
     def is_round(self) -> bool:
-        """Tell whether the widths agree within `MOST_OVAL`."""
+        """Whether the widths agree within `MOST_OVAL`."""
         return abs(float(np.log(self.ratio))) <= MOST_OVAL
+
+    @classmethod
+    def from_estimate(cls, points: np.ndarray) -> Oval | None:
+        """Fit y² = −c·x² + 2·y0·y + 2·c·x0·x + k about the mean of the points; None: no ellipse."""
+        if len(points) < 6:
+            return None
+        mean = points.mean(axis=0)
+        dy, dx = (points - mean).T
+        terms = np.stack([-(dx**2), 2 * dy, 2 * dx, np.ones_like(dy)], axis=1)
+        (c, y0, cx0, k), _, rank, _ = np.linalg.lstsq(terms, dy**2, rcond=1e-10)
+        if rank < 4 or c <= 0:
+            return None
+        x0 = cx0 / c
+        square = k + y0**2 + c * x0**2
+        if square <= 0:
+            return None
+        half = float(np.sqrt(square))
+        return cls(float(y0 + mean[0]), float(x0 + mean[1]), half, float(half / np.sqrt(c)))
+
+    def residuals(self, points: np.ndarray) -> np.ndarray:
+        """Distances of points (y, x) from the ellipse, to first order."""
+        v = (points[:, 0] - self.y_um) / self.half_y_um
+        u = (points[:, 1] - self.x_um) / self.half_x_um
+        r = np.maximum(np.hypot(v, u), 1e-9)
+        slope = np.maximum(np.hypot(v / self.half_y_um, u / self.half_x_um) / r, 1e-9)
+        return np.asarray(np.abs(r - 1) / slope)
+
+    def goes_round(self, points: np.ndarray) -> bool:
+        """Tell whether points on the ellipse go all the way round."""
+        v = (points[:, 0] - self.y_um) / self.half_y_um
+        u = (points[:, 1] - self.x_um) / self.half_x_um
+        turn = np.arctan2(v, u) / (2 * np.pi) + 0.5
+        return np.unique((turn * _SECTORS).astype(int) % _SECTORS).size >= _LEAST_SECTORS
 
 
 def oval_through(
@@ -135,7 +155,7 @@ def oval_through(
     y, x : ndarray, shape (n,)
         Points of an edge, µm.
     tolerance : float
-        How far off the ellipse a point may lie, µm.
+        How far from the ellipse a point may lie, µm.
     grow : sequence of float, optional
         By how much the edge lies outside of its points along y and x, µm.
 
@@ -146,14 +166,11 @@ def oval_through(
     """
     if y.size < 20:
         return None
-    best = _roundness_best_of_trials(y, x, tolerance)
-    for _ in range(10):
-        if best is None:
-            return None
-        best = _ellipse(*(v[_roundness_off(best, y, x) < tolerance] for v in (y, x)))
-    if best is None or not _goes_round(best, y, x, tolerance):
+    points = np.column_stack([y, x])
+    oval, close = _agreeing(Oval, points, 6, tolerance)
+    if oval is None or close.mean() < _LEAST_CLOSE or not oval.goes_round(points[close]):
         return None
-    return Oval(best[0], best[1], best[2] + grow[0], best[3] + grow[1])
+    return Oval(oval.y_um, oval.x_um, oval.half_y_um + grow[0], oval.half_x_um + grow[1])
 
 
 def refuse_oval(ovals: Sequence[Oval], voxel_size_um: Sequence[float]) -> None:
@@ -182,68 +199,15 @@ def refuse_oval(ovals: Sequence[Oval], voxel_size_um: Sequence[float]) -> None:
     )
 
 
-def _roundness_best_of_trials(
-    y: np.ndarray, x: np.ndarray, tolerance: float
-) -> tuple[float, ...] | None:
-    rng, best, votes = np.random.default_rng(0), None, 0
-    for _ in range(_ROUNDNESS_TRIALS):
-        some = rng.choice(y.size, 6, replace=False)
-        trial = _ellipse(y[some], x[some])
-        if trial is None:
-            continue
-        count = int(np.count_nonzero(_roundness_off(trial, y, x) < tolerance))
-        if count > votes:
-            best, votes = trial, count
-    return best
-
-
-def _ellipse(y: np.ndarray, x: np.ndarray) -> tuple[float, ...] | None:
-    """Least squares of y² = −c·x² + 2·y0·y + 2·c·x0·x + k, about the mean of the points."""
-    if y.size < 6:
-        return None
-    dy, dx = y - y.mean(), x - x.mean()
-    terms = np.stack([-(dx**2), 2 * dy, 2 * dx, np.ones_like(dy)], axis=1)
-    (c, y0, cx0, k), _, rank, _ = np.linalg.lstsq(terms, dy**2, rcond=1e-10)
-    if rank < 4 or c <= 0:
-        return None
-    x0 = cx0 / c
-    square = k + y0**2 + c * x0**2
-    if square <= 0:
-        return None
-    half = float(np.sqrt(square))
-    return float(y0 + y.mean()), float(x0 + x.mean()), half, float(half / np.sqrt(c))
-
-
-def _roundness_off(ellipse: tuple[float, ...], y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Distance from an ellipse, to first order."""
-    y0, x0, a, b = ellipse
-    v, u = (y - y0) / a, (x - x0) / b
-    r = np.maximum(np.hypot(v, u), 1e-9)
-    slope = np.maximum(np.hypot(v / a, u / b) / r, 1e-9)
-    return np.asarray(np.abs(r - 1) / slope)
-
-
-def _goes_round(ellipse: tuple[float, ...], y: np.ndarray, x: np.ndarray, tolerance: float) -> bool:
-    close = _roundness_off(ellipse, y, x) < tolerance
-    angle = np.arctan2((y - ellipse[0]) / ellipse[2], (x - ellipse[1]) / ellipse[3])[close]
-    sectors = np.unique(((angle / (2 * np.pi) + 0.5) * _SECTORS).astype(int) % _SECTORS)
-    return bool(close.mean() >= _LEAST_CLOSE and sectors.size >= _LEAST_SECTORS)
-
-
-_MOST_SLICES = 256
-_GROUP = 8  # slices averaged for one fit
-_GROUPS = 12
-
-
 @dataclass(frozen=True)
-class Disc:
+class BoreEstimate:
     """Where the bright inside of a cell ends, roughly.
 
     Attributes
     ----------
     y_um, x_um, radius_um : float
         A circle; without an edge in view, one about the middle that holds all that is in view.
-    seen : bool
+    in_view : bool
         The edge is in view.
     outside : float or None
         Grey value beyond it.
@@ -252,11 +216,11 @@ class Disc:
     y_um: float
     x_um: float
     radius_um: float
-    seen: bool
+    in_view: bool
     outside: float | None
 
 
-def find_disc(coarse: Coarse) -> Disc:
+def estimate_bore(coarse: Coarse) -> BoreEstimate:
     """Find the circle inside which a cell is brighter than around it, from the coarse volume.
 
     Raises
@@ -264,17 +228,17 @@ def find_disc(coarse: Coarse) -> Disc:
     ValueError
         If the edge is an oval, which a wrong voxel size makes of a bore.
     """
-    step = -(-coarse.shape[0] // _MOST_SLICES)
+    step = -(-len(coarse.values) // _MOST_SLICES)
     sampled = coarse.values[::step]
     field = coarse.in_field()
     bright = np.full(field.shape, np.nan)
     bright[field] = known_quantile(sampled[:, field].T, 0.7)
     y, x = coarse.positions_um()
-    middle = middle_um(coarse)
+    middle = coarse.frame.middle_um
     widest = float(np.hypot(y - middle[0], x - middle[1])[field].max())
     central = field & (np.hypot(y - middle[0], x - middle[1]) < 0.3 * widest)
     inside, outside = float(np.median(bright[central])), float(np.quantile(bright[field], 0.03))
-    whole = all_in_view(coarse)
+    whole = all_in_view(coarse.frame)
     darkest = float(known_quantile(sampled[:, field].reshape(1, -1), 0.005)[0])
     if inside - outside < max(0.3 * (inside - darkest), 4 * _roughness(bright)):
         return whole
@@ -283,25 +247,25 @@ def find_disc(coarse: Coarse) -> Disc:
         return whole
     oval = _oval(coarse, edge)
     if oval is not None and not oval.is_round:
-        refuse_oval(_ovals_of_slices(coarse, field, inside, outside), coarse.voxel_size_um)
+        refuse_oval(_ovals_of_slices(coarse, field, inside, outside), coarse.frame.voxel_size_um)
     try:
         y_um, x_um, radius, _ = circle_through(
-            y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.edge_um)
+            y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.frame.edge_um)
         )
     except ValueError:
         return whole
-    beyond = field & (np.hypot(y - y_um, x - x_um) > radius + 1.5 * max(coarse.edge_um))
+    beyond = field & (np.hypot(y - y_um, x - x_um) > radius + 1.5 * max(coarse.frame.edge_um))
     if not beyond.any():
         return whole
     outside = float(known_quantile(sampled[:, beyond].reshape(1, -1), 0.5)[0])
-    return Disc(y_um, x_um, radius + 0.5 * max(coarse.edge_um), True, outside)
+    return BoreEstimate(y_um, x_um, radius + 0.5 * max(coarse.frame.edge_um), True, outside)
 
 
 def _oval(coarse: Coarse, edge: tuple[np.ndarray, np.ndarray]) -> Oval | None:
     y, x = coarse.positions_um()
-    half = (0.5 * coarse.edge_um[0], 0.5 * coarse.edge_um[1])
+    half = (0.5 * coarse.frame.edge_um[0], 0.5 * coarse.frame.edge_um[1])
     return oval_through(
-        y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.edge_um), grow=half
+        y[edge[0], 0], x[0, edge[1]], tolerance=1.5 * max(coarse.frame.edge_um), grow=half
     )
 
 
@@ -310,7 +274,7 @@ def _ovals_of_slices(
 ) -> list[Oval]:
     """Fit an oval in each group of slices whose inside is about as bright as a cell's."""
     found = []
-    for first, stop in slice_groups(0, coarse.shape[0]):
+    for first, stop in slice_groups(0, len(coarse.values)):
         image = np.nan_to_num(coarse.values[first:stop].mean(axis=0), nan=outside)
         oval = _oval(coarse, _edge_points(image > 0.5 * (inside + outside), field))
         if oval is not None:
@@ -318,22 +282,10 @@ def _ovals_of_slices(
     return found
 
 
-def all_in_view(coarse: Coarse) -> Disc:
+def all_in_view(frame: Frame) -> BoreEstimate:
     """Give the circle about the middle that holds everything in view."""
-    radius = coarse.field_radius_um or _corner_um(coarse)
-    return Disc(*middle_um(coarse), radius, False, None)
-
-
-def middle_um(coarse: Coarse) -> tuple[float, float]:
-    """Give the middle of a slice, along y and x."""
-    return (
-        (coarse.shape[1] - 1) / 2 * coarse.voxel_size_um[1],
-        (coarse.shape[2] - 1) / 2 * coarse.voxel_size_um[2],
-    )
-
-
-def _corner_um(coarse: Coarse) -> float:
-    return float(np.hypot(*middle_um(coarse))) + max(coarse.voxel_size_um[1:])
+    corner = float(np.hypot(*frame.middle_um)) + max(frame.voxel_size_um[1:])
+    return BoreEstimate(*frame.middle_um, frame.field_radius_um or corner, False, None)
 
 
 def _roughness(image: np.ndarray) -> float:
@@ -344,13 +296,13 @@ def _roughness(image: np.ndarray) -> float:
 
 def _edge_points(mask: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of the largest bright region at its border, where there is something beyond it."""
-    regions, count = label(mask & field)
+    regions, count = scipy.ndimage.label(mask & field)
     if not count:
         return np.empty(0, int), np.empty(0, int)
     largest = 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
-    solid = binary_fill_holes(regions == largest)
-    border = solid & ~binary_erosion(solid)
-    known = binary_erosion(field, iterations=2)
+    solid = scipy.ndimage.binary_fill_holes(regions == largest)
+    border = solid & ~scipy.ndimage.binary_erosion(solid)
+    known = scipy.ndimage.binary_erosion(field, iterations=2)
     rows, columns = np.nonzero(border & known)
     return rows, columns
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from xct.parallel.blocks import Voxels, slabs
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 
-# Quantiles of rows that may hold NaN, all at once: numpy's own take each row by itself.
 
-
-def known_quantile(values: np.ndarray, share: float) -> np.ndarray:
-    """Give the quantile of the known values of each row; NaN where there are none.
+def known_quantile(values: np.ndarray, fraction: float) -> np.ndarray:
+    """Give the quantile of the known values of each row, all at once; NaN where there are none.
 
     Parameters
     ----------
     values : ndarray, shape (row, n)
         Values, or NaN.
-    share : float
+    fraction : float
         0 … 1.
     """
     ordered = np.sort(values, axis=1)  # NaN comes last
     count = np.count_nonzero(~np.isnan(ordered), axis=1)
-    at = share * np.maximum(count - 1, 0)
+    at = fraction * np.maximum(count - 1, 0)
     low = at.astype(int)
     high = np.minimum(low + 1, np.maximum(count - 1, 0))
     rows = np.arange(len(ordered))
@@ -38,31 +38,25 @@ _ACROSS = 128  # about so many columns stand side by side
 
 
 @dataclass(frozen=True)
-class Coarse:
-    """Means over square columns of voxels, slice by slice.
+class Frame:
+    """The grid of a volume, and of its columns.
 
     Attributes
     ----------
-    values : ndarray of float32, shape (z, y, x)
-        Means of the finite values; NaN where there are none.
-    bin : int
-        Voxels along an edge of a column.
-    voxel_size_um : tuple of float
-        Edges of a voxel of the volume along z, y and x.
     shape : tuple of int
         Voxels of the volume.
-    missing : float
-        Share of the volume's voxels that are not finite.
+    voxel_size_um : tuple of float
+        Edges of a voxel of the volume along z, y and x.
+    bin : int
+        Voxels along an edge of a column.
     field_radius_um : float or None
         Radius of the reconstructed circle about the middle; None where slices are filled to
         their corners.
     """
 
-    values: np.ndarray
-    bin: int
-    voxel_size_um: tuple[float, float, float]
     shape: tuple[int, int, int]
-    missing: float
+    voxel_size_um: tuple[float, float, float]
+    bin: int
     field_radius_um: float | None
 
     @property
@@ -70,23 +64,64 @@ class Coarse:
         """Edges of a column along y and x."""
         return self.bin * self.voxel_size_um[1], self.bin * self.voxel_size_um[2]
 
-    def positions_um(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give y, shape (y, 1), and x, shape (1, x), of the middles of columns."""
-        (_, rows, columns), off = self.values.shape, (self.bin - 1) / 2
-        y = (np.arange(rows) * self.bin + off) * self.voxel_size_um[1]
-        x = (np.arange(columns) * self.bin + off) * self.voxel_size_um[2]
+    @property
+    def middle_um(self) -> tuple[float, float]:
+        """The middle of a slice, along y and x."""
+        return (
+            (self.shape[1] - 1) / 2 * self.voxel_size_um[1],
+            (self.shape[2] - 1) / 2 * self.voxel_size_um[2],
+        )
+
+    def pixels_um(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give y, shape (y, 1), and x, shape (1, x), of the middles of voxels."""
+        y = np.arange(self.shape[1]) * self.voxel_size_um[1]
+        x = np.arange(self.shape[2]) * self.voxel_size_um[2]
         return y[:, None], x[None, :]
 
-    def in_field(self, margin_um: float = 0.0) -> np.ndarray:
-        """Tell which columns lie wholly in what was reconstructed, shape (y, x)."""
-        inside: np.ndarray = np.isfinite(self.values).any(axis=0)
+    def reconstructed(self) -> np.ndarray | None:
+        """Mark the pixels of a slice that were reconstructed, shape (y, x); None: all."""
         if self.field_radius_um is None:
+            return None
+        y, x = self.pixels_um()
+        margin = 0.5 * max(self.voxel_size_um[1:])
+        distance = np.hypot(y - self.middle_um[0], x - self.middle_um[1])
+        return np.asarray(distance <= self.field_radius_um - margin)
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """Means over square columns of voxels, slice by slice.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (z, y, x)
+        Means of the finite values; NaN where there are none.
+    missing : float
+        Fraction of the volume's voxels that are not finite.
+    frame : Frame
+        The volume's grid and that of the columns.
+    """
+
+    values: np.ndarray
+    missing: float
+    frame: Frame
+
+    def positions_um(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give y, shape (y, 1), and x, shape (1, x), of the middles of columns."""
+        size, (_, rows, columns) = self.frame.bin, self.values.shape
+        y = (np.arange(rows) * size + (size - 1) / 2) * self.frame.voxel_size_um[1]
+        x = (np.arange(columns) * size + (size - 1) / 2) * self.frame.voxel_size_um[2]
+        return y[:, None], x[None, :]
+
+    def in_field(self) -> np.ndarray:
+        """Mark the columns that lie wholly in what was reconstructed, shape (y, x)."""
+        inside: np.ndarray = np.isfinite(self.values).any(axis=0)
+        if self.frame.field_radius_um is None:
             return inside
         y, x = self.positions_um()
-        corner = 0.5 * float(np.hypot(*self.edge_um))
-        off = np.hypot(y - _middle(self.shape[1]) * self.voxel_size_um[1],
-                       x - _middle(self.shape[2]) * self.voxel_size_um[2])  # fmt: skip
-        return np.asarray(inside & (off <= self.field_radius_um - corner - margin_um))
+        corner = 0.5 * float(np.hypot(*self.frame.edge_um))
+        distance = np.hypot(y - self.frame.middle_um[0], x - self.frame.middle_um[1])
+        return np.asarray(inside & (distance <= self.frame.field_radius_um - corner))
 
 
 def make_coarse(
@@ -112,43 +147,36 @@ def make_coarse(
     if len(shape) != 3 or min(shape) < 8:
         raise ValueError(f"the volume has shape {shape}; a cell needs (z, y, x), at least 8 each")
     size = max(1, round(min(shape[1:]) / _ACROSS))
-    values = np.empty((shape[0], shape[1] // size, shape[2] // size), np.float32)
-    missing = np.zeros(shape[0], np.int64)
-    lowest, highest = np.inf, -np.inf
-    for block in slabs(shape, rows=rows):
-        slab = np.asarray(volume[block.first : block.stop])
-        part, lost = values[block.first : block.stop], missing[block.first : block.stop]
-
-        def average(
-            first: int,
-            stop: int,
-            slab: np.ndarray = slab,
-            part: np.ndarray = part,
-            lost: np.ndarray = lost,
-        ) -> None:
-            _average(slab, size, part, lost, first, stop)
-
-        over_ranges(average, len(slab))
-        if np.isfinite(part).any():
-            lowest = min(lowest, float(np.nanmin(part)))
-            highest = max(highest, float(np.nanmax(part)))
-    _refuse_empty(lowest, highest)
+    found = map_blocks(_average_slab, slabs(shape, rows=rows), volume, size, read=_read_slab)
+    values = np.concatenate([means for means, _ in found])
+    missing = sum(count for _, count in found) / np.prod(shape)
+    _refuse_empty(values)
     edges = (float(voxel_size_um[0]), float(voxel_size_um[1]), float(voxel_size_um[2]))
-    share = float(missing.sum() / np.prod(shape))
-    return Coarse(values, size, edges, shape, share, _field_radius(volume, edges))
+    return Coarse(values, float(missing), Frame(shape, edges, size, _field_radius(volume, edges)))
 
 
-def _refuse_empty(lowest: float, highest: float) -> None:
-    if not np.isfinite(lowest):
+def _read_slab(block: Block, volume: Voxels, size: int) -> np.ndarray:
+    return np.asarray(volume[block.first : block.stop])
+
+
+def _average_slab(
+    block: Block, slab: np.ndarray, volume: Voxels, size: int
+) -> tuple[np.ndarray, int]:
+    """Give means of columns, and how many voxels are not finite."""
+    means = np.empty((len(slab), slab.shape[1] // size, slab.shape[2] // size), np.float32)
+    missing = np.zeros(len(slab), np.int64)
+    over_ranges(partial(_average, slab, size, means, missing), len(slab))
+    return means, int(missing.sum())
+
+
+def _refuse_empty(values: np.ndarray) -> None:
+    known = values[np.isfinite(values)]
+    if not known.size:
         raise ValueError("no voxel of the volume holds a finite value; was it reconstructed?")
-    if lowest == highest:
+    if known.min() == known.max():
         raise ValueError(
-            f"every voxel of the volume is {lowest:.6g}; there is nothing to find a cell by"
+            f"every voxel of the volume is {known.min():.6g}; there is nothing to find a cell by"
         )
-
-
-def _middle(count: int) -> float:
-    return (count - 1) / 2
 
 
 def _field_radius(volume: Voxels, voxel_size_um: tuple[float, float, float]) -> float | None:
@@ -157,11 +185,12 @@ def _field_radius(volume: Voxels, voxel_size_um: tuple[float, float, float]) -> 
     picked = np.stack([np.asarray(volume[i : i + 1])[0] for i in {0, z // 2, z - 1}])
     empty = (picked == picked[0, 0, 0]) | ~np.isfinite(picked)
     held = ~empty.all(axis=0)
-    y = (np.arange(rows) - _middle(rows))[:, None] * voxel_size_um[1]
-    x = (np.arange(columns) - _middle(columns))[None, :] * voxel_size_um[2]
-    off = np.hypot(y, x)
-    widest = float(off[held].max(initial=0.0))
-    inscribed = min(_middle(rows) * voxel_size_um[1], _middle(columns) * voxel_size_um[2])
+    half = (rows - 1) / 2, (columns - 1) / 2
+    y = (np.arange(rows) - half[0])[:, None] * voxel_size_um[1]
+    x = (np.arange(columns) - half[1])[None, :] * voxel_size_um[2]
+    distance = np.hypot(y, x)
+    widest = float(distance[held].max(initial=0.0))
+    inscribed = min(half[0] * voxel_size_um[1], half[1] * voxel_size_um[2])
     if 0.85 * inscribed <= widest <= inscribed + max(voxel_size_um[1:]):
         return widest
     return None

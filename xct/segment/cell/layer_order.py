@@ -1,4 +1,7 @@
-"""What lies along the axis. In: a coarse volume, the bore's disc; out: the order of its layers."""
+"""What lies along the axis. In: a coarse volume, its bore; out: the order of its layers.
+
+Nothing but ratios to the electrolyte is used, whose own value is found: any linear scale serves.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xct.segment.cell.bore_estimate import Disc
+from xct.segment.cell.bore_estimate import BoreEstimate
 from xct.segment.cell.coarse import Coarse, known_quantile
 
-# Which layer lies where along the axis. In: grey values slice by slice; out: the layers in order.
-#
-# Nothing but ratios to the electrolyte is used, whose own value is found: any linear scale serves.
-
 # From the anode on, and between which multiples of the electrolyte's grey value (over the tube's)
-# each layer lies. Steel is starved or clipped, composite is what NCM's share makes it.
+# each layer lies. Steel is photon-starved or clipped, composite is what NCM's fraction makes it.
 LAYERS = ("anode_steel", "lithium", "electrolyte", "cathode", "collector", "cathode_steel")
 _RANGES = ((9.0, 60.0), (-0.25, 0.03), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
 # What it costs, in slices that fit nothing, to say that a layer between two others is missing.
@@ -56,7 +55,7 @@ class LayerOrder:
     electrolyte: float
 
 
-def order_layers(level: np.ndarray, spread: np.ndarray) -> LayerOrder:
+def order_layers(level: np.ndarray, texture: np.ndarray) -> LayerOrder:
     """Find the order of layers that explains the grey values best.
 
     For every possible grey value of the electrolyte, and either direction, the cheapest order is
@@ -66,7 +65,7 @@ def order_layers(level: np.ndarray, spread: np.ndarray) -> LayerOrder:
     ----------
     level : ndarray, shape (z,)
         Median grey value of the bore in each slice, above that of the tube or of air.
-    spread : ndarray, shape (z,)
+    texture : ndarray, shape (z,)
         Its variation across the slice, as a standard deviation.
 
     Returns
@@ -80,8 +79,8 @@ def order_layers(level: np.ndarray, spread: np.ndarray) -> LayerOrder:
     """
     candidates = _candidates(level)
     found = {
-        True: _cheapest(_costs(level, spread, candidates)),
-        False: _cheapest(_costs(level[::-1], spread[::-1], candidates)),
+        True: _cheapest(_costs(level, texture, candidates)),
+        False: _cheapest(_costs(level[::-1], texture[::-1], candidates)),
     }
     anode_low = found[True][0] <= found[False][0]
     _, which, path = found[anode_low]
@@ -107,7 +106,7 @@ def _candidates(level: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([seen / scale for scale in scales]))
 
 
-def _costs(level: np.ndarray, spread: np.ndarray, electrolyte: np.ndarray) -> np.ndarray:
+def _costs(level: np.ndarray, texture: np.ndarray, electrolyte: np.ndarray) -> np.ndarray:
     """Cost of calling a slice a layer, 0 … 1, shape (z, candidate, layer)."""
     ratio = level[:, None] / electrolyte
     scaled = np.arcsinh(2 * ratio)
@@ -116,7 +115,7 @@ def _costs(level: np.ndarray, spread: np.ndarray, electrolyte: np.ndarray) -> np
         below = np.arcsinh(2 * low) - scaled
         above = scaled - np.arcsinh(2 * high)
         costs[..., number] = np.maximum(np.maximum(below, above), 0) * 2
-    uneven = np.log(np.maximum(spread[:, None] / electrolyte, 1e-6))
+    uneven = np.log(np.maximum(texture[:, None] / electrolyte, 1e-6))
     costs[..., 2] += 0.5 * np.clip(uneven - np.log(_EVEN), 0, 1)
     costs[..., 3] += 0.5 * np.clip(np.log(_GRAINY) - uneven, 0, 1)
     # Else everything could be steel, or everything lithium, of a suitable electrolyte.
@@ -164,7 +163,7 @@ _COLUMN_UM = 10.0  # as wide as a particle
 _EDGE_LAYERS = ("electrolyte", "collector", "cathode", "cathode_steel", "anode_steel")
 
 
-def order_along_axis(coarse: Coarse, disc: Disc) -> LayerOrder:
+def order_along_axis(coarse: Coarse, bore: BoreEstimate) -> LayerOrder:
     """Find the order of layers from medians of columns as wide as particles, slice by slice.
 
     Raises
@@ -172,17 +171,17 @@ def order_along_axis(coarse: Coarse, disc: Disc) -> LayerOrder:
     ValueError
         If nothing stands out from the noise.
     """
-    values, inside = _wide_columns(coarse, disc)
+    values, inside = _wide_columns(coarse, bore)
     known = np.isfinite(values[:, inside]).any(axis=1)
     columns = values[known][:, inside]
     at = np.arange(known.size)
-    level, spread = (
+    level, texture = (
         np.interp(at, at[known], v) for v in (known_quantile(columns, 0.5), _texture(columns))
     )
-    zero = disc.outside if disc.outside is not None else min(0.0, float(level.min()))
-    if not disc.seen:
+    zero = bore.outside if bore.outside is not None else min(0.0, float(level.min()))
+    if not bore.in_view:
         _refuse_noise(level, zero)
-    order = order_layers(level - zero, spread)
+    order = order_layers(level - zero, texture)
     # What is no thicker than a blurred edge is one.
     thick = {name: rows for name, rows in order.layers.items() if rows[1] - rows[0] >= _THINNEST}
     return replace(order, layers=thick or order.layers)
@@ -197,12 +196,12 @@ def _refuse_noise(level: np.ndarray, zero: float) -> None:
         )
 
 
-def _wide_columns(coarse: Coarse, disc: Disc) -> tuple[np.ndarray, np.ndarray]:
+def _wide_columns(coarse: Coarse, bore: BoreEstimate) -> tuple[np.ndarray, np.ndarray]:
     """Means over columns wider than particles, and which of these lie well inside."""
-    size = max(1, round(_COLUMN_UM / max(coarse.edge_um)))
+    size = max(1, round(_COLUMN_UM / max(coarse.frame.edge_um)))
     size = max(1, min(size, min(coarse.values.shape[1:]) // 12))
     y, x = coarse.positions_um()
-    inside = (np.hypot(y - disc.y_um, x - disc.x_um) < 0.8 * disc.radius_um) & coarse.in_field()
+    inside = (np.hypot(y - bore.y_um, x - bore.x_um) < 0.8 * bore.radius_um) & coarse.in_field()
     rows, columns = (n // size for n in inside.shape)
     cropped = coarse.values[:, : rows * size, : columns * size]
     means = cropped.reshape(-1, rows, size, columns, size).mean(axis=(2, 4))
@@ -211,7 +210,7 @@ def _wide_columns(coarse: Coarse, disc: Disc) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _texture(columns: np.ndarray) -> np.ndarray:
-    """Spread (as an sd) across each slice of what the next slice shows too: noise does not."""
+    """Give the sd across each slice of what the next slice shows too: noise does not."""
     this, following = columns, np.concatenate([columns[1:], columns[-2:-1]])
     shared, own = (
         (known_quantile(v, 0.75) - known_quantile(v, 0.25)) / 1.349
@@ -221,7 +220,7 @@ def _texture(columns: np.ndarray) -> np.ndarray:
 
 
 def edge_rows(order: LayerOrder) -> tuple[int, int]:
-    """Slices of the layer whose edge to the tube is told best, less what is near other layers."""
+    """Slices of the layer whose edge to the tube is seen best, less what is near other layers."""
     for name in _EDGE_LAYERS:
         if name in order.layers:
             first, stop = order.layers[name]

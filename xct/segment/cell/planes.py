@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy
 
 from xct.geometry import Plane
+from xct.physics.optics import FWHM_PER_SIGMA
 
 # About a particle: the front of a cathode is where its smoothed NCM fraction falls to half.
 _FRONT_FWHM_UM = 13.0
-_SD_OF_FWHM = 2.3548
 _PLAIN_SMOOTH_UM = 4.0
 _BIWEIGHT = 4.7
-
-
-@dataclass(frozen=True)
-class PlaneFit:
-    """A plane and how well it is known.
-
-    Attributes
-    ----------
-    plane : Plane
-        Height on the axis, and slopes.
-    height_sd_um : float
-        Standard deviation of the height.
-    spread_um : float
-        How far heights of columns scatter about the plane (robust standard deviation).
-    found : float
-        Share of the columns in which the surface was found.
-    """
-
-    plane: Plane
-    height_sd_um: float
-    spread_um: float
-    found: float
 
 
 def heights_between(
@@ -70,13 +46,13 @@ def heights_between(
     ndarray, shape (y, x)
         z in µm; NaN where the column never crosses.
     """
-    width = _FRONT_FWHM_UM / _SD_OF_FWHM if particles else _PLAIN_SMOOTH_UM
+    width = _FRONT_FWHM_UM / FWHM_PER_SIGMA if particles else _PLAIN_SMOOTH_UM
     step = np.asarray(step_um)
     # Means over columns are smoothed already, by a box as wide as they are.
     sigma = np.sqrt(np.maximum((width / step) ** 2 - np.array([0, 1, 1]) / 12, 0))
     if not particles:
         sigma[0] = min(sigma[0], 1.0)
-    smooth = gaussian_filter(np.asarray(values, np.float64), sigma, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter(np.asarray(values, np.float64), sigma, mode="nearest")
     side = (smooth - 0.5 * (before + after)) / (0.5 * (after - before))  # -1 before, +1 after
     voted = np.clip(side, -1, 1)
     gain = np.cumsum(voted, axis=0)  # lowest at the last slice before the crossing
@@ -91,8 +67,8 @@ def heights_between(
 
 def fit_plane(
     height_um: np.ndarray, y_um: np.ndarray, x_um: np.ndarray, wanted: np.ndarray
-) -> PlaneFit:
-    """Fit a plane to a height map; columns that lie far off it count less (Tukey's biweight).
+) -> Plane:
+    """Fit a plane to a height map; columns that lie far from it count less (Tukey's biweight).
 
     Parameters
     ----------
@@ -131,14 +107,4 @@ def fit_plane(
         answer = again
         if moved < 1e-9:
             break
-    plane = Plane(*(float(v) for v in answer))
-    return PlaneFit(plane, _height_sd(residual, weight, y[used], x[used]), scale, count / asked)
-
-
-def _height_sd(residual: np.ndarray, weight: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
-    """Find the mean height's standard error from 8 × 8 patches: neighboring columns agree."""
-    cells = [np.clip((p - p.min()) / max(np.ptp(p), 1e-9) * 8, 0, 7).astype(int) for p in (y, x)]
-    number = cells[0] * 8 + cells[1]
-    total = np.bincount(number, weight * residual, 64)
-    filled = int(np.count_nonzero(np.bincount(number, minlength=64)))
-    return float(np.sqrt((total**2).sum() * filled / max(filled - 1, 1)) / max(weight.sum(), 1e-9))
+    return Plane(*(float(v) for v in answer))

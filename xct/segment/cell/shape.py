@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from xct.geometry import Anode, CellGeometry, Plane
-from xct.normalize.blur import RoundEdge
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
+from xct.quantity import Json, Number, Quantity
 from xct.segment.cell.bore import Bore, fit_bore
-from xct.segment.cell.bore_estimate import Disc, all_in_view, find_disc
-from xct.segment.cell.coarse import Coarse, make_coarse
+from xct.segment.cell.bore_estimate import BoreEstimate, all_in_view, estimate_bore
+from xct.segment.cell.coarse import Coarse, Frame, make_coarse
+from xct.segment.cell.cross_sections import cross_sections_figure
 from xct.segment.cell.layer_order import LayerOrder, edge_rows, order_along_axis
 from xct.segment.cell.planes import fit_plane, heights_between
-from xct.segment.cell.tube import find_can, find_wall
+from xct.segment.cell.tube import find_can, find_wall, ring_sums
 from xct.stages import stage
 
 # Between which layers each surface lies, from the anode on; the first pair that is there counts.
@@ -30,7 +32,26 @@ _BETWEEN = {
 _SURE = 1.5
 
 
-@stage(gives="cell", measures=True)
+def cell_numbers(cell: CellGeometry) -> Iterator[tuple[str, Number]]:
+    """Give the numbers of a cell's geometry."""
+    if math.isfinite(cell.bore_radius_sd_um):  # otherwise the wall is out of view
+        yield "bore_radius_um", Number(cell.bore_radius_um, "µm", cell.bore_radius_sd_um)
+    yield "anode", Number(cell.anode)
+    for name, plane in cell.planes.items():
+        steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
+        yield f"tilt_deg.{name}", Number(steepest, "°")
+
+
+@stage(
+    gives=Quantity(
+        "cell",
+        unit="geometry of the cell, µm",
+        store=Json(CellGeometry),
+        numbers=cell_numbers,
+        figures={"cross_sections": cross_sections_figure},
+    ),
+    measures=True,
+)
 def find_cell(
     volume: Voxels,
     *,
@@ -39,11 +60,12 @@ def find_cell(
 ) -> CellGeometry:
     """Find the bore, its axis, the side of the anode, and the mean planes of the four surfaces.
 
-    The volume is read once, coarsened across; the bore's edge is then fitted in some groups of
-    slices at full resolution. Only ratios of grey values are used: 1/cm or any linear scale serve.
-    What is missing or doubtful is said by warnings: a bore that is not in view (its radius is then
-    that of the field of view, with NaN as its standard deviation), a side of the anode that is a
-    guess or contradicts `anode`, a surface that is not there.
+    The volume is read once, coarsened across; then up to twelve groups of eight slices are read
+    again at full resolution, for the bore's edge and for the tube's. Only ratios of grey values
+    are used: 1/cm or any linear scale serve. Warnings say what is missing or uncertain: a bore that
+    is not in view (its radius is then that of the field of view, with NaN as its standard
+    deviation), a side of the anode that is a guess or contradicts `anode`, a surface that is not
+    there.
 
     Parameters
     ----------
@@ -71,30 +93,30 @@ def find_cell(
             f"{coarse.missing:.2%} of the volume's voxels hold no finite value; they are left out",
             stacklevel=2,
         )
-    disc = find_disc(coarse)
-    order = order_along_axis(coarse, disc)
-    bore, _ = _bore(volume, coarse, disc, order)
-    tube = None
+    estimate = estimate_bore(coarse)
+    order = order_along_axis(coarse, estimate)
+    bore = _bore(volume, coarse.frame, estimate, order)
+    tube, radius_sd = None, float("nan")
     if bore is None:
-        disc = all_in_view(coarse)
-        order = order_along_axis(coarse, disc)
-        _say_no_bore(disc)
+        estimate = all_in_view(coarse.frame)
+        order = order_along_axis(coarse, estimate)
+        _say_no_bore(estimate)
     else:
-        radius, tube = _wall(volume, coarse, bore, edge_rows(order))
-        disc = Disc(bore.y_um, bore.x_um, radius, True, disc.outside)
+        radius, radius_sd, tube = _wall(volume, coarse.frame, bore, edge_rows(order))
+        estimate = BoreEstimate(bore.y_um, bore.x_um, radius, True, estimate.outside)
     side = _side(order, anode)
     geometry = CellGeometry(
-        shape=coarse.shape,
+        shape=coarse.frame.shape,
         voxel_size_um=edges,
-        axis_y_um=disc.y_um,
-        axis_x_um=disc.x_um,
+        axis_y_um=estimate.y_um,
+        axis_x_um=estimate.x_um,
         axis_slope_y=bore.slope_y if bore else 0.0,
         axis_slope_x=bore.slope_x if bore else 0.0,
-        bore_radius_um=disc.radius_um,
-        bore_radius_sd_um=bore.radius_sd_um if bore else float("nan"),
+        bore_radius_um=estimate.radius_um,
+        bore_radius_sd_um=radius_sd,
         tube_radius_um=tube,
         anode=side,
-        planes=_planes(coarse, disc, order),
+        planes=_planes(coarse, estimate, order),
     )
     _say_missing(geometry)
     if set(order.layers) == {"cathode"} and is_composite(volume, geometry):
@@ -117,32 +139,33 @@ def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
     return edges[0], edges[1], edges[2]
 
 
-def _bore(
-    volume: Voxels, coarse: Coarse, disc: Disc, order: LayerOrder
-) -> tuple[Bore | None, list[RoundEdge]]:
-    if disc.seen:
+def _bore(volume: Voxels, frame: Frame, estimate: BoreEstimate, order: LayerOrder) -> Bore | None:
+    if estimate.in_view:
         try:
-            return fit_bore(volume, coarse, disc, edge_rows(order))
+            return fit_bore(volume, frame, estimate, edge_rows(order))
         except ValueError:
             pass
-    return None, []
+    return None
 
 
 def _wall(
-    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
-) -> tuple[float, float | None]:
-    """Give the bore's radius and the tube's, or those of a can."""
-    inner = find_can(volume, coarse, bore, rows)
-    if inner is not None:
-        return inner, bore.radius_um
-    wall = find_wall(volume, coarse, bore, rows)
-    return (wall.inner_um, wall.outer_um) if wall else (bore.radius_um, None)
+    volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]
+) -> tuple[float, float, float | None]:
+    """Give the bore's radius, its standard deviation, and the tube's radius, or those of a can."""
+    sums = ring_sums(volume, frame, bore, rows)
+    can = find_can(sums, bore)
+    if can is not None:
+        return *can, bore.radius_um
+    wall = find_wall(sums, bore, max(frame.voxel_size_um[1:]))
+    if wall is not None:
+        return wall.inner_um, wall.inner_sd_um, wall.outer_um
+    return bore.radius_um, bore.radius_sd_um, None
 
 
-def _say_no_bore(disc: Disc) -> None:
+def _say_no_bore(estimate: BoreEstimate) -> None:
     warnings.warn(
         "the wall of the bore is not in view: all that is in the field of view, "
-        f"{2 * disc.radius_um:.4g} µm wide, is taken to lie inside",
+        f"{2 * estimate.radius_um:.4g} µm wide, is taken to lie inside",
         stacklevel=3,
     )
 
@@ -153,7 +176,7 @@ def _side(order: LayerOrder, given: Anode | None) -> Anode:
     if order.margin < _SURE:
         if given is None:
             warnings.warn(
-                f"the layers in view ({seen}) do not tell on which side the anode lies; {found} is "
+                f"the layers in view ({seen}) do not show on which side the anode lies; {found} is "
                 "a guess: give cell.anode",
                 stacklevel=3,
             )
@@ -166,10 +189,12 @@ def _side(order: LayerOrder, given: Anode | None) -> Anode:
     return found
 
 
-def _planes(coarse: Coarse, disc: Disc, order: LayerOrder) -> dict[str, Plane]:
+def _planes(coarse: Coarse, estimate: BoreEstimate, order: LayerOrder) -> dict[str, Plane]:
     y, x = coarse.positions_um()
     wanted = coarse.in_field()
-    wanted &= np.hypot(y - disc.y_um, x - disc.x_um) < disc.radius_um - 2 * max(coarse.edge_um)
+    wanted &= np.hypot(y - estimate.y_um, x - estimate.x_um) < estimate.radius_um - 2 * max(
+        coarse.frame.edge_um
+    )
     planes = {}
     for surface, pairs in _BETWEEN.items():
         pair = next((p for p in pairs if p[0] in order.layers and p[1] in order.layers), None)
@@ -177,10 +202,9 @@ def _planes(coarse: Coarse, disc: Disc, order: LayerOrder) -> dict[str, Plane]:
             continue
         heights = _heights(coarse, wanted, order, pair)
         try:
-            fit = fit_plane(heights, y - disc.y_um, x - disc.x_um, wanted)
+            planes[surface] = fit_plane(heights, y - estimate.y_um, x - estimate.x_um, wanted)
         except ValueError:
             continue
-        planes[surface] = fit.plane
     return planes
 
 
@@ -191,12 +215,12 @@ def _heights(
     levels = [_level(coarse, wanted, order.layers[name]) for name in (low, high)]
     first, middle, stop = order.layers[low][0], order.layers[high][0], order.layers[high][1]
     first += (middle - first) // 3 if first > 0 else 0
-    stop -= (stop - middle) // 3 if stop < coarse.shape[0] else 0
+    stop -= (stop - middle) // 3 if stop < len(coarse.values) else 0
     values = np.nan_to_num(coarse.values[first:stop], nan=0.5 * sum(levels))
     return heights_between(
         values,
         first,
-        (coarse.voxel_size_um[0], *coarse.edge_um),
+        (coarse.frame.voxel_size_um[0], *coarse.frame.edge_um),
         before=levels[0],
         after=levels[1],
         particles="cathode" in pair,

@@ -5,16 +5,17 @@ A wall of a few voxels blurs into the bore's edge and shifts it: both edges are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
-from scipy.special import ndtr
+import scipy
 
 from xct.parallel.blocks import Voxels
-from xct.segment.cell.bore import Bore, usable_pixels
+from xct.parallel.executors import map_blocks
+from xct.segment.cell.bore import Bore, height_of, mean_of_group
 from xct.segment.cell.bore_estimate import slice_groups
-from xct.segment.cell.coarse import Coarse
+from xct.segment.cell.coarse import Frame
 
 _BINS_PER_VOXEL = 2
 _INWARD_VOXELS = 8.0
@@ -22,6 +23,7 @@ _INWARD_VOXELS = 8.0
 _WALLS = tuple(2.5 * 1.33**k for k in range(18))
 _BEYOND = 6.0  # voxels outside of the tube that must be in view
 _LEAST_SIGNIFICANCE = 8.0
+_MODEL_VOXELS = 0.003  # sd of a radius that the form of the edges leaves, even without noise
 _BRIGHT_WALL = 1.6  # times as bright as what a can holds
 
 
@@ -33,6 +35,8 @@ class Wall:
     ----------
     inner_um, outer_um : float
         Radii.
+    inner_sd_um : float
+        Standard deviation of the inner one.
     tube, beyond : float
         Values of the tube and of what lies outside.
     significance : float
@@ -44,55 +48,124 @@ class Wall:
     tube: float
     beyond: float
     significance: float
+    inner_sd_um: float = float("nan")
 
 
-def find_wall(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> Wall | None:
-    """Fit the bore's and the tube's outer edge to the mean over azimuth and many slices.
+class RadialProfile(NamedTuple):
+    """What narrow rings about the axis hold: mean radius (µm), mean value, number of voxels."""
+
+    radius_um: np.ndarray
+    values: np.ndarray
+    voxels: np.ndarray
+
+    @classmethod
+    def of(cls, sums: np.ndarray) -> RadialProfile:
+        """Take means of the sums of some groups of slices, shape (group, 3, ring)."""
+        radius, values, voxels = sums.sum(axis=0)
+        filled = voxels > 8
+        return cls(radius[filled] / voxels[filled], values[filled] / voxels[filled], voxels[filled])
+
+
+def ring_sums(volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]) -> np.ndarray:
+    """Sum many slices over narrow rings about the bore's axis.
 
     Parameters
     ----------
     volume : Voxels
         The volume itself.
-    coarse : Coarse
-        Its coarse twin.
+    frame : Frame
+        Its grid.
     bore : Bore
-        Its axis, and a first radius.
+        The axis.
     rows : tuple of int
         First slice of a layer that stands out from the tube, and the one behind its last.
+
+    Returns
+    -------
+    ndarray, shape (group, 3, ring)
+        Radius, value and number of voxels, summed for each group of slices.
+    """
+    groups = slice_groups(*rows)
+    return np.array(map_blocks(_rings_of_group, groups, volume, frame, bore, read=mean_of_group))
+
+
+def _rings_of_group(
+    group: tuple[int, int], mean: np.ndarray, volume: Voxels, frame: Frame, bore: Bore
+) -> np.ndarray:
+    """Sum radius, value and one over the pixels of each ring, shape (3, ring)."""
+    width = min(frame.voxel_size_um[1:]) / _BINS_PER_VOXEL
+    y, x = frame.pixels_um()
+    length = int(np.hypot(y.max(), x.max()) / width) + 2
+    y_axis, x_axis = bore.axis_at(height_of(group, frame))
+    r = np.hypot(y - y_axis, x - x_axis)
+    usable = frame.reconstructed()
+    known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
+    ring = (r[known] / width).astype(int)
+    return np.stack([np.bincount(ring, w, length) for w in (r[known], mean[known], None)])
+
+
+def find_wall(sums: np.ndarray, bore: Bore, voxel: float) -> Wall | None:
+    """Fit the bore's and the tube's outer edge to the mean over azimuth and many slices.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (group, 3, ring)
+        As `ring_sums` gives them.
+    bore : Bore
+        A first radius.
+    voxel : float
+        Edge of a voxel across, µm.
 
     Returns
     -------
     Wall or None
         None where no outer edge stands out: a tube that is thick, or not there.
     """
-    r, values, count = _radial_profile(volume, coarse, bore, rows)
-    voxel = max(coarse.voxel_size_um[1:])
-    best: tuple[float, Wall] | None = None
-    for wall in _WALLS:
-        far = bore.radius_um + 1.7 * wall * voxel + _BEYOND * voxel
-        near = (r > bore.radius_um - _INWARD_VOXELS * voxel) & (r < far)
-        if (
-            r[near].size < 20
-            or r[near].max() < bore.radius_um + wall * voxel + 0.5 * _BEYOND * voxel
-        ):
+    profile = RadialProfile.of(sums)
+    best: tuple[float, float, Wall] | None = None
+    for start in (wall * voxel for wall in _WALLS):
+        near = _near(profile, bore, start, voxel)
+        reach = bore.radius_um + start + 0.5 * _BEYOND * voxel
+        if near.values.size < 20 or near.radius_um.max() < reach:
             break
-        found = _fit(r[near], values[near], count[near], bore, wall * voxel, voxel)
+        found = _fit(near, bore, start, voxel)
         if found is not None and (best is None or found[0] < best[0]):
-            best = found
-    return None if best is None else best[1]
+            best = (*found[:1], start, found[1])
+    if best is None:
+        return None
+    _, start, wall = best
+    return replace(wall, inner_sd_um=_sd_of_inner(sums, bore, start, voxel))
 
 
-def find_can(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) -> float | None:
+def _near(profile: RadialProfile, bore: Bore, wall: float, voxel: float) -> RadialProfile:
+    """Take the rings about a wall as thick as that."""
+    far = bore.radius_um + 1.7 * wall + _BEYOND * voxel
+    r = profile.radius_um
+    near = (r > bore.radius_um - _INWARD_VOXELS * voxel) & (r < far)
+    return RadialProfile(*(column[near] for column in profile))
+
+
+def _sd_of_inner(sums: np.ndarray, bore: Bore, wall: float, voxel: float) -> float:
+    """Estimate the inner radius's sd by the jackknife: groups of slices left out one by one."""
+    left_out = (RadialProfile.of(np.delete(sums, k, axis=0)) for k in range(len(sums)))
+    fits = [_fit(_near(profile, bore, wall, voxel), bore, wall, voxel) for profile in left_out]
+    inner = [fit[1].inner_um for fit in fits if fit is not None]
+    if len(inner) < 2:
+        return bore.radius_sd_um
+    return float(np.hypot(np.std(inner) * np.sqrt(len(inner) - 1), _MODEL_VOXELS * voxel))
+
+
+def find_can(sums: np.ndarray, bore: Bore) -> tuple[float, float] | None:
     """Find the inner radius of a can, whose wall is much brighter than what it holds.
 
     Its outer face was then taken for the bore's edge: between can and air there is no tube.
 
     Returns
     -------
-    float or None
-        µm; None where the edge has no bright wall inside.
+    radius_um, sd_um : float, or None
+        None where the edge has no bright wall inside.
     """
-    r, values, _ = _radial_profile(volume, coarse, bore, rows)
+    r, values, _ = RadialProfile.of(sums)
     inside = (r > 0.3 * bore.radius_um) & (r < 0.85 * bore.radius_um)
     rim = (r > 0.85 * bore.radius_um) & (r < bore.radius_um)
     if not inside.any() or not rim.any():
@@ -103,35 +176,17 @@ def find_can(volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]) 
         return None
     brightest = int(np.flatnonzero(rim)[values[rim].argmax()])
     darker = np.flatnonzero(values[:brightest] < 0.5 * (held + wall))
-    return float(r[darker[-1]]) if darker.size else None
-
-
-def _radial_profile(
-    volume: Voxels, coarse: Coarse, bore: Bore, rows: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean radius, mean value and number of the voxels in narrow rings about the axis."""
-    width = min(coarse.voxel_size_um[1:]) / _BINS_PER_VOXEL
-    usable = usable_pixels(coarse)
-    y = np.arange(coarse.shape[1])[:, None] * coarse.voxel_size_um[1]
-    x = np.arange(coarse.shape[2])[None, :] * coarse.voxel_size_um[2]
-    length = int(np.hypot(y.max(), x.max()) / width) + 2
-    sums = np.zeros((3, length))
-    for first, stop in slice_groups(*rows):
-        mean = np.asarray(volume[first:stop], np.float32).mean(axis=0, dtype=np.float64)
-        off = ((first + stop - coarse.shape[0]) / 2) * coarse.voxel_size_um[0]
-        r = np.hypot(y - bore.y_um - bore.slope_y * off, x - bore.x_um - bore.slope_x * off)
-        known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
-        ring = (r[known] / width).astype(int)
-        for row, weight in enumerate((r[known], mean[known], None)):
-            sums[row] += np.bincount(ring, weight, length)
-    filled = sums[2] > 8
-    return sums[0][filled] / sums[2][filled], sums[1][filled] / sums[2][filled], sums[2][filled]
+    if not darker.size:
+        return None
+    ring = float(r[darker[-1] + 1] - r[darker[-1]])
+    return float(r[darker[-1]]), float(np.hypot(bore.radius_sd_um, ring / np.sqrt(3)))
 
 
 def _fit(
-    r: np.ndarray, values: np.ndarray, count: np.ndarray, bore: Bore, wall: float, voxel: float
+    profile: RadialProfile, bore: Bore, wall: float, voxel: float
 ) -> tuple[float, Wall] | None:
     """Give what a fit leaves, and the wall; None where the outer edge does not stand out."""
+    r, values, count = profile
     weight = np.sqrt(count / count.max())
     sides = [np.median(values[part]) for part in (r < bore.radius_um - 3 * voxel,
                                                   np.abs(r - bore.radius_um - wall / 2) < wall / 3,
@@ -143,17 +198,19 @@ def _fit(
 
     def left(p: np.ndarray) -> np.ndarray:
         sigma = max(abs(p[2]), 0.1 * voxel)
-        model = p[3] + (p[4] - p[3]) * ndtr((r - p[0]) / sigma)
-        model = model + (p[5] - p[4]) * ndtr((r - p[0] - p[1]) / sigma)
+        model = p[3] + (p[4] - p[3]) * scipy.special.ndtr((r - p[0]) / sigma)
+        model = model + (p[5] - p[4]) * scipy.special.ndtr((r - p[0] - p[1]) / sigma)
         return np.asarray((model - values) * weight)
 
     scale = max(abs(sides[0] - sides[2]), 1e-9)
-    fit = least_squares(left, start, x_scale=[voxel, voxel, voxel, scale, scale, scale])
+    fit = scipy.optimize.least_squares(
+        left, start, x_scale=[voxel, voxel, voxel, scale, scale, scale]
+    )
     slopes = np.asarray(fit.jac)
     free = max(1, r.size - start.size)
     variance = float(2 * fit.cost / free)
-    spread = np.linalg.pinv(slopes.T @ slopes) * variance
-    step_sd = float(np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 1e-30)))
+    covariance = np.linalg.pinv(slopes.T @ slopes) * variance
+    step_sd = _sd_of_difference(covariance, 4, 5)
     inner, thick, sigma, _, tube, beyond = (float(v) for v in fit.x)
     inner += sigma**2 / (2 * inner)  # as in `fit_round_edge`
     significance = (tube - beyond) / step_sd
@@ -162,3 +219,8 @@ def _fit(
     if moved or outside or significance < _LEAST_SIGNIFICANCE:
         return None
     return variance, Wall(inner, inner + thick, tube, beyond, significance)
+
+
+def _sd_of_difference(covariance: np.ndarray, i: int, j: int) -> float:
+    variance = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
+    return float(np.sqrt(max(variance, 1e-30)))

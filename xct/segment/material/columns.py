@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+import scipy
 
 from xct.geometry import SURFACES, CellGeometry, Surface
 
@@ -104,5 +104,7 @@ def filled(values: np.ndarray) -> np.ndarray:
     missing = ~np.isfinite(values)
     if not missing.any():
         return values.astype(np.float32)
-    nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
+    nearest = scipy.ndimage.distance_transform_edt(
+        missing, return_distances=False, return_indices=True
+    )
     return np.asarray(values[tuple(nearest)], np.float32)

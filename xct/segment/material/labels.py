@@ -9,27 +9,33 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.geometry import CellGeometry, Label, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels, cut, slabs
+from xct.quantity import Labels, Quantity
 from xct.segment.connected import components, label_pieces
-from xct.segment.denoise import Denoising, gaussian, reach_px
+from xct.segment.denoise import Denoising, gaussian
 from xct.segment.material.columns import find_columns
 from xct.segment.material.rules import WEAK, Layout, classify, without_foreign
 from xct.segment.material.sharpened import Edges, edges_of
 from xct.segment.material.thresholds import SMOOTH_PX, Thresholds, find_thresholds
 from xct.segment.surface.collector import find_back
 from xct.stages import stage
+from xct.statistics.gaussian import reach_px
 
 _STRIP = 320  # rows that are made ready at once: what is in between takes little memory
 _SLICES = 48  # at least in a slab: it looks at some 30 beyond
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
-@stage(gives="labels", measures=True)
+@stage(
+    gives=Quantity("labels", ("z", "y", "x"), "material", store=Labels("materials", "uint8")),
+    measures=True,
+)
 def materials(
     volume: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     surfaces: Mapping[str, Surface],
     into: Any = None,
     *,
@@ -92,7 +98,7 @@ def materials(
 def label_slabs(
     volume: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     surfaces: Mapping[str, Surface],
     into: Any = None,
     *,

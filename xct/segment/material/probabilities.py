@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from xct.geometry import CellGeometry, Label, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.segment.denoise import Denoising
 from xct.segment.material.columns import Columns, find_columns
 from xct.segment.material.labels import Labeling
-from xct.segment.material.levels import LevelMixture, fit_mixture
 from xct.segment.material.rules import WEAK, Layout
 from xct.segment.material.sharpened import edges_of
 from xct.segment.material.thresholds import find_thresholds
 from xct.segment.surface.collector import find_back
+from xct.statistics.mixture import Mixture
+from xct.statistics.mixture_fits import fit_levels
 
 _LOW, _SE, _ACTIVE = 0, 1, 2  # of the materials that grey values part, ascending
 _LEVEL = 8.6  # of active material where no mixture tells
@@ -35,7 +35,7 @@ _FACE_PX = 2.0  # as for labels: beside the steel, and at the wall, nothing dark
 def material_probabilities(
     volume: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     surfaces: Mapping[str, Surface],
     *,
     z0: int,
@@ -136,8 +136,8 @@ def _settle(found: np.ndarray, labels: np.ndarray, job: Labeling, z: int) -> Non
 class _Posterior:
     """Of one layer: active material from sharpened values, low grey from smoothed ones."""
 
-    bright: LevelMixture
-    dark: LevelMixture
+    bright: Mixture
+    dark: Mixture
     inside: bool
 
     def of(self, edge: np.ndarray, smooth: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -161,15 +161,15 @@ def _posterior(job: Labeling, inside: bool, level: float, noise: tuple[float, fl
     )
 
 
-def _mixture(values: np.ndarray, levels: tuple[float, ...], noise: float) -> LevelMixture:
+def _mixture(values: np.ndarray, levels: tuple[float, ...], noise: float) -> Mixture:
     if values.size < _LEAST_VOXELS:
         shares = {(k, k): share for k, share in enumerate(_PRIOR)}
-        return LevelMixture(levels, noise, {**shares, (0, 1): 1e-3, (1, 2): 1e-3}, (True,) * 3)
+        return Mixture(levels, (noise,) * 3, {**shares, (0, 1): 1e-3, (1, 2): 1e-3})
     span = levels[0] - 6 * noise, levels[-1] + 6 * noise
     counts, edges = np.histogram(np.clip(values, *span), _BINS, span)
     middle = (edges[1:] + edges[:-1]) / 2
     held = (True,) * len(levels)
-    return fit_mixture(counts, middle, levels, noise=noise, fixed=held, fixed_noise=True)
+    return fit_levels(counts, middle, levels, noise=noise, fixed=held, fixed_noise=True)
 
 
 def _sample(job: Labeling, inside: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -194,50 +194,10 @@ def _sample(job: Labeling, inside: bool) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(edges), np.concatenate(smooths)
 
 
-def _looked_up(mixture: LevelMixture, grey: np.ndarray, material: int) -> np.ndarray:
-    """Give `more_than_half` from a table: grey values are many, and the curve is smooth."""
+def _looked_up(mixture: Mixture, grey: np.ndarray, material: int) -> np.ndarray:
+    """Give `Mixture.more_than_half` from a table: grey values are many, and the curve is smooth."""
     low = mixture.levels[0] - 6 * mixture.noise
     high = mixture.levels[-1] + 6 * mixture.noise
     table = np.linspace(low, high, _TABLE)
-    found = np.interp(grey, table, more_than_half(mixture, table, material))
+    found = np.interp(grey, table, mixture.more_than_half(table, material))
     return np.asarray(found, np.float32)
-
-
-def more_than_half(mixture: LevelMixture, grey_value: np.ndarray, material: int) -> np.ndarray:
-    """Give the posterior probability that more than half of a voxel is one material.
-
-    Of a pair i and j within one voxel every ratio is equally frequent beforehand, so that of its
-    density ``w [Φ((g − m_i)/s) − Φ((g − m_j)/s)]/(m_j − m_i)`` the part up to the middle
-    between m_i and m_j belongs to i.
-
-    Parameters
-    ----------
-    mixture : LevelMixture
-        Levels, noise and shares.
-    grey_value : ndarray
-        Grey values.
-    material : int
-        Number of the material, counted from the darkest.
-
-    Returns
-    -------
-    ndarray of float64
-        Over all materials they sum to 1; far from every level, of the nearest 1.
-    """
-    grey = np.atleast_1d(np.asarray(grey_value, float))
-    levels = np.array(mixture.levels)
-    own, total = np.zeros(grey.shape), np.zeros(grey.shape)
-    for (i, j), share in mixture.shares.items():
-        if i == j:
-            off = (grey - levels[i]) / mixture.noise
-            parts = {i: np.exp(-0.5 * off**2) / (mixture.noise * np.sqrt(2 * np.pi))}
-        else:
-            ends = np.array([levels[i], (levels[i] + levels[j]) / 2, levels[j]])
-            below = ndtr((grey[:, None] - ends) / mixture.noise)
-            halves = -np.diff(below, axis=1) / (levels[j] - levels[i])
-            parts = {i: halves[:, 0], j: halves[:, 1]}
-        own += share * parts.get(material, 0)
-        total += share * sum(parts.values())
-    nearest = np.abs(grey[:, None] - levels).argmin(axis=1) == material
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(total > 1e-12, own / total, nearest))

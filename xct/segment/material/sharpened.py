@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.denoise import (
     Denoising,
     Triple,
@@ -21,7 +22,6 @@ from xct.segment.denoise import (
     sharpen_rows,
 )
 
-FWHM = 2.3548  # of a Gaussian, in standard deviations
 _TOP = 12.0  # steel beside the layers is cut off here, so that it does not ring
 _MOST_NOISE = 1.5  # where a voxel is noisier, sharpening would show noise only
 _WIDEST_PX = 1.5
@@ -85,15 +85,15 @@ def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int)
     return Edges(denoising, sigma_px, noise, spread_px(ratios.reference, ratios), rounds)
 
 
-def spread_px(reference: Any, ratios: Ratios) -> Triple:
+def spread_px(reference: ElectrolyteReference, ratios: Ratios) -> Triple:
     """Give the standard deviation of the point spread along each axis, in voxels."""
     size = ratios.cell.voxel_size_um
     blur = blur_um(reference, size)
-    z, y, x = (min(blur / FWHM / step, _WIDEST_PX) for step in size)
+    z, y, x = (min(blur / FWHM_PER_SIGMA / step, _WIDEST_PX) for step in size)
     return z, y, x
 
 
-def blur_um(reference: Any, voxel_size_um: Sequence[float]) -> float:
+def blur_um(reference: ElectrolyteReference, voxel_size_um: Sequence[float]) -> float:
     """Give the width of the point spread (FWHM); where it could not be measured, a voxel and half.
 
     What a reconstruction from a sharp detector has at least.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from xct.geometry import CellGeometry, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.segment.denoise import Denoising
 from xct.segment.material.columns import find_columns
@@ -47,7 +47,7 @@ class SliceLabels:
         self,
         volume: Voxels,
         cell: CellGeometry,
-        reference: Any,
+        reference: ElectrolyteReference,
         surfaces: Mapping[str, Surface],
         *,
         denoising: Denoising = "none",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Le
 
 from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels, slabs
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.physics.optics import FWHM_PER_SIGMA
+from xct.quantity import Number, Quantity, Table
 from xct.segment.crofton import DIRECTIONS, crofton_weights
-from xct.segment.material.sharpened import FWHM, blur_um
+from xct.segment.material.sharpened import blur_um
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -30,12 +34,28 @@ _ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
 _FACE_PX = 0.15
 
 
-@stage(gives="materials", measures=True)
+_NOTE = "a void on the steel counts as lithium: absorption does not tell them apart"
+
+
+def material_numbers(materials: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the volume fraction of each material."""
+    for row in materials.to_dict("records"):
+        fraction, is_lithium = row["volume_fraction"], row["material"] == "lithium"
+        sd = fraction * row["volume_um3_sd"] / row["volume_um3"]
+        bound, note = ("upper", _NOTE) if is_lithium else (None, None)
+        key = f"volume_fraction.{row['material']}"
+        yield key, Number(fraction, sd=sd, bound=bound, note=note)  # type: ignore[arg-type]
+
+
+@stage(
+    gives=Quantity("materials", unit="table of materials", store=Table(), numbers=material_numbers),
+    measures=True,
+)
 def material_table(
     volume: Voxels,
     labels: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     threshold_doubt: Annotated[float, Ge(0), Le(0.5)] = 0.05,
@@ -76,7 +96,8 @@ def material_table(
     count = sums[:, _COUNT].astype(float)
     inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
-    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * blur_um(reference, cell.voxel_size_um) / FWHM
+    sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
+    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * sigma_um
     doubts = _volume_sds(sums, cell, surface * edge_um)
     rows = []
     for name, code in MATERIALS.items():
@@ -102,7 +123,7 @@ def material_sums(
     volume: Voxels,
     labels: Voxels,
     cell: CellGeometry,
-    reference: Any,
+    reference: ElectrolyteReference,
     *,
     rows: int | None = None,
 ) -> np.ndarray:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block
-from xct.segment.denoise import gaussian, reach_px
+from xct.segment.denoise import gaussian
 from xct.segment.material.columns import Columns
-from xct.segment.material.levels import LevelMixture, fit_mixture
 from xct.segment.material.sharpened import Edges
+from xct.statistics.gaussian import reach_px
+from xct.statistics.mixture import Mixture
+from xct.statistics.mixture_fits import fit_levels
 
 SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
 _SAMPLES = 12  # slices
@@ -52,7 +54,7 @@ class Thresholds:
         Standard deviation of the electrolyte, denoised as for `active`.
     noise_smooth : float
         The same, smoothed as for the separator's low-grey regions.
-    mixture : LevelMixture or None
+    mixture : Mixture or None
         What `active` comes from; None where the composite could not be sampled.
     """
 
@@ -62,7 +64,7 @@ class Thresholds:
     pore_certain: float
     noise: float
     noise_smooth: float
-    mixture: LevelMixture | None = None
+    mixture: Mixture | None = None
 
     def shifted(self, share: float) -> Thresholds:
         """Move every threshold by a share of the step that it stands on (δ)."""
@@ -100,7 +102,7 @@ def find_thresholds(ratios: Ratios, columns: Columns, edges: Edges) -> Threshold
     level = mixture.levels[-1] if mixture else _ACTIVE
     active = beside + _EDGE * (level - beside)
     if mixture and edges.rounds == 0:
-        active = mixture.threshold(len(mixture.levels) - 1)
+        active = mixture.threshold()
     # Below a - 3 s a voxel is certainly not electrolyte; half of the electrolyte is its edge.
     both = (smooth + noise) / 2
     certain, pore = (max(1 - _CERTAIN * sd, _LEAST_CERTAIN) for sd in (smooth, both))
@@ -140,7 +142,7 @@ class _Sample:
             return noise, noise / 3
         return float(np.median([s[0] for s in spreads])), float(np.median([s[1] for s in spreads]))
 
-    def mixture(self, noise: float) -> tuple[LevelMixture | None, float]:
+    def mixture(self, noise: float) -> tuple[Mixture | None, float]:
         """Levels of the composite's materials, and the mean of all but active material."""
         low = self.columns.front + _MARGIN_PX
         high = self.columns.collector - _MARGIN_PX
@@ -167,7 +169,7 @@ class _Sample:
             return None, beside
         levels = (_DARK, 1.0, guess)
         noise = max(noise, _LEAST_NOISE)
-        return fit_mixture(counts, middle, levels, noise=noise, fixed=(True, True, False)), beside
+        return fit_levels(counts, middle, levels, noise=noise, fixed=(True, True, False)), beside
 
     def _between(self, z: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         height = self.columns.height(z)

@@ -11,49 +11,14 @@ from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
+import scipy
 from annotated_types import Ge, Gt
-from scipy.ndimage import gaussian_filter
 
-# Three levels in a histogram. In: values; out: means, shares and common noise of three classes.
+from xct.statistics.mixture import Mixture
+from xct.statistics.mixture_fits import fit_gaussians, fit_mixture
 
 _BINS = 200
 _BEYOND = 0.001  # part of the values on either side that is counted into the outermost bins
-_STEPS = 300
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Three normal distributions of common noise.
-
-    Attributes
-    ----------
-    means : tuple of float
-        Rising.
-    shares : tuple of float
-        Together 1.
-    noise : float
-        Standard deviation of each.
-    gain : float
-        By how much the three are likelier than one normal distribution: logarithm, per voxel.
-    """
-
-    means: tuple[float, float, float]
-    shares: tuple[float, float, float]
-    noise: float
-    gain: float
-
-    def probability_lowest(self, values: np.ndarray) -> np.ndarray:
-        """Probability that a value belongs to the lowest of the three."""
-        # Relative to the lowest, whose density cancels: nothing vanishes far out.
-        low = self.means[0]
-        values = np.asarray(values, np.float64)
-        odds = sum(
-            share / self.shares[0] * np.exp(np.clip(
-                (mean - low) * (2 * values - mean - low) / (2 * self.noise**2), -600, 600
-            ))
-            for mean, share in zip(self.means[1:], self.shares[1:], strict=True)
-        )  # fmt: skip
-        return np.asarray(1 / (1 + odds))
 
 
 def split_levels(values: np.ndarray) -> tuple[float, float]:
@@ -63,33 +28,11 @@ def split_levels(values: np.ndarray) -> tuple[float, float]:
     return float(grey[first]), float(grey[second])
 
 
-def fit_levels(values: np.ndarray) -> Levels:
+def fit_levels(values: np.ndarray) -> Mixture:
     """Fit three normal distributions of common noise, starting at Otsu's three classes."""
     shares, grey = _histogram(values)
     first, second = _split(shares, grey)
-    classes = np.digitize(np.arange(grey.size), [first, second])
-    belongs = (classes == np.arange(3)[:, None]) * shares  # (class, bin)
-    for _ in range(_STEPS):
-        weight = np.maximum(belongs.sum(axis=1), 1e-12)
-        mean = belongs @ grey / weight
-        off = grey - mean[:, None]
-        noise = float(np.sqrt((belongs * off**2).sum()))
-        logs = np.log(weight)[:, None] - 0.5 * (off / noise) ** 2
-        density = np.exp(logs - logs.max(axis=0))
-        belongs = density / density.sum(axis=0) * shares
-    a, b, c = (float(m) for m in mean)
-    u, v, w = (float(m) for m in weight)
-    return Levels((a, b, c), (u, v, w), noise, _gain(shares, grey, weight, mean, noise))
-
-
-def _gain(
-    shares: np.ndarray, grey: np.ndarray, weight: np.ndarray, mean: np.ndarray, noise: float
-) -> float:
-    middle = float(shares @ grey)
-    spread = float(np.sqrt(shares @ (grey - middle) ** 2))
-    three = weight / noise @ np.exp(-0.5 * ((grey - mean[:, None]) / noise) ** 2)
-    one = np.exp(-0.5 * ((grey - middle) / spread) ** 2) / spread
-    return float(shares @ (np.log(np.maximum(three, 1e-30)) - np.log(np.maximum(one, 1e-30))))
+    return fit_gaussians(shares, grey, np.digitize(np.arange(grey.size), [first, second]))
 
 
 def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,6 +41,10 @@ def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         low, high = float(values.min()), float(values.max()) + 1e-6
     counts, edges = np.histogram(np.clip(values, low, high), _BINS, (low, high))
     return counts / counts.sum(), (edges[:-1] + edges[1:]) / 2
+
+
+def _one_level(values: np.ndarray) -> Mixture:
+    return fit_mixture(*_histogram(values), kind="one")
 
 
 def _split(shares: np.ndarray, grey: np.ndarray) -> tuple[int, int]:
@@ -133,13 +80,13 @@ class BrightPhase:
         The bright material.
     probability : ndarray of float32, of the same shape
         Of a voxel to belong to it.
-    levels : tuple of Levels
+    levels : tuple of Mixture
         For each slice, in units of the local contrast: 0 background, 1 bright material.
     """
 
     mask: np.ndarray
     probability: np.ndarray
-    levels: tuple[Levels, ...]
+    levels: tuple[Mixture, ...]
 
 
 def bright_phase(
@@ -197,12 +144,12 @@ def bright_phase(
         contrast = _in_local_contrast(_checked(plane, number), drift_px)
         sharp = _sharpened(contrast, blur_px, sharpening)
         found = fit_levels(sharp)
-        if found.gain < _LEAST_GAIN:
+        if found.log_likelihood - _one_level(sharp).log_likelihood < _LEAST_GAIN:
             raise ValueError(
                 f"slice {number} holds one material only: its grey values are distributed like "
                 "noise"
             )
-        probability[number] = 1 - found.probability_lowest(sharp)
+        probability[number] = 1 - found.more_than_half(sharp, 0)
         levels.append(found)
     probability = probability.reshape(image.shape)
     return BrightPhase(probability > 0.5, probability, tuple(levels))
@@ -233,12 +180,14 @@ def _in_local_contrast(values: np.ndarray, drift_px: float) -> np.ndarray:
 def _local_mean(values: np.ndarray, where: np.ndarray, sigma_px: float) -> np.ndarray:
     weight = where.astype(np.float32)
     mean = float(values[where].mean()) if where.any() else float(values.mean())
-    total = gaussian_filter(values * weight, sigma_px, truncate=2.5) + _PRIOR * mean
-    return np.asarray(total / (gaussian_filter(weight, sigma_px, truncate=2.5) + _PRIOR))
+    total = scipy.ndimage.gaussian_filter(values * weight, sigma_px, truncate=2.5) + _PRIOR * mean
+    return np.asarray(
+        total / (scipy.ndimage.gaussian_filter(weight, sigma_px, truncate=2.5) + _PRIOR)
+    )
 
 
 def _sharpened(contrast: np.ndarray, blur_px: float, amount: float) -> np.ndarray:
     if amount == 0:
         return contrast
-    quiet = gaussian_filter(contrast, _QUIET_PX)
-    return np.asarray(quiet + amount * (quiet - gaussian_filter(contrast, blur_px)))
+    quiet = scipy.ndimage.gaussian_filter(contrast, _QUIET_PX)
+    return np.asarray(quiet + amount * (quiet - scipy.ndimage.gaussian_filter(contrast, blur_px)))

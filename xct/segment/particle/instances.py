@@ -9,12 +9,19 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
+from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
 from xct.segment.particle.pieces import joined
 from xct.segment.particle.separation import HEIGHT_STEP, Parting, Pieces
-from xct.segment.particle.table import Measured, particle_table
+from xct.segment.particle.table import (
+    Measured,
+    particle_numbers,
+    particle_sizes_figure,
+    particle_table,
+)
 from xct.segment.particle.watershed import groups, merge
 from xct.stages import stage
 
@@ -24,13 +31,30 @@ if TYPE_CHECKING:
 _LEAST_VOXELS = 4
 
 
-@stage(gives="particles", measures=True)
+@stage(
+    gives=(
+        Quantity(
+            "particle_labels",
+            ("z", "y", "x"),
+            "number of the particle",
+            store=Labels("particles", "uint32"),
+        ),
+        Quantity(
+            "particles",
+            unit="table of particles",
+            store=Table(),
+            numbers=particle_numbers,
+            figures={"particle_sizes": particle_sizes_figure},
+        ),
+    ),
+    measures=True,
+)
 def particles(
     volume: Voxels,
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Any,
+    reference: ElectrolyteReference,
     into: Any = None,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
@@ -90,7 +114,7 @@ def particles_in_slabs(
     labels: Voxels,
     cell: CellGeometry,
     surfaces: Mapping[str, Surface],
-    reference: Any,
+    reference: ElectrolyteReference,
     into: Any = None,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,

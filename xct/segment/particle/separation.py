@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from xct.geometry import Label
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block, Voxels, cut, slabs
 from xct.parallel.threads import thread_count
-from xct.segment.denoise import gaussian, reach_px
+from xct.physics.optics import FWHM_PER_SIGMA
+from xct.segment.denoise import gaussian
 from xct.segment.material.columns import Columns
-from xct.segment.material.sharpened import FWHM, blur_um
+from xct.segment.material.sharpened import blur_um
 from xct.segment.particle.pieces import LEAST_BRIGHT, Faces, Facing
 from xct.segment.particle.specks import NEAR, THOUSANDTHS, specks
 from xct.segment.particle.sums import (
@@ -24,6 +25,7 @@ from xct.segment.particle.sums import (
     new_sums,
 )
 from xct.segment.particle.watershed import Basins, Graph
+from xct.statistics.gaussian import reach_px
 
 HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _SMOOTH_PX = 0.85
@@ -69,7 +71,7 @@ class Parting:
         self.clip_px = largest_um / 2 / pixel
         blur = blur_um(ratios.reference, ratios.cell.voxel_size_um)
         self.blur_px = blur / pixel
-        self.sigma = _triple(max(blur, _LEAST_BLUR_PX * pixel) / FWHM / self.size)
+        self.sigma = _triple(max(blur, _LEAST_BLUR_PX * pixel) / FWHM_PER_SIGMA / self.size)
         self.smooth = _triple(_SMOOTH_PX * pixel / self.size)
         self.reach_y = int(np.ceil(largest_um / 2 / self.size[1])) + 2 + reach_px(self.smooth[1])
         self.reach = int(np.ceil(largest_um / 2 / self.size[0])) + 1

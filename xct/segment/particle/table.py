@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xct.figures import canvas
 from xct.geometry import CellGeometry, GreyScale
+from xct.quantity import Number
 from xct.segment.crofton import crofton_weights
 from xct.segment.material.columns import Columns
 from xct.segment.particle import sums as of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _DOUBT = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
@@ -210,3 +215,35 @@ def _cavities(sums: np.ndarray) -> np.ndarray:
     """Share of a particle's own volume that is dark and enclosed."""
     dark = sums[:, of.CAVITY_DARK] / 1000
     return np.asarray(dark / (sums[:, of.COUNT] + sums[:, of.CAVITY]))
+
+
+def particle_sizes_figure(particles: pd.DataFrame) -> Figure | None:
+    """Draw how particles are distributed over size, and the drifted ones over distance."""
+    if not len(particles):
+        return None
+    figure, axes = canvas(1, 2, (11, 4.5))
+    drifted = particles["drifted"].astype(bool)
+    diameter = particles["equivalent_diameter_um"]
+    bins = np.linspace(0, max(float(diameter.max()), 1.0), 31)
+    axes[0].hist([diameter[~drifted], diameter[drifted]], list(bins), stacked=True,
+                 label=["in the cathode", "drifted"], color=["0.5", "red"])  # fmt: skip
+    axes[0].set(xlabel="equivalent diameter (µm)", ylabel="particles")
+    axes[0].set_title(f"{len(particles)} particles, median {diameter.median():.1f} µm")
+    axes[0].legend()
+    axes[1].scatter(particles["distance_to_front_um"], diameter, s=4,
+                    c=np.where(drifted, "red", "0.5"))  # fmt: skip
+    axes[1].axvline(0, color="deepskyblue", lw=1)
+    axes[1].set(xlabel="distance to the cathode's front (µm), positive towards the anode",
+                ylabel="equivalent diameter (µm)")  # fmt: skip
+    return figure
+
+
+def particle_numbers(particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the counts of particles, and their median diameter."""
+    yield "particles", Number(len(particles), "particles")
+    drifted = int(particles["drifted"].sum())
+    yield "drifted_particles", Number(drifted, "particles", n=len(particles))
+    if len(particles):
+        diameter = particles["equivalent_diameter_um"]
+        sd = float(diameter.std() / math.sqrt(len(diameter))) if len(diameter) > 1 else None
+        yield "median_diameter_um", Number(diameter.median(), "µm", sd, len(diameter))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from xct.geometry import SURFACES, Surface
-from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.anode_faces import THICK, Fits, Levels, fit_anode
-from xct.segment.surface.bands import Band, average_across, reach_px
+from xct.segment.surface.anode_faces import MEDIAN_REACH, THICK, Fits, Levels, fit_anode
+from xct.segment.surface.bands import Band, Span, average_across
 from xct.segment.surface.height_fields import hampel, median_of, smoothed
 from xct.segment.surface.opaque_edge import OpaqueEdge, opaque_edge, transparent
-from xct.segment.surface.refine_interface import Step, follow
+from xct.segment.surface.refine_interface import Step, refine_interface
 from xct.segment.surface.search import Search, as_surface, say_absent
+from xct.statistics.gaussian import reach_px
 
 # What sticks out of a height field, by a ball that rolls along it. In: heights; out: a mask.
 
@@ -35,13 +37,7 @@ def narrow_tips(height: np.ndarray, radius: float, *, least: float, shallow: flo
     """
     from scipy.ndimage import binary_dilation, label
 
-    reach = int(radius)
-    offsets = np.arange(-reach, reach + 1)
-    below = radius**2 - offsets[:, None] ** 2 - offsets[None] ** 2
-    ball = np.where(below >= 0, np.sqrt(np.maximum(below, 0)), -np.inf)
-    lowest, opened = np.full(height.shape, np.nan), np.full(height.shape, np.nan)
-    over_ranges(lambda a, b: _roll(height, ball, -1.0, lowest, a, b), len(height))
-    over_ranges(lambda a, b: _roll(lowest, ball, 1.0, opened, a, b), len(height))
+    opened = rolling_ball(height, radius)
     above = np.nan_to_num(height - opened)
     pieces, _ = label(above > shallow, np.ones((3, 3)))
     tips = np.unique(pieces[above > least])
@@ -49,24 +45,31 @@ def narrow_tips(height: np.ndarray, radius: float, *, least: float, shallow: flo
     return np.asarray(binary_dilation(marked) & np.isfinite(height))
 
 
-@njit(cache=True, nogil=True)
-def _roll(
-    height: np.ndarray, ball: np.ndarray, sign: float, out: np.ndarray, first: int, stop: int
-) -> None:
-    """Take the largest of sign · height + ball around each column, times sign."""
-    rows, columns = height.shape
-    reach = ball.shape[0] // 2
-    for y in range(first, stop):
-        for x in range(columns):
-            if height[y, x] != height[y, x]:
-                continue
-            most = -np.inf
-            for j in range(max(0, y - reach), min(rows, y + reach + 1)):
-                for i in range(max(0, x - reach), min(columns, x + reach + 1)):
-                    value = sign * height[j, i] + ball[j - y + reach, i - x + reach]
-                    if value > most:
-                        most = value
-            out[y, x] = sign * most
+def rolling_ball(height: np.ndarray, radius: float) -> np.ndarray:
+    """Open a field by a ball below it: the highest that the ball reaches, shape (y, x).
+
+    Rows are shared among threads; columns without a height (NaN) neither hold nor lift the ball.
+    """
+    from scipy.ndimage import grey_dilation, grey_erosion
+
+    reach = int(radius)
+    offsets = np.arange(-reach, reach + 1)
+    below = radius**2 - offsets[:, None] ** 2 - offsets[None] ** 2
+    ball = {"footprint": below >= 0, "structure": np.sqrt(np.maximum(below, 0))}
+    known = np.isfinite(height)
+    low, opened = np.where(known, height, np.inf), np.full(height.shape, np.nan)
+
+    def some(first: int, stop: int) -> None:
+        top = max(first - 2 * reach, 0)
+        rows = slice(top, stop + 2 * reach)
+        lowest = grey_erosion(low[rows], mode="constant", cval=np.inf, **ball)
+        lowest[~known[rows]] = -np.inf
+        rolled = grey_dilation(lowest, mode="constant", cval=-np.inf, **ball)
+        opened[first:stop] = rolled[first - top : stop - top]
+
+    over_ranges(some, len(height), least=8 * reach + 1)
+    opened[~known] = np.nan
+    return opened
 
 
 _STEEL, _LITHIUM = SURFACES[:2]
@@ -117,9 +120,10 @@ def anode_surfaces(
     bore, inside = search.columns(search.height_um(planes[-1]))
     if span.count < _TAIL or not inside.any():
         return say_absent(", ".join(planes), "too few voxels of the bore are in view there")
-    band = search.band(span, bore, reach_px(max(average_px, follow_px)))
+    reach = max(reach_px(average_px) + MEDIAN_REACH, reach_px(follow_px))
+    band = search.band(span, bore, reach)
     levels = _levels(search, band, inside, planes, average_px)
-    fits = fit_anode(band, bore, inside, levels, average_px, from_steel=near is not None)
+    fits = fit_anode(band, inside, levels, average_px, from_steel=near is not None)
     found: dict[str, Surface] = {}
     steel, steel_sd = _settle(fits.steel, fits.steel_sd, bore, _STEEL_PX)
     if near is not None and np.isfinite(steel).any():
@@ -147,7 +151,8 @@ def _levels(
     electrolyte = search.electrolyte(z_um)
     middle = max(0, inside.shape[0] // 2 - _NOISE_ROWS // 2)
     rows = slice(middle, middle + _NOISE_ROWS)
-    tail = np.asarray(search.attenuation[span.slices, rows][:: span.sign][-_TAIL:], np.float32)
+    last = search.attenuation[_last(span, _TAIL).slices, rows]
+    tail = np.asarray(last[:: span.sign], np.float32)
     noise = _noise(average_across(tail, inside[rows], average_px), inside[rows])
     if _STEEL not in planes:
         edge, steel_noise = transparent(inside.shape), np.zeros(inside.shape)
@@ -156,8 +161,14 @@ def _levels(
     return Levels(edge, 0.0, electrolyte, noise, steel_noise, _STEP_BLUR)
 
 
+def _last(span: Span, count: int) -> Span:
+    """Take the last slices of a span."""
+    first = max(span.count - count, 0)
+    return replace(span, first=span.first + span.sign * first, count=span.count - first)
+
+
 def _noise(averaged: np.ndarray, inside: np.ndarray) -> float:
-    """Tell the noise from neighboring slices, which detector rows of their own have made."""
+    """Estimate the noise from neighboring slices, which detector rows of their own have made."""
     steps = np.diff(averaged, axis=0)[:, inside]
     steps = steps[np.isfinite(steps)]
     if not steps.size:
@@ -184,7 +195,7 @@ def _steel(
 
 
 def _absent(fits: Fits, bore: np.ndarray, least: float | None) -> np.ndarray:
-    """Tell where lithium is too thin to be any, by most of the columns around."""
+    """Mark where lithium is too thin to be any, by most of the columns around."""
     limit = np.fmax(_TIMES_SD * fits.thickness_sd, _LEAST_VOXELS) if least is None else least
     thin = np.where(np.isfinite(fits.thickness), (fits.thickness < limit).astype(float), np.nan)
     return np.asarray(bore & (median_of(thin, bore, reach=1, least=2) > 0.5))
@@ -202,8 +213,10 @@ def _lithium_face(
 ) -> tuple[np.ndarray, np.ndarray]:
     face = np.where(wanted, fits.face, np.nan)
     first, first_sd = _settle(face, fits.face_sd, wanted, _FIRST_PX)
-    step = Step(levels.lithium, levels.electrolyte, levels.blur, levels.noise)
-    again, again_sd = follow(band, inside, first, steel, step, follow_px)
+    step = Step(levels.lithium, levels.blur, levels.noise)
+    again, again_sd = refine_interface(
+        band, inside, first, steel, levels.electrolyte, step, follow_px
+    )
     thick = np.isfinite(again) & (fits.thickness > THICK)
     height, sd = np.where(thick, again, first), np.where(thick, again_sd, first_sd)
     weight = np.isfinite(height).astype(np.float64)

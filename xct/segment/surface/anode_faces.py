@@ -8,25 +8,34 @@ around are averaged along the face, not across the band: a steep face stays shar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.bands import Band
+from xct.segment.surface.bands import Band, Strip, average_across
 from xct.segment.surface.height_fields import median_of
 from xct.segment.surface.opaque_edge import REACH, OpaqueEdge
-from xct.segment.surface.steps import change_point, falls_below, fit_two_steps
+from xct.segment.surface.steps import (
+    Noise,
+    Prior,
+    StepFit,
+    change_point,
+    empty_fit,
+    empty_prior,
+    falls_below,
+    fit_two_steps,
+)
 
 _CLEAR = 1.2  # voxels off steel's face, from where a column is looked through
 THICK = 4.0  # voxels of lithium, above which its face is found without a thought of steel
+MEDIAN_REACH = 3  # columns around, whose median is the first guess of steel's face
 _KNOWN = (0.3, 0.03, 0.2)  # relative sd of lithium's level (of the noise), electrolyte's, blur
 
 
-@dataclass(frozen=True)
-class Levels:
+class Levels(NamedTuple):
     """What the columns of a band consist of.
 
     Attributes
@@ -53,8 +62,7 @@ class Levels:
     blur: float
 
 
-@dataclass(frozen=True)
-class Fits:
+class Fits(NamedTuple):
     """What was found in each column, in voxels along s; NaN where nothing was.
 
     Attributes
@@ -74,29 +82,38 @@ class Fits:
     face: np.ndarray
     face_sd: np.ndarray
 
-    @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> Fits:
-        """Nothing found yet."""
-        return cls(*(np.full(shape, np.nan) for _ in fields(cls)))
+
+class _Known(NamedTuple):
+    """What is known of all columns."""
+
+    table: np.ndarray
+    lithium: float
+    noise: float
+    blur: float
+
+
+class _Columns(NamedTuple):
+    """Averaged columns of a strip, shape (s, y, x), and what is known of each, shape (y, x)."""
+
+    values: np.ndarray
+    first_row: int
+    ring: np.ndarray
+    steel_noise: np.ndarray
+    electrolyte: np.ndarray
+    steel: np.ndarray
 
 
 def fit_anode(
-    band: Band,
-    bore: np.ndarray,
-    inside: np.ndarray,
-    levels: Levels,
-    sigma_px: float,
-    *,
-    from_steel: bool = True,
+    band: Band, inside: np.ndarray, levels: Levels, sigma_px: float, *, from_steel: bool = True
 ) -> Fits:
     """Find both faces in every column of the bore.
 
     Parameters
     ----------
     band : Band
-        From steel into the electrolyte.
-    bore, inside : ndarray of bool, shape (y, x)
-        Columns that are wanted; those off the wall, which are averaged.
+        From steel into the electrolyte; its reach is that of the average and `MEDIAN_REACH` more.
+    inside : ndarray of bool, shape (y, x)
+        Columns off the wall, which are averaged.
     levels : Levels
         What to expect.
     sigma_px : float
@@ -108,39 +125,39 @@ def fit_anode(
     -------
     Fits
     """
-    fits = Fits.empty(bore.shape)
-    steel = np.where(bore, -2.0 * REACH, np.nan)
-    if from_steel:
-        raw = np.full(bore.shape, np.nan)
-        _in_rows(band, inside, sigma_px, levels, (raw,), _steel_rows)
-        steel = median_of(raw, bore, reach=3)
-    maps = (steel, *(getattr(fits, f.name) for f in fields(Fits)))
-    _in_rows(band, inside, sigma_px, levels, maps, _fit_rows)
-    return fits
+    known = _Known(levels.steel.table, levels.lithium, levels.noise, levels.blur)
+    maps = (inside, band.bore, levels.steel.ring, levels.steel_noise, levels.electrolyte)
+    found = band.map(_fit_strip, maps, known, sigma_px, from_steel)
+    return Fits(*band.joined(found, len(Fits._fields)))
 
 
-def _in_rows(
-    band: Band,
+def _fit_strip(
+    strip: Strip,
     inside: np.ndarray,
+    bore: np.ndarray,
+    ring: np.ndarray,
+    steel_noise: np.ndarray,
+    electrolyte: np.ndarray,
+    known: _Known,
     sigma_px: float,
-    levels: Levels,
-    maps: tuple[np.ndarray, ...],
-    kernel: Callable[..., None],
-) -> None:
-    """Call a kernel over the averaged columns of each strip, with its part of the maps."""
-    edge = levels.steel
-    for strip in band:
-        columns = strip.averaged(inside, sigma_px)
-        given = [np.ascontiguousarray(m[strip.rows]) for m in (
-            edge.ring, levels.steel_noise, levels.electrolyte
-        )]  # fmt: skip
-        numbers = (levels.lithium, levels.noise, levels.blur)
-        parts = [m[strip.rows] for m in maps]
-
-        def some(a: int, b: int, columns=columns, given=given, parts=parts) -> None:  # type: ignore[no-untyped-def]
-            kernel(columns, edge.table, *given, *numbers, *parts, a, b)  # noqa: B023
-
-        over_ranges(some, columns.shape[1], pieces=8)
+    from_steel: bool,
+) -> Fits:
+    """Look for steel's face, take medians of the columns around, and fit from there."""
+    wide = strip.widened(MEDIAN_REACH)
+    values = average_across(strip.values, inside, sigma_px, wide)
+    first = strip.own.start - wide.start
+    count = strip.own.stop - strip.own.start
+    steel = np.where(bore[strip.own], -2.0 * REACH, np.nan)
+    if from_steel:
+        raw = np.full(bore[wide].shape, np.nan)
+        over_ranges(partial(_steel_rows, values, known, ring[wide], raw), len(raw), pieces=8)
+        steel = median_of(raw, bore[wide], reach=MEDIAN_REACH)[first : first + count]
+    own = (ring[strip.own], steel_noise[strip.own], electrolyte[strip.own], steel)
+    fits = Fits(*(np.full(steel.shape, np.nan) for _ in Fits._fields))
+    over_ranges(
+        partial(_fit_rows, _Columns(values, first, *own), known, fits), len(steel), pieces=8
+    )
+    return fits
 
 
 @njit(cache=True, nogil=True)
@@ -159,76 +176,66 @@ def _edge_at(table: np.ndarray, ring: float, edge: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def _steel_rows(
-    values: np.ndarray,
-    table: np.ndarray,
-    rings: np.ndarray,
-    steel_noise: np.ndarray,
-    electrolyte: np.ndarray,
-    lithium: float,
-    noise: float,
-    blur: float,
-    steel: np.ndarray,
-    first: int,
-    stop: int,
+    values: np.ndarray, known: _Known, ring: np.ndarray, steel: np.ndarray, first: int, stop: int
 ) -> None:
     count, _, width = values.shape
     columns = np.empty((width, count), np.float64)
     for y in range(first, stop):
         _turned(values, y, columns)
         for x in range(width):
-            level = lithium + 0.5 * table[0, 0, int(rings[y, x])]
+            level = known.lithium + 0.5 * known.table[0, 0, int(ring[y, x])]
             steel[y, x] = falls_below(columns[x], level, 0)
 
 
 @njit(cache=True, nogil=True)
-def _fit_rows(
-    values: np.ndarray,
-    table: np.ndarray,
-    rings: np.ndarray,
-    steel_noise: np.ndarray,
-    electrolyte: np.ndarray,
-    lithium: float,
-    noise: float,
-    blur: float,
-    guess: np.ndarray,
-    out_steel: np.ndarray,
-    out_steel_sd: np.ndarray,
-    out_thickness: np.ndarray,
-    out_thickness_sd: np.ndarray,
-    out_face: np.ndarray,
-    out_face_sd: np.ndarray,
-    first: int,
-    stop: int,
-) -> None:
-    count, _, width = values.shape
+def _fit_rows(given: _Columns, known: _Known, fits: Fits, first: int, stop: int) -> None:
+    count, _, width = given.values.shape
     columns = np.empty((width, count), np.float64)
-    edge = np.empty(table.shape[:2])
-    start, spread = np.empty(5), np.empty(5)
-    answer, sd = np.empty(5), np.empty(5)
-    other, other_sd = np.empty(5), np.empty(5)
+    edge = np.empty(known.table.shape[:2])
+    prior, best, other = empty_prior(5), empty_fit(5), empty_fit(5)
     for y in range(first, stop):
-        _turned(values, y, columns)
+        _turned(given.values, y + given.first_row, columns)
         for x in range(width):
-            column, face, level = columns[x], guess[y, x], electrolyte[y, x]
-            if not (face == face and level > lithium):
+            face, level = given.steel[y, x], given.electrolyte[y, x]
+            if not (face == face and level > known.lithium):
                 continue
-            change = change_point(column, max(int(face + _CLEAR) + 1, 0), lithium, level, noise)
+            start = max(int(face + _CLEAR) + 1, 0)
+            change = change_point(columns[x], start, known.lithium, level, known.noise)
             if not change >= 0:
                 continue
-            _edge_at(table, rings[y, x], edge)
-            start[0], start[1] = face, max(change - face, 0.5)
-            start[2], start[3], start[4] = lithium, level, blur
-            spread[0], spread[1] = 1.0, 0.0
-            spread[2], spread[3] = _KNOWN[0] * noise, _KNOWN[1] * level
-            spread[4] = _KNOWN[2] * blur
-            cost = fit_two_steps(column, edge, start, spread, noise, steel_noise[y, x], answer, sd)
-            if start[1] < THICK:  # two minima: lithium, and none
-                start[1] = 0.3 if start[1] > 1.5 else 3.0
-                if fit_two_steps(
-                    column, edge, start, spread, noise, steel_noise[y, x], other, other_sd
-                ) < cost:  # fmt: skip
-                    answer[:], sd[:] = other, other_sd
-            out_steel[y, x], out_steel_sd[y, x] = answer[0], sd[0]
-            out_thickness[y, x], out_thickness_sd[y, x] = answer[1], sd[1]
-            out_face[y, x] = answer[0] + answer[1]
-            out_face_sd[y, x] = math.hypot(sd[1], sd[0]) if answer[1] < THICK else sd[1]
+            _edge_at(known.table, given.ring[y, x], edge)
+            _expect(prior, known, face, change, level)
+            noise = Noise(known.noise, given.steel_noise[y, x])
+            _fit_column(columns[x], edge, prior, noise, best, other)
+            fits.steel[y, x], fits.steel_sd[y, x] = best.value[0], best.sd[0]
+            fits.thickness[y, x], fits.thickness_sd[y, x] = best.value[1], best.sd[1]
+            fits.face[y, x] = best.value[0] + best.value[1]
+            thin = best.value[1] < THICK
+            fits.face_sd[y, x] = math.hypot(best.sd[1], best.sd[0]) if thin else best.sd[1]
+
+
+@njit(cache=True, nogil=True)
+def _expect(prior: Prior, known: _Known, face: float, change: float, level: float) -> None:
+    """Set steel's face, thickness, both levels and the blur, as far as they are known."""
+    prior.value[0], prior.sd[0] = face, 1.0
+    prior.value[1], prior.sd[1] = max(change - face, 0.5), 0.0
+    prior.value[2], prior.sd[2] = known.lithium, _KNOWN[0] * known.noise
+    prior.value[3], prior.sd[3] = level, _KNOWN[1] * level
+    prior.value[4], prior.sd[4] = known.blur, _KNOWN[2] * known.blur
+
+
+@njit(cache=True, nogil=True)
+def _fit_column(
+    column: np.ndarray,
+    edge: np.ndarray,
+    prior: Prior,
+    noise: Noise,
+    best: StepFit,
+    other: StepFit,
+) -> None:
+    """Fit a column; where lithium is thin there are two minima, with lithium and without."""
+    cost = fit_two_steps(column, edge, prior, noise, best)
+    if prior.value[1] < THICK:
+        prior.value[1] = 0.3 if prior.value[1] > 1.5 else 3.0
+        if fit_two_steps(column, edge, prior, noise, other) < cost:
+            best.value[:], best.sd[:] = other.value, other.sd

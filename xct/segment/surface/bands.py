@@ -5,20 +5,24 @@ A band runs along s, in voxels away from the anode, whichever side of the volume
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import ceil, floor
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.parallel.blocks import Voxels
+from xct.parallel.blocks import Block, Voxels, cut
+from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.statistics.gaussian import gaussian_taps
+
+T = TypeVar("T")
 
 _STRIP_BYTES = 192 * 2**20
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
-_TRUNCATE = 3.0  # a Gaussian ends after so many sd
 _LEAST_WEIGHT = 1e-3  # of a full neighborhood, to be an average at all
 
 
@@ -69,83 +73,138 @@ def span_between(cell: CellGeometry, near_um: float, far_um: float) -> Span:
 
 @dataclass(frozen=True)
 class Strip:
-    """Some rows of a band.
+    """Some rows of a band, and the rows beside them.
 
     Attributes
     ----------
-    rows : slice
-        Rows (y) of the volume that belong to the strip.
-    reach : int
-        Rows more that `values` holds before these (at the volume's edge, fewer).
+    block : Block
+        Rows (y) of the volume that belong to the strip, and all rows that `values` holds.
     values : ndarray of float32, shape (s, y, x)
-        μ in 1/cm; NaN outside of the bore.
+        μ in 1/cm.
     """
 
-    rows: slice
-    reach: int
+    block: Block
     values: np.ndarray
 
     @property
     def own(self) -> slice:
         """Where the strip's rows lie in `values`."""
-        return slice(self.reach, self.reach + self.rows.stop - self.rows.start)
+        return self.block.inner
 
-    @property
-    def seen(self) -> slice:
-        """Rows of the volume that `values` holds."""
-        first = self.rows.start - self.reach
-        return slice(first, first + self.values.shape[1])
-
-    def averaged(self, inside: np.ndarray, sigma_px: float) -> np.ndarray:
-        """Average across; only the strip's own rows are right and given."""
-        return average_across(self.values, inside[self.seen], sigma_px, self.own)
+    def widened(self, rows: int) -> slice:
+        """Where the strip's rows lie in `values`, with as many more on each side as are there."""
+        return slice(max(self.own.start - rows, 0), min(self.own.stop + rows, len(self.values[0])))
 
 
+@dataclass(frozen=True)
+class _Slices:
+    """The slices of a span, read by rows; `kept` in memory where they fit."""
+
+    volume: Voxels
+    span: Span
+    kept: np.ndarray | None
+
+    def read(self, rows: slice) -> np.ndarray:
+        """Give rows of all slices, shape (s, y, x)."""
+        if self.kept is not None:
+            return np.ascontiguousarray(self.kept[:, rows])
+        values = np.asarray(self.volume[self.span.slices, rows], np.float32)
+        return np.ascontiguousarray(values[:: self.span.sign])
+
+
+@dataclass(frozen=True)
 class Band:
-    """The columns of a band, strip by strip; one that fits into memory is read once.
+    """The columns of a span of slices, strip by strip; one that fits into memory is read once.
 
-    Parameters
+    Attributes
     ----------
-    volume : Voxels
-        μ in 1/cm.
-    span : Span
-        Which slices.
     bore : ndarray of bool, shape (y, x)
         Columns; strips without any are left out.
     reach : int
         Rows that a strip must see beyond its own.
     """
 
-    def __init__(self, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> None:
-        self.volume, self.span, self.bore, self.reach = volume, span, bore, reach
-        rows = max(1, _STRIP_BYTES // max(1, 4 * bore.shape[1] * span.count))
-        if rows < bore.shape[0]:
-            rows = max(rows // _CHUNK_ROWS, 1) * _CHUNK_ROWS
-        self.rows = rows
-        self._kept: Strip | None = None
+    source: _Slices
+    bore: np.ndarray
+    reach: int
 
-    def __iter__(self) -> Iterator[Strip]:
-        if self._kept is not None:
-            yield self._kept
-            return
-        height = self.bore.shape[0]
-        for first in range(0, height, self.rows):
-            stop = min(height, first + self.rows)
-            if not self.bore[first:stop].any() or not self.span.count:
-                continue
-            strip = self._read(first, stop)
-            if self.rows >= height:
-                self._kept = strip
-            yield strip
+    @classmethod
+    def about(cls, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> Band:
+        """Take slices of a volume in 1/cm."""
+        source = _Slices(volume, span, None)
+        if span.count and 4 * bore.size * span.count <= _STRIP_BYTES:
+            source = replace(source, kept=source.read(slice(None)))
+        return cls(source, bore, reach)
 
-    def _read(self, first: int, stop: int) -> Strip:
-        low, high = max(0, first - self.reach), min(self.bore.shape[0], stop + self.reach)
-        block = self.volume[self.span.slices, low:high]
-        return Strip(
-            slice(first, stop),
-            first - low,
-            np.asarray(block, dtype=np.float32)[:: self.span.sign],
+    @property
+    def span(self) -> Span:
+        """Slices of the band."""
+        return self.source.span
+
+    def part(self, low: float, high: float, reach: int | None = None) -> tuple[Band, int]:
+        """Take the slices from s = low to s = high; give the s of the first, too."""
+        first = min(max(floor(low), 0), max(self.span.count - 1, 0))
+        stop = max(min(ceil(high) + 1, self.span.count), first)
+        kept = None if self.source.kept is None else self.source.kept[first:stop]
+        span = replace(
+            self.span, first=self.span.first + self.span.sign * first, count=stop - first
         )
+        source = _Slices(self.source.volume, span, kept)
+        return Band(source, self.bore, self.reach if reach is None else reach), first
+
+    def strips(self) -> list[Block]:
+        """Cut the rows of the band into strips of about 192 MiB."""
+        height = len(self.bore)
+        rows = max(1, _STRIP_BYTES // max(1, 4 * self.bore.shape[1] * self.span.count))
+        if rows < height:
+            rows = max(rows // _CHUNK_ROWS, 1) * _CHUNK_ROWS
+        blocks = cut(height, rows, self.reach) if self.span.count else []
+        return [block for block in blocks if self.bore[block.first : block.stop].any()]
+
+    def map(
+        self, compute: Callable[..., T], maps: Sequence[np.ndarray], *arguments: Any
+    ) -> list[T]:
+        """Call ``compute(strip, *maps, *arguments)`` for each strip, in their order.
+
+        Parameters
+        ----------
+        compute : callable
+            At the top of a module.
+        maps : sequence of ndarray, shape (y, x)
+            Of these, each call gets the rows that its strip holds.
+        *arguments
+            The same for all strips.
+        """
+        tasks = [
+            _Task(block, tuple(np.ascontiguousarray(some[block.outer]) for some in maps))
+            for block in self.strips()
+        ]
+        return map_blocks(_compute, tasks, self.source, compute, *arguments, read=_read)
+
+    def joined(self, answers: Sequence[Sequence[np.ndarray]], count: int) -> list[np.ndarray]:
+        """Put maps of the strips' own rows together, shape (y, x); NaN where there is no strip."""
+        maps = [np.full(self.bore.shape, np.nan) for _ in range(count)]
+        for block, answer in zip(self.strips(), answers, strict=True):
+            for whole, part in zip(maps, answer, strict=True):
+                whole[block.first : block.stop] = part
+        return maps
+
+
+class _Task(NamedTuple):
+    """Rows of a band, and those of the maps that belong to them."""
+
+    block: Block
+    maps: tuple[np.ndarray, ...]
+
+
+def _read(task: _Task, source: _Slices, *_: Any) -> np.ndarray:
+    return source.read(task.block.outer)
+
+
+def _compute(
+    task: _Task, values: np.ndarray, source: _Slices, compute: Callable[..., T], *arguments: Any
+) -> T:
+    return compute(Strip(task.block, values), *task.maps, *arguments)
 
 
 def average_across(
@@ -176,20 +235,6 @@ def average_across(
         lambda a, b: _average(block, inside, taps, first, smooth, a, b), len(block), pieces=4
     )
     return smooth
-
-
-def gaussian_taps(sigma_px: float) -> np.ndarray:
-    """Give the weights of a Gaussian of sum 1, float32, of odd length."""
-    if sigma_px <= 0:
-        return np.ones(1, np.float32)
-    reach = reach_px(sigma_px)
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
-    return np.asarray(taps / taps.sum(), np.float32)
-
-
-def reach_px(sigma_px: float) -> int:
-    """Tell how many voxels a Gaussian reaches to each side."""
-    return max(0, ceil(_TRUNCATE * sigma_px))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})

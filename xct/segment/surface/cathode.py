@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from xct.geometry import SURFACES, Surface
-from xct.segment.surface.bands import Band, reach_px
-from xct.segment.surface.collector import sheet_face
+from xct.physics.optics import FWHM_PER_SIGMA
+from xct.segment.surface.bands import Band
+from xct.segment.surface.collector import Particles, collector_surface
+from xct.segment.surface.detached import RIM
 from xct.segment.surface.front import Faces, cathode_faces
 from xct.segment.surface.search import Search, as_surface, say_absent
+from xct.statistics.gaussian import reach_px
 
 _FRONT, _COLLECTOR = SURFACES[2:]
-_FWHM = 2.3548200450309493  # of a Gaussian, in sd
-_BEHIND_UM = 16.0  # the collector's sheet is flat, and steel is close behind it
-_LOOSE_REACH = 16  # voxels: about a particle, so that strips cut none
+_BEHIND_UM = 16.0  # the collector is flat, and steel is close behind it
 _LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
 _BLUR_PX = 0.55
 _PARTICLE_OF_FWHM = 0.35  # radius of a particle: the average is about as wide as one
@@ -27,7 +28,7 @@ def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surfa
     search : Search
         Where.
     front_fwhm_um : float
-        Full width at half maximum of the Gaussian over which the share is averaged.
+        Full width at half maximum of the Gaussian over which the fraction is averaged.
 
     Returns
     -------
@@ -46,17 +47,18 @@ def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surfa
     bore, inside = search.columns(float(span.z_um(0.5 * float(ends[0].mean() + ends[1].mean()))))
     if span.count < 4 or not inside.any():
         return say_absent(", ".join(names), "too few voxels of the bore are in view there")
-    sigma = front_fwhm_um / _FWHM / search.pixel_um, front_fwhm_um / _FWHM / span.voxel_um
-    band = search.band(span, bore, max(reach_px(sigma[0]), _LOOSE_REACH))
+    sigma_um = front_fwhm_um / FWHM_PER_SIGMA
+    sigma = sigma_um / search.pixel_um, sigma_um / span.voxel_um
+    band = search.band(span, bore, reach_px(sigma[0]) + RIM)
     base = _base(search, band)
     middle = np.where(bore, 0.5 * (ends[0] + ends[1]), np.nan)
     quarter = 0.25 * float(np.median((ends[1] - ends[0])[bore]))
-    faces = cathode_faces(band, inside, base, middle, quarter, sigma)
-    if not faces.plateau > _LEAST_PLATEAU * float(np.mean(base)):
+    faces, plateau = cathode_faces(band, inside, base, middle, quarter, sigma)
+    if not plateau > _LEAST_PLATEAU * float(np.mean(base)):
         return say_absent(
             ", ".join(names), "nothing there attenuates clearly more than the electrolyte"
         )
-    return _as_surfaces(search, band, inside, base, faces, names, front_fwhm_um)
+    return _as_surfaces(search, band, inside, base, faces, plateau, names, front_fwhm_um)
 
 
 def _base(search: Search, band: Band) -> np.ndarray:
@@ -72,26 +74,25 @@ def _as_surfaces(
     inside: np.ndarray,
     base: np.ndarray,
     faces: Faces,
+    plateau: float,
     names: list[str],
     fwhm_um: float,
 ) -> dict[str, Surface]:
     span = band.span
-    text = f"share of active material averaged over {fwhm_um:g} µm, at half its plateau"
+    text = f"fraction of active material averaged over {fwhm_um:g} µm, at half its plateau"
     found = {}
     if _FRONT in names:
         found[_FRONT] = as_surface(span, faces.front, faces.front_sd, text)
     if _COLLECTOR in names:
-        sheet = sheet_face(
-            band, inside, base, faces.back, faces.plateau,
-            blur_px=_BLUR_PX, radius_px=_PARTICLE_OF_FWHM * fwhm_um / search.pixel_um,
-            pixel_um=search.pixel_um,
-        )  # fmt: skip
-        if sheet is None:
+        radius_px = _PARTICLE_OF_FWHM * fwhm_um / search.pixel_um
+        particles = Particles(base, plateau, _BLUR_PX, radius_px)
+        face = collector_surface(band, inside, faces.back, particles, search.pixel_um)
+        if face is None:
             found[_COLLECTOR] = as_surface(span, faces.back, faces.back_sd, text)
         else:
-            definition = "face of the sheet: where the outermost particles end"
-            found[_COLLECTOR] = as_surface(span, *sheet, definition)
+            definition = "face of the collector: where the outermost particles end"
+            found[_COLLECTOR] = as_surface(span, *face, definition)
     for name in [name for name, surface in found.items() if np.isnan(surface.height_um).all()]:
         del found[name]
-        say_absent(name, "the share of active material crosses half of its plateau nowhere")
+        say_absent(name, "the fraction of active material crosses half of its plateau nowhere")
     return found

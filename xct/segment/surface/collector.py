@@ -1,47 +1,65 @@
-"""The collector's face, by geometry: particles reach up to it. In: a band; out: heights in voxels.
+"""The collector's faces. In: a band, or a volume and its columns; out: heights in voxels.
 
 Aluminium attenuates as the electrolyte does, so its face is not seen; but the particles that were
-pressed against it end there. The outermost points of particles lie on a smooth sheet.
+pressed against it end there. The outermost points of particles lie on a smooth surface.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import partial, reduce
+from typing import NamedTuple
 
 import numpy as np
 
-from xct.normalize.ratios import Ratios
+from xct.normalize.grey_scale import Ratios
+from xct.parallel.blocks import Block, cut
+from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.segment.material.columns import Columns
-from xct.segment.surface.bands import Band, average_across
+from xct.segment.surface.bands import Band, Strip, average_across
+from xct.segment.surface.excess import ExcessCounts
 from xct.segment.surface.opaque_edge import REACH, OpaqueEdge, opaque_edge
+from xct.statistics.gaussian import reach_px
 
 _ACROSS_PX = 0.5  # against noise; more would round the particles off
 _PEAK_PX = 2  # a point is outermost among so many neighbors on each side
-_SAMPLE = 0.75  # quantile of what exceeds the plateau: a particle's contrast
-_WINDOW = (5, 6)  # voxels before and behind the half share
-_AT_SHEET = 0.75  # voxels that points on the sheet lie off it at most
+_CONTRAST_QUANTILE = 0.75  # of what exceeds the plateau: a particle's contrast
+_EVERY = 4  # column, along y and x, from which it is taken …
+_DEEP = (12, 2)  # … between so many voxels before the half fraction
+_WINDOW = (5, 6)  # voxels before and behind the half fraction
+_AT_FACE = 0.75  # voxels that points on the face lie off it at most
 _LEAST_POINTS = 30
-_OUTER = 0.9  # quantile of points near the sheet that lies on it
+_OUTER = 0.9  # quantile of points near the face that lies on it
 _SMOOTH_UM = 24.0
 _LEAST_WEIGHT = 0.05  # of that of one point in the middle of the average
 _SD_PX = 0.25  # of the face itself: particles need not touch, and are not spheres
 
 
-def sheet_face(
-    band: Band,
-    inside: np.ndarray,
-    base: np.ndarray,
-    back: np.ndarray,
-    plateau: float,
-    *,
-    blur_px: float,
-    radius_px: float,
-    pixel_um: float,
+class Particles(NamedTuple):
+    """What is known of the particles before the collector.
+
+    Attributes
+    ----------
+    base : ndarray of float64, shape (s,)
+        μ without active material.
+    plateau : float
+        Excess of μ in the cathode.
+    blur_px, radius_px : float
+        Standard deviation of the blur, and a particle's radius, voxels.
+    """
+
+    base: np.ndarray
+    plateau: float
+    blur_px: float
+    radius_px: float
+
+
+def collector_surface(
+    band: Band, inside: np.ndarray, back: np.ndarray, particles: Particles, pixel_um: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Find the sheet on which the outermost points of particles lie.
+    """Find the surface on which the outermost points of particles lie.
 
     Parameters
     ----------
@@ -49,14 +67,10 @@ def sheet_face(
         Slices to beyond the cathode.
     inside : ndarray of bool, shape (y, x)
         Columns off the wall.
-    base : ndarray of float64, shape (s,)
-        μ without active material.
     back : ndarray of float64, shape (y, x)
-        Where the share of active material falls to half, along s.
-    plateau : float
-        Excess of μ in the cathode.
-    blur_px, radius_px : float
-        Standard deviation of the blur, and a particle's radius, voxels.
+        Where the fraction of active material falls to half, along s.
+    particles : Particles
+        What lies before it.
     pixel_um : float
         Edge of a voxel across.
 
@@ -65,25 +79,45 @@ def sheet_face(
     (face, sd), ndarrays of shape (y, x), or None
         None where too few particles end there.
     """
-    points = np.full(back.shape, np.nan)
-    spread = math.hypot(blur_px, _ACROSS_PX)
-    # A blurred sphere has this share of its contrast at its outermost point.
-    share = max(0.5 - spread / (math.sqrt(2 * math.pi) * radius_px), 0.2)
-    for strip in band:
-        values = average_across(strip.values, inside[strip.seen], _ACROSS_PX, strip.own)
-        near = np.ascontiguousarray(back[strip.rows])
-        level = share * _contrast(values, base, near, plateau)
-        over_ranges(partial(_ends, values, base, near, level, points[strip.rows]), len(near))
+    if not np.isfinite(back).any():
+        return None
+    blur = math.hypot(particles.blur_px, _ACROSS_PX)
+    # A blurred sphere has this fraction of its contrast at its outermost point.
+    fraction = max(0.5 - blur / (math.sqrt(2 * math.pi) * particles.radius_px), 0.2)
+    low, high = float(np.nanmin(back)), float(np.nanmax(back))
+    near, first = band.part(low - _DEEP[0], high + _WINDOW[1] + 1, reach_px(_ACROSS_PX))
+    base = particles.base[first : first + near.span.count]
+    maps = (inside, back - first)
+    electrolyte = float(np.mean(particles.base))
+    excess = reduce(ExcessCounts.plus, near.map(_excess, maps, base, electrolyte))
+    contrast = excess.quantile(_CONTRAST_QUANTILE, above=particles.plateau)
+    contrast = contrast if np.isfinite(contrast) else 2 * particles.plateau
+    found = near.map(_particle_ends, maps, base, fraction * contrast)
+    points = near.joined([(part,) for part in found], 1)[0] + first
     outermost = np.where(_is_peak(points, _PEAK_PX) & inside, points, np.nan)
-    return _sheet_through(outermost, back, _SMOOTH_UM / pixel_um)
+    return _surface_through(outermost, back, _SMOOTH_UM / pixel_um)
 
 
-def _contrast(values: np.ndarray, base: np.ndarray, back: np.ndarray, plateau: float) -> float:
-    excess = values[:, ::4, ::4] - base[:, None, None].astype(np.float32)
+def _excess(
+    strip: Strip, inside: np.ndarray, back: np.ndarray, base: np.ndarray, electrolyte: float
+) -> ExcessCounts:
+    """Count what the cathode exceeds the electrolyte by, close to its back."""
+    first = -strip.block.first % _EVERY  # the same columns, however the band is cut
+    values = average_across(strip.values, inside, _ACROSS_PX, strip.own)
+    near = back[strip.own][first::_EVERY, ::_EVERY]
+    excess = values[:, first::_EVERY, ::_EVERY] - base[:, None, None].astype(np.float32)
     s = np.arange(len(values))[:, None, None]
-    deep = (s < back[::4, ::4] - 2) & (s > back[::4, ::4] - 12)
-    bright = excess[deep & (excess > plateau)]
-    return float(np.quantile(bright, _SAMPLE)) if bright.size else 2 * plateau
+    return ExcessCounts.of(excess[(s < near - _DEEP[1]) & (s > near - _DEEP[0])], electrolyte)
+
+
+def _particle_ends(
+    strip: Strip, inside: np.ndarray, back: np.ndarray, base: np.ndarray, level: float
+) -> np.ndarray:
+    values = average_across(strip.values, inside, _ACROSS_PX, strip.own)
+    near = back[strip.own]
+    points = np.full(near.shape, np.nan)
+    over_ranges(partial(_ends, values, base, near, level, points), len(near))
+    return points
 
 
 @njit(cache=True, nogil=True)
@@ -96,7 +130,7 @@ def _ends(
     first: int,
     stop: int,
 ) -> None:
-    """Find the last fall through a level in each column, near the half share."""
+    """Find the last fall through a level in each column, near the half fraction."""
     count, _, width = values.shape
     for y in range(first, stop):
         for x in range(width):
@@ -128,34 +162,34 @@ def _is_peak(points: np.ndarray, reach: int) -> np.ndarray:
     return peak
 
 
-def _sheet_through(
+def _surface_through(
     points: np.ndarray, back: np.ndarray, sigma_px: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Smooth the points that lie on a common sheet, of which none lie far behind."""
+    """Smooth the points that lie on a common surface, of which none lie far behind."""
     known = np.isfinite(points)
     if np.count_nonzero(known) < _LEAST_POINTS:
         return None
     wanted = np.isfinite(back)
     plane = _plane_through(points, known)
-    sheet = plane
-    for width in (2 * _AT_SHEET, _AT_SHEET, _AT_SHEET):
-        sheet = sheet + _mode((points - sheet)[known])
-        near = known & (np.abs(points - sheet) < width)
+    face = plane
+    for width in (2 * _AT_FACE, _AT_FACE, _AT_FACE):
+        face = face + _mode((points - face)[known])
+        near = known & (np.abs(points - face) < width)
         if np.count_nonzero(near) < _LEAST_POINTS:
             return None
         smooth, variance = _averaged(points - plane, near, sigma_px)
-        sheet = np.where(np.isfinite(smooth), plane + smooth, sheet)
-    off = (points - sheet)[near]
-    scatter = float(np.std(off))
-    sheet = sheet + np.quantile(off, _OUTER)  # some particles do not touch; none reaches beyond
+        face = np.where(np.isfinite(smooth), plane + smooth, face)
+    offset = (points - face)[near]
+    scatter = float(np.std(offset))
+    face = face + np.quantile(offset, _OUTER)  # some particles do not touch; none reaches beyond
     sd = np.sqrt(scatter**2 * np.nan_to_num(variance, nan=1.0) + _SD_PX**2 + scatter**2)
-    return np.where(wanted, sheet, np.nan), np.where(wanted, sd, np.nan)
+    return np.where(wanted, face, np.nan), np.where(wanted, sd, np.nan)
 
 
 def _averaged(
     values: np.ndarray, used: np.ndarray, sigma_px: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average by a Gaussian what is used; tell the variance of the mean, in that of one value."""
+    """Average by a Gaussian what is used; give the variance of the mean, in that of one value."""
     from scipy.ndimage import gaussian_filter
 
     weight, total, squared = (
@@ -179,13 +213,13 @@ def _plane_through(points: np.ndarray, known: np.ndarray) -> np.ndarray:
     plane = np.zeros(points.shape)
     for _ in range(6):
         plane = design @ np.linalg.lstsq(design[kept], points[kept])[0]
-        off = points - plane
-        kept = known & (off > np.nanquantile(off[known], 0.4))
+        offset = points - plane
+        kept = known & (offset > np.nanquantile(offset[known], 0.4))
     return np.asarray(plane)
 
 
 def _mode(values: np.ndarray) -> float:
-    """Tell where most values lie, counted over half a voxel."""
+    """Find where most values lie, counted over half a voxel."""
     steps = np.arange(-4, 4.01, 0.05)
     ordered = np.sort(values)
     counts = np.searchsorted(ordered, steps + 0.25) - np.searchsorted(ordered, steps - 0.25)
@@ -200,8 +234,8 @@ def _mode(values: np.ndarray) -> float:
 
 _TILE = 8  # voxels along y and x that are averaged before the crossing is looked for
 _ROWS = 16
-_SHEET = 1.0  # aluminium, about
-_LEAST_STEEL = 3.0  # times the electrolyte: nothing else behind the sheet is brighter
+_ALUMINIUM = 1.0  # in multiples of the electrolyte, about
+_LEAST_STEEL = 3.0  # times the electrolyte: nothing else behind the collector is brighter
 _LEAST_TILES = 12
 _ROUNDS = 5
 _OUTLIER = 3.0
@@ -252,19 +286,23 @@ def _tile_means(
     face = columns.collector[inside & np.isfinite(columns.collector)]
     end = np.float32(columns.sign * (depth - 1 if columns.sign > 0 else 0))
     first, stop = columns.rows(face, np.full(1, end), depth)
-    means: list[np.ndarray] = []
-    for z in range(first, stop, _ROWS):
-        block = ratios.read(z, min(z + _ROWS, stop))
-        means.extend(_tiles(np.where(inside, plane, np.nan)) for plane in block)
+    blocks = cut(stop - first, _ROWS)
+    found = map_blocks(_means_of_slices, blocks, ratios, first, inside)
+    means = np.concatenate([np.empty((0, *_tiles(columns.collector).shape)), *found])
     order = np.argsort(columns.sign * np.arange(first, stop))
-    return columns.sign * np.arange(first, stop)[order], np.array(means)[order]
+    return columns.sign * np.arange(first, stop)[order], means[order]
+
+
+def _means_of_slices(block: Block, ratios: Ratios, first: int, inside: np.ndarray) -> np.ndarray:
+    slices = ratios.read(first + block.first, first + block.stop)
+    return np.array([_tiles(np.where(inside, plane, np.nan)) for plane in slices])
 
 
 def _tiles(plane: np.ndarray) -> np.ndarray:
     """Mean of each tile; NaN where a tile is not whole."""
     height, width = (n // _TILE * _TILE for n in plane.shape)
-    cut = plane[:height, :width].reshape(height // _TILE, _TILE, width // _TILE, _TILE)
-    return np.asarray(cut.mean(axis=(1, 3)))
+    tiles = plane[:height, :width].reshape(height // _TILE, _TILE, width // _TILE, _TILE)
+    return np.asarray(tiles.mean(axis=(1, 3)))
 
 
 def _crossing(z: np.ndarray, means: np.ndarray, face: np.ndarray, sign: int) -> np.ndarray:
@@ -276,7 +314,7 @@ def _crossing(z: np.ndarray, means: np.ndarray, face: np.ndarray, sign: int) -> 
         profile = means[at][beyond]
         if profile.size < 3 or (top := np.percentile(profile, 90)) < _LEAST_STEEL:
             continue
-        half = (_SHEET + top) / 2
+        half = (_ALUMINIUM + top) / 2
         above = np.flatnonzero(profile >= half)
         if above.size == 0 or above[0] == 0:
             continue
@@ -287,14 +325,14 @@ def _crossing(z: np.ndarray, means: np.ndarray, face: np.ndarray, sign: int) -> 
 
 
 def _too_deep(ratios: Ratios, z: np.ndarray, means: np.ndarray, crossing: np.ndarray) -> np.ndarray:
-    """Tell by how many slices each tile's crossing lies behind the face."""
+    """Give by how many slices each tile's crossing lies behind the face."""
     cell = ratios.cell
     pixel_um, z_um = min(cell.voxel_size_um[1:]), abs(z[-1]) * cell.voxel_size_um[0]
     radius_um = _tiles(cell.radius_um(abs(z[-1])))
     clear = min(np.nanmedian(crossing) + REACH, z[-1])
     steel = np.median(means[z >= clear], axis=0)
-    # The sheet dims all rows alike: what steel attenuates beyond it looks as if next to air.
-    beyond = (steel - _SHEET) * ratios.reference.mu_per_cm(z_um, radius_um)
+    # The collector dims all rows alike: what steel attenuates beyond it looks as if next to air.
+    beyond = (steel - _ALUMINIUM) * ratios.reference.mu_per_cm(z_um, radius_um)
     bore = cell.bore_radius_um / pixel_um
     edge = opaque_edge(beyond, radius_um / pixel_um, bore, pixel_um * 1e-4, _LIGHT_BLUR)
     shift = _shift_by_ring(edge)
@@ -304,7 +342,7 @@ def _too_deep(ratios: Ratios, z: np.ndarray, means: np.ndarray, crossing: np.nda
 def _shift_by_ring(edge: OpaqueEdge) -> np.ndarray:
     """Give the rows from an opaque face to where its half level is crossed, shape (ring,).
 
-    Of all positions of the face within a voxel, the mean: the crossing itself hardly tells which.
+    Of all positions of the face within a voxel, the mean: the crossing itself hardly shows which.
     """
     table = edge.table[:-1]  # the last position is the first of the next voxel
     half = table[:, :1] / 2
@@ -323,7 +361,7 @@ def _robust_plane(position: np.ndarray, height: np.ndarray) -> np.ndarray:
     kept = np.ones(len(position), bool)
     for _ in range(_ROUNDS):
         plane = np.linalg.lstsq(design[kept], height[kept])[0]
-        off = height - design @ plane
-        spread = max(1.4826 * float(np.median(np.abs(off[kept]))), 0.05)
-        kept = np.abs(off) <= _OUTLIER * spread
+        offset = height - design @ plane
+        sd = max(1.4826 * float(np.median(np.abs(offset[kept]))), 0.05)
+        kept = np.abs(offset) <= _OUTLIER * sd
     return np.asarray(plane)

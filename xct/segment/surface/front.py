@@ -1,174 +1,76 @@
-"""The cathode's faces: the share of active material falls to half. In: a band; out: heights.
+"""The cathode's faces: the fraction of active material falls to half. In: a band; out: heights.
 
 What the particles lie in attenuates as little as the electrolyte, so μ above the electrolyte's
-is a measure of their share, in any blur. Averaged over about a particle, its half is a surface.
+is a measure of their fraction, in any blur. Averaged over about a particle, its half is a surface.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from typing import NamedTuple
 
 import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.bands import Band, Strip, gaussian_taps
+from xct.segment.surface.bands import Band, Strip, average_across
+from xct.segment.surface.detached import (
+    Body,
+    Pieces,
+    detached_voxels,
+    find_pieces,
+    without_detached,
+)
+from xct.segment.surface.excess import ExcessCounts
+from xct.statistics.gaussian import gaussian_taps
 
-# Loose particles in front of the cathode, erased. In: a strip of a band; out: without them.
-
-_SEEN = 0.4  # of a particle's contrast: more is active material
+_EVERY = 4  # column, along y and x, takes part in quantiles
+_FRACTION_SD = 0.04  # of the plateau: what the fraction is uncertain by, beside noise
+_IN_FRONT = 8  # voxels before the middle from which the particles' contrast is taken
+_ACTIVE = 0.4  # of a particle's contrast: more is active material
 _CONTRAST_QUANTILE = 0.9  # of what exceeds the plateau in the middle of the cathode
-_LEAST_VOXELS = 8
-_BEYOND = 0.8  # of its diameter that a loose particle's middle lies ahead of the front
-_RIM = 2  # voxels that a particle's blur reaches
+_LEAST_WEIGHT = 0.3  # of the average along a column, to be one
 
 
-def erase_loose(
-    values: np.ndarray,
-    base: np.ndarray,
-    front: np.ndarray,
-    middle: np.ndarray,
-    plateau: float,
-) -> np.ndarray:
-    """Put the electrolyte's μ in place of particles that drifted off the cathode.
+class Cathode(NamedTuple):
+    """What is known of a cathode before its faces are.
 
-    A particle is loose that is not connected to the cathode's middle, and whose own middle lies
-    ahead of the front by most of its diameter at least.
-
-    Parameters
+    Attributes
     ----------
-    values : ndarray of float32, shape (s, y, x)
-        μ along s; not changed.
     base : ndarray of float64, shape (s,)
-        μ without active material.
-    front, middle : ndarray of float64, shape (y, x)
-        A first guess of the front, and the middle of the cathode, along s.
-    plateau : float
-        Excess of μ in the cathode.
-
-    Returns
-    -------
-    ndarray of float32, shape (s, y, x)
+        μ without active material, 1/cm.
+    quarter : float
+        A quarter of its thickness, voxels.
+    sigma_px : float
+        Width of the average across the columns.
+    taps : ndarray of float64
+        Weights of the average along them.
     """
-    import cc3d
 
-    body = np.nan_to_num(middle, nan=-1.0)
-    stop = int(min(len(values), np.nanmax(body) + 1)) if body.size else 0
-    if stop < 2 or not np.isfinite(front).any():
-        return values
-    limit = _limit(values[:stop], base[:stop], body, plateau)
-    labels = cc3d.connected_components(_bright(values, base, body, limit, stop), connectivity=26)
-    count = int(labels.max())
-    facts = _measured(labels, body, np.nan_to_num(front, nan=np.inf), count)
-    size, ahead, attached = facts
-    diameter = np.cbrt(6 / np.pi * size)
-    loose = (attached == 0) & (size >= _LEAST_VOXELS)
-    loose &= ahead / np.maximum(size, 1) > _BEYOND * diameter
-    if not loose[1:].any():
-        return values
-    cleaned = values.copy()
-    _erase(cleaned, base.astype(np.float32), labels, loose)
-    return cleaned
+    base: np.ndarray
+    quarter: float
+    sigma_px: float
+    taps: np.ndarray
 
 
-def _limit(values: np.ndarray, base: np.ndarray, body: np.ndarray, plateau: float) -> float:
-    """Tell the excess of μ that only active material has."""
-    s = np.arange(len(values))[:, None, None]
-    near = body[None, ::4, ::4]
-    sample = (values - base[:, None, None].astype(np.float32))[:, ::4, ::4]
-    deep = sample[(near >= 0) & (s > near - 8) & (s <= near)]
-    bright = deep[deep > plateau]
-    contrast = float(np.quantile(bright, _CONTRAST_QUANTILE)) if bright.size else 2 * plateau
-    return _SEEN * contrast
-
-
-def _bright(
-    values: np.ndarray, base: np.ndarray, body: np.ndarray, limit: float, stop: int
-) -> np.ndarray:
-    """Mark active material, and all that lies in the cathode's farther half."""
-    mask = np.empty((stop, *values.shape[1:]), np.uint8)
-    over_ranges(lambda a, b: _mark(values, base, body, limit, mask, a, b), stop)
-    return mask
-
-
-@njit(cache=True, nogil=True)
-def _mark(
-    values: np.ndarray,
-    base: np.ndarray,
-    body: np.ndarray,
-    limit: float,
-    mask: np.ndarray,
-    first: int,
-    stop: int,
-) -> None:
-    for s in range(first, stop):
-        for y in range(mask.shape[1]):
-            for x in range(mask.shape[2]):
-                deep = body[y, x] >= 0 and s >= body[y, x]
-                bright = body[y, x] >= 0 and values[s, y, x] - base[s] > limit
-                mask[s, y, x] = 1 if deep or bright else 0
-
-
-@njit(cache=True, nogil=True)
-def _measured(
-    labels: np.ndarray, body: np.ndarray, front: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    size, ahead = np.zeros(count + 1), np.zeros(count + 1)
-    attached = np.zeros(count + 1, np.uint8)
-    for s in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            for x in range(labels.shape[2]):
-                label = labels[s, y, x]
-                if label == 0:
-                    continue
-                size[label] += 1
-                ahead[label] += min(front[y, x] - s, 1e6)
-                if s >= body[y, x]:
-                    attached[label] = 1
-    return size, ahead, attached
-
-
-@njit(cache=True, nogil=True)
-def _erase(values: np.ndarray, base: np.ndarray, labels: np.ndarray, loose: np.ndarray) -> None:
-    depth, rows, columns = labels.shape
-    for s in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                if not loose[labels[s, y, x]]:
-                    continue
-                for k in range(max(0, s - _RIM), min(depth, s + _RIM + 1)):
-                    for j in range(max(0, y - _RIM), min(rows, y + _RIM + 1)):
-                        for i in range(max(0, x - _RIM), min(columns, x + _RIM + 1)):
-                            if labels[k, j, i] == 0 or loose[labels[k, j, i]]:
-                                values[k, j, i] = base[k]
-
-
-Kernel = Callable[[int, int], object]
-
-_MAPS = ("front", "front_sd", "back", "back_sd")
-_EVERY = 4  # column, along y and x, takes part in the median
-_DOUBT = 0.04  # of the plateau: what the share is uncertain by, beside noise
-
-
-@dataclass(frozen=True)
-class Faces:
+class Faces(NamedTuple):
     """Both faces of the cathode in voxels along s; NaN where there is none, shape (y, x).
 
     Attributes
     ----------
     front, front_sd, back, back_sd : ndarray of float64
         Faces towards the anode and towards the collector, and their standard deviations.
-    plateau : float
-        Excess of μ in the middle of the cathode, 1/cm.
     """
 
     front: np.ndarray
     front_sd: np.ndarray
     back: np.ndarray
     back_sd: np.ndarray
-    plateau: float
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Faces:
+        """Give room for faces that are not found yet."""
+        return cls(*(np.full(shape, np.nan) for _ in cls._fields))
 
 
 def cathode_faces(
@@ -178,13 +80,16 @@ def cathode_faces(
     middle: np.ndarray,
     quarter: float,
     sigma_px: tuple[float, float],
-) -> Faces:
+) -> tuple[Faces, float]:
     """Find both faces of the cathode in every column of the bore.
+
+    Its plateau, and what a particle exceeds it by, are quantiles over all columns; detached
+    particles are followed from strip to strip: nothing depends on how the band is cut.
 
     Parameters
     ----------
     band : Band
-        Slices: the cathode and as much beside it as its faces may be off.
+        Slices: the cathode and as much beside it as its faces may be offset.
     inside : ndarray of bool, shape (y, x)
         Columns that take part in the average.
     base : ndarray of float64, shape (s,)
@@ -198,50 +103,100 @@ def cathode_faces(
 
     Returns
     -------
-    Faces
+    faces : Faces
+    plateau : float
+        Excess of μ in the middle of the cathode, 1/cm; NaN where there is none.
     """
-    taps = gaussian_taps(sigma_px[1]).astype(np.float64)
-    plateau = _plateau(band, inside, base, middle, quarter, sigma_px[0], taps)
-    faces = Faces(**{name: np.full(middle.shape, np.nan) for name in _MAPS}, plateau=plateau)
+    cathode = Cathode(base, quarter, sigma_px[0], gaussian_taps(sigma_px[1]).astype(np.float64))
+    plateau, contrast = _levels(band, inside, middle, cathode)
     if not plateau > 0:
-        return faces
-    rough = np.full(middle.shape, np.nan)
-    for strip in band:
-        smooth = strip.averaged(inside, sigma_px[0])
-        near = np.ascontiguousarray(middle[strip.rows])
-        found: Kernel = partial(
-            _from_inside, smooth, base, near, 0.5 * plateau, taps, rough[strip.rows]
-        )
-        over_ranges(found, len(near), pieces=4)
-    for strip in band:
-        seen = strip.seen
-        cleaned = erase_loose(strip.values, base, rough[seen], middle[seen], plateau)
-        smooth = Strip(strip.rows, strip.reach, cleaned).averaged(inside, sigma_px[0])
-        near = np.ascontiguousarray(middle[strip.rows])
-        parts = [getattr(faces, name)[strip.rows] for name in _MAPS]
-        found = partial(_from_outside, smooth, base, near, plateau, taps, *parts)
-        over_ranges(found, len(near), pieces=4)
-    return faces
+        return Faces.empty(middle.shape), plateau
+    stop = int(min(band.span.count, np.nanmax(middle, initial=-1.0) + 1))
+    body = Body(base, _ACTIVE * contrast, max(stop, 0))
+    voxels = np.empty((0, 3), np.int32)
+    if stop > 1:
+        upper, _ = band.part(0, min(stop + cathode.taps.size, band.span.count))
+        near = cathode._replace(base=base[: upper.span.count])
+        pieces = upper.map(_pieces, (inside, middle), near, body, plateau)
+        voxels = detached_voxels(band.strips(), pieces)
+    found = band.map(_faces, (inside, middle), cathode, body, plateau, voxels)
+    return Faces(*band.joined(found, len(Faces._fields))), plateau
 
 
-def _plateau(
-    band: Band,
+def _levels(
+    band: Band, inside: np.ndarray, middle: np.ndarray, cathode: Cathode
+) -> tuple[float, float]:
+    """Give the plateau, the median over the middle half, and the contrast of a particle."""
+    reach, known = cathode.taps.size // 2, np.isfinite(middle)
+    if not known.any():
+        return float("nan"), float("nan")
+    half, first = band.part(
+        float(middle[known].min()) - max(cathode.quarter + reach, _IN_FRONT),
+        float(middle[known].max()) + cathode.quarter + reach,
+    )
+    near = cathode._replace(base=cathode.base[first : first + half.span.count])
+    electrolyte = float(np.mean(cathode.base))
+    counts = half.map(_count, (inside, middle - first), near, electrolyte)
+    if not counts:
+        return float("nan"), float("nan")
+    smooth, raw = (reduce(ExcessCounts.plus, some) for some in zip(*counts, strict=True))
+    plateau = smooth.quantile(0.5)
+    contrast = raw.quantile(_CONTRAST_QUANTILE, above=plateau)
+    return plateau, contrast if np.isfinite(contrast) else 2 * plateau
+
+
+def _count(
+    strip: Strip, inside: np.ndarray, middle: np.ndarray, cathode: Cathode, electrolyte: float
+) -> tuple[ExcessCounts, ExcessCounts]:
+    """Count what the middle of the cathode exceeds the electrolyte by: averaged, and as it is."""
+    first = -strip.block.first % _EVERY  # the same columns, however the band is cut
+    smooth = average_across(strip.values, inside, cathode.sigma_px, strip.own)
+    near = middle[strip.own]
+    sample = _middle_half(smooth, cathode.base, near, cathode.quarter, cathode.taps, first)
+    near = near[first::_EVERY, ::_EVERY]
+    excess = strip.values[:, strip.own][:, first::_EVERY, ::_EVERY] - cathode.base[
+        :, None, None
+    ].astype(np.float32)
+    s = np.arange(len(excess))[:, None, None]
+    deep = excess[(near >= 0) & (s > near - _IN_FRONT) & (s <= near)]
+    return ExcessCounts.of(sample, electrolyte), ExcessCounts.of(deep, electrolyte)
+
+
+def _pieces(
+    strip: Strip,
     inside: np.ndarray,
-    base: np.ndarray,
     middle: np.ndarray,
-    quarter: float,
-    sigma_px: float,
-    taps: np.ndarray,
-) -> float:
-    """Take the median over the middle half; over strips, the mean of their medians."""
-    medians, counts = [0.0], [0]
-    for strip in band:
-        near = np.ascontiguousarray(middle[strip.rows])
-        smooth = strip.averaged(inside, sigma_px)
-        sample = _middle_half(smooth, base, near, quarter, taps)
-        medians.append(float(np.median(sample)) if sample.size else 0.0)
-        counts.append(sample.size)
-    return float(np.average(medians, weights=counts)) if sum(counts) else float("nan")
+    cathode: Cathode,
+    body: Body,
+    plateau: float,
+) -> Pieces:
+    """Find pieces of active material, and how far they lie ahead of a first guess of the front."""
+    smooth = average_across(strip.values, inside, cathode.sigma_px, strip.own)
+    near = middle[strip.own]
+    front = np.full(near.shape, np.nan)
+    over_ranges(
+        partial(_from_inside, smooth, cathode, near, 0.5 * plateau, front), len(near), pieces=4
+    )
+    values = np.ascontiguousarray(strip.values[: body.stop, strip.own])
+    return find_pieces(values, strip.block.first, front, near, body)
+
+
+def _faces(
+    strip: Strip,
+    inside: np.ndarray,
+    middle: np.ndarray,
+    cathode: Cathode,
+    body: Body,
+    plateau: float,
+    voxels: np.ndarray,
+) -> Faces:
+    """Find both faces where detached particles are erased."""
+    cleaned = without_detached(strip.values, strip.block.outer_first, middle, body, voxels)
+    smooth = average_across(cleaned, inside, cathode.sigma_px, strip.own)
+    near = middle[strip.own]
+    faces = Faces.empty(near.shape)
+    over_ranges(partial(_from_outside, smooth, cathode, near, plateau, faces), len(near), pieces=4)
+    return faces
 
 
 @njit(cache=True, nogil=True)
@@ -257,19 +212,25 @@ def _column(
             if value == value:
                 total += taps[k] * value
                 weight += taps[k]
-        smooth[s] = total / weight if weight > 0.3 else np.nan
+        smooth[s] = total / weight if weight > _LEAST_WEIGHT else np.nan
 
 
 @njit(cache=True, nogil=True)
 def _middle_half(
-    values: np.ndarray, base: np.ndarray, middle: np.ndarray, quarter: float, taps: np.ndarray
+    values: np.ndarray,
+    base: np.ndarray,
+    middle: np.ndarray,
+    quarter: float,
+    taps: np.ndarray,
+    first_row: int,
 ) -> np.ndarray:
+    """Averages of every fourth column in the middle half of the cathode."""
     count, rows, width = values.shape
     smooth = np.empty(count)
     most = int(2 * quarter) + 2
     found = np.empty((rows // _EVERY + 1) * (width // _EVERY + 1) * most, np.float32)
     number = 0
-    for y in range(0, rows, _EVERY):
+    for y in range(first_row, rows, _EVERY):
         for x in range(0, width, _EVERY):
             if not middle[y, x] >= 0:
                 continue
@@ -285,22 +246,21 @@ def _middle_half(
 @njit(cache=True, nogil=True)
 def _from_inside(
     values: np.ndarray,
-    base: np.ndarray,
+    cathode: Cathode,
     middle: np.ndarray,
     half: float,
-    taps: np.ndarray,
     front: np.ndarray,
     first: int,
     stop: int,
 ) -> None:
-    """Find where the share first stays below half, from the middle on: whatever is loose or not."""
+    """Find where the fraction first stays below half, from the middle on: detached or not."""
     count, _, width = values.shape
     smooth = np.empty(count)
     for y in range(first, stop):
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue
-            _column(values, base, y, x, taps, smooth)
+            _column(values, cathode.base, y, x, cathode.taps, smooth)
             for s in range(min(max(int(middle[y, x]), 1), count - 1), 3, -1):
                 if smooth[s] >= half and smooth[s - 1] < half and smooth[s - 3] < half:
                     front[y, x] = s - (smooth[s] - half) / (smooth[s] - smooth[s - 1])
@@ -310,36 +270,32 @@ def _from_inside(
 @njit(cache=True, nogil=True)
 def _from_outside(
     values: np.ndarray,
-    base: np.ndarray,
+    cathode: Cathode,
     middle: np.ndarray,
     plateau: float,
-    taps: np.ndarray,
-    front: np.ndarray,
-    front_sd: np.ndarray,
-    back: np.ndarray,
-    back_sd: np.ndarray,
+    found: Faces,
     first: int,
     stop: int,
 ) -> None:
     """Find the first rise through half on the way from outside to the middle."""
     count, _, width = values.shape
     smooth = np.empty(count)
-    half, doubt = 0.5 * plateau, _DOUBT * plateau
+    half, sd = 0.5 * plateau, _FRACTION_SD * plateau
     for y in range(first, stop):
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue
-            _column(values, base, y, x, taps, smooth)
+            _column(values, cathode.base, y, x, cathode.taps, smooth)
             center = min(max(int(middle[y, x]), 0), count - 1)
             for s in range(center):
                 rise = smooth[s + 1] - smooth[s]
                 if smooth[s] < half and smooth[s + 1] >= half:
-                    front[y, x] = s + (half - smooth[s]) / rise
-                    front_sd[y, x] = doubt / rise
+                    found.front[y, x] = s + (half - smooth[s]) / rise
+                    found.front_sd[y, x] = sd / rise
                     break
             for s in range(count - 1, center, -1):
                 rise = smooth[s - 1] - smooth[s]
                 if smooth[s] < half and smooth[s - 1] >= half:
-                    back[y, x] = s - (half - smooth[s]) / rise
-                    back_sd[y, x] = doubt / rise
+                    found.back[y, x] = s - (half - smooth[s]) / rise
+                    found.back_sd[y, x] = sd / rise
                     break

@@ -8,13 +8,14 @@ from annotated_types import Ge, Gt, Le
 
 from xct.geometry import CellGeometry, Surface
 from xct.parallel.blocks import Voxels
+from xct.quantity import HeightMaps, Quantity
 from xct.segment.surface.anode import anode_surfaces
 from xct.segment.surface.cathode import cathode_surfaces
 from xct.segment.surface.search import Electrolyte, Search
 from xct.stages import stage
 
 
-@stage(gives="surfaces", measures=True)
+@stage(gives=Quantity("surfaces", unit="height maps, µm", store=HeightMaps()), measures=True)
 def surfaces(
     volume: Voxels,
     cell: CellGeometry,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
+import scipy
 
 PHASES = 33  # positions of the face within a voxel, both ends included
 REACH = 5  # rows to each side of the face's row, beyond which nothing is felt
@@ -79,7 +79,7 @@ def opaque_edge(
         light = np.exp(-share[:, None] * full)
         blurred = np.stack([weights @ light[k : k + rows.size] for k in range(rows.size)])
         seen = -np.log(stray + (1 - stray) * blurred)
-        table[number] = solve_triangular(chords, seen.T).T
+        table[number] = scipy.linalg.solve_triangular(chords, seen.T).T
     ring = np.clip(radius / bore * _RINGS - 0.5, 0, _RINGS - 1.001)
     lost = np.clip(1 - apparent / apparent[outer].max(), 0, 1)
     return OpaqueEdge(table, ring, np.interp(ring, np.arange(_RINGS), lost))

@@ -13,10 +13,10 @@ from xct.geometry import CellGeometry, Surface
 from xct.parallel.blocks import Voxels
 from xct.segment.surface.bands import Band, Span, span_between
 
-_OFF_WALL = 1.5  # voxels of the bore next to its wall, which are mixed with it
+_WALL_VOXELS = 1.5  # voxels of the bore next to its wall, which are mixed with it
 # μ of an electrolyte in 1/cm: values beyond are on another scale, and stand for a typical one.
 _PLAUSIBLE, _TYPICAL = (0.3, 100.0), 5.0
-_SHARE = 0.75  # of the way to the next surface that a band goes at most
+_FRACTION = 0.75  # of the way to the next surface that a band goes at most
 
 
 class Electrolyte(Protocol):
@@ -90,7 +90,7 @@ class Search:
 
     @property
     def factor(self) -> float:
-        """Tell by what the volume's values above air become 1/cm."""
+        """Give by what the volume's values above air become 1/cm."""
         return float(getattr(self.attenuation, "factor", 1.0))
 
     @property
@@ -109,7 +109,7 @@ class Search:
     def columns(self, z_um: float) -> tuple[np.ndarray, np.ndarray]:
         """Give the columns of the bore at a height, and those that are off its wall."""
         z = z_um / self.cell.voxel_size_um[0]
-        margin = _OFF_WALL * max(self.cell.voxel_size_um[1:])
+        margin = _WALL_VOXELS * max(self.cell.voxel_size_um[1:])
         return self.cell.in_bore(z), self.cell.in_bore(z, margin)
 
     def electrolyte(self, z_um: float) -> np.ndarray:
@@ -130,15 +130,15 @@ class Search:
         return span_between(self.cell, *ends)
 
     def room_um(self, name: str, towards: str) -> float:
-        """Tell how far to look from one plane towards another: not up to it."""
+        """Give how far to look from one plane towards another: not up to it."""
         if not (self.knows(name) and self.knows(towards)):
             return self.search_um
         gap = abs(self.height_um(towards) - self.height_um(name))
-        return min(self.search_um, _SHARE * gap)
+        return min(self.search_um, _FRACTION * gap)
 
     def band(self, span: Span, bore: np.ndarray, reach: int) -> Band:
-        """Read a span strip by strip."""
-        return Band(self.attenuation, span, bore, reach)
+        """Take the columns of a span, strip by strip."""
+        return Band.about(self.attenuation, span, bore, reach)
 
     def _edge(self, name: str, direction: int) -> float:
         """Give the outermost point of a plane within the bore, towards (-1) or off the anode."""

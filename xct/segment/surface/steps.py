@@ -6,6 +6,7 @@ A column is a profile of μ along s, the direction away from the anode, in voxel
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,16 +20,69 @@ _EVIDENCE = 12.0  # log likelihood ratio at which a change is believed
 _MOST = 3.0  # … of which one voxel may bring this much, so that no single one decides
 _BIWEIGHT = 4.7
 # Errors of the form of steel's edge, taken as noise: relative, and where little of it is left.
-_SLOPPY, _TAIL, _WEAK = 0.06, 0.3, 6.0
+_FORM, _TAIL, _WEAK = 0.06, 0.3, 6.0
 _TINY = 0.05
 _MOST_STEP = 0.7
 _SETTLED = 2e-3
 _THIN = 3.0
 
 
+class Prior(NamedTuple):
+    """What is known before a fit: where it starts.
+
+    Attributes
+    ----------
+    value, sd : ndarray, shape (parameter,)
+        Values, and the standard deviations with which they are known; 0: not at all.
+    """
+
+    value: np.ndarray
+    sd: np.ndarray
+
+
+class StepFit(NamedTuple):
+    """What a fit found.
+
+    Attributes
+    ----------
+    value, sd : ndarray, shape (parameter,)
+        Values and their standard deviations.
+    """
+
+    value: np.ndarray
+    sd: np.ndarray
+
+
+class Noise(NamedTuple):
+    """Standard deviation of the noise of a voxel, and of one in steel."""
+
+    voxel: float
+    steel: float
+
+
+class _Equations(NamedTuple):
+    """Normal equations of a least-squares fit, and one row of its Jacobian."""
+
+    matrix: np.ndarray
+    right: np.ndarray
+    slope: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def empty_prior(count: int) -> Prior:
+    """Give room for what is known of so many parameters."""
+    return Prior(np.empty(count), np.empty(count))
+
+
+@njit(cache=True, nogil=True)
+def empty_fit(count: int) -> StepFit:
+    """Give room for a fit of so many parameters."""
+    return StepFit(np.empty(count), np.empty(count))
+
+
 @njit(cache=True, nogil=True)
 def falls_below(column: np.ndarray, level: float, start: int) -> float:
-    """Tell where a column falls below a level for good (two voxels), between voxels; NaN: never."""
+    """Find where a column falls below a level for good (two voxels), between voxels; NaN: never."""
     for s in range(max(start, 1), column.size - 1):
         if column[s] < level and column[s + 1] < level and column[s - 1] >= level:
             return float(s - 1 + (column[s - 1] - level) / (column[s - 1] - column[s]))
@@ -37,7 +91,7 @@ def falls_below(column: np.ndarray, level: float, start: int) -> float:
 
 @njit(cache=True, nogil=True)
 def change_point(column: np.ndarray, start: int, low: float, high: float, noise: float) -> float:
-    """Tell where a column goes up from one level to another, by Page's cumulative sum.
+    """Find where a column goes up from one level to another, by Page's cumulative sum.
 
     The first change counts that the noise cannot explain; what lies beyond it does not.
     NaN where there is none.
@@ -81,14 +135,7 @@ def _looked_up(edge: np.ndarray, s: int, face: float) -> float:
 
 @njit(cache=True, nogil=True)
 def fit_two_steps(
-    column: np.ndarray,
-    edge: np.ndarray,
-    start: np.ndarray,
-    spread: np.ndarray,
-    noise: float,
-    steel_noise: float,
-    answer: np.ndarray,
-    sd: np.ndarray,
+    column: np.ndarray, edge: np.ndarray, prior: Prior, noise: Noise, fit: StepFit
 ) -> float:
     """Fit steel | lithium of thickness t ≥ 0 | electrolyte.
 
@@ -97,61 +144,33 @@ def fit_two_steps(
     column : ndarray
         μ along s.
     edge : ndarray, shape (phase, row)
-        How steel's face looks, as `opaque_edge` tells.
-    start : ndarray, shape (5,)
+        How steel's face looks, as `opaque_edge` computes it.
+    prior : Prior
         Steel's face, thickness, levels of lithium and electrolyte, blur of their step (voxels).
-    spread : ndarray, shape (5,)
-        Standard deviation with which `start` is known beforehand; 0: not at all.
-    noise, steel_noise : float
-        Standard deviation of the noise, and in steel.
-    answer, sd : ndarray, shape (5,)
-        Filled with the fit and its standard deviations.
+    noise : Noise
+        Of a voxel.
+    fit : StepFit
+        Filled.
 
     Returns
     -------
     float
         Weighted sum of squared residuals, robust.
     """
-    p = start.copy()
-    normal = np.zeros((5, 5))
-    right = np.zeros(5)
-    slope = np.zeros(5)
+    p = prior.value.copy()
+    normal = _Equations(np.zeros((5, 5)), np.zeros(5), np.zeros(5))
     first = max(0, int(p[0]) - 2)
     last = int(max(p[1], _THIN) + p[0] + _NEAR * p[4]) + 2
     cost = 0.0
     for number in range(_ROUNDS):
         stop = min(column.size, max(last, int(p[0] + p[1] + _NEAR * p[4]) + 2))
-        normal[:] = 0.0
-        right[:] = 0.0
+        normal.matrix[:] = 0.0
+        normal.right[:] = 0.0
         cost = 0.0
         for s in range(first, stop):
-            value = column[s]
-            if value != value:
-                continue
-            steel = _looked_up(edge, s, p[0])
-            u1, u2 = (s - p[0]) / p[4], (s - p[0] - p[1]) / p[4]
-            f1, f2 = _normal(u1), _normal(u2)
-            d1, d2 = _density(u1) / p[4], _density(u2) / p[4]
-            step = p[3] - p[2]
-            steep = _looked_up(edge, s, p[0] + _TINY) - _looked_up(edge, s, p[0] - _TINY)
-            slope[0] = steep / (2 * _TINY) - p[2] * d1 - step * d2
-            slope[1] = -step * d2
-            slope[2], slope[3] = f1 - f2, f2
-            slope[4] = -step * d2 * u2
-            rest = value - (steel + p[2] * slope[2] + p[3] * f2)
-            share = steel / max(edge[0, 0], 1e-6)
-            sloppy = (_SLOPPY * steel) ** 2 + (_TAIL * min(steel, _WEAK)) ** 2
-            weight = 1.0 / (noise * noise + sloppy + (share * steel_noise) ** 2)
-            off = rest * math.sqrt(weight) / _BIWEIGHT
-            trust = max(0.0, 1.0 - off * off) ** 2
-            cost += weight * rest * rest * trust + _BIWEIGHT**2 * (1.0 - trust)
-            if number > 1 and (u2 > 2.0 or u2 < -2.0):  # chips, particles, pores
-                weight *= trust
-            for i in range(5):
-                right[i] += weight * slope[i] * rest
-                for j in range(i + 1):
-                    normal[i, j] += weight * slope[i] * slope[j]
-        change = _solved(normal, right, p, start, spread)
+            if column[s] == column[s]:
+                cost += _add_voxel(column[s], s, edge, p, noise, normal, number > 1)
+        change = _solved(normal, p, prior)
         change[0] = min(max(change[0], -_MOST_STEP), _MOST_STEP)
         change[1] = min(max(change[1], -2 * _MOST_STEP), 2 * _MOST_STEP)
         change[4] = min(max(change[4], -0.3 * p[4]), 0.3 * p[4])
@@ -159,27 +178,54 @@ def fit_two_steps(
         p[1] = max(p[1], 0.0)
         if abs(change[0]) + abs(change[1]) < _SETTLED and number > 2:
             break
-    _report(normal, p, answer, sd)
+    _report(normal.matrix, p, fit)
     return cost
 
 
 @njit(cache=True, nogil=True)
-def fit_one_step(
-    column: np.ndarray,
-    start: np.ndarray,
-    spread: np.ndarray,
-    noise: float,
-    answer: np.ndarray,
-    sd: np.ndarray,
-) -> bool:
+def _add_voxel(
+    value: float,
+    s: int,
+    edge: np.ndarray,
+    p: np.ndarray,
+    noise: Noise,
+    normal: _Equations,
+    robust: bool,
+) -> float:
+    """Add a voxel to the normal equations of two steps; give what it costs."""
+    slope = normal.slope
+    steel = _looked_up(edge, s, p[0])
+    u1, u2 = (s - p[0]) / p[4], (s - p[0] - p[1]) / p[4]
+    f1, f2 = _normal(u1), _normal(u2)
+    d1, d2 = _density(u1) / p[4], _density(u2) / p[4]
+    step = p[3] - p[2]
+    steep = _looked_up(edge, s, p[0] + _TINY) - _looked_up(edge, s, p[0] - _TINY)
+    slope[0] = steep / (2 * _TINY) - p[2] * d1 - step * d2
+    slope[1] = -step * d2
+    slope[2], slope[3] = f1 - f2, f2
+    slope[4] = -step * d2 * u2
+    rest = value - (steel + p[2] * slope[2] + p[3] * f2)
+    filled = steel / max(edge[0, 0], 1e-6)
+    form = (_FORM * steel) ** 2 + (_TAIL * min(steel, _WEAK)) ** 2
+    weight = 1.0 / (noise.voxel * noise.voxel + form + (filled * noise.steel) ** 2)
+    deviation = rest * math.sqrt(weight) / _BIWEIGHT
+    trust = max(0.0, 1.0 - deviation * deviation) ** 2
+    cost = weight * rest * rest * trust + _BIWEIGHT**2 * (1.0 - trust)
+    if robust and (u2 > 2.0 or u2 < -2.0):  # chips, particles, pores
+        weight *= trust
+    _accumulate(normal, weight, rest)
+    return float(cost)
+
+
+@njit(cache=True, nogil=True)
+def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -> bool:
     """Fit a step: its place, both levels, its blur; arguments as of `fit_two_steps`."""
-    p = start.copy()
-    normal = np.zeros((4, 4))
-    right = np.zeros(4)
-    slope = np.zeros(4)
+    p = prior.value.copy()
+    normal = _Equations(np.zeros((4, 4)), np.zeros(4), np.zeros(4))
+    slope = normal.slope
     for number in range(_ROUNDS):
-        normal[:] = 0.0
-        right[:] = 0.0
+        normal.matrix[:] = 0.0
+        normal.right[:] = 0.0
         for s in range(column.size):
             value = column[s]
             if value != value:
@@ -191,41 +237,46 @@ def fit_one_step(
             rest = value - p[1] - step * f
             weight = 1.0 / (noise * noise)
             if number > 1 and abs(u) > 2.0:
-                off = rest / (noise * _BIWEIGHT)
-                weight *= max(0.0, 1.0 - off * off) ** 2
-            for i in range(4):
-                right[i] += weight * slope[i] * rest
-                for j in range(i + 1):
-                    normal[i, j] += weight * slope[i] * slope[j]
-        change = _solved(normal, right, p, start, spread)
+                deviation = rest / (noise * _BIWEIGHT)
+                weight *= max(0.0, 1.0 - deviation * deviation) ** 2
+            _accumulate(normal, weight, rest)
+        change = _solved(normal, p, prior)
         change[0] = min(max(change[0], -_MOST_STEP), _MOST_STEP)
         change[3] = min(max(change[3], -0.3 * p[3]), 0.3 * p[3])
         p += change
         if abs(change[0]) < _SETTLED and number > 2:
             break
-    _report(normal, p, answer, sd)
+    _report(normal.matrix, p, fit)
     return bool(0 < p[0] < column.size - 1)
 
 
 @njit(cache=True, nogil=True)
-def _solved(
-    normal: np.ndarray, right: np.ndarray, p: np.ndarray, start: np.ndarray, spread: np.ndarray
-) -> np.ndarray:
-    """Add what is known beforehand to the normal equations, and solve them."""
-    for i in range(p.size):
-        for j in range(i):
-            normal[j, i] = normal[i, j]
-    for i in range(p.size):
-        if spread[i] > 0.0:
-            normal[i, i] += 1.0 / spread[i] ** 2
-            right[i] += (start[i] - p[i]) / spread[i] ** 2
-        normal[i, i] = normal[i, i] * (1.0 + 1e-9) + 1e-12
-    return np.linalg.solve(normal, right)
+def _accumulate(normal: _Equations, weight: float, rest: float) -> None:
+    """Add one row of the Jacobian: only the lower triangle of the matrix."""
+    for i in range(normal.right.size):
+        normal.right[i] += weight * normal.slope[i] * rest
+        for j in range(i + 1):
+            normal.matrix[i, j] += weight * normal.slope[i] * normal.slope[j]
 
 
 @njit(cache=True, nogil=True)
-def _report(normal: np.ndarray, p: np.ndarray, answer: np.ndarray, sd: np.ndarray) -> None:
-    covariance = np.linalg.inv(normal)
+def _solved(normal: _Equations, p: np.ndarray, prior: Prior) -> np.ndarray:
+    """Add what is known beforehand to the normal equations, and solve them."""
+    matrix, right = normal.matrix, normal.right
     for i in range(p.size):
-        answer[i] = p[i]
-        sd[i] = math.sqrt(max(covariance[i, i], 0.0))
+        for j in range(i):
+            matrix[j, i] = matrix[i, j]
+    for i in range(p.size):
+        if prior.sd[i] > 0.0:
+            matrix[i, i] += 1.0 / prior.sd[i] ** 2
+            right[i] += (prior.value[i] - p[i]) / prior.sd[i] ** 2
+        matrix[i, i] = matrix[i, i] * (1.0 + 1e-9) + 1e-12
+    return np.linalg.solve(matrix, right)
+
+
+@njit(cache=True, nogil=True)
+def _report(matrix: np.ndarray, p: np.ndarray, fit: StepFit) -> None:
+    covariance = np.linalg.inv(matrix)
+    for i in range(p.size):
+        fit.value[i] = p[i]
+        fit.sd[i] = math.sqrt(max(covariance[i, i], 0.0))

@@ -1,0 +1,146 @@
+"""Texts for the terminal: stages, plans, results. In: objects; out: lines."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from math import floor, log10
+from typing import TYPE_CHECKING, Any
+
+from xct.errors import XctError, nearest, show_bytes, show_seconds
+from xct.quantity import QUANTITIES, Quantity
+from xct.stages import Stage, load_stages
+
+if TYPE_CHECKING:
+    from xct.pipeline.plan import Plan
+    from xct.result import Result
+    from xct.scan import Scan
+
+
+def stages_text() -> str:
+    """List every stage: what it takes, what it gives, and what it does."""
+    lines = []
+    for stage in sorted(load_stages().values(), key=_state):
+        lines.append(f"{stage.name:<23}{', '.join(stage.needs)} → {', '.join(stage.gives)}")
+        lines.append(f"{'':<23}{_summary(stage)}")
+    return "\n".join([*lines, "", "xct stages NAME shows the settings of one."])
+
+
+def stage_text(name: str) -> str:
+    """Explain one stage: its settings with types, ranges, defaults and units, and its sources.
+
+    Raises
+    ------
+    XctError
+        If there is no such stage.
+    """
+    stages = load_stages()
+    if name not in stages:
+        hint = nearest(name, list(stages))
+        raise XctError(f"{name!r} is not a stage{hint}; there are {', '.join(stages)}")
+    stage = stages[name]
+    lines = [
+        f"{name}: {_summary(stage)}",
+        f"takes {', '.join(stage.needs)}",
+        *(_given(QUANTITIES[name]) for name in stage.gives),
+        f"blocks along {' or '.join(stage.cut) or 'nothing: it sees the whole'}",
+        "",
+        "settings:" if stage.settings.model_fields else "no settings",
+    ]
+    schema = stage.settings.model_json_schema()
+    for key, value in schema.get("properties", {}).items():
+        lines.append(f"  {key}: {value.get('default')}    # {_allowed(value)}")
+    return "\n".join([*lines, "", inspect.getdoc(stage.function) or ""])
+
+
+def _given(quantity: Quantity) -> str:
+    axes = f" ({', '.join(quantity.axes)})" if quantity.axes else ""
+    return f"gives {quantity.name}{axes}: {quantity.unit or 'no unit'}"
+
+
+def _summary(stage: Stage) -> str:
+    return (inspect.getdoc(stage.function) or "").split("\n", 1)[0].replace(" [1]_", "")
+
+
+def _state(stage: Stage) -> tuple[int, int]:
+    """Place a stage on the way from counts to a volume."""
+    names = list(QUANTITIES)
+    return names.index(stage.gives[0]), names.index(stage.data[0])
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_allowed(member) for member in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(str(choice) for choice in schema["enum"])
+    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {schema[key]:g}" for key, sign in words.items() if key in schema]
+    return " ".join([str(schema.get("type", "any")), " and ".join(limits)]).strip()
+
+
+def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
+    """Say what a run will read, do and need; `state` is said of the output folder."""
+    need = plan.resources
+    lines = _scan_lines(plan.scan) if plan.from_scan else _volume_lines(plan)
+    lines.append(f"steps: {' → '.join(step.name for step in plan.steps)}")
+    center = plan.config.scan.center_px
+    if "find_center" in [step.name for step in plan.steps] and center is not None:
+        lines.append(f"find_center is skipped: scan.center_px = {center:g}")
+    lines.append(
+        f"needs: {show_bytes(need.memory_bytes)} memory, {show_bytes(need.disk_bytes)} disk"
+        + (f" ({show_bytes(need.temporary_bytes)} of it temporary)" if need.temporary_bytes else "")
+        + f", about {show_seconds(need.seconds)}; {need.sharing()}"
+    )
+    lines += [f"warning: {message}" for message in plan.warnings]
+    return "\n".join([*lines, f"{state} {plan.output}"])
+
+
+def _scan_lines(scan: Scan) -> list[str]:
+    import numpy as np
+
+    angles, theta = scan.projections.shape[0], scan.theta_deg
+    lines = [scan.describe().split("\n  note:")[0]]
+    if theta is not None:
+        steps = np.abs(np.diff(theta))
+        lines.append(f"  angles: {angles}, median step {np.median(steps):.4g}°")
+    if scan.projection_dose is not None:
+        varies = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
+        lines.append(f"  counts are scaled to one dose; that of projections varies by {varies:.1%}")
+    return lines
+
+
+def _volume_lines(plan: Plan) -> list[str]:
+    sizes, edges = plan.volume_shape, plan.voxel_size_um
+    shape = " × ".join(str(length) for length in sizes)
+    size = " × ".join(f"{edge:g}" for edge in edges)
+    return [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
+
+
+def result_text(result: Result) -> str:
+    """Show the measured numbers of a result, and time and memory of each step."""
+    lines = [f"\n{result.path}"]
+    for name, entry in result.summary.items():
+        if isinstance(entry, dict) and "value" in entry:
+            lines.append(f"  {name:<32}{_entry(entry)}")
+    lines.append(f"  {'step':<32}{'seconds':>10}{'peak MiB':>10}")
+    for name, row in result.account["time_and_memory"].items():
+        lines.append(f"  {name:<32}{row['seconds']:>10.2f}{row['peak_memory_mib']:>10.0f}")
+    lines += [f"  warning: {w['step']}: {w['message']}" for w in result.warnings]
+    return "\n".join(lines)
+
+
+def _with_sd(value: float, sd: float) -> str:
+    """Write a number with as many digits as its standard deviation warrants."""
+    digits = 2 if not sd > 0 else max(0, min(8, 1 - floor(log10(sd))))
+    return f"{value:.{digits}f} ± {sd:.{digits}f}"
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    value = entry["value"] if isinstance(entry["value"], str) else f"{entry['value']:.6g}"
+    if "sd" in entry:
+        value = _with_sd(entry["value"], entry["sd"])
+    unit = entry.get("unit", "1")
+    text = str(value) if unit == "1" else f"{value} {unit}"
+    if "confidence" in entry:
+        text += f", confidence {entry['confidence']:.2f}"
+    return text

@@ -1,0 +1,139 @@
+"""Cross-sections of a measured cell. In: volume, surfaces, particles; out: a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xct.figures import SURFACE_COLORS, canvas, contrast
+from xct.geometry import CellGeometry, Surface
+from xct.parallel.blocks import Voxels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+_WIDTH_IN, _MOST_IN = 11.0, 10.0
+
+
+def cross_sections_figure(
+    volume: Voxels,
+    cell: CellGeometry,
+    surfaces: Mapping[str, Surface] | None = None,
+    particle_labels: Any = None,
+    particles: DataFrame | None = None,
+) -> Figure:
+    """Draw two cuts along the axis, with surfaces, absent lithium and drifted particles.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        What is cut.
+    cell : CellGeometry
+        Where the axis lies.
+    surfaces : mapping of str to Surface, optional
+        Height maps.
+    particle_labels : array, shape (z, y, x), optional
+        A number for each particle.
+    particles : DataFrame, optional
+        Their table.
+    """
+    maps = surfaces or {}
+    y, x = (
+        int(np.clip(round(at / edge), 0, length - 1))
+        for at, edge, length in zip(
+            (cell.axis_y_um, cell.axis_x_um), cell.voxel_size_um[1:], cell.shape[1:], strict=True
+        )
+    )
+    figure, axes = canvas(2, 1, (_WIDTH_IN, _height_in(cell)))
+    for axis, along, index in ((axes[0], "x", y), (axes[1], "y", x)):
+        cut = (slice(None), index) if along == "x" else (slice(None), slice(None), index)
+        image = np.asarray(volume[cut])
+        _draw_cut(axis, image, cell, along, title=_cut_title(along, index))
+        for name, surface in maps.items():
+            heights = surface.height_um[index] if along == "x" else surface.height_um[:, index]
+            _draw_line(axis, heights, cell, along, name)
+        _mark_absent(axis, maps, cell, along, index)
+        if particles is not None and particle_labels is not None:
+            _mark_drifted(axis, particle_labels, particles, cell, along, cut)
+    handles = {
+        text: handle
+        for axis in axes
+        for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
+    return figure
+
+
+def _height_in(cell: CellGeometry) -> float:
+    """Choose a figure's height: that of two cuts with their titles, so that flat cells fill it."""
+    depth, height, width = (
+        n * edge for n, edge in zip(cell.shape, cell.voxel_size_um, strict=True)
+    )
+    return float(min(2 * (0.9 * _WIDTH_IN * depth / min(height, width) + 0.8) + 0.5, _MOST_IN))
+
+
+def _cut_title(along: str, index: int) -> str:
+    return f"cut along {along} through the axis, {'y' if along == 'x' else 'x'} = {index}"
+
+
+def _draw_cut(axis: Axes, image: np.ndarray, cell: CellGeometry, along: str, *, title: str) -> None:
+    lowest, highest = contrast(image[_between_pins(image, cell)])
+    z, across = cell.voxel_size_um[0], cell.voxel_size_um[2 if along == "x" else 1]
+    height, width = image.shape
+    extent = (-across / 2, (width - 0.5) * across, (height - 0.5) * z, -z / 2)
+    axis.imshow(image, cmap="gray", vmin=lowest, vmax=highest, extent=extent, interpolation="none")
+    axis.set(xlabel=f"{along} (µm)", ylabel="z (µm)", title=title)
+    axis.set_xlim(extent[:2])
+    axis.set_ylim(extent[2:])
+
+
+def _between_pins(image: np.ndarray, cell: CellGeometry) -> slice:
+    """Choose the slices between the outer surfaces: steel, much brighter, would hide the rest."""
+    heights = sorted(plane.height_um / cell.voxel_size_um[0] for plane in cell.planes.values())
+    if len(heights) < 2 or heights[-1] - heights[0] < 4:
+        return slice(0, len(image))
+    return slice(max(0, round(heights[0]) + 2), round(heights[-1]) - 1)
+
+
+def _draw_line(axis: Axes, heights: np.ndarray, cell: CellGeometry, along: str, name: str) -> None:
+    positions = np.arange(len(heights)) * cell.voxel_size_um[2 if along == "x" else 1]
+    axis.plot(positions, heights, color=SURFACE_COLORS[name], lw=1, label=name.replace("_", " | "))
+
+
+def _mark_absent(
+    axis: Axes, surfaces: Mapping[str, Surface], cell: CellGeometry, along: str, index: int
+) -> None:
+    """Draw the steel's face thick where no lithium is left on it."""
+    if not {"steel_lithium", "lithium_electrolyte"} <= surfaces.keys():
+        return
+    take = (index, slice(None)) if along == "x" else (slice(None), index)
+    steel = surfaces["steel_lithium"].height_um[take]
+    gone = np.isfinite(steel) & np.isnan(surfaces["lithium_electrolyte"].height_um[take])
+    if not gone.any():
+        return
+    positions = np.arange(len(steel)) * cell.voxel_size_um[2 if along == "x" else 1]
+    heights = np.where(gone, steel, np.nan)
+    axis.plot(positions, heights, color="yellow", lw=4, alpha=0.8, label="no lithium")
+
+
+def _mark_drifted(
+    axis: Axes, labels: Any, table: DataFrame, cell: CellGeometry, along: str, cut: Any
+) -> None:
+    """Outline the particles that left the cathode."""
+    ids = table.loc[table["drifted"].astype(bool), "particle"].to_numpy()
+    section = np.asarray(labels[cut])
+    drifted = np.isin(section, ids)
+    if not drifted.any():
+        return
+    z, across = cell.voxel_size_um[0], cell.voxel_size_um[2 if along == "x" else 1]
+    height, width = section.shape
+    axis.contour(
+        np.arange(width) * across, np.arange(height) * z, drifted, [0.5], colors="red",
+        linewidths=0.8,
+    )  # fmt: skip
+    axis.plot([], [], color="red", lw=0.8, label="drifted")
