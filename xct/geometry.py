@@ -17,7 +17,7 @@ import numpy as np
 
 
 class Label(IntEnum):
-    """What a voxel is made of; a truth voxel belongs to the material with its largest share."""
+    """What a voxel is made of; a truth voxel is of the material that fills most of it."""
 
     OUTSIDE = 0
     LITHIUM = 1
@@ -171,8 +171,11 @@ class CellGeometry:
 
     def axis_at(self, z_um: float) -> tuple[float, float]:
         """Give y and x of the bore's axis at a height, µm."""
-        off = z_um - (self.shape[0] - 1) / 2 * self.voxel_size_um[0]
-        return self.axis_y_um + self.axis_slope_y * off, self.axis_x_um + self.axis_slope_x * off
+        offset = z_um - (self.shape[0] - 1) / 2 * self.voxel_size_um[0]
+        return (
+            self.axis_y_um + self.axis_slope_y * offset,
+            self.axis_x_um + self.axis_slope_x * offset,
+        )
 
     def offsets_um(self, z_index: float) -> tuple[np.ndarray, np.ndarray]:
         """Give y and x of every column of voxels from the axis in a slice, µm: (y, 1), (1, x)."""
@@ -192,7 +195,7 @@ class CellGeometry:
         return np.asarray(np.rad2deg(np.arctan2(y, x)))
 
     def in_bore(self, z_index: float, margin_um: float = 0.0) -> np.ndarray:
-        """Tell which voxels of a slice lie in the bore, at least `margin_um` off its wall."""
+        """Mark the voxels of a slice that lie in the bore, at least `margin_um` from its wall."""
         return self.radius_um(z_index) <= self.bore_radius_um - margin_um
 
     def plane_um(self, surface: str) -> np.ndarray:

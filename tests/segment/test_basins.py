@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import cc3d
 import numpy as np
 import pytest
@@ -81,3 +83,21 @@ def test_pieces_of_a_real_cathode_are_those_of_connected_components_3d(test_data
     assert group.max() == count
     np.testing.assert_array_equal(np.sort(np.bincount(group.ravel())[1:]),
                                   np.sort(np.bincount(truth.ravel())[1:]))  # fmt: skip
+
+
+@pytest.mark.parametrize("runs", [(0, 16, 40), (0, 7, 8, 40)])
+def test_basins_of_runs_that_are_appended_are_those_of_the_whole(heights, runs):
+    whole, truth = parted(heights, len(heights))
+    basins, trees = Basins(), []
+    for start, end in pairwise(runs):
+        part, local = Basins(), []
+        for first in range(start, end, 5):
+            stop = min(first + 5, end)
+            before, after = int(first > 0), int(stop < len(heights))
+            local.append(part.add(heights[first - before : stop + after], before, after, first))
+        offset = basins.append(part)
+        trees += [np.where(tree > 0, tree + offset, 0) for tree in local]
+    graph = basins.graph()
+    np.testing.assert_array_equal(graph.number[np.concatenate(trees)], truth)
+    for name in ("peak", "first", "second", "saddle"):
+        np.testing.assert_array_equal(getattr(graph, name), getattr(whole, name))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.segment.spheres import Flat, cell_of_spheres
+from xct.parallel.executors import executed_by
 from xct.segment.material.labels import materials
-from xct.segment.particle import separation as parting
 from xct.segment.particle.instances import particles, particles_in_slabs
 
 
@@ -93,10 +93,11 @@ def test_core_grey_value_is_that_of_the_material(found):
     assert np.median(cores) == pytest.approx(20_000 + 2_100 * 48 / 5, rel=0.01)
 
 
-def test_strips_of_heights_change_neither_numbers_nor_table(drawn, labels, found, monkeypatch):
-    monkeypatch.setattr(parting, "_STRIP", 29)
+@pytest.mark.parametrize("workers", [2, 5])
+def test_how_many_work_at_a_time_changes_neither_numbers_nor_table(drawn, labels, found, workers):
     mu, cell, surfaces, *_ = drawn
-    numbers, table = particles_in_slabs(mu, labels, cell, surfaces, Flat(), largest_um=30.0)
+    with executed_by(workers=workers):
+        numbers, table = particles(mu, labels, cell, surfaces, Flat())
     np.testing.assert_array_equal(numbers, found[0])
     assert table.equals(found[1])
 

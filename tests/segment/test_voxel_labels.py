@@ -53,7 +53,7 @@ def test_where_the_volume_is_cut_does_not_change_a_label(drawn, found, rows):
 
 
 def test_strips_that_are_made_ready_one_by_one_show_in_no_label(drawn, found, monkeypatch):
-    monkeypatch.setattr(voxel_labels, "_STRIP", 29)
+    monkeypatch.setattr(voxel_labels, "_RUN_BYTES", 2_630_000)  # strips of 29 rows
     mu, cell, surfaces, *_ = drawn
     np.testing.assert_array_equal(label_slabs(mu, cell, Flat(), surfaces), found)
 

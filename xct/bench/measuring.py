@@ -30,6 +30,7 @@ _BEFORE = (_FIRST, replace(_FIRST, name="first_uint16", dtype="uint16"))
 SIZES: Mapping[str, Sequence[Drawing]] = {"quick": (MEDIUM,), "full": (MEDIUM, FULL_BORE)}
 _RUN = "import sys, xct; xct.run(sys.argv[1])"
 _FIGURES = "figures"
+_ENERGY_KEV = 25.0  # of a virtual cell, unless another is asked for
 _MIB = 1024.0
 
 
@@ -82,7 +83,7 @@ def measure(drawing: Drawing, folder: Path) -> dict[str, Any]:
     result, config = folder / f"{drawing.name}_result", folder / f"{drawing.name}.yaml"
     shutil.rmtree(result, ignore_errors=True)
     settings = {
-        "volume": {"file": str(volume.resolve())},
+        "volume": {"file": str(volume.resolve()), "energy_kev": _ENERGY_KEV},
         "pipeline": "analyze",
         "output": str(result.resolve()),
         "run": {"dtype": drawing.dtype},

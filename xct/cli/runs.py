@@ -38,9 +38,9 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
 @ALLOW_STAGES
 def check(config: Path, changes: tuple[str, ...], allow_stages: bool) -> None:
     """Name every mistake, and what a run would need."""
-    from xct.cli.text_output import plan_text
     from xct.pipeline.output import OutputFolder
     from xct.pipeline.plan import make_plan
+    from xct.pipeline.plan_text import plan_text
 
     plan = make_plan(config, changes, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)

@@ -1,4 +1,4 @@
-"""Texts for the terminal: stages, plans, results. In: objects; out: lines."""
+"""Texts for the terminal: stages and results. In: objects; out: lines."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
-from xct.errors import XctError, nearest, show_bytes, show_seconds
+from xct.errors import XctError, nearest
 from xct.quantity import QUANTITIES, Quantity
 from xct.stages import Stage, load_stages
 
 if TYPE_CHECKING:
-    from xct.pipeline.plan import Plan
     from xct.result import Result
-    from xct.scan import Scan
 
 
 def stages_text() -> str:
@@ -76,44 +74,6 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {schema[key]:g}" for key, sign in words.items() if key in schema]
     return " ".join([str(schema.get("type", "any")), " and ".join(limits)]).strip()
-
-
-def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
-    """Say what a run will read, do and need; `state` is said of the output folder."""
-    need = plan.resources
-    lines = _scan_lines(plan.scan) if plan.from_scan else _volume_lines(plan)
-    lines.append(f"steps: {' → '.join(step.name for step in plan.steps)}")
-    center = plan.config.scan.center_px
-    if "find_center" in [step.name for step in plan.steps] and center is not None:
-        lines.append(f"find_center is skipped: scan.center_px = {center:g}")
-    lines.append(
-        f"needs: {show_bytes(need.memory_bytes)} memory, {show_bytes(need.disk_bytes)} disk"
-        + (f" ({show_bytes(need.temporary_bytes)} of it temporary)" if need.temporary_bytes else "")
-        + f", about {show_seconds(need.seconds)}; {need.sharing()}"
-    )
-    lines += [f"warning: {message}" for message in plan.warnings]
-    return "\n".join([*lines, f"{state} {plan.output}"])
-
-
-def _scan_lines(scan: Scan) -> list[str]:
-    import numpy as np
-
-    angles, theta = scan.projections.shape[0], scan.theta_deg
-    lines = [scan.describe().split("\n  note:")[0]]
-    if theta is not None:
-        steps = np.abs(np.diff(theta))
-        lines.append(f"  angles: {angles}, median step {np.median(steps):.4g}°")
-    if scan.projection_dose is not None:
-        varies = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
-        lines.append(f"  counts are scaled to one dose; that of projections varies by {varies:.1%}")
-    return lines
-
-
-def _volume_lines(plan: Plan) -> list[str]:
-    sizes, edges = plan.volume_shape, plan.voxel_size_um
-    shape = " × ".join(str(length) for length in sizes)
-    size = " × ".join(f"{edge:g}" for edge in edges)
-    return [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
 
 
 def result_text(result: Result) -> str:

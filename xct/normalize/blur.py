@@ -34,7 +34,7 @@ class RoundEdge:
     y_sd_um, x_sd_um, radius_sd_um, blur_sd_um : float
         Standard deviations, from the disagreement of sectors.
     seen : float
-        Share of the circumference that was in view.
+        Fraction of the circumference that was in view.
     significance : float
         The step between both sides in its standard deviations.
     """

@@ -21,10 +21,10 @@ _LEAST_CUBES = 180
 _MARGIN_UM = 13.0  # about a particle
 # Carbon and pores make the electrolyte between the particles darker by an unknown part.
 _COMPOSITION_SD = 0.1
-# Where most voxels hold both, the mixture's even distribution of shares is a rough guess.
-_SHARED_SD = 0.5
+# Where most voxels hold both, the mixture's even distribution of fractions is a rough guess.
+_MIXED_SD = 0.5
 _BINS = 400
-# Active material over electrolyte, and the least share of either, in what is called a composite.
+# Active material over electrolyte, and the least fraction of either, in what is called a composite.
 _CONTRAST, _LEAST_BRIGHT = (3.0, 20.0), 0.15
 
 
@@ -42,7 +42,7 @@ class Cathode:
         if self.mixture is None:
             return None
         dark = self.mixture.mixture.a
-        unsure = np.hypot(_COMPOSITION_SD, _SHARED_SD * self.mixture.mixture.weight_ab)
+        unsure = np.hypot(_COMPOSITION_SD, _MIXED_SD * self.mixture.mixture.weight_ab)
         return float(dark), float(np.hypot(self.mixture.dark_sd, unsure * dark))
 
 
@@ -83,7 +83,7 @@ def find_cathode(
 
 
 def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
-    """Tell whether grey values in the bore are those of active material in electrolyte.
+    """Say whether grey values in the bore are those of active material in electrolyte.
 
     They are a mixture of two materials, one of which attenuates as many times more than the other
     as active material does (8.6 times, less where blur or pores blend them), and both are common.
@@ -108,7 +108,7 @@ def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
 
 
 def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> RobustFit | None:
-    """Electrolyte, particles and what both share, from the voxels of the cathode."""
+    """Electrolyte, particles and their partial volumes, from the voxels of the cathode."""
     ends = -6 * sigma, float(np.quantile(cubes.mean, 0.999)) * 2.5
     counted = map_blocks(_counted, slabs_of(span), volume, span, ends, read=read_slab)
     counts, edges = np.sum(counted, axis=0), np.linspace(*ends, _BINS + 1)

@@ -1,4 +1,4 @@
-"""The electrolyte as a reference. In: a volume and its cell; out: m(z, r), noise, blur, doubts."""
+"""The electrolyte as a reference. In: a volume and its cell; out: m(z, r), noise, blur, glare."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def reference_table(
     cell : CellGeometry
         Where the layers lie.
     cathode : Cathode or None
-        What the cathode tells of the electrolyte in it.
+        What the cathode says of the electrolyte in it.
     """
     from pandas import DataFrame, concat
 
@@ -78,7 +78,7 @@ def reference_table(
 
 
 def _beyond(model: SmoothModel, cell: CellGeometry) -> DataFrame:
-    """List heights at which nothing but the nearest electrolyte tells the reference."""
+    """List heights at which only the nearest electrolyte determines the reference."""
     from pandas import DataFrame
 
     last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
@@ -121,7 +121,7 @@ def electrolyte_reference(
     Means of cubes of about 8 µm, surely inside the electrolyte, are sorted into blocks of height
     and radius. In each the half-sample mode [1]_, then a Gaussian through the top half of the peak
     gives its value; a smooth model of low order goes through them. Chips, cracks and drifted
-    particles lie beside the peak and have no say.
+    particles lie beside the peak and do not move it.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def _heights(cell: CellGeometry, z_um: np.ndarray, band_um: float) -> tuple[floa
 
 
 def _mean_sd(model: SmoothModel, cubes: Cubes, voxel_um: float) -> float:
-    """Give the doubt about the layer's mean: that of the model, and of where the layer ends.
+    """Give the uncertainty of the layer's mean: that of the model, and of where the layer ends.
 
     Cubes cut off up to their own height at either end, where the electrolyte may be denser.
     """
@@ -295,12 +295,12 @@ def _mean_sd(model: SmoothModel, cubes: Cubes, voxel_um: float) -> float:
 
 
 def _has_trend(model: SmoothModel) -> bool:
-    """Tell whether m changes along z by more than its uncertainty and than a thousandth."""
+    """Say whether m changes along z by more than its uncertainty and than a thousandth."""
     z = np.linspace(model.z_low_um, model.z_high_um, 33)
     along, sd = model.value(z, 0.0), model.sd(z, 0.0)
     low, high = int(along.argmin()), int(along.argmax())
-    doubt = 3 * float(np.hypot(sd[low], sd[high]))
-    return bool(along[high] - along[low] > max(doubt, 1e-3 * float(np.abs(along).mean())))
+    uncertainty = 3 * float(np.hypot(sd[low], sd[high]))
+    return bool(along[high] - along[low] > max(uncertainty, 1e-3 * float(np.abs(along).mean())))
 
 
 def _no_electrolyte(cell: CellGeometry) -> str:

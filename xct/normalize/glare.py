@@ -16,7 +16,7 @@ from xct.normalize.sampling import Cubes
 _SECTORS = 12
 _CENTER, _RIM = (0.0, 0.45), (0.65, 0.92)
 # A plane that passes more than this is hardly touched by glare of a percent.
-_STARVED = 0.03
+_PHOTON_STARVED = 0.03
 _SURE = 3.0
 _FINE = 0.03  # an uncertainty of the cupping that allows to say there is none
 
@@ -29,7 +29,7 @@ def diagnose(
     in_plane: tuple[float, float] | None,
     per_um: float = 1e-4,
 ) -> dict[str, Any]:
-    """Tell whether the cathode's planes agree with what the electrolyte says of the instrument.
+    """Say whether the cathode's planes agree with what the electrolyte says of the instrument.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def diagnose(
 
 def _verdict(found: dict[str, Any]) -> str:
     cupping, sd = found["cupping"], found["cupping_sd"]
-    if found["transmission"] > _STARVED:
+    if found["transmission"] > _PHOTON_STARVED:
         return "consistent"
     if not np.isfinite(sd):
         return "undecidable"
@@ -79,16 +79,16 @@ def _verdict(found: dict[str, Any]) -> str:
 
 
 def _cupping(cathode: Cubes, model: SmoothModel, radius_um: float) -> tuple[float, float]:
-    """Middle over rim, by sectors: particles are dealt out unevenly, which their scatter tells."""
+    """Middle over rim, by sectors: particles are distributed unevenly, as their scatter shows."""
     value = cathode.mean / model.value(cathode.z_um, cathode.r_um)
-    share = cathode.r_um / radius_um
+    radius = cathode.r_um / radius_um
     turn = np.arctan2(
         cathode.y_um - np.median(cathode.y_um), cathode.x_um - np.median(cathode.x_um)
     )
     sector = ((turn + np.pi) / (2 * np.pi) * _SECTORS).astype(int) % _SECTORS
     means = []
     for low, high in (_CENTER, _RIM):
-        ring = (share >= low) & (share < high)
+        ring = (radius >= low) & (radius < high)
         count = np.bincount(sector[ring], minlength=_SECTORS)
         if (count < 3).any():
             return float("nan"), float("nan")

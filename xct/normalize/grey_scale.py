@@ -218,7 +218,7 @@ def grey_values(
         How values are mapped.
     second : tuple of float, optional
         For ``two_point``: the value of another material in the volume above that of air (lithium,
-        say), and the grey value that it shall have. Never of steel, whose value is starved.
+        say), and the grey value that it shall have. Never of steel, which is photon-starved.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Found materials against the tables. In: a volume, its cell and reference; out: which table fits.
 
-A volume of attenuation holds μ; one whose phase was retrieved follows δ. Lithium and the tube tell
-them apart: in δ they stand out from air, in μ hardly.
+A volume of attenuation holds μ; one whose phase was retrieved follows δ. Lithium and the tube
+distinguish them: in δ they stand out from air, in μ hardly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SLICES = 24
 _LEAST_VOXELS = 50
 _MARGIN_WIDTHS = 2.0  # of the point spread, off the tube's faces
 _CLEARLY = 3.0  # times closer than the other table
-_FITS = 0.06  # of the electrolyte's value: how far off on average a table may be
+_FITS = 0.06  # of the electrolyte's value: how far away on average a table may be
 # Between these the electrolyte's density in g/cm³ is believed: loose powder to crystal.
 _DENSITY = (1.2, 1.95)
 
@@ -103,13 +103,13 @@ def _which(table: DataFrame) -> str:
     """Compare ratios to the electrolyte, whose density is not known, with those of both tables."""
     if len(table) < 3:
         return "undecidable"
-    off = {}
+    misfit = {}
     for name, column in (("attenuation", "mu_per_cm"), ("phase", "delta")):
         seen = table["value_per_cm"] / table["value_per_cm"].iloc[0]
         expected = table[column] / table[column].iloc[0]
-        off[name] = float(np.sqrt(np.mean((seen - expected)[1:] ** 2)))
-    best, other = sorted(off, key=lambda name: off[name])
-    return best if off[best] < _FITS and off[other] > _CLEARLY * off[best] else "neither"
+        misfit[name] = float(np.sqrt(np.mean((seen - expected)[1:] ** 2)))
+    best, other = sorted(misfit, key=lambda name: misfit[name])
+    return best if misfit[best] < _FITS and misfit[other] > _CLEARLY * misfit[best] else "neither"
 
 
 def _rings(

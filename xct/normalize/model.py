@@ -12,7 +12,7 @@ from numpy.polynomial import legendre
 _ALONG, _ACROSS = range(4), range(3)
 # A density that stops changing somewhere is a kink, which no low order follows.
 _MOST_KINKS = 3
-_OUTLIER = 5.0  # standard deviations; what is further off counts as that
+_OUTLIER = 5.0  # standard deviations; what is further away counts as that
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class SmoothModel:
     def sd(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         """Give its standard deviation at heights and radii."""
         terms = self._terms(z_um, r_um)
-        spread = np.einsum("i...,ij,j...->...", terms, np.array(self.covariance), terms)
-        return np.asarray(np.sqrt(np.maximum(spread, 0)))
+        variance = np.einsum("i...,ij,j...->...", terms, np.array(self.covariance), terms)
+        return np.asarray(np.sqrt(np.maximum(variance, 0)))
 
     def _terms(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         z, r = np.broadcast_arrays(np.asarray(z_um, float), np.asarray(r_um, float))
@@ -110,7 +110,7 @@ class _Blocks:
         return _basis(self.z, self.r, shape, self.z_range, self.r_high)
 
     def allows(self, shape: _Shape) -> bool:
-        """Tell whether there are enough blocks, heights and radii for so many terms."""
+        """Say whether there are enough blocks, heights and radii for so many terms."""
         heights = np.unique(np.round(self.z / max(np.ptp(self.z_range), 1e-9), 2)).size
         radii = np.unique(np.round(self.r / self.r_high, 1)).size
         enough_along = shape.along == 0 or heights >= max(shape.along + 1, 2 * shape.along)

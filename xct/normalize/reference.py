@@ -1,4 +1,4 @@
-"""What grey values are normalized to: the electrolyte by height and radius, and its doubts."""
+"""What grey values are normalized to: the electrolyte by height and radius, with uncertainties."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Reference:
     flatness_before, flatness_after : float
         Scatter (sd/mean) of the peaks, and of the peaks over the model.
     confounded : str or None
-        ``density`` where nothing tells a trend of density from one of the instrument.
+        ``density`` where nothing distinguishes a trend of density from one of the instrument.
     glare : mapping
         Diagnosis of the cathode's planes: ``verdict`` (``consistent``, ``glare``,
         ``undecidable``, ``no_cathode``), and the numbers that it rests on.
@@ -94,7 +94,7 @@ class Reference:
         return self.model.sd(z_um, r_um)
 
     def is_extrapolated(self, z_um: np.ndarray | float) -> np.ndarray:
-        """Tell where the model is not backed by electrolyte of the same height."""
+        """Say where the model is not backed by electrolyte of the same height."""
         z = np.asarray(z_um, float)
         return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
 

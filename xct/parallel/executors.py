@@ -120,6 +120,11 @@ def executed_by(executor: Executor | None = None, *, workers: int | None = None)
         _executor.reset(chosen)
 
 
+def worker_count() -> int:
+    """How many blocks at a time `executed_by` has chosen."""
+    return _workers.get()
+
+
 def map_blocks(
     compute: Callable[..., T],
     blocks: Sequence[Any],

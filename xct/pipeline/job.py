@@ -49,6 +49,8 @@ class Job:
         for name, seconds in list(self.meter.seconds.items()):
             row = table.setdefault(name, {"seconds": 0.0, "peak_memory_mib": 0.0})
             row["seconds"] = round(row["seconds"] + seconds, 3)
+            cpu = self.meter.cpu_seconds[name]
+            row["cpu_seconds"] = round(row.get("cpu_seconds", 0.0) + cpu, 3)
             peak = max(row["peak_memory_mib"], self.meter.peak_mib[name])
             row["peak_memory_mib"] = float(round(peak))
         return table

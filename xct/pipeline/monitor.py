@@ -81,8 +81,10 @@ class Meter:
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.cpu_seconds: defaultdict[str, float] = defaultdict(float)
         self.peak_mib: defaultdict[str, float] = defaultdict(float)
         self._running: Counter[str] = Counter()
+        self._cpu_booked = time.process_time()
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
@@ -99,6 +101,7 @@ class Meter:
         """Time a step; the same step may run in several threads."""
         start = time.perf_counter()
         with self._lock:
+            self._book_cpu()
             self._running[name] += 1
         self._book(psutil.Process().memory_info().rss)
         try:
@@ -106,8 +109,18 @@ class Meter:
         finally:
             self._book(psutil.Process().memory_info().rss)
             with self._lock:
+                self._book_cpu()
                 self._running[name] -= 1
                 self.seconds[name] += time.perf_counter() - start
+
+    def _book_cpu(self) -> None:
+        """Book the processors' time since the last change, in equal parts to what was running."""
+        now = time.process_time()
+        running = sum(self._running.values())
+        for name, count in self._running.items():
+            if count:
+                self.cpu_seconds[name] += (now - self._cpu_booked) * count / running
+        self._cpu_booked = now
 
     def _book(self, rss: int) -> None:
         with self._lock:

@@ -23,10 +23,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from xct.cli.text_output import plan_text
 from xct.config.model import load_config
 from xct.errors import XctError
 from xct.pipeline.plan import make_plan
+from xct.pipeline.plan_text import plan_text
 from xct.plugin.controls import beside, button
 from xct.plugin.notifications import errors_shown, show_info, show_mistake
 

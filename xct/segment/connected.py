@@ -33,6 +33,12 @@ class Joiner:
         if len(first):
             self._pairs.append(np.stack([first, second], axis=1).astype(np.int64))
 
+    def append(self, later: Joiner) -> int:
+        """Take the numbers of slabs that follow; give what to add to them."""
+        before = self.add(later.count)
+        self._pairs += [pairs + before for pairs in later._pairs]
+        return before
+
     def roots(self) -> np.ndarray:
         """Give the smallest number that is one with each number, shape (1 + count,)."""
         parents = np.arange(self.count + 1, dtype=np.int64)

@@ -36,5 +36,5 @@ def crofton_weights(voxel_size_um: Sequence[float] | np.ndarray) -> np.ndarray:
     length = np.linalg.norm(steps, axis=1)
     unit = steps / length[:, None]
     both = scipy.spatial.SphericalVoronoi(np.concatenate([unit, -unit]))
-    share = both.calculate_areas()[:13] / (2 * np.pi)
-    return np.asarray(2 * share * np.prod(size) / length)
+    fraction = both.calculate_areas()[:13] / (2 * np.pi)
+    return np.asarray(2 * fraction * np.prod(size) / length)

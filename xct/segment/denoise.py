@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xct.parallel.kernels import njit
+from xct.parallel.rolling import Rolling
 from xct.parallel.threads import over_ranges
 from xct.statistics.gaussian import gaussian_taps, reach_px
 
@@ -106,12 +107,33 @@ def sharpen(block: np.ndarray, sigma_px: Triple, *, rounds: int, top: float) -> 
     .. [1] Landweber (1951), Am. J. Math. 73, 615. doi:10.2307/2372313
     """
     block = np.ascontiguousarray(block, np.float32)
-    sharp = block.copy()
+    source = Rolling(lambda first, stop: block[first:stop], len(block))
+    return sharpened(source, sigma_px, rounds=rounds, top=top).planes(0, len(block))
+
+
+def sharpened(source: Rolling, sigma_px: Triple, *, rounds: int, top: float) -> Rolling:
+    """Sharpen planes as they are asked for: `sharpen`, of which nothing is made twice."""
+    reach, depth = reach_px(sigma_px[0]), source.depth
+    source.keep(2 * rounds * reach)
+
+    def once(sharp: Rolling) -> Rolling:
+        def missing(first: int, stop: int) -> np.ndarray:
+            around = sharp.planes(first - reach, stop + reach)
+            seen = source.planes(first, stop)
+            return _smoothed(around, sigma_px, first - max(first - reach, 0), _LESS, seen)
+
+        rest = Rolling(missing, depth)
+
+        def brighter(first: int, stop: int) -> np.ndarray:
+            around = rest.planes(first - reach, stop + reach)
+            so_far = sharp.planes(first, stop)
+            return _smoothed(around, sigma_px, first - max(first - reach, 0), _MORE, so_far, top)
+
+        return Rolling(brighter, depth)
+
+    sharp = source
     for _ in range(rounds):
-        rest = gaussian(sharp, sigma_px)
-        np.subtract(block, rest, out=rest)
-        sharp += gaussian(rest, sigma_px)
-        np.clip(sharp, 0, np.float32(top), out=sharp)
+        sharp = once(sharp)
     return sharp
 
 
@@ -120,7 +142,7 @@ def sharpen_rows(sigma_px: Triple, rounds: int) -> int:
     return 2 * rounds * reach_px(sigma_px[0])
 
 
-def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
+def gaussian(block: np.ndarray, sigma_px: float | Triple, inner: slice | None = None) -> np.ndarray:
     """Smooth with a Gaussian; at the ends of the block its outermost voxels go on.
 
     Parameters
@@ -129,6 +151,8 @@ def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
         Grey values.
     sigma_px : float or tuple of float
         Standard deviation in voxels, along each axis.
+    inner : slice, optional
+        Which slices of the block are wanted; all unless given.
 
     Returns
     -------
@@ -136,61 +160,101 @@ def gaussian(block: np.ndarray, sigma_px: float | Triple) -> np.ndarray:
         Valid `reach_px` away from where the block was cut.
     """
     sigmas = sigma_px if isinstance(sigma_px, tuple) else (sigma_px,) * 3
+    first, stop, _ = (inner or slice(None)).indices(len(block))
+    base = np.empty((stop - first, *block.shape[1:]), np.float32)
+    return _smoothed(block, sigmas, first, _PLAIN, base)
+
+
+_PLAIN, _LESS, _MORE = range(3)  # the smoothed block; a base without it; a base with it, in bounds
+
+
+def _smoothed(
+    block: np.ndarray, sigma_px: Triple, first: int, how: int, base: np.ndarray, top: float = 0.0
+) -> np.ndarray:
+    """Smooth as many slices as `base` has, from `first` on."""
     block = np.ascontiguousarray(block, np.float32)
-    smooth = np.empty_like(block)
-    weights = [gaussian_taps(sigma)[reach_px(sigma) :] for sigma in sigmas]
-    over_ranges(lambda a, b: _along_z(block, smooth, a, b, weights[0]), len(block))
-    over_ranges(lambda a, b: _in_plane(smooth, a, b, weights[1], weights[2]), len(block))
+    smooth = np.empty_like(base)
+    z, y, x = (gaussian_taps(sigma)[reach_px(sigma) :] for sigma in sigma_px)
+    over_ranges(
+        lambda a, b: _smooth(block, first, z, y, x, how, base, np.float32(top), smooth, a, b),
+        len(base),
+    )
     return smooth
 
 
 @njit(cache=True, nogil=True)
-def _along_z(
-    block: np.ndarray, smooth: np.ndarray, first: int, stop: int, weights: np.ndarray
-) -> None:
-    depth, height, width = block.shape
-    for z in range(first, stop):
-        for y in range(height):
-            out, line = smooth[z, y], block[z, y]
-            for x in range(width):
-                out[x] = weights[0] * line[x]
-            for k in range(1, weights.size):
-                above, below = block[max(z - k, 0), y], block[min(z + k, depth - 1), y]
-                for x in range(width):
-                    out[x] += weights[k] * (above[x] + below[x])
-
-
-@njit(cache=True, nogil=True)
-def _in_plane(
+def _smooth(
+    block: np.ndarray,
+    start: int,
+    along_z: np.ndarray,
+    along_y: np.ndarray,
+    along_x: np.ndarray,
+    how: int,
+    base: np.ndarray,
+    top: np.float32,
     smooth: np.ndarray,
     first: int,
     stop: int,
-    along_y: np.ndarray,
-    along_x: np.ndarray,
 ) -> None:
-    _, height, width = smooth.shape
-    pad = along_x.size - 1
+    """Smooth row by row along z, then y, then x: what is in between stays in the cache."""
+    _, height, width = block.shape
+    reach, pad = along_y.size - 1, along_x.size - 1
+    rows = np.empty((2 * reach + 1, width), np.float32)
     line = np.empty(width + 2 * pad, np.float32)
-    plane = np.empty((height, width), np.float32)
     for z in range(first, stop):
+        for y in range(reach):
+            _row_along_z(block, start + z, min(y, height - 1), along_z, rows[y])
         for y in range(height):
-            out, middle = plane[y], smooth[z, y]
-            for x in range(width):
-                out[x] = along_y[0] * middle[x]
-            for k in range(1, along_y.size):
-                above, below = smooth[z, max(y - k, 0)], smooth[z, min(y + k, height - 1)]
-                for x in range(width):
-                    out[x] += along_y[k] * (above[x] + below[x])
-        for y in range(height):
+            ahead = y + reach
+            _row_along_z(block, start + z, min(ahead, height - 1), along_z, rows[ahead % len(rows)])
+            middle = line[pad : pad + width]
+            _scaled(rows[y % len(rows)], along_y[0], middle)
+            for k in range(1, reach + 1):
+                above = rows[max(y - k, 0) % len(rows)]
+                _add_scaled(above, rows[(y + k) % len(rows)], along_y[k], middle)
+            line[:pad] = line[pad]
+            line[pad + width :] = line[pad + width - 1]
             out = smooth[z, y]
-            line[pad : pad + width] = plane[y]
-            line[:pad] = plane[y, 0]
-            line[pad + width :] = plane[y, width - 1]
-            for x in range(width):
-                out[x] = along_x[0] * line[pad + x]
-            for k in range(1, along_x.size):
-                for x in range(width):
-                    out[x] += along_x[k] * (line[pad + x - k] + line[pad + x + k])
+            _scaled(middle, along_x[0], out)
+            for k in range(1, pad + 1):
+                left, right = line[pad - k : pad - k + width], line[pad + k : pad + k + width]
+                _add_scaled(left, right, along_x[k], out)
+            if how == _LESS:
+                _take_from(base[z, y], out)
+            elif how == _MORE:
+                _add_within(base[z, y], top, out)
+
+
+@njit(cache=True, nogil=True)
+def _row_along_z(block: np.ndarray, z: int, y: int, weights: np.ndarray, out: np.ndarray) -> None:
+    _scaled(block[z, y], weights[0], out)
+    for k in range(1, weights.size):
+        above, below = block[max(z - k, 0), y], block[min(z + k, len(block) - 1), y]
+        _add_scaled(above, below, weights[k], out)
+
+
+@njit(cache=True, nogil=True)
+def _scaled(line: np.ndarray, weight: np.float32, out: np.ndarray) -> None:
+    for x in range(out.size):
+        out[x] = weight * line[x]
+
+
+@njit(cache=True, nogil=True)
+def _add_scaled(one: np.ndarray, other: np.ndarray, weight: np.float32, out: np.ndarray) -> None:
+    for x in range(out.size):
+        out[x] += weight * (one[x] + other[x])
+
+
+@njit(cache=True, nogil=True)
+def _take_from(base: np.ndarray, out: np.ndarray) -> None:
+    for x in range(out.size):
+        out[x] = base[x] - out[x]
+
+
+@njit(cache=True, nogil=True)
+def _add_within(base: np.ndarray, top: np.float32, out: np.ndarray) -> None:
+    for x in range(out.size):
+        out[x] = min(max(base[x] + out[x], np.float32(0)), top)
 
 
 @njit(cache=True, nogil=True)

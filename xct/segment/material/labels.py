@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from annotated_types import Ge, Gt, Le
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import Voxels, cut, slabs
+from xct.parallel.blocks import GRANULE, Block, Voxels, cut, slabs
+from xct.parallel.executors import map_blocks, worker_count
+from xct.parallel.rolling import Rolling, runs
 from xct.quantity import Labels, Quantity
 from xct.segment.connected import components, label_pieces
 from xct.segment.denoise import Denoising, gaussian
@@ -23,8 +26,9 @@ from xct.segment.surface.collector import find_back
 from xct.stages import stage
 from xct.statistics.gaussian import reach_px
 
-_STRIP = 320  # rows that are made ready at once: what is in between takes little memory
-_SLICES = 48  # at least in a slab: it looks at some 30 beyond
+_RUN_BYTES = 2**30  # what is in between in a run of one worker
+_PLANES = 100  # that a run holds at a time, besides six for each slice that it looks at beyond
+_CHUNK = 8  # slices that share chunks on disk
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
@@ -122,53 +126,89 @@ def label_slabs(
         thresholds = find_thresholds(ratios, columns, edges)
     layout = Layout(cell, columns, find_back(ratios, columns))
     job = Labeling(ratios, layout, thresholds.shifted(shift), edges)
-    weak = False
-    for slab in slabs(volume.shape, overlap=job.overlap, rows=rows, least=_SLICES):
-        part = job.label(slab.outer_first, slab.outer_stop)[slab.inner]
-        labels[slab.first : slab.stop] = part
-        weak = weak or bool((part == WEAK).any())
-    if weak:
+    if any(map_blocks(_label_run, job.runs(labels), job, labels, rows or GRANULE)):
         resolve(labels, rows)
     return labels
 
 
+@dataclass(frozen=True)
+class Run:
+    """Slices of a strip of rows, which one worker labels from the first to the last."""
+
+    first: int
+    stop: int
+    strip: Block
+
+
+def _label_run(run: Run, job: Labeling, labels: Any, rows: int) -> bool:
+    """Label a run; tell whether a label in it is weak."""
+    layout = job.layout.strip(run.strip.outer_first, run.strip.outer_stop)
+    prepared, weak = Prepared(job, run.strip), False
+    for first in range(run.first, run.stop, rows):
+        stop = min(first + rows, run.stop)
+        axes = job.ratios.axes(first, stop)
+        edge, smooth = prepared.planes(first, stop)
+        part = classify(edge, smooth, first, layout, axes, job.thresholds)[:, run.strip.inner]
+        labels[first:stop, run.strip.first : run.strip.stop] = part
+        weak = weak or bool((part == WEAK).any())
+    return weak
+
+
+@dataclass(frozen=True)
 class Labeling:
-    """Labels slabs that are seen wider than they are."""
+    """What is known of a cell before its voxels are labelled."""
 
-    def __init__(
-        self, ratios: Ratios, layout: Layout, thresholds: Thresholds, edges: Edges
-    ) -> None:
-        self.ratios, self.layout, self.thresholds, self.edges = ratios, layout, thresholds, edges
-        self.overlap = max(edges.overlap, reach_px(SMOOTH_PX))
-        self.overlap_y = max(edges.overlap_y, reach_px(SMOOTH_PX))
+    ratios: Ratios
+    layout: Layout
+    thresholds: Thresholds
+    edges: Edges
 
-    def ready(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give slices as `classify` needs them; valid `overlap` away from where they were cut."""
-        return self._ready(self.ratios.read(first, stop), first, self.layout)
+    @property
+    def overlap_y(self) -> int:
+        """Rows along y beyond a strip that its labels depend on."""
+        return max(self.edges.overlap_y, reach_px(SMOOTH_PX))
 
-    def _ready(
-        self, values: np.ndarray, first: int, layout: Layout
-    ) -> tuple[np.ndarray, np.ndarray]:
-        axes = self.ratios.axes(first, first + len(values))
-        top = 1 + _FOREIGN * self.edges.noise
-        clean = without_foreign(values, first, layout, axes, top)
-        smooth = gaussian(clean, SMOOTH_PX)
-        del clean
-        denoised = self.edges.denoised(values)
-        del values
-        return self.edges.sharpened(denoised), smooth
+    def prepared(self) -> Prepared:
+        """Give slices of full height, ready to be labelled."""
+        return Prepared(self, cut(self.ratios.shape[1], self.ratios.shape[1])[0])
 
-    def label(self, first: int, stop: int) -> np.ndarray:
-        """Label slices; valid `overlap` away from where they were cut."""
-        _, height, width = self.ratios.shape
-        axes = self.ratios.axes(first, stop)
-        labels = np.empty((stop - first, height, width), np.uint8)
-        for strip in cut(height, _STRIP, self.overlap_y):
-            layout = self.layout.strip(strip.outer_first, strip.outer_stop)
-            seen = self.ratios.read(first, stop, strip.outer)
-            part = classify(*self._ready(seen, first, layout), first, layout, axes, self.thresholds)
-            labels[:, strip.first : strip.stop] = part[:, strip.inner]
-        return labels
+    def runs(self, labels: Any) -> list[Run]:
+        """Cut the volume into runs: strips that share no chunk on disk, and parts along z."""
+        depth, height, width = self.ratios.shape
+        chunk = getattr(labels, "chunks", (1, 1))[1]
+        planes = _PLANES + 6 * self.edges.overlap
+        most = _RUN_BYTES // (4 * planes * width) - 2 * self.overlap_y
+        strips = cut(height, min(height, max(most // chunk, 1) * chunk), self.overlap_y)
+        parts = runs(depth, -(-worker_count() // len(strips)))
+        return [Run(part.first, part.stop, strip) for part in parts for strip in strips]
+
+
+class Prepared:
+    """Slices of a strip of rows as `classify` needs them, made once each as they are asked for."""
+
+    def __init__(self, job: Labeling, strip: Block) -> None:
+        ratios, near = job.ratios, reach_px(SMOOTH_PX)
+        depth = ratios.shape[0]
+        layout = job.layout.strip(strip.outer_first, strip.outer_stop)
+        top = 1 + _FOREIGN * job.edges.noise
+        raw = Rolling(lambda a, b: ratios.read(a, b, strip.outer), depth, _CHUNK)
+        self._edge = job.edges.sharpened(job.edges.denoised(raw))
+        raw.keep(job.edges.overlap + near)
+
+        def clean(first: int, stop: int) -> np.ndarray:
+            axes = ratios.axes(first, stop)
+            return without_foreign(raw.planes(first, stop), first, layout, axes, top)
+
+        def smooth(first: int, stop: int) -> np.ndarray:
+            before = first - max(first - near, 0)
+            inner = slice(before, before + stop - first)
+            return gaussian(self._clean.planes(first - near, stop + near), SMOOTH_PX, inner)
+
+        self._clean, self._smooth = Rolling(clean, depth), Rolling(smooth, depth)
+
+    def planes(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give slices, sharpened and smoothed."""
+        return self._edge.planes(first, stop), self._smooth.planes(first, stop)
 
 
 def resolve(labels: Any, rows: int | None) -> None:

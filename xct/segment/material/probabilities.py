@@ -14,7 +14,7 @@ from xct.parallel.blocks import Voxels
 from xct.segment.denoise import Denoising
 from xct.segment.material.columns import Columns, find_columns
 from xct.segment.material.labels import Labeling
-from xct.segment.material.rules import WEAK, Layout
+from xct.segment.material.rules import WEAK, Layout, classify
 from xct.segment.material.sharpened import edges_of
 from xct.segment.material.thresholds import find_thresholds
 from xct.segment.surface.collector import find_back
@@ -91,10 +91,9 @@ def material_probabilities(
 
 def _probabilities(job: Labeling, posteriors: list[_Posterior], z0: int, z1: int) -> np.ndarray:
     """Weigh grey values where they decide, and take geometry's word elsewhere."""
-    first, stop = max(0, z0 - job.overlap), min(job.ratios.shape[0], z1 + job.overlap)
-    inner = slice(z0 - first, z1 - first)
-    edge, smooth = (part[inner] for part in job.ready(first, stop))
-    labels = job.label(first, stop)[inner]
+    edge, smooth = job.prepared().planes(z0, z1)
+    axes = job.ratios.axes(z0, z1)
+    labels = classify(edge, smooth, z0, job.layout, axes, job.thresholds)
     found = np.zeros((len(Label), *labels.shape), np.float32)
     for z, plane in enumerate(labels):
         inside = _in_cathode(job.layout.columns, z0 + z)
@@ -184,9 +183,9 @@ def _sample(job: Labeling, inside: bool) -> tuple[np.ndarray, np.ndarray]:
     within = (heights > low[bore] + _FACE_PX) & (heights < high[bore] - _FACE_PX)
     full = np.flatnonzero(within.mean(axis=1) > 0.3)
     spread = np.linspace(0, full.size - 1, min(_SAMPLES, full.size)).astype(int)
+    prepared = job.prepared()
     for z in full[spread].tolist():
-        first, stop = max(0, z - job.overlap), min(depth, z + job.overlap + 1)
-        edge, smooth = (part[z - first] for part in job.ready(first, stop))
+        edge, smooth = (part[0] for part in prepared.planes(z, z + 1))
         height = columns.height(z)
         chosen = (height > low + _FACE_PX) & (height < high - _FACE_PX) & cell.in_bore(z, margin)
         edges.append(edge[chosen])

@@ -12,14 +12,15 @@ import numpy as np
 
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
+from xct.parallel.rolling import Rolling
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.denoise import (
     Denoising,
     Triple,
     denoise,
     overlap_rows,
-    sharpen,
     sharpen_rows,
+    sharpened,
 )
 
 _TOP = 12.0  # steel beside the layers is cut off here, so that it does not ring
@@ -65,16 +66,22 @@ class Edges:
         _, y, x = self.spread_px
         return rows + sharpen_rows((y, y, x), self.rounds)
 
-    def denoised(self, ratios: np.ndarray) -> np.ndarray:
-        """Denoise a slab; valid `overlap` away from where it was cut."""
-        values = np.minimum(ratios, np.float32(_TOP))
-        return denoise(values, self.denoising, noise=self.noise, sigma_px=self.sigma_px)
+    def denoised(self, ratios: Rolling) -> Rolling:
+        """Denoise slices as they are asked for."""
+        reach = overlap_rows(self.denoising, self.sigma_px)
+        ratios.keep(self.overlap)
 
-    def sharpened(self, denoised: np.ndarray) -> np.ndarray:
-        """Sharpen what `denoised` gave; valid `overlap` away from where the slab was cut."""
-        if self.rounds == 0:
-            return denoised
-        return sharpen(denoised, self.spread_px, rounds=self.rounds, top=_TOP)
+        def make(first: int, stop: int) -> np.ndarray:
+            values = np.minimum(ratios.planes(first - reach, stop + reach), np.float32(_TOP))
+            smooth = denoise(values, self.denoising, noise=self.noise, sigma_px=self.sigma_px)
+            before = first - max(first - reach, 0)
+            return smooth[before : before + stop - first]
+
+        return Rolling(make, ratios.depth)
+
+    def sharpened(self, denoised: Rolling) -> Rolling:
+        """Sharpen what `denoised` gives, as it is asked for."""
+        return sharpened(denoised, self.spread_px, rounds=self.rounds, top=_TOP)
 
 
 def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int) -> Edges:

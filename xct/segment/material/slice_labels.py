@@ -109,8 +109,6 @@ class SliceLabels:
         if self._ready is None or self._ready[0] != (z, sharpening):
             depth = self._ratios.shape[0]
             first, stop = max(0, z - _AROUND), min(depth, z + _AROUND + 1)
-            outer = max(0, first - job.overlap)
-            made = job.ready(outer, min(depth, stop + job.overlap))
-            edge, smooth = (part[first - outer : stop - outer].copy() for part in made)
+            edge, smooth = job.prepared().planes(first, stop)
             self._ready = (z, sharpening), edge, smooth
         return self._ready[1:]

@@ -18,6 +18,7 @@ from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Number, Quantity, Table
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.sharpened import blur_um
+from xct.segment.neighbors import mark_differing
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -181,29 +182,39 @@ def _add(
     first: int,
     stop: int,
 ) -> None:
-    depth, height, width = labels.shape
+    _, height, width = labels.shape
+    differs = np.empty(width, np.bool_)
     for z in range(first, stop):
         w = z + start
         for y in range(height):
+            mark_differing(labels, w, y, _DIRECTIONS, True, differs)
             for x in range(width):
                 label = labels[w, y, x]
                 if label == 0 or label >= _KINDS:
                     continue
                 row = planes[z, label]
                 row[_COUNT] += 1
-                alike = True
-                for k in range(26):
-                    d = _DIRECTIONS[k // 2]
-                    turn = 1 - 2 * (k % 2)
-                    c, b, a = w + turn * d[0], y + turn * d[1], x + turn * d[2]
-                    if c < 0 or c >= depth or b < 0 or b >= height or a < 0 or a >= width:
-                        continue
-                    if labels[c, b, a] != label:
-                        row[_FIRST_CROSSING + k // 2] += 1
-                        if abs(d[0]) + abs(d[1]) + abs(d[2]) == 1:
-                            alike = False
+                alike = not differs[x] or _cross(labels, w, y, x, row)
                 if alike:
                     grey = np.int64(np.rint(values[z, y, x] / _GREY_STEP))
                     row[_INTERIOR] += 1
                     row[_GREY] += grey
                     row[_GREY_2] += grey * grey
+
+
+@njit(cache=True, nogil=True)
+def _cross(labels: np.ndarray, z: int, y: int, x: int, row: np.ndarray) -> bool:
+    """Count where lines leave a voxel's material; tell whether its six neighbors are of it."""
+    depth, height, width = labels.shape
+    label, alike = labels[z, y, x], True
+    for k in range(26):
+        d = _DIRECTIONS[k // 2]
+        turn = 1 - 2 * (k % 2)
+        c, b, a = z + turn * d[0], y + turn * d[1], x + turn * d[2]
+        if c < 0 or c >= depth or b < 0 or b >= height or a < 0 or a >= width:
+            continue
+        if labels[c, b, a] != label:
+            row[_FIRST_CROSSING + k // 2] += 1
+            if abs(d[0]) + abs(d[1]) + abs(d[2]) == 1:
+                alike = False
+    return alike

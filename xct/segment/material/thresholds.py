@@ -12,6 +12,7 @@ import numpy as np
 
 from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block
+from xct.parallel.rolling import Rolling
 from xct.segment.denoise import gaussian
 from xct.segment.material.columns import Columns
 from xct.segment.material.sharpened import Edges
@@ -193,17 +194,17 @@ class _Sample:
                 return
         first, stop = self.columns.rows(low[usable], high[usable], depth)
         chosen = np.unique(np.linspace(first, stop - 1, _SAMPLES + 2)[1:-1].astype(int))
+        raw = Rolling(lambda a, b: self.ratios.read(a, b, self.band.outer), depth)
+        raw.keep(self.reach)
+        denoised = self.edges.denoised(raw)
+        sharp = self.edges.sharpened(denoised)
+        near = reach_px(SMOOTH_PX)
         for z in chosen[(chosen >= 0) & (chosen < depth)].tolist():
-            before, after = min(self.reach, z), min(self.reach, depth - 1 - z)
-            raw = self.ratios.read(z - before, z + after + 1, self.band.outer)
-            part = before, self.band.inner
-            smooth = gaussian(raw, SMOOTH_PX)[part].copy()
-            denoised = self.edges.denoised(raw)
-            del raw
-            sharp = self.edges.sharpened(denoised)[part].copy()
-            middle = denoised[part].copy()
-            del denoised
-            yield z, sharp, smooth, middle
+            edge = sharp.planes(z, z + 1)[0, self.band.inner]
+            middle = denoised.planes(z, z + 1)[0, self.band.inner]
+            inner = slice(min(near, z), min(near, z) + 1)
+            smooth = gaussian(raw.planes(z - near, z + near + 1), SMOOTH_PX, inner)
+            yield z, edge, smooth[0, self.band.inner], middle
 
 
 def _spread(values: np.ndarray) -> float:

@@ -15,7 +15,14 @@ from xct.parallel.blocks import Voxels
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
 from xct.segment.particle.pieces import joined
-from xct.segment.particle.separation import HEIGHT_STEP, Parting, Pieces
+from xct.segment.particle.separation import (
+    HEIGHT_STEP,
+    Measuring,
+    Pieces,
+    measure,
+    separate,
+    separation,
+)
 from xct.segment.particle.table import (
     Measured,
     particle_numbers,
@@ -124,13 +131,14 @@ def particles_in_slabs(
 ) -> tuple[Any, pd.DataFrame]:
     """Part and measure as `particles` does, in slabs of a given height, which changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
-    job = Parting(Ratios(volume, cell, reference), labels, largest_um, rows)
-    pieces = job.part(numbers)
+    job = separation(Ratios(volume, cell, reference), labels, largest_um, rows)
+    pieces = separate(job, numbers)
     merged = merge(pieces.graph, rise_px / HEIGHT_STEP)
     merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces)[merged]
     final, attached, speck = _chosen(pieces, merged)
     columns = find_columns(cell, surfaces)
-    sums, crossings = job.measure(numbers, final, int(final.max(initial=0)), columns)
+    task = Measuring(job, pieces.parts, final, int(final.max(initial=0)), columns)
+    sums, crossings = measure(task, numbers)
     grey = Measured(sums, crossings, attached, speck, grey_scale)
     return numbers, particle_table(grey, cell, columns, job.blur_px, job.noise)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.segment.crofton import DIRECTIONS, crofton_weights
+from xct.segment.neighbors import mark_differing
 
 # How pieces of active material face each other. In: numbers, slab by slab; out: areas.
 #
@@ -65,6 +66,8 @@ class Facing:
         self._volume_px = float(size.prod())
         self._outer = np.zeros(1, np.int64)
         self._found: list[tuple[np.ndarray, np.ndarray]] = []
+        # Numbers, and what may be a crack: the first slices, and the last, which wait for others.
+        self._begin: tuple[np.ndarray, np.ndarray] | None = None
         self._pending: tuple[np.ndarray, np.ndarray] | None = None
 
     def add(self, numbers: np.ndarray, bright: np.ndarray, count: int) -> None:
@@ -80,17 +83,40 @@ class Facing:
             How many numbers there are so far.
         """
         self._outer = np.append(self._outer, np.zeros(count + 1 - self._outer.size, np.int64))
+        if self._begin is None:
+            self._begin = numbers[:0].copy(), bright[:0].copy()
+        lacking = max(self._planes - len(self._begin[0]), 0)
+        if lacking:
+            more = numbers[:lacking], bright[:lacking]
+            self._begin = _one_after_the_other(self._begin, more)
         if self._pending is not None:
-            last, open_ = self._pending
-            seam = np.concatenate([last, numbers[: self._planes]])
-            open_ = np.concatenate([open_, bright[: self._planes]])
+            seam = self._seam(numbers, bright)
             if len(numbers) < self._planes:
-                numbers, bright = seam, open_
+                numbers, bright = seam
             else:
-                self._look(seam, open_, len(last))
+                self._look(*seam, len(self._pending[0]))
         seen = max(len(numbers) - self._planes, 0)
         self._look(numbers, bright, seen)
         self._pending = numbers[seen:].copy(), bright[seen:].copy()
+
+    def append(self, later: Facing, offset: int) -> None:
+        """Take the slabs that follow, which were added elsewhere; `offset` is added to numbers."""
+        self._outer = np.append(self._outer, later._outer[1:])
+        both = np.uint64(offset) << np.uint64(32) | np.uint64(offset)
+        self._found += [(keys + both, areas) for keys, areas in later._found]
+        if later._begin is None or later._pending is None:
+            return
+        if self._pending is None:
+            self._begin = _further(later._begin, offset)
+        else:
+            self._look(*self._seam(*_further(later._begin, offset)), len(self._pending[0]))
+        self._pending = _further(later._pending, offset)
+
+    def _seam(self, numbers: np.ndarray, bright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Put the slices that wait before the next ones."""
+        assert self._pending is not None
+        ahead = slice(self._planes)
+        return _one_after_the_other(self._pending, (numbers[ahead], bright[ahead]))
 
     def faces(self) -> Faces:
         """Give what was seen, once the last slab was added."""
@@ -110,6 +136,17 @@ class Facing:
             numbers, bright, stop, self._steps, self._weights, self._reach, self._outer
         )  # fmt: skip
         self._found.append(found)
+
+
+def _one_after_the_other(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+
+
+def _further(slices: tuple[np.ndarray, np.ndarray], by: int) -> tuple[np.ndarray, np.ndarray]:
+    numbers, bright = slices
+    return np.where(numbers > 0, numbers + np.uint32(by), numbers), bright
 
 
 def summed(
@@ -153,11 +190,13 @@ def _faces(
     """Look from every voxel of a piece along 13 directions; slices before `stop` are begun from."""
     depth, height, width = numbers.shape
     keys, areas, used = np.zeros(4096, np.uint64), np.zeros(4096, np.int64), 0
+    differs = np.empty(width, np.bool_)
     for z in range(stop):
         for y in range(height):
+            mark_differing(numbers, z, y, steps, False, differs)
             for x in range(width):
                 piece = numbers[z, y, x]
-                if piece == 0:
+                if piece == 0 or not differs[x]:
                     continue
                 for k in range(len(steps)):
                     dz, dy, dx = steps[k]

@@ -1,4 +1,8 @@
-"""Both passes over the volume that part particles: basins, then numbers and sums."""
+"""Both passes over the volume that separate particles: basins, then numbers and sums.
+
+Each worker goes through a run of slices; within a run, what blocks look at beyond themselves is
+made once.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ import numpy as np
 
 from xct.geometry import Label
 from xct.normalize.grey_scale import Ratios
-from xct.parallel.blocks import Block, Voxels, cut, slabs
-from xct.parallel.threads import thread_count
+from xct.parallel.blocks import Block, Voxels
+from xct.parallel.executors import map_blocks, worker_count
+from xct.parallel.rolling import Rolling, runs
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.denoise import gaussian
 from xct.segment.material.columns import Columns
 from xct.segment.material.sharpened import blur_um
+from xct.segment.particle.distance import distances
 from xct.segment.particle.pieces import LEAST_BRIGHT, Faces, Facing
 from xct.segment.particle.specks import NEAR, THOUSANDTHS, specks
 from xct.segment.particle.sums import (
@@ -33,8 +39,8 @@ _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside i
 _CORE_SHARE = 0.85  # of what the point spread takes from active material
 _LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
-_STRIP = 320  # rows whose heights are made at once: what is in between takes little memory
-_SLICES = 32  # at least in a slab: it looks at as many beyond
+_BLOCK_BYTES = 32 * 2**20  # of float32, in a block of a run
+_CHUNK = 8  # slices that share chunks on disk
 _FALLBACK_LEVEL = 8.6
 
 
@@ -52,144 +58,330 @@ class Pieces:
         Volume in voxels of specks, by their grey values; 0 for others.
     faces : Faces
         How pieces face each other.
+    parts : tuple of Part
+        Where which provisional numbers were written.
     """
 
     graph: Graph
     voxels: np.ndarray
     held: np.ndarray
     faces: Faces
+    parts: tuple[Part, ...]
 
 
-class Parting:
-    """Parts the active material of a volume, and sums over each particle."""
+@dataclass(frozen=True)
+class Part:
+    """Slices that were numbered together: `offset` is added to what was written there."""
 
-    def __init__(self, ratios: Ratios, labels: Voxels, largest_um: float, rows: int | None) -> None:
-        self.ratios, self.labels, self.rows = ratios, labels, rows
-        self.size = np.array(ratios.cell.voxel_size_um, float)
-        pixel = float(self.size.min())
-        self.pixel = pixel
-        self.clip_px = largest_um / 2 / pixel
-        blur = blur_um(ratios.reference, ratios.cell.voxel_size_um)
-        self.blur_px = blur / pixel
-        self.sigma = _triple(max(blur, _LEAST_BLUR_PX * pixel) / FWHM_PER_SIGMA / self.size)
-        self.smooth = _triple(_SMOOTH_PX * pixel / self.size)
-        self.reach_y = int(np.ceil(largest_um / 2 / self.size[1])) + 2 + reach_px(self.smooth[1])
-        self.reach = int(np.ceil(largest_um / 2 / self.size[0])) + 1
-        self.level = self._level()
-        self.noise = ratios.noise(ratios.shape[0] / 2)
+    first: int
+    stop: int
+    offset: int
+    count: int
 
-    def _level(self) -> float:
-        """Grey value of the particles, to weigh them: from slices over the whole volume."""
-        depth = self.ratios.shape[0]
-        values = []
-        for z in np.unique(np.linspace(0, depth - 1, _SAMPLES + 2)[1:-1].astype(int)).tolist():
-            active = np.asarray(self.labels[z : z + 1]) == Label.ACTIVE_MATERIAL
-            if active.any():
-                values.append(self.ratios.read(z, z + 1)[active])
-        return float(np.percentile(np.concatenate(values), 75)) if values else _FALLBACK_LEVEL
 
-    def part(self, numbers: Any) -> Pieces:
-        """Fill `numbers` with provisional ones, and tell what is known of each."""
-        basins, facing = Basins(), Facing(self.size)
-        voxels = [np.zeros(1, np.int64)]
-        held: list[tuple[np.ndarray, np.ndarray]] = []
-        overlap = self.reach + reach_px(self.smooth[0]) + 1
-        for slab in slabs(self.ratios.shape, overlap, self.rows, least=_SLICES):
-            before, after = int(slab.first > 0), int(slab.stop < self.ratios.shape[0])
-            heights, values, inner = self._heights(slab)
-            index, volume = specks(heights > 0, values, inner, self.level)
-            bright = values[inner] > np.float32(LEAST_BRIGHT * self.level)
-            del values
-            heights = heights[inner.start - before : inner.stop + after].copy()
-            tree = basins.add(heights, before, after, slab.first)
-            numbers[slab.first : slab.stop] = tree
-            facing.add(tree, bright, basins.count)
-            held.append((tree.reshape(-1)[index], volume))
-            done = sum(len(v) for v in voxels)
-            new = basins.count + 1 - done
-            part = tree[tree > 0].astype(np.int64) - done
-            voxels.append(np.bincount(part, minlength=new).astype(np.int64))
-            del heights, bright, tree, part
-        return Pieces(
-            basins.graph(), np.concatenate(voxels), _held(held, basins.count), facing.faces()
-        )
+@dataclass(frozen=True)
+class Separation:
+    """What is known before particles are separated.
 
-    def _heights(self, slab: Block) -> tuple[np.ndarray, np.ndarray, slice]:
-        """Distance and grey value as whole numbers, 0 outside of particles; the grey values.
+    Attributes
+    ----------
+    ratios : Ratios
+        The volume in multiples of the electrolyte.
+    labels : Voxels, shape (z, y, x)
+        Materials.
+    largest_um : float
+        Diameter up to which the distance from the surface counts.
+    level : float
+        Grey value of the particles, as a multiple of the electrolyte.
+    rows : int
+        Slices of a block.
+    """
 
-        Both reach a few slices beyond the slab; the slice tells where it lies in them.
-        """
-        _, height, width = self.ratios.shape
-        first = max(slab.first - NEAR, slab.outer_first)
-        stop = min(slab.stop + NEAR, slab.outer_stop)
-        near = slice(first - slab.outer_first, stop - slab.outer_first)
-        heights = np.zeros((stop - first, height, width), np.uint16)
-        grey = np.zeros(heights.shape, np.float32)
-        outer = slice(slab.outer_first, slab.outer_stop)
-        for strip in cut(height, _STRIP, self.reach_y):
-            mask = np.asarray(self.labels[outer, strip.outer]) == Label.ACTIVE_MATERIAL
-            if not mask.any():
-                continue
-            values = self.ratios.read(outer.start, outer.stop, strip.outer)
-            rows = slice(strip.first, strip.stop)
-            grey[:, rows] = values[near, strip.inner]
-            heights[:, rows] = self._rounded(mask, values)[near, strip.inner]
-        return heights, grey, slice(slab.first - first, slab.stop - first)
+    ratios: Ratios
+    labels: Voxels
+    largest_um: float
+    level: float
+    rows: int
 
-    def _rounded(self, mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Heights of a strip, valid `reach_y` away from where it was cut."""
-        distance = self._distance_px(mask)
-        values = np.clip(values, 0, self.level)
-        values *= np.float32(_GREY_WEIGHT_PX / self.level)
-        values += distance
-        del distance
-        heights = gaussian(values, self.smooth)
-        del values
+    @property
+    def size(self) -> np.ndarray:
+        """Edges of a voxel, µm."""
+        return np.array(self.ratios.cell.voxel_size_um, float)
+
+    @property
+    def pixel_um(self) -> float:
+        """The shortest edge of a voxel."""
+        return float(self.size.min())
+
+    @property
+    def blur_um(self) -> float:
+        """Width of the point spread (FWHM)."""
+        return blur_um(self.ratios.reference, self.ratios.cell.voxel_size_um)
+
+    @property
+    def blur_px(self) -> float:
+        """The same in voxels."""
+        return self.blur_um / self.pixel_um
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a voxel, as a multiple of the electrolyte."""
+        return self.ratios.noise(self.ratios.shape[0] / 2)
+
+    def planes_of_labels(self) -> Rolling:
+        """Give labels as they are asked for."""
+        return Rolling(_Labels(self.labels), self.ratios.shape[0], _CHUNK)
+
+    def planes_of_ratios(self) -> Rolling:
+        """Give grey values as they are asked for."""
+        return Rolling(self.ratios.read, self.ratios.shape[0], _CHUNK)
+
+
+def separation(
+    ratios: Ratios, labels: Voxels, largest_um: float, rows: int | None = None
+) -> Separation:
+    """Look at a sample of slices, and choose how high blocks are."""
+    plane_bytes = 4 * int(np.prod(ratios.shape[1:]))
+    height = rows or min(max(_BLOCK_BYTES // plane_bytes // _CHUNK, 1), 4) * _CHUNK
+    return Separation(ratios, labels, largest_um, _level(ratios, labels), height)
+
+
+def _level(ratios: Ratios, labels: Voxels) -> float:
+    """Grey value of the particles, to weigh them: from slices over the whole volume."""
+    depth = ratios.shape[0]
+    values = []
+    for z in np.unique(np.linspace(0, depth - 1, _SAMPLES + 2)[1:-1].astype(int)).tolist():
+        active = np.asarray(labels[z : z + 1]) == Label.ACTIVE_MATERIAL
+        if active.any():
+            values.append(ratios.read(z, z + 1)[active])
+    return float(np.percentile(np.concatenate(values), 75)) if values else _FALLBACK_LEVEL
+
+
+class _Labels:
+    """Reads slices of labels."""
+
+    def __init__(self, labels: Voxels) -> None:
+        self.labels = labels
+
+    def __call__(self, first: int, stop: int) -> np.ndarray:
+        return np.asarray(self.labels[first:stop])
+
+
+class _Heights:
+    """Distance and grey value as whole numbers, 0 outside of particles, made as asked for."""
+
+    def __init__(self, job: Separation) -> None:
+        depth = job.ratios.shape[0]
+        self._labels, self.values = job.planes_of_labels(), job.planes_of_ratios()
+        self._mask = Rolling(self._active, depth)
+        self._smooth = _triple(_SMOOTH_PX * job.pixel_um / job.size)
+        self._near = reach_px(self._smooth[0])
+        limit = job.largest_um / 2 / job.pixel_um
+        self.reach = int(np.ceil(job.largest_um / 2 / job.size[0])) + 2 + self._near
+        self._distance = distances(self._mask, job.size / job.pixel_um, limit)
+        self._level = job.level
+        self._rough = Rolling(self._weighed, depth)
+        self._heights = Rolling(self._rounded, depth)
+        for window in (self._labels, self._mask, self.values):
+            window.keep(self.reach + NEAR)
+
+    def any(self, first: int, stop: int) -> bool:
+        """Tell whether there are particles where heights of slices may depend on them."""
+        return bool(self._mask.planes(first - self.reach, stop + self.reach).any())
+
+    def planes(self, first: int, stop: int) -> np.ndarray:
+        """Give slices."""
+        return self._heights.planes(first, stop)
+
+    def _active(self, first: int, stop: int) -> np.ndarray:
+        return np.asarray(self._labels.planes(first, stop) == Label.ACTIVE_MATERIAL)
+
+    def _weighed(self, first: int, stop: int) -> np.ndarray:
+        values: np.ndarray = np.clip(self.values.planes(first, stop), 0, self._level)
+        values *= np.float32(_GREY_WEIGHT_PX / self._level)
+        values += self._distance.planes(first, stop)
+        return values
+
+    def _rounded(self, first: int, stop: int) -> np.ndarray:
+        before = first - max(first - self._near, 0)
+        around = self._rough.planes(first - self._near, stop + self._near)
+        heights = gaussian(around, self._smooth, slice(before, before + stop - first))
         heights /= np.float32(HEIGHT_STEP)
         np.rint(heights, out=heights)
         np.clip(heights, 1, 65535, out=heights)
-        heights *= mask
-        return heights.astype(np.uint16)
+        heights *= self._mask.planes(first, stop)
+        return np.asarray(heights, np.uint16)
 
-    def _distance_px(self, mask: np.ndarray) -> np.ndarray:
-        """Distance from the edge of a mask, at most half of `largest_um`."""
-        import edt
 
-        size = tuple(self.size / self.pixel)
-        distance: np.ndarray = edt.edt(mask, anisotropy=size, parallel=thread_count())
-        np.minimum(distance, np.float32(self.clip_px), out=distance)
-        return distance
+@dataclass(frozen=True)
+class _Found:
+    """What a run gave: pieces by numbers that count from 1 in it."""
 
-    def measure(
-        self, numbers: Any, final: np.ndarray, count: int, columns: Columns
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Make the numbers final, and sum over each particle's voxels."""
-        sums, crossings = new_sums(count)
-        overlap = max(REACH, reach_px(self.sigma[0]))
-        behind = np.zeros((0, *self.ratios.shape[1:]), np.uint32)
-        for slab in slabs(self.ratios.shape, overlap=overlap, rows=self.rows):
-            ahead = final[np.asarray(numbers[slab.first : slab.outer_stop])]
-            size = slab.stop - slab.first
-            numbers[slab.first : slab.stop] = ahead[:size]
-            part = np.concatenate([behind[len(behind) - slab.inner.start :], ahead])
-            del ahead
-            behind = part[: slab.inner.stop][-overlap:].copy()
-            if not part.any():
-                continue
-            labels = np.asarray(self.labels[slab.outer_first : slab.outer_stop])
-            ratios = self.ratios.read(slab.outer_first, slab.outer_stop)
-            mask = labels == Label.ACTIVE_MATERIAL
-            share = gaussian(mask.astype(np.float32), self.sigma)
-            del mask
-            start, stop = slab.inner.start, slab.inner.stop
-            add_voxels(
-                part, ratios, share, _CORE_SHARE, slab.first, start, stop, self.ratios.shape[0],
-                columns.sign, columns.steel, sums,
-            )  # fmt: skip
-            add_crossings(part, labels, start, stop, sums, crossings)
-            add_cavities(part, labels, ratios, self.level, start, stop, sums)
-            del part, labels, ratios, share
-        return sums, crossings
+    basins: Basins
+    facing: Facing
+    voxels: np.ndarray
+    specks: tuple[np.ndarray, np.ndarray]  # their numbers, and thousandths of voxels
+
+
+def separate(job: Separation, numbers: Any) -> Pieces:
+    """Fill `numbers` with provisional ones, and tell what is known of each."""
+    blocks = runs(job.ratios.shape[0], worker_count())
+    basins, facing = Basins(), Facing(job.size)
+    voxels, parts = [np.zeros(1, np.int64)], []
+    held: list[tuple[np.ndarray, np.ndarray]] = []
+    for block, found in zip(blocks, map_blocks(_separate_run, blocks, job, numbers), strict=True):
+        offset = basins.append(found.basins)
+        facing.append(found.facing, offset)
+        voxels.append(found.voxels[1:])
+        held.append((found.specks[0] + offset, found.specks[1]))
+        parts.append(Part(block.first, block.stop, offset, found.voxels.size - 1))
+    return Pieces(
+        basins.graph(),
+        np.concatenate(voxels),
+        _held(held, basins.count),
+        facing.faces(),
+        tuple(parts),
+    )
+
+
+def _separate_run(run: Block, job: Separation, numbers: Any) -> _Found:
+    depth = job.ratios.shape[0]
+    basins, facing, heights = Basins(), Facing(job.size), _Heights(job)
+    voxels = [np.zeros(1, np.int64)]
+    held = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for first in range(run.first, run.stop, job.rows):
+        stop = min(first + job.rows, run.stop)
+        before, after = int(first > 0), int(stop < depth)
+        if not heights.any(first, stop):
+            nothing = np.zeros((before + stop - first + after, *job.ratios.shape[1:]), np.uint16)
+            tree = basins.add(nothing, before, after, first)
+            facing.add(tree, tree > 0, basins.count)
+            numbers[first:stop] = tree
+            continue
+        low = max(first - NEAR, 0)
+        around = heights.planes(first - NEAR, stop + NEAR)
+        values = heights.values.planes(first - NEAR, stop + NEAR)
+        inner = slice(first - low, stop - low)
+        index, volume = specks(around > 0, values, inner, job.level)
+        seen = around[inner.start - before : inner.stop + after]
+        tree = basins.add(np.ascontiguousarray(seen), before, after, first)
+        numbers[first:stop] = tree
+        bright = values[inner] > np.float32(LEAST_BRIGHT * job.level)
+        facing.add(tree, bright, basins.count)
+        held.append((tree.reshape(-1)[index].astype(np.int64), volume))
+        done = sum(len(v) for v in voxels)
+        part = tree[tree > 0].astype(np.int64) - done
+        voxels.append(np.bincount(part, minlength=basins.count + 1 - done).astype(np.int64))
+    index, volume = (np.concatenate(some) for some in zip(*held, strict=True))
+    return _Found(basins, facing, np.concatenate(voxels), (index, volume))
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is known before particles are measured.
+
+    Attributes
+    ----------
+    job : Separation
+        How they were separated.
+    parts : tuple of Part
+        Where which provisional numbers were written.
+    final : ndarray of uint32, shape (1 + provisional,)
+        The particle of each provisional number.
+    count : int
+        How many particles there are.
+    columns : Columns
+        Where the layers lie.
+    """
+
+    job: Separation
+    parts: tuple[Part, ...]
+    final: np.ndarray
+    count: int
+    columns: Columns
+
+    @property
+    def sigma(self) -> tuple[float, float, float]:
+        """Standard deviation of what a voxel of a core takes its grey value from, in voxels."""
+        job = self.job
+        return _triple(max(job.blur_um, _LEAST_BLUR_PX * job.pixel_um) / FWHM_PER_SIGMA / job.size)
+
+    @property
+    def overlap(self) -> int:
+        """Slices beyond a block that its sums depend on."""
+        return max(REACH, reach_px(self.sigma[0]))
+
+    def particles(self, numbers: Any, first: int, stop: int) -> np.ndarray:
+        """Read provisional numbers, and give those of the particles."""
+        found = [np.zeros((0, *self.job.ratios.shape[1:]), np.uint32)]
+        for part in self.parts:
+            low, high = max(first, part.first), min(stop, part.stop)
+            if low < high:
+                own = self.final[part.offset : part.offset + part.count + 1].copy()
+                own[0] = 0
+                found.append(own[np.asarray(numbers[low:high])])
+        return np.concatenate(found) if len(found) > 2 else found[-1]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A run, and the particles in the slices around it, which other workers write meanwhile."""
+
+    run: Block
+    before: np.ndarray
+    after: np.ndarray
+
+
+def measure(task: Measuring, numbers: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Make the numbers final, and sum over each particle's voxels."""
+    depth, overlap = task.job.ratios.shape[0], task.overlap
+    blocks = [
+        _Seen(
+            run,
+            task.particles(numbers, max(run.first - overlap, 0), run.first),
+            task.particles(numbers, run.stop, min(run.stop + overlap, depth)),
+        )
+        for run in runs(depth, worker_count())
+    ]
+    sums, crossings = new_sums(task.count)
+    for added in map_blocks(_measure_run, blocks, task, numbers):
+        sums += added[0]
+        crossings += added[1]
+    return sums, crossings
+
+
+def _measure_run(seen: _Seen, task: Measuring, numbers: Any) -> tuple[np.ndarray, np.ndarray]:
+    job, run, overlap = task.job, seen.run, task.overlap
+    depth = job.ratios.shape[0]
+    sums, crossings = new_sums(task.count)
+    labels, ratios = job.planes_of_labels(), job.planes_of_ratios()
+
+    def particles(first: int, stop: int) -> np.ndarray:
+        middle = task.particles(numbers, max(first, run.first), min(stop, run.stop))
+        start = run.first - len(seen.before)
+        before = seen.before[max(first - start, 0) : max(stop - start, 0)]
+        after = seen.after[max(first - run.stop, 0) : max(stop - run.stop, 0)]
+        return np.concatenate([before, middle, after])
+
+    window = Rolling(particles, depth)
+    for first in range(run.first, run.stop, job.rows):
+        stop = min(first + job.rows, run.stop)
+        part = window.planes(first - overlap, stop + overlap)
+        low = max(first - overlap, 0)
+        before, after = first - low, stop - low
+        numbers[first:stop] = part[before:after]
+        if not part.any():
+            continue
+        of, grey = (some.planes(first - overlap, stop + overlap) for some in (labels, ratios))
+        mask = (of == Label.ACTIVE_MATERIAL).astype(np.float32)
+        share = gaussian(mask, task.sigma, slice(before, after))
+        add_voxels(
+            part, grey, share, _CORE_SHARE, first, before, after, depth,
+            task.columns.sign, task.columns.steel, sums,
+        )  # fmt: skip
+        add_crossings(part, of, before, after, sums, crossings)
+        add_cavities(part, of, grey, job.level, before, after, sums)
+    return sums, crossings
 
 
 def _held(parts: list[tuple[np.ndarray, np.ndarray]], count: int) -> np.ndarray:

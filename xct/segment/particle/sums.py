@@ -10,6 +10,7 @@ import numpy as np
 from xct.geometry import Label
 from xct.parallel.kernels import njit
 from xct.segment.crofton import DIRECTIONS
+from xct.segment.neighbors import mark_differing
 
 GREY_STEP = 1e-4  # of the electrolyte's attenuation: what a grey value is rounded to
 SHARE_STEP = 1e-4
@@ -52,8 +53,8 @@ def add_voxels(
     """Add the voxels of each particle: place, grey value, core; whether it lies on the steel.
 
     Slices `before` … `stop` of the arrays are counted; the volume's slice `first` is their
-    slice `before`; the volume has `whole` slices. The core is where the point spread takes at
-    least `core_share` from active material.
+    slice `before`, and the first of `share`; the volume has `whole` slices. The core is where the
+    point spread takes at least `core_share` from active material.
     """
     _, height, width = particles.shape
     for z in range(before, stop):
@@ -76,11 +77,11 @@ def add_voxels(
                 row[YX] += y * x
                 grey = np.int64(np.rint(ratios[z, y, x] / GREY_STEP))
                 row[GREY] += grey
-                if share[z, y, x] >= core_share:
+                if share[z - before, y, x] >= core_share:
                     row[CORE] += 1
                     row[CORE_GREY] += grey
                     row[CORE_GREY_2] += grey * grey // 10000
-                    row[CORE_SHARE] += np.int64(np.rint(share[z, y, x] / SHARE_STEP))
+                    row[CORE_SHARE] += np.int64(np.rint(share[z - before, y, x] / SHARE_STEP))
                 if sign * w < steel[y, x] + _FACE_PX:
                     row[AT_STEEL] = 1
                 if w == 0 or w == whole - 1 or y in (0, height - 1) or x in (0, width - 1):
@@ -102,11 +103,13 @@ def add_crossings(
     behind it decides.
     """
     depth, height, width = particles.shape
+    differs = np.empty(width, np.bool_)
     for z in range(before, stop):
         for y in range(height):
+            mark_differing(particles, z, y, _DIRECTIONS, True, differs)
             for x in range(width):
                 p = particles[z, y, x]
-                if p == 0:
+                if p == 0 or not differs[x]:
                     continue
                 for k in range(2 * len(_DIRECTIONS)):
                     d = _DIRECTIONS[k // 2]

@@ -14,9 +14,14 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.segment.connected import Joiner
+from xct.segment.crofton import DIRECTIONS
+from xct.segment.neighbors import mark_differing
 
 # Kernels of basins: climbing to peaks, pairs of neighbors, merging. In: heights; out: numbers.
 
+_DIRECTIONS = DIRECTIONS.astype(np.int64)
+_HERE = 13  # of 27 ways: none
+_WAYS = 32
 NUMBER_BITS = 24  # of a provisional number within a slab, when pairs are packed to be sorted
 
 
@@ -25,9 +30,13 @@ def climb(
     heights: np.ndarray, first: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Tell of each voxel to which peak, or way out of the slab, it climbs."""
-    depth, height, width = heights.shape
+    _, height, width = heights.shape
     plane = height * width
     flat = heights.reshape(-1)
+    ways = _ways(heights, first, stop).reshape(-1)
+    offset = np.empty(27, np.int64)
+    for way in range(27):
+        offset[way] = (way // 9 - 1) * plane + (way // 3 % 3 - 1) * width + way % 3 - 1
     tree = np.zeros((stop - first, height, width), np.uint32)
     number = tree.reshape(-1)
     base = first * plane
@@ -47,7 +56,7 @@ def climb(
                 path = longer
             path[steps] = at
             steps += 1
-            upward = _steepest(flat, at, depth, height, width)
+            upward = at + offset[ways[at - base]]
             if upward != at and base <= upward < stop * plane:
                 found = number[upward - base]
                 if found:
@@ -91,30 +100,54 @@ def _taller(pairs: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _steepest(flat: np.ndarray, at: int, depth: int, height: int, width: int) -> int:
-    """Voxel that it goes up to most steeply from here; of equal ones the last; itself on a peak."""
-    plane = height * width
-    z, rest = at // plane, at % plane
-    y, x = rest // width, rest % width
-    here = np.float64(flat[at])
-    best, slope = at, 0.0
-    for dz in range(-1, 2):
-        if z + dz < 0 or z + dz >= depth:
-            continue
-        for dy in range(-1, 2):
-            if y + dy < 0 or y + dy >= height:
-                continue
-            for dx in range(-1, 2):
-                if x + dx < 0 or x + dx >= width:
+def _ways(heights: np.ndarray, first: int, stop: int) -> np.ndarray:
+    """Which of 27 ways goes up most steeply from each voxel; of equal ones the last; 13 on a peak.
+
+    Slopes are compared by six times their square, which is a whole number.
+    """
+    depth, height, width = heights.shape
+    ways = np.empty((stop - first, height, width), np.uint8)
+    best = np.empty(width, np.float64)
+    for z in range(first, stop):
+        for y in range(height):
+            row = heights[z, y]
+            low, high = _filled(row)
+            best[low:high] = _HERE
+            for k in range(27):
+                dz, dy, dx = k // 9 - 1, k // 3 % 3 - 1, k % 3 - 1
+                w, v = z + dz, y + dy
+                if k == _HERE or w < 0 or w >= depth or v < 0 or v >= height or low == high:
                     continue
-                other = at + dz * plane + dy * width + dx
-                rise = flat[other] - here
-                if rise < 0 or (rise == 0 and other <= at):
-                    continue
-                steep = rise / np.sqrt(np.float64(dz * dz + dy * dy + dx * dx))
-                if steep >= slope:
-                    best, slope = other, steep
-    return best
+                start, end = max(low, -dx), min(high, width - dx)
+                factor = np.float64(_WAYS * 6 // (dz * dz + dy * dy + dx * dx))
+                least = 0.0 if k > _HERE else 1.0
+                other = heights[w, v, start + dx : end + dx]
+                _take_steeper(row[start:end], other, factor, least, np.float64(k), best[start:end])
+            for x in range(low, high):
+                ways[z - first, y, x] = np.int64(best[x]) % _WAYS
+    return ways
+
+
+@njit(cache=True, nogil=True)
+def _take_steeper(
+    row: np.ndarray, other: np.ndarray, factor: float, least: float, way: float, best: np.ndarray
+) -> None:
+    """Keep the steeper way of each voxel, where the other row is higher by at least `least`."""
+    for x in range(row.size):
+        rise = np.float64(np.int32(other[x]) - np.int32(row[x]))
+        steep = factor * rise * rise + way if rise >= least else 0.0
+        best[x] = max(best[x], steep)
+
+
+@njit(cache=True, nogil=True)
+def _filled(row: np.ndarray) -> tuple[int, int]:
+    """Where a row is not 0: the first such voxel, and the one behind the last."""
+    low, high = 0, row.size
+    while low < high and row[low] == 0:
+        low += 1
+    while high > low and row[high - 1] == 0:
+        high -= 1
+    return low, high
 
 
 @njit(cache=True, nogil=True)
@@ -122,11 +155,13 @@ def pairs_within(heights: np.ndarray, tree: np.ndarray) -> np.ndarray:
     """Pack every pair of neighboring voxels of two trees: both numbers, the lower height."""
     depth, height, width = heights.shape
     pairs, used = np.empty(4096, np.uint64), 0
+    differs = np.empty(width, np.bool_)
     for z in range(depth):
         for y in range(height):
+            mark_differing(tree, z, y, _DIRECTIONS, False, differs)
             for x in range(width):
                 a = np.uint64(tree[z, y, x])
-                if a == 0:
+                if a == 0 or not differs[x]:
                     continue
                 for step in range(14, 27):
                     w, v, u = z + step // 9 - 1, y + step // 3 % 3 - 1, x + step % 3 - 1
@@ -231,6 +266,15 @@ class Graph:
     saddle: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Bottom:
+    """The first plane of a slab: provisional numbers, heights, and ways down out of it."""
+
+    tree: np.ndarray
+    heights: np.ndarray
+    down: np.ndarray
+
+
 class Basins:
     """Takes slabs in order, numbers their voxels provisionally, and joins them at the seams."""
 
@@ -239,7 +283,9 @@ class Basins:
         self._peaks: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
         self._edges: list[np.ndarray] = []
+        self._bottom: _Bottom | None = None
         self._last: np.ndarray | None = None
+        self._top = np.empty((0, 0), np.uint16)  # heights of the last plane
         self._leaving: tuple[np.ndarray, np.ndarray] | None = None
 
     def add(self, heights: np.ndarray, before: int, after: int, first: int) -> np.ndarray:
@@ -270,34 +316,52 @@ class Basins:
         offset = self._joiner.add(peak.size)
         self._peaks.append(peak)
         self._places.append(place + (first - before) * plane)
-        self._join(tree, offset, down)
-        self._gather(heights[before:stop], tree, offset, heights[before - 1] if before else None)
+        inside = _unpack(_highest(pairs_within(heights[before:stop], tree)), offset, offset)
+        self._edges.append(inside)
+        bottom = _Bottom(tree[0].copy(), heights[before].copy(), down)
+        if self._last is None:
+            self._bottom = bottom
+        else:
+            self._join(bottom, offset)
         self._leaving = (up[:, 0] + offset, up[:, 1])
         tree[tree > 0] += np.uint32(offset)
-        self._last = tree[-1].copy()
+        self._last, self._top = tree[-1].copy(), heights[stop - 1].copy()
         return tree
+
+    def append(self, later: Basins) -> int:
+        """Take the slabs that follow, which were added elsewhere; give what to add to a number."""
+        offset = self._joiner.append(later._joiner)
+        self._peaks += later._peaks
+        self._places += later._places
+        self._edges += [edges + np.array([offset, offset, 0]) for edges in later._edges]
+        if later._last is None or later._bottom is None or later._leaving is None:
+            return offset
+        if self._last is None:
+            self._bottom = later._bottom
+        else:
+            self._join(later._bottom, offset)
+        self._leaving = later._leaving[0] + offset, later._leaving[1]
+        last = later._last.astype(np.int64)
+        self._last = np.where(last > 0, last + offset, 0).astype(np.uint32)
+        self._top = later._top
+        return offset
 
     @property
     def count(self) -> int:
         """Provisional numbers so far."""
         return self._joiner.count
 
-    def _join(self, tree: np.ndarray, offset: int, down: np.ndarray) -> None:
-        if self._last is not None:
-            self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
-        if self._leaving is not None and self._leaving[0].size:
-            numbers, places = self._leaving
-            self._joiner.join(numbers, tree[0].reshape(-1)[places].astype(np.int64) + offset)
-
-    def _gather(
-        self, heights: np.ndarray, tree: np.ndarray, offset: int, under: np.ndarray | None
-    ) -> None:
-        inside = _unpack(_highest(pairs_within(heights, tree)), offset, offset)
-        self._edges.append(inside)
-        if self._last is not None and under is not None:
-            base = int(self._last.max(initial=0)) and int(self._last[self._last > 0].min()) - 1
-            across = pairs_across(under, self._last, heights[0], tree[0], base)
-            self._edges.append(_unpack(_highest(across), base, offset))
+    def _join(self, bottom: _Bottom, offset: int) -> None:
+        """Join the last plane to the first of what follows."""
+        if self._last is None or self._leaving is None:
+            return
+        down, tree = bottom.down, bottom.tree
+        self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
+        numbers, places = self._leaving
+        self._joiner.join(numbers, tree.reshape(-1)[places].astype(np.int64) + offset)
+        base = int(self._last.max(initial=0)) and int(self._last[self._last > 0].min()) - 1
+        across = pairs_across(self._top, self._last, bottom.heights, tree, base)
+        self._edges.append(_unpack(_highest(across), base, offset))
 
     def graph(self) -> Graph:
         """Give the basins of the whole volume."""

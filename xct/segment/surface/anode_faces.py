@@ -29,7 +29,7 @@ from xct.segment.surface.steps import (
     fit_two_steps,
 )
 
-_CLEAR = 1.2  # voxels off steel's face, from where a column is looked through
+_CLEAR = 1.2  # voxels from steel's face, where a column begins to be searched
 THICK = 4.0  # voxels of lithium, above which its face is found without a thought of steel
 MEDIAN_REACH = 3  # columns around, whose median is the first guess of steel's face
 _KNOWN = (0.3, 0.03, 0.2)  # relative sd of lithium's level (of the noise), electrolyte's, blur
@@ -113,7 +113,7 @@ def fit_anode(
     band : Band
         From steel into the electrolyte; its reach is that of the average and `MEDIAN_REACH` more.
     inside : ndarray of bool, shape (y, x)
-        Columns off the wall, which are averaged.
+        Columns clear of the wall, which are averaged.
     levels : Levels
         What to expect.
     sigma_px : float

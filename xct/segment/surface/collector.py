@@ -29,7 +29,7 @@ _CONTRAST_QUANTILE = 0.75  # of what exceeds the plateau: a particle's contrast
 _EVERY = 4  # column, along y and x, from which it is taken …
 _DEEP = (12, 2)  # … between so many voxels before the half fraction
 _WINDOW = (5, 6)  # voxels before and behind the half fraction
-_AT_FACE = 0.75  # voxels that points on the face lie off it at most
+_AT_FACE = 0.75  # voxels that points on the face lie from it at most
 _LEAST_POINTS = 30
 _OUTER = 0.9  # quantile of points near the face that lies on it
 _SMOOTH_UM = 24.0
@@ -66,7 +66,7 @@ def collector_surface(
     band : Band
         Slices to beyond the cathode.
     inside : ndarray of bool, shape (y, x)
-        Columns off the wall.
+        Columns clear of the wall.
     back : ndarray of float64, shape (y, x)
         Where the fraction of active material falls to half, along s.
     particles : Particles

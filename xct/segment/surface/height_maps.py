@@ -35,11 +35,11 @@ def surfaces(
       the form that light takes which is blurred before its logarithm is. Then columns are averaged
       along the face of the lithium, and it is fitted once more. Where lithium is absent, its face
       is NaN but has a standard deviation.
-    - ``electrolyte_cathode`` is where the share of active material, averaged over about a
+    - ``electrolyte_cathode`` is where the fraction of active material, averaged over about a
       particle, rises to half of its plateau, the median over the middle half of the cathode.
-      Loose particles are left out.
-    - ``cathode_collector``: aluminium attenuates as the electrolyte does, so the sheet is where
-      the outermost particles end; where too few do, the half share again. `definition` tells.
+      Detached particles are left out.
+    - ``cathode_collector``: aluminium attenuates as the electrolyte does, so its face is where
+      the outermost particles end; where too few do, the half fraction again: see `definition`.
 
     A void in place of lithium attenuates as little, and counts as lithium: the area without lithium
     is at least what is given here. Only bands about the planes of `cell` are read, strip by strip.
@@ -49,7 +49,7 @@ def surfaces(
     volume : Voxels, shape (z, y, x)
         μ in 1/cm.
     cell : CellGeometry
-        Bore, and planes of the surfaces, which may be off by several voxels.
+        Bore, and planes of the surfaces, which may be offset by several voxels.
     reference : Reference
         μ of the electrolyte by height and radius.
     average_px : float, optional

@@ -17,7 +17,7 @@ PHASES = 33  # positions of the face within a voxel, both ends included
 REACH = 5  # rows to each side of the face's row, beyond which nothing is felt
 _RINGS = 48
 _OUTER = (0.85, 0.97)  # of the radius: rings where the body is least opaque, its wall left out
-_CLEAR = 4  # voxels off the face
+_CLEAR = 4  # voxels from the face
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class OpaqueEdge:
     Attributes
     ----------
     table : ndarray of float64, shape (PHASES, 2 · REACH + 1, ring)
-        μ in 1/cm by the share of the face's row that is filled, by row from it (the body is at
+        μ in 1/cm by the fraction of the face's row that is filled, by row from it (the body is at
         negative ones), and by radius.
     ring : ndarray of float64, shape (y, x)
         Ring of each column, not rounded.
@@ -75,8 +75,8 @@ def opaque_edge(
     table = np.empty((PHASES, rows.size, _RINGS))
     for number, phase in enumerate(np.linspace(0, 1, PHASES)):
         around = np.arange(-2 * REACH, 2 * REACH + 1)
-        share = np.clip(phase - around, 0, 1)
-        light = np.exp(-share[:, None] * full)
+        filled = np.clip(phase - around, 0, 1)
+        light = np.exp(-filled[:, None] * full)
         blurred = np.stack([weights @ light[k : k + rows.size] for k in range(rows.size)])
         seen = -np.log(stray + (1 - stray) * blurred)
         table[number] = scipy.linalg.solve_triangular(chords, seen.T).T

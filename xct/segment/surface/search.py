@@ -107,7 +107,7 @@ class Search:
         return self.cell.planes[name].height_um
 
     def columns(self, z_um: float) -> tuple[np.ndarray, np.ndarray]:
-        """Give the columns of the bore at a height, and those that are off its wall."""
+        """Give the columns of the bore at a height, and those that are clear of its wall."""
         z = z_um / self.cell.voxel_size_um[0]
         margin = _WALL_VOXELS * max(self.cell.voxel_size_um[1:])
         return self.cell.in_bore(z), self.cell.in_bore(z, margin)
@@ -141,7 +141,7 @@ class Search:
         return Band.about(self.attenuation, span, bore, reach)
 
     def _edge(self, name: str, direction: int) -> float:
-        """Give the outermost point of a plane within the bore, towards (-1) or off the anode."""
+        """Give the outermost point of a plane in the bore, towards (-1) or away from the anode."""
         plane = self.cell.planes[name]
         lean = float(np.hypot(plane.slope_y, plane.slope_x)) * self.cell.bore_radius_um
         return plane.height_um + direction * self.cell.sign * lean
