@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.homogeneity_test import homogeneity, variance_factors
 from xct.analyze.roi.shapes import BoxRoi
@@ -80,7 +80,7 @@ def test_a_trend_with_depth_that_all_share_is_no_cluster():
     assert factor <= plain
 
 
-def test_a_region_of_another_material_is_told_though_the_packing_clusters():
+def test_a_region_of_another_material_is_found_though_the_packing_clusters():
     volume = packing(3).copy()
     volume[:, :48, :48] -= 6000
     row = homogeneity(counted(volume), BINS, draws=199).iloc[0]
@@ -96,7 +96,7 @@ def test_places_are_the_middles_of_blocks():
     np.testing.assert_allclose(weight @ roi.places_um / weight.sum(), [31, 47, 47], atol=1e-9)
 
 
-def test_one_block_tells_nothing_of_clusters():
+def test_one_block_knows_nothing_of_clusters():
     one = RoiCounts("C-1", np.ones((1, BINS.count), np.int32), np.zeros((1, 3)), 0, 1.0, (0, 0, 0))
     factor, drawn = variance_factors([one, one], np.random.default_rng(0), draws=4)
     assert factor == 1

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from tests.segment.spheres import MU, Flat
-from xct.analyze.charge import charge_contrast, plane_transmission, state_of_charge
+from xct.analyze import charge_contrast, plane_transmission, state_of_charge
 from xct.geometry import CellGeometry
 from xct.physics.materials import mu_per_cm
 
@@ -62,7 +62,7 @@ def test_a_starved_plane_is_withheld_until_its_glare_is_corrected():
     charge = state_of_charge(
         thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.003
     )
-    assert charge["withheld"][0].startswith("starved")
+    assert charge["withheld"][0].startswith("photon-starved")
     assert np.isnan(charge["li_content"][0])
     assert not charge["physically_possible"][0]
     corrected = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=1e-7)
@@ -81,10 +81,26 @@ def test_a_particle_without_core_has_no_reading():
 
 
 def test_transmission_is_that_of_a_diameter_of_the_bore():
-    expected = np.exp(-MU[2] * 2 * 28.0e-4)
-    np.testing.assert_allclose(plane_transmission(THIN, CELL), expected, rtol=1e-5)
-    np.testing.assert_array_equal(
-        plane_transmission(THIN, CELL, rows=7), plane_transmission(THIN, CELL)
+    found = plane_transmission(THIN, CELL)
+    np.testing.assert_array_equal(found["z_um"], 2.0 * np.arange(SHAPE[0]))
+    np.testing.assert_allclose(found["transmission"], np.exp(-MU[2] * 2 * 28.0e-4), rtol=1e-5)
+    pd.testing.assert_frame_equal(plane_transmission(THIN, CELL, rows=7), found)
+
+
+def test_a_transmission_that_is_known_spares_reading_the_volume():
+    class Unreadable:
+        shape = SHAPE
+
+        def __getitem__(self, index):
+            raise AssertionError("read again")
+
+    given = {"energy_kev": 25.0, "glare_sd": None}
+    known = plane_transmission(THIN, CELL)
+    found = state_of_charge(
+        Unreadable(), table([48.0, 47.0]), CELL, Flat(), plane_transmission=known, **given
+    )
+    pd.testing.assert_frame_equal(
+        found, state_of_charge(THIN, table([48.0, 47.0]), CELL, Flat(), **given)
     )
 
 

@@ -7,6 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from xct.analyze import displacement_map
+from xct.analyze.displacement import turn_sd_rad
+from xct.analyze.registration import carried
 from xct.geometry import CellGeometry, Surface
 
 SIZE, VOXEL = 160, 2.0
@@ -90,7 +92,7 @@ def test_a_pin_without_relief_is_not_turned_and_that_is_said(heights, pristine):
         found = displacement_map(now, pristine.cell, pristine, same_cell=True)
     assert found.motion.turn_deg == 0
     assert abs(found.table.mean_um[0]) < 0.1 * VOXEL
-    assert np.isnan(found.maps[FACE].sd_um).all()  # nobody knows how far it is turned
+    assert np.isnan(found.maps[FACE].sd_um).all()  # the turn is not known
 
 
 def test_the_pin_is_needed(pristine):
@@ -99,7 +101,7 @@ def test_the_pin_is_needed(pristine):
         displacement_map(now, pristine.cell, pristine, same_cell=True)
 
 
-def test_a_turn_that_is_not_sure_leaves_steep_columns_in_doubt(heights, pristine):
+def test_a_turn_that_is_not_sure_leaves_steep_columns_uncertain(heights, pristine):
     now = {PIN: seen(heights[0], cell(), seed=7, noise=0.3), FACE: pristine.surfaces[FACE]}
     found = displacement_map(now, cell(), pristine, same_cell=True)
     u = found.maps[FACE]
@@ -109,3 +111,62 @@ def test_a_turn_that_is_not_sure_leaves_steep_columns_in_doubt(heights, pristine
     known = np.isfinite(u.sd_um)
     far = known & (steep > np.median(steep[known]))
     assert u.sd_um[far].mean() > u.sd_um[known & ~far].mean()
+
+
+def measured(height, own_sd, common_sd, rng, turn_deg=0.0):
+    """A surface with errors of its columns, and one of all of them, drawn anew."""
+    exact = seen(height, cell(), turn_deg=turn_deg, noise=0.0)
+    error = own_sd * rng.standard_normal(exact.height_um.shape) + common_sd * rng.standard_normal()
+    sd = np.where(np.isfinite(exact.height_um), own_sd, np.nan).astype(np.float32)
+    return Surface((exact.height_um + error).astype(np.float32), sd, "drawn")
+
+
+@pytest.fixture(scope="module")
+def drawn(heights):
+    """Displacements by 6 µm and a relief, and by a turn of 20°, of states with errors."""
+    pin, before, after = heights
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        own = 0.3 * 0.8  # of a column's sd; the rest both states have in common
+        maps = [
+            {
+                PIN: measured(pin, 0.3, 0.5 * 0.3, rng, turn),
+                FACE: measured(face, own, 0.3 * 0.3, rng, turn),
+            }
+            for face, turn in ((before, 0.0), (after, 20.0))
+        ]
+        for some in maps:
+            some[FACE].sd_um[np.isfinite(some[FACE].sd_um)] = 0.3
+        first = SimpleNamespace(cell=cell(), surfaces=maps[0])
+        found.append((displacement_map(maps[1], cell(), first, same_cell=True), first, maps[1]))
+    return found
+
+
+def scatter(z):
+    return float(np.sqrt(np.nanmean(np.square(z))))
+
+
+def test_errors_of_columns_are_as_large_as_stated(heights, drawn):
+    truth = heights[2] - heights[1]
+    z = [(found.maps[FACE].height_um - truth) / found.maps[FACE].sd_um for found, *_ in drawn]
+    assert 0.75 < scatter(z) < 1.35
+
+
+def test_the_error_of_the_mean_is_as_large_as_stated(heights, drawn):
+    truth = heights[2] - heights[1]
+    z = []
+    for found, *_ in drawn:
+        known = np.isfinite(found.maps[FACE].height_um)
+        row = found.table.iloc[0]
+        z.append((row.mean_um - truth[known].mean()) / row.mean_um_sd)
+    assert 0.7 < scatter(z) < 1.45
+
+
+def test_the_error_of_the_turn_is_as_large_as_stated(drawn):
+    z = []
+    for found, first, now in drawn:
+        moved = carried(now[PIN], cell(), cell(), found.motion)
+        sd = np.rad2deg(turn_sd_rad(cell(), first.surfaces[PIN], moved))
+        z.append((found.motion.turn_deg - 20.0) / sd)
+    assert 0.6 < scatter(z) < 1.6

@@ -3,14 +3,24 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.analyze import BoxRoi, SectorRoi, depth_histogram, histograms
-from xct.analyze.grey_bins import GreyBins
+from tests.parallel.pickling import Pickling
+from xct.analyze import (
+    BoxRoi,
+    SectorRoi,
+    count_planes,
+    depth_histogram,
+    histograms,
+    plane_transmission,
+)
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.geometry import CellGeometry, Plane
+from xct.parallel.executors import executed_by
 from xct.stages import STAGES
 
 SHAPE = (60, 64, 64)
@@ -82,7 +92,7 @@ def test_the_tail_in_the_cathode_is_counted_with_the_noise_of_the_electrolyte():
     assert row["tail_fraction"] == pytest.approx(0.031, abs=0.005)
 
 
-def test_the_doubt_about_pure_material_is_as_large_as_the_error_of_the_model():
+def test_the_uncertainty_of_pure_material_is_as_large_as_the_error_of_the_model():
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(64.0)] * 3, indexing="ij"))
     inside = np.zeros(grid.shape[1:], bool)
@@ -94,7 +104,7 @@ def test_the_doubt_about_pure_material_is_as_large_as_the_error_of_the_model():
     roi = BoxRoi("C-1", None, (-1, 127), (-64, 64), (-64, 64))
     bins = GreyBins(10_000, 60_000, 500)
     counts = count_rois(picture, cell, [roi], bins)[0]
-    row = statistics_of(counts, bins, Known(22_100, 450, None, 1850), resamples=30, seed=0)
+    row = statistics_of(counts, bins, Known(22_100, 450, scatter=1850), resamples=30, seed=0)
     assert row["model"] == "mixture"
     plain = statistics_of(counts, bins, Known(22_100, 1850), resamples=30, seed=0)
     assert plain["model_b"] == row["model_b"] < 37_500  # far too low, and yet
@@ -111,10 +121,44 @@ def test_a_pristine_cell_in_other_bins_is_not_compared():
 
 
 def test_the_depth_histogram_is_flat_where_the_electrolyte_is():
-    counts = depth_histogram(volume_of(), CELL, Drifting())
+    counts = depth_histogram(volume_of(), CELL, Drifting()).depth_histogram
     assert counts.shape == (60, 700)
     mean = (counts * counts.grey_value).sum("grey_value") / counts.sum("grey_value")
     np.testing.assert_allclose(mean, 22_100, atol=12)
+
+
+@pytest.mark.parametrize("rows", [1, 16, 23])
+def test_one_pass_gives_the_depth_histogram_and_the_transmission_of_planes(rows):
+    volume, bins = volume_of(), GreyBins(10_000, 80_000, 700)
+    volume[7, 30] = np.nan
+    with executed_by(Pickling()):
+        counted = count_planes(volume, CELL, Drifting(), bins, margin_um=5.0, rows=rows)
+        alone = plane_transmission(volume, CELL, rows=rows)
+    whole = depth_histogram(volume, CELL, Drifting())
+    np.testing.assert_array_equal(counted.depth_histogram, whole.depth_histogram)
+    pd.testing.assert_frame_equal(counted.plane_transmission, whole.plane_transmission)
+    pd.testing.assert_frame_equal(alone, whole.plane_transmission)
+
+
+def test_the_range_the_bins_and_the_margin_of_the_depth_histogram_are_settings():
+    counts = depth_histogram(
+        volume_of(), CELL, Drifting(), low=21_000, high=23_000, bins=20, margin_um=40.0
+    ).depth_histogram
+    np.testing.assert_allclose(counts.grey_value, np.arange(21_050, 23_000, 100))
+    assert (counts.sum("grey_value") == CELL.in_bore(0, 40.0).sum()).all()
+
+
+def test_the_bins_the_blocks_and_the_chance_of_histograms_are_settings():
+    volume = volume_of()
+    given = {"low": 15_000.0, "high": 30_000.0, "bins": 300, "resamples": 40}
+    wide = histograms(volume, CELL, Drifting(), ROIS[:1], **given, block_um=20.0)
+    fine = histograms(volume, CELL, Drifting(), ROIS[:1], **given, block_um=10.0)
+    other = histograms(volume, CELL, Drifting(), ROIS[:1], **given, block_um=10.0, seed=1)
+    np.testing.assert_allclose(wide["histograms"]["grey_value"], np.arange(15_025, 30_000, 50))
+    assert wide["grey_statistics"]["blocks"].iloc[0] < fine["grey_statistics"]["blocks"].iloc[0]
+    one, two = (some["grey_statistics"].iloc[0] for some in (fine, other))
+    assert one["mean"] == two["mean"]
+    assert one["mean_sd"] != two["mean_sd"]
 
 
 def test_both_are_steps_that_measure():

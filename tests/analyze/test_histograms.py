@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from xct.analyze.by_depth import count_slices
-from xct.analyze.grey_bins import GreyBins
+from tests.parallel.pickling import Pickling
+from xct.analyze.grey_counts import GreyBins, count_slices
 from xct.analyze.roi.counts import count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of, wasserstein
 from xct.analyze.roi.homogeneity_test import homogeneity
 from xct.analyze.roi.shapes import BoxRoi, SectorRoi, roi_from_box
 from xct.analyze.roi.tables import histogram_table, statistics_table
 from xct.geometry import CellGeometry
+from xct.parallel.executors import executed_by
 from xct.statistics.bootstrap import interval, resample
 from xct.statistics.peaks import find_peak
 
@@ -54,12 +55,17 @@ def test_the_answer_does_not_depend_on_how_it_is_read(rows):
         BoxRoi("b", None, (9, 70), (-50, 31), (-20, 60)),
         SectorRoi("s", None, (5, 80), (9, 70)),
     ]
+    volume[5, 40:50, 40:50] = np.nan
     whole = count_rois(volume, cell, rois, BINS)
-    parts = count_rois(volume, cell, rois, BINS, rows=rows)
+    depth = count_slices(volume, cell, BINS)
+    with executed_by(Pickling()):
+        parts = count_rois(volume, cell, rois, BINS, rows=rows)
+        again = count_slices(volume, cell, BINS, rows=rows)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one.blocks, other.blocks)
-    depth = count_slices(volume, cell, BINS)
-    np.testing.assert_array_equal(depth, count_slices(volume, cell, BINS, rows=rows))
+        assert (one.missing, one.middle) == (other.missing, other.middle)
+    assert whole[0].missing > 0
+    np.testing.assert_array_equal(depth, again)
 
 
 def test_the_depth_histogram_holds_the_bore_slice_by_slice():

@@ -94,7 +94,7 @@ def test_maps_of_different_grids_have_no_swelling_map(surfaces):
         swelling_map(one, other)
 
 
-def test_the_sharp_outline_of_absent_lithium_is_known_to_a_share_of_a_column(surfaces):
+def test_the_sharp_outline_of_absent_lithium_is_known_to_a_fraction_of_a_column(surfaces):
     table = layer_thickness(surfaces).set_index("layer")
     # 10 and 15 columns long, off by 0.15 of a column.
     assert table.absent_area_fraction_sd["lithium"] == pytest.approx(0.15 * 25 / 600)

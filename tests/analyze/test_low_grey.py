@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from tests.parallel.pickling import Pickling
 from tests.segment.spheres import FACES, Flat, cell_of_spheres, lithium_chip
 from xct.analyze.low_grey import inclusions, low_grey_regions
 from xct.geometry import Label
+from xct.parallel.executors import executed_by
 from xct.segment.material.labels import materials
 
 
@@ -66,11 +68,23 @@ def test_what_is_darker_than_air_is_an_artefact(drawn, labels):
     assert len(inclusions(spoiled, labels, cell, surfaces, Flat())) == 0
 
 
-@pytest.mark.parametrize("rows", [1, 13])
-def test_where_the_volume_is_cut_changes_no_sum(drawn, labels, rows):
+@pytest.fixture(scope="module")
+def sprinkled(labels):
+    """Many small regions beside the chip."""
+    some = labels.copy()
+    chance = np.random.default_rng(0).random(labels.shape) < 0.01
+    some[chance & (labels == Label.ELECTROLYTE)] = Label.LOW_GREY
+    return some
+
+
+@pytest.mark.parametrize("rows", [1, 13, 27])
+def test_where_the_volume_is_cut_changes_no_sum(drawn, sprinkled, rows):
     mu, cell, surfaces, *_ = drawn
+    labels = sprinkled
     whole = low_grey_regions(mu, labels, cell, surfaces, Flat(), rows=len(mu))
-    cut = low_grey_regions(mu, labels, cell, surfaces, Flat(), rows=rows)
+    with executed_by(Pickling()):
+        cut = low_grey_regions(mu, labels, cell, surfaces, Flat(), rows=rows)
+    assert len(whole.sums) > 100
     np.testing.assert_array_equal(cut.sums, whole.sums)
     np.testing.assert_array_equal(cut.crossings, whole.crossings)
     np.testing.assert_array_equal(cut.extents, whole.extents)
@@ -82,3 +96,30 @@ def test_without_low_grey_the_table_is_empty_but_has_its_columns(drawn, labels):
     table = inclusions(mu, full, cell, surfaces, Flat())
     assert len(table) == 0
     assert {"inclusion", "thickness_um", "enclosed"} <= set(table.columns)
+    assert table["volume_um3"].sum() == 0
+
+
+def test_only_slabs_between_lithium_and_cathode_are_read(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    read = []
+
+    class Watched:
+        shape, dtype = labels.shape, labels.dtype
+
+        def __getitem__(self, index):
+            read.append((index.start, index.stop))
+            return labels[index]
+
+    low_grey_regions(mu, Watched(), cell, surfaces, Flat(), rows=6)
+    assert min(first for first, _ in read) >= FACES[1] - 6 - 2
+    assert max(stop for _, stop in read) <= FACES[2] + 6 + 2
+
+
+def test_the_least_volume_counts_in_spheres_as_wide_as_the_point_spread(drawn, sprinkled):
+    mu, cell, surfaces, *_ = drawn
+    labels = sprinkled
+    every = inclusions(mu, labels, cell, surfaces, Flat(), least_psf_volumes=0)
+    sphere = np.pi / 6 * Flat().blur_um ** 3
+    for least in (1.0, 3.0):
+        kept = inclusions(mu, labels, cell, surfaces, Flat(), least_psf_volumes=least)
+        assert len(kept) == (every["volume_um3"] >= least * sphere).sum()

@@ -1,9 +1,15 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
-from xct.analyze.by_depth import count_slices, depth_histogram
-from xct.analyze.charge import ChargeContrast, charge_contrast, plane_transmission, state_of_charge
+from xct.analyze.charge import ChargeContrast, charge_contrast, state_of_charge
 from xct.analyze.displacement import Displacement, displacement_map
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import (
+    GreyBins,
+    SliceCounts,
+    count_planes,
+    count_slices,
+    depth_histogram,
+    plane_transmission,
+)
 from xct.analyze.layers import (
     absent_area_sweep,
     absent_lithium,
@@ -50,9 +56,11 @@ __all__ = [
     "Roi",
     "RoiCounts",
     "SectorRoi",
+    "SliceCounts",
     "absent_area_sweep",
     "absent_lithium",
     "charge_contrast",
+    "count_planes",
     "count_rois",
     "count_slices",
     "crack_opening",

@@ -1,4 +1,10 @@
-"""Whether drifted particles hold another amount of lithium. In: readings; out: a verdict."""
+"""State of charge from grey values, with all that could be mistaken for it.
+
+In: the table of particles, the transmission of planes; out: the lithium content of each particle,
+its interval, whether it is possible at all; and whether drifted particles differ. Taking out 70 %
+of the lithium raises μ of NCM811 by 7.4 %: less than a glare of 0.3 % changes it in a
+photon-starved plane.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +16,10 @@ import numpy as np
 import scipy
 from annotated_types import Ge, Gt, Lt
 
+from xct.analyze.grey_counts import plane_transmission as transmission_of
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import Voxels, slabs
+from xct.parallel.blocks import Voxels
 from xct.physics.materials import mu_per_cm
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
@@ -20,22 +27,14 @@ from xct.stages import stage
 if TYPE_CHECKING:
     import pandas as pd
 
-
-# State of charge from grey values, with all that could be mistaken for it.
-#
-# In: the table of particles, the volume; out: lithium content of each particle, its interval, and
-# whether it is possible at all. Taking out 70 % of the lithium raises μ of NCM811 by 7.4 %: less
-# than a glare of 0.3 % changes it in a starved plane.
-
 _INTERVAL = 1.96  # standard deviations on each side
 _LITHIUM = np.linspace(0, 1, 101)
 # Where μ is less certain than half of what the whole charge changes, no reading is given.
-_MOST_DOUBT = 0.037
+_LARGEST_UNCERTAINTY = 0.037
 _AROUND_UM = 20.0
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
 )  # fmt: skip
-_UM_PER_CM = 1e4
 
 
 def charge_numbers(
@@ -63,6 +62,7 @@ def state_of_charge(
     cell: CellGeometry,
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
+    plane_transmission: pd.DataFrame | None = None,
     *,
     energy_kev: float,
     glare_sd: float | None,
@@ -74,7 +74,7 @@ def state_of_charge(
     Parameters
     ----------
     volume : Voxels, shape (z, y, x)
-        Linear attenuation, 1/cm: for the transmission of each plane.
+        Linear attenuation, 1/cm; read only where the transmission of planes is not given.
     particles : DataFrame
         Table of particles, with its columns beyond the contract.
     cell : CellGeometry
@@ -83,13 +83,15 @@ def state_of_charge(
         The electrolyte's attenuation by height and radius.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte, as in the table.
+    plane_transmission : DataFrame, optional
+        What `xct.analyze.plane_transmission` gives.
     energy_kev : float
         Photon energy.
     glare_sd : float or None
-        Doubt about the fraction of the beam that was measured as veiling glare and taken away;
-        None where that was not done.
+        Standard uncertainty of the fraction of the beam that was measured as veiling glare and
+        subtracted; None where that was not done.
     glare : float, optional
-        Fraction of the beam that may be there as glare, where none was measured and taken away.
+        Fraction of the beam that may be there as glare, where none was measured and subtracted.
     scale_sd : float, optional
         Relative standard deviation of the scale of μ.
 
@@ -119,14 +121,16 @@ def state_of_charge(
     z = particles["z_um"].to_numpy(float)
     radius = particles["radius_um"].to_numpy(float)
     at = np.clip(np.rint(z / cell.voxel_size_um[0]).astype(int), 0, cell.shape[0] - 1)
-    transmission = plane_transmission(volume, cell)[at]
+    if plane_transmission is None:
+        plane_transmission = transmission_of(volume, cell)
+    transmission = plane_transmission["transmission"].to_numpy(float)[at]
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
     step = electrolyte / grey_scale.step
     mu = (particles["core_grey"].to_numpy(float) - grey_scale.zero) * step
-    left = glare if glare_sd is None else glare_sd
-    doubt = np.hypot(scale_sd, _glare_doubt(transmission, left))
-    sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, doubt * mu)
-    starved = doubt > _MOST_DOUBT
+    remaining = glare if glare_sd is None else glare_sd
+    relative = np.hypot(scale_sd, _glare_uncertainty(transmission, remaining))
+    sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, relative * mu)
+    starved = relative > _LARGEST_UNCERTAINTY
     known = np.isfinite(mu) & ~starved
     content, low, high = (
         np.where(known, _content(value, energy_kev), np.nan)
@@ -143,7 +147,9 @@ def state_of_charge(
             "li_content_high": high,
             "physically_possible": known & (low <= 1) & (high >= 0),
             "withheld": np.select(
-                [starved, ~np.isfinite(mu)], ["starved plane: correct the glare", "no core"], ""
+                [starved, ~np.isfinite(mu)],
+                ["photon-starved plane: correct the glare", "no core"],
+                "",
             ),
             "transmission": transmission,
             "ncm_fraction": _fraction_around(particles),
@@ -155,35 +161,7 @@ def state_of_charge(
     )
 
 
-def plane_transmission(
-    volume: Voxels, cell: CellGeometry, *, rows: int | None = None
-) -> np.ndarray:
-    """Tell how much of the beam each plane lets through along a diameter of the bore.
-
-    Parameters
-    ----------
-    volume : Voxels, shape (z, y, x)
-        Linear attenuation, 1/cm.
-    cell : CellGeometry
-        Where the bore is.
-    rows : int, optional
-        Height of a slab.
-
-    Returns
-    -------
-    ndarray, shape (z,)
-        exp(−mean μ · diameter).
-    """
-    means = np.zeros(cell.shape[0])
-    for slab in slabs(cell.shape, rows=rows):
-        block = np.asarray(volume[slab.first : slab.stop])
-        for k, plane in enumerate(block):
-            inside = plane[cell.in_bore(slab.first + k) & np.isfinite(plane)]
-            means[slab.first + k] = inside.mean(dtype=np.float64) if inside.size else 0
-    return np.asarray(np.exp(-np.maximum(means, 0) * 2 * cell.bore_radius_um / _UM_PER_CM))
-
-
-def _glare_doubt(transmission: np.ndarray, glare: float) -> np.ndarray:
+def _glare_uncertainty(transmission: np.ndarray, glare: float) -> np.ndarray:
     """Relative error of a plane's μ from glare: −ln(T + ε) for −ln T."""
     depth = np.maximum(-np.log(np.maximum(transmission, 1e-30)), 0.1)
     return np.asarray(np.log1p(glare / np.maximum(transmission, 1e-30)) / depth)
@@ -198,7 +176,7 @@ def _content(mu: np.ndarray, energy_kev: float) -> np.ndarray:
 
 
 def _fraction_around(particles: pd.DataFrame) -> np.ndarray:
-    """Share of the volume around each particle that other particles and itself fill."""
+    """Fraction of the volume around each particle that other particles and itself fill."""
     if not len(particles):
         return np.zeros(0)
     place = particles[["z_um", "y_um", "x_um"]].to_numpy(float)
@@ -224,7 +202,7 @@ class ChargeContrast:
     difference : float
         Relative: 0.074 is what taking out 70 % of the lithium would give.
     sd : float
-        Its standard deviation, systematic doubts included.
+        Its standard deviation, systematic errors included.
     n_drifted, n_attached : int
         Particles compared.
     verdict : {"no_change", "change", "other_cause", "undecidable", "too_few"}
@@ -261,17 +239,18 @@ def charge_contrast(
         Photon energy.
     """
     usable = np.isfinite(charge["mu_per_cm"].to_numpy(float))
-    usable &= ~charge["withheld"].astype(str).str.startswith("starved").to_numpy(bool)
+    usable &= ~charge["withheld"].astype(str).str.contains("starved").to_numpy(bool)
     drifted = usable & particles["drifted"].to_numpy(bool)
     attached = usable & particles["attached"].to_numpy(bool)
     counts = int(drifted.sum()), int(attached.sum())
     if min(counts) < _LEAST:
         return ChargeContrast(float("nan"), float("nan"), *counts, "too_few")
-    far, near = charge[drifted], charge[attached]
+    relative = _common_uncertainty(charge, particles)
+    far, near = (charge.assign(relative=relative)[group] for group in (drifted, attached))
     level = float(near["mu_per_cm"].median())
     difference = (float(far["mu_per_cm"].median()) - level) / level
     sd = float(np.hypot(_standard_error(far), _standard_error(near))) / level
-    systematic = _systematic(far, near, level)
+    systematic = _systematic(far, near)
     most = abs(float(mu_per_cm("ncm811", energy_kev, lithium=0.0)) / _full(energy_kev) - 1)
     total = float(np.hypot(sd, systematic))
     return ChargeContrast(
@@ -290,29 +269,45 @@ def _verdict(
         return "no_change" if _SIGNIFICANT * total < most else "undecidable"
     if abs(difference) - _SIGNIFICANT * total > most:
         return "other_cause"
-    differ = any(_spread(group) > _UNEXPLAINED for group in (far, near))
+    differ = any(_unexplained(group) for group in (far, near))
     if differ or abs(difference) <= _SIGNIFICANT * total:
         return "undecidable"
     return "change"
 
 
 def _standard_error(group: pd.DataFrame) -> float:
-    """Of the median."""
-    values = group["mu_per_cm"].to_numpy(float)
-    low, high = np.percentile(values, (25, 75))
-    return float(1.2533 * (high - low) / 1.349 / np.sqrt(values.size))
+    """Of the median; three or four particles may lie closer together than their noise allows."""
+    scatter = max(_scatter_of(group), float(group["mu_per_cm_noise_sd"].median()))
+    return float(1.2533 * scatter / np.sqrt(len(group)))
 
 
-def _spread(group: pd.DataFrame) -> float:
-    """Scatter of the particles over that of noise."""
-    values, stated = (group[k].to_numpy(float) for k in ("mu_per_cm", "mu_per_cm_noise_sd"))
-    low, high = np.percentile(values, (25, 75))
-    return float((high - low) / 1.349 / np.median(stated))
+def _scatter_of(group: pd.DataFrame) -> float:
+    """Give the standard deviation among particles, from their quartiles."""
+    low, high = np.percentile(group["mu_per_cm"].to_numpy(float), (25, 75))
+    return float((high - low) / 1.349)
 
 
-def _systematic(far: pd.DataFrame, near: pd.DataFrame, level: float) -> float:
-    """Give the stated doubt that a group shares, as far as the planes differ."""
-    doubt = [float(g["mu_per_cm_sd"].median()) / level for g in (far, near)]
-    planes = [float(g["transmission"].median()) for g in (far, near)]
+def _unexplained(group: pd.DataFrame) -> bool:
+    """Whether particles differ by more than noise."""
+    return _scatter_of(group) > _UNEXPLAINED * float(group["mu_per_cm_noise_sd"].median())
+
+
+def _common_uncertainty(charge: pd.DataFrame, particles: pd.DataFrame) -> np.ndarray:
+    """Relative uncertainty of each reading without that of its own core: of glare and scale."""
+    mu, sd, noise = (
+        charge[name].to_numpy(float) for name in ("mu_per_cm", "mu_per_cm_sd", "mu_per_cm_noise_sd")
+    )
+    core, core_noise = (
+        particles[name].to_numpy(float) for name in ("core_grey_sd", "core_grey_noise_sd")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = core * noise / core_noise
+        return np.asarray(np.sqrt(np.maximum(sd**2 - own**2, 0)) / mu)
+
+
+def _systematic(far: pd.DataFrame, near: pd.DataFrame) -> float:
+    """Give the relative uncertainty that is common to a group, as far as the planes differ."""
+    relative = max(float(group["relative"].median()) for group in (far, near))
+    planes = [float(group["transmission"].median()) for group in (far, near)]
     alike = min(planes) / max(max(planes), 1e-30)
-    return float(max(doubt) * (1 - alike))
+    return relative * (1 - alike)

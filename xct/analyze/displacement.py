@@ -22,16 +22,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-# What the turn between two scans leaves open. In: faces of the pin; out: its doubt.
-#
-# Where a surface is steep around the axis, a turn that is a little off compares columns of other
-# heights.
+# The turn between two scans. Where a surface is steep around the axis, a small error of the turn
+# compares columns of other heights.
 
 _BLOCK_UM = 300.0  # errors of a face are alike over less: light in the shadow of steel is smooth
+_ACROSS = 6  # blocks across the bore at least: in a few, what is left adds up to nothing by the fit
 
 
 def turn_sd_rad(cell: CellGeometry, fixed_pin: Surface, moved_pin: Surface) -> float:
-    """Tell how far the turn may be off, by what is left between both faces of the pin.
+    """Give the standard uncertainty of the turn, from what is left between both faces of the pin.
 
     A turn by δ leaves δ·∂h/∂φ; what is left beside that is taken to be alike within blocks, and
     independent between them.
@@ -56,8 +55,9 @@ def turn_sd_rad(cell: CellGeometry, fixed_pin: Surface, moved_pin: Surface) -> f
         return float("nan")
     pull = 0.5 * (slopes[0] + slopes[1]) * left
     rows, columns = np.nonzero(known)
+    block_um = min(_BLOCK_UM, 2 * cell.bore_radius_um / _ACROSS)
     y, x = (
-        (at * size // _BLOCK_UM).astype(int)
+        (at * size // block_um).astype(int)
         for at, size in zip((rows, columns), cell.voxel_size_um[1:], strict=True)
     )
     blocks = np.bincount(y * (x.max() + 1) + x, weights=pull[known])
@@ -65,7 +65,7 @@ def turn_sd_rad(cell: CellGeometry, fixed_pin: Surface, moved_pin: Surface) -> f
 
 
 def around(cell: CellGeometry, surface: Surface) -> np.ndarray:
-    """Tell by how much a surface rises per radian about the axis, µm; (y, x), NaN at its rim."""
+    """Give the slope of a surface around the axis, µm per radian; (y, x), NaN at its rim."""
     y, x = cell.offsets_um((cell.shape[0] - 1) / 2)
     height = surface.height_um.astype(np.float64)
     slope_y, slope_x = np.gradient(height, *cell.voxel_size_um[1:])
@@ -73,7 +73,7 @@ def around(cell: CellGeometry, surface: Surface) -> np.ndarray:
 
 
 _PIN = "steel_lithium"
-_INDEPENDENT = 0.8  # share of the standard deviations that both states do not have in common
+_INDEPENDENT = 0.8  # fraction of the standard deviations that both states do not have in common
 
 
 class Measured(Protocol):
@@ -149,8 +149,8 @@ def displacement_map(
     motion = find_motion(pristine.cell, before[_PIN], cell, surfaces[_PIN])
     if not motion.turn_known:
         warnings.warn(
-            "the turn about the axis between both states cannot be told from the relief of the "
-            "pin; it is taken as 0°, and columns may be compared with others",
+            "the relief of the pin does not determine the turn about the axis between both states; "
+            "it is taken as 0°, and columns may be compared with others",
             stacklevel=2,
         )
     turn_sd = turn_sd_rad(
@@ -161,10 +161,12 @@ def displacement_map(
         now = carried(surfaces[name], cell, pristine.cell, motion)
         u = pristine.cell.sign * (now.height_um - before[name].height_um)
         sd = _INDEPENDENT * np.hypot(now.sd_um, before[name].sd_um)
-        # At its rim a map tells no slope; where the turn's doubt is not known, no sd is stated.
+        # At its rim a map has no slope; where the turn's uncertainty is not known, no sd is stated.
         by_turn = turn_sd * np.nan_to_num(around(pristine.cell, now))
         sd = np.hypot(np.hypot(sd, motion.height_sd_um), by_turn)
-        maps[name] = Surface(u, np.where(np.isfinite(u), sd, np.nan), "displacement off the anode")
+        maps[name] = Surface(
+            u, np.where(np.isfinite(u), sd, np.nan), "displacement away from the anode"
+        )
     rows = [_row(name, u, motion) for name, u in maps.items()]
     return Displacement(maps, pd.DataFrame(rows), motion)
 

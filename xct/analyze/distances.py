@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any, Literal
@@ -40,17 +40,20 @@ class Near:
     farthest_um: float
     side: Side = "low_z"
 
-    def slabs(self, rows: int | None = None) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
-        """Yield slabs: where they lie, labels with their overlap, and distances with it.
+    def blocks(self, rows: int | None = None) -> list[Block]:
+        """Cut the stack into slabs, with what they must see beyond."""
+        reach = ceil(self.farthest_um / self.voxel_size_um[0]) + 2
+        overlap = min(reach, max(1, self.labels.shape[0]))
+        return slabs(self.labels.shape, overlap, rows)
+
+    def read(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Read the labels of a slab with its overlap, and their distances.
 
         The distance of a voxel's center from the object's face; infinite beyond `farthest_um`.
         The object's own voxels are at 0 or less.
         """
-        reach = ceil(self.farthest_um / self.voxel_size_um[0]) + 2
-        overlap = min(reach, max(1, self.labels.shape[0]))
-        for block in slabs(self.labels.shape, overlap, rows):
-            labels = np.ascontiguousarray(self.labels[block.outer])
-            yield block, labels, self._distance(labels, block)
+        labels = np.ascontiguousarray(self.labels[block.outer])
+        return labels, self._distance(labels, block)
 
     def _distance(self, labels: np.ndarray, block: Block) -> np.ndarray:
         from edt import edt

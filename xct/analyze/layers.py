@@ -1,4 +1,4 @@
-"""Thickness of the layers. In: surfaces; out: maps, a table, the share of absent lithium."""
+"""Thickness of the layers. In: surfaces; out: maps, a table, the area without lithium."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import scipy
 
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
@@ -30,7 +31,7 @@ def swelling_of(layer: Surface, pristine: Surface | None, *, common: float = 0.5
     pristine : Surface or None
         The same of the cell that was not cycled.
     common : float, optional
-        Share of the standard deviations that all columns have in common.
+        Fraction of the standard deviations that all columns have in common.
 
     Returns
     -------
@@ -82,9 +83,9 @@ def swelling_map(layer: Surface, pristine: Surface) -> Surface:
 
 
 LAYERS = ("lithium", "electrolyte", "cathode")
-# Share of a column's standard deviation that all columns have in common, and no mean removes.
+# Fraction of a column's standard deviation that all columns have in common; no mean removes it.
 COMMON = 0.5
-_EDGE_PX = 0.15  # by which the outline of absent lithium may be off everywhere
+_EDGE_PX = 0.15  # sd of the outline of absent lithium, everywhere alike
 _THINNEST = 0.05  # quantile of the lithium at that outline: the thinnest that counts
 _OF_UNIFORM = 3**0.5  # sd of what may be anything up to a limit on either side, in that limit
 _SWEEP = 12
@@ -138,7 +139,7 @@ def thickness_maps(surfaces: Mapping[str, Surface]) -> dict[str, Surface]:
 
 
 def absent_lithium(surfaces: Mapping[str, Surface]) -> np.ndarray:
-    """Tell where columns were measured and hold no lithium, bool (y, x)."""
+    """Mark columns that were measured and hold no lithium, bool (y, x)."""
     steel, lithium = surfaces["steel_lithium"], surfaces["lithium_electrolyte"]
     measured = np.isfinite(steel.height_um) & np.isfinite(lithium.sd_um)
     return np.asarray(measured & np.isnan(lithium.height_um))
@@ -218,7 +219,7 @@ def thickness_figure(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Fig
 def layer_thickness(
     surfaces: Mapping[str, Surface], pristine: WithSurfaces | None = None
 ) -> DataFrame:
-    """Tell how thick the layers are, how evenly, and where lithium is gone.
+    """Measure how thick the layers are, how evenly, and where lithium is gone.
 
     Parameters
     ----------
@@ -280,7 +281,7 @@ def _median(values: np.ndarray) -> float:
 
 
 def _absent_area(absent: np.ndarray, thickness: np.ndarray) -> dict[str, float]:
-    """Give the share of the area, and what its outline leaves open.
+    """Give the fraction of the area, and its uncertainty from the outline.
 
     Columns beside absent lithium are averaged with it: where they are hardly thicker than what
     counts as lithium at all, and less than half as thick as usual, they may hold none, anything
@@ -294,26 +295,20 @@ def _absent_area(absent: np.ndarray, thickness: np.ndarray) -> dict[str, float]:
     rim = thickness[beside(absent) & np.isfinite(thickness)]
     usual = float(np.median(thickness[thickness > 0])) if rim.size else 0.0
     thin = min(2 * float(np.quantile(rim, _THINNEST)), 0.5 * usual) if rim.size else 0.0
-    doubtful = np.count_nonzero(rim < thin) / _OF_UNIFORM
+    uncertain = np.count_nonzero(rim < thin) / _OF_UNIFORM
     return {
         "absent_area_fraction": float(absent.sum() / area),
-        "absent_area_fraction_sd": float(np.hypot(_EDGE_PX * outline, doubtful) / area),
+        "absent_area_fraction_sd": float(np.hypot(_EDGE_PX * outline, uncertain) / area),
     }
 
 
 def beside(columns: np.ndarray) -> np.ndarray:
-    """Tell which columns are neighbors of some, and none of them, bool (y, x)."""
-    wide = np.pad(columns, 1)
-    rows, width = columns.shape
-    near = np.zeros_like(columns)
-    for y in range(3):
-        for x in range(3):
-            near |= wide[y : y + rows, x : x + width]
-    return np.asarray(near & ~columns)
+    """Mark the neighbors of some columns, those at their corners too, bool (y, x)."""
+    return np.asarray(scipy.ndimage.binary_dilation(columns, np.ones((3, 3), bool)) & ~columns)
 
 
 def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:
-    """Tell which share of the area has less lithium than a limit, for several limits.
+    """Give the fraction of the area with less lithium than a limit, for several limits.
 
     Parameters
     ----------
@@ -342,5 +337,5 @@ def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:
     least = max(0.1 * _median(layer.sd_um), 1e-3)
     most = max(0.5 * float(np.median(values[values > 0])) if values[-1] > 0 else least, 2 * least)
     limits = np.geomspace(least, most, _SWEEP)
-    share = np.searchsorted(values, limits) / values.size
-    return pd.DataFrame({"least_thickness_um": limits, "absent_area_fraction": share})
+    fraction = np.searchsorted(values, limits) / values.size
+    return pd.DataFrame({"least_thickness_um": limits, "absent_area_fraction": fraction})

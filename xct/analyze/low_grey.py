@@ -1,26 +1,28 @@
 """Inclusions in the electrolyte that are darker than it. In: volume, labels; out: a table.
 
 Lithium and void have the same grey value to X-rays of 25 keV: an inclusion is called low grey,
-never lithium.
+never lithium. Sums over their voxels are whole numbers, so that they do not depend on where the
+volume was cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
 
-from xct.analyze import low_grey_sums as of
-from xct.analyze.low_grey_sums import FIELDS, Extent, Total, add_low_grey, joined
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import Voxels
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
+from xct.parallel.kernels import njit
 from xct.quantity import Number, Quantity, Table
-from xct.segment.connected import components
-from xct.segment.crofton import crofton_weights
+from xct.segment.connected import Joiner, label_pieces, touching
+from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.columns import Columns, find_columns
 from xct.segment.material.sharpened import blur_um
 from xct.stages import stage
@@ -28,101 +30,14 @@ from xct.stages import stage
 if TYPE_CHECKING:
     import pandas as pd
 
-
-# The table of inclusions. In: sums over voxels; out: a row for each inclusion.
-
-
-def inclusion_table(
-    total: Total,
-    cell: CellGeometry,
-    columns: Columns,
-    *,
-    least_um3: float,
-    noise: float,
-    grey_scale: GreyScale,
-) -> pd.DataFrame:
-    """Give the table of inclusions of at least `least_um3`.
-
-    Parameters
-    ----------
-    total : Total
-        Sums over voxels.
-    cell : CellGeometry
-        Voxel size and axis.
-    columns : Columns
-        Where lithium is.
-    least_um3 : float
-        Smaller regions are left out.
-    noise : float
-        Standard deviation of a voxel, as a multiple of the electrolyte. What is darker than air
-        by more than it allows is an artefact and left out.
-    grey_scale : GreyScale
-        Grey values of air and of electrolyte.
-    """
-    import pandas as pd
-
-    size = np.array(cell.voxel_size_um)
-    voxels = np.maximum(total.sums[:, of.COUNT], 1)
-    mean = of.GREY_STEP * total.sums[:, of.GREY] / voxels
-    # Within one slice lie only arcs of rings.
-    deep = total.sums[:, of.COUNT] * total.sums[:, of.ZZ] > total.sums[:, of.Z] ** 2
-    kept = deep & (voxels * size.prod() >= least_um3) & (mean > -3 * noise / np.sqrt(voxels))
-    sums, crossings, extents = total.sums[kept], total.crossings[kept], total.extents[kept]
-    count = sums[:, of.COUNT].astype(float)
-    z, y, x = ((sums[:, k] / count) * s for k, s in zip((of.Z, of.Y, of.X), size, strict=True))
-    surface = crossings @ crofton_weights(size)
-    dark = np.maximum(sums[:, of.DARK] * of.GREY_STEP, 0) * size.prod()
-    axes = _axes_um(sums, count, size)
-    feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
-    return pd.DataFrame(
-        {
-            "inclusion": np.arange(1, len(sums) + 1),
-            "z_um": z,
-            "y_um": y,
-            "x_um": x,
-            "volume_um3": count * size.prod(),
-            # Of an ellipsoid; where it is bent or branched, its moments say too much.
-            "thickness_um": np.minimum(axes[:, 0], 3 * dark / surface),
-            "distance_to_anode_um": _distance_um(columns, cell, z, y, x),
-            "enclosed": sums[:, of.OPEN] == 0,
-            "dark_volume_um3": dark,
-            "long_um": axes[:, 2],
-            "middle_um": axes[:, 1],
-            "short_um": axes[:, 0],
-            "feret_um": feret,
-            "surface_um2": surface,
-            "mean_grey": grey_scale.grey_value(of.GREY_STEP * sums[:, of.GREY] / count),
-            "at_lithium": sums[:, of.LITHIUM] > 0,
-            "kind": np.full(len(sums), "low_grey"),
-        }
-    )
-
-
-def _distance_um(
-    columns: Columns, cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
-) -> np.ndarray:
-    step, *pixel = cell.voxel_size_um
-    v = np.clip(np.rint(y / pixel[0]).astype(int), 0, cell.shape[1] - 1)
-    u = np.clip(np.rint(x / pixel[1]).astype(int), 0, cell.shape[2] - 1)
-    lithium = columns.lithium[v, u]
-    distance = columns.sign * z - lithium * step
-    return np.asarray(np.where(np.isfinite(lithium), distance, np.nan))
-
-
-def _axes_um(sums: np.ndarray, count: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Axes of the ellipsoid with the same second moments, ascending."""
-    mean = np.stack([sums[:, k] / count for k in (of.Z, of.Y, of.X)], axis=1)
-    second = np.empty((len(sums), 3, 3))
-    for i, j, k in (
-        (0, 0, of.ZZ), (1, 1, of.YY), (2, 2, of.XX), (0, 1, of.ZY), (0, 2, of.ZX), (1, 2, of.YX)
-    ):  # fmt: skip
-        moment = (sums[:, k] / count - mean[:, i] * mean[:, j]) * size[i] * size[j]
-        second[:, i, j] = second[:, j, i] = moment
-    second += np.diag(size**2 / 12)
-    return np.asarray(2 * np.sqrt(5 * np.linalg.eigvalsh(second)))
-
-
+_GREY_STEP = 1e-4  # of the electrolyte's attenuation
 _OVERLAP = 2  # slices: an electrolyte voxel beside an inclusion, and what is around that
+
+# Sums over the voxels of a region.
+COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX, GREY, DARK, OPEN, LITHIUM, FIELDS = range(15)
+
+_DIRECTIONS = DIRECTIONS.astype(np.int64)
+_SE, _LI = int(Label.ELECTROLYTE), int(Label.LITHIUM)
 
 
 def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
@@ -149,7 +64,7 @@ def inclusions(
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
-    least_spreads: Annotated[float, Ge(0)] = 3.0,
+    least_psf_volumes: Annotated[float, Ge(0)] = 3.0,
 ) -> pd.DataFrame:
     """Measure the low-grey regions of the electrolyte between lithium and cathode.
 
@@ -167,8 +82,9 @@ def inclusions(
         The electrolyte's attenuation by height and radius, the noise, and the blur.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
-    least_spreads : float, optional
-        Least volume, in spheres as wide as the point spread (FWHM).
+    least_psf_volumes : float, optional
+        Least volume, in spheres as wide as the point spread function (FWHM): smaller regions may
+        be noise. 0 keeps all.
 
     Returns
     -------
@@ -186,10 +102,100 @@ def inclusions(
         total,
         cell,
         find_columns(cell, surfaces),
-        least_um3=least_spreads * np.pi / 6 * blur**3,
+        least_um3=least_psf_volumes * np.pi / 6 * blur**3,
         noise=Ratios(volume, cell, reference).noise(volume.shape[0] / 2),
         grey_scale=grey_scale,
     )
+
+
+def inclusion_table(
+    total: Total,
+    cell: CellGeometry,
+    columns: Columns,
+    *,
+    least_um3: float,
+    noise: float,
+    grey_scale: GreyScale,
+) -> pd.DataFrame:
+    """Give the table of inclusions of at least `least_um3`.
+
+    Parameters
+    ----------
+    total : Total
+        Sums over voxels.
+    cell : CellGeometry
+        Voxel size and axis.
+    columns : Columns
+        Where lithium is.
+    least_um3 : float
+        Smaller regions are left out.
+    noise : float
+        Standard deviation of a voxel, as a multiple of the electrolyte. What is darker than air
+        by more than three of these is an artefact and left out.
+    grey_scale : GreyScale
+        Grey values of air and of electrolyte.
+    """
+    import pandas as pd
+
+    size = np.array(cell.voxel_size_um)
+    voxels = np.maximum(total.sums[:, COUNT], 1)
+    mean = _GREY_STEP * total.sums[:, GREY] / voxels
+    # Within one slice lie only arcs of rings.
+    deep = total.sums[:, COUNT] * total.sums[:, ZZ] > total.sums[:, Z] ** 2
+    kept = deep & (voxels * size.prod() >= least_um3) & (mean > -3 * noise / np.sqrt(voxels))
+    sums, crossings, extents = total.sums[kept], total.crossings[kept], total.extents[kept]
+    count = sums[:, COUNT].astype(float)
+    z, y, x = ((sums[:, k] / count) * s for k, s in zip((Z, Y, X), size, strict=True))
+    surface = crossings @ crofton_weights(size)
+    dark = np.maximum(sums[:, DARK] * _GREY_STEP, 0) * size.prod()
+    axes = _axes_um(sums, count, size)
+    feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
+    return pd.DataFrame(
+        {
+            "inclusion": np.arange(1, len(sums) + 1),
+            "z_um": z,
+            "y_um": y,
+            "x_um": x,
+            "volume_um3": count * size.prod(),
+            # Of an ellipsoid; where it is bent or branched, its moments say too much.
+            "thickness_um": np.minimum(axes[:, 0], 3 * dark / surface),
+            "distance_to_anode_um": _distance_um(columns, cell, z, y, x),
+            "enclosed": sums[:, OPEN] == 0,
+            "dark_volume_um3": dark,
+            "long_um": axes[:, 2],
+            "middle_um": axes[:, 1],
+            "short_um": axes[:, 0],
+            "feret_um": feret,
+            "surface_um2": surface,
+            "mean_grey": grey_scale.grey_value(_GREY_STEP * sums[:, GREY] / count),
+            "at_lithium": sums[:, LITHIUM] > 0,
+            "kind": np.full(len(sums), "low_grey"),
+        }
+    )
+
+
+def _distance_um(
+    columns: Columns, cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    step, *pixel = cell.voxel_size_um
+    v = np.clip(np.rint(y / pixel[0]).astype(int), 0, cell.shape[1] - 1)
+    u = np.clip(np.rint(x / pixel[1]).astype(int), 0, cell.shape[2] - 1)
+    lithium = columns.lithium[v, u]
+    distance = columns.sign * z - lithium * step
+    return np.asarray(np.where(np.isfinite(lithium), distance, np.nan))
+
+
+def _axes_um(sums: np.ndarray, count: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Axes of the ellipsoid with the same second moments, ascending."""
+    mean = np.stack([sums[:, k] / count for k in (Z, Y, X)], axis=1)
+    second = np.empty((len(sums), 3, 3))
+    for i, j, k in (
+        (0, 0, ZZ), (1, 1, YY), (2, 2, XX), (0, 1, ZY), (0, 2, ZX), (1, 2, YX)
+    ):  # fmt: skip
+        moment = (sums[:, k] / count - mean[:, i] * mean[:, j]) * size[i] * size[j]
+        second[:, i, j] = second[:, j, i] = moment
+    second += np.diag(size**2 / 12)
+    return np.asarray(2 * np.sqrt(5 * np.linalg.eigvalsh(second)))
 
 
 def low_grey_regions(
@@ -201,36 +207,183 @@ def low_grey_regions(
     *,
     rows: int | None = None,
 ) -> Total:
-    """Sum over each low-grey region of the electrolyte, in slabs on which no sum depends."""
+    """Sum over each low-grey region of the electrolyte, slab by slab.
+
+    Parameters
+    ----------
+    volume, labels, cell, surfaces, reference
+        As for `inclusions`.
+    rows : int, optional
+        Height of a slab; the answer does not depend on it.
+    """
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
-    depth = volume.shape[0]
-    sums: list[np.ndarray] = []
-    crossings: list[np.ndarray] = []
-    extents: list[np.ndarray] = []
+    blocks = slabs(volume.shape, _OVERLAP, rows)
+    return _joined(map_blocks(_sum_slab, blocks, ratios, labels, columns))
 
-    def region(first: int, stop: int) -> np.ndarray:
-        part: np.ndarray = np.asarray(labels[first:stop]) == Label.LOW_GREY
-        for k in np.flatnonzero(part.any(axis=(1, 2))).tolist():
-            height = columns.height(first + k)
-            part[k] &= (height >= columns.lithium) & (height < columns.front)
-        return part
 
-    def visit(first: int, pieces: np.ndarray, count: int, before: int) -> None:
-        new = np.zeros((count + 1, FIELDS), np.int64)
-        crossed = np.zeros((count + 1, 13), np.int64)
-        extent = Extent.of(count, cell.voxel_size_um)
-        if count:
-            low, high = max(first - _OVERLAP, 0), min(first + len(pieces) + _OVERLAP, depth)
-            around = np.asarray(labels[low:high])
-            values = ratios.read(low, high)
-            inside = region(low, high)
-            start = first - low
-            add_low_grey(pieces, inside, around, values, first, start, new, crossed)
-            extent.add(pieces, first)
-        sums.append(new[1:])
-        crossings.append(crossed[1:])
-        extents.append(extent.values[1:])
+@dataclass(frozen=True)
+class Total:
+    """Sums over regions or pieces of them.
 
-    joiner, _ = components(region, volume.shape, visit=visit, rows=rows)
+    Attributes
+    ----------
+    sums : ndarray of int64, shape (region, field)
+        Over their voxels.
+    crossings : ndarray of int64, shape (region, 13)
+        How often lines along each of `DIRECTIONS` leave or enter them.
+    extents : ndarray, shape (region, 13, 2)
+        Lowest projection on each direction, µm, and the negative of the highest: both shrink as
+        voxels are added.
+    """
+
+    sums: np.ndarray
+    crossings: np.ndarray
+    extents: np.ndarray
+
+    @classmethod
+    def of(cls, count: int) -> Total:
+        """Start with nothing, for `count` regions."""
+        return cls(
+            np.zeros((count, FIELDS), np.int64),
+            np.zeros((count, len(DIRECTIONS)), np.int64),
+            np.full((count, len(DIRECTIONS), 2), np.inf),
+        )
+
+
+class _Pieces(NamedTuple):
+    """Pieces of regions in a slab, and their numbers in its first and last slice."""
+
+    total: Total
+    first: np.ndarray
+    last: np.ndarray
+
+
+def _sum_slab(slab: Block, ratios: Ratios, labels: Voxels, columns: Columns) -> _Pieces:
+    nothing = np.zeros(ratios.shape[1:], np.uint32)
+    low, high = columns.rows(columns.lithium, columns.front, ratios.shape[0])
+    if slab.stop <= low or slab.first >= high:
+        return _Pieces(Total.of(0), nothing, nothing)
+    around = np.asarray(labels[slab.outer])
+    region = around == Label.LOW_GREY
+    for k in np.flatnonzero(region.any(axis=(1, 2))).tolist():
+        height = columns.height(slab.outer_first + k)
+        region[k] &= (height >= columns.lithium) & (height < columns.front)
+    numbers, count = label_pieces(region[slab.inner])
+    total = Total.of(count)
+    if count:
+        values = ratios.read(slab.outer_first, slab.outer_stop)
+        seen = _Seen(region, around, values)
+        _add(numbers, seen, slab.first, slab.inner.start, total.sums, total.crossings)
+        _extend(total.extents, numbers, slab.first, ratios.cell.voxel_size_um)
+    return _Pieces(total, numbers[0].copy(), numbers[-1].copy())
+
+
+def _extend(
+    extents: np.ndarray, numbers: np.ndarray, first: int, voxel_size_um: Sequence[float]
+) -> None:
+    """Extend pieces to their voxels; the slab begins with slice `first`."""
+    size = np.asarray(voxel_size_um, float)
+    along = DIRECTIONS * size
+    steps = (along / np.linalg.norm(along, axis=1)[:, None] * size).T
+    place = np.argwhere(numbers)
+    number = numbers[tuple(place.T)] - 1
+    z, y, x = place.T[:, :, None]
+    projected = (z + first) * steps[0] + y * steps[1] + x * steps[2]
+    np.minimum.at(extents[:, :, 0], number, projected)
+    np.minimum.at(extents[:, :, 1], number, -projected)
+
+
+def _joined(found: Sequence[_Pieces]) -> Total:
+    """Add up the pieces of each region, in the order of their first voxels."""
+    joiner = Joiner()
+    for number, pieces in enumerate(found):
+        before = joiner.count
+        joiner.add(len(pieces.total.sums))
+        if number:
+            above = found[number - 1]
+            first, second = touching(above.last, pieces.first)
+            joiner.join(first + before - len(above.total.sums), second + before)
     numbers, count = joiner.numbers()
-    return joined(numbers[1:], count, sums, crossings, extents)
+    region, total = numbers[1:].astype(np.int64) - 1, Total.of(count)
+    np.add.at(total.sums, region, np.concatenate([p.total.sums for p in found]))
+    flags = (OPEN, LITHIUM)
+    total.sums[:, flags] = np.minimum(total.sums[:, flags], 1)
+    np.add.at(total.crossings, region, np.concatenate([p.total.crossings for p in found]))
+    np.minimum.at(total.extents, region, np.concatenate([p.total.extents for p in found]))
+    return total
+
+
+class _Seen(NamedTuple):
+    """A slab and what lies around it: the regions, labels, and multiples of the electrolyte."""
+
+    region: np.ndarray
+    labels: np.ndarray
+    ratios: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    numbers: np.ndarray,
+    seen: _Seen,
+    first: int,
+    start: int,
+    sums: np.ndarray,
+    crossings: np.ndarray,
+) -> None:
+    """Add each voxel of a slab: place, grey value, what is dark around it, and where it ends.
+
+    The slab begins with the volume's slice `first`, `start` slices after what is seen.
+    """
+    region, labels, ratios = seen
+    depth, height, width = region.shape
+    for z in range(len(numbers)):
+        for y in range(height):
+            for x in range(width):
+                if numbers[z, y, x] == 0:
+                    continue
+                p = numbers[z, y, x] - 1
+                w = z + first
+                row = sums[p]
+                row[COUNT] += 1
+                row[Z] += w
+                row[Y] += y
+                row[X] += x
+                row[ZZ] += w * w
+                row[YY] += y * y
+                row[XX] += x * x
+                row[ZY] += w * y
+                row[ZX] += w * x
+                row[YX] += y * x
+                grey = np.int64(np.rint(ratios[z + start, y, x] / _GREY_STEP))
+                row[GREY] += grey
+                row[DARK] += np.int64(np.rint(1 / _GREY_STEP)) - grey
+                for k in range(26):
+                    d = _DIRECTIONS[k // 2]
+                    turn = 1 - 2 * (k % 2)
+                    c, b, a = z + start + turn * d[0], y + turn * d[1], x + turn * d[2]
+                    if c < 0 or c >= depth or b < 0 or b >= height or a < 0 or a >= width:
+                        row[OPEN] = 1
+                        continue
+                    if region[c, b, a]:
+                        continue
+                    crossings[p, k // 2] += 1
+                    if labels[c, b, a] == _SE:
+                        beside = _beside(region, c, b, a)
+                        rest = (1 - ratios[c, b, a]) / beside
+                        row[DARK] += np.int64(np.rint(rest / _GREY_STEP))
+                    else:
+                        row[OPEN] = 1
+                        if labels[c, b, a] == _LI:
+                            row[LITHIUM] = 1
+
+
+@njit(cache=True, nogil=True)
+def _beside(region: np.ndarray, z: int, y: int, x: int) -> int:
+    """Count how many neighbors of a voxel belong to a region."""
+    depth, height, width = region.shape
+    found = 0
+    for c in range(max(z - 1, 0), min(z + 2, depth)):
+        for b in range(max(y - 1, 0), min(y + 2, height)):
+            for a in range(max(x - 1, 0), min(x + 2, width)):
+                found += region[c, b, a]
+    return found

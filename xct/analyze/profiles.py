@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
-from math import ceil
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 
 CrossSection = Literal["disc", "square"]
 
-# Means of patches across the line are almost independent of each other if these are wide.
-_PATCH, _PATCHES = 3, 3  # samples along the edge of a patch at least; patches along the width
-_FEWEST = 5  # patches from which a standard deviation can be told
+_REACH = 3  # samples: noise of voxels farther from each other is independent
 _LARGEST_BOX = 2**28  # voxels
 
 
@@ -39,8 +36,8 @@ def thick_profile(
     """Average grey values across a thick line, point by point along it.
 
     Values between voxels are interpolated linearly; only the box around the line is read. The
-    standard deviation of a mean is that of patches over the root of their number, since the noise
-    of neighbors is correlated.
+    standard deviation of a mean follows from the scatter across the line and its autocorrelation,
+    since the noise of neighbors is correlated.
 
     Parameters
     ----------
@@ -75,12 +72,12 @@ def thick_profile(
         raise ValueError(f"a line of {length:g} µm and {width_um:g} µm width has no profile")
     step = step_um or float(size.min())
     distance = np.arange(0, length + step * 1e-6, step)
-    across, patch = _cross_section(
-        (last - first) / length, width_um, float(size.min()), cross_section
-    )
-    points = first + distance[:, None, None] * ((last - first) / length) + across
-    values = _sampled(grey_values, points / size)
-    return _averaged(distance, values, patch)
+    direction = (last - first) / length
+    across, within = _cross_section(direction, width_um, float(size.min()), cross_section)
+    points = first + distance[:, None, None] * direction + across[within]
+    values = np.full((distance.size, *within.shape), np.nan)
+    values[:, within] = _sampled(grey_values, points / size)
+    return _averaged(distance, values)
 
 
 def profile_of_roi(
@@ -101,20 +98,16 @@ def profile_of_roi(
 def _cross_section(
     direction: np.ndarray, width: float, spacing: float, shape: CrossSection
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of the samples across the line, µm, shape (sample, 3), and the patch of each."""
+    """Offsets of samples across the line, µm, shape (row, column, 3), and which of them count."""
     other = np.eye(3)[int(np.argmin(np.abs(direction)))]
     u = np.cross(direction, other)
     u /= np.linalg.norm(u)
     v = np.cross(direction, u)
     count = max(1, round(width / spacing))
     places = (np.arange(count) - (count - 1) / 2) * (width / count)
-    a, b = (grid.ravel() for grid in np.meshgrid(places, places, indexing="ij"))
-    number = np.arange(count) // max(_PATCH, ceil(count / _PATCHES))
-    patch = (number[:, None] * (number[-1] + 1) + number[None, :]).ravel()
-    if shape == "disc":
-        inside = np.hypot(a, b) <= width / 2
-        a, b, patch = a[inside], b[inside], patch[inside]
-    return a[:, None] * u + b[:, None] * v, patch
+    a, b = np.meshgrid(places, places, indexing="ij")
+    within = np.hypot(a, b) <= width / 2 if shape == "disc" else np.ones(a.shape, bool)
+    return a[..., None] * u + b[..., None] * v, within
 
 
 def _sampled(grey_values: Voxels, points: np.ndarray) -> np.ndarray:
@@ -143,25 +136,43 @@ def _sampled(grey_values: Voxels, points: np.ndarray) -> np.ndarray:
     return values
 
 
-def _averaged(distance: np.ndarray, values: np.ndarray, patch: np.ndarray) -> pd.DataFrame:
+def _averaged(distance: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    """Average samples, shape (point, row, column), NaN where there is none."""
     import pandas as pd
 
     known = np.isfinite(values)
-    n = known.sum(axis=1)
-    kinds = np.unique(patch)
-    member = (patch[:, None] == kinds).astype(float)  # (sample, patch)
-    sums, counts = np.where(known, values, 0) @ member, known.astype(float) @ member
+    n = known.sum(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(known, values, 0).sum(axis=1) / n
-        if len(kinds) >= _FEWEST:
-            off = np.where(counts > 0, sums - mean[:, None] * counts, 0)
-            patches = (counts > 0).sum(axis=1)
-            sd = np.sqrt((off**2).sum(axis=1) * patches / (patches - 1)) / n
-        else:
-            off = np.where(known, values - mean[:, None], 0)
-            sd = np.sqrt((off**2).sum(axis=1) / (n - 1) / n)
+        mean = np.where(known, values, 0).sum(axis=(1, 2)) / n
+        residual = np.where(known, values - mean[:, None, None], 0)
+        sd = np.sqrt((residual**2).sum(axis=(1, 2)) * _variance_of_mean(residual, known)) / n
     sd = np.where(n > 1, sd, np.nan)
     return pd.DataFrame({"distance_um": distance, "grey_value": mean, "grey_value_sd": sd, "n": n})
+
+
+def _variance_of_mean(residual: np.ndarray, known: np.ndarray) -> float:
+    """Variance of a mean of n samples, as a multiple of their mean square over n.
+
+    The autocorrelation within `_REACH` is that of all points of the line together. Residuals
+    about a mean lack the variance V of that mean at every lag: ``V = Σ N(r + V) / n²``, with N
+    pairs at a lag and r the mean product of their residuals.
+    """
+    reach = min(_REACH, (residual.shape[1] - 1) // 2)
+    height, width = residual.shape[1:]
+    n = known.sum() / max(len(known), 1)
+    square = (residual**2).sum() / max(known.sum(), 1)
+    if n <= 1 or square == 0:
+        return 1.0
+    products, pairs = 0.0, 0.0
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            one = np.s_[:, max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
+            two = np.s_[:, max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
+            products += float(np.vdot(residual[one], residual[two]))
+            pairs += np.count_nonzero(known[one] & known[two])
+    correlated = products / (known.sum() * square)
+    independent = 1 - pairs / (len(known) * n**2)
+    return float(max(correlated, 0.1) / max(independent, 1 / n))
 
 
 # Edges and cracks in a profile. In: grey values along a line; out: positions and openings.

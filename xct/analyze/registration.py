@@ -1,6 +1,6 @@
 """Rigid motion between two scans of one cell. In: bore and pin of both; out: the motion.
 
-The bore is round: it tells the axis, not the turn about it. That comes from the relief of the
+The bore is round: it gives the axis, not the turn about it. That comes from the relief of the
 pin's face, correlated around the axis.
 """
 
@@ -16,7 +16,7 @@ from xct.geometry import CellGeometry, Surface
 _RINGS, _AZIMUTHS = 48, 1440
 _INNER, _OUTER = 0.2, 0.95  # of the bore's radius, where the relief is compared
 _ROUNDS = 3
-_SURE = 0.25  # correlation of both reliefs …
+_CERTAIN = 0.25  # correlation of both reliefs …
 _OVER_OTHERS = 1.3  # … and how far it must stand above that at any other turn
 _PEAK_DEG = 15.0  # around the peak, which is as wide as the relief is smooth
 _TRIM = 3.0
@@ -31,7 +31,7 @@ class Motion:
     turn_deg : float
         About the axis, from +x to +y.
     turn_known : bool
-        Whether the relief told it; else it is taken as 0.
+        Whether the relief determines it; else it is taken as 0.
     plane : tuple of float
         What the moved heights are too high by: at the axis (µm), and slopes along y and x.
     residual_um : float
@@ -70,19 +70,19 @@ def find_motion(
     """
     turn, known = _turn(fixed, fixed_pin, moving, moving_pin)
     start = Motion(turn if known else 0.0, known, (0.0, 0.0, 0.0), np.nan, np.nan)
-    off = carried(moving_pin, moving, fixed, start).height_um - fixed_pin.height_um
+    offset = carried(moving_pin, moving, fixed, start).height_um - fixed_pin.height_um
     y, x = fixed.offsets_um((fixed.shape[0] - 1) / 2)
     y, x = np.broadcast_arrays(y, x)
-    design = np.stack([np.ones(off.shape), y, x], axis=-1)
-    kept = np.isfinite(off)
+    design = np.stack([np.ones(offset.shape), y, x], axis=-1)
+    kept = np.isfinite(offset)
     if np.count_nonzero(kept) < 10:
         raise ValueError("the faces of the pin have no columns in common; is it the same cell?")
     plane, residual = np.zeros(3), np.inf
     for _ in range(_ROUNDS):
-        plane = np.linalg.lstsq(design[kept], off[kept].astype(np.float64))[0]
-        left = off - design @ plane
+        plane = np.linalg.lstsq(design[kept], offset[kept].astype(np.float64))[0]
+        left = offset - design @ plane
         residual = float(1.4826 * np.median(np.abs(left[kept])))
-        kept = np.isfinite(off) & (np.abs(left) <= _TRIM * max(residual, 1e-9))
+        kept = np.isfinite(offset) & (np.abs(left) <= _TRIM * max(residual, 1e-9))
     # Half of what is left is taken to be common to wide areas, as glare in steel's shadow is.
     ends = (float(plane[0]), float(plane[1]), float(plane[2]))
     return Motion(start.turn_deg, known, ends, residual, 0.5 * residual)
@@ -128,7 +128,7 @@ def carried(surface: Surface, moving: CellGeometry, fixed: CellGeometry, motion:
 def _turn(
     fixed: CellGeometry, fixed_pin: Surface, moving: CellGeometry, moving_pin: Surface
 ) -> tuple[float, bool]:
-    """Correlate both reliefs around the axis; tell the turn in degrees, and whether it is sure."""
+    """Correlate both reliefs around the axis: the turn in degrees, and whether it is certain."""
     radius = min(fixed.bore_radius_um, moving.bore_radius_um)
     mirrored = fixed.sign != moving.sign
     first = _polar(fixed, fixed_pin, radius, mirror=False)
@@ -143,10 +143,10 @@ def _turn(
     best = int(np.argmax(correlation))
     away = np.abs((np.arange(_AZIMUTHS) - best + _AZIMUTHS // 2) % _AZIMUTHS - _AZIMUTHS // 2)
     others = correlation[away * 360 / _AZIMUTHS > _PEAK_DEG]
-    sure = correlation[best] > _SURE and correlation[best] > _OVER_OTHERS * others.max()
+    certain = correlation[best] > _CERTAIN and correlation[best] > _OVER_OTHERS * others.max()
     turn = (best + _vertex(correlation, best)) * 360 / _AZIMUTHS
     # The moving relief at azimuth φ + turn is the fixed one at φ.
-    return float((turn + 180) % 360 - 180), bool(sure)
+    return float((turn + 180) % 360 - 180), bool(certain)
 
 
 def _vertex(values: np.ndarray, at: int) -> float:

@@ -1,6 +1,6 @@
 """Roughness of height maps by ISO 25178. In: surfaces; out: a table of parameters.
 
-Height maps are noisy: the noise adds to every parameter. Its variance is taken off, as far as the
+Height maps are noisy: the noise adds to every parameter. Its variance is subtracted, as far as the
 autocorrelation of the map shows it: what is correlated over less than the averages reach.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from xct.analyze.layers import beside
+from xct.analyze.layers import COMMON, beside
 from xct.geometry import CellGeometry, Surface
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
@@ -25,8 +25,7 @@ _FALLEN = 0.2  # of the autocorrelation, at Sal
 # Lags in pixels beyond the reach of averages, from which the autocorrelation is continued to 0.
 _LAGS = (5, 9)
 _LEAST_COLUMNS = 25
-_COMMON = 0.5  # share of the standard deviation that all columns have in common
-_RIM = 0.5 / 3**0.5  # sd of the share of a rim that may belong to it or not: any from none to all
+_RIM = 0.5 / 3**0.5  # sd of the fraction of a rim that belongs to it: anything from none to all
 _RELATIVE_SD = 0.02  # of a parameter: averages flatten what is finest
 
 
@@ -49,7 +48,7 @@ def tilt_numbers(roughness: DataFrame) -> Iterator[tuple[str, Number]]:
     measures=True,
 )
 def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> DataFrame:
-    """Tell how rough, and how tilted, surfaces are.
+    """Measure how rough, and how tilted, surfaces are.
 
     Parameters
     ----------
@@ -110,10 +109,10 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
     noise = _noise_variance(correlation, raw, stated)
     sq = float(np.sqrt(raw - noise))
     kurtosis = np.mean(values**4) - 6 * noise * sq**2 - 3 * noise**2
-    common = _COMMON * float(np.median(stated)) if stated.size else np.nan
+    common = COMMON * float(np.median(stated)) if stated.size else np.nan
     sq_sd = _sd_of_sq(sq, noise, stated)
     mean_sd = float(np.hypot(common, _sd_of_columns(surface, sq)))
-    # What all columns are off by may as well grow so from the middle of the surface to its rim.
+    # The error that all columns have in common may as well grow from the middle to the rim.
     tilt_sd = float(np.rad2deg(np.arctan(mean_sd / np.sqrt(n * np.prod(voxel_um) / np.pi))))
     sa = float(np.mean(np.abs(values))) * sq / max(float(np.sqrt(raw)), 1e-12)
     return {
@@ -139,10 +138,10 @@ def roughness_of(surface: Surface, voxel_um: tuple[float, float]) -> dict[str, A
 
 
 def _sd_of_columns(surface: Surface, sq: float) -> float:
-    """Tell how far a mean may be off because of which columns have a height.
+    """Give the standard uncertainty of a mean from which columns have a height.
 
     Those that could not be measured, such as below a chip, may lie a standard deviation of the
-    relief off, all alike. Those beside columns that have no height for good, such as where lithium
+    relief away, all alike. Those beside columns that have no height for good, such as where lithium
     is gone, may belong to these, and lie lower than the others.
     """
     there = np.isfinite(surface.height_um)
@@ -183,7 +182,7 @@ def _lags_px(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _noise_variance(correlation: np.ndarray, raw: float, stated: np.ndarray) -> float:
-    """Tell what stands above the autocorrelation continued to lag 0, no more than was stated."""
+    """Give what stands above the autocorrelation continued to lag 0, no more than was stated."""
     lag = np.hypot(*_lags_px(correlation))
     used = (lag >= _LAGS[0]) & (lag <= _LAGS[1]) & np.isfinite(correlation)
     if np.count_nonzero(used) < 10 or not stated.size:
@@ -194,14 +193,14 @@ def _noise_variance(correlation: np.ndarray, raw: float, stated: np.ndarray) -> 
 
 
 def _sd_of_sq(sq: float, noise: float, stated: np.ndarray) -> float:
-    """Tell how far Sq may be off: errors that are as smooth as relief hide it, or look like it."""
+    """Give the uncertainty of Sq: errors that are as smooth as relief hide it, or look like it."""
     smooth = max(float(np.median(stated)) ** 2 - noise, 0.0) if stated.size else 0.0
     by_noise = 0.5 * noise / max(sq, 1e-12)
     return float(np.linalg.norm([by_noise, _RELATIVE_SD * sq, np.sqrt(sq**2 + smooth) - sq]))
 
 
 def _developed(flat: np.ndarray, there: np.ndarray, voxel_um: tuple[float, float]) -> float:
-    """Tell by which fraction the surface exceeds its projection, from central differences."""
+    """Give the fraction by which a surface exceeds its projection, from central differences."""
     inner = there[1:-1, 1:-1] & there[2:, 1:-1] & there[:-2, 1:-1]
     inner &= there[1:-1, 2:] & there[1:-1, :-2]
     if not inner.any():
@@ -223,7 +222,7 @@ def _shortest_lag(correlation: np.ndarray, variance: float, voxel_um: tuple[floa
 def _sd_of_lag(
     correlation: np.ndarray, sq: float, sq_sd: float, voxel_um: tuple[float, float]
 ) -> float:
-    """Tell how far Sal may be off: half of what it changes by where Sq is an sd less or more."""
+    """Give the uncertainty of Sal: half of its change where Sq is an sd less or more."""
     longer, shorter = (
         _shortest_lag(correlation, max(sq + step, 0.0) ** 2, voxel_um) for step in (-sq_sd, sq_sd)
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, prod
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import scipy
 
+from xct.analyze.block_grid import BlockGrid
 from xct.analyze.distances import Near, Side, as_stack, stack_size
 from xct.geometry import Label, Surface
+from xct.parallel.blocks import Block
+from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
+from xct.segment.connected import Joiner, label_pieces, touching
 from xct.statistics.bootstrap import interval, resample
 
 if TYPE_CHECKING:
@@ -78,17 +81,11 @@ def void_fraction(
     if not 0 < step_um <= farthest_um:
         raise ValueError(f"steps of {step_um:g} µm up to {farthest_um:g} µm make no bins")
     near = Near(stack, _codes(of), size, farthest_um, side)
-    bins = round(farthest_um / step_um)
-    edges = _block_edges(stack.shape, size, block_um)
-    grid = [ceil(n / e) for n, e in zip(stack.shape, edges, strict=True)]
-    counts = np.zeros((prod(grid), bins, 2), np.int64)
-    codes = (_table(void), _table(within))
-    for block, around, distance in near.slabs(rows):
-        inner = block.inner
-        _count(
-            around[inner], distance[inner], codes[0], codes[1], step_um, block.first,
-            edges[0], edges[1], edges[2], grid[1], grid[2], counts,
-        )  # fmt: skip
+    grid = BlockGrid.of(stack.shape, _block_edges(stack.shape, size, block_um))
+    wanted = _Wanted(_table(void), _table(within), step_um, round(farthest_um / step_um))
+    slabs = near.blocks(rows)
+    found = map_blocks(_count_slab, slabs, near, grid, wanted)
+    counts = grid.combined(zip(slabs, found, strict=True))
     if not counts.any():
         raise ValueError(
             f"no voxel of the labels {_shown(void, within)} lies within {farthest_um:g} µm of "
@@ -147,41 +144,52 @@ def _shown(*codes: int | Sequence[int]) -> str:
     return " and ".join(str([int(code) for code in np.atleast_1d(each)]) for each in codes)
 
 
+class _Wanted(NamedTuple):
+    """Which labels are counted, and in which bins of distance."""
+
+    void: np.ndarray
+    within: np.ndarray
+    step_um: float
+    bins: int
+
+
+def _count_slab(slab: Block, near: Near, grid: BlockGrid, wanted: _Wanted) -> np.ndarray:
+    """Count (block, bin, [void, all]) in the blocks that a slab touches."""
+    labels, distance = near.read(slab)
+    counts = np.zeros((len(grid.touched(slab)), wanted.bins, 2), np.int64)
+    _count(labels[slab.inner], distance[slab.inner], slab.first, grid, wanted, counts)
+    return counts
+
+
 @njit(cache=True, nogil=True)
 def _count(
     labels: np.ndarray,
     distance: np.ndarray,
-    void: np.ndarray,
-    within: np.ndarray,
-    step: float,
     first: int,
-    edge_z: int,
-    edge_y: int,
-    edge_x: int,
-    blocks_y: int,
-    blocks_x: int,
+    grid: BlockGrid,
+    wanted: _Wanted,
     counts: np.ndarray,
 ) -> None:
-    bins = counts.shape[1]
+    edge_z, edge_y, edge_x = grid.edges
+    _, blocks_y, blocks_x = grid.blocks
     for z in range(labels.shape[0]):
+        block_z = ((first + z) // edge_z - first // edge_z) * blocks_y
         for y in range(labels.shape[1]):
+            block_y = (block_z + y // edge_y) * blocks_x
             for x in range(labels.shape[2]):
                 away = distance[z, y, x]
-                if not 0 < away < bins * step:
+                if not 0 < away < wanted.bins * wanted.step_um:
                     continue
                 is_void, is_matrix = False, False
-                for code in void:
+                for code in wanted.void:
                     is_void |= labels[z, y, x] == code
-                for code in within:
+                for code in wanted.within:
                     is_matrix |= labels[z, y, x] == code
                 if is_void or is_matrix:
-                    block = (
-                        (first + z) // edge_z * blocks_y + y // edge_y
-                    ) * blocks_x + x // edge_x
-                    number = min(int(away / step), bins - 1)
-                    counts[block, number, 1] += 1
+                    number = min(int(away / wanted.step_um), wanted.bins - 1)
+                    counts[block_y + x // edge_x, number, 1] += 1
                     if is_void:
-                        counts[block, number, 0] += 1
+                        counts[block_y + x // edge_x, number, 0] += 1
 
 
 # Sizes of voids in core, shell and rest. In: a labelled image or stack; out: a table of voids.
@@ -226,61 +234,36 @@ def void_sizes(
         than half of it within the shell), ``rest``. Voids that touch by a corner are one.
     """
     stack, size = as_stack(labels), stack_size(voxel_size_um)
-    codes = np.array([int(code) for code in np.atleast_1d(void)], np.int64)
-    near = Near(stack, [int(code) for code in np.atleast_1d(of)], size, shell_um)
-    facts, owner = _pieces(near, codes, rows)
-    count = int(owner.max()) + 1 if owner.size else 0
+    near = Near(stack, _table(of).tolist(), size, shell_um)
+    found = map_blocks(_find_pieces, near.blocks(rows), near, _table(void))
+    joiner = Joiner()
+    last: np.ndarray | None = None
+    for pieces in found:
+        before = joiner.add(len(pieces.facts))
+        top, bottom = (np.where(face > 0, face + before, 0) for face in pieces.faces)
+        if last is not None:
+            joiner.join(*touching(last, top))
+        last = bottom
+    owner, count = joiner.numbers()
     whole = np.zeros((count, _FACTS))
-    np.add.at(whole, owner, facts)
+    np.add.at(whole, owner[1:] - 1, np.concatenate([pieces.facts for pieces in found]))
     return _table_of_voids(whole, size, is_image=len(labels.shape) == 2)
 
 
-def _pieces(near: Near, void: np.ndarray, rows: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Facts of the pieces of voids in each slab, and the void that each of them belongs to."""
-    from cc3d import connected_components as label_pieces
+class _Pieces(NamedTuple):
+    """Pieces of voids in a slab: facts of each, and their numbers in its first and last slice."""
 
-    facts, pairs = [np.zeros((0, _FACTS))], [np.zeros((0, 2), np.int64)]
-    before: np.ndarray | None = None
-    known = 0
-    for block, labels, distance in near.slabs(rows):
-        is_void = np.isin(labels[block.inner], void)
-        pieces, count = label_pieces(is_void, connectivity=26, return_N=True)
-        numbers = pieces.astype(np.int64)
-        numbers[is_void] += known
-        is_object = near.object_in(labels, block)
-        part = np.zeros((count, _FACTS))
-        _measure(
-            np.isin(labels, void), is_object, distance, numbers, block.inner.start, block.first,
-            known, near.farthest_um, part,
-        )  # fmt: skip
-        facts.append(part)
-        if before is not None:
-            pairs.append(_touching(before, numbers[0]))
-        before = numbers[-1]
-        known += count
-    joined = np.concatenate(pairs) - 1
-    graph = scipy.sparse.coo_array(
-        (np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(known, known)
-    )
-    _, owner = (
-        scipy.sparse.csgraph.connected_components(graph, directed=False)
-        if known
-        else (0, np.zeros(0, np.int64))
-    )
-    return np.concatenate(facts), owner
+    facts: np.ndarray
+    faces: tuple[np.ndarray, np.ndarray]
 
 
-def _touching(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Pairs of pieces that touch across two neighboring slices, by face, edge or corner."""
-    found = []
-    height, width = after.shape
-    padded = np.pad(before, 1)
-    for dy in range(3):
-        for dx in range(3):
-            other = padded[dy : dy + height, dx : dx + width]
-            both = (other > 0) & (after > 0)
-            found.append(np.stack([other[both], after[both]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+def _find_pieces(slab: Block, near: Near, void: np.ndarray) -> _Pieces:
+    labels, distance = near.read(slab)
+    seen = _Seen(np.isin(labels, void), near.object_in(labels, slab), distance)
+    numbers, count = label_pieces(seen.is_void[slab.inner])
+    facts = np.zeros((count, _FACTS))
+    _measure(numbers, seen, slab.inner.start, slab.first, near.farthest_um, facts)
+    return _Pieces(facts, (numbers[0].astype(np.int64), numbers[-1].astype(np.int64)))
 
 
 def _table_of_voids(whole: np.ndarray, size: Sequence[float], *, is_image: bool) -> pd.DataFrame:
@@ -306,37 +289,37 @@ def _table_of_voids(whole: np.ndarray, size: Sequence[float], *, is_image: bool)
     )
 
 
+class _Seen(NamedTuple):
+    """A slab and what lies around it."""
+
+    is_void: np.ndarray
+    is_object: np.ndarray
+    distance: np.ndarray
+
+
 @njit(cache=True, nogil=True)
 def _measure(
-    is_void: np.ndarray,
-    is_object: np.ndarray,
-    distance: np.ndarray,
-    numbers: np.ndarray,
-    inner: int,
-    first: int,
-    known: int,
-    shell: float,
-    facts: np.ndarray,
+    numbers: np.ndarray, seen: _Seen, inner: int, first: int, shell: float, facts: np.ndarray
 ) -> None:
-    """Add the facts of the voxels of a slab; `is_void` … `distance` are seen wider than it."""
+    """Add the facts of the voxels of a slab; it begins with slice `inner` of what is seen."""
     steps = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
-    depth, height, width = is_void.shape
+    depth, height, width = seen.is_void.shape
     for z in range(numbers.shape[0]):
         for y in range(height):
             for x in range(width):
                 if numbers[z, y, x] == 0:
                     continue
-                fact = facts[numbers[z, y, x] - known - 1]
+                fact = facts[numbers[z, y, x] - 1]
                 fact[0] += 1
                 fact[1] += first + z
                 fact[2] += y
                 fact[3] += x
-                if distance[inner + z, y, x] <= shell:
+                if seen.distance[inner + z, y, x] <= shell:
                     fact[4] += 1
                 for step in steps:
                     k, j, i = inner + z + step[0], y + step[1], x + step[2]
                     if 0 <= k < depth and 0 <= j < height and 0 <= i < width:
-                        if is_object[k, j, i]:
+                        if seen.is_object[k, j, i]:
                             fact[5] += 1
-                        elif not is_void[k, j, i]:
+                        elif not seen.is_void[k, j, i]:
                             fact[6] += 1

@@ -74,7 +74,19 @@ class GreyValues:
 
     def __getitem__(self, index: Any, /) -> np.ndarray:
         """Read a part: slices along z, y, x, as of an array."""
-        return self._mapped(self.volume[self._parts(index)], index, inverse=False)
+        return self.normalized(self.volume[self._parts(index)], index)
+
+    def normalized(self, values: np.ndarray, index: Any = slice(None)) -> np.ndarray:
+        """Turn what the volume holds in a part, read before, into grey values.
+
+        Parameters
+        ----------
+        values : ndarray
+            What the volume holds there.
+        index : slices
+            Which part it is.
+        """
+        return self._mapped(values, index, inverse=False)
 
     def inverse(self, grey: np.ndarray, index: Any = slice(None)) -> np.ndarray:
         """Turn grey values of a part back into what the volume holds there.

@@ -1,4 +1,4 @@
-"""What all ROIs share: coordinates of the cell. In: a cell; out: the voxels that a ROI holds.
+"""Coordinates of the cell, in which ROIs lie. In: a cell; out: the voxels that a ROI holds.
 
 A region is at a depth from a surface, and beside the bore's axis: what was drawn on one cell is
 measured at the same place in another. The surface counts as flat, at its height in the region's

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import NamedTuple
 
 import numpy as np
 
-from xct.analyze.grey_bins import GreyBins, count_blocks
+from xct.analyze.block_grid import BlockGrid
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.coordinates import Region, Roi
 from xct.geometry import CellGeometry
-from xct.parallel.blocks import Voxels, slabs
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
+from xct.parallel.kernels import njit
 
-_FEWEST, _MOST = (
-    24,
-    4096,
-)  # blocks: below, the bootstrap is blind; above, it takes memory for nothing
-_LEAST_EDGE = 4
+# Blocks of a ROI: fewer, and the bootstrap cannot know their scatter; more only take memory.
+_FEWEST, _MOST = 24, 4096
+_LEAST_EDGE = 4  # voxels
 
 
 @dataclass(frozen=True)
@@ -92,53 +94,77 @@ def count_rois(
             complaints.append(str(error))
     if complaints:
         raise ValueError("\n".join(complaints))
-    return [_count(grey_values, cell, region, bins, block_um, rows) for region in regions]
+    grids = [
+        _grid(region.shape, [block_um / size for size in cell.voxel_size_um]) for region in regions
+    ]
+    parts = [
+        _Part(number, slab)
+        for number, region in enumerate(regions)
+        for slab in slabs(region.shape, rows=rows)
+    ]
+    found = map_blocks(_count, parts, grey_values, regions, grids, bins)
+    by_region: list[list[tuple[Block, np.ndarray, int]]] = [[] for _ in regions]
+    for part, (counts, missing) in zip(parts, found, strict=True):
+        by_region[part.region].append((part.slab, counts, missing))
+    return [
+        _put_together(region, grid, of_it, cell)
+        for region, grid, of_it in zip(regions, grids, by_region, strict=True)
+    ]
+
+
+class _Part(NamedTuple):
+    """A slab of one region."""
+
+    region: int
+    slab: Block
 
 
 def _count(
+    part: _Part,
     grey_values: Voxels,
-    cell: CellGeometry,
-    region: Region,
+    regions: Sequence[Region],
+    grids: Sequence[BlockGrid],
     bins: GreyBins,
-    block_um: float,
-    rows: int | None,
-) -> RoiCounts:
-    grid = _grid(region.shape, [block_um / size for size in cell.voxel_size_um])
-    edges = [ceil(n / parts) for n, parts in zip(region.shape, grid, strict=True)]
-    counts = np.zeros((prod(grid), bins.count), np.int32)
+) -> tuple[np.ndarray, int]:
+    """Count the blocks that a slab touches, and its voxels without a value."""
+    region, grid, slab = regions[part.region], grids[part.region], part.slab
     z, y, x = region.slices
-    nothing = np.empty((0, 0, 0), np.bool_)
-    missing = 0
-    for block in slabs(region.shape, rows=rows):
-        part = slice(z.start + block.first, z.start + block.stop)
-        values = np.asarray(grey_values[part, y, x])
-        mask = nothing if region.is_box else region.mask(block.first, block.stop)
-        missing += count_blocks(
-            values, np.ascontiguousarray(mask), not region.is_box, block.first, edges[0],
-            edges[1], edges[2], grid[1], grid[2], bins.low, bins.width, counts,
-        )  # fmt: skip
-    middle = [
+    values = np.asarray(grey_values[z.start + slab.first : z.start + slab.stop, y, x])
+    mask = np.empty((0, 0, 0), np.bool_)
+    if not region.is_box:
+        mask = np.ascontiguousarray(region.mask(slab.first, slab.stop))
+    counts = np.zeros((len(grid.touched(slab)), bins.count), np.int32)
+    missing = _count_blocks(values, mask, slab.first, grid, bins.low, bins.width, counts)
+    return counts, missing
+
+
+def _put_together(
+    region: Region,
+    grid: BlockGrid,
+    found: Sequence[tuple[Block, np.ndarray, int]],
+    cell: CellGeometry,
+) -> RoiCounts:
+    counts = grid.combined((slab, part) for slab, part, _ in found)
+    missing = sum(count for *_, count in found)
+    z, y, x = (
         (part.start + part.stop - 1) / 2 * size
         for part, size in zip(region.slices, cell.voxel_size_um, strict=True)
-    ]
+    )
     held = np.flatnonzero(counts.any(axis=1))
-    places = _places_um(region.shape, edges, grid, cell.voxel_size_um)[held]
-    at = (middle[0], middle[1], middle[2])
-    return RoiCounts(region.name, counts[held], places, missing, region.in_view, at)
+    places = _places_um(region.shape, grid, cell.voxel_size_um)[held]
+    return RoiCounts(region.name, counts[held], places, missing, region.in_view, (z, y, x))
 
 
-def _places_um(
-    shape: Sequence[int], edges: Sequence[int], grid: Sequence[int], voxel_um: Sequence[float]
-) -> np.ndarray:
+def _places_um(shape: Sequence[int], grid: BlockGrid, voxel_um: Sequence[float]) -> np.ndarray:
     axes = []
-    for n, edge, parts, size in zip(shape, edges, grid, voxel_um, strict=True):
+    for n, edge, parts, size in zip(shape, grid.edges, grid.blocks, voxel_um, strict=True):
         first = np.minimum(np.arange(parts) * edge, n)
         axes.append((first + np.minimum(first + edge, n) - 1) / 2 * size)
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def _grid(shape: Sequence[int], wanted: Sequence[float]) -> list[int]:
-    """Blocks along each axis, all about as large: as wanted, if neither too few nor too many."""
+def _grid(shape: Sequence[int], wanted: Sequence[float]) -> BlockGrid:
+    """Cut a box into blocks about as large as wanted, if these are neither too few nor too many."""
     edges = [max(float(_LEAST_EDGE), edge) for edge in wanted]
     grid = [1, 1, 1]
     for _ in range(200):
@@ -149,4 +175,42 @@ def _grid(shape: Sequence[int], wanted: Sequence[float]) -> list[int]:
             edges = [edge * 1.2 for edge in edges]
         else:
             break
-    return grid
+    z, y, x = (ceil(n / parts) for n, parts in zip(shape, grid, strict=True))
+    return BlockGrid((z, y, x), (grid[0], grid[1], grid[2]))
+
+
+@njit(cache=True, nogil=True)
+def _count_blocks(
+    values: np.ndarray,
+    mask: np.ndarray,
+    first: int,
+    grid: BlockGrid,
+    low: float,
+    width: float,
+    counts: np.ndarray,
+) -> int:
+    """Add a slab to the counts (block, bin) of the blocks that it touches; return the NaN.
+
+    `first` is the row of the box that comes first in `values`; an empty mask leaves nothing out.
+    """
+    edge_z, edge_y, edge_x = grid.edges
+    _, blocks_y, blocks_x = grid.blocks
+    bins = counts.shape[1]
+    masked = mask.size > 0
+    missing = 0
+    inverse = 1.0 / width
+    for z in range(values.shape[0]):
+        block_z = ((first + z) // edge_z - first // edge_z) * blocks_y
+        for y in range(values.shape[1]):
+            block_y = (block_z + y // edge_y) * blocks_x
+            for x in range(values.shape[2]):
+                if masked and not mask[z, y, x]:
+                    continue
+                value = values[z, y, x]
+                if value != value:
+                    missing += 1
+                    continue
+                place = (value - low) * inverse
+                number = int(min(max(place, 0.0), bins - 1.0))
+                counts[block_y + x // edge_x, number] += 1
+    return missing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
 from xct.statistics.bootstrap import interval, resample
 from xct.statistics.mixture import Mixture
@@ -15,6 +15,7 @@ from xct.statistics.mixture_fits import fit_mixture
 from xct.statistics.peaks import find_peak
 
 _TAIL_SD = 3.0
+_NORMAL_95 = 1.96  # standard deviations on each side
 _LOW, _HIGH = 0.001, 0.999
 _MIXTURE_BINS = 100  # fits take time by the bin; noise is several of these wide
 _MIXTURE_DRAWS = 24  # enough for a standard deviation within 15 %
@@ -32,15 +33,18 @@ class Known:
         Standard deviation of the grey values there.
     pristine : ndarray or None
         Histogram of the same ROI of the pristine cell, in the same bins.
-    spread : float or None
-        Scatter about the electrolyte's grey value at the depth of the ROI; more than the noise
-        among particles, where hardly a voxel is pure. None: the noise.
+    scatter : float or None
+        Standard deviation about the electrolyte's grey value at the depth of the ROI; more than
+        the noise among particles, where hardly a voxel is pure. None: the noise.
+    pristine_mean_sd : float
+        Standard deviation of the mean of the pristine cell's ROI.
     """
 
     electrolyte: float
     noise: float
     pristine: np.ndarray | None = None
-    spread: float | None = None
+    scatter: float | None = None
+    pristine_mean_sd: float = 0.0
 
 
 def statistics_of(
@@ -69,7 +73,7 @@ def statistics_of(
     resamples : int
         Draws of the block bootstrap.
     seed : int
-        Of its chance.
+        Of the random numbers.
 
     Returns
     -------
@@ -95,6 +99,8 @@ def statistics_of(
         _add(row, {"position": "peak"}.get(name, name), float(values[0]), values[1:])
     for name, measure in _measures(bins, known).items():
         _add(row, name, float(measure(whole)[0]), measure(drawn))
+    if known is not None and "shift" in row:
+        _add_variance(row, "shift", known.pristine_mean_sd)
     _add_mixture(row, counts, bins, known, rng)
     return row
 
@@ -135,8 +141,8 @@ def wasserstein(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarr
     ----------
     .. [1] Villani (2009), Optimal Transport. doi:10.1007/978-3-540-71050-9
     """
-    shares = [np.cumsum(h, axis=1) / h.sum(axis=1, keepdims=True) for h in (first, second)]
-    return np.asarray(np.abs(shares[0] - shares[1]).sum(axis=1) * width)
+    below = [np.cumsum(h, axis=1) / h.sum(axis=1, keepdims=True) for h in (first, second)]
+    return np.asarray(np.abs(below[0] - below[1]).sum(axis=1) * width)
 
 
 def _moment(histograms: np.ndarray, grey: np.ndarray, order: int) -> np.ndarray:
@@ -144,14 +150,14 @@ def _moment(histograms: np.ndarray, grey: np.ndarray, order: int) -> np.ndarray:
     mean = histograms @ grey / total
     if order == 1:
         return np.asarray(mean)
-    off = grey - mean[:, None]
-    return np.asarray((histograms * off**order).sum(axis=1) / total)
+    centered = grey - mean[:, None]
+    return np.asarray((histograms * centered**order).sum(axis=1) / total)
 
 
-def _quantile(histograms: np.ndarray, bins: GreyBins, share: float) -> np.ndarray:
+def _quantile(histograms: np.ndarray, bins: GreyBins, fraction: float) -> np.ndarray:
     edges = bins.low + np.arange(bins.count + 1) * bins.width
     below = np.concatenate([np.zeros((len(histograms), 1)), np.cumsum(histograms, axis=1)], axis=1)
-    return np.array([np.interp(share * row[-1], row, edges) for row in below])
+    return np.array([np.interp(fraction * row[-1], row, edges) for row in below])
 
 
 def _below(histograms: np.ndarray, bins: GreyBins, limit: float) -> np.ndarray:
@@ -161,7 +167,7 @@ def _below(histograms: np.ndarray, bins: GreyBins, limit: float) -> np.ndarray:
 
 
 def _add(row: dict[str, float | str | int], name: str, value: float, drawn: np.ndarray) -> None:
-    # Blocks that are drawn scatter as if they knew nothing of each other.
+    # Blocks that are drawn scatter as if they were independent of each other.
     found = interval(value, value + np.sqrt(float(row["variance_factor"])) * (drawn - value))
     row |= {
         name: value,
@@ -169,6 +175,14 @@ def _add(row: dict[str, float | str | int], name: str, value: float, drawn: np.n
         f"{name}_low": found.low,
         f"{name}_high": found.high,
     }
+
+
+def _add_variance(row: dict[str, float | str | int], name: str, other_sd: float) -> None:
+    """Widen an interval by an independent error."""
+    value, sd, low, high = (float(row[f"{name}{end}"]) for end in ("", "_sd", "_low", "_high"))
+    row[f"{name}_sd"] = float(np.hypot(sd, other_sd))
+    row[f"{name}_low"] = value - float(np.hypot(value - low, _NORMAL_95 * other_sd))
+    row[f"{name}_high"] = value + float(np.hypot(high - value, _NORMAL_95 * other_sd))
 
 
 def _add_mixture(
@@ -180,8 +194,8 @@ def _add_mixture(
 ) -> None:
     """Add the fit with the electrolyte's grey value and scatter held."""
     blocks, grey = _coarser(counts.blocks, bins)
-    held = (known.electrolyte, known.spread or known.noise) if known is not None else None
-    # As many voxels count as independent ones would be needed to make the mean as sure.
+    held = (known.electrolyte, known.scatter or known.noise) if known is not None else None
+    # As many voxels count as independent ones would give the mean its uncertainty.
     alone = float(row["mean_sd"]) / np.sqrt(float(row["variance_factor"]))
     independent = (float(row["sd"]) / alone) ** 2 / float(row["n"])
     independent = min(1.0, independent) if np.isfinite(independent) and independent > 0 else 1.0
@@ -197,7 +211,7 @@ def _add_mixture(
         drawn.append(fit_mixture(histogram, grey, kind=fit.kind, held=held, start=start))
     for name in ("a", "b", "sd_a", "weight_a", "weight_b", "weight_ab", "fraction_b"):
         _add(row, f"model_{name}", getattr(fit, name), np.array([getattr(d, name) for d in drawn]))
-    if known is not None and known.spread and fit.kind == "mixture":
+    if known is not None and known.scatter and fit.kind == "mixture":
         total = blocks.sum(axis=0)
         other = fit_mixture(total, grey, kind="mixture", held=(known.electrolyte, known.noise))
         for name in ("b", "fraction_b"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
 from xct.analyze.roi.grey_statistics import wasserstein
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Particles are packed in clusters wider than a block, so the mean over a ROI scatters more than if
 # its blocks were independent: in a packed cathode four to ten times more, as a variance.
 
-_MOST_BLOCKS = 500  # pairs of more take time, and tell nothing more
+_MOST_BLOCKS = 500  # pairs of more take time, and add nothing
 _FEWEST_BLOCKS = 3
 
 
@@ -38,13 +38,13 @@ class _Pairs:
 def variance_factors(
     counts: Sequence[RoiCounts], rng: np.random.Generator, *, draws: int, length_um: float = 35.0
 ) -> tuple[float, np.ndarray]:
-    """Tell how many times more ROIs scatter than if their blocks were independent.
+    """Give how many times more ROIs scatter than if their blocks were independent.
 
     The variogram of the blocks' cumulative histograms, within ROIs only, is that of noise and of
     clusters whose correlation falls as exp(-distance / length): from it follows the variance of
     a whole ROI, clusters as wide as itself included [1]_. A difference between ROIs does not
     enter, nor does a straight trend with depth that they have in common. The length is held,
-    since a ROI a few clusters wide cannot tell it.
+    since a ROI a few clusters wide does not determine it.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def variance_factors(
     rng : Generator
         Source of chance.
     draws : int
-        How often the ROIs are weighted anew, to know how sure the factor is.
+        How often the ROIs are weighted anew, to know the uncertainty of the factor.
     length_um : float, optional
         Of the clusters: three particles.
 
@@ -73,7 +73,8 @@ def variance_factors(
         return 1.0, np.ones(draws)
     chosen = [_some(len(each.blocks), rng) for each in kept]
     shapes = [_cumulative(each.blocks[some]) for each, some in zip(kept, chosen, strict=True)]
-    spread = float(np.concatenate(shapes).var(axis=0, ddof=1).sum())  # what blocks dealt out have
+    # What blocks that are dealt out at random have.
+    variance = float(np.concatenate(shapes).var(axis=0, ddof=1).sum())
     places = [each.places_um[some] for each, some in zip(kept, chosen, strict=True)]
     shapes = _without_trend(shapes, [place[:, 0] for place in places])
     pairs = [
@@ -81,8 +82,8 @@ def variance_factors(
         for shape, place, each in zip(shapes, places, kept, strict=True)
     ]
     weights = rng.dirichlet(np.ones(len(pairs)), size=draws)
-    drawn = np.array([_factor(pairs, one, spread) for one in weights])
-    return _factor(pairs, np.full(len(pairs), 1 / len(pairs)), spread), drawn
+    drawn = np.array([_factor(pairs, one, variance) for one in weights])
+    return _factor(pairs, np.full(len(pairs), 1 / len(pairs)), variance), drawn
 
 
 def _some(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -95,12 +96,12 @@ def _cumulative(blocks: np.ndarray) -> np.ndarray:
 
 
 def _without_trend(shapes: list[np.ndarray], heights: list[np.ndarray]) -> list[np.ndarray]:
-    """Take off the straight trend with height that is common to all, each about its own middle."""
-    off = [height - height.mean() for height in heights]
-    square = sum(float(z @ z) for z in off)
+    """Subtract the straight trend with height that is common to all, each about its own middle."""
+    heights = [height - height.mean() for height in heights]
+    square = sum(float(z @ z) for z in heights)
     if square == 0:
         return shapes
-    slope = np.sum([z @ shape for z, shape in zip(off, shapes, strict=True)], axis=0) / square
+    slope = np.sum([z @ shape for z, shape in zip(heights, shapes, strict=True)], axis=0) / square
     return [shape - np.outer(height, slope) for shape, height in zip(shapes, heights, strict=True)]
 
 
@@ -116,10 +117,10 @@ def _pairs(shapes: np.ndarray, places: np.ndarray, blocks: int, length_um: float
     return _Pairs(model @ model.T, model @ half_square, blocks, shared)
 
 
-def _factor(pairs: Sequence[_Pairs], weights: np.ndarray, spread: float) -> float:
+def _factor(pairs: Sequence[_Pairs], weights: np.ndarray, variance: float) -> float:
     normal = np.sum([w * each.normal for w, each in zip(weights, pairs, strict=True)], axis=0)
     right = np.sum([w * each.right for w, each in zip(weights, pairs, strict=True)], axis=0)
-    if spread <= 0 or np.linalg.matrix_rank(normal) < 2:
+    if variance <= 0 or np.linalg.matrix_rank(normal) < 2:
         return 1.0
     noise, clusters = np.linalg.solve(normal, right)
     if clusters < 0:
@@ -127,7 +128,7 @@ def _factor(pairs: Sequence[_Pairs], weights: np.ndarray, spread: float) -> floa
     elif noise < 0:
         noise, clusters = 0.0, right[1] / normal[1, 1]
     found = [noise + clusters * each.shared * each.blocks for each in pairs]
-    return max(1.0, float(np.mean(found)) / spread)
+    return max(1.0, float(np.mean(found)) / variance)
 
 
 COLUMNS = (
@@ -145,9 +146,9 @@ def homogeneity(
     mean Wasserstein distance from the ROIs to all of them together is compared with that after
     the blocks have been dealt out to the ROIs at random; blocks, not voxels, since neighbors
     share noise and particles. What chance gives is widened by `variance_factors`, as clusters of
-    particles are wider than blocks, and drawn with that factor's own doubt: differences no larger
-    than those between regions of one random packing are alike. ROIs less than about 100 µm wide
-    hold too few clusters to tell: their p-values are too small somewhat more often than they say.
+    particles are wider than blocks, and drawn with that factor's own uncertainty: differences no
+    larger than those between regions of one random packing are alike. ROIs less than about 100 µm
+    wide hold too few clusters: their p-values are too small somewhat more often than they say.
 
     Parameters
     ----------
@@ -165,7 +166,7 @@ def homogeneity(
     DataFrame
         A row for each group of two or more: ``distance`` and what chance gives in the mean, in
         grey values, ``p_value`` (below 0.05: not alike), and the largest difference of two means
-        with its standard deviation, widened too; ``variance_factor`` tells by how much, as a
+        with its standard deviation, widened too; ``variance_factor`` says by how much, as a
         variance.
     """
     import pandas as pd
@@ -207,9 +208,9 @@ def _row(
 
 
 def _distance(blocks: np.ndarray, owner: np.ndarray, bins: GreyBins) -> float:
-    share = np.zeros((owner.max() + 1, owner.size), np.float32)
-    share[owner, np.arange(owner.size)] = 1
-    histograms = (share @ blocks).astype(np.float64)
+    members = np.zeros((owner.max() + 1, owner.size), np.float32)
+    members[owner, np.arange(owner.size)] = 1
+    histograms = (members @ blocks).astype(np.float64)
     everything = histograms.sum(axis=0, keepdims=True)
     return float(wasserstein(histograms, everything, bins.width).mean())
 
@@ -220,5 +221,5 @@ def _mean(counts: RoiCounts, bins: GreyBins) -> tuple[float, float]:
     sums = counts.blocks @ bins.grey_value
     mean = float(sums.sum() / weight.sum())
     left = sums - mean * weight
-    spread = len(weight) / max(1, len(weight) - 1)
-    return mean, float((left**2).sum() * spread / weight.sum() ** 2)
+    unbiased = len(weight) / max(1, len(weight) - 1)
+    return mean, float((left**2).sum() * unbiased / weight.sum() ** 2)

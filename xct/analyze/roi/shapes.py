@@ -188,9 +188,9 @@ class LineRoi(Roi):
     def contains(self, depth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Tell which positions lie within the cylinder."""
         direction = np.subtract(self.to_um, self.from_um) / self.length_um
-        off = [p - start for p, start in zip((depth, y, x), self.from_um, strict=True)]
-        run = sum(o * d for o, d in zip(off, direction, strict=True))
-        square = sum(o**2 for o in off) - run**2
+        from_start = [p - start for p, start in zip((depth, y, x), self.from_um, strict=True)]
+        run = sum(o * d for o, d in zip(from_start, direction, strict=True))
+        square = sum(o**2 for o in from_start) - run**2
         inside = (run >= 0) & (run <= self.length_um) & (square <= (self.width_um / 2) ** 2)
         return np.asarray(inside)
 

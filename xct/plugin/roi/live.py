@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.analyze.by_depth import count_slices
-from xct.analyze.grey_bins import GreyBins
+from xct.analyze.grey_counts import GreyBins, count_slices
 from xct.analyze.profiles import profile_edges, profile_of_roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.grey_statistics import Known
@@ -120,7 +119,8 @@ def _known(cell: Cell, histogram: Histogram) -> Known | None:
     pristine = None if histogram.pristine is None else histogram.pristine.total
     if histogram.unit != "grey value" or cell.result is None:
         return None
-    return known_of(histogram.counts, cell.result.cell, cell.result.reference, pristine)
+    known = known_of(histogram.counts, cell.result.cell, cell.result.reference)
+    return None if known is None else replace(known, pristine=pristine)
 
 
 def depth_of(cell: Cell) -> tuple[DataArray, str]:
