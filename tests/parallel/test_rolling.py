@@ -1,5 +1,7 @@
 """A window that moves along z: planes are made once, and are the same wherever it begins."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,6 @@ def test_runs_cover_everything_and_begin_where_chunks_do(depth, count):
     cut = runs(depth, count)
     assert cut[0].first == 0
     assert cut[-1].stop == depth
-    assert all(a.stop == b.first for a, b in zip(cut, cut[1:], strict=False))
+    assert all(a.stop == b.first for a, b in pairwise(cut))
     assert all(run.first % 16 == 0 for run in cut)
     assert len(cut) <= count
