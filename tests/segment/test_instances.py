@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import zarr
 
+from tests.parallel.pickling import Pickling
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.parallel.executors import executed_by
 from xct.segment.material.labels import materials
@@ -107,6 +109,15 @@ def test_where_the_volume_is_cut_changes_neither_numbers_nor_table(drawn, labels
     mu, cell, surfaces, *_ = drawn
     numbers, table = particles_in_slabs(mu, labels, cell, surfaces, Flat(), rows=rows)
     np.testing.assert_array_equal(numbers, found[0])
+    assert table.equals(found[1])
+
+
+def test_runs_may_be_separated_elsewhere(drawn, labels, found, tmp_path):
+    mu, cell, surfaces, *_ = drawn
+    into = zarr.create_array(tmp_path / "numbers", shape=mu.shape, chunks=(8, 72, 72), dtype="u4")
+    with executed_by(Pickling(), workers=3):
+        _, table = particles(mu, labels, cell, surfaces, Flat(), into)
+    np.testing.assert_array_equal(into[:], found[0])
     assert table.equals(found[1])
 
 

@@ -3,8 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.parallel.pickling import Pickling
 from tests.segment.spheres import MU, Flat, cell_of_spheres
 from xct.geometry import Label
+from xct.parallel.executors import executed_by
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.material.table import material_sums, material_table
 
 
@@ -41,12 +44,12 @@ def test_surface_of_a_plate_is_that_of_its_faces(drawn, table):
     edge = 2 * np.pi * drawn[1].bore_radius_um * 2 * 12  # of twelve slices of lithium
     surface = table.loc["lithium", "surface_um2"]
     assert surface == pytest.approx(2 * area + edge, rel=0.08)  # axes are the worst case
-    moved = 0.05 * np.sqrt(2 * np.pi) * 2.8 / 2.3548
+    moved = 0.05 * np.sqrt(2 * np.pi) * 2.8 / FWHM_PER_SIGMA
     assert table.loc["lithium", "volume_um3_sd"] == pytest.approx(surface * moved)
 
 
 def test_whole_faces_of_steel_and_of_the_collector_leave_their_volumes_in_doubt(drawn, table):
-    moved = 0.05 * np.sqrt(2 * np.pi) * 2.8 / 2.3548
+    moved = 0.05 * np.sqrt(2 * np.pi) * 2.8 / FWHM_PER_SIGMA
     bore = np.pi * drawn[1].bore_radius_um ** 2
     for label in (Label.STEEL, Label.COLLECTOR):
         row = table.loc[label.name.lower()]
@@ -88,3 +91,10 @@ def test_where_the_volume_is_cut_changes_no_sum(drawn, rows):
     np.testing.assert_array_equal(
         material_sums(mu, labels, cell, Flat(), rows=rows), material_sums(mu, labels, cell, Flat())
     )
+
+
+def test_sums_may_be_counted_elsewhere(drawn):
+    mu, cell, _, labels, *_ = drawn
+    here = material_sums(mu, labels, cell, Flat())
+    with executed_by(Pickling(), workers=2):
+        np.testing.assert_array_equal(material_sums(mu, labels, cell, Flat(), rows=16), here)

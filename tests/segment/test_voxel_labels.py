@@ -2,10 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import zarr
 
+from tests.parallel.pickling import Pickling
 from tests.segment.spheres import Flat, cell_of_spheres
 from xct.geometry import CellGeometry, Label
 from xct.normalize.grey_scale import Ratios
+from xct.parallel.executors import executed_by
 from xct.segment.material import labels as voxel_labels
 from xct.segment.material import thresholds
 from xct.segment.material.columns import find_columns
@@ -50,6 +53,14 @@ def test_every_material_is_found(drawn, found, label, least):
 def test_where_the_volume_is_cut_does_not_change_a_label(drawn, found, rows):
     mu, cell, surfaces, *_ = drawn
     np.testing.assert_array_equal(label_slabs(mu, cell, Flat(), surfaces, rows=rows), found)
+
+
+def test_runs_may_be_labelled_elsewhere(drawn, found, tmp_path):
+    mu, cell, surfaces, *_ = drawn
+    into = zarr.create_array(tmp_path / "labels", shape=mu.shape, chunks=(8, 72, 72), dtype="uint8")
+    with executed_by(Pickling(), workers=3):
+        materials(mu, cell, Flat(), surfaces, into)
+    np.testing.assert_array_equal(into[:], found)
 
 
 def test_strips_that_are_made_ready_one_by_one_show_in_no_label(drawn, found, monkeypatch):

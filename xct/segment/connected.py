@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,72 @@ def touching(
     pairs = _touching(above.astype(np.int64), below.astype(np.int64), reach)
     pairs = np.unique(pairs, axis=0)
     return pairs[:, 0], pairs[:, 1]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The connected pieces of a slab, as far as others may hang together with them.
+
+    Attributes
+    ----------
+    count : int
+        How many there are.
+    first, last : tuple of ndarray
+        In the first and the last plane: places of the flattened plane, and numbers from 1.
+    shape : tuple of int
+        Of a plane.
+    """
+
+    count: int
+    first: tuple[np.ndarray, np.ndarray]
+    last: tuple[np.ndarray, np.ndarray]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, labels: np.ndarray, count: int) -> Pieces:
+        """Take what is needed from what `label_pieces` gave."""
+        _, height, width = labels.shape
+        return cls(count, _filled(labels[0]), _filled(labels[-1]), (height, width))
+
+    def plane(self, filled: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Give a plane with 0 where there is nothing."""
+        places, numbers = filled
+        plane = np.zeros(self.shape, np.uint32)
+        plane.reshape(-1)[places] = numbers
+        return plane
+
+
+def _filled(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    places = np.flatnonzero(plane)
+    return places, plane.reshape(-1)[places]
+
+
+def join_slabs(slabs: Sequence[Pieces], connectivity: int = 26) -> tuple[Joiner, list[int]]:
+    """Join the pieces of slabs that follow each other.
+
+    Parameters
+    ----------
+    slabs : sequence of Pieces
+        From the first slab to the last.
+    connectivity : {6, 18, 26}, optional
+        Neighbors of a voxel.
+
+    Returns
+    -------
+    joiner : Joiner
+        Knows which provisional numbers are one.
+    before : list of int
+        What to add to the numbers of each slab.
+    """
+    joiner, before = Joiner(), []
+    for number, slab in enumerate(slabs):
+        before.append(joiner.add(slab.count))
+        if number:
+            under = slabs[number - 1]
+            last, first = under.plane(under.last), slab.plane(slab.first)
+            above, below = touching(last, first, connectivity)
+            joiner.join(above + before[-2], below + before[-1])
+    return joiner, before
 
 
 def components(

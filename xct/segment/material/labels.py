@@ -16,7 +16,7 @@ from xct.parallel.blocks import GRANULE, Block, Voxels, cut, slabs
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 from xct.quantity import Labels, Quantity
-from xct.segment.connected import components, label_pieces
+from xct.segment.connected import Pieces, join_slabs, label_pieces
 from xct.segment.denoise import Denoising, gaussian
 from xct.segment.material.columns import find_columns
 from xct.segment.material.rules import WEAK, Layout, classify, without_foreign
@@ -213,31 +213,35 @@ class Prepared:
 
 def resolve(labels: Any, rows: int | None) -> None:
     """Make weak voxels low grey where they are connected to certain ones, else electrolyte."""
-    low, weak, electrolyte = int(Label.LOW_GREY), WEAK, int(Label.ELECTROLYTE)
-    certain: list[np.ndarray] = []
-    kept: list[tuple[np.ndarray, int]] = []
-
-    def mask_of(first: int, stop: int) -> np.ndarray:
-        part = np.asarray(labels[first:stop])
-        kept[:] = [(part, first)]
-        mask: np.ndarray = (part == low) | (part == weak)
-        return mask
-
-    def visit(first: int, pieces: np.ndarray, count: int, before: int) -> None:
-        sure = np.zeros(count + 1, bool)
-        sure[pieces[kept[0][0] == low]] = True
-        certain.append(sure[1:])
-
-    joiner, before = components(mask_of, labels.shape, visit=visit, rows=rows)
+    blocks = slabs(labels.shape, rows=rows)
+    found = map_blocks(_weak_pieces, blocks, labels)
+    joiner, before = join_slabs([pieces for pieces, _ in found])
     numbers, count = joiner.numbers()
     sure = np.zeros(count + 1, bool)
-    sure[numbers[1:][np.concatenate(certain)]] = True
-    for slab, offset in zip(slabs(labels.shape, rows=rows), before, strict=True):
-        part = np.asarray(labels[slab.first : slab.stop])
-        if not (part == weak).any():
-            continue
-        pieces, found = label_pieces((part == low) | (part == weak))
-        chosen = np.append(False, sure[numbers[1 + offset : 1 + offset + found]])
-        labels[slab.first : slab.stop] = np.where(
-            part == weak, np.where(chosen[pieces], low, electrolyte), part
-        ).astype(np.uint8)
+    sure[numbers[1:][np.concatenate([some for _, some in found])]] = True
+    chosen = [
+        np.append(False, sure[numbers[1 + offset : 1 + offset + pieces.count]])
+        for offset, (pieces, _) in zip(before, found, strict=True)
+    ]
+    map_blocks(_settle, list(zip(blocks, chosen, strict=True)), labels)
+
+
+def _weak_pieces(slab: Block, labels: Any) -> tuple[Pieces, np.ndarray]:
+    """Find connected low grey, weak or not; tell which pieces hold a voxel that certainly is."""
+    part = np.asarray(labels[slab.first : slab.stop])
+    pieces, count = label_pieces((part == Label.LOW_GREY) | (part == WEAK))
+    sure = np.zeros(count + 1, bool)
+    sure[pieces[part == Label.LOW_GREY]] = True
+    return Pieces.of(pieces, count), sure[1:]
+
+
+def _settle(task: tuple[Block, np.ndarray], labels: Any) -> None:
+    """Label the weak voxels of a slab, whose pieces are chosen or not."""
+    slab, chosen = task
+    part = np.asarray(labels[slab.first : slab.stop])
+    weak = part == WEAK
+    if not weak.any():
+        return
+    pieces, _ = label_pieces((part == Label.LOW_GREY) | weak)
+    settled = np.where(chosen[pieces], int(Label.LOW_GREY), int(Label.ELECTROLYTE))
+    labels[slab.first : slab.stop] = np.where(weak, settled, part).astype(np.uint8)

@@ -11,7 +11,8 @@ from annotated_types import Ge, Le
 from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import Voxels, slabs
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.physics.optics import FWHM_PER_SIGMA
@@ -130,15 +131,16 @@ def material_sums(
 ) -> np.ndarray:
     """Sum over the voxels of each label, shape (label, field), whole numbers."""
     ratios = Ratios(volume, cell, reference)
-    total = np.zeros((_KINDS, _FIELDS), np.int64)
-    for slab in slabs(volume.shape, overlap=1, rows=rows):
-        part = np.asarray(labels[slab.outer_first : slab.outer_stop])
-        values = ratios.read(slab.first, slab.stop)
-        planes = np.zeros((slab.stop - slab.first, _KINDS, _FIELDS), np.int64)
-        start = slab.inner.start
-        _add_slab(part, values, start, planes)
-        total += planes.sum(axis=0)
-    return total
+    blocks = slabs(volume.shape, overlap=1, rows=rows)
+    return np.asarray(np.sum(map_blocks(_slab_sums, blocks, ratios, labels), axis=0))
+
+
+def _slab_sums(slab: Block, ratios: Ratios, labels: Voxels) -> np.ndarray:
+    part = np.asarray(labels[slab.outer_first : slab.outer_stop])
+    values = ratios.read(slab.first, slab.stop)
+    planes = np.zeros((slab.stop - slab.first, _KINDS, _FIELDS), np.int64)
+    _add_slab(part, values, slab.inner.start, planes)
+    return np.asarray(planes.sum(axis=0))
 
 
 def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarray) -> None:

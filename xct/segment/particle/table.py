@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from xct.quantity import Number
 from xct.segment.crofton import crofton_weights
 from xct.segment.material.columns import Columns
 from xct.segment.particle import sums as of
+from xct.statistics.bootstrap import median_sd
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,5 +245,5 @@ def particle_numbers(particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     yield "drifted_particles", Number(drifted, "particles", n=len(particles))
     if len(particles):
         diameter = particles["equivalent_diameter_um"]
-        sd = float(diameter.std() / math.sqrt(len(diameter))) if len(diameter) > 1 else None
+        sd = median_sd(diameter.to_numpy()) if len(diameter) > 1 else None
         yield "median_diameter_um", Number(diameter.median(), "µm", sd, len(diameter))
