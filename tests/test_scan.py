@@ -175,14 +175,14 @@ def test_a_contradiction_is_refused(scan_file, mistake):
     with pytest.raises(ScanError) as error:
         read_scan(path, **overrides)
     assert message in str(error.value)
-    assert len(error.value.complaints) == 1
+    assert len(error.value.errors) == 1
 
 
 def test_all_contradictions_come_at_once(scan_file):
     path = scan_file(theta=np.arange(11.0), data_white=np.zeros((2, 9, 10), complex))
     with pytest.raises(ScanError) as error:
         read_scan(path, bin=99, rotation="left", pixel_size_um=0)
-    assert len(error.value.complaints) == 6
+    assert len(error.value.errors) == 6
 
 
 def test_a_few_angles_may_span_little(scan_file):

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 
 
 class XctError(ValueError):
-    """One or more complaints, each a complete sentence for the user."""
+    """One or more errors, each a complete sentence for the user."""
 
-    def __init__(self, *complaints: str) -> None:
-        super().__init__("\n".join(complaints))
-        self.complaints: Sequence[str] = complaints
+    def __init__(self, *errors: str) -> None:
+        super().__init__("\n".join(errors))
+        self.errors: Sequence[str] = errors
 
 
 class ConfigError(XctError):

@@ -218,24 +218,24 @@ def read_scan(
         raise ScanError(f"paths names {name!r}; expected data, image_key or theta_deg")
     request = Request(dict(paths or {}), None if links_below is None else Path(links_below))
     raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
-    complaints: list[str] = []
+    errors: list[str] = []
     try:
         raw = _overrule(raw, theta_deg, energy_kev, pixel_size_um, distance_mm)
     except ScanError as error:
-        complaints += error.complaints
-    complaints += contradictions(raw)
+        errors += error.errors
+    errors += contradictions(raw)
     window = Window.of(raw.projections.frames.shape, roi, bin)
-    complaints += window.complaints
+    errors += window.errors
     if rotation not in ("positive", "negative"):
-        complaints.append(f"rotation = {rotation!r}; expected positive or negative")
+        errors.append(f"rotation = {rotation!r}; expected positive or negative")
     columns = window.columns[1] - window.columns[0]
-    if center_px is not None and not window.complaints and not 0 <= center_px <= columns // bin - 1:
-        complaints.append(
+    if center_px is not None and not window.errors and not 0 <= center_px <= columns // bin - 1:
+        errors.append(
             f"center_px = {center_px:g} lies outside of the {columns // bin} columns that are "
             "kept; it counts in cropped and binned pixels, from 0"
         )
-    if complaints:
-        raise ScanError(*complaints)
+    if errors:
+        raise ScanError(*errors)
     return _scan(raw, window, rotation, center_px)
 
 

@@ -108,12 +108,12 @@ def test_what_leaves_the_volume_has_no_value():
 
 
 @pytest.mark.parametrize(
-    ("start", "stop", "complaint"),
+    ("start", "stop", "error"),
     [((1, 1, 1), (1, 1, 1), "0 µm"), ((90, 1, 1), (99, 1, 1), "outside of the volume of 20 × 20")],
 )
-def test_lines_without_a_profile_are_refused(start, stop, complaint):
+def test_lines_without_a_profile_are_refused(start, stop, error):
     volume = np.zeros((20, 20, 20), np.float32)
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=error):
         thick_profile(volume, start, stop, voxel_size_um=VOXEL, width_um=3)
 
 

@@ -142,15 +142,15 @@ def test_what_is_out_of_view_is_cut_off_and_said():
 
 
 @pytest.mark.parametrize(
-    ("roi", "complaint"),
+    ("roi", "error"),
     [
         (BoxRoi("far", None, (900, 990), (0, 9), (0, 9)), "far lies outside of the volume: along"),
         (BoxRoi("thin", None, (50.8, 51), (0, 9), (0, 9)), "thin lies between two voxels along z"),
         (BoxRoi("C", "steel_lithium", (0, 9), (0, 9), (0, 9)), "'steel_lithium' is not in view"),
     ],
 )
-def test_a_roi_without_voxels_says_why(roi, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_a_roi_without_voxels_says_why(roi, error):
+    with pytest.raises(ValueError, match=error):
         roi.region(cell_of())
 
 

@@ -107,7 +107,7 @@ def test_no_voids_give_an_empty_table():
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "error"),
     [
         ({"of": 77}, "lies within 5 µm of the object 77"),
         ({"step_um": 9.0}, "make no bins"),
@@ -115,7 +115,7 @@ def test_no_voids_give_an_empty_table():
         ({"labels": np.zeros(5)}, "1 axes"),
     ],
 )
-def test_what_cannot_be_measured_says_why(change, complaint):
+def test_what_cannot_be_measured_says_why(change, error):
     given = {"labels": decaying()[0], "of": NCM, "voxel_size_um": 1.0, "step_um": 1.0} | change
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=error):
         void_fraction(given.pop("labels"), given.pop("of"), farthest_um=5.0, **given)

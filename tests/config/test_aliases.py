@@ -103,3 +103,15 @@ def test_a_stage_works_under_its_old_name_in_recipe_and_configuration(write, mon
         "next version",
     ]
     assert aliases.stage_name("gone", {"gone": ...}) == "gone"
+
+
+@pytest.mark.parametrize("where", ["configuration", "recipe"])
+def test_a_renamed_setting_keeps_its_value_with_a_warning(write, where):
+    if where == "recipe":
+        config = load_config(write("pipeline: ./own.yaml\n", "- inclusions: {least_spreads: 7}\n"))
+    else:
+        config = load_config(write("pipeline: analyze\nsteps: {inclusions: {least_spreads: 7}}\n"))
+    recipe = load_recipe(config)
+    assert {s.name: s.settings for s in recipe.steps}["inclusions"]["least_psf_volumes"] == 7
+    [warning] = recipe.warnings
+    assert "steps.inclusions.least_spreads is called steps.inclusions.least_psf_volumes" in warning

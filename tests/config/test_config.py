@@ -29,8 +29,8 @@ def test_every_mistake_is_named_at_once(write):
     path = write("scan: {fiel: a.h5, bin: two}\nrun: {dtype: float64}\npipelin: x\noutput: out\n")
     with pytest.raises(ConfigError) as caught:
         load_config(path)
-    text = "\n".join(caught.value.complaints)
-    assert len(caught.value.complaints) == 4
+    text = "\n".join(caught.value.errors)
+    assert len(caught.value.errors) == 4
     assert ":1: scan.fiel: unknown key (did you mean file?)" in text
     assert ":1: scan.bin: 'two' is not accepted" in text
     assert ":2: run.dtype: 'float64' is not accepted" in text
@@ -38,8 +38,8 @@ def test_every_mistake_is_named_at_once(write):
 
 
 def test_what_is_right_is_kept_beside_what_is_wrong(write):
-    config, complaints = read_config(write("scan: {file: a.h5, bin: 0}\noutput: out\n"))
-    assert len(complaints) == 1
+    config, errors = read_config(write("scan: {file: a.h5, bin: 0}\noutput: out\n"))
+    assert len(errors) == 1
     assert config.scan.file.endswith("a.h5")
 
 
@@ -80,5 +80,5 @@ def test_a_missing_file_names_the_nearest(write, tmp_path):
     ],
 )
 def test_a_number_where_a_list_is_due_is_told_what_to_list(write, text, wanted):
-    _, complaints = read_config(write(text + "\noutput: out\n"))
-    assert any("is not accepted: it should be " + wanted in one for one in complaints)
+    _, errors = read_config(write(text + "\noutput: out\n"))
+    assert any("is not accepted: it should be " + wanted in one for one in errors)

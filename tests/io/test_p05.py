@@ -255,7 +255,7 @@ def test_counts_that_contradict_the_frames_are_all_named_at_once(files):
     }
     with pytest.raises(ScanError) as error:
         files.read()
-    texts = [complaint.split(": ", 1)[1] for complaint in error.value.complaints]
+    texts = [text.split(": ", 1)[1] for text in error.value.errors]
     starts = ["n_dark = 3, but it names 2 darks", "n_ref = 7, but it names 6 flats"]
     starts += ["n_img = 4, but it names 5 projections", "n_angle = 9, but it names 5 projections"]
     starts += ["/entry/scan/data/s_rot/value has 8 angles"]

@@ -102,7 +102,7 @@ def test_angles_that_the_log_gives_are_used(scan, lines, expected):
 def test_counts_that_contradict_the_frames_are_named_together(scan):
     with pytest.raises(ScanError) as error:
         with_log(scan, LOG.replace("n_img = 3", "n_img = 5").replace("n_dark = 2", "n_dark = 1"))
-    dark, image = error.value.complaints
+    dark, image = error.value.errors
     assert "n_dark = 1, but it names 2 darks" in dark
     assert "n_img = 5, but it names 3 projections" in image
 

@@ -246,12 +246,12 @@ def test_brackets_in_a_file_name_may_be_meant_literally(tmp_path):
 def test_every_empty_pattern_is_named_at_once(tmp_path):
     with pytest.raises(ScanError) as error:
         read_stacks(tmp_path / "p*.tif", tmp_path / "f*.tif", tmp_path / "no" / "d*.tif")
-    assert [text.split(":")[0] for text in error.value.complaints] == [
+    assert [text.split(":")[0] for text in error.value.errors] == [
         "projections",
         "flats",
         "darks",
     ]
-    assert "no is missing" in error.value.complaints[2]
+    assert "no is missing" in error.value.errors[2]
 
 
 def test_a_pattern_that_matches_other_files_is_refused(tmp_path):
@@ -335,7 +335,7 @@ def test_every_short_file_is_counted_before_anything_is_read(tmp_path):
     paths[0].with_name("proj_0004.tif").unlink()
     with pytest.raises(ScanError) as error:
         open_stack(paths)
-    missing, short = error.value.complaints
+    missing, short = error.value.errors
     assert missing.startswith("1 of 6 files are missing: ")
     assert short.startswith("3 of 6 files are truncated; at least 70 bytes")
 

@@ -97,7 +97,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     (tmp_path / "angles.txt").write_text("0\nninety\n")
     with pytest.raises(ScanError) as error:
         folders.read(tmp_path, Request())
-    angles, numbers, flats = error.value.complaints
+    angles, numbers, flats = error.value.errors
     assert "line 2: no angle in 'ninety'" in angles
     assert "bear the same number 0" in numbers
     assert "flat_0.tif: the file is empty" in flats

@@ -50,7 +50,7 @@ def test_the_order_of_steps_makes_another_run(tmp_path):
     folder = OutputFolder(tmp_path)
     folder.claim({"steps": [["a", {}], ["b", {}]]}, restart=False)
     (tmp_path / "volume.zarr").mkdir()
-    assert folder.objections({"steps": [["b", {}], ["a", {}]]}, restart=False)
+    assert folder.conflicts({"steps": [["b", {}], ["a", {}]]}, restart=False)
 
 
 def test_a_finished_result_with_a_part_missing_is_done_again(tmp_path):

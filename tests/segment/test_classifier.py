@@ -89,7 +89,7 @@ def test_code_in_a_file_is_never_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "error"),
     [
         (lambda v, p: (v, np.minimum(p, 1)), "1 label was painted"),
         (lambda v, p: (v, 0 * p), "0 label was painted"),
@@ -98,7 +98,7 @@ def test_code_in_a_file_is_never_run(tmp_path):
         (lambda v, p: (0 * v, p), "nothing to tell apart"),
     ],
 )
-def test_paint_that_teaches_nothing_is_refused(change, complaint):
+def test_paint_that_teaches_nothing_is_refused(change, error):
     volume, truth = textures()
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=error):
         train_classifier(*change(volume, paint(truth)), sigma_px=2, trees=4)

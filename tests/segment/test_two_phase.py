@@ -87,7 +87,7 @@ def test_three_levels_of_common_noise_come_back():
 
 
 @pytest.mark.parametrize(
-    ("image", "complaint"),
+    ("image", "error"),
     [
         (np.random.default_rng(0).normal(size=(99, 99)), "one material only"),
         (np.full((9, 9), 3.0), "the one value 3"),
@@ -95,6 +95,6 @@ def test_three_levels_of_common_noise_come_back():
         (np.zeros(9), "1 axes"),
     ],
 )
-def test_images_without_two_materials_are_refused(image, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_images_without_two_materials_are_refused(image, error):
+    with pytest.raises(ValueError, match=error):
         bright_phase(image)

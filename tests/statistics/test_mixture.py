@@ -96,7 +96,7 @@ def test_a_start_gives_the_same_fit():
 
 
 @pytest.mark.parametrize(
-    ("counts", "complaint"),
+    ("counts", "error"),
     [
         ([0, 0, 0], "0 bins with voxels"),
         ([0, 7, 0], "1 bins with voxels"),
@@ -104,8 +104,8 @@ def test_a_start_gives_the_same_fit():
         ([1, np.nan, 2], "finite"),
     ],
 )
-def test_histograms_that_cannot_be_fitted_are_refused(counts, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_histograms_that_cannot_be_fitted_are_refused(counts, error):
+    with pytest.raises(ValueError, match=error):
         fit_mixture(np.array(counts), np.arange(3.0))
 
 

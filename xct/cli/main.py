@@ -68,7 +68,7 @@ def execute(arguments: Sequence[str]) -> int:
         error.show()
         return _WRONG
     except XctError as error:
-        click.echo("\n".join(f"error: {text}" for text in error.complaints), err=True)
+        click.echo("\n".join(f"error: {text}" for text in error.errors), err=True)
         return _WRONG
     except (RunError, ImportError) as error:
         click.echo(f"error: {error}", err=True)

@@ -44,7 +44,7 @@ def check(config: Path, changes: tuple[str, ...], allow_stages: bool) -> None:
 
     plan = make_plan(config, changes, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
-    errors = folder.objections(plan.identity(), restart=False)
+    errors = folder.conflicts(plan.identity(), restart=False)
     state = "finished already:" if folder.is_finished() else "ready: xct run writes to"
     click.echo(plan_text(plan, "cannot start:" if errors else state))
     if errors:

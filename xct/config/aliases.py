@@ -19,11 +19,14 @@ _ON_THE_GREY_SCALE = (
     "state_of_charge",
 )  # fmt: skip
 
-# Settings of steps that have a place elsewhere in the configuration: (stage, setting) → key.
+# Settings of steps that have another place in the configuration: (stage, setting) → key.
 SETTINGS: Mapping[tuple[str, str], Key] = {
-    (stage, setting): ("cell", "grey_scale", setting)
-    for stage in _ON_THE_GREY_SCALE
-    for setting in ("zero", "reference_value")
+    ("inclusions", "least_spreads"): ("steps", "inclusions", "least_psf_volumes"),
+    **{
+        (stage, setting): ("cell", "grey_scale", setting)
+        for stage in _ON_THE_GREY_SCALE
+        for setting in ("zero", "reference_value")
+    },
 }
 
 

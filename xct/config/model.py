@@ -294,7 +294,7 @@ def read_config(
         try:
             document = parse(_text(path))
         except ConfigError as error:
-            return None, list(error.complaints)
+            return None, list(error.errors)
         name, folder = str(source), path.resolve().parent
     errors = [f"{name}:{line}: {message}" for line, message in document.errors]
     errors += _apply(changes, document)
@@ -322,7 +322,7 @@ def _import_stages(config: Config, folder: Path, *, allowed: bool) -> list[str]:
     try:
         config._own_stages = load_own_stages(config.stages, folder)
     except ConfigError as error:
-        return [place + text for text in error.complaints]
+        return [place + text for text in error.errors]
     return []
 
 

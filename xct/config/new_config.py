@@ -101,7 +101,7 @@ def _volume_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str],
     try:
         volume = open_foreign(path)
     except ScanError as error:
-        if not any("voxel_size_um" in text for text in error.complaints):
+        if not any("voxel_size_um" in text for text in error.errors):
             raise
         known, volume = False, open_foreign(path, (1.0, 1.0, 1.0))
     shape = " × ".join(str(length) for length in volume.voxels.shape)

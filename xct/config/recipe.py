@@ -92,7 +92,7 @@ def load_recipe(config: Config) -> Recipe:
         path = recipe_file(config.pipeline)
     except ConfigError as error:
         where = config.place("pipeline")
-        raise ConfigError(*(f"{where}: {text}" for text in error.complaints)) from None
+        raise ConfigError(*(f"{where}: {text}" for text in error.errors)) from None
     document = parse(read_text(path))
     errors = [f"{path.name}:{line}: {message}" for line, message in document.errors]
     if not isinstance(document.value, list) or not document.value:
@@ -113,7 +113,7 @@ def load_recipe(config: Config) -> Recipe:
         try:
             steps.append(_step(one, [other.name for other in written], config, stages))
         except ConfigError as error:
-            errors += error.complaints
+            errors += error.errors
     if errors:
         raise ConfigError(*errors)
     return Recipe(steps, config, [*config.warnings, *warnings])

@@ -39,28 +39,28 @@ def open_stack(files: Sequence[Path]) -> TiffFrames:
     Raises
     ------
     ScanError
-        With every complaint at once: files that are missing, no TIFF, too short, or of another
+        With every error at once: files that are missing, no TIFF, too short, or of another
         size or type than the first.
     """
     first = read_pages(files[0])
     several = len(first.page) > 1
     looked_at = files if several else dict.fromkeys((files[0], files[-1]))
     pages = {path: first if path == files[0] else read_pages(path) for path in looked_at}
-    complaints = [
+    errors = [
         difference(path, other.form, files[0], first.form)
         for path, other in pages.items()
         if not other.form.agrees(first.form)
     ]
     if not several:
-        complaints += [
+        errors += [
             f"{path}: has {len(other.page)} frames, but {files[0].name} has one; name stacks and "
             "single frames apart"
             for path, other in pages.items()
             if len(other.page) > 1
         ]
-        complaints += _too_short(files, first)
-    if complaints:
-        raise ScanError(*complaints)
+        errors += _too_short(files, first)
+    if errors:
+        raise ScanError(*errors)
     return _joined(files, list(pages.values()) if several else None, first)
 
 
@@ -74,15 +74,15 @@ def _too_short(files: Sequence[Path], first: Pages) -> list[str]:
         for path, size in zip(files, sizes, strict=True)
         if 0 <= size < least
     ]
-    complaints = []
+    errors = []
     if missing:
-        complaints.append(f"{len(missing)} of {len(files)} files are missing: {named(missing)}")
+        errors.append(f"{len(missing)} of {len(files)} files are missing: {named(missing)}")
     if short:
-        complaints.append(
+        errors.append(
             f"{len(short)} of {len(files)} files are truncated; at least {least:,} bytes are "
             f"expected: {named(short)}. Copy them again"
         )
-    return complaints
+    return errors
 
 
 def file_sizes(files: Sequence[Path]) -> list[int]:
@@ -154,7 +154,7 @@ def matching(what: str, pattern: str | Path) -> list[Path]:
     return natural_order(files)
 
 
-def number_complaints(files: Sequence[Path]) -> Iterator[str]:
+def number_errors(files: Sequence[Path]) -> Iterator[str]:
     """Complain where two projections bear the same number: then their order is not known."""
     seen: dict[int, Path] = {}
     for path in files:

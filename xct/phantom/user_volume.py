@@ -171,7 +171,7 @@ def read_user_scan(file: Path | str, energy_kev: float | None = None) -> UserSca
     Raises
     ------
     ConfigError
-        With every complaint at once.
+        With every error at once.
     ScanError
         If the volume itself cannot be read.
     """
@@ -180,15 +180,15 @@ def read_user_scan(file: Path | str, energy_kev: float | None = None) -> UserSca
         document = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    complaints = [f"{path}:{line}: {text}" for line, text in document.errors]
-    if not complaints:
-        complaints = list(_complaints(document, path))
-    if complaints:
-        raise ConfigError(*complaints)
+    errors = [f"{path}:{line}: {text}" for line, text in document.errors]
+    if not errors:
+        errors = list(_errors(document, path))
+    if errors:
+        raise ConfigError(*errors)
     return _opened(document.value, path.parent, energy_kev)
 
 
-def _complaints(document: Document, path: Path) -> Iterator[str]:
+def _errors(document: Document, path: Path) -> Iterator[str]:
     values = document.value
     if not isinstance(values, dict) or not isinstance(values.get("volume"), dict):
         yield f"{path}: names no volume; write `volume: {{file: …, quantity: labels}}`"

@@ -85,9 +85,9 @@ class OutputFolder:
         ConfigError
             If the folder holds another run, or files that xct did not write.
         """
-        complaints = self.objections(identity, restart=restart)
-        if complaints:
-            raise ConfigError(*complaints)
+        errors = self.conflicts(identity, restart=restart)
+        if errors:
+            raise ConfigError(*errors)
         now = json.loads(json.dumps(identity))
         earlier = None if restart else self.identity()
         broken = earlier is not None and self.number("finished") and not self.is_finished()
@@ -118,7 +118,7 @@ class OutputFolder:
             return [f"{place}: holds files that xct did not write ({named}); name another output"]
         return []
 
-    def objections(self, identity: Mapping[str, Any], *, restart: bool) -> list[str]:
+    def conflicts(self, identity: Mapping[str, Any], *, restart: bool) -> list[str]:
         """Say what stands against writing a run into this folder."""
         if restart or not self.path.is_dir():
             return self.unfit()

@@ -1,4 +1,4 @@
-"""Plan: everything about a run that can be known before it starts, or every objection to it."""
+"""Plan: everything about a run that can be known before it starts, or every error at once."""
 
 from __future__ import annotations
 
@@ -186,40 +186,40 @@ def make_plan(
     Raises
     ------
     ConfigError
-        With every complaint at once.
+        With every error at once.
     """
-    config, complaints = read_config(source, changes, allow_stages=allow_stages)
+    config, errors = read_config(source, changes, allow_stages=allow_stages)
     if config is None:
-        raise ConfigError(*complaints)
+        raise ConfigError(*errors)
     steps: list[Step] = []
     warnings: list[str] = []
     try:
         recipe = load_recipe(config)
         steps, config, warnings = recipe.steps, recipe.config, recipe.warnings
-        complaints += check_names(steps, _given(config))
+        errors += check_names(steps, _given(config))
         steps = _until(steps, until)
-        complaints += _unknown_products(steps, keep)
-        complaints += _unavailable_engine(steps)
+        errors += _unknown_products(steps, keep)
+        errors += _unavailable_engine(steps)
     except ConfigError as error:
-        complaints += error.complaints
+        errors += error.errors
     opened: Scan | ForeignVolume | None = None
     try:
         if config.volume is None:
             opened = open_scan(config)
-            complaints += _missing_facts(config, opened, steps, complaints)
-            objections, found = inspect_scan(opened, [step.name for step in steps])
-            complaints, warnings = complaints + objections, warnings + found
+            errors += _missing_facts(config, opened, steps, errors)
+            wrong, odd = inspect_scan(opened, [step.name for step in steps])
+            errors, warnings = errors + wrong, warnings + odd
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
     except ScanError as error:
         section = "scan" if config.volume is None else "volume"
-        complaints += [f"{config.place(section)}: {section}: {t}" for t in error.complaints]
-    rois, wrong = _read_rois(config)
-    complaints += [*_missing_pristine(config), *wrong]
-    if not any(": output: " in text for text in complaints):
-        complaints += OutputFolder(Path(config.output)).unfit()
-    if opened is None or complaints:
-        raise ConfigError(*complaints)
+        errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]
+    rois, of_rois = _read_rois(config)
+    errors += [*_missing_pristine(config), *of_rois]
+    if not any(": output: " in text for text in errors):
+        errors += OutputFolder(Path(config.output)).unfit()
+    if opened is None or errors:
+        raise ConfigError(*errors)
     resources = _resources(config, opened, steps, keep)
     notes = opened.notes if isinstance(opened, Scan) else []
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
@@ -243,7 +243,7 @@ def _read_rois(config: Config) -> tuple[list[Roi], list[str]]:
     try:
         return read_rois(config.rois), []
     except XctError as error:
-        return [], [f"{config.place('rois')}: rois: {text}" for text in error.complaints]
+        return [], [f"{config.place('rois')}: rois: {text}" for text in error.errors]
 
 
 def _missing_pristine(config: Config) -> list[str]:
@@ -280,30 +280,30 @@ def engine_of(steps: Sequence[Step]) -> str:
 
 def _unavailable_engine(steps: Sequence[Step]) -> list[str]:
     """Say why the engine that a step names cannot run here."""
-    complaints = []
+    errors = []
     for step in steps:
         if step.settings.get("engine"):
             try:
                 reason = find_engine(step.settings["engine"]).unavailable()
             except ImportError as error:
                 reason = str(error)
-            complaints += [f"{step.place}: {reason}"] if reason else []
-    return complaints
+            errors += [f"{step.place}: {reason}"] if reason else []
+    return errors
 
 
 def _missing_facts(
     config: Config, scan: Scan, steps: Sequence[Step], earlier: Sequence[str]
 ) -> list[str]:
-    complaints = []
+    errors = []
     for name in [quantity.name for quantity in QUANTITIES.values() if quantity.asked]:
         users = [step.name for step in steps if name in step.stage.needs]
-        complained = any(f"scan.{name}:" in text for text in earlier)
-        if users and getattr(scan, name) is None and not complained:
-            complaints.append(
+        named = any(f"scan.{name}:" in text for text in earlier)
+        if users and getattr(scan, name) is None and not named:
+            errors.append(
                 f"{config.place('scan', name)}: scan.{name}: needed by {' and '.join(users)}, "
                 "but neither the file nor the configuration says it"
             )
-    return complaints
+    return errors
 
 
 def _until(steps: list[Step], until: str | None) -> list[Step]:

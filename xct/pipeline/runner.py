@@ -61,16 +61,16 @@ def run(
     Raises
     ------
     ConfigError
-        With every complaint at once, before anything is written.
+        With every error at once, before anything is written.
     RunError
         If the run had to end; what was finished is kept.
     """
     plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
     identity = plan.identity()
-    objections = folder.objections(identity, restart=restart)
-    if objections:
-        raise ConfigError(*objections)
+    errors = folder.conflicts(identity, restart=restart)
+    if errors:
+        raise ConfigError(*errors)
     with _unwritable_explained(folder), folder.locked():
         resumed = folder.claim(identity, restart=restart)
         if folder.is_finished():

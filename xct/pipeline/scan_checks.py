@@ -1,4 +1,4 @@
-"""Inspection: what the data themselves say before a run. In: a Scan; out: objections, warnings."""
+"""Inspection: what the data themselves say before a run. In: a Scan; out: errors, warnings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xct.errors import ScanError
 from xct.io.frames import View
 from xct.scan import Scan
 
-_WRONG, _ODD = "objection", "warning"
+_WRONG, _ODD = "error", "warning"
 _FEW_FRAMES = 5
 _SATURATED_FRACTION = 1e-3
 _SMALLEST_FULL_SCALE = 255  # a plateau below this is not the camera's full scale
@@ -29,20 +29,20 @@ def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str
 
     Returns
     -------
-    objections : list of str
+    errors : list of str
         Why the run cannot give a right result.
     warnings : list of str
         What the user should know.
     """
-    objections: list[str] = []
+    errors: list[str] = []
     warnings: list[str] = []
     for look in (_look_at_fields, _look_at_projections, _look_at_angles):
         try:
             for kind, message in look(scan, stages):
-                (objections if kind == _WRONG else warnings).append(message)
+                (errors if kind == _WRONG else warnings).append(message)
         except ScanError as error:
-            objections += [f"scan: {text}" for text in error.complaints]
-    return objections, warnings
+            errors += [f"scan: {text}" for text in error.errors]
+    return errors, warnings
 
 
 def _few(view: View) -> Iterator[tuple[int, np.ndarray]]:
@@ -83,10 +83,10 @@ def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
             "high there",
         )
     if max(levels) <= dark_level:
-        yield _WRONG, _fields_complaint(max(levels), dark_level)
+        yield _WRONG, _fields_error(max(levels), dark_level)
 
 
-def _fields_complaint(flat_level: float, dark_level: float) -> str:
+def _fields_error(flat_level: float, dark_level: float) -> str:
     if flat_level == 0:
         return "all flats are zero: the shutter was closed, or these are not the flats"
     return (

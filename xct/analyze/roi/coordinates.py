@@ -137,7 +137,7 @@ class Roi:
             raise ValueError("; ".join(f"ROI {self.name}: {key}: {text}" for key, text in found))
 
     def problems(self) -> list[tuple[str, str]]:
-        """List what is wrong: key and complaint."""
+        """List what is wrong: key and error."""
         if self.surface is None or self.surface in SURFACES:
             return []
         return [("surface", f"{self.surface!r} is not one of {', '.join(SURFACES)}")]
@@ -223,7 +223,7 @@ def _voxels_between(frame: Frame, axis: int, span: Span) -> tuple[int, int]:
 
 
 def bad_spans(roi: Roi, *keys: str) -> list[tuple[str, str]]:
-    """List the attributes that are no spans [low, high]: key and complaint."""
+    """List the attributes that are no spans [low, high]: key and error."""
     found = []
     for key in keys:
         span = getattr(roi, key)

@@ -84,16 +84,16 @@ def count_rois(
     Raises
     ------
     ValueError
-        If a ROI has no voxel in the volume: all such complaints at once.
+        If a ROI has no voxel in the volume: all such errors at once.
     """
-    regions, complaints = [], []
+    regions, errors = [], []
     for roi in rois:
         try:
             regions.append(roi.region(cell))
         except ValueError as error:
-            complaints.append(str(error))
-    if complaints:
-        raise ValueError("\n".join(complaints))
+            errors.append(str(error))
+    if errors:
+        raise ValueError("\n".join(errors))
     grids = [
         _grid(region.shape, [block_um / size for size in cell.voxel_size_um]) for region in regions
     ]

@@ -41,7 +41,7 @@ def histograms_figure(histograms: Mapping[str, DataFrame], pristine: Any = None)
             _draw_one(axis, earlier[earlier["roi"] == name], "0.6", "pristine")
         _draw_one(axis, table[table["roi"] == name], "tab:blue", "this cell")
         _mark_peak(axis, histograms.get("grey_statistics"), name)
-        axis.set(xlim=(low, high), ylabel="share (%)", title=name)
+        axis.set(xlim=(low, high), ylabel="fraction (%)", title=name)
     axes[0].legend(loc="upper right")
     axes[-1].set_xlabel("grey value; dotted: logarithmic, four decades")
     return figure

@@ -1,4 +1,4 @@
-"""ROI sets on disk. In: a YAML file; out: ROIs in cell coordinates, or every complaint at once.
+"""ROI sets on disk. In: a YAML file; out: ROIs in cell coordinates, or every error at once.
 
 ::
 
@@ -56,18 +56,18 @@ def read_rois(path: Path | str) -> list[Roi]:
 
 
 def parse_rois(text: str, name: str = "ROI set") -> list[Roi]:
-    """Read a ROI set from YAML text; `name` stands in complaints. See `read_rois`."""
+    """Read a ROI set from YAML text; `name` stands in errors. See `read_rois`."""
     document = parse(text)
-    complaints = list(document.errors)
+    errors = list(document.errors)
     rois = []
-    for roi_name, facts in _entries(document, complaints).items():
+    for roi_name, facts in _entries(document, errors).items():
         key: Key = ("rois", roi_name)
-        before = len(complaints)
-        roi = _make(roi_name, facts, key, document, complaints)
-        if roi is not None and len(complaints) == before:
+        before = len(errors)
+        roi = _make(roi_name, facts, key, document, errors)
+        if roi is not None and len(errors) == before:
             rois.append(roi)
-    if complaints:
-        raise XctError(*(f"{name}:{line}: {text}" for line, text in sorted(complaints)))
+    if errors:
+        raise XctError(*(f"{name}:{line}: {text}" for line, text in sorted(errors)))
     return rois
 
 
@@ -96,61 +96,61 @@ def write_rois(path: Path | str, rois: Sequence[Roi]) -> None:
     write_text(path, dumped)
 
 
-def _entries(document: Document, complaints: list[tuple[int, str]]) -> dict[str, Any]:
+def _entries(document: Document, errors: list[tuple[int, str]]) -> dict[str, Any]:
     value = document.value
     if not isinstance(value, dict) or not isinstance(value.get("rois"), dict):
-        if not complaints:
-            complaints.append((1, "a ROI set is a mapping rois: {name: {depth_um: [20, 80], …}}"))
+        if not errors:
+            errors.append((1, "a ROI set is a mapping rois: {name: {depth_um: [20, 80], …}}"))
         return {}
     for key in value:
         if key != "rois":
             line = document.line((key,)) or 1
-            complaints.append((line, f"unknown key {key!r}{nearest(key, ['rois'])}; allowed: rois"))
+            errors.append((line, f"unknown key {key!r}{nearest(key, ['rois'])}; allowed: rois"))
     return dict(value["rois"])
 
 
 def _make(
-    name: str, facts: Any, key: Key, document: Document, complaints: list[tuple[int, str]]
+    name: str, facts: Any, key: Key, document: Document, errors: list[tuple[int, str]]
 ) -> Roi | None:
-    def complain(text: str, *inner: str) -> None:
+    def refuse(text: str, *inner: str) -> None:
         dotted = ".".join(("rois", name, *inner))
-        complaints.append((document.line((*key, *inner)) or 1, f"{dotted}: {text}"))
+        errors.append((document.line((*key, *inner)) or 1, f"{dotted}: {text}"))
 
     if not isinstance(facts, dict):
-        complain("a ROI is a mapping such as {depth_um: [20, 80], y_um: [-50, 50], x_um: [0, 90]}")
+        refuse("a ROI is a mapping such as {depth_um: [20, 80], y_um: [-50, 50], x_um: [0, 90]}")
         return None
     shape = facts.get("shape", "box")
     if not isinstance(shape, str) or shape not in SHAPES:
         hint = nearest(str(shape), list(SHAPES))
-        complain(f"{shape!r} is not a shape{hint}; allowed: {', '.join(SHAPES)}", "shape")
+        refuse(f"{shape!r} is not a shape{hint}; allowed: {', '.join(SHAPES)}", "shape")
         return None
     kind = SHAPES[shape]
     known = {field.name: field for field in fields(kind) if field.name != "name"}
     allowed = ["shape", *known]
     for unknown in [str(given) for given in facts if given not in allowed]:
-        complain(f"unknown key{nearest(unknown, allowed)}; allowed: {', '.join(allowed)}", unknown)
+        refuse(f"unknown key{nearest(unknown, allowed)}; allowed: {', '.join(allowed)}", unknown)
     needed = [n for n, field in known.items() if field.default is MISSING and n != "surface"]
     for missing in [each for each in needed if facts.get(each) is None]:
-        complain(f"{missing} is missing; a {shape} needs {', '.join(needed)}")
+        refuse(f"{missing} is missing; a {shape} needs {', '.join(needed)}")
     values: dict[str, Any] = {"surface": None}
     for given, value in facts.items():
         if given in known and value is not None:
             try:
                 values[given] = _plain(given, value)
             except ValueError as error:
-                complain(str(error), given)
+                refuse(str(error), given)
     if any(each not in values for each in needed):
         return None
-    return _checked(kind, name, values, complain)
+    return _checked(kind, name, values, refuse)
 
 
-def _checked(kind: type[Roi], name: str, values: dict[str, Any], complain: Any) -> Roi | None:
+def _checked(kind: type[Roi], name: str, values: dict[str, Any], refuse: Any) -> Roi | None:
     made: Roi = object.__new__(kind)  # asked before it is made, so that all mistakes are listed
     defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
     made.__dict__.update({**defaults, **values, "name": name})
     problems = made.problems()
     for key, text in problems:
-        complain(text, key)
+        refuse(text, key)
     return None if problems else kind(name=name, **values)
 
 

@@ -39,7 +39,7 @@ class BoxRoi(Roi):
     fills_box = True
 
     def problems(self) -> list[tuple[str, str]]:
-        """List what is wrong: key and complaint."""
+        """List what is wrong: key and error."""
         return super().problems() + bad_spans(self, "depth_um", "y_um", "x_um")
 
     @property
@@ -62,7 +62,7 @@ class SectorRoi(Roi):
     shape = "sector"
 
     def problems(self) -> list[tuple[str, str]]:
-        """List what is wrong: key and complaint."""
+        """List what is wrong: key and error."""
         found = super().problems() + bad_spans(self, "depth_um", "radius_um", "azimuth_deg")
         if not found and self.radius_um[0] < 0:
             found.append(("radius_um", f"{self.radius_um[0]:g} is negative; start at 0 or more"))
@@ -109,7 +109,7 @@ class PolygonRoi(Roi):
     shape = "polygon"
 
     def problems(self) -> list[tuple[str, str]]:
-        """List what is wrong: key and complaint."""
+        """List what is wrong: key and error."""
         found = super().problems() + bad_spans(self, "span_um")
         if self.along not in AXES:
             found.append(("along", f"{self.along!r} is not one of {', '.join(AXES)}"))
@@ -159,7 +159,7 @@ class LineRoi(Roi):
     shape = "line"
 
     def problems(self) -> list[tuple[str, str]]:
-        """List what is wrong: key and complaint."""
+        """List what is wrong: key and error."""
         found = super().problems()
         for key in ("from_um", "to_um"):
             if not are_numbers(point := getattr(self, key), 3):

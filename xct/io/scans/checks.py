@@ -1,4 +1,4 @@
-"""Contradictions within a scan. In: Raw with the configuration laid over it; out: complaints."""
+"""Contradictions within a scan. In: Raw with the configuration laid over it; out: errors."""
 
 from __future__ import annotations
 
@@ -100,20 +100,20 @@ def _of_angles(raw: Raw) -> Iterator[str]:
 class Window:
     """What is kept of a frame: raw rows and columns, half-open, then binned.
 
-    `complaints` says what is wrong with a window that cannot be cut.
+    `errors` says what is wrong with a window that cannot be cut.
     """
 
     rows: tuple[int, int]
     columns: tuple[int, int]
     bin: int
-    complaints: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
     @classmethod
     def of(
         cls, shape: tuple[int, int, int], roi: Mapping[str, Sequence[int]] | None, bin: int
     ) -> Window:
         """Check a region of interest and a bin against frames of `shape`."""
-        complaints = [
+        errors = [
             f"roi names {axis!r}; its axes are row and column"
             for axis in roi or ()
             if axis not in ("row", "column")
@@ -121,14 +121,14 @@ class Window:
         ranges = []
         for axis, length in zip(("row", "column"), shape[1:], strict=True):
             given = (roi or {}).get(axis, (0, length))
-            complaints += _of_range(axis, given, length)
+            errors += _of_range(axis, given, length)
             ranges.append(given)
         if isinstance(bin, bool) or not isinstance(bin, int | np.integer) or bin < 1:
-            complaints.append(f"bin = {bin!r}; expected a whole number of pixels, 1 or more")
-        elif not complaints and bin > (least := min(stop - first for first, stop in ranges)):
-            complaints.append(f"bin = {bin} is larger than what is kept of a frame, {least} pixels")
-        if complaints:
-            return cls((0, shape[1]), (0, shape[2]), 1, tuple(complaints))
+            errors.append(f"bin = {bin!r}; expected a whole number of pixels, 1 or more")
+        elif not errors and bin > (least := min(stop - first for first, stop in ranges)):
+            errors.append(f"bin = {bin} is larger than what is kept of a frame, {least} pixels")
+        if errors:
+            return cls((0, shape[1]), (0, shape[2]), 1, tuple(errors))
         rows, columns = ((int(first), int(stop)) for first, stop in ranges)
         return cls(rows, columns, int(bin))
 

@@ -63,8 +63,8 @@ def _with_patterns(raw: Raw | None, patterns: Mapping[str, str]) -> Raw:
         try:
             alone: Raw = tiff.read_stacks(projections=pattern)
         except ScanError as error:
-            complaints = (text.replace("projections", kind, 1) for text in error.complaints)
-            raise ScanError(*complaints) from None
+            errors = (text.replace("projections", kind, 1) for text in error.errors)
+            raise ScanError(*errors) from None
         raw = _placed(raw, kind, alone.projections, alone.files, pattern)
     assert raw is not None
     return raw

@@ -58,7 +58,7 @@ def read(path: Path, request: Request) -> Raw:
     Raises
     ------
     ScanError
-        With every complaint at once.
+        With every error at once.
     """
     if not path.is_dir():
         reader = read_old if path.name.endswith("scan.log") else read_nexus

@@ -31,12 +31,12 @@ class Found:
     ----------
     files : list of Path
         One for each name.
-    complaints : list of str
+    errors : list of str
         About names that are missing, repeated, or lead out of the scan's folder.
     """
 
     files: list[Path]
-    complaints: list[str]
+    errors: list[str]
 
 
 def find_frames(source: Path, names: Sequence[str], links_below: Path | None) -> Found:
@@ -61,7 +61,7 @@ def find_frames(source: Path, names: Sequence[str], links_below: Path | None) ->
             outside.append(name)
         elif mode is None or (linked and not path.exists()):
             missing.append(name)
-    return Found(files, list(_complaints(source, names, outside, missing)))
+    return Found(files, list(_errors(source, names, outside, missing)))
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -83,7 +83,7 @@ def _is_below(path: str, root: str) -> bool:
     return os.path.normpath(path).startswith(root.rstrip("/") + "/")
 
 
-def _complaints(
+def _errors(
     source: Path, names: Sequence[str], outside: list[str], missing: list[str]
 ) -> Iterator[str]:
     if outside:
@@ -111,9 +111,9 @@ def _complaints(
 def stacks_of(
     files: Sequence[Path], keys: np.ndarray, time: np.ndarray | None
 ) -> tuple[dict[str, Stack], list[str]]:
-    """Make a stack of each kind, in the order given; the second list holds complaints."""
+    """Make a stack of each kind, in the order given; the second list holds errors."""
     stacks: dict[str, Stack] = {}
-    complaints: list[str] = []
+    errors: list[str] = []
     for kind, key in KINDS.items():
         places = np.flatnonzero(keys == key).tolist()
         if len(places) == 0:
@@ -121,11 +121,11 @@ def stacks_of(
         try:
             frames = open_stack([files[place] for place in places])
         except ScanError as error:
-            complaints += error.complaints
+            errors += error.errors
             continue
         when = None if time is None else time[places]
         stacks[kind] = Stack(frames, np.arange(frames.shape[0]), when)
-    return stacks, complaints
+    return stacks, errors
 
 
 def contradicted_counts(

@@ -178,7 +178,7 @@ class _Old:
     current_ma: np.ndarray | None = None
     flat_current_ma: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def is_log(file: Path) -> bool:
@@ -194,7 +194,7 @@ def read_old(file: Path, request: Request) -> Raw:
     Raises
     ------
     ScanError
-        With every complaint at once.
+        With every error at once.
     """
     log = read_log(file)
     groups, others = grouped(_files_of(file))
@@ -209,11 +209,11 @@ def read_old(file: Path, request: Request) -> Raw:
     found = find_frames(
         file, [str(path.relative_to(file.parent)) for path in old.files], request.links_below
     )
-    old.complaints += found.complaints
+    old.errors += found.errors
     facts = _facts(old)
-    stacks, complaints = ({}, []) if found.complaints else stacks_of(old.files, old.keys, old.time)
-    if old.complaints or complaints:
-        raise ScanError(*old.complaints, *complaints)
+    stacks, errors = ({}, []) if found.errors else stacks_of(old.files, old.keys, old.time)
+    if old.errors or errors:
+        raise ScanError(*old.errors, *errors)
     darks = stacks.get("darks")
     if darks is not None and (note := empty_darks(darks.frames)):
         old.notes.append(f"{file}: {note}")
@@ -266,7 +266,7 @@ def _as_logged(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
     scan = _scan_name(log.file)
     places = {(kind, _index(path, scan)): path for kind in groups for path in groups[kind]}
     listed = {(frame.kind, _index(Path(frame.name), scan)): frame for frame in log.frames}
-    complaints = [
+    errors = [
         f"{log.file}: {len(missing)} {what}: {named([f'{kind} {n}' for kind, n in missing])}"
         for missing, what in (
             (sorted(set(listed) - set(places)), "frames that it lists are not there"),
@@ -276,9 +276,9 @@ def _as_logged(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
     ]
     if len(listed) != len(log.frames):
         twice = len(log.frames) - len(listed)
-        complaints.append(f"{log.file}: lists {twice} frames twice, by kind and number")
-    if complaints:
-        raise ScanError(*complaints)
+        errors.append(f"{log.file}: lists {twice} frames twice, by kind and number")
+    if errors:
+        raise ScanError(*errors)
     frames = log.frames
     files = [places[key] for key in listed]
     keys = np.array([KINDS[frame.kind] for frame in frames])
@@ -303,14 +303,14 @@ def _known(frames: Sequence[LoggedFrame], name: str) -> np.ndarray | None:
 
 
 def _facts(old: _Old) -> dict[str, float | None]:
-    """Read the facts of the log; complaints and notes go to `old`."""
+    """Read the facts of the log; errors and notes go to `old`."""
     log = old.log
     try:
         said = {name: log.number(name) for name in ("n_dark", "n_ref", "n_img", "n_angle")}
         projections = int(np.sum(old.keys == 0))
         if said["n_angle"] == projections - 1:
             said["n_angle"] = projections  # some old scans count steps, with a last frame after
-        old.complaints += contradicted_counts(log.file, said, old.keys)
+        old.errors += contradicted_counts(log.file, said, old.keys)
         energy_ev = _positive(old, "energy")
         return {
             "energy_kev": None if energy_ev is None else energy_ev / 1000,
@@ -318,7 +318,7 @@ def _facts(old: _Old) -> dict[str, float | None]:
             "pixel_size_um": _pixel_size_um(old),
         }
     except ScanError as error:
-        old.complaints += error.complaints
+        old.errors += error.errors
         return {}
 
 

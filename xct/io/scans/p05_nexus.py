@@ -43,7 +43,7 @@ class _Nexus:
     names: list[str]
     keys: np.ndarray
     time_ms: np.ndarray | None
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
@@ -63,20 +63,20 @@ def read_nexus(file: Path, request: Request) -> Raw:
     Raises
     ------
     ScanError
-        With every complaint at once: counts, keys and angles that contradict each other,
+        With every error at once: counts, keys and angles that contradict each other,
         frames that are missing, differ, or lie outside of the scan's folder.
     """
     with Source(file, request) as source:
         nexus = _opened(source)
         found = find_frames(file, nexus.names, request.links_below)
         said = {name: source.number(f"{SCAN}/{name}") for name in _COUNTS}
-        nexus.complaints += [*found.complaints, *contradicted_counts(file, said, nexus.keys)]
+        nexus.errors += [*found.errors, *contradicted_counts(file, said, nexus.keys)]
         theta_deg = _angles(nexus)
-        if found.complaints:
-            raise ScanError(*nexus.complaints)
-        stacks, complaints = stacks_of(found.files, nexus.keys, _clock(nexus))
-        if nexus.complaints or complaints:
-            raise ScanError(*nexus.complaints, *complaints)
+        if found.errors:
+            raise ScanError(*nexus.errors)
+        stacks, errors = stacks_of(found.files, nexus.keys, _clock(nexus))
+        if nexus.errors or errors:
+            raise ScanError(*nexus.errors, *errors)
         pixel_um = _pixel_size_um(source)
         _note_stage(nexus, pixel_um)
         current, flat_current = _ring_current(nexus)
@@ -111,7 +111,7 @@ def _opened(source: Source) -> _Nexus:
         source.note(f"{file}: has no {_IMAGE_TIME}; the order of the frames is their clock")
     else:
         others[_IMAGE_TIME] = time_ms.size
-    complaints = [
+    errors = [
         f"{file}: {IMAGE_FILE} names {len(names)} frames, but {path} has {count} values; "
         "was the scan interrupted? Use a whole copy, or name the frames by patterns in "
         "scan.projections, scan.flats and scan.darks"
@@ -119,9 +119,9 @@ def _opened(source: Source) -> _Nexus:
         if count != len(names)
     ]
     if not len(names) or not (keys == KINDS["projections"]).any():
-        complaints.append(f"{file}: there is not a single projection (key 0) in {_IMAGE_KEY}")
-    if complaints:
-        raise ScanError(*complaints)
+        errors.append(f"{file}: there is not a single projection (key 0) in {_IMAGE_KEY}")
+    if errors:
+        raise ScanError(*errors)
     unknown = ~np.isin(keys, list(KINDS.values()))
     if unknown.any():
         source.note(
@@ -153,7 +153,7 @@ def _angles(nexus: _Nexus) -> np.ndarray | None:
     try:
         return angles_of_projections(angles, nexus.keys, _ANGLE, str(nexus.file))
     except ScanError as error:
-        nexus.complaints += error.complaints
+        nexus.errors += error.errors
         return None
 
 

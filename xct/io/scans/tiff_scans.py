@@ -18,7 +18,7 @@ from xct.io.tiff import (
     matching,
     named,
     natural_order,
-    number_complaints,
+    number_errors,
     open_stack,
 )
 from xct.io.tiff_pages import TIFF_STARTS
@@ -63,7 +63,7 @@ def read_folder(path: Path) -> Raw:
     Raises
     ------
     ScanError
-        With every complaint at once.
+        With every error at once.
     """
     groups, others = grouped(tiff_files(path))
     if "projections" not in groups:
@@ -71,13 +71,13 @@ def read_folder(path: Path) -> Raw:
             f"{path}: no projections among its TIFF files; expected names with proj, img or tomo, "
             "flat, ref or white, and dark or dar. Otherwise set scan.projections to a pattern"
         )
-    complaints: list[str] = []
+    errors: list[str] = []
     theta_deg, angle_file = None, _angle_file(path)
     try:
         theta_deg = given_angles(angle_file) if angle_file else None
     except ScanError as error:
-        complaints += error.complaints
-    raw = with_clock(raw_of(groups, complaints), groups)
+        errors += error.errors
+    raw = with_clock(raw_of(groups, errors), groups)
     notes = list(raw.notes)
     if others:
         notes.append(f"{path}: {len(others)} TIFF files are left out: {named(others)}")
@@ -125,34 +125,34 @@ def read_stacks(
     Raises
     ------
     ScanError
-        With every complaint at once: no match, files that are no TIFF, truncated, or differ.
+        With every error at once: no match, files that are no TIFF, truncated, or differ.
     """
     patterns = {"projections": projections, "flats": flats, "darks": darks}
     files: dict[str, list[Path]] = {}
-    complaints: list[str] = []
+    errors: list[str] = []
     for what, pattern in patterns.items():
         if pattern is None:
             continue
         try:
             files[what] = matching(what, pattern)
         except ScanError as error:
-            complaints += error.complaints
-    return raw_of(files, complaints)
+            errors += error.errors
+    return raw_of(files, errors)
 
 
-def raw_of(files: dict[str, list[Path]], complaints: Sequence[str] = ()) -> Raw:
+def raw_of(files: dict[str, list[Path]], errors: Sequence[str] = ()) -> Raw:
     """Put stacks together from the files of each kind (projections, flats, darks)."""
-    complaints = [*complaints, *number_complaints(files.get("projections", []))]
+    errors = [*errors, *number_errors(files.get("projections", []))]
     stacks: dict[str, Stack] = {}
     for what, paths in files.items():
         try:
             frames = open_stack(paths)
         except ScanError as error:
-            complaints += [f"{what}: {complaint}" for complaint in error.complaints]
+            errors += [f"{what}: {text}" for text in error.errors]
             continue
         stacks[what] = Stack(frames, np.arange(frames.shape[0]))
-    if complaints:
-        raise ScanError(*complaints)
+    if errors:
+        raise ScanError(*errors)
     pixel_um = stacks["projections"].frames.pixel_size_um  # type: ignore[attr-defined]
     origin = {} if pixel_um is None else {"pixel_size_um": f"metadata of {files['projections'][0]}"}
     return Raw(

@@ -93,8 +93,8 @@ class Setup:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for complaint in _impossible(self):
-            raise ValueError(complaint)
+        for error in _impossible(self):
+            raise ValueError(error)
 
     def center_px(self, columns: int) -> float:
         """Tell the column of the axis in the middle row."""
