@@ -4,7 +4,8 @@ import pytest
 
 from xct.config.model import RunSection
 from xct.errors import ConfigError, show_bytes, show_seconds
-from xct.pipeline.resources import GIB, share_out
+from xct.pipeline.resources import GIB, share_out, with_measuring
+from xct.reconstruct import engines
 
 FULL = (2400, 1920, 2560)
 
@@ -60,3 +61,45 @@ def test_bytes_are_written_with_a_unit(count, text):
 @pytest.mark.parametrize(("seconds", "text"), [(12.3, "12 s"), (600, "10 min"), (9000, "2.5 h")])
 def test_durations_are_written_with_a_unit(seconds, text):
     assert show_seconds(seconds) == text
+
+
+def test_several_blocks_are_measured_at_a_time_where_that_takes_little_memory(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    run = RunSection(memory_gib=24.0)
+    narrow = with_measuring(shared((60, 400, 512)), (400, 512, 512), run)
+    wide = with_measuring(shared((60, 240, 2560)), (240, 2560, 2560), run)
+    assert (narrow.measuring_workers, wide.measuring_workers) == (2, 1)
+    one = with_measuring(shared((60, 400, 512)), (400, 512, 512), RunSection(workers=1))
+    assert one.measuring_workers == 1
+
+
+def test_measuring_that_cannot_fit_is_refused_with_what_it_needs():
+    run = RunSection(memory_gib=3.0)
+    with pytest.raises(
+        ConfigError, match=r"measuring 2560 × 2560 voxels takes \d\.\d GiB"
+    ):
+        with_measuring(shared((60, 240, 2560)), (240, 2560, 2560), run)
+
+
+class Greedy:
+    """An engine that needs much memory, and takes one slab at a time."""
+
+    name, at_once = "greedy", 1
+
+    def unavailable(self):
+        return None
+
+    def memory_bytes(self, shape, size):
+        return 6 * GIB
+
+    def reconstruct(self, request):
+        raise AssertionError("only asked for its needs")
+
+
+def test_an_engine_says_what_memory_it_needs_and_how_many_slabs_it_takes(monkeypatch):
+    monkeypatch.setitem(engines._KNOWN, "greedy", Greedy)
+    run = RunSection(workers=4, memory_gib=24.0)
+    plain = share_out((60, 200, 400), 0, run, whole_frames=False, item_bytes=2)
+    greedy = share_out((60, 200, 400), 0, run, whole_frames=False, item_bytes=2, engine="greedy")
+    assert (plain.workers, greedy.workers) == (4, 1)
+    assert greedy.memory_bytes > plain.memory_bytes + 4 * GIB

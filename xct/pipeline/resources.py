@@ -182,6 +182,8 @@ def share_out(
 _MEASURING_SECONDS_PER_VOXEL = 0.8e-6
 _MEASURING_BYTES = 1.6 * GIB
 _LABEL_BYTES_PER_VOXEL = 0.5
+_WINDOW_PLANES = 110  # of float32 that one worker holds
+_SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 
 def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
@@ -208,8 +210,12 @@ def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSecti
         If the memory that the run may use does not hold the slabs that are measured.
     """
     voxels = int(np.prod(shape, dtype=np.int64))
-    # Slabs have a fixed size, unless 16 slices exceed it; maps (y, x) are whole.
-    memory = _BASE + max(_MEASURING_BYTES, 24 * 4 * GRANULE * shape[1] * shape[2])
+    # A worker holds a window of planes that moves along z; as many again are maps and results.
+    window = _WINDOW_PLANES * 4 * shape[1] * shape[2]
+    cores = len(os.sched_getaffinity(0))
+    wanted = cores if run.workers == "auto" else min(run.workers, cores)
+    workers = int(min(wanted, 1 + _SPARE_BYTES // window))
+    memory = _BASE + max(_MEASURING_BYTES, (workers + 1) * window)
     limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
     if memory > limit:
         raise ConfigError(
@@ -219,6 +225,7 @@ def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSecti
     return replace(
         before,
         memory_bytes=int(max(before.memory_bytes, memory)),
+        measuring_workers=workers,
         disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
         seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL,
     )
