@@ -8,10 +8,9 @@ in the signature and nowhere else.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import Parameter
@@ -193,28 +192,55 @@ def stage(
     return register
 
 
+@dataclass(frozen=True)
+class StagePackage:
+    """An installed package that declares stages by the entry point ``xct.stages``.
+
+    Attributes
+    ----------
+    module : str
+        What was imported.
+    version : str
+        Of the package; it is part of a run's identity.
+    failure : str or None
+        Why it could not be imported.
+    """
+
+    module: str
+    version: str
+    failure: str | None = None
+
+
 def load_stages() -> Mapping[str, Stage]:
     """Import every package that declares stages; return them by name.
 
-    Packages of others are found by the entry points ``xct.stages``; one that cannot be imported
-    is named in a warning.
+    Packages of others are found by the entry points ``xct.stages``; `installed_packages` says
+    which of them could not be imported.
 
     Raises
     ------
     ValueError
-        If a stage gives a quantity that nobody declares.
+        If a stage gives a quantity that is declared nowhere.
     """
     for package in _OWN:
         import_module(f"xct.{package}")
+    installed_packages()
+    check_quantities()
+    return STAGES
+
+
+@cache
+def installed_packages() -> tuple[StagePackage, ...]:
+    """Import the installed packages that declare stages, once in a process."""
+    found = []
     for point in entry_points(group=_GROUP):
+        version, failure = (point.dist.version if point.dist else "unknown"), None
         try:
             point.load()
         except Exception as error:  # whatever another package does when it is imported
-            warnings.warn(
-                f"stages of {point.name} ({point.value}) cannot be imported: {error}", stacklevel=2
-            )
-    check_quantities()
-    return STAGES
+            failure = f"stages of {point.value} cannot be imported: {error}"
+        found.append(StagePackage(point.module, version, failure))
+    return tuple(found)
 
 
 def check_quantities() -> None:

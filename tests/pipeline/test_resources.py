@@ -75,9 +75,7 @@ def test_several_blocks_are_measured_at_a_time_where_that_takes_little_memory(mo
 
 def test_measuring_that_cannot_fit_is_refused_with_what_it_needs():
     run = RunSection(memory_gib=3.0)
-    with pytest.raises(
-        ConfigError, match=r"measuring 2560 × 2560 voxels takes \d\.\d GiB"
-    ):
+    with pytest.raises(ConfigError, match=r"measuring 2560 × 2560 voxels takes \d\.\d GiB"):
         with_measuring(shared((60, 240, 2560)), (240, 2560, 2560), run)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xct.errors import XctError, nearest
 from xct.quantity import QUANTITIES, Quantity
-from xct.stages import Stage, load_stages
+from xct.stages import Stage, installed_packages, load_stages
 
 if TYPE_CHECKING:
     from xct.result import Result
@@ -21,7 +21,9 @@ def stages_text() -> str:
     for stage in sorted(load_stages().values(), key=_state):
         lines.append(f"{stage.name:<23}{', '.join(stage.needs)} → {', '.join(stage.gives)}")
         lines.append(f"{'':<23}{_summary(stage)}")
-    return "\n".join([*lines, "", "xct stages NAME shows the settings of one."])
+    failures = [package.failure for package in installed_packages() if package.failure]
+    lines += ["", *(f"warning: {failure}" for failure in failures)]
+    return "\n".join([*lines, "xct stages NAME shows the settings of one."])
 
 
 def stage_text(name: str) -> str:

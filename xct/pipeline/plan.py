@@ -26,6 +26,7 @@ from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
 from xct.reconstruct.engines import AUTO, find_engine
 from xct.result import open_result
 from xct.scan import Scan
+from xct.stages import installed_packages
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,14 @@ class Plan:
         if self.config.own_stages:
             own = [[module.name, module.checksum] for module in self.config.own_stages]
             identity |= {"own_stages": own}
+        packages = {step.stage.function.__module__.partition(".")[0] for step in self.steps}
+        installed = {
+            each.module: each.version
+            for each in installed_packages()
+            if each.module.partition(".")[0] in packages
+        }
+        if installed:
+            identity |= {"stage_packages": installed}
         if not self.measuring_steps:
             return identity
         rois = self.config.rois
@@ -222,6 +231,7 @@ def make_plan(
         raise ConfigError(*errors)
     resources = _resources(config, opened, steps, keep)
     notes = opened.notes if isinstance(opened, Scan) else []
+    warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 
 

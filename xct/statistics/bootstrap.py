@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc
+import scipy
 
 LEVEL = 0.95  # of every interval
 
@@ -78,6 +78,6 @@ def median_sd(values: np.ndarray) -> float:
     if known.size < 2:
         return float("nan")
     middle = (known.size + 1) / 2
-    chance = np.diff(betainc(middle, middle, np.linspace(0, 1, known.size + 1)))
+    chance = np.diff(scipy.special.betainc(middle, middle, np.linspace(0, 1, known.size + 1)))
     mean = float(chance @ known)
     return float(np.sqrt(chance @ (known - mean) ** 2))
