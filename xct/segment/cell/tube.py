@@ -187,6 +187,8 @@ def _fit(
 ) -> tuple[float, Wall] | None:
     """Give what a fit leaves, and the wall; None where the outer edge does not stand out."""
     r, values, count = profile
+    if not r.size:  # of groups of slices, none is left
+        return None
     weight = np.sqrt(count / count.max())
     sides = [np.median(values[part]) for part in (r < bore.radius_um - 3 * voxel,
                                                   np.abs(r - bore.radius_um - wall / 2) < wall / 3,
