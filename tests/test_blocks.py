@@ -40,7 +40,7 @@ CASES = [
 
 
 def raw_scan():
-    """Counts with all that goes wrong: dead and starved pixels, zingers, stripes, drift."""
+    """Counts with all that goes wrong: dead and photon-starved pixels, zingers, stripes, drift."""
     rng = np.random.default_rng(11)
     theta_deg = np.arange(ANGLES) * 180.0 / ANGLES
     sinogram = project_discs(random_discs(8, COLUMNS, seed=4), theta_deg, COLUMNS, CENTER)

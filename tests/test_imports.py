@@ -133,7 +133,7 @@ def test_no_room_is_too_full_or_too_deep():
 
 
 def test_no_module_hides_a_public_function_of_its_package():
-    """A submodule that bears a function's name takes its place once it is imported."""
+    """A submodule that has a function's name takes its place once it is imported."""
     for file in FILES:
         import_module(name_of(file)) if "plugin" not in file.parts else None
     for package in [file for file in FILES if file.stem == "__init__"]:

@@ -126,7 +126,7 @@ def test_a_cathode_alone_gives_its_particles(measure, volume, cell):
 
 
 def found_again(true, mine, numbers):
-    """Tell which of the true particles share most of their voxels with one that was found."""
+    """Determine which of the true particles share most of their voxels with one that was found."""
     sizes = np.bincount(true.ravel()), np.bincount(mine.ravel())
     both = (true > 0) & (mine > 0)
     (i, j), shared = np.unique(np.stack([true[both], mine[both]]), axis=1, return_counts=True)

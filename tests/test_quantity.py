@@ -101,7 +101,7 @@ def test_a_result_opened_anew_gives_the_quantity_back(measure_porosity, config):
     assert list(xct.open_result(path).quantity("porosity").columns) == ["z_um", "porosity"]
 
 
-def test_a_stage_that_gives_what_nobody_declares_is_refused(measure_porosity):
+def test_a_stage_that_gives_what_is_not_declared_is_refused(measure_porosity):
     @stage(gives="roundness", measures=True)
     def measure_roundness(volume):
         """Measure."""

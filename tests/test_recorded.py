@@ -8,7 +8,7 @@ from tests.recorded import options_of, recorded
 from xct.cli.main import xct as commands
 from xct.stages import load_stages
 
-# Packages that bear another name today.
+# Packages that have another name today.
 RENAMED = {"xct.planner": "xct.beamtime"}
 
 

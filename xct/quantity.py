@@ -230,7 +230,7 @@ def numbers_of(
     quantities : mapping
         What is known, by name.
     failed : callable, optional
-        Told of a function that fails, so that it does not take the others with it.
+        Called for a function that fails, so that it does not take the others with it.
     """
     found: dict[str, dict[str, Any]] = {}
     for quantity in _declared(quantities):

@@ -59,7 +59,7 @@ class Result:
 
     @property
     def warnings(self) -> list[dict[str, str]]:
-        """What the run had to remark, with the step that it comes from."""
+        """Warnings of the run, with the step that it comes from."""
         listed: list[dict[str, str]] = self.summary["warnings"]
         return listed
 

@@ -34,7 +34,7 @@ class Scan:
         None where nothing says it.
     projection_time, flat_time : ndarray or None
         When each frame was taken, on a common clock: seconds, or positions in the file.
-        None where the file does not tell in which order flats and projections were taken.
+        None where the file does not say in which order flats and projections were taken.
     pixel_size_um, energy_kev, distance_mm : float or None
         Effective detector pixel *before* binning, photon energy, sample to detector.
     rotation : {"positive", "negative"}
@@ -53,7 +53,7 @@ class Scan:
     origin : dict
         Where each fact came from: the path inside the file, or "configuration".
     notes : tuple of str
-        Remarks for the user: links that lead nowhere, frames that were marked invalid, ….
+        Warnings for the user: links that lead nowhere, frames that were marked invalid, ….
     """
 
     projections: View
@@ -92,7 +92,7 @@ class Scan:
 
     @property
     def projection_dose(self) -> np.ndarray | None:
-        """Dose of each projection in units of the mean one; None where nothing tells them apart."""
+        """Dose of each projection in units of the mean one; None where it is not known."""
         return self._doses()[0]
 
     @property

@@ -12,7 +12,7 @@ CELL = CellGeometry(SHAPE, (2.0,) * 3, 31.0, 31.0, 28.0)
 THIN = np.full(SHAPE, MU[2], np.float32)
 
 
-def table(mu, *, sd=50.0, share=1.0, drifted=False, z_um=40.0):
+def table(mu, *, sd=50.0, recovery=1.0, drifted=False, z_um=40.0):
     """Make a table of particles whose cores are of these μ."""
     n = len(mu)
     return pd.DataFrame(
@@ -26,7 +26,7 @@ def table(mu, *, sd=50.0, share=1.0, drifted=False, z_um=40.0):
             "core_grey": 20_000 + 2_100 * np.asarray(mu, float) / MU[2],
             "core_grey_sd": sd,
             "core_grey_noise_sd": sd,
-            "core_share": share,
+            "core_share": recovery,
             "radius_um": 5.0,
             "cavity_fraction": 0.0,
             "drifted": drifted,
@@ -36,9 +36,9 @@ def table(mu, *, sd=50.0, share=1.0, drifted=False, z_um=40.0):
 
 
 @pytest.mark.parametrize("content", [1.0, 0.6, 0.3])
-@pytest.mark.parametrize("share", [1.0, 0.95])
-def test_content_is_read_from_the_core_whatever_its_recovery_was(content, share):
-    particles = table([mu_per_cm("ncm811", 25.0, lithium=content)] * 2, share=share)
+@pytest.mark.parametrize("recovery", [1.0, 0.95])
+def test_content_is_read_from_the_core_whatever_its_recovery_was(content, recovery):
+    particles = table([mu_per_cm("ncm811", 25.0, lithium=content)] * 2, recovery=recovery)
     charge = state_of_charge(
         THIN, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.0
     )
@@ -56,7 +56,7 @@ def test_a_shift_larger_than_any_charge_is_not_possible():
     assert not charge["physically_possible"].any()
 
 
-def test_a_starved_plane_is_withheld_until_its_glare_is_corrected():
+def test_a_photon_starved_plane_is_withheld_until_its_glare_is_corrected():
     thick = np.full(SHAPE, 2000.0, np.float32)  # passes 1e-5
     particles = table([48.0])
     charge = state_of_charge(

@@ -69,10 +69,10 @@ def test_layers_without_a_face_are_left_out(surfaces):
 def test_the_sweep_grows_from_what_is_absent(surfaces):
     surfaces[SURFACES[1]].height_um[10:, :15] = 23.0
     sweep = absent_area_sweep(surfaces)
-    share = sweep.absent_area_fraction.to_numpy()
-    assert share[0] == pytest.approx(0.25)
-    assert share[-1] == pytest.approx(0.5)
-    assert (np.diff(share) >= 0).all()
+    fraction = sweep.absent_area_fraction.to_numpy()
+    assert fraction[0] == pytest.approx(0.25)
+    assert fraction[-1] == pytest.approx(0.5)
+    assert (np.diff(fraction) >= 0).all()
 
 
 def test_swelling_is_the_change_over_the_pristine_thickness(surfaces):

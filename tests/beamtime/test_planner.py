@@ -38,10 +38,10 @@ def test_the_paper_s_scan_is_as_computed_by_hand():
 def test_the_verdict_says_what_limits_the_scan():
     said = "\n".join(plan_beamtime().verdict)
     for words in (
-        "cathode: starved: 0.15 % passes",
+        "cathode: photon-starved: 0.15 % passes",
         "steel: opaque",
-        "lpscl – aluminium: not told apart",
-        "lithium – air: not told apart",
+        "lpscl – aluminium: not distinguished",
+        "lithium – air: not distinguished",
         "Delithiation (ncm811: x 1 → 0.3) is a step of 3.6 1/cm",
         "fully sampled only inside of Ø 1986 µm",
         "At 38 keV",
@@ -49,7 +49,7 @@ def test_the_verdict_says_what_limits_the_scan():
         assert words in said
 
 
-def test_a_thin_cell_is_not_starved_and_a_long_exposure_saturates():
+def test_a_thin_cell_is_not_photon_starved_and_a_long_exposure_saturates():
     said = "\n".join(plan_beamtime(bore_um=380, exposure_ms=40, angles=1200).verdict)
     assert "starved" not in said
     assert "Too bright: a flat fills 128 %" in said
@@ -144,16 +144,16 @@ def test_a_layer_is_read_from_text():
     layer = layer_from_text("cathode=ncm811:0.4,lpscl:0.44@200")
     assert (layer.name, layer.thickness_um) == ("cathode", 200)
     assert layer.mu_per_cm(25.0) == pytest.approx(0.4 * 48.05 + 0.44 * 5.574, rel=1e-3)
-    assert layer_from_text("anode=lithium").shares == {"lithium": 1.0}
+    assert layer_from_text("anode=lithium").fractions == {"lithium": 1.0}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("cathode", "write NAME=MATERIAL:SHARE"),
-        ("cathode=ncm811:much", "write NAME=MATERIAL:SHARE"),
+        ("cathode", "write NAME=MATERIAL:FRACTION"),
+        ("cathode=ncm811:much", "write NAME=MATERIAL:FRACTION"),
         ("cathode=cheese:1", "'cheese' is not known; expected ncm811, lpscl"),
-        ("cathode=ncm811:0.9,lpscl:0.9", "the shares add up to 1.8; expected 0 … 1"),
+        ("cathode=ncm811:0.9,lpscl:0.9", "the fractions add up to 1.8; expected 0 … 1"),
     ],
 )
 def test_a_layer_that_is_written_wrong_is_refused(text, said):

@@ -14,7 +14,7 @@ import yaml
 
 import xct
 from xct.bench import accuracy
-from xct.bench.accuracy import TARGETS, claimed, share
+from xct.bench.accuracy import TARGETS, claimed, finish_together
 from xct.bench.families import families_of
 
 STATES = ("ncm-0", "ncm-100", "lzp-0", "lzp-50")
@@ -55,7 +55,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def test_cycled_cells_are_run_with_their_pristine_one_and_only_scores_stay(bench):
-    share(bench.families[:1])
+    finish_together(bench.families[:1])
     assert bench.runs == [("ncm-0-0", False), ("ncm-100-0", True)]
     assert bench.scores == [("ncm-0-0", None), ("ncm-100-0", "ncm-0-0")]
     left = sorted(path.name for path in bench.folder.rglob("*") if not path.name.startswith("."))
@@ -71,7 +71,7 @@ def test_a_scan_that_is_there_is_not_made_again(bench):
     for name in ("raw", "truth"):
         (ready / name).mkdir(parents=True)
     (ready / "config.yaml").write_text("cell: {name: READY}\n", "utf-8")
-    share(bench.families[3:])
+    finish_together(bench.families[3:])
     assert bench.scans == [("lzp-0-1", 1)]
     times = json.loads((bench.folder / "lzp-50-1.json").read_text("utf-8"))["times"]
     assert set(times) == {"run", "score"}
@@ -96,7 +96,7 @@ def test_what_an_interrupted_bench_scored_is_kept_but_its_pristine_result_made_a
     family.scores("ncm-0").write_text(json.dumps({"state": "ncm-0"}), "utf-8")
     family.finish()
     assert [name for name, _ in bench.runs] == ["ncm-0-0", "ncm-100-0"]
-    share([family])  # nothing is left to do
+    finish_together([family])  # nothing is left to do
     assert len(bench.runs) == 2
 
 
@@ -104,7 +104,7 @@ def test_two_processes_take_different_families_and_wait_for_each_other(bench):
     first, others = bench.families[0], bench.families[1:]
     with claimed(first.claim) as mine:
         assert mine
-        waiting = threading.Thread(target=share, args=(bench.families, 0.01))
+        waiting = threading.Thread(target=finish_together, args=(bench.families, 0.01))
         waiting.start()
         while waiting.is_alive() and not all(family.is_finished() for family in others):
             time.sleep(0.01)
@@ -151,9 +151,9 @@ def test_displacement_counts_in_voxels_whatever_its_sign():
     assert not accuracy._met(row)
 
 
-@pytest.mark.parametrize(("share_held", "met"), [(0.89, False), (0.95, True), (0.995, False)])
-def test_intervals_are_to_hold_the_truth_neither_too_seldom_nor_too_often(share_held, met):
-    row = row_of("stated", {"coverage_95.numbers": share_held, "coverage_95.numbers.layers": 0.0})
+@pytest.mark.parametrize(("coverage", "met"), [(0.89, False), (0.95, True), (0.995, False)])
+def test_intervals_are_to_hold_the_truth_neither_too_seldom_nor_too_often(coverage, met):
+    row = row_of("stated", {"coverage_95.numbers": coverage, "coverage_95.numbers.layers": 0.0})
     assert accuracy._met(row) is met
     line = accuracy._table([row], 1, "small").splitlines()[-1]
     assert "0.9 to 0.99" in line

@@ -36,12 +36,12 @@ def test_every_stage_of_preprocessing_has_a_figure(found):
 
 def test_targets_stand_beside_their_figures(found):
     text, figures = found
-    told = {target["what"]: target for target in figures["targets"]}
-    fused = told["flat_field + line_integrals"]
+    targets = {target["what"]: target for target in figures["targets"]}
+    fused = targets["flat_field + line_integrals"]
     parts = [figures["stages"][name]["ms_a_million"] for name in ("flat_field", "line_integrals")]
     assert fused["value"] == pytest.approx(sum(parts))
     assert fused["target"] == 2.5
-    assert "find_center, 128 columns" in told
+    assert "find_center, 128 columns" in targets
     assert ("met" in text) or ("MISSED" in text)
 
 
@@ -75,7 +75,7 @@ def test_tasks_take_turns_and_give_their_median():
     timings = in_turns(
         {
             "a": Task(lambda: order.append("a"), runs=2),
-            "b": Task(lambda: order.append("b"), runs=3, share=0.5),
+            "b": Task(lambda: order.append("b"), runs=3, scale=0.5),
         }
     )
     assert "".join(order) == "ab" + "ab" + "ab" + "b"

@@ -50,7 +50,7 @@ def test_a_drawn_volume_is_the_cell_with_noise_and_is_drawn_once(folder):
     assert (folder / "small" / "volume.zarr" / "zarr.json").stat().st_mtime_ns == changed
 
 
-def test_a_measured_volume_tells_time_and_memory_of_each_step(folder):
+def test_a_measured_volume_reports_time_and_memory_of_each_step(folder):
     run = measure(SMALL, folder)
     assert run["voxels"] == 96 * 112 * 112
     assert {"find_cell", "materials", "particles", "figures"} <= set(run["steps"])

@@ -1,4 +1,4 @@
-"""A raw scan made and reconstructed: seconds, steps and memory are told."""
+"""A raw scan made and reconstructed: seconds, steps and memory are reported."""
 
 import json
 
@@ -28,19 +28,19 @@ def test_raw_scan_drifts_and_can_be_read_by_rows(raw):
     assert scan.flat_time[19] < scan.projection_time[0] < scan.flat_time[20]
 
 
-def test_whole_scan_tells_seconds_steps_and_memory(tmp_path, monkeypatch, capsys):
+def test_whole_scan_reports_seconds_steps_and_memory(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         wholescan, "SIZES", {"quick": (180, 32, 400), "full": (180, 32, 400)}
     )  # fmt: skip
     assert execute(["bench", "scan", "--out", str(tmp_path)]) == 0
-    told = capsys.readouterr().out
+    text = capsys.readouterr().out
     figures = json.loads((tmp_path / "scan.json").read_text())
     run = figures["runs"]["sorting"]
     assert run["slices"] == 16
     assert {"read", "flat_field", "stripes", "fbp", "write"} <= set(run["steps"])
     assert run["seconds_to_disk"] >= run["seconds"] > 0
     assert run["peak_memory_gib"] > 0.1
-    assert "s/slice" in told
+    assert "s/slice" in text
     assert figures["raw"] == {"angles": 180, "rows": 32, "columns": 400, "bin": 2}
     assert {target["what"] for target in figures["targets"]} >= {"sorting: a slice, all in"}
 

@@ -1,4 +1,4 @@
-"""The commands that look and tell: init, check, stages, schema, convert."""
+"""The commands that look and report: init, check, stages, schema, convert."""
 
 import json
 import re
@@ -47,22 +47,22 @@ def test_init_leaves_what_is_unknown_empty_and_lists_it(scan, tmp_path, capsys):
         del file["measurement"]
         del file["exchange/theta"]
     path = init(scan, tmp_path)
-    told = capsys.readouterr().out
-    assert "needed: scan.pixel_size_um" in told
-    assert "needed: scan.theta_deg" in told
-    assert "energy" not in told
+    text = capsys.readouterr().out
+    assert "needed: scan.pixel_size_um" in text
+    assert "needed: scan.theta_deg" in text
+    assert "energy" not in text
     lines = [line for line in path.read_text().splitlines() if "# needed" in line]
     assert [line.split(":")[0].strip() for line in lines] == ["pixel_size_um", "theta_deg"]
     assert execute(["check", str(path)]) == 2
 
 
-def test_check_tells_what_will_be_read_done_and_needed(scan, tmp_path, capsys):
+def test_check_says_what_will_be_read_done_and_needed(scan, tmp_path, capsys):
     assert execute(["check", str(init(scan, tmp_path))]) == 0
-    told = capsys.readouterr().out
-    assert f"{ANGLES} projections of {ROWS} rows × {COLUMNS} columns" in told
-    assert f"{PIXEL_SIZE_UM:g} µm" in told
-    assert "flat_field → fill_dead_pixels" in told
-    assert "memory" in told
+    text = capsys.readouterr().out
+    assert f"{ANGLES} projections of {ROWS} rows × {COLUMNS} columns" in text
+    assert f"{PIXEL_SIZE_UM:g} µm" in text
+    assert "flat_field → fill_dead_pixels" in text
+    assert "memory" in text
     assert not (tmp_path / "out").exists()
 
 

@@ -106,12 +106,20 @@ def test_a_stage_works_under_its_old_name_in_recipe_and_configuration(write, mon
 
 
 @pytest.mark.parametrize("where", ["configuration", "recipe"])
-def test_a_renamed_setting_keeps_its_value_with_a_warning(write, where):
+@pytest.mark.parametrize(
+    ("stage", "old", "new", "value"),
+    [
+        ("inclusions", "least_spreads", "least_psf_volumes", 7),
+        ("material_table", "threshold_doubt", "threshold_uncertainty", 0.1),
+    ],
+)
+def test_a_renamed_setting_keeps_its_value_with_a_warning(write, where, stage, old, new, value):
+    step = f"{stage}: {{{old}: {value}}}"
     if where == "recipe":
-        config = load_config(write("pipeline: ./own.yaml\n", "- inclusions: {least_spreads: 7}\n"))
+        config = load_config(write("pipeline: ./own.yaml\n", f"- {step}\n"))
     else:
-        config = load_config(write("pipeline: analyze\nsteps: {inclusions: {least_spreads: 7}}\n"))
+        config = load_config(write(f"pipeline: analyze\nsteps: {{{step}}}\n"))
     recipe = load_recipe(config)
-    assert {s.name: s.settings for s in recipe.steps}["inclusions"]["least_psf_volumes"] == 7
+    assert {s.name: s.settings for s in recipe.steps}[stage][new] == value
     [warning] = recipe.warnings
-    assert "steps.inclusions.least_spreads is called steps.inclusions.least_psf_volumes" in warning
+    assert f"steps.{stage}.{old} is called steps.{stage}.{new}" in warning

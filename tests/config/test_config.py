@@ -79,6 +79,6 @@ def test_a_missing_file_names_the_nearest(write, tmp_path):
         ("scan: {file: a.h5, roi: {row: 5}}", "two numbers, [first, stop]"),
     ],
 )
-def test_a_number_where_a_list_is_due_is_told_what_to_list(write, text, wanted):
+def test_a_number_where_a_list_is_due_is_refused_with_what_to_list(write, text, wanted):
     _, errors = read_config(write(text + "\noutput: out\n"))
     assert any("is not accepted: it should be " + wanted in one for one in errors)

@@ -1,4 +1,4 @@
-"""Small scans in HDF5 files of every layout, whose counts can be told by heart."""
+"""Small scans in HDF5 files of every layout, whose counts are known."""
 
 import h5py
 import numpy as np

@@ -36,20 +36,20 @@ def test_imagej_reads_voxel_size_and_attenuation(volume, tmp_path, bits, toleran
     macro = tmp_path / "look.ijm"
     macro.write_text(MACRO)
     command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
-    told = subprocess.run(
+    said = subprocess.run(
         [*command, str(macro), str(tmp_path / "tiff")], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert told[0].startswith("micron")
-    assert [float(edge) for edge in told[1:4]] == [1.3, 1.3, 1.3]
-    assert int(told[4]) == 5
-    assert float(told[5]) == pytest.approx(volume.read(3)[2, 7], abs=tolerance)
+    assert said[0].startswith("micron")
+    assert [float(edge) for edge in said[1:4]] == [1.3, 1.3, 1.3]
+    assert int(said[4]) == 5
+    assert float(said[5]) == pytest.approx(volume.read(3)[2, 7], abs=tolerance)
 
 
 def test_values_beyond_the_window_are_counted(volume, tmp_path):
     values = volume.read()
     beyond = np.count_nonzero((values < 15) | (values > 25))
-    told = export_tiff(volume, tmp_path / "tiff", bits=16, window=(15, 25))
-    assert int(told.split()[-4]) == pytest.approx(beyond, abs=2)  # half a code at either end
+    said = export_tiff(volume, tmp_path / "tiff", bits=16, window=(15, 25))
+    assert int(said.split()[-4]) == pytest.approx(beyond, abs=2)  # half a code at either end
 
 
 def test_a_folder_with_files_is_not_written_into(volume, tmp_path):

@@ -123,7 +123,7 @@ def test_facts_are_read_with_their_units(nxtomo, facts, name, expected):
         assert len(scan.notes) > 1
 
 
-def test_ring_current_is_told_from_another_monitor(nxtomo):
+def test_ring_current_is_distinguished_from_another_monitor(nxtomo):
     current = np.linspace(100, 99, 15)
     scan = read_scan(nxtomo(KEYS, {"control/data": (current / 1e3, "A")}))
     np.testing.assert_allclose(scan.ring_current_ma, current[PROJECTIONS])

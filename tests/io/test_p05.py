@@ -20,7 +20,7 @@ SCAN = "entry/scan/data"
 
 
 def frame(number):
-    """A frame that tells its place in time."""
+    """A frame that holds its place in time."""
     return np.full((3, 4), 1000 + number, np.uint16) + np.arange(4, dtype=np.uint16)
 
 
@@ -110,7 +110,7 @@ def test_every_fact_of_the_file_is_read(files):
     assert raw.notes == ()
 
 
-def test_frames_are_told_apart_by_their_key_in_blocks_on_one_clock(files):
+def test_frames_are_distinguished_by_their_key_in_blocks_on_one_clock(files):
     raw = files.read()
     assert order(raw.projections) == [4, 5, 6, 9, 10]
     assert order(raw.flats) == [2, 3, 7, 8, 11, 12]
@@ -424,7 +424,7 @@ def test_a_truncated_nexus_file_says_so(files):
         p05.read(files.folder, Request())
 
 
-def test_several_scans_in_a_folder_must_be_told_apart(files):
+def test_several_scans_in_a_folder_must_be_distinguished(files):
     files.write()
     files.file.rename(files.folder / "a_nexus.h5")
     (files.folder / "b_nexus.h5").write_bytes((files.folder / "a_nexus.h5").read_bytes())

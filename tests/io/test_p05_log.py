@@ -57,7 +57,7 @@ def test_facts_of_the_log_are_read_whatever_separates_them(scan):
     assert raw.distance_mm == pytest.approx(70.5)
 
 
-def test_the_end_of_a_name_tells_the_kind(scan):
+def test_the_end_of_a_name_determines_the_kind(scan):
     raw = p05.read(scan / "bone_3scan.log", Request())
     assert order(raw.projections) == [4, 5, 6]
     assert order(raw.flats) == [2, 3, 7, 8]
@@ -83,7 +83,7 @@ def test_numbers_that_begin_anew_are_no_clock(scan):
 def test_angles_are_not_guessed(scan):
     raw = p05.read(scan, Request())
     assert raw.theta_deg is None
-    assert any("does not tell the angles" in note for note in raw.notes)
+    assert any("does not give the angles" in note for note in raw.notes)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ ALL = slice(None)
 
 
 def frames(count, dtype=np.uint16):
-    """Frames of which each pixel tells its frame, row and column."""
+    """Frames of which each pixel encodes its frame, row and column."""
     frame, row, column = np.indices((count, ROWS, COLUMNS))
     return (frame * 100 + row * 10 + column).astype(dtype)
 
@@ -264,7 +264,7 @@ def test_a_pattern_that_matches_other_files_is_refused(tmp_path):
 def test_projections_with_the_same_number_are_refused(tmp_path):
     write_singles(tmp_path, frames(2), "a_{}.tif")
     write_singles(tmp_path, frames(2), "b_{}.tif")
-    with pytest.raises(ScanError, match=r"a_0\.tif and .*b_0\.tif bear the same number 0"):
+    with pytest.raises(ScanError, match=r"a_0\.tif and .*b_0\.tif have the same number 0"):
         read_stacks(tmp_path / "*.tif")
 
 

@@ -1,4 +1,4 @@
-"""Folders of TIFF frames: names tell the kind, numbers the order, a text file the angles."""
+"""Folders of TIFF frames: names give the kind, numbers the order, a text file the angles."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def order(stack):
         ("imgx_0001.tif", None),
     ],
 )
-def test_the_name_tells_the_kind(name, kind):
+def test_the_name_determines_the_kind(name, kind):
     assert folders.kind_of(Path("folder") / name) == kind
 
 
@@ -99,7 +99,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
         folders.read(tmp_path, Request())
     angles, numbers, flats = error.value.errors
     assert "line 2: no angle in 'ninety'" in angles
-    assert "bear the same number 0" in numbers
+    assert "have the same number 0" in numbers
     assert "flat_0.tif: the file is empty" in flats
 
 

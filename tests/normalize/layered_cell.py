@@ -84,10 +84,10 @@ class LayeredCell:
             (edges[2], edges[3], composite),
             (edges[3], edges[4], MU["collector"]),
         ):
-            # Where a boundary cuts a voxel, both sides have their share.
-            share = np.clip(depth - first + 0.5, 0, 1) - np.clip(depth - stop + 0.5, 0, 1)
-            inside += share * value
-            steel -= share
+            # Where a boundary cuts a voxel, both sides have their fraction.
+            fraction = np.clip(depth - first + 0.5, 0, 1) - np.clip(depth - stop + 0.5, 0, 1)
+            inside += fraction * value
+            steel -= fraction
         inside += steel * MU["steel"]
         bore = np.clip(self.radius - radius + 0.5, 0, 1)
         tube = np.clip(self.radius + self.wall - radius + 0.5, 0, 1)

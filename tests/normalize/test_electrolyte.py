@@ -1,4 +1,4 @@
-"""The electrolyte as a reference: its value by height and radius, noise, blur, and doubts."""
+"""The electrolyte as a reference: value by height and radius, noise, blur, uncertainties."""
 
 import json
 import warnings

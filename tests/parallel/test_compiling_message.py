@@ -1,4 +1,4 @@
-"""A user who waits for the compiler is told so, once; one who does not wait is not."""
+"""A user who waits for the compiler reads so, once; one who does not wait does not."""
 
 import subprocess
 import sys

@@ -166,8 +166,8 @@ def test_chips_are_lithium_and_voids_in_the_twin():
     electrolyte = (drawn.interfaces.faces[3] - drawn.interfaces.faces[2])[
         drawn.interfaces.inside
     ].mean() * (np.pi * drawn.layout.bore_radius_um**2)
-    share = chips.volume_um3[chips.kind == "chip"].sum() / electrolyte
-    assert share == pytest.approx(0.005, rel=0.1)
+    fraction = chips.volume_um3[chips.kind == "chip"].sum() / electrolyte
+    assert fraction == pytest.approx(0.005, rel=0.1)
     assert (drawn.inclusions.bodies.kind == LITHIUM_CHIP).any()
     assert not (twin.inclusions.bodies.kind == LITHIUM_CHIP).any()
     number = chips.inclusion[chips.volume_um3.idxmax()]

@@ -35,7 +35,7 @@ def nothing():
     return plain_bodies(PARTICLE, np.empty((0, 3)), np.empty((0, 3)))
 
 
-def test_a_field_has_the_stated_spread_and_correlation_length():
+def test_a_field_has_the_stated_standard_deviation_and_correlation_length():
     fields = np.stack([gaussian_field((128, 128), 8.0, RNG) for _ in range(40)])
     assert fields.std() == pytest.approx(1, rel=0.03)
     # exp(-(lag / length)²) is 1/e at one length.
@@ -83,9 +83,9 @@ def test_a_voxel_at_a_face_holds_the_mean_of_both_sides(height_um):
         frame(height_um), nothing(), NO_PORES, facet_library().planes, mu_of(STEEL),
         mu_of(ELECTROLYTE), (0, 16), 2.0,
     )  # fmt: skip
-    share = np.clip((height_um - (np.arange(16) * 2.0 - 1)) / 2, 0, 1)
-    np.testing.assert_allclose(mu[:, 8, 8], share, atol=1e-6)
-    assert (labels[:, 8, 8] == np.where(share > 0.5, 4, 2)).all()
+    fraction = np.clip((height_um - (np.arange(16) * 2.0 - 1)) / 2, 0, 1)
+    np.testing.assert_allclose(mu[:, 8, 8], fraction, atol=1e-6)
+    assert (labels[:, 8, 8] == np.where(fraction > 0.5, 4, 2)).all()
 
 
 def test_particles_keep_their_volume_and_place_in_voxels():
@@ -140,7 +140,7 @@ def test_pores_lie_between_grains_and_are_the_same_in_every_slab():
     assert nearest[0] < 0.9 * nearest[1]
 
 
-def test_the_front_is_where_the_share_falls_to_half():
+def test_the_front_is_where_the_fraction_falls_to_half():
     inside = np.hypot(*np.mgrid[-24:24, -24:24]) < 22
     # 0.4 of active material in voxels 40 … 79: faces at 39.5 and 79.5 voxels, 2 µm each.
     volume = np.zeros((110, 48, 48), np.float32)

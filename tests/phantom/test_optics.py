@@ -47,7 +47,7 @@ def test_light_is_spread_but_not_lost():
     # A Gaussian of this width falls to a half at 1.5 px, to 2 ** (-4 / 9) at one.
     assert seen[150, 151] / seen[150, 150] == pytest.approx(2 ** (-4 / 9), rel=1e-3)
     outside = np.hypot(*(np.indices(seen.shape) - 150)) > 12
-    # A hundredth of the light is in the veil; 12 px are 0.4 sd of it: exp(-0.08) lies beyond.
+    # A hundredth of the light is veiling glare; 12 px are 0.4 sd of it: exp(-0.08) lies beyond.
     assert seen[outside].sum() == pytest.approx(100 * np.exp(-0.08), rel=0.02)
 
 
@@ -57,7 +57,7 @@ def test_even_light_stays_even_up_to_the_edges():
     np.testing.assert_allclose(glare_map(even, 5.0), 7, rtol=1e-5)
 
 
-def test_the_veil_is_a_wide_gaussian():
+def test_glare_is_a_wide_gaussian():
     light = np.zeros((400, 400), np.float32)
     light[:, 200:] = 1
     x = np.arange(400) - 199.5

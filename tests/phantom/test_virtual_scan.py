@@ -72,7 +72,7 @@ def test_glare_fills_the_shadow(tmp_path):
     sample = Cylinder(parts=("steel", "steel"), voxel_um=10.0)
     settings = {"glare": 0.01, "glare_range_um": 400.0}
     seen = np.exp(-measured(scan(tmp_path, sample, **settings)))
-    # The light begins 0.96 sd to either side: 2 Φ(-0.96) = 0.337, of which a hundredth is veil.
+    # The light begins 0.96 sd to either side: 2 Φ(-0.96) = 0.337, of which a hundredth is glare.
     assert seen[:, :, 47:54].mean() == pytest.approx(0.00337, rel=0.05)
 
 

@@ -77,14 +77,14 @@ def test_tiff_frames_have_their_facts_in_the_configuration(own, tmp_path):
     assert section == {"file": "raw/rod", "energy_kev": 20, "pixel_size_um": 2, "distance_mm": 30}
 
 
-def test_mistakes_in_the_description_are_told_at_once(own):
+def test_mistakes_in_the_description_are_reported_at_once(own):
     own.write_text(
         "volume: {file: labels.tif, size: 2, quantity: photos}\n"
         "materials: {1: cheese}\nscan: {angels: 3}"
     )
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         read_user_scan(own)
-    text = str(told.value)
+    text = str(raised.value)
     assert "own.yaml:1: volume.size is unknown; expected file, voxel_size_um, quantity" in text
     assert "volume.quantity = 'photos'; expected labels or attenuation" in text
     assert "own.yaml:2: materials: 1: 'cheese'; expected a label" in text

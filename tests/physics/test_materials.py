@@ -36,7 +36,7 @@ def test_air_is_nothing():
 
 def test_composite_cathode_has_the_stated_mean():
     parts = {"ncm811": 0.454, "lpscl": 0.497, "carbon": 0.049}
-    mean = sum(share * mu_per_cm(name, 25.0) for name, share in parts.items())
+    mean = sum(fraction * mu_per_cm(name, 25.0) for name, fraction in parts.items())
     assert mean == pytest.approx(24.6, abs=0.05)
 
 

@@ -35,7 +35,7 @@ def config(tmp_path, values):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Two stages, known only to the test; the list tells which ran."""
+    """Two stages, known only to the test; the list says which ran."""
     ran = []
 
     def mean_by_slice(volume, *, voxel_size_um):

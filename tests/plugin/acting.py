@@ -16,7 +16,7 @@ def picture(viewer):
 
 
 def near(image, color, within=60):
-    """Tell where a picture has about a color (0 to 1)."""
+    """Find where a picture has about a color (0 to 1)."""
     return np.abs(image - 255 * np.array(color[:3])).max(axis=-1) < within
 
 

@@ -1,4 +1,4 @@
-"""A small cell drawn by hand and written like a result, so that what is shown can be told."""
+"""A small cell drawn by hand and written like a result, so that what is shown is known."""
 
 from pathlib import Path
 

@@ -33,7 +33,7 @@ def test_every_widget_opens_without_a_cell(viewer, messages):
     assert len(WIDGETS) == 6
 
 
-def test_guide_tells_of_every_widget_and_its_program_runs(tmp_path, monkeypatch):
+def test_guide_names_every_widget_and_its_program_runs(tmp_path, monkeypatch):
     text = GUIDE.read_text(encoding="utf-8")
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert set(WIDGETS) <= set(headings)

@@ -30,7 +30,7 @@ def test_result_gives_every_part_at_its_size(viewer, cell_folder):
     assert low < MU[1] < MU[2] < MU[3] < high < MU[4]  # lithium … active material, not steel
 
 
-def test_layers_are_told_apart_on_the_canvas(viewer, cell_folder):
+def test_layers_are_distinguished_on_the_canvas(viewer, cell_folder):
     layers = open_with_xct(viewer, cell_folder)
     layers["ncm-100 surfaces"].visible = False
     shown = []

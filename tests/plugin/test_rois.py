@@ -173,7 +173,7 @@ def test_depth_histogram_marks_the_slice_and_a_click_moves_it(viewer, qtbot, ins
     assert inspect.depths.marked_um == pytest.approx(viewer.dims.point[0])
 
 
-def test_cursor_is_told_in_cell_coordinates(viewer, qtbot, inspect):
+def test_cursor_is_given_in_cell_coordinates(viewer, qtbot, inspect):
     viewer.dims.set_point(0, 25 * VOXEL_UM)
     point_at(viewer, [100, MIDDLE, MIDDLE])
     point_at(viewer, [100, MIDDLE, MIDDLE + 100])

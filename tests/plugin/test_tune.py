@@ -140,7 +140,7 @@ def test_thresholds_are_those_of_materials_and_are_written(viewer, qtbot, measur
     config_now = load_config(config)
     settings = {step.name: step.settings for step in load_steps(config_now)}["materials"]
     assert (settings["shift"], settings["sharpening"]) == (0.3, 0)
-    assert config_now.scan.center_px is None  # nobody chose one
+    assert config_now.scan.center_px is None  # none was chosen
     assert "# from March" in config.read_text()
     tune.materials.wanted.setChecked(False)
     assert "tuning: materials" not in viewer.layers

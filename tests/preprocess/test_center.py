@@ -198,10 +198,10 @@ def test_half_acquisition_is_refused_with_its_overlap(fraction):
     center = fraction * 400
     size = int(1.9 * max(center, 400 - center))
     sinogram = measured(random_discs(40, size, seed=12), FULL_TURN, 400, center)
-    share = round(200 * min(fraction, 1 - fraction))
+    overlap = round(200 * min(fraction, 1 - fraction))
     with pytest.raises(ValueError, match=r"half acquisition.*stitched") as refused:
         find_center(sinogram, FULL_TURN)
-    assert any(f"share only {share + k} %" in str(refused.value) for k in (-1, 0, 1))
+    assert any(f"share only {overlap + k} %" in str(refused.value) for k in (-1, 0, 1))
 
 
 def bad(change):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xct.parallel.threads import limit_threads
-from xct.phantom.scan.optics import spread, veil
+from xct.phantom.scan.optics import glare_map, spread
 from xct.preprocess.veiling_glare import gather_light, glare, measure_glare
 
 PIXEL_UM = 1.3
@@ -74,8 +74,8 @@ def test_the_fraction_is_as_uncertain_as_its_sd_says():
         fraction = (0.001, 0.003, 0.01)[seed % 3]
         range_px, part = rng.uniform(200, 500) / PIXEL_UM, rng.uniform(0.2, 0.8)
         true = transmission(drawn_planes(rng), 2000.0, 1700)
-        wide = veil(true, range_px * 2.2**0.5)
-        glare_light = part * veil(true, range_px / 2.2**0.5) + (1 - part) * wide
+        wide = glare_map(true, range_px * 2.2**0.5)
+        glare_light = part * glare_map(true, range_px / 2.2**0.5) + (1 - part) * wide
         seen = (1 - fraction) * spread(true, 1.7, 0.0, 1.0) + fraction * glare_light
         noise = np.sqrt(seen / QUANTA / ANGLES + (READ_NOISE / QUANTA) ** 2 * (0.1 + 1 / ANGLES))
         found = measure_glare(light_of((seen + rng.normal(0, noise)).astype(np.float32)[None]))

@@ -38,10 +38,10 @@ class Example:
         return float(max(means))
 
 
-def inside(size: int, share: float = 0.95) -> np.ndarray:
-    """Pixels inside a share of the inscribed circle."""
+def inside(size: int, fraction: float = 0.95) -> np.ndarray:
+    """Pixels inside a fraction of the inscribed circle."""
     position = np.arange(size) - (size - 1) / 2
-    return np.hypot(position, position[:, None]) <= share * size / 2
+    return np.hypot(position, position[:, None]) <= fraction * size / 2
 
 
 def make_example(

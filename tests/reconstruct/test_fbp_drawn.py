@@ -76,7 +76,7 @@ def scans(choose):
     theta, weights = choose(angles())
     rng = np.random.default_rng(choose(draw.integers(0, 2**32)))
     # Nothing at the edges, where projections are continued, and nothing at the Nyquist
-    # frequency, whose sign nobody knows.
+    # frequency, whose sign is not known.
     values = np.zeros((theta.size, rows, columns))
     values[..., 6:-6] = rng.uniform(0, 1, (theta.size, rows, columns - 12))
     for _ in range(2):

@@ -24,7 +24,7 @@ def test_the_same_memory_is_lent_again():
         assert second.shape == (50, 16)
 
 
-def test_nobody_gets_what_another_still_has():
+def test_an_array_in_use_is_given_to_no_one_else():
     def fill_and_look(number):
         with borrowed(1000) as values:
             values[:] = number

@@ -17,7 +17,7 @@ from xct.result import Result
 HERE = Path(__file__).parent
 
 
-# Stages and counts that bear another name today.
+# Stages and counts that have another name today.
 RENAMED = {"faint_light": "low_signal"}
 
 

@@ -119,7 +119,7 @@ def test_a_surface_that_is_too_high_has_that_bias_and_its_coverage(result, truth
     assert found["surface_rmse_um.steel_lithium"]["value"] == 0
 
 
-def test_a_collector_told_by_its_particles_is_compared_with_them(result, truth):
+def test_a_collector_found_by_its_particles_is_compared_with_them(result, truth):
     from xct.result import open_result
 
     surfaces = read_surfaces(result / "surfaces.zarr")
@@ -144,8 +144,8 @@ def test_lithium_that_was_not_found_is_absent_area(result, truth):
     both = 2 * (gone & inside).sum() / ((more & inside).sum() + (gone & inside).sum())
     assert found["dice.absent_area"]["value"] == pytest.approx(both)
     there = inside & ~gone
-    share = 1 - (there & more).sum() / there.sum()
-    assert found["surface_found.lithium_electrolyte"]["value"] == pytest.approx(share)
+    fraction = 1 - (there & more).sum() / there.sum()
+    assert found["surface_found.lithium_electrolyte"]["value"] == pytest.approx(fraction)
 
 
 def test_lost_and_invented_particles(result, truth):
@@ -173,7 +173,7 @@ def test_lost_and_invented_particles(result, truth):
     assert found["drifted_f1"]["value"] == pytest.approx(2 * drifted / (2 * drifted + 1))
 
 
-def test_sizes_and_their_stated_doubt(result, truth):
+def test_sizes_and_their_stated_uncertainty(result, truth):
     def larger(table):
         table["equivalent_diameter_um"] *= 1.1
         # Right for half of them, much too sure for the others.
@@ -187,7 +187,7 @@ def test_sizes_and_their_stated_doubt(result, truth):
     assert coverage["value"] == pytest.approx(0.5, abs=0.15)
 
 
-def test_without_labels_particles_are_told_by_their_middles(result, truth):
+def test_without_labels_particles_are_matched_by_their_centers(result, truth):
     shutil.rmtree(result / "volume.zarr" / "labels" / "particles")
     edit_table(result, "particles", lambda t: t.assign(z_um=t.z_um + 1.0).iloc[5:])
     found = score(result, truth)
@@ -212,7 +212,7 @@ def test_an_inclusion_that_was_taken_for_electrolyte_is_not_recalled(result, tru
     assert found["inclusion_precision"]["value"] == pytest.approx(1 - 1 / len(table))
 
 
-def test_numbers_and_their_stated_doubt(result, truth, change_summary):
+def test_numbers_and_their_stated_uncertainty(result, truth, change_summary):
     change_summary(
         result,
         center_px={"value": 55.8, "sd": 0.1, "unit": "px"},

@@ -39,8 +39,8 @@ class Layered:
 
     def error_px(self, found, name):
         """Errors in voxels away from the anode, where both have a height."""
-        off = (found[name].height_um - self.truth[name].height_um) / VOXEL_UM
-        return self.cell.sign * off[np.isfinite(off)]
+        error = (found[name].height_um - self.truth[name].height_um) / VOXEL_UM
+        return self.cell.sign * error[np.isfinite(error)]
 
 
 def layered_cell(
@@ -49,7 +49,7 @@ def layered_cell(
     anode="low_z",
     noise=1.0,
     absent=0.0,
-    planes_off_um=3.0,
+    plane_offset_um=3.0,
     lithium=16.0,
     seed=0,
 ):
@@ -87,7 +87,7 @@ def layered_cell(
     planes = {}
     for name, face in faces.items():
         at_axis, slope_y, slope_x = np.linalg.lstsq(design, face[bore])[0]
-        planes[name] = Plane(at_axis * VOXEL_UM + planes_off_um, slope_y, slope_x)
+        planes[name] = Plane(at_axis * VOXEL_UM + plane_offset_um, slope_y, slope_x)
     center = (np.array(size) - 1) / 2 * VOXEL_UM
     cell = CellGeometry(
         shape, (VOXEL_UM,) * 3, *center, 0.46 * min(size) * VOXEL_UM, anode=anode, planes=planes

@@ -44,10 +44,10 @@ LEVELS = {"steel": 100, "lithium": 0, "electrolyte": 5, "cathode": 22, "collecto
 def test_layers_are_distinguished_by_ratios(scale, missing, upside_down):
     names = [name for name in LAYERS if name not in missing]
     level = np.concatenate([np.full(LAYERS[name], LEVELS[name]) for name in names]) * scale
-    spread = np.where(level == 22 * scale, 9.0, 0.1) * scale
+    sd = np.where(level == 22 * scale, 9.0, 0.1) * scale
     if upside_down:
-        level, spread = level[::-1], spread[::-1]
-    order = order_layers(level, spread)
+        level, sd = level[::-1], sd[::-1]
+    order = order_layers(level, sd)
     assert order.anode_low != upside_down
     assert order.margin > 1.5
     assert order.electrolyte == pytest.approx(5 * scale, rel=0.2)

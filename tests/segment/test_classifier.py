@@ -29,7 +29,7 @@ def paint(truth):
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_what_differs_in_texture_only_is_told_apart(dimensions):
+def test_what_differs_in_texture_only_is_distinguished(dimensions):
     volume, truth = textures()
     trained = train_classifier(volume, paint(truth), sigma_px=4, dimensions=dimensions, trees=24)
     fresh, _ = textures(seed=9, scale=300.0)
@@ -95,7 +95,7 @@ def test_code_in_a_file_is_never_run(tmp_path):
         (lambda v, p: (v, 0 * p), "0 label was painted"),
         (lambda v, p: (v, p[:3]), r"shape \(3, 48, 48\), the volume"),
         (lambda v, p: (np.where(p == 2, np.nan, v), p), "not finite"),
-        (lambda v, p: (0 * v, p), "nothing to tell apart"),
+        (lambda v, p: (0 * v, p), "nothing to distinguish"),
     ],
 )
 def test_paint_that_teaches_nothing_is_refused(change, error):

@@ -16,14 +16,14 @@ FACES = (17.8, 18.05, 18.3, 18.55)  # slices from the anode's side, all over a v
 
 
 def seen_by_light(face, voxel_um):
-    """Reconstruct a round sheet and steel behind it; light is blurred along z before its log."""
+    """Reconstruct a round collector with steel behind it, light being blurred before its log."""
     across = np.arange(SHAPE[1]) - AXIS
     chord_cm = 2 * np.sqrt(np.maximum(BORE**2 - across**2, 0)) * voxel_um * 1e-4
     rows = np.arange(-8, SHAPE[0] + 8)
     mu = SHEET + (STEEL - SHEET) * np.clip(rows + 0.5 - face, 0, 1)
     light = np.exp(-chord_cm[:, None] * mu)
-    spread = np.exp(-0.5 * (np.arange(-4, 5) / 0.5) ** 2)
-    blurred = np.stack([np.convolve(row, spread / spread.sum(), "same") for row in light])
+    kernel = np.exp(-0.5 * (np.arange(-4, 5) / 0.5) ** 2)
+    blurred = np.stack([np.convolve(row, kernel / kernel.sum(), "same") for row in light])
     rays = -np.log(blurred[:, 8:-8]) / (voxel_um * 1e-4)
     theta = np.arange(0, 180, 6)
     slices = [iradon(np.repeat(row[:, None], theta.size, 1), theta) for row in rays.T]
@@ -43,9 +43,9 @@ def found(mu, voxel_um, anode="low_z"):
 
 @pytest.mark.parametrize("anode", ["low_z", "high_z"])
 def test_the_back_of_the_collector_is_where_steel_begins(anode):
-    off = [found(seen_by_light(z, OPAQUE_UM), OPAQUE_UM, anode).mean() - z for z in FACES]
-    assert abs(np.mean(off)) < 0.1
-    assert np.abs(off).max() < 0.3  # where in a voxel it lies is hardly told
+    error = [found(seen_by_light(z, OPAQUE_UM), OPAQUE_UM, anode).mean() - z for z in FACES]
+    assert abs(np.mean(error)) < 0.1
+    assert np.abs(error).max() < 0.3  # where in a voxel it lies is hardly known
 
 
 def test_a_face_that_light_comes_through_is_where_it_seems_to_be():

@@ -23,7 +23,7 @@ def test_surface_of_a_ball_is_right_within_two_percent(size):
 
 def test_weights_of_equal_axes_are_those_of_the_literature():
     weights = crofton_weights((1.0, 1.0, 1.0))
-    share = weights * np.linalg.norm(DIRECTIONS, axis=1) / 4
+    weight = weights * np.linalg.norm(DIRECTIONS, axis=1) / 4
     lengths = np.abs(DIRECTIONS).sum(axis=1)
     for axes, expected in ((1, 0.045777895), (2, 0.036980674), (3, 0.035195587)):
-        np.testing.assert_allclose(share[lengths == axes], expected, rtol=1e-4)
+        np.testing.assert_allclose(weight[lengths == axes], expected, rtol=1e-4)

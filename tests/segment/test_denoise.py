@@ -4,7 +4,7 @@ import pytest
 from xct.segment.denoise import denoise, gaussian, overlap_rows, sharpen, sharpen_rows
 
 METHODS = ["none", "gaussian", "bilateral", "non_local_means", "total_variation"]
-SPREAD = (0.6, 0.6, 0.6)
+SIGMA = (0.6, 0.6, 0.6)
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def test_edges_stay_sharper_than_with_a_gaussian(step, method):
 def test_sharpening_brings_a_blurred_ball_back_and_depends_on_no_cut():
     z, y, x = np.indices((60, 17, 17))
     ball = (10.0 * (np.hypot(np.hypot(z - 30, y - 8), x - 8) <= 2.5)).astype(np.float32)
-    blurred = gaussian(ball, SPREAD)
-    sharp = sharpen(blurred, SPREAD, rounds=3, top=10)
+    blurred = gaussian(ball, SIGMA)
+    sharp = sharpen(blurred, SIGMA, rounds=3, top=10)
     assert np.abs(sharp - ball).sum() < 0.75 * np.abs(blurred - ball).sum()
     assert sharp.max() <= 10
-    reach = sharpen_rows(SPREAD, 3)
-    cut = sharpen(blurred[28 - reach : 33 + reach], SPREAD, rounds=3, top=10)
+    reach = sharpen_rows(SIGMA, 3)
+    cut = sharpen(blurred[28 - reach : 33 + reach], SIGMA, rounds=3, top=10)
     np.testing.assert_array_equal(cut[reach : len(cut) - reach], sharp[28:33])

@@ -65,7 +65,7 @@ def test_particles_in_the_electrolyte_have_drifted_and_no_others(drawn, found):
     )
 
 
-def test_a_particle_has_drifted_only_if_the_doubt_about_the_front_leaves_no_other_way(
+def test_a_particle_has_drifted_only_if_it_is_clear_of_the_uncertainty_of_the_front(
     drawn, labels, found
 ):
     mu, cell, surfaces, *_ = drawn

@@ -48,18 +48,18 @@ def test_surface_of_a_plate_is_that_of_its_faces(drawn, table):
     assert table.loc["lithium", "volume_um3_sd"] == pytest.approx(surface * moved)
 
 
-def test_whole_faces_of_steel_and_of_the_collector_leave_their_volumes_in_doubt(drawn, table):
+def test_whole_faces_of_steel_and_of_the_collector_make_their_volumes_uncertain(drawn, table):
     moved = 0.05 * np.sqrt(2 * np.pi) * 2.8 / FWHM_PER_SIGMA
     bore = np.pi * drawn[1].bore_radius_um ** 2
     for label in (Label.STEEL, Label.COLLECTOR):
         row = table.loc[label.name.lower()]
         faces = np.count_nonzero(np.diff(drawn[3] == label, axis=0)) * 4  # µm²
-        one_by_one = 0.15 * 2 * np.sqrt(faces * bore)  # two faces: √2 times the doubt of one
+        one_by_one = 0.15 * 2 * np.sqrt(faces * bore)  # two faces: √2 times the sd of one
         expected = np.hypot(row["surface_um2"] * moved, one_by_one)
         assert row["volume_um3_sd"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_doubt_of_the_radius_counts_twice(drawn, table):
+def test_the_uncertainty_of_the_radius_counts_twice(drawn, table):
     mu, cell, _, labels, *_ = drawn
     doubtful = replace(cell, bore_radius_sd_um=cell.bore_radius_um / 10)
     row = material_table(mu, labels, doubtful, Flat()).set_index("material").loc["lithium"]
@@ -67,7 +67,7 @@ def test_the_doubt_of_the_radius_counts_twice(drawn, table):
     assert row["volume_um3_sd"] == pytest.approx(np.hypot(sure, 0.2 * row["volume_um3"]))
 
 
-def test_a_wall_out_of_view_leaves_no_volume_in_doubt(drawn, table):
+def test_a_wall_out_of_view_adds_no_uncertainty(drawn, table):
     mu, cell, _, labels, *_ = drawn
     unknown = replace(cell, bore_radius_sd_um=np.nan)
     found = material_table(mu, labels, unknown, Flat()).set_index("material")

@@ -48,10 +48,10 @@ def measured(mu, labels, rows=None):
 
 
 @pytest.mark.parametrize("along", ["z", "turned"])
-@pytest.mark.parametrize("off", [0.0, 1.5])
-def test_a_particle_with_a_flat_crack_through_it_is_one(along, off):
+@pytest.mark.parametrize("offset", [0.0, 1.5])
+def test_a_particle_with_a_flat_crack_through_it_is_one(along, offset):
     body = ball((20, 20, 20), 6)
-    crack = slit(along, 20 + off, 1.2, turn=0.6) & body
+    crack = slit(along, 20 + offset, 1.2, turn=0.6) & body
     mu, labels = scanned(body & ~crack, crack)
     if along == "z":
         assert label_pieces(labels == Label.ACTIVE_MATERIAL)[1] == 2
@@ -109,8 +109,8 @@ def test_core_grey_value_of_a_whole_sphere_is_that_of_its_material(radius):
 def test_core_grey_value_of_a_cracked_sphere_is_that_of_its_material_with_cracks(radius):
     errors, stated = [], []
     body = ball((20, 20, 20), radius)
-    for seed, off in enumerate((-0.35, -0.1, 0.15, 0.4)):
-        crack = slit("turned", 20 + off * radius, 0.12 * radius / 2, turn=0.4 + seed) & body
+    for seed, offset in enumerate((-0.35, -0.1, 0.15, 0.4)):
+        crack = slit("turned", 20 + offset * radius, 0.12 * radius / 2, turn=0.4 + seed) & body
         table = measured(*scanned(body & ~crack, crack, seed=seed))[1]
         porosity = crack.sum() / body.sum()
         assert 0.02 < porosity < 0.06

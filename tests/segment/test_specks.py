@@ -12,22 +12,22 @@ SIGMA = 0.64  # voxels: full width at half maximum of 1.5
 
 
 def ball(shape, middle, radius, fine=5):
-    """Share of each voxel that a ball fills."""
+    """Fraction of each voxel that a ball fills."""
     steps = (np.arange(fine) + 0.5) / fine - 0.5
     total = np.zeros(shape)
     z, y, x = np.indices(shape, sparse=True)
     for a in steps:
         for b in steps:
             for c in steps:
-                off = (z + a - middle[0]) ** 2 + (y + b - middle[1]) ** 2
-                total += off + (x + c - middle[2]) ** 2 <= radius**2
+                square = (z + a - middle[0]) ** 2 + (y + b - middle[1]) ** 2
+                total += square + (x + c - middle[2]) ** 2 <= radius**2
     return total / fine**3
 
 
 def small(middle, shape=(11, 11, 11)):
     """Grey values near a blurred ball two voxels wide, and its volume in voxels."""
-    share = ball(shape, middle, 1.03)
-    return 1 + (LEVEL - 1) * gaussian_filter(share, SIGMA).astype(np.float32), share.sum()
+    fraction = ball(shape, middle, 1.03)
+    return 1 + (LEVEL - 1) * gaussian_filter(fraction, SIGMA).astype(np.float32), fraction.sum()
 
 
 @pytest.mark.parametrize("middle", [(5, 5, 5), (5.5, 5, 5.5), (5.3, 5.4, 4.8)])
@@ -60,15 +60,15 @@ def with_speck():
     """A cell of spheres with one speck in its electrolyte, and an arc within one slice."""
     mu, cell, surfaces, labels, *_ = cell_of_spheres(noise=0.3)
     labels = labels.copy()
-    share = gaussian_filter(ball(mu.shape, PLACE, 1.03), SIGMA)
-    mu = mu + (MU[3] - MU[2]) * share.astype(np.float32)
+    fraction = gaussian_filter(ball(mu.shape, PLACE, 1.03), SIGMA)
+    mu = mu + (MU[3] - MU[2]) * fraction.astype(np.float32)
     labels[PLACE[0], PLACE[1], PLACE[2] : PLACE[2] + 2] = 3
     labels[26, 50, 30:36] = 3
     mu[26, 50, 30:36] = 30.0
     return mu, cell, surfaces, labels
 
 
-def test_a_lone_particle_of_two_labelled_voxels_has_drifted_and_an_arc_has_not(with_speck):
+def test_an_isolated_particle_of_two_labelled_voxels_has_drifted_and_an_arc_has_not(with_speck):
     mu, cell, surfaces, labels = with_speck
     _, table = particles_in_slabs(mu, labels, cell, surfaces, Flat())
     drifted = table[table["drifted"]]

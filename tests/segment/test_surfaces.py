@@ -31,13 +31,13 @@ def measured(request):
 def test_all_faces_are_found_below_the_voxel(measured):
     drawn, found = measured
     assert set(found) == set(SURFACES)
-    for name, bias, spread in (
+    for name, bias, largest in (
         (STEEL, 0.35, 0.4), (LITHIUM, 0.05, 0.25), (FRONT, 0.2, 0.6), (COLLECTOR, 0.4, 0.5)
     ):  # fmt: skip
         error = drawn.error_px(found, name)
         assert error.size > 0.95 * drawn.bore.sum(), name
         assert abs(error.mean()) < bias, name
-        assert rms(error) < spread, name
+        assert rms(error) < largest, name
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def test_nothing_is_given_outside_of_the_bore(measured):
         assert np.isnan(surface.sd_um[~drawn.bore]).all()
 
 
-def test_planes_may_be_off_by_several_voxels():
-    drawn = layered_cell(planes_off_um=-12.0)
+def test_planes_may_be_wrong_by_several_voxels():
+    drawn = layered_cell(plane_offset_um=-12.0)
     found = surfaces(drawn.mu, drawn.cell, FlatReference())
     assert abs(drawn.error_px(found, LITHIUM).mean()) < 0.05
     assert abs(drawn.error_px(found, FRONT).mean()) < 0.2
@@ -114,8 +114,8 @@ def test_planes_that_are_not_in_view_are_left_out():
     with pytest.warns(UserWarning, match="electrolyte_cathode, cathode_collector: not given"):
         found = surfaces(drawn.mu[22:82], cell, FlatReference())
     assert set(found) == {LITHIUM}
-    off = found[LITHIUM].height_um + 44.0 - drawn.truth[LITHIUM].height_um
-    assert abs(np.nanmean(off)) < 0.1 * VOXEL_UM
+    error = found[LITHIUM].height_um + 44.0 - drawn.truth[LITHIUM].height_um
+    assert abs(np.nanmean(error)) < 0.1 * VOXEL_UM
 
 
 def test_columns_with_a_chip_that_touches_the_lithium_are_not_measured():
@@ -137,8 +137,8 @@ def test_a_drifted_particle_does_not_move_the_front():
     particle = (z - 58) ** 2 + (y - 36) ** 2 + (x - 36) ** 2 <= 5**2
     found = surfaces(np.where(particle, 48, drawn.mu), drawn.cell, FlatReference())
     near = np.hypot(*(np.indices(drawn.bore.shape) - 36)) < 6
-    off = (found[FRONT].height_um - drawn.truth[FRONT].height_um)[near]
-    assert np.abs(off).max() < 1.5 * VOXEL_UM
+    error = (found[FRONT].height_um - drawn.truth[FRONT].height_um)[near]
+    assert np.abs(error).max() < 1.5 * VOXEL_UM
 
 
 def test_missing_voxels_are_left_out():

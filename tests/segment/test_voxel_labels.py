@@ -123,7 +123,7 @@ def test_a_volume_of_one_value_holds_no_active_material(drawn, value):
     assert not (labels == Label.ACTIVE_MATERIAL).any()
 
 
-def test_noise_and_blur_that_could_not_be_measured_are_borne(drawn, found):
+def test_noise_and_blur_that_could_not_be_measured_are_tolerated(drawn, found):
     mu, cell, surfaces, *_ = drawn
     unknown = Flat(noise_per_cm=np.full(cell.shape[0], np.nan), blur_um=np.nan)
     assert np.mean(materials(mu, cell, unknown, surfaces) != found) < 0.01

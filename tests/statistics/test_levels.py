@@ -15,8 +15,8 @@ def histogram(values):
 def mixed():
     """A third of each pure material, a third of every mixing ratio."""
     rng = np.random.default_rng(0)
-    share = np.concatenate([np.zeros(30_000), np.ones(30_000), rng.random(30_000)])
-    return 5 + 43 * share + 2 * rng.standard_normal(share.size)
+    fraction = np.concatenate([np.zeros(30_000), np.ones(30_000), rng.random(30_000)])
+    return 5 + 43 * fraction + 2 * rng.standard_normal(fraction.size)
 
 
 def test_levels_noise_and_weights_are_found(mixed):

@@ -15,8 +15,8 @@ def histogram(values, bins=200):
 
 def drawn(rng, a, b, s, weights, n=100_000):
     kinds = rng.choice(3, size=n, p=weights)
-    share = np.select([kinds == 0, kinds == 1], [0.0, 1.0], rng.random(n))
-    return a + share * (b - a) + rng.normal(0, s, n)
+    fraction = np.select([kinds == 0, kinds == 1], [0.0, 1.0], rng.random(n))
+    return a + fraction * (b - a) + rng.normal(0, s, n)
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.3, 0.2), (0.6, 0.1, 0.3), (0.2, 0.7, 0.1)])
@@ -70,16 +70,16 @@ def test_two_materials_of_different_noise_without_mixed_voxels_are_two():
     assert (fit.a, fit.b, fit.sd_a, fit.sd_b) == pytest.approx((5, 12, 0.5, 2), rel=0.03)
 
 
-def test_the_probability_is_that_of_the_larger_share():
+def test_the_probability_is_that_of_the_larger_fraction():
     rng = np.random.default_rng(6)
-    share = np.concatenate([np.zeros(40_000), np.ones(20_000), rng.random(40_000)])
-    values = 5 + share * 10 + rng.normal(0, 1.5, share.size)
+    fraction = np.concatenate([np.zeros(40_000), np.ones(20_000), rng.random(40_000)])
+    values = 5 + fraction * 10 + rng.normal(0, 1.5, fraction.size)
     fit = fit_mixture(*histogram(values), kind="mixture")
     for low, high in [(6, 8), (9, 11), (12, 14)]:
         near = (values > low) & (values < high)
-        expected = (share[near] > 0.5).mean()
+        expected = (fraction[near] > 0.5).mean()
         assert fit.probability_b(values[near]).mean() == pytest.approx(expected, abs=0.02)
-    assert fit.fraction_b == pytest.approx(share.mean(), abs=0.01)
+    assert fit.fraction_b == pytest.approx(fraction.mean(), abs=0.01)
 
 
 def test_the_density_is_one_over_all_grey_values():

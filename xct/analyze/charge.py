@@ -130,8 +130,8 @@ def state_of_charge(
     remaining = glare if glare_sd is None else glare_sd
     relative = np.hypot(scale_sd, _glare_uncertainty(transmission, remaining))
     sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, relative * mu)
-    starved = relative > _LARGEST_UNCERTAINTY
-    known = np.isfinite(mu) & ~starved
+    photon_starved = relative > _LARGEST_UNCERTAINTY
+    known = np.isfinite(mu) & ~photon_starved
     content, low, high = (
         np.where(known, _content(value, energy_kev), np.nan)
         for value in (mu, mu + _INTERVAL * sd, mu - _INTERVAL * sd)
@@ -147,7 +147,7 @@ def state_of_charge(
             "li_content_high": high,
             "physically_possible": known & (low <= 1) & (high >= 0),
             "withheld": np.select(
-                [starved, ~np.isfinite(mu)],
+                [photon_starved, ~np.isfinite(mu)],
                 ["photon-starved plane: correct the glare", "no core"],
                 "",
             ),

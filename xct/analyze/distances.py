@@ -73,7 +73,7 @@ class Near:
         ]
 
     def object_in(self, labels: np.ndarray, block: Block) -> np.ndarray:
-        """Tell which voxels of a slab, seen with its overlap, belong to the object."""
+        """Determine which voxels of a slab, seen with its overlap, belong to the object."""
         if not isinstance(self.of, Surface):
             return np.isin(labels, list(self.of))
         z_um = np.arange(block.outer_first, block.outer_stop) * self.voxel_size_um[0]

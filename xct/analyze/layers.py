@@ -151,7 +151,7 @@ def _between(first: Surface, second: Surface) -> Surface:
     return Surface(thickness, np.hypot(first.sd_um, second.sd_um), "thickness along z")
 
 
-_NOTE = "a void on the steel counts as lithium: absorption does not tell them apart"
+_NOTE = "a void on the steel counts as lithium: absorption does not distinguish them"
 
 
 def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:

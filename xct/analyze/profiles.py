@@ -229,7 +229,7 @@ def crack_opening(
 ) -> tuple[float, float]:
     """Measure the opening of a crack, also below a voxel: w = ∫(1 − (g − g_low)/(g_SE − g_low)) ds.
 
-    Blur only spreads what is missing; the integral keeps it.
+    Blur only widens what is missing; the integral keeps it.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ def plan_beamtime(
     torlon_mm: float = 0.0,
     glare: float = 0.003,
 ) -> BeamtimePlan:
-    """Tell what a scan of a cell will show.
+    """Predict what a scan of a cell will show.
 
     The defaults are those of a scan at P05: 12,000 quanta in 25 ms in a pixel of 0.65 µm, with a
     read noise of 8 and a full well of 15,000, four pixels binned to one.
@@ -110,7 +110,7 @@ def plan_beamtime(
     torlon_mm : float, optional
         Housing in the beam, both sides together.
     glare : float, optional
-        Fraction of the light that detector and optics spread over the frame.
+        Fraction of the light that detector and optics scatter over the frame.
 
     Returns
     -------

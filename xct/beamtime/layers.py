@@ -1,4 +1,4 @@
-"""Layers of a cell: what each is made of. In: volume shares; out: attenuation of the plane."""
+"""Layers of a cell: what each is made of. In: volume fractions; out: attenuation of the plane."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ class Layer:
     Attributes
     ----------
     name : str
-    shares : mapping of str to float
-        Volume share of each material of `xct.physics.materials.TABLE`; what is missing to 1 is
+    fractions : mapping of str to float
+        Volume fraction of each material of `xct.physics.materials.TABLE`; what is missing to 1 is
         void.
     thickness_um : float
         Its height.
     """
 
     name: str
-    shares: Mapping[str, float]
+    fractions: Mapping[str, float]
     thickness_um: float
 
     def mu_per_cm(self, energy_kev: float) -> float:
-        """Tell the mean attenuation, 1/cm."""
-        return float(sum(share * mu_per_cm(m, energy_kev) for m, share in self.shares.items()))
+        """Give the mean attenuation, 1/cm."""
+        return float(
+            sum(fraction * mu_per_cm(m, energy_kev) for m, fraction in self.fractions.items())
+        )
 
 
 # The cell of Zheng et al. (2023), doi:10.1016/j.scib.2023.03.021; the composite has 12 % pores.
@@ -48,8 +50,8 @@ def layer_from_text(text: str) -> Layer:
     Parameters
     ----------
     text : str
-        ``name=material:share,…``, and behind ``@`` the thickness in µm, 100 unless given. A
-        material alone has the share 1.
+        ``name=material:fraction,…``, and behind ``@`` the thickness in µm, 100 unless given. A
+        material alone has the fraction 1.
 
     Returns
     -------
@@ -58,28 +60,28 @@ def layer_from_text(text: str) -> Layer:
     Raises
     ------
     ConfigError
-        If it is written otherwise, a material is not known, or the shares exceed 1.
+        If it is written otherwise, a material is not known, or the fractions exceed 1.
     """
     name, equals, rest = text.partition("=")
     parts, _, height = rest.partition("@")
-    shares: dict[str, float] = {}
+    fractions: dict[str, float] = {}
     try:
         thickness_um = float(height or 100)
         for part in parts.split(","):
-            material, _, share = part.strip().partition(":")
-            shares[material] = float(share or 1)
+            material, _, fraction = part.strip().partition(":")
+            fractions[material] = float(fraction or 1)
     except ValueError:
         equals = ""
     if not (name.strip() and equals and thickness_um > 0):
         raise ConfigError(
-            f"layer {text!r}: write NAME=MATERIAL:SHARE,…@THICKNESS_UM, such as "
+            f"layer {text!r}: write NAME=MATERIAL:FRACTION,…@THICKNESS_UM, such as "
             "cathode=ncm811:0.4,lpscl:0.437,carbon:0.043@200"
         )
-    unknown = [material for material in shares if material not in TABLE]
+    unknown = [material for material in fractions if material not in TABLE]
     if unknown:
         raise ConfigError(f"layer {name}: {unknown[0]!r} is not known; expected {', '.join(TABLE)}")
-    if min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-6:
+    if min(fractions.values()) < 0 or sum(fractions.values()) > 1 + 1e-6:
         raise ConfigError(
-            f"layer {name}: the shares add up to {sum(shares.values()):g}; expected 0 … 1"
+            f"layer {name}: the fractions add up to {sum(fractions.values()):g}; expected 0 … 1"
         )
-    return Layer(name.strip(), shares, thickness_um)
+    return Layer(name.strip(), fractions, thickness_um)

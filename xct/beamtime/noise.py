@@ -7,7 +7,7 @@ from scipy.special import j0
 
 from xct.reconstruct.filters import Window, window_response
 
-# Where a plan tells the noise, in radii: on the axis itself flats make more than elsewhere.
+# Where a plan predicts the noise, in radii: on the axis itself flats make more than elsewhere.
 NEAR_AXIS = 0.2
 _RAYS = 181
 _FREQUENCIES = 4096
@@ -27,7 +27,7 @@ def expected_noise(
     radius_um: float = 0.0,
     around: float = 0.0,
 ) -> float:
-    """Tell the noise of a voxel in the filtered back-projection of a filled bore.
+    """Give the noise of a voxel in the filtered back-projection of a filled bore.
 
     Projections have noise of their own: ``σ² = π² / (12 Δ² n) · mean of (N + σ_r²) / N²`` over the
     rays through the voxel, N the quanta that come through [1]_. The noise of flats and darks is
@@ -84,7 +84,7 @@ def expected_noise(
 
 
 def window_factor(window: Window) -> float:
-    """Tell by how much a window lowers the noise of the plain ramp."""
+    """Give by how much a window lowers the noise of the plain ramp."""
     k, passed = _frequencies(window)
     return float(np.sqrt(np.mean((k * passed) ** 2) / np.mean(k**2)))
 

@@ -14,8 +14,8 @@ from xct.physics.materials import mu_per_cm
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_STARVED = 0.01  # transmission below which glare and read noise count
-_CLEAR = 3.0  # contrast-to-noise at which two materials are told apart
+_PHOTON_STARVED = 0.01  # transmission below which glare and read noise count
+_CLEAR = 3.0  # contrast-to-noise at which two materials are distinguished
 _SATURATED = 0.95
 _ENERGIES_KEV = np.arange(15.0, 61.0)
 
@@ -30,7 +30,7 @@ def verdict(
     energy_kev: float,
     bore_um: float,
 ) -> list[str]:
-    """Judge a plan: exposure, opaque and starved planes, contrasts, sampling.
+    """Judge a plan: exposure, opaque and photon-starved planes, contrasts, sampling.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def _of_planes(layers: DataFrame) -> Iterator[str]:
         name, passed = row["layer"], row["transmission_center"]
         if not np.isfinite(row["noise_per_cm"]):
             yield f"{name}: opaque ({passed:.1e} passes its middle): left out."
-        elif passed < _STARVED:
+        elif passed < _PHOTON_STARVED:
             yield (
-                f"{name}: starved: {100 * passed:.2g} % passes its middle, "
+                f"{name}: photon-starved: {100 * passed:.2g} % passes its middle, "
                 f"{row['quanta_center']:.0f} quanta; noise {row['noise_per_cm']:.3g} 1/cm, and "
                 f"glare adds {100 * row['glare_over_signal']:.0f} % to the signal there: correct "
                 "it before the logarithm."
@@ -97,7 +97,7 @@ def _of_contrast(pairs: DataFrame, pixel_um: float) -> Iterator[str]:
                 f"average over {_averaged(cathode):,} voxels, a cube of {edge:.0f} µm."
             )
         elif best < 1:
-            yield f"{row['materials']}: not told apart by their grey ({best:.2g} times the noise)."
+            yield f"{row['materials']}: not distinguished by grey ({best:.2g} times the noise)."
 
 
 def _averaged(contrast_to_noise: float) -> int:
@@ -124,7 +124,7 @@ def _of_energy(
     bore_um: float,
 ) -> Iterator[str]:
     """Name the energy at which NCM stands out best from its electrolyte, at equal light."""
-    cathode = next((layer for layer in cell if "ncm811" in layer.shares), None)
+    cathode = next((layer for layer in cell if "ncm811" in layer.fractions), None)
     if cathode is None:
         return
 

@@ -107,7 +107,7 @@ def _all_of(prefix: str, scale: float = 1.0) -> Any:
 
 
 def _coverage(state: str, scores: Scores, voxel_um: float) -> list[float]:
-    """Take shares of all stated numbers, and of columns and particles; not those of a few."""
+    """Take the coverage of all stated numbers, and of columns and particles; not those of a few."""
     parts = "coverage_95.numbers."
     names = [m for m in scores if m.startswith("coverage_95.") and not m.startswith(parts)]
     return [float(scores[name]["value"]) for name in names]
@@ -196,7 +196,7 @@ def bench_accuracy(out: Path, size: str) -> str:
     folder = out / f"accuracy-{demo_size}"
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     found = families_of(STATES, seeds, folder, *SIZES[demo_size])
-    share(found)
+    finish_together(found)
     cells = [cell for family in found for cell in scored(family)]
     rows = [_row(target, cells) for target in TARGETS]
     write_json(out / "accuracy.json", {"machine": describe(), "size": demo_size,
@@ -204,8 +204,8 @@ def bench_accuracy(out: Path, size: str) -> str:
     return _table(rows, len(cells), demo_size)
 
 
-def share(found: Sequence[Family], pause_s: float = _PAUSE_S) -> None:
-    """Finish every family that nobody is at, then wait for the others.
+def finish_together(found: Sequence[Family], pause_s: float = _PAUSE_S) -> None:
+    """Finish every family that no process works on, then wait for the others.
 
     A family whose process has died is taken over.
     """

@@ -66,7 +66,7 @@ class Family:
         return self.folder / "cells" / f"{state}-{self.seed}"
 
     def is_finished(self) -> bool:
-        """Tell whether every state is scored."""
+        """Return whether every state is scored."""
         return all(self.scores(state).exists() for state in self.states)
 
     def finish(self) -> None:
@@ -79,7 +79,7 @@ class Family:
             shutil.rmtree(self.work(state), ignore_errors=True)
 
     def _is_wanted(self, state: str) -> bool:
-        """Tell whether a state is to be run: its scores are missing, or others need its result."""
+        """Return whether to run a state: its scores are missing, or others need its result."""
         needed = state == self.states[0] and not self._has_result(state)
         return needed or not self.scores(state).exists()
 

@@ -26,7 +26,7 @@ from xct.preprocess import (
     stripes,
 )
 
-# How long `find_center` takes, and how far off it is, on noisy discs.
+# How long `find_center` takes, and its error, on noisy discs.
 
 # For the time: angles, rows, columns. For the error: how many cases, angles, rows, columns.
 _TIMED: Mapping[str, tuple[int, int, int]] = {"quick": (600, 20, 640), "full": (2400, 20, 2560)}
@@ -72,7 +72,7 @@ def error_of_case(number: int, angles: int, rows: int, columns: int) -> float:
 def draw_case(
     seed: int, angles: int, rows: int, columns: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Draw discs with counting noise and stripes, the axis up to 5 % off the middle.
+    """Draw discs with counting noise and stripes, the axis up to 5 % from the middle.
 
     Returns
     -------
@@ -162,20 +162,20 @@ def measure_stages(shape: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
     transmission = counts.flat_field()
     filled = fill_dead_pixels(transmission)
     integrals = line_integrals(filled)
-    starved = integrals.copy()
-    starved[::7, :, ::101] = np.nan
+    photon_starved = integrals.copy()
+    photon_starved[::7, :, ::101] = np.nan
     calls: dict[str, Callable[[], object]] = {
         "flat_field": counts.flat_field,
         "fill_dead_pixels": lambda: fill_dead_pixels(transmission),
         "outliers": lambda: outliers(filled),
         "line_integrals": lambda: line_integrals(filled),
-        "fill_nonpositive": lambda: fill_nonpositive(starved, counts.flats, counts.darks),
+        "fill_nonpositive": lambda: fill_nonpositive(photon_starved, counts.flats, counts.darks),
         "stripes, profile": lambda: stripes(integrals),
         NUMPY: lambda: _by_numpy(counts),
     }
-    tasks = {name: Task(call, share=1e3 / counts.millions) for name, call in calls.items()}
+    tasks = {name: Task(call, scale=1e3 / counts.millions) for name, call in calls.items()}
     raw = np.repeat(np.repeat(counts.projections, 2, axis=1), 2, axis=2)
-    tasks[BINNING] = Task(lambda: bin_frames(raw, 2), share=1e9 / raw.size)
+    tasks[BINNING] = Task(lambda: bin_frames(raw, 2), scale=1e9 / raw.size)
     return {name: _entry(timing, "ms_a_million") for name, timing in in_turns(tasks).items()}
 
 
@@ -211,9 +211,9 @@ def measure_stripes(angles: int, columns: int) -> dict[str, dict[str, Any]]:
     smooth = np.cumsum(rng.normal(size=(angles, columns)), axis=1, dtype=np.float32) / 10
     slab = np.repeat(smooth[:, None], 2 * cores, axis=1)
     tasks = {
-        OURS: Task(lambda: _sorted_out(slab), share=0.5 / cores),
+        OURS: Task(lambda: _sorted_out(slab), scale=0.5 / cores),
         OURS_ONE: Task(lambda: _sorted_out(slab[:, :1])),
-        "profile, all cores": Task(lambda: stripes(slab), share=0.5 / cores),
+        "profile, all cores": Task(lambda: stripes(slab), scale=0.5 / cores),
     }
     if installed("algotom"):
         tasks |= _algotom_tasks(smooth, slab)
@@ -228,7 +228,7 @@ def measure_stripes(angles: int, columns: int) -> dict[str, dict[str, Any]]:
 
 
 def _without_equals(sinogram: np.ndarray) -> np.ndarray:
-    """Mark values that occur once in their column: the order of equal ones is nobody's."""
+    """Mark values that occur once in their column: the order of equal ones is arbitrary."""
     order = np.argsort(sinogram, axis=0)
     same = np.diff(np.take_along_axis(sinogram, order, axis=0), axis=0) == 0
     edge = np.zeros((1, sinogram.shape[1]), np.bool_)
@@ -257,7 +257,7 @@ def _algotom_tasks(smooth: np.ndarray, slab: np.ndarray) -> dict[str, Task]:
 
     return {
         THEIRS_ONE: Task(lambda: remove_stripe_based_sorting(smooth, _SORTING_PX), runs=3),
-        THEIRS: Task(each_on_its_core, runs=3, share=1 / cores),
+        THEIRS: Task(each_on_its_core, runs=3, scale=1 / cores),
     }
 
 

@@ -16,7 +16,7 @@ _PEERS = ("algotom", "astra-toolbox", "finufft", "scikit-image")
 
 
 def describe() -> dict[str, object]:
-    """Tell cores, processor, memory, Python and date; not whose machine it is."""
+    """Give cores, processor, memory, Python and date; not whose machine it is."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),

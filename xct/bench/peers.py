@@ -79,7 +79,7 @@ def _finufft(problem: Problem, *, eps: float, upsampling: float, real: type) -> 
     kind: type = np.complex64 if real is np.float32 else np.complex128
     k = scipy.fft.fftfreq(length, 1 / length)
     theta = np.deg2rad(problem.theta_deg)[:, None]
-    # Modes are whole numbers: an even slice, whose axis is between pixels, is half a pixel off.
+    # Modes are whole numbers: an even slice, whose axis is between pixels, is shifted by ½ pixel.
     half = 0.5 * ((columns + 1) % 2) * (np.cos(theta) - np.sin(theta))
     turn = np.exp(2j * np.pi * k / length * (problem.axis_px + half))
     factor = (ramp(length) * turn * np.pi / theta.size / length).astype(kind)

@@ -118,7 +118,7 @@ PIXEL_SIZE_UM = 0.65
 _FLATS, _DARKS = 20, 20
 _ZINGERS_PER_FRAME = 2
 _RAWSCAN_DEAD_PER_MILLION = 300
-_OFF_MIDDLE_PX = 14.6
+_AXIS_OFFSET_PX = 14.6
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def write_raw_scan(file: Path, angles: int, rows: int, columns: int) -> None:
     light = Light(gain, duration=float(first + angles + _FLATS))
     theta_deg = np.linspace(0, 180, angles, endpoint=False)
     discs = random_discs(100, columns, seed=0, fill=0.9)
-    axis_px = (columns - 1) / 2 + _OFF_MIDDLE_PX
+    axis_px = (columns - 1) / 2 + _AXIS_OFFSET_PX
     sinogram = project_discs(discs, theta_deg, columns, axis_px)
     seen = np.exp(-2 * sinogram / sinogram.max()).astype(np.float32)[:, None]
     open_beam, dark = np.ones((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.float32)

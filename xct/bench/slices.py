@@ -95,7 +95,7 @@ def measure_width(columns: int, angles: int, *, slow: bool = False) -> list[dict
         tasks[contender.name] = Task(
             solve,
             runs=_runs(contender, columns**2 * problem.theta_deg.size),
-            share=scale / contender.slices,
+            scale=scale / contender.slices,
             warm_up=_on_little(contender) if contender.slow else None,
         )
         entry: dict[str, Any] = {"columns": columns, "angles": angles, "name": contender.name}

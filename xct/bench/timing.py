@@ -24,7 +24,7 @@ class Task:
         What is timed.
     runs : int
         How often.
-    share : float
+    scale : float
         What a run's seconds are multiplied by: one over the slices of a call, or more than 1
         where only a part of the work is done.
     warm_up : callable, optional
@@ -33,7 +33,7 @@ class Task:
 
     call: Callable[[], object]
     runs: int = 5
-    share: float = 1.0
+    scale: float = 1.0
     warm_up: Callable[[], object] | None = None
 
 
@@ -64,7 +64,7 @@ def in_turns(tasks: Mapping[str, Task]) -> dict[str, Timing]:
     for number in range(max(task.runs for task in tasks.values())):
         for name, task in tasks.items():
             if number < task.runs:
-                runs[name].append(_seconds(task.call) * task.share)
+                runs[name].append(_seconds(task.call) * task.scale)
     return {name: Timing(median(runs[name]), runs[name], first[name]) for name in tasks}
 
 

@@ -36,10 +36,10 @@ def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
     from xct.io.export import export_tiff, parse_window
     from xct.result import open_result
 
-    told = export_tiff(
+    message = export_tiff(
         open_result(result).stored_volume, tiff, bits=int(bits), window=parse_window(window)
     )
-    click.echo(told)
+    click.echo(message)
 
 
 @click.command()

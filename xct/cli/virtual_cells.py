@@ -112,13 +112,13 @@ def score(result: Path, truth: Path, pristine_truth: Path | None, as_json: bool)
     "layers",
     multiple=True,
     metavar="TEXT",
-    help="NAME=MATERIAL:SHARE,…@THICKNESS_UM instead of the tomo-cell's layers.",
+    help="NAME=MATERIAL:FRACTION,…@THICKNESS_UM instead of the tomo-cell's layers.",
 )
 @click.option("--quanta-per-ms", default=1920.0, show_default=True, help="In a binned pixel.")
 @click.option("--torlon-mm", default=0.0, show_default=True, help="Housing in the beam.")
 @click.option("--glare", default=0.003, show_default=True, help="Fraction of veiling glare.")
 def plan(layers: tuple[str, ...], **wanted: Any) -> None:
-    """Tell what a scan of a cell will show, before the beamtime.
+    """Predict what a scan of a cell will show, before the beamtime.
 
     Transmission of each plane, noise, contrast of each pair of materials and of delithiation,
     sampling, and a verdict in words.

@@ -22,6 +22,7 @@ _ON_THE_GREY_SCALE = (
 # Settings of steps that have another place in the configuration: (stage, setting) → key.
 SETTINGS: Mapping[tuple[str, str], Key] = {
     ("inclusions", "least_spreads"): ("steps", "inclusions", "least_psf_volumes"),
+    ("material_table", "threshold_doubt"): ("steps", "material_table", "threshold_uncertainty"),
     **{
         (stage, setting): ("cell", "grey_scale", setting)
         for stage in _ON_THE_GREY_SCALE

@@ -49,7 +49,7 @@ def export_tiff(
     folder : Path
         Where to; must not exist, or be empty.
     bits : {8, 16, 32}
-        32: μ in 1/cm. 8 and 16: the window spread over all codes; ImageJ shows 1/cm from the
+        32: μ in 1/cm. 8 and 16: the window mapped to all codes; ImageJ shows 1/cm from the
         calibration in the file.
     window : (float, float), optional
         Range of μ in 1/cm for 8 and 16 bits; values beyond are counted and set to its end.

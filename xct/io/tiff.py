@@ -65,7 +65,7 @@ def open_stack(files: Sequence[Path]) -> TiffFrames:
 
 
 def _too_short(files: Sequence[Path], first: Pages) -> list[str]:
-    """Complain about single frames that are missing, or smaller than their values."""
+    """Warn about single frames that are missing, or smaller than their values."""
     least = first.form.nbytes if first.offset[0] >= 0 else 1
     sizes = file_sizes(files)
     missing = [path for path, size in zip(files, sizes, strict=True) if size < 0]
@@ -155,13 +155,13 @@ def matching(what: str, pattern: str | Path) -> list[Path]:
 
 
 def number_errors(files: Sequence[Path]) -> Iterator[str]:
-    """Complain where two projections bear the same number: then their order is not known."""
+    """Warn where two projections have the same number: then their order is not known."""
     seen: dict[int, Path] = {}
     for path in files:
         number = frame_number(path)
         if number in seen:
             yield (
-                f"{seen[number]} and {path} bear the same number {number} (the last digits of a "
+                f"{seen[number]} and {path} have the same number {number} (the last digits of a "
                 "name count), so the order of the projections is not known; narrow the pattern"
             )
             return

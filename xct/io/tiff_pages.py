@@ -260,7 +260,7 @@ def _check_end(found: tuple[np.ndarray, np.ndarray], tiff: TiffFile, path: Path)
     """See that the last frame lies inside the file."""
     page, offset = found
     size, first = tiff.filehandle.size, tiff.pages.first
-    # Where ImageJ wrote one page only, nothing but its metadata tells how many frames follow.
+    # Where ImageJ wrote one page only, only its metadata say how many frames follow.
     images = max(len(page), int((tiff.imagej_metadata or {}).get("images", 1)))
     if offset[-1] < 0:
         complete = segments_fit(tiff.pages[int(page[-1])], size)

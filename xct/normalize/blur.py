@@ -94,8 +94,8 @@ def fit_round_edge(
     """
     y = np.arange(image.shape[0])[:, None] * voxel_size_um[0]
     x = np.arange(image.shape[1])[None, :] * voxel_size_um[1]
-    off = np.hypot(y - center_um[0], x - center_um[1]) - radius_um
-    near = (off >= -reach_um[0]) & (off <= reach_um[1]) & np.isfinite(image)
+    distance = np.hypot(y - center_um[0], x - center_um[1]) - radius_um
+    near = (distance >= -reach_um[0]) & (distance <= reach_um[1]) & np.isfinite(image)
     if usable is not None:
         near &= usable
     if np.count_nonzero(near) < 60:
@@ -106,15 +106,15 @@ def fit_round_edge(
     rows, columns = np.nonzero(near)
     y_um, x_um = rows * voxel_size_um[0], columns * voxel_size_um[1]
     values = image[near].astype(np.float64)
-    start = np.array([*center_um, radius_um, blur_um, *_sides(off[near], values)])
+    start = np.array([*center_um, radius_um, blur_um, *_sides(distance[near], values)])
     least_blur = 0.2 * min(voxel_size_um)
     answer, weight = _descend(start, y_um, x_um, values, least_blur, max(reach_um))
     return _described(answer, weight, y_um, x_um, values)
 
 
-def _sides(off: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    inner = values[off < min(0, np.quantile(off, 0.3))]
-    outer = values[off > max(0, np.quantile(off, 0.7))]
+def _sides(distance: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    inner = values[distance < min(0, np.quantile(distance, 0.3))]
+    outer = values[distance > max(0, np.quantile(distance, 0.7))]
     if not inner.size or not outer.size:
         return float(values.max()), float(values.min())
     return float(np.median(inner)), float(np.median(outer))
@@ -177,9 +177,9 @@ def _described(
     inverse = np.linalg.pinv((slopes * weight) @ slopes.T)
     filled = np.bincount(sector, minlength=_SECTORS) > 0
     used = max(2, int(filled.sum()))
-    spread = inverse @ (by_sector @ by_sector.T) @ inverse * used / (used - 1)
-    sd = np.sqrt(np.maximum(np.diag(spread), 0))
-    step_sd = np.sqrt(max(spread[4, 4] + spread[5, 5] - 2 * spread[4, 5], 0))
+    covariance = inverse @ (by_sector @ by_sector.T) @ inverse * used / (used - 1)
+    sd = np.sqrt(np.maximum(np.diag(covariance), 0))
+    step_sd = np.sqrt(max(covariance[4, 4] + covariance[5, 5] - 2 * covariance[4, 5], 0))
     y_um, x_um, radius_um, blur_um, inner, outer = (float(v) for v in p)
     radius_um += blur_um**2 / (2 * radius_um)  # a blurred disc is at its half-level inside its edge
     return RoundEdge(
@@ -265,5 +265,5 @@ def point_spread_um(found: Sequence[float]) -> tuple[float, float]:
     sharp = [one for one in found if np.isfinite(one)]
     if not sharp:
         return float("nan"), float("nan")
-    spread = float(np.std(sharp) / np.sqrt(len(sharp))) if len(sharp) > 1 else float("nan")
-    return FWHM_PER_SIGMA * float(np.median(sharp)), FWHM_PER_SIGMA * spread
+    sd = float(np.std(sharp) / np.sqrt(len(sharp))) if len(sharp) > 1 else float("nan")
+    return FWHM_PER_SIGMA * float(np.median(sharp)), FWHM_PER_SIGMA * sd

@@ -97,7 +97,7 @@ _NEAR = (0.6, 1.5)  # multiples of the common peak among which a block's peak is
 _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain material
 _GUESSED_BLUR_VOXELS = 2.2
 # A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
-_AIR_OFF = 0.15
+_LARGEST_AIR_ERROR = 0.15
 
 
 @stage(
@@ -130,7 +130,7 @@ def electrolyte_reference(
     cell : CellGeometry
         Where the layers lie.
     margin_widths : float, optional
-        Widths (FWHM) of the point spread to keep off interfaces and the wall.
+        Widths (FWHM) of the point spread to keep from interfaces and the wall.
     band_um : float, optional
         Height of the blocks, at least.
 
@@ -204,7 +204,7 @@ class _Layer:
 def _air(sample: VolumeSample) -> float:
     """Value of air in a volume whose scale does not begin there; 0 where it holds attenuation."""
     air, middle = sample.air, sample.middle
-    if not np.isfinite(air + middle) or abs(air) < _AIR_OFF * abs(middle - air):
+    if not np.isfinite(air + middle) or abs(air) < _LARGEST_AIR_ERROR * abs(middle - air):
         return 0.0
     warnings.warn(
         f"air has the value {air:.5g} in this volume, not 0: values are counted from there; 1/cm "

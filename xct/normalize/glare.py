@@ -1,7 +1,8 @@
 """Glare, seen in the cathode's planes. In: cubes of both layers; out: a number and a verdict.
 
-Light that spreads in the detector fills the shadow of dense planes. Their middle, where the least
-light arrives, then reads darker than their rim, and darker than particles outside of the plane.
+Light that is scattered in the detector fills the shadow of dense planes. Their middle, where the
+least light arrives, then reads darker than their rim, and darker than particles outside of the
+plane.
 """
 
 from __future__ import annotations

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 _SLICES = 24
 _LEAST_VOXELS = 50
-_MARGIN_WIDTHS = 2.0  # of the point spread, off the tube's faces
+_MARGIN_WIDTHS = 2.0  # of the point spread, from the tube's faces
 _CLEARLY = 3.0  # times closer than the other table
 _FITS = 0.06  # of the electrolyte's value: how far away on average a table may be
-# Between these the electrolyte's density in g/cm³ is believed: loose powder to crystal.
+# Between these the electrolyte's density in g/cm³ is plausible: uncompacted powder to crystal.
 _DENSITY = (1.2, 1.95)
 
 

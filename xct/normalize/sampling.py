@@ -177,8 +177,11 @@ def join_cubes(parts: Sequence[np.ndarray], span: Span) -> Cubes:
     """Make cubes of what `cubes_inside` gave, slab by slab."""
     mean, z, y, x = np.concatenate([np.empty((4, 0), np.float32), *parts], axis=1)
     slope_y, slope_x = span.cell.axis_slope_y, span.cell.axis_slope_x
-    off = z - (span.cell.shape[0] - 1) / 2 * span.cell.voxel_size_um[0]
-    r = np.hypot(y - span.cell.axis_y_um - slope_y * off, x - span.cell.axis_x_um - slope_x * off)
+    from_middle = z - (span.cell.shape[0] - 1) / 2 * span.cell.voxel_size_um[0]
+    r = np.hypot(
+        y - span.cell.axis_y_um - slope_y * from_middle,
+        x - span.cell.axis_x_um - slope_x * from_middle,
+    )
     return Cubes(mean, z, y, x, r.astype(np.float32), cube_edge(span))
 
 

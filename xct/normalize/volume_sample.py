@@ -45,7 +45,7 @@ class AboveAir:
     volume : Voxels, shape (z, y, x)
         Any linear scale.
     air : float
-        What is taken off.
+        What is subtracted.
     """
 
     def __init__(self, volume: Voxels, air: float) -> None:

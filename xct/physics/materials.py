@@ -66,7 +66,7 @@ TABLE: dict[str, Material] = {
 def mu_per_cm(
     material: str, energy_kev: float, *, lithium: Any = 1.0, density: float | None = None
 ) -> Any:
-    """Tell the linear attenuation of a material.
+    """Give the linear attenuation of a material.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def mu_per_cm(
 def delta(
     material: str, energy_kev: float, *, lithium: Any = 1.0, density: float | None = None
 ) -> Any:
-    """Tell by how much the refractive index of a material falls short of 1.
+    """Give by how much the refractive index of a material falls short of 1.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def delta(
 
 
 def wavelength_um(energy_kev: float) -> float:
-    """Tell the wavelength of photons in µm."""
+    """Give the wavelength of photons in µm."""
     return float(1.239841984e-3 / energy_kev)
 
 
@@ -153,7 +153,7 @@ def _found(material: str) -> Material:
 
 @lru_cache(maxsize=256)
 def _optics(formula: str, density: float, energy_kev: float) -> tuple[float, float]:
-    """Tell μ (1/cm) and δ of a formula."""
+    """Give μ (1/cm) and δ of a formula."""
     from xraydb import material_mu, xray_delta_beta
 
     energy_ev = 1000 * energy_kev
@@ -163,7 +163,7 @@ def _optics(formula: str, density: float, energy_kev: float) -> tuple[float, flo
 
 @lru_cache(maxsize=16)
 def _density_in(formula: str, density: float) -> float:
-    """Tell the g/cm³ that one Li atom per formula unit brings to a crystal."""
+    """Give the g/cm³ that one Li atom per formula unit brings to a crystal."""
     from xraydb import atomic_mass, chemparse
 
     mass = sum(count * atomic_mass(symbol) for symbol, count in chemparse(formula).items())

@@ -1,4 +1,4 @@
-"""Tally: how many values a stage marked, filled or replaced, by detector row."""
+"""Counts: how many values a stage marked, filled or replaced, by detector row."""
 
 from __future__ import annotations
 

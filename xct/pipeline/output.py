@@ -1,4 +1,4 @@
-"""The output folder of a run: whose it is, what is finished, and that nobody else writes to it."""
+"""The output folder of a run: whose it is, what is finished, and that no other run writes to it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OutputFolder:
         return sorted(n for n in _products() if n.endswith(".zarr") and (self.path / n).exists())
 
     def is_finished(self) -> bool:
-        """Tell whether a run came to its end here, and all that it wrote is still there."""
+        """Return whether a run came to its end here, and all that it wrote is still there."""
         finished = self.number("finished")
         if finished is None:
             return False
@@ -251,7 +251,7 @@ def _may_write(path: Path) -> bool:
 
 
 def _holder(lock: TextIO) -> dict[str, Any]:
-    """Read who wrote into a lock; empty where nobody did, or it cannot be read."""
+    """Read who wrote into a lock; empty where it names no one, or cannot be read."""
     lock.seek(0)
     try:
         holder = json.loads(lock.read())

@@ -48,7 +48,7 @@ class Products:
     name: str
 
     def create(self, scratch: Path) -> bool:
-        """Make what is not there yet, in `scratch` first; tell whether anything was missing."""
+        """Make what is not there yet, in `scratch` first; return whether anything was missing."""
         missing = [name for name in self.wanted if not (self.folder / f"{name}.zarr").exists()]
         for name in missing:
             fresh = scratch / f"{name}.zarr"

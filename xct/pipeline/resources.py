@@ -21,7 +21,7 @@ _BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
 _COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
 _MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
 _THREADS = 8  # of one slab: beyond that, another slab at the same time gains more
-# Measured on one core: preprocessing and gridding by value, writing by voxel; start and survey.
+# Measured on one core: preprocessing and gridding by value, writing by voxel; start and estimates.
 _SECONDS_PER_VALUE = 105e-9
 _SECONDS_PER_VOXEL = 20e-9
 _SECONDS_AT_LEAST = 6.0

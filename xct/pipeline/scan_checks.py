@@ -46,7 +46,7 @@ def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str
 
 
 def _few(view: View) -> Iterator[tuple[int, np.ndarray]]:
-    """Read a few frames spread over the stack, one at a time, in raw pixels."""
+    """Read a few frames evenly from the stack, one at a time, in raw pixels."""
     view = replace(view, bin=1)
     count = view.shape[0]
     for number in np.unique(np.linspace(0, count - 1, min(count, _FEW_FRAMES)).astype(int)):
@@ -96,7 +96,7 @@ def _fields_error(flat_level: float, dark_level: float) -> str:
 
 
 def _saturated_fraction(frame: np.ndarray) -> float:
-    """Share of pixels on a plateau at the top of the camera's range."""
+    """Fraction of pixels on a plateau at the top of the camera's range."""
     top = frame.max()
     is_full_scale = top >= _SMALLEST_FULL_SCALE and np.log2(float(top) + 1) % 1 == 0
     if np.issubdtype(frame.dtype, np.floating) or not is_full_scale:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xct.plugin.roi.live import Histogram
 
 
-_BACK, _FRONT, _FAINT = "#262930", "#d6d0ce", "#414851"
+_BACK, _FRONT, _DIM = "#262930", "#d6d0ce", "#414851"
 _OWN, _PRISTINE = "#ffd21f", "#8fa6bd"
 _LEAST_SIZE = (320, 260)
 _MOST_BARS = 250
@@ -228,12 +228,12 @@ def _style(axes: Any, *, grid: bool = True) -> None:
     axes.set_facecolor("none")
     axes.tick_params(colors=_FRONT, labelsize=8)
     for spine in axes.spines.values():
-        spine.set_color(_FAINT)
+        spine.set_color(_DIM)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(_FRONT)
         label.set_fontsize(8)
     if grid:
-        axes.grid(color=_FAINT, lw=0.5)
+        axes.grid(color=_DIM, lw=0.5)
 
 
 # Grey values by depth, beside the viewer. In: a cell; out: a plot that follows its slices.

@@ -18,17 +18,17 @@ _SQRT_HALF_BITS = 0x3F3504F3
 _MANTISSA_BITS = 23
 
 
-_STARVED_FRACTION = 0.01
+_PHOTON_STARVED_FRACTION = 0.01
 
 
 def photon_starved_rows(nonpositive: np.ndarray, values_of_a_row: int) -> str | None:
     """Name the rows in which more than 1 % of the transmission is not positive."""
     fractions = nonpositive / values_of_a_row
-    rows = np.flatnonzero(fractions > _STARVED_FRACTION)
+    rows = np.flatnonzero(fractions > _PHOTON_STARVED_FRACTION)
     if not rows.size:
         return None
     return (
-        f"starved of photons: rows {ranges(rows)} have up to {fractions.max():.1%} values of "
+        f"photon-starved: rows {ranges(rows)} have up to {fractions.max():.1%} values of "
         "transmission ≤ 0; they hold the noise floor, and grey values there are too low"
     )
 

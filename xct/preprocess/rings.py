@@ -127,7 +127,7 @@ def stripes(
       columns applied to equal ranks, and the order of the angles restored. It removes stripes
       whose strength depends on the signal, too, but also reshapes fine detail and noise.
 
-    Neither can tell a stripe from what is concentric with the rotation axis and narrower than
+    Neither distinguishes a stripe from what is concentric with the rotation axis and narrower than
     half of `size_px`, such as the edge of a thin tube wall centered on the axis.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Veiling glare: light that lens and scintillator spread over the frame, and its subtraction.
+"""Veiling glare: light that lens and scintillator scatter over the frame, and its subtraction.
 
 A slab of rows does not know the frame: coarse means of all of it are gathered first.
 """
@@ -76,8 +76,8 @@ class FrameLight:
         along = _fractions_between(np.asarray(row_px, np.float64), _borders(self.row_px), range_px)
         middles = self.middles()
         across = _fractions_between(middles, _borders(middles), range_px)
-        spread = np.einsum("rl,alc->arc", along, self.transmission, optimize=True)
-        return np.asarray(spread @ across.T, np.float32)
+        blurred = np.einsum("rl,alc->arc", along, self.transmission, optimize=True)
+        return np.asarray(blurred @ across.T, np.float32)
 
     def middles(self) -> np.ndarray:
         """Give the column in the middle of each cell, shape (cell,)."""
@@ -143,7 +143,7 @@ class Glare:
     fraction, sd : float
         Fraction of the light, and its standard uncertainty.
     range_px : float
-        Standard deviation of the Gaussian over which it is spread.
+        Standard deviation of the Gaussian over which it is distributed.
     n : int
         Cells of shadow that it was measured in.
     """
@@ -312,7 +312,7 @@ def glare(
     fraction: Annotated[float, Ge(0), Lt(0.5)] | Literal["measured"] = "measured",
     range_um: Annotated[float, Gt(0)] | Literal["measured"] = "measured",
 ) -> np.ndarray:
-    """Subtract the veiling glare that scintillator and lenses spread over the frame.
+    """Subtract the veiling glare that scintillator and lenses scatter over the frame.
 
     ``T = (T_measured - ε ⟨T⟩) / (1 - ε)``, ⟨T⟩ the mean over a wide Gaussian about the pixel.
     Where little comes through, as in a cathode 3 mm wide, glare of 0.3 % of the beam makes

@@ -68,12 +68,12 @@ def score(
 
 
 def has_volume(result: Result) -> bool:
-    """Tell whether a folder holds a volume."""
+    """Return whether a folder holds a volume."""
     return (result.path / "volume.zarr" / "zarr.json").is_file()
 
 
 def has_labels(result: Result, name: str) -> bool:
-    """Tell whether a folder holds labels of a name."""
+    """Return whether a folder holds labels of a name."""
     return (result.path / "volume.zarr" / "labels" / name / "zarr.json").is_file()
 
 

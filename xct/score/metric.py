@@ -84,7 +84,7 @@ class VoxelScore(Protocol):
 
 
 def interior(kinds: np.ndarray, margin: int) -> np.ndarray:
-    """Tell which voxels are surrounded by their own material, `margin` voxels in every direction.
+    """Find which voxels are surrounded by their own material, `margin` voxels in every direction.
 
     At the faces of what is given, only what is given counts.
     """

@@ -30,7 +30,7 @@ class Joiner:
         return before
 
     def join(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Tell that pieces are one, pair by pair."""
+        """Record that pieces are one, pair by pair."""
         if len(first):
             self._pairs.append(np.stack([first, second], axis=1).astype(np.int64))
 

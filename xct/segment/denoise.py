@@ -23,7 +23,7 @@ _VANISHED = 3.0  # … in widths
 
 
 def overlap_rows(method: Denoising, sigma_px: float = 1.0) -> int:
-    """Tell how many slices beyond a block a filter looks at."""
+    """Give how many slices beyond a block a filter looks at."""
     return {
         "none": 0,
         "gaussian": reach_px(sigma_px),
@@ -138,7 +138,7 @@ def sharpened(source: Rolling, sigma_px: Triple, *, rounds: int, top: float) -> 
 
 
 def sharpen_rows(sigma_px: Triple, rounds: int) -> int:
-    """Tell how many slices beyond a block `sharpen` looks at."""
+    """Give how many slices beyond a block `sharpen` looks at."""
     return 2 * rounds * reach_px(sigma_px[0])
 
 

@@ -21,8 +21,8 @@ def gaussian_density(grey: np.ndarray, level: float | np.ndarray, sd: float) -> 
     sd : float
         Standard deviation.
     """
-    off = (grey - level) / sd
-    return np.asarray(np.exp(-0.5 * off**2) / (sd * np.sqrt(2 * np.pi)))
+    deviation = (grey - level) / sd
+    return np.asarray(np.exp(-0.5 * deviation**2) / (sd * np.sqrt(2 * np.pi)))
 
 
 def reach_px(sigma_px: float) -> int:

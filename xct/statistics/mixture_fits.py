@@ -337,9 +337,9 @@ def fit_gaussians(counts: np.ndarray, grey: np.ndarray, classes: np.ndarray) -> 
     for _ in range(_ROUNDS_OF_GAUSSIANS):
         weight = np.maximum(belongs.sum(axis=1), 1e-12)
         mean = belongs @ grey / weight
-        off = grey - mean[:, None]
-        noise = float(np.sqrt((belongs * off**2).sum()))
-        logs = np.log(weight)[:, None] - 0.5 * (off / noise) ** 2
+        deviation = grey - mean[:, None]
+        noise = float(np.sqrt((belongs * deviation**2).sum()))
+        logs = np.log(weight)[:, None] - 0.5 * (deviation / noise) ** 2
         density = np.exp(logs - logs.max(axis=0))
         belongs = density / density.sum(axis=0) * seen
     weights = {(k, k): float(weight[k]) for k in materials}

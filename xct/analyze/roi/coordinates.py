@@ -75,7 +75,7 @@ class Region:
         return z, y, x
 
     def mask(self, first: int = 0, stop: int | None = None) -> np.ndarray:
-        """Tell which voxels of the box belong to the ROI.
+        """Determine which voxels of the box belong to the ROI.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Roi:
         raise NotImplementedError
 
     def contains(self, depth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Tell which positions (µm, of any shapes that broadcast) within the bounds belong to it.
+        """Find which positions (µm, of any shapes that broadcast) within the bounds belong to it.
 
         The bounds themselves need not be asked for again.
         """
@@ -233,7 +233,7 @@ def bad_spans(roi: Roi, *keys: str) -> list[tuple[str, str]]:
 
 
 def are_numbers(values: Any, count: int) -> bool:
-    """Tell whether it is a list of that many finite numbers."""
+    """Return whether it is a list of that many finite numbers."""
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
         return False
     return all(isinstance(v, int | float | np.number) and isfinite(v) for v in values)

@@ -50,8 +50,8 @@ def histograms_figure(histograms: Mapping[str, DataFrame], pristine: Any = None)
 def _range(table: DataFrame) -> tuple[float, float]:
     """Choose the grey values that hold all but a few voxels."""
     total = table.groupby("grey_value")["count"].sum()
-    share = total.cumsum() / max(total.sum(), 1)
-    inside = total.index[(share > 0.0005) & (share < 0.9995)]
+    below = total.cumsum() / max(total.sum(), 1)
+    inside = total.index[(below > 0.0005) & (below < 0.9995)]
     if not len(inside):
         return float(total.index[0]), float(total.index[-1])
     margin = 0.05 * (inside[-1] - inside[0]) + 1
@@ -64,12 +64,12 @@ def _draw_one(axis: Axes, part: DataFrame, color: str, label: str) -> None:
     step = max(1, len(grey) // _MOST_BINS)
     kept = len(grey) // step * step
     grey = grey[:kept].reshape(-1, step).mean(axis=1)
-    share = 100 * count[:kept].reshape(-1, step).sum(axis=1) / max(count.sum(), 1)
-    axis.fill_between(grey, share, step="mid", color=color, alpha=0.35, lw=0)
-    axis.step(grey, share, where="mid", color=color, lw=1, label=label)
-    top = share.max() or 1
-    logarithm = np.full(len(share), np.nan)
-    logarithm[share > 0] = 1 + np.log10(share[share > 0] / top) / 4
+    percent = 100 * count[:kept].reshape(-1, step).sum(axis=1) / max(count.sum(), 1)
+    axis.fill_between(grey, percent, step="mid", color=color, alpha=0.35, lw=0)
+    axis.step(grey, percent, where="mid", color=color, lw=1, label=label)
+    top = percent.max() or 1
+    logarithm = np.full(len(percent), np.nan)
+    logarithm[percent > 0] = 1 + np.log10(percent[percent > 0] / top) / 4
     axis.plot(grey, np.where(logarithm > 0, logarithm, np.nan) * top, ":", color=color, lw=1)
 
 

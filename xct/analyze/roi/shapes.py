@@ -77,7 +77,7 @@ class SectorRoi(Roi):
         return self.depth_um, (float(y.min()), float(y.max())), (float(x.min()), float(x.max()))
 
     def contains(self, depth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Tell which positions lie between the radii and the azimuths."""
+        """Determine which positions lie between the radii and the azimuths."""
         radius = np.hypot(y, x)
         turned = (np.rad2deg(np.arctan2(y, x)) - self.azimuth_deg[0]) % 360
         width = self.azimuth_deg[1] - self.azimuth_deg[0]
@@ -133,7 +133,7 @@ class PolygonRoi(Roi):
         return spans[0], spans[1], spans[2]
 
     def contains(self, depth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Tell which positions lie in the polygon, by counting the edges to one side."""
+        """Determine which positions lie in the polygon, by counting the edges to one side."""
         v, u = (p for name, p in zip(AXES, (depth, y, x), strict=True) if name != self.along)
         inside = np.zeros(np.broadcast_shapes(v.shape, u.shape), bool)
         for (v0, u0), (v1, u1) in zip(
@@ -186,7 +186,7 @@ class LineRoi(Roi):
         return spans[0], spans[1], spans[2]
 
     def contains(self, depth: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Tell which positions lie within the cylinder."""
+        """Determine which positions lie within the cylinder."""
         direction = np.subtract(self.to_um, self.from_um) / self.length_um
         from_start = [p - start for p, start in zip((depth, y, x), self.from_um, strict=True)]
         run = sum(o * d for o, d in zip(from_start, direction, strict=True))

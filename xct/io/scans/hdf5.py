@@ -88,7 +88,7 @@ class Hdf5Frames:
         # Without compression, a part of a chunk is read on its own unless it is to be cached.
         with open_hdf5(self.file, chunk_cache=_CHUNK_CACHE if self.filtered else 0) as file:
             dataset = file[self.path]
-            single = dataset.ndim == 2  # a lone frame, (row, column)
+            single = dataset.ndim == 2  # a single frame, (row, column)
             for wanted, place in _runs(index):
                 part = (rows, columns) if single else (wanted, rows, columns)
                 try:

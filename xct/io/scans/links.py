@@ -39,7 +39,7 @@ class Storage:
     filtered : bool
         Whether chunks are compressed.
     notes : list of str
-        Remarks, e.g. that some values were never written.
+        Warnings, e.g. that some values were never written.
     """
 
     files: list[Path] = field(default_factory=list)

@@ -131,7 +131,7 @@ def stacks_of(
 def contradicted_counts(
     source: Path, said: Mapping[str, float | None], keys: np.ndarray
 ) -> Iterator[str]:
-    """Complain where the counts of a file are not those of its frames.
+    """Warn where the counts of a file are not those of its frames.
 
     `n_ref` may count the flats of each block, and `n_img` the frames at each angle.
     """
@@ -192,7 +192,7 @@ def frame_clock(time_ms: np.ndarray) -> tuple[np.ndarray, str | None]:
     Returns
     -------
     time : ndarray, shape (frame,)
-        Seconds since the first frame. Frames with the same stamp are spread over the time of
+        Seconds since the first frame. Frames with the same stamp are distributed over the time of
         one frame, in their order. Where the stamps run backwards or stand still: the number of
         the frame.
     note : str or None
@@ -210,9 +210,9 @@ def frame_clock(time_ms: np.ndarray) -> tuple[np.ndarray, str | None]:
             f"the time stamps {what}, so the order of the frames is taken as their clock"
         )
     stamps, first, sizes = np.unique(time_ms, return_index=True, return_counts=True)
-    spread = np.minimum(np.diff(stamps, append=np.inf), np.median(steps[steps > 0]))
+    duration = np.minimum(np.diff(stamps, append=np.inf), np.median(steps[steps > 0]))
     rank = np.arange(count) - np.repeat(first, sizes)
-    shared = np.repeat(spread / sizes, sizes) * rank
+    shared = np.repeat(duration / sizes, sizes) * rank
     repeated = count - len(stamps)
     note = f"{repeated} of {count} time stamps repeat the one before" if repeated else None
     return (time_ms - time_ms[0] + shared) / 1000, note

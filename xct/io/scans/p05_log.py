@@ -257,7 +257,7 @@ def _ordered(log: ScanLog, groups: Mapping[str, Sequence[Path]]) -> _Old:
     if log.image_log is not None:
         old.notes.append(f"{log.image_log}: lists no frames in a way that is known; it is left out")
     if old.theta_deg is None:
-        old.notes.append(f"{log.file}: does not tell the angles; give scan.theta_deg")
+        old.notes.append(f"{log.file}: does not give the angles; give scan.theta_deg")
     return old
 
 

@@ -95,7 +95,7 @@ class Source:
         return self.links.opened(place.file)[place.path]
 
     def note(self, note: str) -> None:
-        """Keep a remark for the user, once."""
+        """Keep a warning for the user, once."""
         if note not in self.notes:
             self.notes.append(note)
 

@@ -127,7 +127,7 @@ class Interfaces:
     stripped_um : ndarray of float32
         What the pristine layer had more.
     dead : ndarray of float32
-        Share of the cathode that takes no part.
+        Fraction of the cathode that takes no part.
     inside : ndarray of bool
         In the bore.
     """

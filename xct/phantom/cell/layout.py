@@ -63,7 +63,7 @@ class Layout:
         return np.asarray(self.heights_um[boundary] + slope_y * y + slope_x * x, np.float32)
 
     def in_bore(self) -> np.ndarray:
-        """Tell which columns of voxels lie in the bore over the whole height, shape (y, x)."""
+        """Determine which columns of voxels lie in the bore over the whole height, shape (y, x)."""
         y = np.arange(self.shape[1])[:, None] * self.voxel_um
         x = np.arange(self.shape[2])[None] * self.voxel_um
         inside = np.ones(self.shape[1:], bool)

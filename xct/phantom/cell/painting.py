@@ -208,7 +208,7 @@ def paint_body(points: np.ndarray, touched: np.ndarray, body: Body, places: Poin
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_cut(u: float, v: float, w: float, planes: np.ndarray) -> bool:
-    """Tell whether a point of the unit sphere lies beyond a facet."""
+    """Return whether a point of the unit sphere lies beyond a facet."""
     for f in range(planes.shape[0]):
         if planes[f, 0] * u + planes[f, 1] * v + planes[f, 2] * w > planes[f, 3]:
             return True
@@ -217,7 +217,7 @@ def _is_cut(u: float, v: float, w: float, planes: np.ndarray) -> bool:
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_open(u: float, v: float, w: float, cavity: float, slits: np.ndarray) -> bool:
-    """Tell whether a point of the unit sphere lies in the cavity or in a crack."""
+    """Return whether a point of the unit sphere lies in the cavity or in a crack."""
     if u * u + v * v + w * w < cavity * cavity:
         return True
     for s in range(slits.shape[0]):

@@ -179,7 +179,7 @@ def _part(slab: Filled, box: _Box) -> Filled:
 
 @njit(cache=True, nogil=True)
 def _is_crossed(scene: Scene, box: _Box, first_row: int, voxel: float) -> bool:
-    """Tell whether a face passes the height of a tile."""
+    """Return whether a face passes the height of a tile."""
     low, high = (first_row + box.k0 - 0.5) * voxel, (first_row + box.k1 - 0.5) * voxel
     lowest, highest = scene.ends[0, :, box.row, box.column], scene.ends[1, :, box.row, box.column]
     for f in range(len(lowest)):
@@ -212,7 +212,7 @@ def _substance_alone(
 
 @njit(cache=True, nogil=True)
 def _is_entered(substance: int, reaching: Reaching, number: int) -> bool:
-    """Tell whether something that reaches a tile may take the place of its substance."""
+    """Return whether something that reaches a tile may take the place of its substance."""
     if not (substance == ELECTROLYTE or substance == MATRIX or substance == VOID):
         return False
     bodies = reaching.start[number + 1] > reaching.start[number]

@@ -61,7 +61,7 @@ class Beam:
         return np.asarray(level * upright[:, None] * across, np.float32)
 
     def current_ma(self, times: np.ndarray) -> np.ndarray:
-        """Tell the ring current: it decays, and jumps back with a top-up during the scan."""
+        """Give the ring current: it decays, and jumps back with a top-up during the scan."""
         times = np.asarray(times, np.float64)
         if not self.drift_px:
             return np.full(times.shape, _RING_MA)

@@ -97,7 +97,7 @@ class Setup:
             raise ValueError(error)
 
     def center_px(self, columns: int) -> float:
-        """Tell the column of the axis in the middle row."""
+        """Give the column of the axis in the middle row."""
         return (columns - 1) / 2 + self.axis_offset_px
 
     @property

@@ -159,7 +159,7 @@ class VirtualFrames:
         return self.detector.read(spread(light, blur_px, setup.glare, range_px), beam, number)
 
     def _transmission(self, angle: int) -> np.ndarray:
-        """Tell what the sample lets through, before scintillator and lens."""
+        """Give what the sample lets through, before scintillator and lens."""
         _, rows, columns = self.shape
         about = ((rows - 1) / 2, self.setup.center_px(columns))
         integrals = turn(self.line_integrals[angle], self.setup.axis_tilt_deg, about)

@@ -11,7 +11,7 @@ _SHORTEST = 0.2  # of the autocorrelation, at Sal
 
 
 def height_parameters(height_um: np.ndarray, voxel_um: float) -> dict[str, float]:
-    """Tell the roughness of a map against its mean plane.
+    """Give the roughness of a map against its mean plane.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def height_parameters(height_um: np.ndarray, voxel_um: float) -> dict[str, float
 
 
 def _developed(flat: np.ndarray, there: np.ndarray, voxel_um: float) -> float:
-    """Tell by which fraction the surface is larger than its projection."""
+    """Give by which fraction the surface is larger than its projection."""
     corners = there[1:, 1:] & there[1:, :-1] & there[:-1, 1:] & there[:-1, :-1]
     slope_y = (flat[1:, :-1] - flat[:-1, :-1])[corners] / voxel_um
     slope_x = (flat[:-1, 1:] - flat[:-1, :-1])[corners] / voxel_um

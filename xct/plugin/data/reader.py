@@ -26,7 +26,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """Tell whether xct reads a path.
+    """Return whether xct reads a path.
 
     Parameters
     ----------

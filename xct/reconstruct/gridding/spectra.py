@@ -76,7 +76,7 @@ def filtered_spectra(
 
 
 def blend_factors(columns: int, length: int) -> np.ndarray:
-    """Share of the left edge in the padding, which leads there from the right edge.
+    """Weight of the left edge in the padding, which leads there from the right edge.
 
     So the projection is continuous where it repeats; behind an object that fits the detector
     the padding is zero.

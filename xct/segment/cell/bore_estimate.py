@@ -138,7 +138,7 @@ class Oval:
         return np.asarray(np.abs(r - 1) / slope)
 
     def goes_round(self, points: np.ndarray) -> bool:
-        """Tell whether points on the ellipse go all the way round."""
+        """Return whether points on the ellipse go all the way round."""
         v = (points[:, 0] - self.y_um) / self.half_y_um
         u = (points[:, 1] - self.x_um) / self.half_x_um
         turn = np.arctan2(v, u) / (2 * np.pi) + 0.5

@@ -99,7 +99,7 @@ def train_classifier(
     dimensions : {2, 3}, optional
         Whether slices are looked at one by one, or as a volume.
     rescale : bool, optional
-        Whether grey values count relative to the median and spread of their volume.
+        Whether grey values count relative to the median and interquartile range of their volume.
     trees : int, optional
         Trees of the forest.
     most_samples : int, optional

@@ -51,7 +51,7 @@ def materials(
     """Label every voxel of a cell with its material.
 
     Bore, tube and the order of the layers decide first; within the electrolyte and the cathode
-    the grey value parts active material, electrolyte and low grey, by thresholds of a
+    the grey value separates active material, electrolyte and low grey, by thresholds of a
     partial-volume mixture fitted to the whole cell. A low-grey region needs a voxel that is
     certainly darker than electrolyte.
 
@@ -74,7 +74,7 @@ def materials(
     sharpening : int, optional
         Rounds of `sharpen` by the point spread of the reference; 0: none.
     shift : float, optional
-        Move each threshold by this share of the step between the materials that it parts (δ).
+        Move each threshold by this fraction of the step between its two materials (δ).
 
     Returns
     -------
@@ -141,7 +141,7 @@ class Run:
 
 
 def _label_run(run: Run, job: Labeling, labels: Any, rows: int) -> bool:
-    """Label a run; tell whether a label in it is weak."""
+    """Label a run; return whether a label in it is weak."""
     layout = job.layout.strip(run.strip.outer_first, run.strip.outer_stop)
     prepared, weak = Prepared(job, run.strip), False
     for first in range(run.first, run.stop, rows):
@@ -227,7 +227,7 @@ def resolve(labels: Any, rows: int | None) -> None:
 
 
 def _weak_pieces(slab: Block, labels: Any) -> tuple[Pieces, np.ndarray]:
-    """Find connected low grey, weak or not; tell which pieces hold a voxel that certainly is."""
+    """Find connected low grey, weak or not; return which pieces hold a voxel that certainly is."""
     part = np.asarray(labels[slab.first : slab.stop])
     pieces, count = label_pieces((part == Label.LOW_GREY) | (part == WEAK))
     sure = np.zeros(count + 1, bool)

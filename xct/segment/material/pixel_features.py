@@ -30,8 +30,8 @@ class Look:
     dimensions : {2, 3}
         Whether slices are looked at one by one, or as a volume.
     rescale : bool
-        Whether grey values count relative to the median and spread of their volume, so that what
-        was learnt on one scale serves on another.
+        Whether grey values count relative to the median and interquartile range of their volume,
+        so that what was learnt on one scale serves on another.
     """
 
     sigma_px: float = 8.0
@@ -62,13 +62,13 @@ class Look:
         only : ndarray of bool, shape (z,), optional
             Slabs without any of these slices are left out.
         """
-        middle, spread = grey_range(volume) if self.rescale else (0.0, 1.0)
+        middle, width = grey_range(volume) if self.rescale else (0.0, 1.0)
         plane = 4 * self.count * int(np.prod(volume.shape[1:]))
         height = rows or max(1, _SLAB_BYTES // plane - 2 * self.overlap)
         for block in slabs(volume.shape, self.overlap, height):
             if only is not None and not only[block.first : block.stop].any():
                 continue
-            grey = (np.asarray(volume[block.outer], np.float32) - middle) / np.float32(spread)
+            grey = (np.asarray(volume[block.outer], np.float32) - middle) / np.float32(width)
             if not np.isfinite(grey).all():
                 raise ValueError(
                     f"slices {block.outer_first} to {block.outer_stop - 1} hold values that are "
@@ -96,7 +96,7 @@ class Look:
 
 
 def grey_range(volume: Voxels) -> tuple[float, float]:
-    """Give median and interquartile range of a volume, from voxels evenly spread over it."""
+    """Give median and interquartile range of a volume, from voxels evenly distributed over it."""
     every = max(1, ceil((float(np.prod(volume.shape)) / _SAMPLE) ** (1 / 3)))
     sample = np.concatenate(
         [np.asarray(volume[z : z + 1])[:, ::every, ::every].ravel()
@@ -104,5 +104,5 @@ def grey_range(volume: Voxels) -> tuple[float, float]:
     )  # fmt: skip
     low, middle, high = np.nanquantile(sample, [0.25, 0.5, 0.75])
     if not high > low:
-        raise ValueError(f"all grey values are {middle:g}; there is nothing to tell apart")
+        raise ValueError(f"all grey values are {middle:g}; there is nothing to distinguish")
     return float(middle), float(high - low)

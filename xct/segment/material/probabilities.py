@@ -21,15 +21,16 @@ from xct.segment.surface.collector import find_back
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_levels
 
-_LOW, _SE, _ACTIVE = 0, 1, 2  # of the materials that grey values part, ascending
-_LEVEL = 8.6  # of active material where no mixture tells
+_LOW, _SE, _ACTIVE = 0, 1, 2  # of the materials that grey values separate, ascending
+_LEVEL = 8.6  # of active material where no mixture could be fitted
 _SAMPLES = 8  # slices
 _BINS = 400
 _TABLE = 2048
 _LEAST_VOXELS = 2000
 _LEAST_NOISE = 0.02
-_PRIOR = (0.01, 0.98, 0.01)  # shares of a layer too thin to be sampled
-_FACE_PX = 2.0  # as for labels: beside the steel, and at the wall, nothing dark or bright is told
+_PRIOR = (0.01, 0.98, 0.01)  # fractions in a layer too thin to be sampled
+# As for labels: next to steel and wall, grey values do not identify low grey or active material.
+_FACE_PX = 2.0
 
 
 def material_probabilities(
@@ -48,7 +49,7 @@ def material_probabilities(
 
     Of electrolyte and cathode: the posterior probability that more than half of the voxel is low
     grey, electrolyte or active material, from its grey value, the noise and a partial-volume
-    mixture, whose shares are those of its layer. Elsewhere geometry decides: 1 or 0.
+    mixture, whose fractions are those of its layer. Elsewhere geometry decides: 1 or 0.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def material_probabilities(
 
 
 def _probabilities(job: Labeling, posteriors: list[_Posterior], z0: int, z1: int) -> np.ndarray:
-    """Weigh grey values where they decide, and take geometry's word elsewhere."""
+    """Weigh grey values where they decide; elsewhere geometry decides."""
     edge, smooth = job.prepared().planes(z0, z1)
     axes = job.ratios.axes(z0, z1)
     labels = classify(edge, smooth, z0, job.layout, axes, job.thresholds)
@@ -98,10 +99,10 @@ def _probabilities(job: Labeling, posteriors: list[_Posterior], z0: int, z1: int
     for z, plane in enumerate(labels):
         inside = _in_cathode(job.layout.columns, z0 + z)
         for cathode in (False, True):
-            told = _told_by_grey(plane) & (inside == cathode)
-            parts = posteriors[cathode].of(edge[z][told], smooth[z][told])
+            by_grey = _identified_by_grey(plane) & (inside == cathode)
+            parts = posteriors[cathode].of(edge[z][by_grey], smooth[z][by_grey])
             for label, part in zip(_CODES, parts, strict=True):
-                found[label, z][told] = part
+                found[label, z][by_grey] = part
         _settle(found[:, z], plane, job, z0 + z)
     return found
 
@@ -109,7 +110,7 @@ def _probabilities(job: Labeling, posteriors: list[_Posterior], z0: int, z1: int
 _CODES = (Label.LOW_GREY, Label.ELECTROLYTE, Label.ACTIVE_MATERIAL)
 
 
-def _told_by_grey(labels: np.ndarray) -> np.ndarray:
+def _identified_by_grey(labels: np.ndarray) -> np.ndarray:
     return np.isin(labels, (*_CODES, WEAK))
 
 
@@ -118,13 +119,13 @@ def _in_cathode(columns: Columns, z: int) -> np.ndarray:
 
 
 def _settle(found: np.ndarray, labels: np.ndarray, job: Labeling, z: int) -> None:
-    """Where geometry decides, give it all; of faces and wall what grey values cannot tell."""
+    """Set 0 or 1 where geometry decides, and at faces and wall, where grey values cannot."""
     cell, columns = job.ratios.cell, job.layout.columns
     for label in set(Label) - set(_CODES):
         found[label][labels == label] = 1
-    told = _told_by_grey(labels)
-    wall = told & ~cell.in_bore(z, min(cell.voxel_size_um[1:]))
-    face = told & (columns.height(z) < columns.steel + _FACE_PX)
+    by_grey = _identified_by_grey(labels)
+    wall = by_grey & ~cell.in_bore(z, min(cell.voxel_size_um[1:]))
+    face = by_grey & (columns.height(z) < columns.steel + _FACE_PX)
     found[Label.ELECTROLYTE][wall] += found[Label.LOW_GREY][wall]
     found[Label.LOW_GREY][wall] = 0
     for label in _CODES:
@@ -148,7 +149,7 @@ class _Posterior:
 
 
 def _posterior(job: Labeling, inside: bool, level: float, noise: tuple[float, float]) -> _Posterior:
-    """Fit the shares of a layer's materials, their levels and the noise being known."""
+    """Fit the fractions of a layer's materials, their levels and the noise being known."""
     edge, smooth = _sample(job, inside)
     dark = (smooth + edge) / 2 if inside else smooth
     sd = (noise[0], (noise[0] + noise[1]) / 2 if inside else noise[1])
@@ -162,8 +163,8 @@ def _posterior(job: Labeling, inside: bool, level: float, noise: tuple[float, fl
 
 def _mixture(values: np.ndarray, levels: tuple[float, ...], noise: float) -> Mixture:
     if values.size < _LEAST_VOXELS:
-        shares = {(k, k): share for k, share in enumerate(_PRIOR)}
-        return Mixture(levels, (noise,) * 3, {**shares, (0, 1): 1e-3, (1, 2): 1e-3})
+        fractions = {(k, k): fraction for k, fraction in enumerate(_PRIOR)}
+        return Mixture(levels, (noise,) * 3, {**fractions, (0, 1): 1e-3, (1, 2): 1e-3})
     span = levels[0] - 6 * noise, levels[-1] + 6 * noise
     counts, edges = np.histogram(np.clip(values, *span), _BINS, span)
     middle = (edges[1:] + edges[:-1]) / 2
@@ -182,9 +183,9 @@ def _sample(job: Labeling, inside: bool) -> tuple[np.ndarray, np.ndarray]:
     margin = _FACE_PX * max(cell.voxel_size_um[1:])
     within = (heights > low[bore] + _FACE_PX) & (heights < high[bore] - _FACE_PX)
     full = np.flatnonzero(within.mean(axis=1) > 0.3)
-    spread = np.linspace(0, full.size - 1, min(_SAMPLES, full.size)).astype(int)
+    chosen_rows = np.linspace(0, full.size - 1, min(_SAMPLES, full.size)).astype(int)
     prepared = job.prepared()
-    for z in full[spread].tolist():
+    for z in full[chosen_rows].tolist():
         edge, smooth = (part[0] for part in prepared.planes(z, z + 1))
         height = columns.height(z)
         chosen = (height > low + _FACE_PX) & (height < high - _FACE_PX) & cell.in_bore(z, margin)

@@ -41,7 +41,7 @@ class Edges:
         Its width.
     noise : float
         Standard deviation of the electrolyte's voxels, as a multiple of it.
-    spread_px : tuple of float
+    psf_sigma_px : tuple of float
         Standard deviation of the point spread along each axis, in voxels.
     rounds : int
         Of sharpening; 0: none.
@@ -50,20 +50,20 @@ class Edges:
     denoising: Denoising
     sigma_px: float
     noise: float
-    spread_px: Triple
+    psf_sigma_px: Triple
     rounds: int
 
     @property
     def overlap(self) -> int:
         """Slices beyond a slab that its answer depends on."""
         rows = overlap_rows(self.denoising, self.sigma_px)
-        return rows + sharpen_rows(self.spread_px, self.rounds)
+        return rows + sharpen_rows(self.psf_sigma_px, self.rounds)
 
     @property
     def overlap_y(self) -> int:
         """Rows along y beyond a strip that its answer depends on."""
         rows = overlap_rows(self.denoising, self.sigma_px)
-        _, y, x = self.spread_px
+        _, y, x = self.psf_sigma_px
         return rows + sharpen_rows((y, y, x), self.rounds)
 
     def denoised(self, ratios: Rolling) -> Rolling:
@@ -81,7 +81,7 @@ class Edges:
 
     def sharpened(self, denoised: Rolling) -> Rolling:
         """Sharpen what `denoised` gives, as it is asked for."""
-        return sharpened(denoised, self.spread_px, rounds=self.rounds, top=_TOP)
+        return sharpened(denoised, self.psf_sigma_px, rounds=self.rounds, top=_TOP)
 
 
 def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int) -> Edges:
@@ -89,10 +89,10 @@ def edges_of(ratios: Ratios, denoising: Denoising, sigma_px: float, rounds: int)
     noise = ratios.noise(ratios.shape[0] / 2)
     if noise > _MOST_NOISE:
         rounds = 0
-    return Edges(denoising, sigma_px, noise, spread_px(ratios.reference, ratios), rounds)
+    return Edges(denoising, sigma_px, noise, psf_sigma_px(ratios.reference, ratios), rounds)
 
 
-def spread_px(reference: ElectrolyteReference, ratios: Ratios) -> Triple:
+def psf_sigma_px(reference: ElectrolyteReference, ratios: Ratios) -> Triple:
     """Give the standard deviation of the point spread along each axis, in voxels."""
     size = ratios.cell.voxel_size_um
     blur = blur_um(reference, size)

@@ -31,12 +31,13 @@ _COUNT, _INTERIOR, _GREY, _GREY_2, _FIRST_CROSSING = range(5)
 _DIRECTIONS = DIRECTIONS.astype(np.int64)
 _FIELDS = _FIRST_CROSSING + len(_DIRECTIONS)
 _ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
-# Voxels by which a whole face of steel, or of its sheet, may be off: how it looks next to what is
-# opaque depends on the blur of light and on where in a voxel it lies, and neither is told well.
+# Standard uncertainty, in voxels, of a whole face of steel or of the collector: how a face looks
+# next to what is opaque depends on the blur of light and on where in a voxel it lies; neither is
+# known well.
 _FACE_PX = 0.15
 
 
-_NOTE = "a void on the steel counts as lithium: absorption does not tell them apart"
+_NOTE = "a void on the steel counts as lithium: absorption does not distinguish them"
 
 
 def material_numbers(materials: pd.DataFrame) -> Iterator[tuple[str, Number]]:
@@ -60,9 +61,9 @@ def material_table(
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
-    threshold_doubt: Annotated[float, Ge(0), Le(0.5)] = 0.05,
+    threshold_uncertainty: Annotated[float, Ge(0), Le(0.5)] = 0.05,
 ) -> pd.DataFrame:
-    """Tell how much of each material there is, and its grey value.
+    """Measure the volume, the surface and the grey value of each material.
 
     Parameters
     ----------
@@ -76,20 +77,20 @@ def material_table(
         The electrolyte's attenuation by height and radius, and the blur.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
-    threshold_doubt : float, optional
-        By what share of a step its threshold may be off (δ): moves a blurred edge by
-        δ √(2π) times the point spread's standard deviation.
+    threshold_uncertainty : float, optional
+        Standard uncertainty of a threshold, as a fraction δ of the step between two materials: it
+        moves a blurred edge by δ √(2π) times the point spread's standard deviation.
 
     Returns
     -------
     DataFrame
-        material, volume_um3 and its sd (surface times the edge's doubt; the doubt of the bore's
-        radius; 0.15 voxels for each whole face across the bore of steel and of the collector:
-        how a face looks next to what is opaque depends on where in a voxel it lies; as much low
-        grey as is seen may be finer than the blur and counted as electrolyte, so that the volume
-        of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN for
-        the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same material,
-        surface_um2, n (voxels).
+        material, volume_um3 and its sd (surface times the edge's uncertainty; the uncertainty of
+        the bore's radius; 0.15 voxels for each whole face across the bore of steel and of the
+        collector: how a face looks next to what is opaque depends on where in a voxel it lies; as
+        much low grey as is seen may be finer than the blur and counted as electrolyte, so that the
+        volume of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN
+        for the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same
+        material, surface_um2, n (voxels).
     """
     import pandas as pd
 
@@ -99,8 +100,8 @@ def material_table(
     inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
     sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
-    edge_um = threshold_doubt * np.sqrt(2 * np.pi) * sigma_um
-    doubts = _volume_sds(sums, cell, surface * edge_um)
+    edge_um = threshold_uncertainty * np.sqrt(2 * np.pi) * sigma_um
+    uncertainty_um3 = _volume_sds(sums, cell, surface * edge_um)
     rows = []
     for name, code in MATERIALS.items():
         if not count[code]:
@@ -110,7 +111,7 @@ def material_table(
             {
                 "material": name,
                 "volume_um3": count[code] * voxel,
-                "volume_um3_sd": doubts[code],
+                "volume_um3_sd": uncertainty_um3[code],
                 "volume_fraction": np.nan if code == Label.TUBE else count[code] / inside,
                 "mean_grey": grey_scale.grey_value(mean),
                 "sd_grey": grey_scale.step * sd,
@@ -148,7 +149,7 @@ def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarr
 
 
 def _volume_sds(sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray) -> np.ndarray:
-    """Combine what leaves each volume in doubt, µm³, shape (label,)."""
+    """Combine the uncertainties of each volume, µm³, shape (label,)."""
     z_um, y_um, x_um = cell.voxel_size_um
     volume = sums[:, _COUNT] * (z_um * y_um * x_um)
     # Where the wall is out of view, the view's own sides bound each volume.
@@ -157,7 +158,7 @@ def _volume_sds(sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray) -> n
     unseen, faces = np.zeros((2, _KINDS))
     unseen[Label.ELECTROLYTE] = volume[Label.LOW_GREY]
     opaque = [Label.STEEL, Label.COLLECTOR]
-    # Both faces of a layer are found by themselves: their doubts add as squares.
+    # Both faces of a layer are found independently: their variances add.
     view_um2 = cell.shape[1] * y_um * cell.shape[2] * x_um
     bore_um2 = min(np.pi * cell.bore_radius_um**2, view_um2)
     faces[opaque] = _FACE_PX * z_um * np.sqrt(sums[opaque, _ALONG_Z] * y_um * x_um * bore_um2)
@@ -206,7 +207,7 @@ def _add(
 
 @njit(cache=True, nogil=True)
 def _cross(labels: np.ndarray, z: int, y: int, x: int, row: np.ndarray) -> bool:
-    """Count where lines leave a voxel's material; tell whether its six neighbors are of it."""
+    """Count where lines leave a voxel's material; return whether its six neighbors are of it."""
     depth, height, width = labels.shape
     label, alike = labels[z, y, x], True
     for k in range(26):

@@ -23,7 +23,7 @@ from xct.statistics.mixture_fits import fit_levels
 SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
 _SAMPLES = 12  # slices
 _COLUMNS = 2**20  # of a slice, all where it has no more
-_MARGIN_PX = 3.0  # off every face and the wall
+_MARGIN_PX = 3.0  # to every face and the wall
 _BINS = 400
 _LEAST_VOXELS = 2000
 _ACTIVE = 8.6  # NCM811 at 25 keV, to start from
@@ -67,15 +67,15 @@ class Thresholds:
     noise_smooth: float
     mixture: Mixture | None = None
 
-    def shifted(self, share: float) -> Thresholds:
-        """Move every threshold by a share of the step that it stands on (δ)."""
+    def shifted(self, fraction: float) -> Thresholds:
+        """Move every threshold by a fraction of the step that it stands on (δ)."""
         step = (self.mixture.levels[-1] if self.mixture else _ACTIVE) - 1
         return replace(
             self,
-            active=self.active + share * step,
-            low=self.low + share,
-            low_certain=self.low_certain + share,
-            pore_certain=self.pore_certain + share,
+            active=self.active + fraction * step,
+            low=self.low + fraction,
+            low_certain=self.low_certain + fraction,
+            pore_certain=self.pore_certain + fraction,
         )
 
 
@@ -129,19 +129,19 @@ class _Sample:
         return Block(first, stop, max(first - overlap, 0), min(stop + overlap, height))
 
     def separator_noise(self) -> tuple[float, float]:
-        """Spread of the separator's voxels, denoised and smoothed: from the quartiles."""
+        """Measure the noise of the separator, denoised and smoothed, from the quartiles."""
         low = self.columns.lithium + _MARGIN_PX
         high = self.columns.front - _MARGIN_PX
-        spreads = []
+        sds = []
         for z, edge, smooth, _ in self._slices(low, high):
             inside = self._between(z, low, high)
             if np.count_nonzero(inside) < _LEAST_VOXELS:
                 continue
-            spreads.append((_spread(edge[inside]), _spread(smooth[inside])))
-        if not spreads:
+            sds.append((_robust_sd(edge[inside]), _robust_sd(smooth[inside])))
+        if not sds:
             noise = self.ratios.noise(self.ratios.shape[0] / 2)
             return noise, noise / 3
-        return float(np.median([s[0] for s in spreads])), float(np.median([s[1] for s in spreads]))
+        return float(np.median([s[0] for s in sds])), float(np.median([s[1] for s in sds]))
 
     def mixture(self, noise: float) -> tuple[Mixture | None, float]:
         """Levels of the composite's materials, and the mean of all but active material."""
@@ -182,7 +182,7 @@ class _Sample:
     def _slices(
         self, low: np.ndarray, high: np.ndarray
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-        """Bands of slices spread between two faces: sharpened, smoothed, and denoised only."""
+        """Bands of slices evenly between two faces: sharpened, smoothed, and denoised only."""
         depth = self.ratios.shape[0]
         inside = self.ratios.cell.in_bore(depth / 2)
         usable = inside & np.isfinite(low) & np.isfinite(high) & (high > low)
@@ -207,6 +207,6 @@ class _Sample:
             yield z, edge, smooth[0, self.band.inner], middle
 
 
-def _spread(values: np.ndarray) -> float:
+def _robust_sd(values: np.ndarray) -> float:
     low, high = np.percentile(values, (25, 75))
     return float((high - low) / 1.349)

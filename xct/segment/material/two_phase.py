@@ -23,16 +23,16 @@ _BEYOND = 0.001  # part of the values on either side that is counted into the ou
 
 def split_levels(values: np.ndarray) -> tuple[float, float]:
     """Find the two thresholds that make the variance between three classes largest (Otsu)."""
-    shares, grey = _histogram(values)
-    first, second = _split(shares, grey)
+    fractions, grey = _histogram(values)
+    first, second = _split(fractions, grey)
     return float(grey[first]), float(grey[second])
 
 
 def fit_levels(values: np.ndarray) -> Mixture:
     """Fit three normal distributions of common noise, starting at Otsu's three classes."""
-    shares, grey = _histogram(values)
-    first, second = _split(shares, grey)
-    return fit_gaussians(shares, grey, np.digitize(np.arange(grey.size), [first, second]))
+    fractions, grey = _histogram(values)
+    first, second = _split(fractions, grey)
+    return fit_gaussians(fractions, grey, np.digitize(np.arange(grey.size), [first, second]))
 
 
 def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,10 +47,10 @@ def _one_level(values: np.ndarray) -> Mixture:
     return fit_mixture(*_histogram(values), kind="one")
 
 
-def _split(shares: np.ndarray, grey: np.ndarray) -> tuple[int, int]:
+def _split(fractions: np.ndarray, grey: np.ndarray) -> tuple[int, int]:
     """Bins at which the second and the third class start."""
-    below = np.concatenate([[0.0], np.cumsum(shares)])
-    moment = np.concatenate([[0.0], np.cumsum(shares * grey)])
+    below = np.concatenate([[0.0], np.cumsum(fractions)])
+    moment = np.concatenate([[0.0], np.cumsum(fractions * grey)])
     first, second = np.triu_indices(grey.size, 1)
     first, second = first[first > 0], second[first > 0]
     between = np.zeros(first.size)
@@ -160,10 +160,10 @@ def _checked(plane: np.ndarray, number: int) -> np.ndarray:
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing:
         raise ValueError(f"slice {number} holds {missing} values that are NaN or infinite")
-    spread = float(values.std())
-    if spread == 0:
+    sd = float(values.std())
+    if sd == 0:
         raise ValueError(f"slice {number} holds the one value {values.flat[0]:g}")
-    return np.asarray((values - values.mean()) / spread)
+    return np.asarray((values - values.mean()) / sd)
 
 
 def _in_local_contrast(values: np.ndarray, drift_px: float) -> np.ndarray:

@@ -68,7 +68,7 @@ def particles(
     rise_px: Annotated[float, Ge(0), Le(5)] = 0.1,
     largest_um: Annotated[float, Gt(0)] = 30.0,
 ) -> tuple[Any, pd.DataFrame]:
-    """Tell the particles of active material apart, and measure each.
+    """Segment the particles of active material, and measure each.
 
     A watershed on the distance from the particles' surface plus their smoothed grey value, which
     dips between particles that touch; basins that rise less than `rise_px` above their saddle
@@ -92,7 +92,7 @@ def particles(
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
     rise_px : float, optional
-        Least rise from saddle to peak, in voxels of distance, that parts two particles.
+        Least rise from saddle to peak, in voxels of distance, that separates two particles.
     largest_um : float, optional
         Diameter up to which the distance from the surface counts.
 
@@ -129,7 +129,7 @@ def particles_in_slabs(
     largest_um: float = 30.0,
     rows: int | None = None,
 ) -> tuple[Any, pd.DataFrame]:
-    """Part and measure as `particles` does, in slabs of a given height, which changes nothing."""
+    """Separate and measure as `particles` does, in slabs of a height that changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = separation(Ratios(volume, cell, reference), labels, largest_um, rows)
     pieces = separate(job, numbers)
@@ -144,7 +144,7 @@ def particles_in_slabs(
 
 
 def _chosen(pieces: Pieces, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each provisional number its final one, and tell what hangs together.
+    """Give each provisional number its final one, and find what is connected.
 
     Returns
     -------

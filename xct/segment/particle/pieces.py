@@ -1,6 +1,6 @@
 """Pieces of one cracked particle. In: how pieces face each other; out: which are one.
 
-A crack parts a particle into pieces that face each other over a narrow gap as wide as they are:
+A crack separates a particle into pieces that face each other over a narrow gap as wide as they are:
 together they are about as round as the rounder of them, or rounder. Two spheres that touch are
 together less round than each, by a fifth where they are of one size.
 """
@@ -306,7 +306,7 @@ def _rounder(
     second: np.ndarray,
     common: np.ndarray,
 ) -> np.ndarray:
-    """Tell by how much two together are rounder than the rounder one (sphericity)."""
+    """Give by how much two together are rounder than the rounder one (sphericity)."""
     whole = _roundness(volume[first] + volume[second], outer[first] + outer[second] - common)
     alone = _roundness(volume, outer)
     return np.asarray(whole - np.maximum(alone[first], alone[second]))

@@ -36,7 +36,7 @@ from xct.statistics.gaussian import reach_px
 HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _SMOOTH_PX = 0.85
 _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside its distance
-_CORE_SHARE = 0.85  # of what the point spread takes from active material
+_LEAST_RECOVERY = 0.85  # of what the point spread takes from active material
 _LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
 _BLOCK_BYTES = 32 * 2**20  # of float32, in a block of a run
@@ -186,7 +186,7 @@ class _Heights:
             window.keep(self.reach + NEAR)
 
     def any(self, first: int, stop: int) -> bool:
-        """Tell whether there are particles where heights of slices may depend on them."""
+        """Return whether there are particles where heights of slices may depend on them."""
         return bool(self._mask.planes(first - self.reach, stop + self.reach).any())
 
     def planes(self, first: int, stop: int) -> np.ndarray:
@@ -224,7 +224,7 @@ class _Found:
 
 
 def separate(job: Separation, numbers: Any) -> Pieces:
-    """Fill `numbers` with provisional ones, and tell what is known of each."""
+    """Fill `numbers` with provisional ones, and give what is known of each."""
     blocks = runs(job.ratios.shape[0], worker_count())
     basins, facing = Basins(), Facing(job.size)
     voxels, parts = [np.zeros(1, np.int64)], []
@@ -374,9 +374,9 @@ def _measure_run(seen: _Seen, task: Measuring, numbers: Any) -> tuple[np.ndarray
             continue
         of, grey = (some.planes(first - overlap, stop + overlap) for some in (labels, ratios))
         mask = (of == Label.ACTIVE_MATERIAL).astype(np.float32)
-        share = gaussian(mask, task.sigma, slice(before, after))
+        recovery = gaussian(mask, task.sigma, slice(before, after))
         add_voxels(
-            part, grey, share, _CORE_SHARE, first, before, after, depth,
+            part, grey, recovery, _LEAST_RECOVERY, first, before, after, depth,
             task.columns.sign, task.columns.steel, sums,
         )  # fmt: skip
         add_crossings(part, of, before, after, sums, crossings)

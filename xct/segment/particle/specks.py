@@ -1,4 +1,4 @@
-"""Specks: lone pieces of few voxels. In: a slab; out: the volume that their grey values tell.
+"""Specks: isolated pieces of few voxels. In: a slab; out: their volume, from grey values.
 
 A particle about as wide as the point spread brightens more voxels than it fills, and none of them
 fully: few are labelled. What all of them exceed the electrolyte by, together, is as much as the
@@ -42,19 +42,19 @@ def specks(
     volume : ndarray of int64, shape (voxel,)
         What it and its dark neighbors hold, in thousandths of a voxel.
     """
-    lone = np.zeros((inner.stop - inner.start, *mask.shape[1:]), bool)
-    over_ranges(lambda a, b: _mark(mask, inner.start, lone, a, b), len(lone))
-    index = np.flatnonzero(lone)
+    isolated = np.zeros((inner.stop - inner.start, *mask.shape[1:]), bool)
+    over_ranges(lambda a, b: _mark(mask, inner.start, isolated, a, b), len(isolated))
+    index = np.flatnonzero(isolated)
     return index, _volumes(mask, ratios, inner.start, index, level)
 
 
 @njit(cache=True, nogil=True)
-def _mark(mask: np.ndarray, start: int, lone: np.ndarray, first: int, stop: int) -> None:
+def _mark(mask: np.ndarray, start: int, isolated: np.ndarray, first: int, stop: int) -> None:
     for z in range(first, stop):
         for y in range(mask.shape[1]):
             for x in range(mask.shape[2]):
                 if mask[z + start, y, x]:
-                    lone[z, y, x] = _count(mask, z + start, y, x, _ALONE) <= _MOST_VOXELS
+                    isolated[z, y, x] = _count(mask, z + start, y, x, _ALONE) <= _MOST_VOXELS
 
 
 @njit(cache=True, nogil=True)
@@ -75,7 +75,7 @@ def _count(mask: np.ndarray, z: int, y: int, x: int, reach: int) -> int:
 def _volumes(
     mask: np.ndarray, ratios: np.ndarray, start: int, index: np.ndarray, level: float
 ) -> np.ndarray:
-    """Sum what voxels exceed the electrolyte by; what touches several labelled ones is shared."""
+    """Sum what voxels exceed the electrolyte by; what touches several labelled ones is divided."""
     volumes = np.zeros(index.size, np.int64)
     height, width = mask.shape[1:]
     for n in range(index.size):

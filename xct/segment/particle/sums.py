@@ -13,10 +13,11 @@ from xct.segment.crofton import DIRECTIONS
 from xct.segment.neighbors import mark_differing
 
 GREY_STEP = 1e-4  # of the electrolyte's attenuation: what a grey value is rounded to
-SHARE_STEP = 1e-4
+RECOVERY_STEP = 1e-4
 
 # Columns of the sums.
-COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX, GREY, CORE, CORE_GREY, CORE_GREY_2, CORE_SHARE = range(15)
+COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX = range(10)
+GREY, CORE, CORE_GREY, CORE_GREY_2, CORE_RECOVERY = range(10, 15)
 BORDER, CAVITY, CAVITY_DARK, AT_STEEL, FIELDS = range(15, 20)
 
 # What is on the other side of a crossing.
@@ -40,8 +41,8 @@ def new_sums(count: int) -> tuple[np.ndarray, np.ndarray]:
 def add_voxels(
     particles: np.ndarray,
     ratios: np.ndarray,
-    share: np.ndarray,
-    core_share: float,
+    recovery: np.ndarray,
+    least_recovery: float,
     first: int,
     before: int,
     stop: int,
@@ -53,8 +54,8 @@ def add_voxels(
     """Add the voxels of each particle: place, grey value, core; whether it lies on the steel.
 
     Slices `before` … `stop` of the arrays are counted; the volume's slice `first` is their
-    slice `before`, and the first of `share`; the volume has `whole` slices. The core is where the
-    point spread takes at least `core_share` from active material.
+    slice `before`, and the first of `recovery`; the volume has `whole` slices. The core is where
+    the point spread takes at least `least_recovery` from active material.
     """
     _, height, width = particles.shape
     for z in range(before, stop):
@@ -77,11 +78,12 @@ def add_voxels(
                 row[YX] += y * x
                 grey = np.int64(np.rint(ratios[z, y, x] / GREY_STEP))
                 row[GREY] += grey
-                if share[z - before, y, x] >= core_share:
+                if recovery[z - before, y, x] >= least_recovery:
                     row[CORE] += 1
                     row[CORE_GREY] += grey
                     row[CORE_GREY_2] += grey * grey // 10000
-                    row[CORE_SHARE] += np.int64(np.rint(share[z - before, y, x] / SHARE_STEP))
+                    steps = recovery[z - before, y, x] / RECOVERY_STEP
+                    row[CORE_RECOVERY] += np.int64(np.rint(steps))
                 if sign * w < steel[y, x] + _FACE_PX:
                     row[AT_STEEL] = 1
                 if w == 0 or w == whole - 1 or y in (0, height - 1) or x in (0, width - 1):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_DOUBT = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
+_UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def particle_table(
     Returns
     -------
     DataFrame
-        particle, z_um, y_um, x_um, volume_um3 (of its voxels; of a lone one smaller than the
+        particle, z_um, y_um, x_um, volume_um3 (of its voxels; of an isolated one smaller than the
         blur, what its grey values hold), equivalent_diameter_um, sphericity, mean_grey,
         core_grey (of the material with its cracks, from voxels of which the point spread takes
         most from within: what it takes from beside is put back; NaN where there is no such
@@ -77,8 +77,8 @@ def particle_table(
         the contract core_grey_sd (noise, half of what was put back, and half of what particles
         differ by beyond noise: a core shows about half more cracks than the whole),
         core_grey_noise_sd, core_voxels, core_share (of the particle in what its core shows),
-        surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (shares of
-        the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
+        surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (fractions
+        of the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
         particle), radius_um.
     """
     import pandas as pd
@@ -91,18 +91,18 @@ def particle_table(
     volume = np.where(speck > 0, speck, count) * size.prod()
     diameter = np.cbrt(6 * volume / np.pi)
     surface, contact = _surfaces(measured, size)
-    distance, doubt = _distance_um(columns, cell, z, y, x)
+    distance, distance_sd = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
     # What lies within one slice is an arc of a ring, but for what is smaller than the blur.
     flat = (sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2) & (speck == 0)
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
-    # All of a drifted particle is ahead: at the rim of the packing lone ones lie near its front.
-    ahead = distance - diameter / 2 - 1.96 * doubt
+    # All of a drifted particle is ahead: at the packing's rim isolated ones lie near its front.
+    ahead = distance - diameter / 2 - 1.96 * distance_sd
     off_y, off_x = _off_axis(cell, z, y, x)
-    core, noise_sd, share = _core(sums, noise, blur_px)
+    core, noise_sd, recovery = _core(sums, noise, blur_px)
     core_sd = np.hypot(
-        noise_sd, _DOUBT * np.hypot((1 - share) * (core - 1), _unlike(core, noise_sd))
+        noise_sd, _UNKNOWN_FRACTION * np.hypot((1 - recovery) * (core - 1), _unlike(core, noise_sd))
     )
     scale = measured.grey_scale
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -124,7 +124,7 @@ def particle_table(
                 "core_grey_sd": scale.step * core_sd,
                 "core_grey_noise_sd": scale.step * noise_sd,
                 "core_voxels": sums[:, of.CORE],
-                "core_share": share,
+                "core_share": recovery,
                 "surface_um2": surface,
                 "elongation": _elongation(sums, size),
                 "contact_electrolyte": contact[:, of.ELECTROLYTE],
@@ -139,7 +139,7 @@ def particle_table(
 
 
 def _surfaces(measured: Measured, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Surface of each particle in µm², and the share of it towards each kind of neighbor."""
+    """Surface of each particle in µm², and the fraction of it towards each kind of neighbor."""
     area = np.einsum("pdk,d->pk", measured.crossings[1:].astype(float), crofton_weights(size))
     total = area.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -161,10 +161,10 @@ def _distance_um(
 def _off_axis(
     cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    off = z - (cell.shape[0] - 1) / 2 * cell.voxel_size_um[0]
+    from_middle = z - (cell.shape[0] - 1) / 2 * cell.voxel_size_um[0]
     return (
-        y - cell.axis_y_um - cell.axis_slope_y * off,
-        x - cell.axis_x_um - cell.axis_slope_x * off,
+        y - cell.axis_y_um - cell.axis_slope_y * from_middle,
+        x - cell.axis_x_um - cell.axis_slope_x * from_middle,
     )
 
 
@@ -176,14 +176,14 @@ def _core(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = of.GREY_STEP * sums[:, of.CORE_GREY] / count
         square = 1e4 * of.GREY_STEP**2 * sums[:, of.CORE_GREY_2] / count
-        share = of.SHARE_STEP * sums[:, of.CORE_SHARE] / count
-        spread = np.sqrt(np.maximum(square - mean**2, noise**2))
+        recovery = of.RECOVERY_STEP * sums[:, of.CORE_RECOVERY] / count
+        sd_of_voxels = np.sqrt(np.maximum(square - mean**2, noise**2))
         # Neighbors share their noise over about the point spread.
         independent = np.maximum(count / max(blur_px**2, 1.0), 1.0)
-        sd = spread / np.sqrt(independent) / share
+        sd = sd_of_voxels / np.sqrt(independent) / recovery
         # What the point spread takes from beside is taken to be electrolyte.
-        alone = (mean - (1 - share)) / share
-    return alone, np.where(count > 0, sd, np.nan), share
+        alone = (mean - (1 - recovery)) / recovery
+    return alone, np.where(count > 0, sd, np.nan), recovery
 
 
 def _unlike(core: np.ndarray, noise_sd: np.ndarray) -> float:
@@ -212,7 +212,7 @@ def _elongation(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def _cavities(sums: np.ndarray) -> np.ndarray:
-    """Share of a particle's own volume that is dark and enclosed."""
+    """Fraction of a particle's own volume that is dark and enclosed."""
     dark = sums[:, of.CAVITY_DARK] / 1000
     return np.asarray(dark / (sums[:, of.COUNT] + sums[:, of.CAVITY]))
 

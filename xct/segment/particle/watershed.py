@@ -29,7 +29,7 @@ NUMBER_BITS = 24  # of a provisional number within a slab, when pairs are packed
 def climb(
     heights: np.ndarray, first: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Tell of each voxel to which peak, or way out of the slab, it climbs."""
+    """Find for each voxel the peak, or the way out of the slab, to which it climbs."""
     _, height, width = heights.shape
     plane = height * width
     flat = heights.reshape(-1)
@@ -213,7 +213,7 @@ def merge_over_saddles(
     second: np.ndarray,
     saddle: np.ndarray,
     rise: float,
-    share: float,
+    fraction: float,
 ) -> np.ndarray:
     """Join over the saddles from the highest down; the higher peak is the root."""
     parents = np.arange(peak.size)
@@ -230,7 +230,7 @@ def merge_over_saddles(
         if peak[a] < peak[b] or (peak[a] == peak[b] and a > b):
             a, b = b, a
         above = peak[b] - saddle[edge]
-        if above < rise or above < share * peak[b]:
+        if above < rise or above < fraction * peak[b]:
             parents[b] = a
     for basin in range(parents.size):
         root = basin
@@ -381,7 +381,7 @@ class Basins:
         return Graph(number, peaks, first, second, saddle)
 
 
-def merge(graph: Graph, rise: float, share: float = 0.0) -> np.ndarray:
+def merge(graph: Graph, rise: float, fraction: float = 0.0) -> np.ndarray:
     """Merge basins whose peak stands less than a rise above the saddle.
 
     Parameters
@@ -390,8 +390,8 @@ def merge(graph: Graph, rise: float, share: float = 0.0) -> np.ndarray:
         Basins and saddles.
     rise : float
         Least height of a peak above its saddle.
-    share : float, optional
-        … and least share of the peak that this must be.
+    fraction : float, optional
+        … and least fraction of the peak that this must be.
 
     Returns
     -------
@@ -405,7 +405,7 @@ def merge(graph: Graph, rise: float, share: float = 0.0) -> np.ndarray:
         graph.second[order],
         graph.saddle[order].astype(np.float64),
         rise,
-        share,
+        fraction,
     )
     _, number = np.unique(parents[1:], return_inverse=True)
     return np.append(0, number.ravel() + 1)

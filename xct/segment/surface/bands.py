@@ -54,11 +54,11 @@ class Span:
         return slice(min(self.first, last), max(self.first, last) + 1)
 
     def s_of(self, z_um: np.ndarray | float) -> np.ndarray:
-        """Tell s of heights in µm."""
+        """Give s of heights in µm."""
         return np.asarray(self.sign * (np.asarray(z_um) / self.voxel_um - self.first))
 
     def z_um(self, s: np.ndarray | float) -> np.ndarray:
-        """Tell the height of s in µm."""
+        """Give the height of s in µm."""
         return np.asarray((self.first + self.sign * np.asarray(s)) * self.voxel_um)
 
 

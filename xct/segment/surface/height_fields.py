@@ -65,8 +65,8 @@ def _hampel(
                         near[count] = height[j, i]
                         count += 1
             middle = np.median(near[:count])
-            spread = _MAD * np.median(np.abs(near[:count] - middle))
-            odd[y, x] = abs(height[y, x] - middle) > max(times * spread, least)
+            sd = _MAD * np.median(np.abs(near[:count] - middle))
+            odd[y, x] = abs(height[y, x] - middle) > max(times * sd, least)
 
 
 def median_of(
@@ -202,13 +202,13 @@ def _local_plane(
             smooth[y, x] = mh - by * my - bx * mx
             gy = (cxx * my - cxy * mx) / det
             gx = (cyy * mx - cxy * my) / det
-            spread = 0.0
+            variance_here = 0.0
             for j in range(max(0, y - reach), min(rows, y + reach + 1)):
                 for i in range(max(0, x - reach), min(columns, x + reach + 1)):
                     w = weight[j, i]
                     if w == 0.0:
                         continue
                     g = taps[j - y + reach, i - x + reach]
-                    share = w * g / s0 * (1 - gy * (j - y - my) - gx * (i - x - mx))
-                    spread += share * share / w
-            variance[y, x] = spread
+                    factor = w * g / s0 * (1 - gy * (j - y - my) - gx * (i - x - mx))
+                    variance_here += factor * factor / w
+            variance[y, x] = variance_here

@@ -189,7 +189,7 @@ def _sum_along(
 
 @njit(cache=True, nogil=True)
 def _profile_of(total: np.ndarray, weight: np.ndarray, profile: np.ndarray) -> bool:
-    """Average; tell whether enough is left before and behind the face."""
+    """Average; return whether enough is left before and behind the face."""
     before, behind = 0.0, 0.0
     for k in range(_SIZE):
         if weight[k] > _LEAST_WEIGHT:

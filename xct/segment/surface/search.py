@@ -99,7 +99,7 @@ class Search:
         return float(np.sqrt(self.cell.voxel_size_um[1] * self.cell.voxel_size_um[2]))
 
     def knows(self, name: str) -> bool:
-        """Tell whether the plane of a surface is in view."""
+        """Return whether the plane of a surface is in view."""
         return name in self.cell.planes
 
     def height_um(self, name: str) -> float:
