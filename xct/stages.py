@@ -244,7 +244,7 @@ def installed_packages() -> tuple[StagePackage, ...]:
 
 
 def check_quantities() -> None:
-    """Refuse stages that give what nobody declares.
+    """Refuse stages that give a quantity that is declared nowhere.
 
     Raises
     ------

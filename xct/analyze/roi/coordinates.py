@@ -56,7 +56,7 @@ class Region:
     is_box : bool
         Whether all voxels of the box belong to the ROI.
     contains : callable
-        Tells from depth, y and x in µm which positions within the box belong to it.
+        Says from depth, y and x in µm which positions within the box belong to it.
     frame : Frame
         The ROI's coordinates in this volume.
     """
