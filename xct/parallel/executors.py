@@ -62,6 +62,7 @@ class Threads:
         from dask.callbacks import Callback
         from dask.threaded import get
 
+        workers = max(1, min(workers, len(blocks)))  # one block alone may use all cores
         inside = max(1, thread_count() // workers)
         count, context = len(blocks), copy_context()
 
