@@ -42,6 +42,9 @@ def njit(**options: Any) -> Callable[[F], F]:
     compiles.
     """
 
+    # As NumPy divides: a check for zero at each division would keep loops from being vectorized.
+    options = {"error_model": "numpy", **options}
+
     def lazy(function: F) -> F:
         kernel: Any = LazyKernel(function, partial(_compiled, options))
         return cast(F, kernel)

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _STRIP_BYTES = 192 * 2**20
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
+_FAST = {"contract", "reassoc", "nsz", "arcp"}  # not: as if there were no NaN
 _LEAST_WEIGHT = 1e-3  # of a full neighborhood, to be an average at all
 
 
@@ -231,55 +232,66 @@ def average_across(
     first, stop, _ = rows.indices(block.shape[1])
     taps = gaussian_taps(sigma_px)
     smooth = np.empty((len(block), stop - first, block.shape[2]), np.float32)
+    whole = np.empty(smooth.shape[1:], np.float32)
+    _spread(inside.astype(np.float32), taps, first, whole)
     over_ranges(
-        lambda a, b: _average(block, inside, taps, first, smooth, a, b), len(block), pieces=4
+        lambda a, b: _average(block, inside, taps, first, whole, smooth, a, b), len(block), pieces=4
     )
     return smooth
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+@njit(cache=True, nogil=True, fastmath=_FAST)
 def _average(
     block: np.ndarray,
     inside: np.ndarray,
     taps: np.ndarray,
     first_row: int,
+    whole: np.ndarray,
     smooth: np.ndarray,
     first: int,
     stop: int,
 ) -> None:
+    """Average some slices; `whole` is the sum of weights where no voxel lacks a value."""
     _, height, width = block.shape
-    reach = taps.size // 2
-    # Room on either side, so that the inner loops have no conditions.
-    values = np.zeros((height, width), np.float32)
-    weights = np.zeros((height, width), np.float32)
-    total = np.zeros(width + 2 * reach, np.float32)
-    weight = np.zeros(width + 2 * reach, np.float32)
-    above, below = np.empty(width, np.float32), np.empty(width, np.float32)
+    values, weights = np.empty((2, height, width), np.float32)
+    some = np.empty(whole.shape, np.float32)
     for s in range(first, stop):
+        without = 0
         for y in range(height):
             for x in range(width):
                 value = block[s, y, x]
                 good = inside[y, x] and value == value
+                without += inside[y, x] and not good
                 values[y, x] = value if good else np.float32(0)
                 weights[y, x] = np.float32(1) if good else np.float32(0)
+        _spread(values, taps, first_row, smooth[s])
+        if without:
+            _spread(weights, taps, first_row, some)
+        known = some if without else whole
         for row in range(smooth.shape[1]):
-            y = row + first_row
-            total[reach : reach + width] = np.float32(0)
-            weight[reach : reach + width] = np.float32(0)
-            for k in range(max(0, reach - y), min(taps.size, height + reach - y)):
-                line, tap = y + k - reach, taps[k]
-                for x in range(width):
-                    total[reach + x] += tap * values[line, x]
-                    weight[reach + x] += tap * weights[line, x]
-            above[:] = np.float32(0)
-            below[:] = np.float32(0)
-            for k in range(taps.size):
-                tap = taps[k]
-                for x in range(width):
-                    above[x] += tap * total[x + k]
-                    below[x] += tap * weight[x + k]
             for x in range(width):
-                if below[x] > np.float32(_LEAST_WEIGHT):
-                    smooth[s, row, x] = above[x] / below[x]
+                if known[row, x] > np.float32(_LEAST_WEIGHT):
+                    smooth[s, row, x] /= known[row, x]
                 else:
                     smooth[s, row, x] = np.nan
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _spread(values: np.ndarray, taps: np.ndarray, first_row: int, found: np.ndarray) -> None:
+    """Sum over the neighborhood, by weight, in the rows of `found`."""
+    height, width = values.shape
+    reach = taps.size // 2
+    # Room on either side, so that the inner loop has no conditions.
+    total = np.zeros(width + 2 * reach, np.float32)
+    for row in range(found.shape[0]):
+        y = row + first_row
+        total[reach : reach + width] = np.float32(0)
+        for k in range(max(0, reach - y), min(taps.size, height + reach - y)):
+            line, tap = y + k - reach, taps[k]
+            for x in range(width):
+                total[reach + x] += tap * values[line, x]
+        found[row] = np.float32(0)
+        for k in range(taps.size):
+            tap = taps[k]
+            for x in range(width):
+                found[row, x] += tap * total[x + k]

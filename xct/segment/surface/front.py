@@ -200,19 +200,25 @@ def _faces(
 
 
 @njit(cache=True, nogil=True)
-def _column(
-    values: np.ndarray, base: np.ndarray, y: int, x: int, taps: np.ndarray, smooth: np.ndarray
-) -> None:
-    """Average one column along s; what lies beyond the band is left out."""
-    reach, count = taps.size // 2, values.shape[0]
+def _along(
+    values: np.ndarray, base: np.ndarray, y: int, taps: np.ndarray, room: np.ndarray
+) -> np.ndarray:
+    """Average the columns of row y along s, into room[0]; what lies beyond is left out."""
+    reach, (count, _, width) = taps.size // 2, values.shape
+    smooth, weight = room[0], room[1]
+    smooth[:], weight[:] = 0.0, 0.0
+    for t in range(count):
+        for s in range(max(0, t - reach), min(count, t + reach + 1)):
+            tap = taps[t - s + reach]
+            for x in range(width):
+                value = values[t, y, x] - base[t]
+                known = value == value
+                smooth[s, x] += tap * value if known else 0.0
+                weight[s, x] += tap if known else 0.0
     for s in range(count):
-        total, weight = 0.0, 0.0
-        for k in range(max(0, reach - s), min(taps.size, count + reach - s)):
-            value = values[s + k - reach, y, x] - base[s + k - reach]
-            if value == value:
-                total += taps[k] * value
-                weight += taps[k]
-        smooth[s] = total / weight if weight > _LEAST_WEIGHT else np.nan
+        for x in range(width):
+            smooth[s, x] = smooth[s, x] / weight[s, x] if weight[s, x] > _LEAST_WEIGHT else np.nan
+    return smooth
 
 
 @njit(cache=True, nogil=True)
@@ -226,19 +232,19 @@ def _middle_half(
 ) -> np.ndarray:
     """Averages of every fourth column in the middle half of the cathode."""
     count, rows, width = values.shape
-    smooth = np.empty(count)
+    room = np.empty((2, count, width))
     most = int(2 * quarter) + 2
     found = np.empty((rows // _EVERY + 1) * (width // _EVERY + 1) * most, np.float32)
     number = 0
     for y in range(first_row, rows, _EVERY):
+        smooth = _along(values, base, y, taps, room)
         for x in range(0, width, _EVERY):
             if not middle[y, x] >= 0:
                 continue
-            _column(values, base, y, x, taps, smooth)
             low = max(0, int(np.ceil(middle[y, x] - quarter)))
             for s in range(low, min(count, int(middle[y, x] + quarter) + 1)):
-                if smooth[s] == smooth[s]:
-                    found[number] = smooth[s]
+                if smooth[s, x] == smooth[s, x]:
+                    found[number] = smooth[s, x]
                     number += 1
     return found[:number]
 
@@ -255,15 +261,16 @@ def _from_inside(
 ) -> None:
     """Find where the fraction first stays below half, from the middle on: detached or not."""
     count, _, width = values.shape
-    smooth = np.empty(count)
+    room = np.empty((2, count, width))
     for y in range(first, stop):
+        smooth = _along(values, cathode.base, y, cathode.taps, room)
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue
-            _column(values, cathode.base, y, x, cathode.taps, smooth)
             for s in range(min(max(int(middle[y, x]), 1), count - 1), 3, -1):
-                if smooth[s] >= half and smooth[s - 1] < half and smooth[s - 3] < half:
-                    front[y, x] = s - (smooth[s] - half) / (smooth[s] - smooth[s - 1])
+                here, before = smooth[s, x], smooth[s - 1, x]
+                if here >= half and before < half and smooth[s - 3, x] < half:
+                    front[y, x] = s - (here - half) / (here - before)
                     break
 
 
@@ -279,23 +286,25 @@ def _from_outside(
 ) -> None:
     """Find the first rise through half on the way from outside to the middle."""
     count, _, width = values.shape
-    smooth = np.empty(count)
+    room = np.empty((2, count, width))
     half, sd = 0.5 * plateau, _FRACTION_SD * plateau
     for y in range(first, stop):
+        smooth = _along(values, cathode.base, y, cathode.taps, room)
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue
-            _column(values, cathode.base, y, x, cathode.taps, smooth)
             center = min(max(int(middle[y, x]), 0), count - 1)
             for s in range(center):
-                rise = smooth[s + 1] - smooth[s]
-                if smooth[s] < half and smooth[s + 1] >= half:
-                    found.front[y, x] = s + (half - smooth[s]) / rise
+                here, following = smooth[s, x], smooth[s + 1, x]
+                rise = following - here
+                if here < half and following >= half:
+                    found.front[y, x] = s + (half - here) / rise
                     found.front_sd[y, x] = sd / rise
                     break
             for s in range(count - 1, center, -1):
-                rise = smooth[s - 1] - smooth[s]
-                if smooth[s] < half and smooth[s - 1] >= half:
-                    found.back[y, x] = s - (half - smooth[s]) / rise
+                here, following = smooth[s, x], smooth[s - 1, x]
+                rise = following - here
+                if here < half and following >= half:
+                    found.back[y, x] = s - (half - here) / rise
                     found.back_sd[y, x] = sd / rise
                     break

@@ -15,6 +15,7 @@ from xct.parallel.kernels import njit
 _SQRT2 = math.sqrt(2.0)
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
 _ROUNDS = 12
+_FAR = 7.0  # sd from a step, beyond which less than 1e-11 of it is left
 _NEAR = 6.0  # sd of the point spread that a fit looks beyond a step
 _EVIDENCE = 12.0  # log likelihood ratio at which a change is believed
 _MOST = 3.0  # … of which one voxel may bring this much, so that no single one decides
@@ -61,11 +62,16 @@ class Noise(NamedTuple):
 
 
 class _Equations(NamedTuple):
-    """Normal equations of a least-squares fit, and one row of its Jacobian."""
+    """Normal equations of a least-squares fit (lower triangle), and one row of its Jacobian."""
 
     matrix: np.ndarray
     right: np.ndarray
     slope: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _empty_equations(count: int) -> _Equations:
+    return _Equations(np.zeros((count, count)), np.zeros(count), np.zeros(count))
 
 
 @njit(cache=True, nogil=True)
@@ -110,13 +116,11 @@ def change_point(column: np.ndarray, start: int, low: float, high: float, noise:
 
 
 @njit(cache=True, nogil=True)
-def _normal(u: float) -> float:
-    return float(0.5 * (1.0 + math.erf(u / _SQRT2)))
-
-
-@njit(cache=True, nogil=True)
-def _density(u: float) -> float:
-    return math.exp(-0.5 * u * u) / _SQRT_2PI
+def _normal(u: float) -> tuple[float, float]:
+    """Give the normal distribution's cumulative function, and its density."""
+    if u > _FAR or u < -_FAR:
+        return (1.0 if u > 0.0 else 0.0), 0.0
+    return 0.5 * (1.0 + math.erf(u / _SQRT2)), math.exp(-0.5 * u * u) / _SQRT_2PI
 
 
 @njit(cache=True, nogil=True)
@@ -158,7 +162,7 @@ def fit_two_steps(
         Weighted sum of squared residuals, robust.
     """
     p = prior.value.copy()
-    normal = _Equations(np.zeros((5, 5)), np.zeros(5), np.zeros(5))
+    normal = _empty_equations(5)
     first = max(0, int(p[0]) - 2)
     last = int(max(p[1], _THIN) + p[0] + _NEAR * p[4]) + 2
     cost = 0.0
@@ -170,7 +174,7 @@ def fit_two_steps(
         for s in range(first, stop):
             if column[s] == column[s]:
                 cost += _add_voxel(column[s], s, edge, p, noise, normal, number > 1)
-        change = _solved(normal, p, prior)
+        change = _solution(normal, p, prior)
         change[0] = min(max(change[0], -_MOST_STEP), _MOST_STEP)
         change[1] = min(max(change[1], -2 * _MOST_STEP), 2 * _MOST_STEP)
         change[4] = min(max(change[4], -0.3 * p[4]), 0.3 * p[4])
@@ -194,12 +198,15 @@ def _add_voxel(
 ) -> float:
     """Add a voxel to the normal equations of two steps; give what it costs."""
     slope = normal.slope
-    steel = _looked_up(edge, s, p[0])
+    steel = steep = 0.0
+    if s <= p[0] + edge.shape[1] // 2 + 1:
+        steel = _looked_up(edge, s, p[0])
+        steep = _looked_up(edge, s, p[0] + _TINY) - _looked_up(edge, s, p[0] - _TINY)
     u1, u2 = (s - p[0]) / p[4], (s - p[0] - p[1]) / p[4]
-    f1, f2 = _normal(u1), _normal(u2)
-    d1, d2 = _density(u1) / p[4], _density(u2) / p[4]
+    f1, d1 = _normal(u1)
+    f2, d2 = _normal(u2)
+    d1, d2 = d1 / p[4], d2 / p[4]
     step = p[3] - p[2]
-    steep = _looked_up(edge, s, p[0] + _TINY) - _looked_up(edge, s, p[0] - _TINY)
     slope[0] = steep / (2 * _TINY) - p[2] * d1 - step * d2
     slope[1] = -step * d2
     slope[2], slope[3] = f1 - f2, f2
@@ -221,7 +228,7 @@ def _add_voxel(
 def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -> bool:
     """Fit a step: its place, both levels, its blur; arguments as of `fit_two_steps`."""
     p = prior.value.copy()
-    normal = _Equations(np.zeros((4, 4)), np.zeros(4), np.zeros(4))
+    normal = _empty_equations(4)
     slope = normal.slope
     for number in range(_ROUNDS):
         normal.matrix[:] = 0.0
@@ -231,7 +238,8 @@ def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -
             if value != value:
                 continue
             u = (s - p[0]) / p[3]
-            f, d = _normal(u), _density(u) / p[3]
+            f, d = _normal(u)
+            d /= p[3]
             step = p[2] - p[1]
             slope[0], slope[1], slope[2], slope[3] = -step * d, 1.0 - f, f, -step * d * u
             rest = value - p[1] - step * f
@@ -240,7 +248,7 @@ def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -
                 deviation = rest / (noise * _BIWEIGHT)
                 weight *= max(0.0, 1.0 - deviation * deviation) ** 2
             _accumulate(normal, weight, rest)
-        change = _solved(normal, p, prior)
+        change = _solution(normal, p, prior)
         change[0] = min(max(change[0], -_MOST_STEP), _MOST_STEP)
         change[3] = min(max(change[3], -0.3 * p[3]), 0.3 * p[3])
         p += change
@@ -252,31 +260,58 @@ def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -
 
 @njit(cache=True, nogil=True)
 def _accumulate(normal: _Equations, weight: float, rest: float) -> None:
-    """Add one row of the Jacobian: only the lower triangle of the matrix."""
+    """Add one row of the Jacobian."""
     for i in range(normal.right.size):
-        normal.right[i] += weight * normal.slope[i] * rest
+        part = weight * normal.slope[i]
+        normal.right[i] += part * rest
         for j in range(i + 1):
-            normal.matrix[i, j] += weight * normal.slope[i] * normal.slope[j]
+            normal.matrix[i, j] += part * normal.slope[j]
 
 
 @njit(cache=True, nogil=True)
-def _solved(normal: _Equations, p: np.ndarray, prior: Prior) -> np.ndarray:
-    """Add what is known beforehand to the normal equations, and solve them."""
-    matrix, right = normal.matrix, normal.right
-    for i in range(p.size):
-        for j in range(i):
-            matrix[j, i] = matrix[i, j]
+def _solution(normal: _Equations, p: np.ndarray, prior: Prior) -> np.ndarray:
+    """Add what is known beforehand to the normal equations, and solve them in place.
+
+    By Cholesky's factors, which take the matrix's place: it is small, and solved for each column.
+    """
+    lower, found = normal.matrix, normal.right
     for i in range(p.size):
         if prior.sd[i] > 0.0:
-            matrix[i, i] += 1.0 / prior.sd[i] ** 2
-            right[i] += (prior.value[i] - p[i]) / prior.sd[i] ** 2
-        matrix[i, i] = matrix[i, i] * (1.0 + 1e-9) + 1e-12
-    return np.linalg.solve(matrix, right)
+            lower[i, i] += 1.0 / prior.sd[i] ** 2
+            found[i] += (prior.value[i] - p[i]) / prior.sd[i] ** 2
+        lower[i, i] = lower[i, i] * (1.0 + 1e-9) + 1e-12
+    for i in range(p.size):
+        for j in range(i + 1):
+            rest = lower[i, j]
+            for k in range(j):
+                rest -= lower[i, k] * lower[j, k]
+            if j < i:
+                lower[i, j] = rest / lower[j, j]
+            else:  # what rounding leaves of a parameter that others determine
+                lower[i, i] = math.sqrt(max(rest, 1e-12))
+    for i in range(p.size):
+        for k in range(i):
+            found[i] -= lower[i, k] * found[k]
+        found[i] /= lower[i, i]
+    for i in range(p.size - 1, -1, -1):
+        for k in range(i + 1, p.size):
+            found[i] -= lower[k, i] * found[k]
+        found[i] /= lower[i, i]
+    return found
 
 
 @njit(cache=True, nogil=True)
-def _report(matrix: np.ndarray, p: np.ndarray, fit: StepFit) -> None:
-    covariance = np.linalg.inv(matrix)
-    for i in range(p.size):
+def _report(lower: np.ndarray, p: np.ndarray, fit: StepFit) -> None:
+    """Give the parameters and, from Cholesky's factors, the diagonal of their covariance."""
+    count = p.size
+    column = np.empty(count)
+    for i in range(count):
         fit.value[i] = p[i]
-        fit.sd[i] = math.sqrt(max(covariance[i, i], 0.0))
+        variance = 0.0  # of parameter i: the squares in column i of the factors' inverse
+        for k in range(i, count):
+            rest = 1.0 if k == i else 0.0
+            for m in range(i, k):
+                rest -= lower[k, m] * column[m]
+            column[k] = rest / lower[k, k]
+            variance += column[k] ** 2
+        fit.sd[i] = math.sqrt(variance)
