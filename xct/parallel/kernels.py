@@ -41,7 +41,6 @@ def njit(**options: Any) -> Callable[[F], F]:
     to. Where neither may, and where sources changed after they were imported, each process
     compiles.
     """
-
     # As NumPy divides: a check for zero at each division would keep loops from being vectorized.
     options = {"error_model": "numpy", **options}
 
