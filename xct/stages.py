@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
-from inspect import Parameter
+from inspect import Parameter, unwrap
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
+from xct.parallel.sweeps import Asking
 from xct.quantity import QUANTITIES, Labels, Number, Quantity, along, declare, parameters_of, take
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ class Stage:
         own = [p for p in self._parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty]
         # Of the settings alone: types of data may be known to type checkers only.
         typed = SimpleNamespace(__annotations__={p.name: p.annotation for p in own})
-        hints = get_type_hints(typed, self.function.__globals__, include_extras=True)
+        module = unwrap(self.function).__globals__
+        hints = get_type_hints(typed, module, include_extras=True)
         fields: dict[str, Any] = {p.name: (hints[p.name], p.default) for p in own}
         return create_model(
             self.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
@@ -136,11 +138,23 @@ class Stage:
         stores = [store for name in self.gives for store in QUANTITIES[name].stores]
         return next((store for store in stores if isinstance(store, Labels)), None)
 
+    @property
+    def sweeps(self) -> bool:
+        """Whether the stage can share a pass over the volume with others."""
+        return hasattr(self.function, "asking")
+
     def __call__(self, quantities: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         """Call the function with what it takes from `quantities`, and the settings."""
-        taken = {name: quantities[name] for name in self.data if name in quantities}
-        facts = {name: quantities[name] for name in self.facts}
-        return self.function(**taken, **facts, **settings)
+        return self.function(**self._taken(quantities), **settings)
+
+    def asking(self, quantities: Mapping[str, Any], settings: Mapping[str, Any]) -> Asking[Any]:
+        """Begin a stage that sweeps: the same, but it yields what it wants of the volume."""
+        steps: Asking[Any] = self.function.asking(**self._taken(quantities), **settings)  # type: ignore[attr-defined]
+        return steps
+
+    def _taken(self, quantities: Mapping[str, Any]) -> dict[str, Any]:
+        data = {name: quantities[name] for name in self.data if name in quantities}
+        return data | {name: quantities[name] for name in self.facts}
 
     def answers(self, answer: Any) -> dict[str, Any]:
         """Give what the function returned by the names of the quantities."""

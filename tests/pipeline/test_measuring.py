@@ -11,6 +11,8 @@ import xct
 from xct.cli.main import execute
 from xct.errors import ConfigError
 from xct.io.labels import open_labels
+from xct.io.volumes import Volume
+from xct.parallel.sweeps import Sweep, sweeping
 from xct.stages import STAGES, Stage, load_stages
 
 SIZE_UM = [2.0, 1.0, 1.0]
@@ -175,3 +177,87 @@ def test_a_run_that_goes_on_ends_with_the_same_numbers(config, calls, monkeypatc
     resumed = xct.run(config)
     for file in ("summary.json", "tables/table.csv"):
         assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()
+
+
+def means(block, values):
+    return values.mean(axis=(1, 2))
+
+
+def refusal(block, values):
+    raise ValueError("this volume is not for me")
+
+
+@sweeping
+def by_slice(volume):
+    """Average slices."""
+    found = yield Sweep(volume, means)
+    return pd.DataFrame({"mean": np.concatenate(found)})
+
+
+@sweeping
+def over_all(volume):
+    """Average all."""
+    found = yield Sweep(volume, means)
+    return pd.DataFrame({"mean": [np.concatenate(found).mean()]})
+
+
+@sweeping
+def refused(volume):
+    """Refuse what it reads."""
+    found = yield Sweep(volume, refusal)
+    return pd.DataFrame(found)
+
+
+def after(table):
+    """Need what the first gave."""
+    return pd.DataFrame({"n": [len(table)]})
+
+
+@pytest.fixture
+def sweepers(config, tmp_path, monkeypatch):
+    """Steps that sweep, one that refuses, and one that needs an answer of theirs."""
+    load_stages()
+    for function, gives in (
+        (by_slice, "table"), (refused, "inclusions"),
+        (over_all, "charge"), (after, "plane_transmission"),
+    ):  # fmt: skip
+        made = Stage(function, (gives,), (), measures=True)
+        monkeypatch.setitem(STAGES, function.__name__, made)
+    return config | {"pipeline": str(tmp_path / "recipe.yaml")}
+
+
+def recipe(config, *names):
+    with open(config["pipeline"], "w") as file:
+        file.writelines(f"- {name}: {{}}\n" for name in names)
+    return config
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Voxels that are read while a step measures, by slice."""
+    counted, read = [], Volume.read
+
+    def watched(volume, index=...):
+        values = read(volume, index)
+        counted.append(values.size)
+        return values
+
+    monkeypatch.setattr(Volume, "read", watched)
+    return counted
+
+
+def test_steps_that_sweep_share_a_pass_until_one_needs_an_answer(sweepers, values, reads):
+    result = xct.run(recipe(sweepers, "by_slice", "over_all", "after"))
+    assert sum(reads) == values.size + values[0].size  # and the slice that is drawn
+    np.testing.assert_allclose(result.tables["table"]["mean"], values.mean(axis=(1, 2)), rtol=1e-5)
+    assert result.tables["charge"]["mean"][0] == pytest.approx(values.mean(), rel=1e-5)
+    assert list(result.tables["plane_transmission"]["n"]) == [20]
+    assert {"by_slice", "over_all", "after"} <= set(result.account["time_and_memory"])
+
+
+def test_a_step_that_refuses_what_it_reads_takes_no_other_with_it(sweepers, values):
+    result = xct.run(recipe(sweepers, "by_slice", "refused", "over_all"))
+    said = [w for w in result.warnings if w["step"] == "refused"]
+    assert [w["message"] for w in said] == ["this volume is not for me"]
+    assert result.tables["charge"]["mean"][0] == pytest.approx(values.mean(), rel=1e-5)
+    assert len(result.tables["table"]) == 20

@@ -17,6 +17,7 @@ from xct.normalize import GreyValues, Reference, grey_values
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
+from xct.parallel.sweeps import Asking, Sweep, sweeping
 from xct.parallel.threads import over_ranges
 from xct.quantity import Counts, Quantity, Table
 from xct.stages import stage
@@ -106,6 +107,7 @@ def depth_histogram_figure(depth_histogram: DataArray) -> Figure:
     ),
     measures=True,
 )
+@sweeping
 def depth_histogram(
     volume: Voxels,
     cell: CellGeometry,
@@ -116,7 +118,7 @@ def depth_histogram(
     high: float = 80_000.0,
     bins: Annotated[int, Ge(3), Le(100_000)] = 700,
     margin_um: Annotated[float, Ge(0)] = 5.0,
-) -> SliceCounts:
+) -> Asking[SliceCounts]:
     """Count the voxels of each slice inside the bore by normalized grey value, undenoised.
 
     The same pass finds the transmission of each plane, small where it is photon-starved.
@@ -146,9 +148,14 @@ def depth_histogram(
         slice and center of the bin; ``plane_transmission``, a table: z_um, transmission.
     """
     edges = GreyBins(low, high, bins)
-    return count_planes(volume, cell, reference, edges, grey_scale, margin_um=margin_um)
+    return (
+        yield from count_planes.asking(
+            volume, cell, reference, edges, grey_scale, margin_um=margin_um
+        )
+    )
 
 
+@sweeping
 def count_planes(
     volume: Voxels,
     cell: CellGeometry,
@@ -158,7 +165,7 @@ def count_planes(
     *,
     margin_um: float = 0.0,
     rows: int | None = None,
-) -> SliceCounts:
+) -> Asking[SliceCounts]:
     """Count grey values by slice, and find the transmission of each plane, in one pass.
 
     Parameters
@@ -173,8 +180,7 @@ def count_planes(
         Slices read at a time; the answer does not depend on it.
     """
     grey = grey_values(volume, reference, cell, grey_scale)
-    blocks = slabs(volume.shape, rows=rows)
-    found = map_blocks(_count_slab, blocks, grey, cell, bins, margin_um)
+    found = yield Sweep(volume, _count_slab, (grey, cell, bins, margin_um), rows=rows)
     counts, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return SliceCounts(_by_depth(counts, cell, bins), _transmission(means, cell))
 
@@ -229,9 +235,13 @@ def plane_transmission(volume: Voxels, cell: CellGeometry, *, rows: int | None =
 
 
 def _count_slab(
-    block: Block, grey: GreyValues, cell: CellGeometry, bins: GreyBins, margin_um: float
+    block: Block,
+    values: np.ndarray,
+    grey: GreyValues,
+    cell: CellGeometry,
+    bins: GreyBins,
+    margin_um: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    values = np.asarray(grey.volume[block.outer])
     means = _plane_means(values, block.first, cell)
     counts = _counts(grey.normalized(values, block.outer), block.first, cell, bins, margin_um)
     return counts, means

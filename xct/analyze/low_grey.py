@@ -17,9 +17,9 @@ from annotated_types import Ge
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import Block, Voxels, slabs
-from xct.parallel.executors import map_blocks
+from xct.parallel.blocks import Block, Voxels
 from xct.parallel.kernels import njit
+from xct.parallel.sweeps import Asking, Sweep, sweeping
 from xct.quantity import Number, Quantity, Table
 from xct.segment.connected import Joiner, label_pieces, touching
 from xct.segment.crofton import DIRECTIONS, crofton_weights
@@ -56,6 +56,7 @@ def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     ),
     measures=True,
 )
+@sweeping
 def inclusions(
     volume: Voxels,
     labels: Voxels,
@@ -65,7 +66,7 @@ def inclusions(
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     least_psf_volumes: Annotated[float, Ge(0)] = 3.0,
-) -> pd.DataFrame:
+) -> Asking[pd.DataFrame]:
     """Measure the low-grey regions of the electrolyte between lithium and cathode.
 
     Parameters
@@ -96,7 +97,7 @@ def inclusions(
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
         surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
     """
-    total = low_grey_regions(volume, labels, cell, surfaces, reference)
+    total = yield from low_grey_regions.asking(volume, labels, cell, surfaces, reference)
     blur = blur_um(reference, cell.voxel_size_um)
     return inclusion_table(
         total,
@@ -198,6 +199,7 @@ def _axes_um(sums: np.ndarray, count: np.ndarray, size: np.ndarray) -> np.ndarra
     return np.asarray(2 * np.sqrt(5 * np.linalg.eigvalsh(second)))
 
 
+@sweeping
 def low_grey_regions(
     volume: Voxels,
     labels: Voxels,
@@ -206,7 +208,7 @@ def low_grey_regions(
     reference: ElectrolyteReference,
     *,
     rows: int | None = None,
-) -> Total:
+) -> Asking[Total]:
     """Sum over each low-grey region of the electrolyte, slab by slab.
 
     Parameters
@@ -217,8 +219,8 @@ def low_grey_regions(
         Height of a slab; the answer does not depend on it.
     """
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
-    blocks = slabs(volume.shape, _OVERLAP, rows)
-    return _joined(map_blocks(_sum_slab, blocks, ratios, labels, columns))
+    task = (labels, columns, cell.voxel_size_um)
+    return _joined((yield Sweep(ratios, _sum_slab, task, overlap=_OVERLAP, rows=rows)))
 
 
 @dataclass(frozen=True)
@@ -258,9 +260,16 @@ class _Pieces(NamedTuple):
     last: np.ndarray
 
 
-def _sum_slab(slab: Block, ratios: Ratios, labels: Voxels, columns: Columns) -> _Pieces:
-    nothing = np.zeros(ratios.shape[1:], np.uint32)
-    low, high = columns.rows(columns.lithium, columns.front, ratios.shape[0])
+def _sum_slab(
+    slab: Block,
+    ratios: np.ndarray,
+    labels: Voxels,
+    columns: Columns,
+    voxel_size_um: Sequence[float],
+) -> _Pieces:
+    depth, *across = labels.shape
+    nothing = np.zeros(across, np.uint32)
+    low, high = columns.rows(columns.lithium, columns.front, depth)
     if slab.stop <= low or slab.first >= high:
         return _Pieces(Total.of(0), nothing, nothing)
     around = np.asarray(labels[slab.outer])
@@ -271,10 +280,9 @@ def _sum_slab(slab: Block, ratios: Ratios, labels: Voxels, columns: Columns) -> 
     numbers, count = label_pieces(region[slab.inner])
     total = Total.of(count)
     if count:
-        values = ratios.read(slab.outer_first, slab.outer_stop)
-        seen = _Seen(region, around, values)
+        seen = _Seen(region, around, ratios)
         _add(numbers, seen, slab.first, slab.inner.start, total.sums, total.crossings)
-        _extend(total.extents, numbers, slab.first, ratios.cell.voxel_size_um)
+        _extend(total.extents, numbers, slab.first, voxel_size_um)
     return _Pieces(total, numbers[0].copy(), numbers[-1].copy())
 
 

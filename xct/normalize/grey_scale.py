@@ -72,6 +72,20 @@ class GreyValues:
         self.dtype = np.dtype(np.float32)
         self._line = line
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same scale of the same volume."""
+        return (
+            isinstance(other, GreyValues)
+            and type(other) is type(self)
+            and all(
+                getattr(self, name) is getattr(other, name)
+                for name in ("volume", "cell", "reference")
+            )
+            and self._line == other._line
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __getitem__(self, index: Any, /) -> np.ndarray:
         """Read a part: slices along z, y, x, as of an array."""
         return self.normalized(self.volume[self._parts(index)], index)

@@ -8,16 +8,20 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from xct.config.recipe import Step
 from xct.io.labels import create_labels
 from xct.io.stores import load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
-from xct.parallel.blocks import slabs
+from xct.parallel.blocks import Block, slabs
 from xct.parallel.executors import executed_by
+from xct.parallel.sweeps import Asking, Sweep, of_one_volume, sweep
 from xct.parallel.threads import limit_threads
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
@@ -27,8 +31,21 @@ log = logging.getLogger("xct")
 
 
 @dataclass
+class _Waiting:
+    """A step that waits for a pass over the volume: what it yields, and what it wants of it."""
+
+    step: Step
+    number: int
+    asking: Asking[Any]
+    wanted: Sweep
+
+
+@dataclass
 class Measurement:
     """Runs measuring steps one after the other, and keeps what each of them gives.
+
+    Steps that sweep over the volume wait until another step needs what they give; then one pass
+    serves all of them.
 
     Attributes
     ----------
@@ -40,18 +57,22 @@ class Measurement:
 
     job: Job
     found: dict[str, Any] = field(default_factory=dict)
+    waiting: list[_Waiting] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
         """Run every step that is not finished; return all quantities by name."""
         self.found |= self._given()
         for number, step in enumerate(self.job.plan.measuring_steps):
             go_on()
+            if any(set(one.step.stage.gives) & set(step.stage.data) for one in self.waiting):
+                self._sweep()
             self.found |= derived(self.found)
             missing = [name for name in step.stage.needs if name not in {*self.found, "into"}]
             if missing:
                 self._skip(step, missing)
             else:
                 self._one(step, number)
+        self._sweep()
         self.found |= derived(self.found)
         return self.found
 
@@ -69,44 +90,122 @@ class Measurement:
             self._warn(f"left out: there is no {' and no '.join(missing)}", step)
 
     def _one(self, step: Step, number: int) -> None:
-        folder = self.job.folder
-        given = folder.number(f"measured-{number}")
-        if given is None:
-            given = self._measure(step, number)
-        # As a run that goes on would have it: what is on disk.
-        self.found |= {name: load(folder.path, QUANTITIES[name]) for name in given["quantities"]}
+        note = self.job.folder.number(f"measured-{number}")
+        if note is not None:
+            self._take(note)
+        elif step.stage.sweeps:
+            steps = step.stage.asking(dict(self.found), step.settings)
+            self._ask(step, number, steps, None)
+        else:
+            quantities = self._with_labels(step)
+            log.info("%s …", step.name)
+            answer = self._watched(step, lambda: step.stage(quantities, step.settings))
+            self._keep(step, number, answer)
 
-    def _measure(self, step: Step, number: int) -> dict[str, Any]:
-        """Run a step, keep what it gives, and note that it is done."""
-        folder, given = self.job.folder, self._compute(step)
-        note: dict[str, Any] = {"step": step.name, "quantities": list(given)}
-        if given:
-            for name, value in given.items():
-                save(folder.path, QUANTITIES[name], value, self.job.plan.voxel_size_um)
-            folder.note("warnings", self.job.warnings.listed)
-            folder.note(f"measured-{number}", note)
-            folder.note("meter", self.job.metered())
-        return note
-
-    def _compute(self, step: Step) -> dict[str, Any]:
+    def _with_labels(self, step: Step) -> dict[str, Any]:
         quantities, labels = dict(self.found), step.stage.labels
         if labels is not None:
             volume = self.job.folder.path / "volume.zarr"
             quantities["into"] = create_labels(volume, labels.group, labels.dtype)
-        log.info("%s …", step.name)
-        need = self.job.plan.resources
-        threads = limit_threads(need.threads * need.workers)
+        return quantities
+
+    def _ask(self, step: Step, number: int, asking: Asking[Any], answers: list[Any] | None) -> None:
+        """Let a step that sweeps go on: until it wants another pass, or has its answer."""
+
+        def go() -> Any:
+            try:
+                return next(asking) if answers is None else asking.send(answers)
+            except StopIteration as end:
+                return end.value
+
+        found = self._watched(step, go)
+        if isinstance(found, Sweep):
+            self.waiting.append(_Waiting(step, number, asking, found))
+        else:
+            self._keep(step, number, found)
+
+    def _sweep(self) -> None:
+        """Lead all steps that wait through the volume, in one pass where they read the same."""
+        while self.waiting:
+            several, self.waiting = self.waiting, []
+            if not of_one_volume([one.wanted for one in several]):
+                several, self.waiting = several[:1], several[1:]
+            log.info("%s …", ", ".join(one.step.name for one in several))
+            for one, answers in zip(several, self._answers(several), strict=True):
+                if answers is None:
+                    self._keep(one.step, one.number, None)
+                else:
+                    self._ask(one.step, one.number, one.asking, answers)
+
+    def _answers(self, several: list[_Waiting]) -> list[list[Any] | None]:
+        """Give the answers of the slabs for each step; None where they refuse the volume."""
+        wanted = [_timed(one.wanted, one.step.name) for one in several]
+        found: list[list[Any] | None]
+        if len(several) == 1:
+            [one] = several
+            return [self._watched(one.step, lambda: sweep(wanted)[0])]
         try:
-            with threads, executed_by(workers=need.measuring_workers), timed(step.name):
-                answers = step.stage.answers(step.stage(quantities, step.settings))
+            with self._shared_out():
+                found = [*sweep(wanted)]
+        except ValueError:  # whose it is shows when each goes alone
+            found = [answers for one in several for answers in self._answers([one])]
+        return found
+
+    def _watched(self, step: Step, work: Callable[[], Any]) -> Any:
+        """Do some of a step's work; what it refuses becomes a warning, and the answer None."""
+        try:
+            with self._shared_out(), timed(step.name):
+                return work()
         except ValueError as error:
             self._warn(str(error).replace("\n", "; "), step)
-            return {}
-        return {name: value for name, value in answers.items() if value is not None}
+            return None
+
+    @contextmanager
+    def _shared_out(self) -> Iterator[None]:
+        need = self.job.plan.resources
+        with (
+            limit_threads(need.threads * need.workers),
+            executed_by(workers=need.measuring_workers),
+        ):
+            yield
+
+    def _keep(self, step: Step, number: int, answer: Any) -> None:
+        """Write what a step gave, and note that it is done."""
+        if answer is None:
+            return
+        folder, voxel_size_um = self.job.folder, self.job.plan.voxel_size_um
+        answers = step.stage.answers(answer)
+        given = {name: value for name, value in answers.items() if value is not None}
+        note: dict[str, Any] = {"step": step.name, "quantities": list(given)}
+        if given:
+            for name, value in given.items():
+                save(folder.path, QUANTITIES[name], value, voxel_size_um)
+            folder.note("warnings", self.job.warnings.listed)
+            folder.note(f"measured-{number}", note)
+            folder.note("meter", self.job.metered())
+        self._take(note)
+
+    def _take(self, note: Mapping[str, Any]) -> None:
+        """Take what a finished step gave as a run that goes on would: from disk."""
+        path = self.job.folder.path
+        self.found |= {name: load(path, QUANTITIES[name]) for name in note["quantities"]}
 
     def _warn(self, message: str, step: Step) -> None:
         self.job.warnings.add(message, step.name)
         log.warning("%s: %s", step.name, message)
+
+
+def _timed(wanted: Sweep, step: str) -> Sweep:
+    """Report the time of a step's part of a pass as the step's."""
+    arguments = (wanted.compute, step, *wanted.arguments)
+    return replace(wanted, compute=_compute_timed, arguments=arguments)
+
+
+def _compute_timed(
+    block: Block, values: np.ndarray, compute: Callable[..., Any], step: str, *arguments: Any
+) -> Any:
+    with timed(step):
+        return compute(block, values, *arguments)
 
 
 def write_kept(job: Job, found: Mapping[str, Any]) -> None:

@@ -11,9 +11,9 @@ from annotated_types import Ge, Le
 from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import Block, Voxels, slabs
-from xct.parallel.executors import map_blocks
+from xct.parallel.blocks import Block, Voxels
 from xct.parallel.kernels import njit
+from xct.parallel.sweeps import Asking, Sweep, sweeping
 from xct.parallel.threads import over_ranges
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Number, Quantity, Table
@@ -54,6 +54,7 @@ def material_numbers(materials: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     gives=Quantity("materials", unit="table of materials", store=Table(), numbers=material_numbers),
     measures=True,
 )
+@sweeping
 def material_table(
     volume: Voxels,
     labels: Voxels,
@@ -62,7 +63,7 @@ def material_table(
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
     threshold_uncertainty: Annotated[float, Ge(0), Le(0.5)] = 0.05,
-) -> pd.DataFrame:
+) -> Asking[pd.DataFrame]:
     """Measure the volume, the surface and the grey value of each material.
 
     Parameters
@@ -94,7 +95,7 @@ def material_table(
     """
     import pandas as pd
 
-    sums = material_sums(volume, labels, cell, reference)
+    sums = yield from material_sums.asking(volume, labels, cell, reference)
     voxel = float(np.prod(cell.voxel_size_um))
     count = sums[:, _COUNT].astype(float)
     inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
@@ -122,6 +123,7 @@ def material_table(
     return pd.DataFrame(rows)
 
 
+@sweeping
 def material_sums(
     volume: Voxels,
     labels: Voxels,
@@ -129,16 +131,15 @@ def material_sums(
     reference: ElectrolyteReference,
     *,
     rows: int | None = None,
-) -> np.ndarray:
+) -> Asking[np.ndarray]:
     """Sum over the voxels of each label, shape (label, field), whole numbers."""
     ratios = Ratios(volume, cell, reference)
-    blocks = slabs(volume.shape, overlap=1, rows=rows)
-    return np.asarray(np.sum(map_blocks(_slab_sums, blocks, ratios, labels), axis=0))
+    found = yield Sweep(ratios, _slab_sums, (labels,), overlap=1, rows=rows)
+    return np.asarray(np.sum(found, axis=0))
 
 
-def _slab_sums(slab: Block, ratios: Ratios, labels: Voxels) -> np.ndarray:
-    part = np.asarray(labels[slab.outer_first : slab.outer_stop])
-    values = ratios.read(slab.first, slab.stop)
+def _slab_sums(slab: Block, ratios: np.ndarray, labels: Voxels) -> np.ndarray:
+    part, values = np.asarray(labels[slab.outer]), ratios[slab.inner]
     planes = np.zeros((slab.stop - slab.first, _KINDS, _FIELDS), np.int64)
     _add_slab(part, values, slab.inner.start, planes)
     return np.asarray(planes.sum(axis=0))
