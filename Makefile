@@ -16,8 +16,9 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/xct demo
 
+# Each process begins with other files: neither compiles kernels, nor draws cells, that the other has.
 test: $(VENV)/.installed-dev imagej screen
-	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2
+	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
