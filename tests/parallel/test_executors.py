@@ -111,7 +111,7 @@ def test_further_arguments_reach_all_three_functions():
 def test_workers_share_the_threads_and_keep_the_context():
     with limit_threads(4):
         assert map_blocks(lambda block: thread_count(), [0, 1, 2], workers=2) == [2, 2, 2]
-        assert map_blocks(lambda block: thread_count(), [0], workers=8) == [1]
+        assert map_blocks(lambda block: thread_count(), [0], workers=8) == [4]  # alone, it uses all
 
 
 def test_another_executor_may_carry_out_the_work():

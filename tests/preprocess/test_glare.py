@@ -136,7 +136,7 @@ def test_what_is_merely_dark_is_not_taken_for_a_shadow(planes, bore_um, columns,
 
 def test_without_a_shadow_nothing_is_changed_and_that_is_said():
     seen = measured(transmission(PLANES[3:4], 440.0, 400), 0.003, 300.0)
-    with pytest.warns(UserWarning, match=r"nothing in the frames is opaque.*glare\.fraction"):
+    with pytest.warns(UserWarning, match=r"no shadow in the frames.*glare\.fraction"):
         same = glare(seen, light_of(seen), np.arange(64), pixel_size_um=PIXEL_UM)
     np.testing.assert_array_equal(same, seen)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf, ndtr
 
-from xct.segment.cell.bore import Bore, fit_bore
+from xct.segment.cell.bore import Bore, fit_bore, group_means
 from xct.segment.cell.bore_estimate import BoreEstimate
 from xct.segment.cell.coarse import Frame
 from xct.segment.cell.tube import find_wall
@@ -34,7 +34,7 @@ def test_errors_of_the_bore_are_as_large_as_stated(noise):
         radius, volume = bore_in_noise(seed, noise)
         middle = VOXEL * (WIDTH - 1) / 2
         estimate = BoreEstimate(middle, middle, VOXEL * 18.5, True, TUBE)
-        bore = fit_bore(volume, frame, estimate, (0, DEPTH))
+        bore = fit_bore(group_means(volume, (0, DEPTH)), frame, estimate)
         z.append((bore.radius_um - VOXEL * radius) / bore.radius_sd_um)
     assert abs(np.mean(z)) < 0.6
     assert 0.75 < np.sqrt(np.mean(np.square(z))) < 1.45

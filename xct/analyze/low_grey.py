@@ -21,7 +21,7 @@ from xct.parallel.blocks import Block, Voxels
 from xct.parallel.kernels import njit
 from xct.parallel.sweeps import Asking, Sweep, sweeping
 from xct.quantity import Number, Quantity, Table
-from xct.segment.connected import Joiner, label_pieces, touching
+from xct.segment.connected import Pieces, join_slabs, label_pieces
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.columns import Columns, find_columns
 from xct.segment.material.sharpened import blur_um
@@ -252,12 +252,11 @@ class Total:
         )
 
 
-class _Pieces(NamedTuple):
-    """Pieces of regions in a slab, and their numbers in its first and last slice."""
+class _Part(NamedTuple):
+    """Pieces of regions in a slab, and sums over each."""
 
     total: Total
-    first: np.ndarray
-    last: np.ndarray
+    pieces: Pieces
 
 
 def _sum_slab(
@@ -266,12 +265,11 @@ def _sum_slab(
     labels: Voxels,
     columns: Columns,
     voxel_size_um: Sequence[float],
-) -> _Pieces:
-    depth, *across = labels.shape
-    nothing = np.zeros(across, np.uint32)
+) -> _Part:
+    depth = labels.shape[0]
     low, high = columns.rows(columns.lithium, columns.front, depth)
     if slab.stop <= low or slab.first >= high:
-        return _Pieces(Total.of(0), nothing, nothing)
+        return _Part(Total.of(0), Pieces.of(np.zeros((1, *labels.shape[1:]), np.uint32), 0))
     around = np.asarray(labels[slab.outer])
     region = around == Label.LOW_GREY
     for k in np.flatnonzero(region.any(axis=(1, 2))).tolist():
@@ -283,7 +281,7 @@ def _sum_slab(
         seen = _Seen(region, around, ratios)
         _add(numbers, seen, slab.first, slab.inner.start, total.sums, total.crossings)
         _extend(total.extents, numbers, slab.first, voxel_size_um)
-    return _Pieces(total, numbers[0].copy(), numbers[-1].copy())
+    return _Part(total, Pieces.of(numbers, count))
 
 
 def _extend(
@@ -301,23 +299,16 @@ def _extend(
     np.minimum.at(extents[:, :, 1], number, -projected)
 
 
-def _joined(found: Sequence[_Pieces]) -> Total:
+def _joined(found: Sequence[_Part]) -> Total:
     """Add up the pieces of each region, in the order of their first voxels."""
-    joiner = Joiner()
-    for number, pieces in enumerate(found):
-        before = joiner.count
-        joiner.add(len(pieces.total.sums))
-        if number:
-            above = found[number - 1]
-            first, second = touching(above.last, pieces.first)
-            joiner.join(first + before - len(above.total.sums), second + before)
+    joiner, _ = join_slabs([part.pieces for part in found])
     numbers, count = joiner.numbers()
     region, total = numbers[1:].astype(np.int64) - 1, Total.of(count)
-    np.add.at(total.sums, region, np.concatenate([p.total.sums for p in found]))
+    np.add.at(total.sums, region, np.concatenate([part.total.sums for part in found]))
     flags = (OPEN, LITHIUM)
     total.sums[:, flags] = np.minimum(total.sums[:, flags], 1)
-    np.add.at(total.crossings, region, np.concatenate([p.total.crossings for p in found]))
-    np.minimum.at(total.extents, region, np.concatenate([p.total.extents for p in found]))
+    np.add.at(total.crossings, region, np.concatenate([part.total.crossings for part in found]))
+    np.minimum.at(total.extents, region, np.concatenate([part.total.extents for part in found]))
     return total
 
 

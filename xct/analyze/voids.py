@@ -14,7 +14,7 @@ from xct.geometry import Label, Surface
 from xct.parallel.blocks import Block
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
-from xct.segment.connected import Joiner, label_pieces, touching
+from xct.segment.connected import Pieces, join_slabs, label_pieces
 from xct.statistics.bootstrap import interval, resample
 
 if TYPE_CHECKING:
@@ -236,34 +236,27 @@ def void_sizes(
     stack, size = as_stack(labels), stack_size(voxel_size_um)
     near = Near(stack, _table(of).tolist(), size, shell_um)
     found = map_blocks(_find_pieces, near.blocks(rows), near, _table(void))
-    joiner = Joiner()
-    last: np.ndarray | None = None
-    for pieces in found:
-        before = joiner.add(len(pieces.facts))
-        top, bottom = (np.where(face > 0, face + before, 0) for face in pieces.faces)
-        if last is not None:
-            joiner.join(*touching(last, top))
-        last = bottom
+    joiner, _ = join_slabs([part.pieces for part in found])
     owner, count = joiner.numbers()
     whole = np.zeros((count, _FACTS))
-    np.add.at(whole, owner[1:] - 1, np.concatenate([pieces.facts for pieces in found]))
+    np.add.at(whole, owner[1:] - 1, np.concatenate([part.facts for part in found]))
     return _table_of_voids(whole, size, is_image=len(labels.shape) == 2)
 
 
-class _Pieces(NamedTuple):
-    """Pieces of voids in a slab: facts of each, and their numbers in its first and last slice."""
+class _Part(NamedTuple):
+    """Pieces of voids in a slab, and facts of each."""
 
     facts: np.ndarray
-    faces: tuple[np.ndarray, np.ndarray]
+    pieces: Pieces
 
 
-def _find_pieces(slab: Block, near: Near, void: np.ndarray) -> _Pieces:
+def _find_pieces(slab: Block, near: Near, void: np.ndarray) -> _Part:
     labels, distance = near.read(slab)
     seen = _Seen(np.isin(labels, void), near.object_in(labels, slab), distance)
     numbers, count = label_pieces(seen.is_void[slab.inner])
     facts = np.zeros((count, _FACTS))
     _measure(numbers, seen, slab.inner.start, slab.first, near.farthest_um, facts)
-    return _Pieces(facts, (numbers[0].astype(np.int64), numbers[-1].astype(np.int64)))
+    return _Part(facts, Pieces.of(numbers, count))
 
 
 def _table_of_voids(whole: np.ndarray, size: Sequence[float], *, is_image: bool) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from xct.errors import XctError
+from xct.io import overview
+from xct.io.overview import Overview
 from xct.parallel.blocks import GRANULE
 
 _CHUNK = (8, 512, 512)
@@ -59,6 +61,13 @@ class Coding:
         codes = np.clip(codes, 1, 65535).astype(np.uint16)
         codes[:, ~inside] = 0
         return codes, beyond
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Give μ in 1/cm, float32; voxels without a value are 0."""
+        if codes.dtype == np.float32:
+            return codes
+        mu_per_cm = np.float32(self.slope) * codes.astype(np.float32) + np.float32(self.offset)
+        return np.where(codes == 0, np.float32(0), mu_per_cm)
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ def create_volume(
     compressors = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
     for number, level in enumerate(levels_of(shape)):
         create_level(group, number, level, coding.dtype, compressors)
+    overview.create_arrays(group, shape, compressors)
     group.attrs["ome"] = {
         "version": "0.5",
         "multiscales": [multiscale(shape, voxel_size_um, name)],
@@ -195,6 +205,10 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
     shape, stop = group["0"].shape, first + codes.shape[0]
     if first % GRANULE or (stop % GRANULE and stop != shape[0]):
         raise ValueError(f"slices {first} to {stop} share chunks with their neighbors")
+    facts = group.attrs["xct"]
+    if codes.shape[0]:
+        mu_per_cm = Coding(codes.dtype.name, facts["slope"], facts["offset"]).decode(codes)
+        overview.write_arrays(group, first, mu_per_cm)
     for number, level in enumerate(levels_of(shape)):
         if codes.shape[0]:
             group[str(number)][first : first + codes.shape[0]] = codes
@@ -249,12 +263,15 @@ class Volume:
         μ = slope · code + offset; code 0 of uint16 has no value.
     voxel_size_um : tuple of float
         Edges of a voxel along z, y and x.
+    overview : Overview or None
+        What is kept beside the levels; None in a volume of before xct kept any.
     """
 
     array: Any
     slope: float
     offset: float
     voxel_size_um: tuple[float, float, float]
+    overview: Overview | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -274,10 +291,7 @@ class Volume:
     def read(self, index: Any = ...) -> np.ndarray:
         """Read a part as float32 in 1/cm; voxels without a value are 0."""
         codes: np.ndarray = np.asarray(self.array[index])
-        if codes.dtype == np.float32:
-            return codes
-        mu = np.float32(self.slope) * codes.astype(np.float32) + np.float32(self.offset)
-        return np.where(codes == 0, np.float32(0), mu)
+        return Coding(codes.dtype.name, self.slope, self.offset).decode(codes)
 
     def lazy(self) -> Any:
         """Give the whole as a Dask array in 1/cm."""
@@ -302,4 +316,5 @@ def open_volume(path: Path) -> Volume:
         raise XctError(f"{path}: is not a volume of xct: the attribute xct is missing")
     first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
     z, y, x = first["coordinateTransformations"][0]["scale"]
-    return Volume(group[first["path"]], facts["slope"], facts["offset"], (z, y, x))
+    levels, kept = group[first["path"]], overview.open_arrays(group)
+    return Volume(levels, facts["slope"], facts["offset"], (z, y, x), kept)

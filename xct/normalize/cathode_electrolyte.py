@@ -11,9 +11,9 @@ from xct.geometry import CellGeometry
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
 from xct.normalize.reference import Reference
-from xct.normalize.sampling import Cubes, Span, cathode_span, read_slab, slabs_of
+from xct.normalize.sampling import Cubes, Span, cathode_span, gather_cubes, read_slab
 from xct.normalize.volume_sample import AboveAir, VolumeSample, sample_volume
-from xct.parallel.blocks import Block, Voxels
+from xct.parallel.blocks import GRANULE, Block, Voxels
 from xct.parallel.executors import map_blocks
 from xct.statistics.mixture_fits import RobustFit, fit_robust
 
@@ -24,6 +24,7 @@ _COMPOSITION_SD = 0.1
 # Where most voxels hold both, the mixture's even distribution of fractions is a rough guess.
 _MIXED_SD = 0.5
 _BINS = 400
+_GRANULES = 4  # of slices that share chunks on disk, over the height of a cathode
 # Active material over electrolyte, and the least fraction of either, in what is called a composite.
 _CONTRAST, _LEAST_BRIGHT = (3.0, 20.0), 0.15
 
@@ -71,7 +72,7 @@ def find_cathode(
     """
     if span is None:
         return None
-    cubes = sample.cubes(volume, span, span.margin_um, air)
+    cubes = gather_cubes(volume, span, air)
     if cubes.mean.size < _LEAST_CUBES:
         return None
     first, stop = span.rows()
@@ -96,7 +97,7 @@ def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
         Where the bore lies.
     """
     span = composite_span(cell)
-    sample = sample_volume(volume, cell, [] if span is None else [span])
+    sample = sample_volume(volume, cell)
     cathode = find_cathode(volume, sample, span, float(np.nan_to_num(sample.air)))
     if cathode is None or cathode.mixture is None:
         return False
@@ -110,7 +111,7 @@ def is_composite(volume: Voxels, cell: CellGeometry) -> bool:
 def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> RobustFit | None:
     """Electrolyte, particles and their partial volumes, from the voxels of the cathode."""
     ends = -6 * sigma, float(np.quantile(cubes.mean, 0.999)) * 2.5
-    counted = map_blocks(_counted, slabs_of(span), volume, span, ends, read=read_slab)
+    counted = map_blocks(_counted, _sample_of(span), volume, span, ends, read=read_slab)
     counts, edges = np.sum(counted, axis=0), np.linspace(*ends, _BINS + 1)
     middles = 0.5 * (edges[1:] + edges[:-1])
     if counts.sum() < 500:
@@ -124,6 +125,14 @@ def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> RobustFi
     plausible = 0 < found.mixture.a < found.mixture.b and found.mixture.weight_a > 0.05
     plausible &= found.misfit < 0.15
     return found if plausible else None
+
+
+def _sample_of(span: Span) -> list[Block]:
+    """Choose slices over the whole height: voxels enough for a mixture, however high it is."""
+    (first, stop), depth = span.rows(), span.cell.shape[0]
+    starts = range(first // GRANULE * GRANULE, stop, GRANULE)
+    chosen = starts[:: max(1, round(len(starts) / _GRANULES))]
+    return [Block(z, min(z + GRANULE, depth), z, min(z + GRANULE, depth)) for z in chosen]
 
 
 def _counted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -20,7 +20,7 @@ from xct.normalize.cathode_electrolyte import (
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.reference import Reference, reference_numbers
-from xct.normalize.sampling import Cubes, Span, cathode_span, electrolyte_span
+from xct.normalize.sampling import Cubes, Span, cathode_span, electrolyte_span, gather_cubes
 from xct.normalize.volume_sample import VolumeSample, sample_volume
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Quantity, Table
@@ -152,10 +152,9 @@ def electrolyte_reference(
     wide = layer or cathode_span(cell, 0.0)
     if wide is None:
         raise ValueError(_no_electrolyte(cell))
-    layers = [span for span in (layer, composite) if span is not None]
-    sample = sample_volume(volume, cell, layers, wall=wide.rows())
+    sample = sample_volume(volume, cell, wall=wide.rows())
     air, (blur, blur_sd) = _air(sample), _blur(sample, cell)
-    found = _layer(volume, sample, layer, margin_widths * blur, air)
+    found = _layer(volume, layer, margin_widths * blur, air)
     if found is not None and not cell.planes:
         composite = None  # all of it is the electrolyte's layer
     cathode = find_cathode(volume, sample, composite, air)
@@ -225,14 +224,12 @@ def _blur(sample: VolumeSample, cell: CellGeometry) -> tuple[float, float]:
     return guess, float("nan")
 
 
-def _layer(
-    volume: Voxels, sample: VolumeSample, layer: Span | None, margin_um: float, air: float
-) -> _Layer | None:
+def _layer(volume: Voxels, layer: Span | None, margin_um: float, air: float) -> _Layer | None:
     """Cubes of the electrolyte's own layer; None where there are too few, or it is a composite."""
     if layer is None:
         return None
     for margin in (margin_um, 0.5 * margin_um):
-        cubes = sample.cubes(volume, layer, margin, air)
+        cubes = gather_cubes(volume, replace(layer, margin_um=margin), air)
         if cubes.mean.size < 3 * _LEAST_CUBES:
             continue
         peak = sample_peak(cubes.mean)

@@ -14,6 +14,7 @@ from math import ceil, log2
 import numpy as np
 
 from xct.geometry import CellGeometry
+from xct.io.overview import Overview
 from xct.parallel.blocks import GRANULE, Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
@@ -130,8 +131,10 @@ def cube_edge(span: Span) -> tuple[int, int, int]:
     return min(z, GRANULE), y, x
 
 
-def gather_cubes(volume: Voxels, span: Span) -> Cubes:
+def gather_cubes(volume: Voxels, span: Span, air: float = 0.0) -> Cubes:
     """Average the cubes that lie inside of a span and of the bore; NaN in a cube leaves it out.
+
+    Cubes as wide as the columns of an overview that is kept with the volume are made of those.
 
     Parameters
     ----------
@@ -139,13 +142,20 @@ def gather_cubes(volume: Voxels, span: Span) -> Cubes:
         Read by slabs, only where the span lies.
     span : Span
         The layer; its margin is kept to the bore's wall too.
+    air : float, optional
+        What is subtracted: the value of air.
 
     Returns
     -------
     Cubes
         In the order of z, y, x.
     """
-    return join_cubes(map_blocks(_cubes_of, slabs_of(span), volume, span, read=read_slab), span)
+    kept, edge = getattr(volume, "overview", None), cube_edge(span)
+    whole = kept is not None and not any(across % kept.edge for across in edge[1:])
+    source = kept if whole else volume
+    read = _read_columns if whole else read_slab
+    parts = map_blocks(_cubes_of, slabs_of(span), source, span, float(air), read=read)
+    return join_cubes(parts, span)
 
 
 def slabs_of(span: Span) -> list[Block]:
@@ -161,9 +171,19 @@ def read_slab(block: Block, volume: Voxels, *_: object) -> np.ndarray:
     return np.asarray(volume[block.first : block.stop], np.float32)
 
 
-def _cubes_of(block: Block, slab: np.ndarray, volume: Voxels, span: Span) -> np.ndarray:
+def _read_columns(block: Block, overview: Overview, *_: object) -> np.ndarray:
+    """Read the columns of a block; NaN where a voxel is not finite."""
+    means = np.asarray(overview.columns[block.outer])
+    return np.where(np.asarray(overview.missing[block.outer]) > 0, np.float32(np.nan), means)
+
+
+def _cubes_of(
+    block: Block, slab: np.ndarray, source: Voxels | Overview, span: Span, air: float
+) -> np.ndarray:
     edge = cube_edge(span)
-    return cubes_inside(cube_means(slab, edge), block.first, edge, span)
+    across = source.edge if isinstance(source, Overview) else 1
+    means = cube_means(slab, (edge[0], edge[1] // across, edge[2] // across))
+    return cubes_inside(means - float(np.float32(air)), block.first, edge, span)
 
 
 def cube_means(slab: np.ndarray, edge: tuple[int, int, int]) -> np.ndarray:

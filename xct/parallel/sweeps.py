@@ -8,14 +8,15 @@ be led through one pass together.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
 from xct.parallel.blocks import Block, Voxels, slabs
-from xct.parallel.executors import map_blocks
+from xct.parallel.executors import map_blocks, worker_count
+from xct.parallel.rolling import Rolling, runs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,10 +102,10 @@ def sweeping(asking: Callable[P, Asking[T]]) -> Swept[P, T]:
 def sweep(several: Sequence[Sweep]) -> list[list[Any]]:
     """Carry out sweeps over one volume in one pass; give the answers of the slabs for each."""
     first = several[0]
-    overlap = max(one.overlap for one in several)
-    blocks = slabs(first.volume.shape, overlap, first.rows)
-    found = map_blocks(_compute, blocks, _source(first.volume), tuple(several), read=_read)
-    return [list(answers) for answers in zip(*found, strict=True)]
+    blocks = runs(first.volume.shape[0], worker_count())
+    height = first.rows or slabs(first.volume.shape)[0].stop
+    found = map_blocks(_sweep_run, blocks, _source(first.volume), tuple(several), height)
+    return [[answer for run in found for answer in run[number]] for number, _ in enumerate(several)]
 
 
 def of_one_volume(several: Sequence[Sweep]) -> bool:
@@ -117,43 +118,42 @@ def _source(volume: Voxels) -> Voxels:
     return volume.volume if isinstance(volume, View) else volume
 
 
-def _read(block: Block, source: Voxels, several: tuple[Sweep, ...]) -> np.ndarray:
-    return np.asarray(source[block.outer], np.float32)
+def _sweep_run(
+    run: Block, source: Voxels, several: tuple[Sweep, ...], height: int
+) -> list[list[Any]]:
+    """Go through slices slab by slab; what two slabs look at is read and made once."""
+    depth, windows = source.shape[0], _Windows(source)
+    widest = max(one.overlap for one in several)
+    answers: list[list[Any]] = [[] for _ in several]
+    for first in range(run.first, run.stop, height):
+        stop = min(first + height, run.stop)
+        low, high = max(first - widest, 0), min(stop + widest, depth)
+        windows.of(source).planes(low, high)  # all that views are made of here
+        for one, found in zip(several, answers, strict=True):
+            block = Block(first, stop, max(first - one.overlap, 0), min(stop + one.overlap, depth))
+            values = windows.of(one.volume).planes(low, high)
+            own = values[block.outer_first - low : block.outer_stop - low]
+            found.append(one.compute(block, own, *one.arguments))
+    return answers
 
 
-def _compute(
-    block: Block, values: np.ndarray, source: Voxels, several: tuple[Sweep, ...]
-) -> list[Any]:
-    slab = _Slab(block, values)
-    return [
-        one.compute(own, slab.values_of(one.volume, own), *one.arguments)
-        for one in several
-        for own in [_narrowed(block, one.overlap, source.shape[0])]
-    ]
+class _Windows:
+    """Windows that move along a volume and along views of it."""
 
+    def __init__(self, source: Voxels) -> None:
+        self._depth = source.shape[0]
+        self._read = Rolling(lambda a, b: np.asarray(source[a:b], np.float32), self._depth)
+        self._views: list[tuple[View, Rolling]] = []
 
-def _narrowed(block: Block, overlap: int, depth: int) -> Block:
-    first, stop = max(block.first - overlap, 0), min(block.stop + overlap, depth)
-    return Block(block.first, block.stop, first, stop)
-
-
-@dataclass
-class _Slab:
-    """What was read of a slab, and views of it."""
-
-    block: Block
-    values: np.ndarray
-    views: list[tuple[View, np.ndarray]] = field(default_factory=list)
-
-    def values_of(self, volume: Voxels, block: Block) -> np.ndarray:
-        """Give the slices of ``block.outer``, read or viewed."""
-        values = self.values if not isinstance(volume, View) else self._viewed(volume)
-        start = block.outer_first - self.block.outer_first
-        return values[start : start + block.outer_stop - block.outer_first]
-
-    def _viewed(self, view: View) -> np.ndarray:
-        for known, values in self.views:
-            if known == view:
-                return values
-        self.views.append((view, view.normalized(self.values, self.block.outer)))
-        return self.views[-1][1]
+    def of(self, volume: Voxels) -> Rolling:
+        """Give the window on the volume itself, or on a view; equal views have one."""
+        if not isinstance(volume, View):
+            return self._read
+        for known, window in self._views:
+            if known == volume:
+                return window
+        made = Rolling(
+            lambda a, b: volume.normalized(self._read.planes(a, b), slice(a, b)), self._depth
+        )
+        self._views.append((volume, made))
+        return made

@@ -379,8 +379,9 @@ def _given_or_measured(
     found = measure_glare(frame_light, given_px)
     if found is None and fraction == "measured":
         warnings.warn(
-            "glare is left as it is: nothing in the frames is opaque, so its fraction cannot be "
-            "measured; give it by steps.glare.fraction, such as 0.003",
+            "glare is left as it is: no shadow in the frames is as dark and even as glare alone "
+            "would make it, so its fraction cannot be measured; give it by steps.glare.fraction, "
+            "such as 0.003",
             UserWarning,
             stacklevel=3,
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from xct.parallel.blocks import slabs
 from xct.parallel.kernels import njit
 
 
@@ -170,52 +169,6 @@ def join_slabs(slabs: Sequence[Pieces], connectivity: int = 26) -> tuple[Joiner,
             last, first = under.plane(under.last), slab.plane(slab.first)
             above, below = touching(last, first, connectivity)
             joiner.join(above + before[-2], below + before[-1])
-    return joiner, before
-
-
-def components(
-    mask_of: Callable[[int, int], np.ndarray],
-    shape: Sequence[int],
-    *,
-    visit: Callable[[int, np.ndarray, int, int], None] | None = None,
-    connectivity: int = 26,
-    rows: int | None = None,
-) -> tuple[Joiner, list[int]]:
-    """Find the connected components of a volume, slab by slab.
-
-    Parameters
-    ----------
-    mask_of : callable
-        Gives the mask between two slices.
-    shape : sequence of int
-        Voxels along z, y and x.
-    visit : callable, optional
-        Called with each slab's first slice, provisional labels from 1, how many, and the number
-        to add to them, for statistics.
-    connectivity : {6, 18, 26}, optional
-        Neighbors of a voxel.
-    rows : int, optional
-        Height of a slab.
-
-    Returns
-    -------
-    joiner : Joiner
-        Knows which provisional numbers are one.
-    before : list of int
-        What to add to the labels of `label_pieces` in each slab.
-    """
-    joiner, before = Joiner(), []
-    last: np.ndarray | None = None
-    for slab in slabs(shape, rows=rows):
-        labels, count = label_pieces(mask_of(slab.first, slab.stop), connectivity)
-        offset = joiner.add(count)
-        before.append(offset)
-        if visit is not None:
-            visit(slab.first, labels, count, offset)
-        if last is not None:
-            first, second = touching(last, labels[0], connectivity)
-            joiner.join(first + before[-2], second + offset)
-        last = labels[-1].copy()
     return joiner, before
 
 

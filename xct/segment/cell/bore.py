@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,48 +34,63 @@ class Bore:
         return self.y_um + self.slope_y * offset_um, self.x_um + self.slope_x * offset_um
 
 
-def fit_bore(volume: Voxels, frame: Frame, estimate: BoreEstimate, rows: tuple[int, int]) -> Bore:
-    """Fit the bore's edge in groups of slices, then a straight axis through their centers.
+@dataclass(frozen=True)
+class GroupMean:
+    """The mean of some slices, first … stop, at full resolution across."""
+
+    first: int
+    stop: int
+    image: np.ndarray
+
+    def height_um(self, frame: Frame) -> float:
+        """Give the height of their middle over the middle slice."""
+        return (self.first + self.stop - frame.shape[0]) / 2 * frame.voxel_size_um[0]
+
+
+def group_means(volume: Voxels, rows: tuple[int, int]) -> list[GroupMean]:
+    """Average groups of slices.
 
     Parameters
     ----------
     volume : Voxels
         The volume itself.
-    frame : Frame
-        Its grid.
-    estimate : BoreEstimate
-        Where to start.
     rows : tuple of int
         First slice of a layer that stands out from the tube, and the one behind its last.
+    """
+    return map_blocks(_mean_of_group, slice_groups(*rows), volume)
+
+
+def _mean_of_group(group: tuple[int, int], volume: Voxels) -> GroupMean:
+    slices = np.asarray(volume[group[0] : group[1]], np.float32)
+    return GroupMean(*group, slices.mean(axis=0, dtype=np.float64).astype(np.float32))
+
+
+def fit_bore(groups: Sequence[GroupMean], frame: Frame, estimate: BoreEstimate) -> Bore:
+    """Fit the bore's edge in groups of slices, then a straight axis through their centers.
+
+    Parameters
+    ----------
+    groups : sequence of GroupMean
+        Slices in which a layer stands out from the tube.
+    frame : Frame
+        The volume's grid.
+    estimate : BoreEstimate
+        Where to start.
 
     Raises
     ------
     ValueError
         If no sharp edge is found there.
     """
-    groups = slice_groups(*rows)
-    found = map_blocks(_edge_of_group, groups, volume, frame, estimate, read=mean_of_group)
+    found = map_blocks(_edge_of_group, groups, frame, estimate)
     edges = [edge for edge in found if edge is not None]
     if not edges:
         raise ValueError("no sharp edge of the bore was found")
-    heights = [height_of(group, frame) for group, edge in zip(groups, found, strict=True) if edge]
+    heights = [g.height_um(frame) for g, edge in zip(groups, found, strict=True) if edge]
     return _axis(edges, np.array(heights))
 
 
-def mean_of_group(group: tuple[int, int], volume: Voxels, *_: object) -> np.ndarray:
-    """Average a group of slices."""
-    image = np.asarray(volume[group[0] : group[1]], np.float32)
-    return np.asarray(image.mean(axis=0, dtype=np.float64))
-
-
-def height_of(group: tuple[int, int], frame: Frame) -> float:
-    """Give the height of a group of slices over the middle slice, µm."""
-    return (group[0] + group[1] - frame.shape[0]) / 2 * frame.voxel_size_um[0]
-
-
-def _edge_of_group(
-    group: tuple[int, int], mean: np.ndarray, volume: Voxels, frame: Frame, estimate: BoreEstimate
-) -> RoundEdge | None:
+def _edge_of_group(group: GroupMean, frame: Frame, estimate: BoreEstimate) -> RoundEdge | None:
     voxel = frame.voxel_size_um[1:]
     usable = frame.reconstructed()
     start = (estimate.y_um, estimate.x_um, estimate.radius_um, max(voxel))
@@ -82,7 +98,7 @@ def _edge_of_group(
     for wide in (max(reach, 3 * max(frame.edge_um)), reach):
         try:
             edge = fit_round_edge(
-                mean,
+                group.image,
                 voxel,
                 center_um=start[:2],
                 radius_um=start[2],

@@ -1,17 +1,15 @@
-"""A volume made coarse across, full along z. In: voxels, slab by slab; out: means of columns."""
+"""A volume made coarse across, full along z. In: its overview; out: means of columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
+from xct.io.overview import Overview, coarse_edge, overview_of
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
-from xct.parallel.kernels import njit
-from xct.parallel.threads import over_ranges
 
 
 def known_quantile(values: np.ndarray, fraction: float) -> np.ndarray:
@@ -32,9 +30,6 @@ def known_quantile(values: np.ndarray, fraction: float) -> np.ndarray:
     rows = np.arange(len(ordered))
     part = at - low
     return np.asarray(ordered[rows, low] * (1 - part) + ordered[rows, high] * part)
-
-
-_ACROSS = 128  # about so many columns stand side by side
 
 
 @dataclass(frozen=True)
@@ -127,7 +122,7 @@ class Coarse:
 def make_coarse(
     volume: Voxels, voxel_size_um: Sequence[float], *, rows: int | None = None
 ) -> Coarse:
-    """Average a volume over columns of voxels; it is read once.
+    """Average a volume over columns of voxels; read once where no overview is kept with it.
 
     Parameters
     ----------
@@ -146,8 +141,9 @@ def make_coarse(
     shape = tuple(int(n) for n in volume.shape)
     if len(shape) != 3 or min(shape) < 8:
         raise ValueError(f"the volume has shape {shape}; a cell needs (z, y, x), at least 8 each")
-    size = max(1, round(min(shape[1:]) / _ACROSS))
-    found = map_blocks(_average_slab, slabs(shape, rows=rows), volume, size, read=_read_slab)
+    overview = overview_of(volume, rows)
+    size, several = coarse_edge(shape), coarse_edge(shape) // overview.edge
+    found = map_blocks(_merge_slab, slabs(overview.columns.shape), overview, several)
     values = np.concatenate([means for means, _ in found])
     missing = sum(count for _, count in found) / np.prod(shape)
     _refuse_empty(values)
@@ -155,18 +151,23 @@ def make_coarse(
     return Coarse(values, float(missing), Frame(shape, edges, size, _field_radius(volume, edges)))
 
 
-def _read_slab(block: Block, volume: Voxels, size: int) -> np.ndarray:
-    return np.asarray(volume[block.first : block.stop])
+def _merge_slab(block: Block, overview: Overview, several: int) -> tuple[np.ndarray, int]:
+    """Give means of so many columns along y and x, and how many voxels are not finite."""
+    means = np.asarray(overview.columns[block.outer])
+    missing = np.asarray(overview.missing[block.outer])
+    count = _added(overview.edge**2 - missing.astype(np.int64), several)
+    total = _added(np.where(missing == overview.edge**2, 0, means).astype(float)
+                   * (overview.edge**2 - missing.astype(np.int64)), several)  # fmt: skip
+    with np.errstate(invalid="ignore"):
+        merged = np.where(count > 0, total / count, np.nan)
+    return merged.astype(np.float32), int(missing.sum(dtype=np.int64))
 
 
-def _average_slab(
-    block: Block, slab: np.ndarray, volume: Voxels, size: int
-) -> tuple[np.ndarray, int]:
-    """Give means of columns, and how many voxels are not finite."""
-    means = np.empty((len(slab), slab.shape[1] // size, slab.shape[2] // size), np.float32)
-    missing = np.zeros(len(slab), np.int64)
-    over_ranges(partial(_average, slab, size, means, missing), len(slab))
-    return means, int(missing.sum())
+def _added(values: np.ndarray, several: int) -> np.ndarray:
+    depth, height, width = values.shape
+    rows, columns = height // several, width // several
+    whole = values[:, : rows * several, : columns * several]
+    return np.asarray(whole.reshape(depth, rows, several, columns, several).sum(axis=(2, 4)))
 
 
 def _refuse_empty(values: np.ndarray) -> None:
@@ -194,24 +195,3 @@ def _field_radius(volume: Voxels, voxel_size_um: tuple[float, float, float]) -> 
     if 0.85 * inscribed <= widest <= inscribed + max(voxel_size_um[1:]):
         return widest
     return None
-
-
-@njit(cache=True, nogil=True)
-def _average(
-    slab: np.ndarray, size: int, means: np.ndarray, missing: np.ndarray, first: int, stop: int
-) -> None:
-    """Mean of the finite values of each square column."""
-    for z in range(first, stop):
-        lost = 0
-        for j in range(means.shape[1]):
-            for i in range(means.shape[2]):
-                total, count = 0.0, 0
-                for y in range(j * size, (j + 1) * size):
-                    for x in range(i * size, (i + 1) * size):
-                        value = float(slab[z, y, x])
-                        if np.isfinite(value):
-                            total += value
-                            count += 1
-                lost += size * size - count
-                means[z, j, i] = total / count if count else np.nan
-        missing[z] = lost

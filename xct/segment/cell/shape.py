@@ -13,7 +13,7 @@ from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Number, Quantity
-from xct.segment.cell.bore import Bore, fit_bore
+from xct.segment.cell.bore import Bore, GroupMean, fit_bore, group_means
 from xct.segment.cell.bore_estimate import BoreEstimate, all_in_view, estimate_bore
 from xct.segment.cell.coarse import Coarse, Frame, make_coarse
 from xct.segment.cell.cross_sections import cross_sections_figure
@@ -60,12 +60,12 @@ def find_cell(
 ) -> CellGeometry:
     """Find the bore, its axis, the side of the anode, and the mean planes of the four surfaces.
 
-    The volume is read once, coarsened across; then up to twelve groups of eight slices are read
-    again at full resolution, for the bore's edge and for the tube's. Only ratios of grey values
-    are used: 1/cm or any linear scale serve. Warnings say what is missing or uncertain: a bore that
-    is not in view (its radius is then that of the field of view, with NaN as its standard
-    deviation), a side of the anode that is a guess or contradicts `anode`, a surface that is not
-    there.
+    A volume of xct's own keeps means of its columns; another is read once for them. Then up to
+    twelve groups of eight slices are read at full resolution, for the bore's edge and for the
+    tube's. Only ratios of grey values are used: 1/cm or any linear scale serve. Warnings say what
+    is missing or uncertain: a bore that is not in view (its radius is then that of the field of
+    view, with NaN as its standard deviation), a side of the anode that is a guess or contradicts
+    `anode`, a surface that is not there.
 
     Parameters
     ----------
@@ -95,14 +95,15 @@ def find_cell(
         )
     estimate = estimate_bore(coarse)
     order = order_along_axis(coarse, estimate)
-    bore = _bore(volume, coarse.frame, estimate, order)
+    groups = group_means(volume, edge_rows(order)) if estimate.in_view else []
+    bore = _bore(groups, coarse.frame, estimate)
     tube, radius_sd = None, float("nan")
     if bore is None:
         estimate = all_in_view(coarse.frame)
         order = order_along_axis(coarse, estimate)
         _say_no_bore(estimate)
     else:
-        radius, radius_sd, tube = _wall(volume, coarse.frame, bore, edge_rows(order))
+        radius, radius_sd, tube = _wall(groups, coarse.frame, bore)
         estimate = BoreEstimate(bore.y_um, bore.x_um, radius, True, estimate.outside)
     side = _side(order, anode)
     geometry = CellGeometry(
@@ -139,20 +140,18 @@ def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
     return edges[0], edges[1], edges[2]
 
 
-def _bore(volume: Voxels, frame: Frame, estimate: BoreEstimate, order: LayerOrder) -> Bore | None:
-    if estimate.in_view:
-        try:
-            return fit_bore(volume, frame, estimate, edge_rows(order))
-        except ValueError:
-            pass
-    return None
+def _bore(groups: Sequence[GroupMean], frame: Frame, estimate: BoreEstimate) -> Bore | None:
+    try:
+        return fit_bore(groups, frame, estimate) if groups else None
+    except ValueError:
+        return None
 
 
 def _wall(
-    volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]
+    groups: Sequence[GroupMean], frame: Frame, bore: Bore
 ) -> tuple[float, float, float | None]:
     """Give the bore's radius, its standard deviation, and the tube's radius, or those of a can."""
-    sums = ring_sums(volume, frame, bore, rows)
+    sums = ring_sums(groups, frame, bore)
     can = find_can(sums, bore)
     if can is not None:
         return *can, bore.radius_um

@@ -5,16 +5,15 @@ A wall of a few voxels blurs into the bore's edge and shifts it: both edges are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import scipy
 
-from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
-from xct.segment.cell.bore import Bore, height_of, mean_of_group
-from xct.segment.cell.bore_estimate import slice_groups
+from xct.segment.cell.bore import Bore, GroupMean
 from xct.segment.cell.coarse import Frame
 
 _BINS_PER_VOXEL = 2
@@ -66,39 +65,34 @@ class RadialProfile(NamedTuple):
         return cls(radius[filled] / voxels[filled], values[filled] / voxels[filled], voxels[filled])
 
 
-def ring_sums(volume: Voxels, frame: Frame, bore: Bore, rows: tuple[int, int]) -> np.ndarray:
+def ring_sums(groups: Sequence[GroupMean], frame: Frame, bore: Bore) -> np.ndarray:
     """Sum many slices over narrow rings about the bore's axis.
 
     Parameters
     ----------
-    volume : Voxels
-        The volume itself.
+    groups : sequence of GroupMean
+        Slices in which a layer stands out from the tube.
     frame : Frame
-        Its grid.
+        The volume's grid.
     bore : Bore
         The axis.
-    rows : tuple of int
-        First slice of a layer that stands out from the tube, and the one behind its last.
 
     Returns
     -------
     ndarray, shape (group, 3, ring)
         Radius, value and number of voxels, summed for each group of slices.
     """
-    groups = slice_groups(*rows)
-    return np.array(map_blocks(_rings_of_group, groups, volume, frame, bore, read=mean_of_group))
+    return np.array(map_blocks(_rings_of_group, groups, frame, bore))
 
 
-def _rings_of_group(
-    group: tuple[int, int], mean: np.ndarray, volume: Voxels, frame: Frame, bore: Bore
-) -> np.ndarray:
+def _rings_of_group(group: GroupMean, frame: Frame, bore: Bore) -> np.ndarray:
     """Sum radius, value and one over the pixels of each ring, shape (3, ring)."""
     width = min(frame.voxel_size_um[1:]) / _BINS_PER_VOXEL
     y, x = frame.pixels_um()
     length = int(np.hypot(y.max(), x.max()) / width) + 2
-    y_axis, x_axis = bore.axis_at(height_of(group, frame))
+    y_axis, x_axis = bore.axis_at(group.height_um(frame))
     r = np.hypot(y - y_axis, x - x_axis)
-    usable = frame.reconstructed()
+    usable, mean = frame.reconstructed(), group.image.astype(np.float64)
     known = np.isfinite(mean) if usable is None else usable & np.isfinite(mean)
     ring = (r[known] / width).astype(int)
     return np.stack([np.bincount(ring, w, length) for w in (r[known], mean[known], None)])

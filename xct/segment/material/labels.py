@@ -144,10 +144,15 @@ def _label_run(run: Run, job: Labeling, labels: Any, rows: int) -> bool:
     """Label a run; return whether a label in it is weak."""
     layout = job.layout.strip(run.strip.outer_first, run.strip.outer_stop)
     prepared, weak = Prepared(job, run.strip), False
+    low, high = layout.rows_by_value(job.ratios.shape[0])
     for first in range(run.first, run.stop, rows):
         stop = min(first + rows, run.stop)
         axes = job.ratios.axes(first, stop)
-        edge, smooth = prepared.planes(first, stop)
+        if first < high and stop > low:
+            edge, smooth = prepared.planes(first, stop)
+        else:  # no value decides here: none is read
+            height, width = layout.back.shape
+            edge = smooth = np.ones((stop - first, height, width), np.float32)
         part = classify(edge, smooth, first, layout, axes, job.thresholds)[:, run.strip.inner]
         labels[first:stop, run.strip.first : run.strip.stop] = part
         weak = weak or bool((part == WEAK).any())

@@ -58,6 +58,11 @@ class Layout:
         )
         return Layout(self.cell, columns, self.back[rows], self.row + first)
 
+    def rows_by_value(self, depth: int) -> tuple[int, int]:
+        """Give the slices in which values decide; before and behind them all is steel or metal."""
+        behind = np.minimum(self.columns.collector, self.back)
+        return self.columns.rows(self.columns.lithium, behind, depth)
+
 
 def without_foreign(
     ratios: np.ndarray, first: int, layout: Layout, axes: np.ndarray, top: float

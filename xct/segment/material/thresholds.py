@@ -22,7 +22,7 @@ from xct.statistics.mixture_fits import fit_levels
 
 SMOOTH_PX = 0.6  # what low-grey voxels of the separator are looked for in is smoothed by this
 _SAMPLES = 12  # slices
-_COLUMNS = 2**17  # of a slice, all where it has no more: a million voxels of each layer
+_COLUMNS = 2**16  # of a slice, all where it has no more: half a million voxels of each layer
 _MARGIN_PX = 3.0  # to every face and the wall
 _BINS = 400
 _LEAST_VOXELS = 2000

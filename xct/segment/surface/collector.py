@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xct.io.overview import Overview, overview_of
 from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
@@ -286,22 +287,37 @@ def _tile_means(
     face = columns.collector[inside & np.isfinite(columns.collector)]
     end = np.float32(columns.sign * (depth - 1 if columns.sign > 0 else 0))
     first, stop = columns.rows(face, np.full(1, end), depth)
-    blocks = cut(stop - first, _ROWS)
-    found = map_blocks(_means_of_slices, blocks, ratios, first, inside)
+    blocks, whole = cut(stop - first, _ROWS), np.isfinite(_tiles(np.where(inside, 1.0, np.nan)))
+    overview = overview_of(ratios.volume)
+    found = map_blocks(_means_of_slices, blocks, overview, ratios, first, whole)
     means = np.concatenate([np.empty((0, *_tiles(columns.collector).shape)), *found])
     order = np.argsort(columns.sign * np.arange(first, stop))
     return columns.sign * np.arange(first, stop)[order], means[order]
 
 
-def _means_of_slices(block: Block, ratios: Ratios, first: int, inside: np.ndarray) -> np.ndarray:
-    slices = ratios.read(first + block.first, first + block.stop)
-    return np.array([_tiles(np.where(inside, plane, np.nan)) for plane in slices])
+def _means_of_slices(
+    block: Block, overview: Overview, ratios: Ratios, first: int, inside: np.ndarray
+) -> np.ndarray:
+    """Average the columns of each tile, as multiples of the electrolyte."""
+    start, edge, size = first + block.first, overview.edge, ratios.cell.voxel_size_um
+    values = np.asarray(overview.columns[start : first + block.stop])
+    middle = [(np.arange(n) * edge + (edge - 1) / 2) * s
+              for n, s in zip(values.shape[1:], size[1:], strict=True)]  # fmt: skip
+    means = []
+    for z, (plane, axis) in enumerate(
+        zip(values, ratios.axes(start, start + len(values)), strict=True), start
+    ):
+        radius = np.hypot(middle[0][:, None] - axis[0], middle[1][None] - axis[1])
+        model = ratios.reference.mu_per_cm(z * size[0], radius)
+        ratio = np.nan_to_num((plane - ratios.reference.air) / model)
+        means.append(np.where(inside, _tiles(ratio, _TILE // edge), np.nan))
+    return np.array(means)
 
 
-def _tiles(plane: np.ndarray) -> np.ndarray:
-    """Mean of each tile; NaN where a tile is not whole."""
-    height, width = (n // _TILE * _TILE for n in plane.shape)
-    tiles = plane[:height, :width].reshape(height // _TILE, _TILE, width // _TILE, _TILE)
+def _tiles(plane: np.ndarray, edge: int = _TILE) -> np.ndarray:
+    """Mean of each tile of so many values along y and x; NaN where a tile is not whole."""
+    height, width = (n // edge * edge for n in plane.shape)
+    tiles = plane[:height, :width].reshape(height // edge, edge, width // edge, edge)
     return np.asarray(tiles.mean(axis=(1, 3)))
 
 
