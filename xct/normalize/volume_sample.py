@@ -187,7 +187,7 @@ class _Part(NamedTuple):
     means: list[np.ndarray]
     airs: list[float]
     middles: list[float]
-    blurs: list[float]
+    blurs: list[tuple[float, float]]
 
 
 def _read(block: Block, volume: Voxels, plan: _Plan) -> np.ndarray:
