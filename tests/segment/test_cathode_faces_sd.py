@@ -1,0 +1,67 @@
+"""Stated standard deviations of the cathode's faces, where particles are packed at random.
+
+Columns nearby share particles: a few cells hold a hundred independent places each.
+"""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from tests.normalize.layered_cell import ramp_noise
+from xct.geometry import SURFACES
+from xct.phantom.cell.cell import draw_cell
+from xct.segment.surface import cathode
+from xct.segment.surface.search import Search
+
+FRONT, COLLECTOR = SURFACES[2:]
+HALF_FRACTION = "cathode_collector_half_fraction"
+STATES = ("ncm-0", "ncm-50", "ncm-100")
+
+
+class Known:
+    """The electrolyte's true attenuation."""
+
+    air = 0.0
+
+    def __init__(self, cell):
+        self.cell = cell
+
+    def mu_per_cm(self, z_um, r_um):
+        values = self.cell.electrolyte_per_cm(np.atleast_1d(z_um))
+        return values.reshape(np.shape(z_um)) + np.zeros_like(np.asarray(r_um, float))
+
+
+def found_in(cell, mu):
+    search = Search(mu, cell.geometry, Known(cell), 70.0)
+    return cathode.cathode_surfaces(search, front_fwhm_um=13.0)
+
+
+def z_of(found, cell, name, truth):
+    error = found[name].height_um - cell.surfaces[truth].height_um
+    return (error / found[name].sd_um)[np.isfinite(error)]
+
+
+@pytest.fixture(scope="module")
+def standardized():
+    """Errors over stated sds, column by column, with the collector's face and without."""
+    z = {FRONT: [], COLLECTOR: [], HALF_FRACTION: []}
+    for seed, state in enumerate(STATES):
+        cell = draw_cell(state, shape=(96, 80, 80), seed=seed)
+        noise = ramp_noise(cell.shape, np.random.default_rng(seed))
+        mu = (gaussian_filter(cell.mu(0, 96), 0.55) + 1.5 * noise).astype(np.float32)
+        found = found_in(cell, mu)
+        z[FRONT].append(z_of(found, cell, FRONT, FRONT))
+        z[COLLECTOR].append(z_of(found, cell, COLLECTOR, COLLECTOR))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(cathode, "collector_surface", lambda *_: None)
+            found = found_in(cell, mu)
+        z[HALF_FRACTION].append(z_of(found, cell, COLLECTOR, HALF_FRACTION))
+    return {name: np.concatenate(values) for name, values in z.items()}
+
+
+@pytest.mark.parametrize("name", [FRONT, COLLECTOR, HALF_FRACTION])
+def test_errors_of_heights_are_as_large_as_stated(standardized, name):
+    z = standardized[name]
+    assert z.size > 5_000
+    assert abs(np.mean(z)) < 0.7
+    assert 0.65 < np.sqrt(np.mean(np.square(z))) < 1.45
