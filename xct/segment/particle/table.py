@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+# Of all diameters alike: labels put every boundary a little outside or inside. In sixty virtual
+# cells the mean diameter was off by 0.3 % in the median and 1.4 % at worst; no number of particles
+# lessens that.
+_DIAMETER_SD = 0.005
 _UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
 
@@ -246,5 +250,7 @@ def particle_numbers(particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     yield "drifted_particles", Number(drifted, "particles", n=len(particles))
     if len(particles):
         diameter = particles["equivalent_diameter_um"]
-        sd = median_sd(diameter.to_numpy()) if len(diameter) > 1 else None
-        yield "median_diameter_um", Number(diameter.median(), "µm", sd, len(diameter))
+        median, sd = float(diameter.median()), None
+        if len(diameter) > 1:
+            sd = float(np.hypot(median_sd(diameter.to_numpy()), _DIAMETER_SD * median))
+        yield "median_diameter_um", Number(median, "µm", sd, len(diameter))
