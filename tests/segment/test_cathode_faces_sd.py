@@ -8,7 +8,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.normalize.layered_cell import ramp_noise
-from xct.geometry import SURFACES
+from xct.analyze import roughness_of
+from xct.geometry import SURFACES, Surface
 from xct.phantom.cell.cell import draw_cell
 from xct.segment.surface import cathode
 from xct.segment.surface.search import Search
@@ -65,3 +66,46 @@ def test_errors_of_heights_are_as_large_as_stated(standardized, name):
     assert z.size > 5_000
     assert abs(np.mean(z)) < 0.7
     assert 0.65 < np.sqrt(np.mean(np.square(z))) < 1.45
+
+
+@pytest.fixture(scope="module")
+def means():
+    """Errors over sds of mean heights and tilts, of cells whose particles and blur differ."""
+    z = {(face, what): [] for face in (FRONT, COLLECTOR) for what in ("mean_height_um", "tilt")}
+    for seed in range(7):
+        rng = np.random.default_rng(seed)
+        size, fraction = rng.uniform(6.5, 10.5), rng.uniform(0.33, 0.42)
+        cell = draw_cell(
+            "ncm-50", shape=(96, 80, 80), seed=seed, d50_um=size, ncm_fraction=fraction
+        )
+        noise = rng.uniform(0.5, 2.5) * ramp_noise(cell.shape, rng)
+        mu = gaussian_filter(cell.mu(0, 96), rng.uniform(0.45, 0.7)) + noise
+        found = found_in(cell, mu.astype(np.float32))
+        for face in (FRONT, COLLECTOR):
+            mine, true = parameters(found[face], cell.surfaces[face])
+            for name in ("mean_height_um", "tilt_x_deg", "tilt_y_deg"):
+                key = face, "tilt" if "tilt" in name else name
+                z[key].append((mine[name] - true[name]) / mine[f"{name}_sd"])
+    return z
+
+
+def parameters(found, truth):
+    """Roughness of a found face, and of the true one in the same columns."""
+    height = np.where(np.isfinite(found.height_um), truth.height_um, np.nan)
+    exact = Surface(height.astype(np.float32), found.sd_um, "drawn")
+    return [roughness_of(face, (2.0, 2.0)) for face in (found, exact)]
+
+
+# What light and glare do to a scan is stated too, and is not drawn. In whole scans of medium cells
+# the front is off by 0.18 µm, which is 0.65 of what is stated; here it is half of that.
+@pytest.mark.parametrize(
+    ("face", "what", "low", "high"),
+    [
+        (FRONT, "mean_height_um", 0.18, 0.6),
+        (FRONT, "tilt", 0.18, 0.6),
+        (COLLECTOR, "mean_height_um", 0.35, 1.1),
+        (COLLECTOR, "tilt", 0.3, 1.0),
+    ],
+)
+def test_errors_of_mean_heights_and_tilts_are_as_large_as_stated(means, face, what, low, high):
+    assert low < np.sqrt(np.mean(np.square(means[face, what]))) < high
