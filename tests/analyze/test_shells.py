@@ -29,7 +29,15 @@ class Flat:
 
 
 def drawn(
-    *, gap_um=0.0, shell_um=0.0, depth=0.0, blur_um=0.4, noise=0.3, cavity=False, spheres=SPHERES
+    *,
+    gap_um=0.0,
+    shell_um=0.0,
+    depth=0.0,
+    blur_um=0.4,
+    noise=0.3,
+    cavity=False,
+    spheres=SPHERES,
+    seed=0,
 ):
     """Draw spheres in gaps and shells; μ, numbers, table, cell, labels."""
     shape, hollow = (96, 98, 96), 4.0 if cavity else -1.0
@@ -50,7 +58,7 @@ def drawn(
         numbers[(away < 0) & (away > hollow - r)] = number
     # The voxel is a part of the point spread.
     mu = gaussian_filter(mu, np.sqrt((blur_um / 2.3548 / VOXEL) ** 2 - 1 / 12))
-    mu += noise * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    mu += noise * np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     cell = CellGeometry(shape, (VOXEL,) * 3, 9.7, 9.5, 100.0)
     table = pd.DataFrame({"particle": np.arange(1, len(spheres) + 1)})
     labels = np.where(numbers > 0, Label.ACTIVE_MATERIAL, Label.ELECTROLYTE).astype(np.uint8)
@@ -127,18 +135,34 @@ def test_a_gap_and_the_shell_around_it_are_distinguished(both):
     np.testing.assert_allclose(both["shell_depth"], 0.4, atol=0.05)
 
 
-def test_errors_of_gaps_and_shells_are_as_large_as_stated(found, both):
-    errors = {
-        "shell_um": [(found["shell_um"] - 1) / found["shell_sd_um"],
-                     (both["shell_um"] - 1) / both["shell_sd_um"]],
-        "shell_depth": [(found["shell_depth"] - 0.3) / found["shell_depth_sd"],
-                        (both["shell_depth"] - 0.4) / both["shell_depth_sd"]],
-        "gap_um": [(both["gap_um"] - 0.6) / both["gap_sd_um"]],
-    }  # fmt: skip
-    # Most of what is stated is for faces made of voxels, which these spheres hardly need.
-    limits = {"shell_um": (0.6, 1.5), "shell_depth": (0.35, 0.9), "gap_um": (0.5, 1.3)}
-    for name, (low, high) in limits.items():
-        assert low < np.sqrt(np.mean(np.square(errors[name]))) < high, name
+@pytest.fixture(scope="module")
+def standardized():
+    """Errors over sds of gaps and shells of any width and depth, drawn anew in each volume."""
+    z = {"shell_um": [], "shell_depth": [], "gap_um": []}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        true = {"shell_um": rng.uniform(0.8, 1.3), "depth": rng.uniform(0.25, 0.5)}
+        true["gap_um"] = rng.uniform(0.5, 0.8) if seed % 3 else 0.0
+        spheres = np.array(SPHERES) + rng.uniform(-1, 1, (len(SPHERES), 4))
+        noise = 1.0 if seed % 3 else 0.3
+        mu, particles, cell, _ = drawn(**true, noise=noise, spheres=spheres.tolist(), seed=seed)
+        found = particle_shells(mu, *particles, cell, Flat(), reach_um=3.0)
+        z["shell_um"] += list((found["shell_um"] - true["shell_um"]) / found["shell_sd_um"])
+        z["shell_depth"] += list((found["shell_depth"] - true["depth"]) / found["shell_depth_sd"])
+        if true["gap_um"]:
+            z["gap_um"] += list((found["gap_um"] - true["gap_um"]) / found["gap_sd_um"])
+    return {name: np.array(values) for name, values in z.items()}
+
+
+# Most of what is stated is for faces made of voxels, which these spheres hardly need.
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("shell_um", 0.55, 1.5), ("shell_depth", 0.55, 1.6), ("gap_um", 0.5, 1.3)],
+)
+def test_errors_of_gaps_and_shells_are_as_large_as_stated(standardized, name, low, high):
+    z = standardized[name]
+    assert np.isfinite(z).sum() >= 16
+    assert low < np.sqrt(np.nanmean(np.square(z))) < high
 
 
 def test_what_fills_gaps_may_be_other_than_air():

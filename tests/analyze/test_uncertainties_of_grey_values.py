@@ -79,11 +79,19 @@ def rois():
     return pd.DataFrame(rows)
 
 
+@pytest.fixture(scope="module")
+def free():
+    """Statistics of ROIs of which neither the electrolyte nor its noise is known."""
+    return pd.DataFrame(
+        [statistics_of(blocks_of(k), BINS, None, resamples=16, seed=k) for k in range(20)]
+    )
+
+
 @pytest.mark.parametrize(
     "name",
     [
         "peak", "width", "mean", "sd", "skewness", "percentile_0_1", "percentile_99_9",
-        "tail_fraction", "shift", "model_b", "model_weight_a", "model_weight_b",
+        "tail_fraction", "shift", "wasserstein", "model_b", "model_weight_a", "model_weight_b",
         "model_weight_ab", "model_fraction_b",
     ],
 )  # fmt: skip
@@ -92,6 +100,12 @@ def test_numbers_of_a_roi_scatter_as_stated(rois, name):
     assert 0.65 < scatter(z) < 1.5
     half = (rois[f"{name}_high"] - rois[f"{name}_low"]) / 2
     assert (half / rois[f"{name}_sd"]).median() == pytest.approx(1.96, rel=0.25)
+
+
+@pytest.mark.parametrize("name", ["model_a", "model_b", "model_sd_a", "model_fraction_b"])
+def test_numbers_of_a_mixture_that_is_fitted_freely_scatter_as_stated(free, name):
+    z = (free[name] - free[name].mean()) / np.sqrt((free[f"{name}_sd"] ** 2).mean())
+    assert 0.65 < scatter(z) < 1.5
 
 
 def test_the_variance_factor_widens_intervals_where_blocks_are_alike():

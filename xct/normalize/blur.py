@@ -176,8 +176,9 @@ def _described(
     by_sector = np.stack([np.bincount(sector, row, _SECTORS) for row in pull])
     inverse = np.linalg.pinv((slopes * weight) @ slopes.T)
     filled = np.bincount(sector, minlength=_SECTORS) > 0
-    used = max(2, int(filled.sum()))
-    covariance = inverse @ (by_sector @ by_sector.T) @ inverse * used / (used - 1)
+    used = int(filled.sum())
+    # As many parameters as were fitted have taken their part of the disagreement.
+    covariance = inverse @ (by_sector @ by_sector.T) @ inverse * used / max(used - len(p), 1)
     sd = np.sqrt(np.maximum(np.diag(covariance), 0))
     step_sd = np.sqrt(max(covariance[4, 4] + covariance[5, 5] - 2 * covariance[4, 5], 0))
     y_um, x_um, radius_um, blur_um, inner, outer = (float(v) for v in p)
@@ -198,12 +199,16 @@ def _described(
     )
 
 
-GROUP, _GROUPS = 8, 8  # slices of a group, and groups
+GROUP, _GROUPS = 8, 8  # slices of a group, and at most so many groups
 _REACH_VOXELS = 7.0
+_OF_MEDIAN = 1.16  # its standard deviation over that of the mean, of 3 to 8 values
+_MAD_TO_SD = 1.4826  # of a normal distribution
 
 
 def groups_at_wall(cell: CellGeometry, rows: tuple[int, int]) -> list[int]:
     """Choose the first slices of the groups in whose mean the wall is looked at.
+
+    Groups share no slice: their errors are independent.
 
     Parameters
     ----------
@@ -214,12 +219,13 @@ def groups_at_wall(cell: CellGeometry, rows: tuple[int, int]) -> list[int]:
     """
     if not np.isfinite(cell.bore_radius_sd_um):
         return []
-    firsts = np.linspace(rows[0], max(rows[0], rows[1] - GROUP), _GROUPS)
+    count = min(max((rows[1] - rows[0]) // GROUP, 1), _GROUPS)
+    firsts = np.linspace(rows[0], max(rows[0], rows[1] - GROUP), count)
     return [int(first) for first in firsts]
 
 
-def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> float:
-    """Measure the blur across the bore's wall, µm: a standard deviation, NaN where it is not sharp.
+def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> tuple[float, float]:
+    """Measure the blur across the bore's wall.
 
     Parameters
     ----------
@@ -229,6 +235,11 @@ def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> float:
         Number of the first.
     cell : CellGeometry
         Where the bore lies.
+
+    Returns
+    -------
+    blur_um, sd_um : float
+        Standard deviation of the point spread, and its own; NaN where the wall is not sharp.
     """
     voxel = cell.voxel_size_um[1:]
     reach = _REACH_VOXELS * max(voxel)
@@ -243,17 +254,20 @@ def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> float:
             blur_um=max(voxel),
         )
     except ValueError:
-        return float("nan")
+        return float("nan"), float("nan")
     sharp = edge.significance > 10 and edge.blur_um < 0.4 * reach
-    return edge.blur_um if sharp else float("nan")
+    return (edge.blur_um, edge.blur_sd_um) if sharp else (float("nan"), float("nan"))
 
 
-def point_spread_um(found: Sequence[float]) -> tuple[float, float]:
+def point_spread_um(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Give the width of the point spread from the blur in groups of slices.
+
+    A handful of groups may agree by chance: their scatter alone would now and then give a standard
+    deviation that is far too small. It is no less than what the sectors of each group disagree by.
 
     Parameters
     ----------
-    found : sequence of float
+    found : sequence of (float, float)
         What `blur_at_wall` gave for each group.
 
     Returns
@@ -262,8 +276,12 @@ def point_spread_um(found: Sequence[float]) -> tuple[float, float]:
         Full width at half maximum of the Gaussian, the voxel's own width in it, and its standard
         deviation; NaN where the wall is not in view or nowhere sharp.
     """
-    sharp = [one for one in found if np.isfinite(one)]
-    if not sharp:
+    sharp = np.array([one for one in found if np.isfinite(one[0])])
+    if not sharp.size:
         return float("nan"), float("nan")
-    sd = float(np.std(sharp) / np.sqrt(len(sharp))) if len(sharp) > 1 else float("nan")
-    return FWHM_PER_SIGMA * float(np.median(sharp)), FWHM_PER_SIGMA * sd
+    # Medians: the outermost groups may reach into the layers beside, where nothing is even.
+    blur, sd = np.median(sharp, axis=0)
+    scatter = _MAD_TO_SD * float(np.median(np.abs(sharp[:, 0] - blur)))
+    of_median = _OF_MEDIAN if len(sharp) > 2 else 1.0
+    sd_um = of_median * max(float(sd), scatter) / float(np.sqrt(len(sharp)))
+    return FWHM_PER_SIGMA * float(blur), FWHM_PER_SIGMA * sd_um

@@ -132,7 +132,9 @@ def _read_group(first: int, volume: Voxels, cell: CellGeometry) -> np.ndarray:
     return np.asarray(volume[first : first + GROUP], np.float32)
 
 
-def _blur_of(first: int, group: np.ndarray, volume: Voxels, cell: CellGeometry) -> float:
+def _blur_of(
+    first: int, group: np.ndarray, volume: Voxels, cell: CellGeometry
+) -> tuple[float, float]:
     return blur_at_wall(group, first, cell)
 
 

@@ -19,10 +19,12 @@ from xct.segment.particle.separation import (
     HEIGHT_STEP,
     Measuring,
     Pieces,
+    Separation,
     measure,
     separate,
     separation,
 )
+from xct.segment.particle.shared_noise import shared_noise
 from xct.segment.particle.table import (
     Measured,
     particle_numbers,
@@ -140,7 +142,13 @@ def particles_in_slabs(
     task = Measuring(job, pieces.parts, final, int(final.max(initial=0)), columns)
     sums, crossings = measure(task, numbers)
     grey = Measured(sums, crossings, attached, speck, grey_scale)
-    return numbers, particle_table(grey, cell, columns, job.blur_px, job.noise)
+    return numbers, particle_table(grey, cell, columns, _shared_noise(job), job.noise)
+
+
+def _shared_noise(job: Separation) -> float:
+    """Measure how neighbors share noise; where that cannot be, they do over the point spread."""
+    shared = shared_noise(job.ratios, job.labels)
+    return shared if np.isfinite(shared) else max(job.blur_px, 1.0)
 
 
 def _chosen(pieces: Pieces, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+# Of all diameters alike: labels put every boundary a little outside or inside. In sixty virtual
+# cells the mean diameter was off by 0.3 % in the median and 1.4 % at worst; no number of particles
+# lessens that.
+_DIAMETER_SD = 0.005
 _UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
 
@@ -49,7 +53,7 @@ class Measured:
 
 
 def particle_table(
-    measured: Measured, cell: CellGeometry, columns: Columns, blur_px: float, noise: float
+    measured: Measured, cell: CellGeometry, columns: Columns, shared: float, noise: float
 ) -> pd.DataFrame:
     """Give the table of particles.
 
@@ -61,8 +65,8 @@ def particle_table(
         Voxel size and axis.
     columns : Columns
         Where the front is.
-    blur_px : float
-        Full width at half maximum of the point spread, in voxels.
+    shared : float
+        By how much the noise of a mean exceeds that of as many independent voxels.
     noise : float
         Standard deviation of a voxel, as a multiple of the electrolyte.
 
@@ -100,7 +104,7 @@ def particle_table(
     # All of a drifted particle is ahead: at the packing's rim isolated ones lie near its front.
     ahead = distance - diameter / 2 - 1.96 * distance_sd
     off_y, off_x = _off_axis(cell, z, y, x)
-    core, noise_sd, recovery = _core(sums, noise, blur_px)
+    core, noise_sd, recovery = _core(sums, noise, shared)
     core_sd = np.hypot(
         noise_sd, _UNKNOWN_FRACTION * np.hypot((1 - recovery) * (core - 1), _unlike(core, noise_sd))
     )
@@ -169,7 +173,7 @@ def _off_axis(
 
 
 def _core(
-    sums: np.ndarray, noise: float, blur_px: float
+    sums: np.ndarray, noise: float, shared: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Grey value of the core's material (electrolyte: 1), its noise, and the recovery."""
     count = sums[:, of.CORE].astype(float)
@@ -178,8 +182,7 @@ def _core(
         square = 1e4 * of.GREY_STEP**2 * sums[:, of.CORE_GREY_2] / count
         recovery = of.RECOVERY_STEP * sums[:, of.CORE_RECOVERY] / count
         sd_of_voxels = np.sqrt(np.maximum(square - mean**2, noise**2))
-        # Neighbors share their noise over about the point spread.
-        independent = np.maximum(count / max(blur_px**2, 1.0), 1.0)
+        independent = np.maximum(count / shared**2, 1.0)
         sd = sd_of_voxels / np.sqrt(independent) / recovery
         # What the point spread takes from beside is taken to be electrolyte.
         alone = (mean - (1 - recovery)) / recovery
@@ -247,5 +250,7 @@ def particle_numbers(particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     yield "drifted_particles", Number(drifted, "particles", n=len(particles))
     if len(particles):
         diameter = particles["equivalent_diameter_um"]
-        sd = median_sd(diameter.to_numpy()) if len(diameter) > 1 else None
-        yield "median_diameter_um", Number(diameter.median(), "µm", sd, len(diameter))
+        median, sd = float(diameter.median()), None
+        if len(diameter) > 1:
+            sd = float(np.hypot(median_sd(diameter.to_numpy()), _DIAMETER_SD * median))
+        yield "median_diameter_um", Number(median, "µm", sd, len(diameter))

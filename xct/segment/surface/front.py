@@ -177,6 +177,8 @@ def _pieces(
     over_ranges(
         partial(_from_inside, smooth, cathode, near, 0.5 * plateau, front), len(near), pieces=4
     )
+    # Through a gap as deep as half of the cathode no front is seen: it is where the plane lies.
+    front = np.where(np.isfinite(front), front, near - 2 * cathode.quarter)
     values = np.ascontiguousarray(strip.values[: body.stop, strip.own])
     return find_pieces(values, strip.block.first, front, near, body)
 
