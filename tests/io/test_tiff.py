@@ -11,7 +11,7 @@ from xct.errors import ScanError
 from xct.io.frames import View
 from xct.io.scans import tiff_scans
 from xct.io.scans.tiff_scans import read_stacks
-from xct.io.tiff import natural_order, open_stack
+from xct.io.tiff.stacks import natural_order, open_stack
 
 ROWS, COLUMNS = 5, 7
 ALL = slice(None)

@@ -8,6 +8,7 @@ import pytest
 from tests.normalize.layered_cell import LayeredCell
 from tests.parallel.pickling import Pickling
 from xct.geometry import CellGeometry
+from xct.io import overview
 from xct.parallel.blocks import cut
 from xct.parallel.executors import executed_by
 from xct.segment import find_cell
@@ -79,7 +80,8 @@ def whole(volume):
 
 @pytest.mark.parametrize("height", [5, 16, 48])
 def test_the_answer_does_not_depend_on_the_slabs(volume, whole, height, monkeypatch):
-    monkeypatch.setattr(coarse, "slabs", lambda shape, rows: cut(shape[0], height))
+    for module in (coarse, overview):
+        monkeypatch.setattr(module, "slabs", lambda shape, rows=None: cut(shape[0], height))
     with executed_by(workers=2):
         assert find_cell(volume, voxel_size_um=VOXEL, anode=None) == whole
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from xct.errors import ScanError
 from xct.io.scans.tiff_scans import tiff_files
-from xct.io.tiff import matching, natural_order, open_stack
-from xct.io.tiff_frames import TiffFrames
+from xct.io.tiff.frames import TiffFrames
+from xct.io.tiff.stacks import matching, natural_order, open_stack
 from xct.io.units import unit_factor
 from xct.parallel.blocks import Voxels
 

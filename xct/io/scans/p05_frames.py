@@ -14,7 +14,7 @@ import numpy as np
 from xct.errors import ScanError
 from xct.io.frames import Frames
 from xct.io.scans.raw import Stack
-from xct.io.tiff import named, open_stack
+from xct.io.tiff.stacks import named, open_stack
 
 # Frames that a P05 file names, found on disk. In: names and keys; out: files and stacks.
 

@@ -20,7 +20,7 @@ from xct.io.scans.p05_frames import (
 )
 from xct.io.scans.raw import Raw, Request
 from xct.io.scans.tiff_scans import common_clock, grouped, tiff_files
-from xct.io.tiff import frame_number, named
+from xct.io.tiff.stacks import frame_number, named
 
 # scan.log of P05. In: its text; out: facts, and the frames that it lists, if it does.
 

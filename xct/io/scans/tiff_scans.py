@@ -12,7 +12,8 @@ import numpy as np
 from xct.errors import ScanError
 from xct.io.scans.angles import given_angles
 from xct.io.scans.raw import Raw, Request, Stack
-from xct.io.tiff import (
+from xct.io.tiff.pages import TIFF_STARTS
+from xct.io.tiff.stacks import (
     SUFFIXES,
     frame_number,
     matching,
@@ -21,7 +22,6 @@ from xct.io.tiff import (
     number_errors,
     open_stack,
 )
-from xct.io.tiff_pages import TIFF_STARTS
 
 _WORDS: Mapping[str, str] = {
     "projections": "proj projs projection projections img imgs image images tomo tomos",

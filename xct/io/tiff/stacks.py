@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.tiff_frames import TiffFrames, difference
-from xct.io.tiff_pages import Pages, read_pages
+from xct.io.tiff.frames import TiffFrames, difference
+from xct.io.tiff.pages import Pages, read_pages
 
 SUFFIXES = (".tif", ".tiff")
 # Waiting for a file server, not computing: more threads than cores help.

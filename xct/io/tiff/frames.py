@@ -10,7 +10,7 @@ import numpy as np
 from tifffile import TiffPage
 
 from xct.errors import ScanError
-from xct.io.tiff_pages import ORIENTATIONS, Form, form_of, opened, segments_fit
+from xct.io.tiff.pages import ORIENTATIONS, Form, form_of, opened, segments_fit
 from xct.parallel.threads import over_ranges, thread_count
 
 # Rows turned into columns at a time: as many as stay in the cache (a third of the time).

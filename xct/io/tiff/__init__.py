@@ -1,0 +1,1 @@
+"""TIFF files: which frames they hold, stacks of them, and parts of frames."""
