@@ -207,11 +207,11 @@ def _along(
     base: np.ndarray,
     y: int,
     taps: np.ndarray,
-    smooth: np.ndarray,
-    weight: np.ndarray,
+    room: np.ndarray,
 ) -> None:
-    """Average the columns of row y along s, shape (s, x); what lies beyond is left out."""
+    """Average the columns of row y along s into room[0]; what lies beyond is left out."""
     reach, (count, _, width) = taps.size // 2, values.shape
+    smooth, weight = room[0], room[1]
     smooth[:], weight[:] = 0.0, 0.0
     for t in range(count):
         for s in range(max(0, t - reach), min(count, t + reach + 1)):
@@ -237,12 +237,13 @@ def _middle_half(
 ) -> np.ndarray:
     """Averages of every fourth column in the middle half of the cathode."""
     count, rows, width = values.shape
-    smooth, weight = np.empty((2, count, width))
+    room = np.empty((2, count, width))
     most = int(2 * quarter) + 2
     found = np.empty((rows // _EVERY + 1) * (width // _EVERY + 1) * most, np.float32)
     number = 0
     for y in range(first_row, rows, _EVERY):
-        _along(values, base, y, taps, smooth, weight)
+        _along(values, base, y, taps, room)
+        smooth = room[0]
         for x in range(0, width, _EVERY):
             if not middle[y, x] >= 0:
                 continue
@@ -266,9 +267,10 @@ def _from_inside(
 ) -> None:
     """Find where the fraction first stays below half, from the middle on: detached or not."""
     count, _, width = values.shape
-    smooth, weight = np.empty((2, count, width))
+    room = np.empty((2, count, width))
     for y in range(first, stop):
-        _along(values, cathode.base, y, cathode.taps, smooth, weight)
+        _along(values, cathode.base, y, cathode.taps, room)
+        smooth = room[0]
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue
@@ -291,10 +293,11 @@ def _from_outside(
 ) -> None:
     """Find the first rise through half on the way from outside to the middle."""
     count, _, width = values.shape
-    smooth, weight = np.empty((2, count, width))
+    room = np.empty((2, count, width))
     half, sd = 0.5 * plateau, _FRACTION_SD * plateau
     for y in range(first, stop):
-        _along(values, cathode.base, y, cathode.taps, smooth, weight)
+        _along(values, cathode.base, y, cathode.taps, room)
+        smooth = room[0]
         for x in range(width):
             if not middle[y, x] >= 0:
                 continue

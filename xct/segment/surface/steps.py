@@ -62,16 +62,15 @@ class Noise(NamedTuple):
 
 
 class _Equations(NamedTuple):
-    """Normal equations of a least-squares fit (lower triangle), and one row of its Jacobian."""
+    """Normal equations of a least-squares fit: the lower triangle, and the right-hand side."""
 
     matrix: np.ndarray
     right: np.ndarray
-    slope: np.ndarray
 
 
 @njit(cache=True, nogil=True)
 def _empty_equations(count: int) -> _Equations:
-    return _Equations(np.zeros((count, count)), np.zeros(count), np.zeros(count))
+    return _Equations(np.zeros((count, count)), np.zeros(count))
 
 
 @njit(cache=True, nogil=True)
@@ -197,7 +196,6 @@ def _add_voxel(
     robust: bool,
 ) -> float:
     """Add a voxel to the normal equations of two steps; give what it costs."""
-    slope = normal.slope
     steel = steep = 0.0
     if s <= p[0] + edge.shape[1] // 2 + 1:
         steel = _looked_up(edge, s, p[0])
@@ -207,11 +205,9 @@ def _add_voxel(
     f2, d2 = _normal(u2)
     d1, d2 = d1 / p[4], d2 / p[4]
     step = p[3] - p[2]
-    slope[0] = steep / (2 * _TINY) - p[2] * d1 - step * d2
-    slope[1] = -step * d2
-    slope[2], slope[3] = f1 - f2, f2
-    slope[4] = -step * d2 * u2
-    rest = value - (steel + p[2] * slope[2] + p[3] * f2)
+    away = -step * d2
+    slope = (steep / (2 * _TINY) - p[2] * d1 + away, away, f1 - f2, f2, away * u2)
+    rest = value - (steel + p[2] * (f1 - f2) + p[3] * f2)
     filled = steel / max(edge[0, 0], 1e-6)
     form = (_FORM * steel) ** 2 + (_TAIL * min(steel, _WEAK)) ** 2
     weight = 1.0 / (noise.voxel * noise.voxel + form + (filled * noise.steel) ** 2)
@@ -220,7 +216,7 @@ def _add_voxel(
     cost = weight * rest * rest * trust + _BIWEIGHT**2 * (1.0 - trust)
     if robust and (u2 > 2.0 or u2 < -2.0):  # chips, particles, pores
         weight *= trust
-    _accumulate(normal, weight, rest)
+    _accumulate(normal, slope, weight, rest)
     return float(cost)
 
 
@@ -229,7 +225,6 @@ def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -
     """Fit a step: its place, both levels, its blur; arguments as of `fit_two_steps`."""
     p = prior.value.copy()
     normal = _empty_equations(4)
-    slope = normal.slope
     for number in range(_ROUNDS):
         normal.matrix[:] = 0.0
         normal.right[:] = 0.0
@@ -241,13 +236,13 @@ def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -
             f, d = _normal(u)
             d /= p[3]
             step = p[2] - p[1]
-            slope[0], slope[1], slope[2], slope[3] = -step * d, 1.0 - f, f, -step * d * u
+            slope = (-step * d, 1.0 - f, f, -step * d * u)
             rest = value - p[1] - step * f
             weight = 1.0 / (noise * noise)
             if number > 1 and abs(u) > 2.0:
                 deviation = rest / (noise * _BIWEIGHT)
                 weight *= max(0.0, 1.0 - deviation * deviation) ** 2
-            _accumulate(normal, weight, rest)
+            _accumulate(normal, slope, weight, rest)
         change = _solution(normal, p, prior)
         change[0] = min(max(change[0], -_MOST_STEP), _MOST_STEP)
         change[3] = min(max(change[3], -0.3 * p[3]), 0.3 * p[3])
@@ -259,13 +254,13 @@ def fit_one_step(column: np.ndarray, prior: Prior, noise: float, fit: StepFit) -
 
 
 @njit(cache=True, nogil=True)
-def _accumulate(normal: _Equations, weight: float, rest: float) -> None:
-    """Add one row of the Jacobian."""
-    for i in range(normal.right.size):
-        part = weight * normal.slope[i]
+def _accumulate(normal: _Equations, slope: tuple[float, ...], weight: float, rest: float) -> None:
+    """Add one row of the Jacobian: a tuple, so that the loops are unrolled."""
+    for i in range(len(slope)):
+        part = weight * slope[i]
         normal.right[i] += part * rest
         for j in range(i + 1):
-            normal.matrix[i, j] += part * normal.slope[j]
+            normal.matrix[i, j] += part * slope[j]
 
 
 @njit(cache=True, nogil=True)
