@@ -57,11 +57,12 @@ def test_a_measured_volume_reports_time_and_memory_of_each_step(folder):
     assert sum(step["seconds"] for step in run["steps"].values()) < run["wall_s"]
     assert 0 < run["cpu_s"]
     assert 0.1 < run["peak_memory_gib"] < 4
+    assert 1 < run["reads"] < 12
     assert not (folder / "small_result").exists()
 
 
 RUN = {
-    "voxels": 400_000_000, "wall_s": 70.0, "cpu_s": 100.0, "peak_memory_gib": 4.0,
+    "reads": 4.5, "voxels": 400_000_000, "wall_s": 70.0, "cpu_s": 100.0, "peak_memory_gib": 4.0,
     "steps": {
         "materials": {"seconds": 30.0, "peak_memory_mib": 2048.0, "cpu_seconds": 40.0},
         "figures": {"seconds": 20.0, "peak_memory_mib": 1024.0, "cpu_seconds": 20.0},
@@ -80,6 +81,7 @@ def test_runs_are_held_against_their_targets():
     judged = {target.what: target.met for target in targets({"medium": RUN, "full_bore": RUN})}
     assert judged == {
         "medium cell, clock": False, "medium cell, processors": False,
+        "medium cell, reads": True, "full bore, reads": True,
         "full bore, one core": True, "full bore, peak memory": True,
     }  # fmt: skip
 
