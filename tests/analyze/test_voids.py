@@ -35,6 +35,21 @@ def test_void_fractions_of_a_plane_are_those_of_its_slices():
     assert table["n"].eq(48 * 48).all()
 
 
+def test_the_bootstrap_can_be_repeated_and_resamples_blocks_as_large_as_they_are_said_to_be():
+    labels, _, _ = decaying()
+    asked = {"voxel_size_um": 2.0, "step_um": 4.0, "farthest_um": 8.0, "block_um": 16.0}
+    table = void_fraction(labels, NCM, **asked, seed=3, resamples=400)
+    assert table.equals(void_fraction(labels, NCM, **asked, seed=3, resamples=400))
+    other = void_fraction(labels, NCM, **asked, seed=4, resamples=400)
+    np.testing.assert_array_equal(other["void_fraction"], table["void_fraction"])
+    np.testing.assert_allclose(other["void_fraction_sd"], table["void_fraction_sd"], rtol=0.2)
+    assert not other["void_fraction_sd"].equals(table["void_fraction_sd"])
+    # 48 voxels of 2 µm are six blocks of 16 µm along y and along x; two slices lie in one.
+    assert table["blocks"].tolist() == [6 * 6, 6 * 6]
+    wide = void_fraction(labels, NCM, **{**asked, "block_um": 48.0})
+    assert wide["blocks"].tolist() == [2 * 2, 2 * 2]
+
+
 def test_a_surface_serves_as_well_as_labels():
     labels, _, _ = decaying()
     flat = Surface(np.full((48, 48), 9.4 * 2, np.float32), np.zeros((48, 48), np.float32), "drawn")
