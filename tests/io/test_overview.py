@@ -79,3 +79,21 @@ def test_columns_divide_those_by_which_a_cell_is_found(across, coarse, column):
     shape = (10, across, across + 30)
     assert (coarse_edge(shape), column_edge(shape)) == (coarse, column)
     assert across // sparse_step(shape) >= min(96, across)
+
+
+def test_a_volume_that_was_begun_without_one_is_finished_without_one(values, tmp_path):
+    create_volume(tmp_path / "v.zarr", values.shape, 2.0, Coding(), "cell")
+    write_slab(tmp_path / "v.zarr", 0, values[:16])
+    group = zarr.open_group(tmp_path / "v.zarr", mode="r+")
+    for name in ("columns", "missing", "sparse"):
+        del group[name]
+    write_slab(tmp_path / "v.zarr", 16, values[16:])
+    volume = open_volume(tmp_path / "v.zarr")
+    assert volume.overview is None
+    same(overview_of(volume), overview_of(values))
+
+
+def test_arrays_of_any_number_type_have_one():
+    whole = np.arange(10 * 20 * 20).reshape(10, 20, 20) % 97
+    for kind in (">f4", "f8", "f2", ">u2", "i2"):
+        np.testing.assert_allclose(overview_of(whole.astype(kind)).columns, whole)

@@ -115,3 +115,5 @@ def test_only_sweeps_over_the_same_volume_share_a_pass():
     assert of_one_volume([Sweep(one, highest), Sweep(Doubled(one), highest)])
     assert not of_one_volume([Sweep(one, highest), Sweep(other, highest)])
     assert not of_one_volume([Sweep(one, highest), Sweep(one, highest, rows=4)])
+    with pytest.raises(ValueError, match="cannot share a pass"):
+        sweep([Sweep(one, highest), Sweep(other, highest)])

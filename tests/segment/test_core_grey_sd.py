@@ -28,11 +28,8 @@ def noise_of(kind, shape, rng):
     if kind == "sharp":
         return ramp_noise(shape, rng)
     white = rng.standard_normal(shape)
-    return white if kind == "independent" else smooth(white)
-
-
-def smooth(white):
-    noise = gaussian_filter(white, (0, 0.65, 0.65))
+    sigma = {"independent": 0.0, "smooth": 0.65, "very smooth": 1.5}[kind]
+    noise = gaussian_filter(white, (0, sigma, sigma))
     return noise / noise.std()
 
 
@@ -58,7 +55,7 @@ def by_sphere(drawn, numbers, table):
     return rows.reset_index(drop=True)
 
 
-@pytest.mark.parametrize("kind", ["independent", "sharp", "smooth"])
+@pytest.mark.parametrize("kind", ["independent", "sharp", "smooth", "very smooth"])
 @pytest.mark.parametrize("noise", [1.5, 4.0])
 def test_noise_of_cores(drawn, kind, noise):
     exact = by_sphere(drawn, *measured(drawn, drawn[0], noise))
@@ -73,12 +70,15 @@ def test_noise_of_cores(drawn, kind, noise):
     assert 0.65 < rms(z) < 1.4
 
 
-@pytest.mark.parametrize(("kind", "factor"), [("independent", 1), ("sharp", 0.9), ("smooth", 1.8)])
+@pytest.mark.parametrize(
+    ("kind", "factor"),
+    [("independent", 1), ("sharp", 0.9), ("smooth", 1.8), ("very smooth", 3.8)],  # of 6 × 6 voxels
+)
 def test_how_neighbors_share_noise_is_measured(drawn, kind, factor):
     mu, cell, _, labels, *_ = drawn
     noisy = mu + 2 * noise_of(kind, mu.shape, np.random.default_rng(5))
     ratios = Ratios(noisy.astype(np.float32), cell, Flat())
-    assert shared_noise(ratios, labels) == pytest.approx(factor, rel=0.12)
+    assert shared_noise(ratios, labels) == pytest.approx(factor, rel=0.16)
     assert np.isnan(shared_noise(ratios, np.zeros_like(labels)))
 
 

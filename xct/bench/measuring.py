@@ -70,8 +70,8 @@ def measure(drawing: Drawing, folder: Path) -> dict[str, Any]:
     -------
     dict
         ``voxels``; ``wall_s``, ``cpu_s`` and ``peak_memory_gib`` of the process, its start and
-        the copy of the volume included; ``reads``: how many times as many voxels were read as
-        there are; ``steps``: time and memory by step, as run.yaml has them.
+        the copy of the volume included; ``reads``: how many times as many voxels were asked for
+        as there are; ``steps``: time and memory by step, as run.yaml has them.
 
     Raises
     ------
@@ -91,17 +91,17 @@ def measure(drawing: Drawing, folder: Path) -> dict[str, Any]:
     }
     write_text(config, yaml.safe_dump(settings))
     log.info("measuring %s", drawing.name)
-    spent, read = _in_a_process([sys.executable, "-c", _RUN, str(config)], drawing.name)
+    spent = _in_a_process([sys.executable, "-c", _RUN, str(config)], drawing.name)
     account = yaml.safe_load((result / "run.yaml").read_text("utf-8"))
     shutil.rmtree(result)
     z, y, x = drawing.shape
-    voxels = z * y * x
+    voxels, read = z * y * x, config.with_suffix(".reads").read_text("utf-8")
     steps = account["time_and_memory"]
     return {"voxels": voxels, **spent, "reads": int(read) / voxels, "steps": steps}
 
 
 def run_counted(config: str) -> None:
-    """Run a configuration; print how many voxels of the finished volume were read."""
+    """Run a configuration; write how many voxels of the volume were asked for beside it."""
     import xct
     from xct.io.volumes import Volume
 
@@ -115,24 +115,22 @@ def run_counted(config: str) -> None:
 
     setattr(Volume, "read", counted)  # noqa: B010 - a method is replaced, for this process alone
     xct.run(config)
-    print(sum(sizes))
+    write_text(Path(config).with_suffix(".reads"), str(sum(sizes)))
 
 
-def _in_a_process(command: Sequence[str], name: str) -> tuple[dict[str, float], str]:
-    """Run a command; give its time on the clock and of processors, its peak memory, its output."""
+def _in_a_process(command: Sequence[str], name: str) -> dict[str, float]:
+    """Run a command; give its time on the clock and of processors, and its peak memory."""
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        printed = process.stdout.read() if process.stdout else ""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RunError(f"measuring {name} failed with exit code {process.returncode}")
-    spent = {
+    return {
         "wall_s": time.perf_counter() - start,
         "cpu_s": used.ru_utime + used.ru_stime,
         "peak_memory_gib": used.ru_maxrss / _MIB**2,
     }
-    return spent, printed
 
 
 def targets(runs: Mapping[str, Mapping[str, Any]]) -> list[Target]:

@@ -82,8 +82,17 @@ def overview_of(volume: Voxels, rows: int | None = None) -> Overview:
     return Overview(columns, missing, sparse, edge, step)
 
 
+def columns_of(volume: Voxels, first: int, stop: int) -> tuple[np.ndarray, int]:
+    """Give means of columns in some slices, and the edge of a column in voxels."""
+    kept = getattr(volume, "overview", None)
+    if kept is not None:
+        return np.asarray(kept.columns[first:stop]), kept.edge
+    slab = np.asarray(volume[first:stop], np.float32)
+    return summarized(slab, volume.shape)[0], column_edge(volume.shape)
+
+
 def _read(block: Block, volume: Voxels) -> np.ndarray:
-    return np.asarray(volume[block.outer])
+    return np.asarray(volume[block.outer], np.float32)
 
 
 def _of_block(block: Block, slab: np.ndarray, volume: Voxels) -> tuple[np.ndarray, ...]:
@@ -114,6 +123,22 @@ def create_arrays(group: Any, shape: Sequence[int], compressors: Any) -> None:
         )
 
 
+def is_kept(group: Any) -> bool:
+    """Whether a volume keeps an overview of the present form."""
+    shape = group["0"].shape
+    edge, step = column_edge(shape), sparse_step(shape)
+    columns = (shape[0], shape[1] // edge, shape[2] // edge)
+    sparse = (shape[0], -(-shape[1] // step), -(-shape[2] // step))
+    expected = (columns, columns, sparse)
+    return all(n in group and group[n].shape == s for n, s in zip(NAMES, expected, strict=True))
+
+
+def overview_bytes(shape: Sequence[int]) -> int:
+    """Give what an overview takes on disk at most."""
+    edge, step = column_edge(shape), sparse_step(shape)
+    return int(np.prod(shape) * (5 / edge**2 + 4 / step**2))
+
+
 def write_arrays(group: Any, first: int, values: np.ndarray) -> None:
     """Write the overview of slices from `first` on; `values` in the volume's unit."""
     for name, part in zip(NAMES, summarized(values, group["0"].shape), strict=True):
@@ -122,7 +147,7 @@ def write_arrays(group: Any, first: int, values: np.ndarray) -> None:
 
 def open_arrays(group: Any) -> Overview | None:
     """Open the overview that lies beside the levels of a volume; None where there is none."""
-    if not all(name in group for name in NAMES):
+    if not is_kept(group):
         return None
     shape = group["0"].shape
     columns, missing, sparse = (group[name] for name in NAMES)

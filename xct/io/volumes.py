@@ -17,9 +17,9 @@ import numpy as np
 from xct.errors import XctError
 from xct.io import overview
 from xct.io.overview import Overview
-from xct.parallel.blocks import GRANULE
+from xct.parallel.blocks import CHUNK_SLICES, GRANULE
 
-_CHUNK = (8, 512, 512)
+_CHUNK = (CHUNK_SLICES, 512, 512)
 _COARSEST = 256  # levels are added until a slice is no wider than this
 _MOST_LEVELS = 5  # 2 ** 4 = GRANULE slices make one of the last level
 
@@ -206,9 +206,10 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
     if first % GRANULE or (stop % GRANULE and stop != shape[0]):
         raise ValueError(f"slices {first} to {stop} share chunks with their neighbors")
     facts = group.attrs["xct"]
-    if codes.shape[0]:
-        mu_per_cm = Coding(codes.dtype.name, facts["slope"], facts["offset"]).decode(codes)
-        overview.write_arrays(group, first, mu_per_cm)
+    coding = Coding(codes.dtype.name, facts["slope"], facts["offset"])
+    if overview.is_kept(group):  # a run of before that goes on keeps none
+        for z in range(0, len(codes), GRANULE):  # not the whole slab again as float32
+            overview.write_arrays(group, first + z, coding.decode(codes[z : z + GRANULE]))
     for number, level in enumerate(levels_of(shape)):
         if codes.shape[0]:
             group[str(number)][first : first + codes.shape[0]] = codes

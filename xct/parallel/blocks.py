@@ -44,6 +44,7 @@ def cut(length: int, size: int, overlap: int = 0) -> list[Block]:
 
 
 GRANULE = 16  # slices that share chunks on disk: what is written is cut at multiples of it
+CHUNK_SLICES = 8  # of one chunk: what is read up to multiples of it is decompressed once
 _SLAB_BYTES = 64 * 2**20
 
 

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
-from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels, slabs
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 
@@ -100,8 +100,16 @@ def sweeping(asking: Callable[P, Asking[T]]) -> Swept[P, T]:
 
 
 def sweep(several: Sequence[Sweep]) -> list[list[Any]]:
-    """Carry out sweeps over one volume in one pass; give the answers of the slabs for each."""
+    """Carry out sweeps over one volume in one pass; give the answers of the slabs for each.
+
+    Raises
+    ------
+    ValueError
+        If they are not `of_one_volume`.
+    """
     first = several[0]
+    if len(several) > 1 and not of_one_volume(several):
+        raise ValueError("sweeps over different volumes, or cut differently, cannot share a pass")
     blocks = runs(first.volume.shape[0], worker_count())
     height = first.rows or slabs(first.volume.shape)[0].stop
     found = map_blocks(_sweep_run, blocks, _source(first.volume), tuple(several), height)
@@ -111,7 +119,8 @@ def sweep(several: Sequence[Sweep]) -> list[list[Any]]:
 def of_one_volume(several: Sequence[Sweep]) -> bool:
     """Whether sweeps can be carried out in one pass."""
     first = _source(several[0].volume)
-    return all(_source(one.volume) is first and one.rows is None for one in several)
+    rows = several[0].rows
+    return all(_source(one.volume) is first and one.rows == rows for one in several)
 
 
 def _source(volume: Voxels) -> Voxels:
@@ -128,7 +137,7 @@ def _sweep_run(
     for first in range(run.first, run.stop, height):
         stop = min(first + height, run.stop)
         low, high = max(first - widest, 0), min(stop + widest, depth)
-        windows.of(source).planes(low, high)  # all that views are made of here
+        windows.read.planes(low, high)  # all that views are made of here
         for one, found in zip(several, answers, strict=True):
             block = Block(first, stop, max(first - one.overlap, 0), min(stop + one.overlap, depth))
             values = windows.of(one.volume).planes(low, high)
@@ -142,18 +151,20 @@ class _Windows:
 
     def __init__(self, source: Voxels) -> None:
         self._depth = source.shape[0]
-        self._read = Rolling(lambda a, b: np.asarray(source[a:b], np.float32), self._depth)
+        self.read = Rolling(
+            lambda a, b: np.asarray(source[a:b], np.float32), self._depth, CHUNK_SLICES
+        )
         self._views: list[tuple[View, Rolling]] = []
 
     def of(self, volume: Voxels) -> Rolling:
         """Give the window on the volume itself, or on a view; equal views have one."""
         if not isinstance(volume, View):
-            return self._read
+            return self.read
         for known, window in self._views:
             if known == volume:
                 return window
         made = Rolling(
-            lambda a, b: volume.normalized(self._read.planes(a, b), slice(a, b)), self._depth
+            lambda a, b: volume.normalized(self.read.planes(a, b), slice(a, b)), self._depth
         )
         self._views.append((volume, made))
         return made

@@ -139,14 +139,13 @@ class Measurement:
 
     def _answers(self, several: list[_Waiting]) -> list[list[Any] | None]:
         """Give the answers of the slabs for each step; None where they refuse the volume."""
-        wanted = [_timed(one.wanted, one.step.name) for one in several]
         found: list[list[Any] | None]
         if len(several) == 1:
             [one] = several
-            return [self._watched(one.step, lambda: sweep(wanted)[0])]
+            return [self._watched(one.step, lambda: sweep([one.wanted])[0])]
         try:
             with self._shared_out():
-                found = [*sweep(wanted)]
+                found = [*sweep([_timed(one.wanted, one.step.name) for one in several])]
         except ValueError:  # whose it is shows when each goes alone
             found = [answers for one in several for answers in self._answers([one])]
         return found

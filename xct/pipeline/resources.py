@@ -13,6 +13,7 @@ import psutil
 
 from xct.config.model import RunSection
 from xct.errors import ConfigError
+from xct.io.overview import overview_bytes
 from xct.parallel.blocks import GRANULE
 from xct.reconstruct.engines import AUTO, find_engine
 
@@ -172,7 +173,7 @@ def share_out(
         workers=workers,
         threads=max(1, cores // workers),
         memory_bytes=int(_BASE + needed(height, workers)),
-        disk_bytes=int(rows * size**2 * voxel_bytes * 8 / 7) + written + temporary,
+        disk_bytes=_volume_bytes((rows, size, size), voxel_bytes) + written + temporary,
         temporary_bytes=temporary,
         seconds=_seconds(angles * rows * columns, rows * size**2, cores),
     )
@@ -195,7 +196,7 @@ def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
         workers=1,
         threads=len(os.sched_getaffinity(0)),
         memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
-        disk_bytes=int(voxels * stored * 8 / 7),
+        disk_bytes=_volume_bytes(shape, stored),
         temporary_bytes=0,
         seconds=1 + voxels * _SECONDS_PER_VOXEL,
     )
@@ -229,6 +230,12 @@ def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSecti
         disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
         seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL,
     )
+
+
+def _volume_bytes(shape: tuple[int, int, int], voxel_bytes: int) -> int:
+    """Give what a volume takes on disk at most, with its coarser levels and its overview."""
+    voxels = int(np.prod(shape, dtype=np.int64))
+    return voxels * voxel_bytes * 8 // 7 + overview_bytes(shape)
 
 
 def _seconds(values: int, voxels: int, cores: int) -> float:

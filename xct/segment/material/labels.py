@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
-from xct.parallel.blocks import GRANULE, Block, Voxels, cut, slabs
+from xct.parallel.blocks import CHUNK_SLICES, GRANULE, Block, Voxels, cut, slabs
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 from xct.quantity import Labels, Quantity
@@ -28,7 +28,6 @@ from xct.statistics.gaussian import reach_px
 
 _RUN_BYTES = 2**30  # what is in between in a run of one worker
 _PLANES = 100  # that a run holds at a time, besides six for each slice that it looks at beyond
-_CHUNK = 8  # slices that share chunks on disk
 _FOREIGN = 3.0  # sd of the noise above the electrolyte: holds something else
 
 
@@ -196,7 +195,7 @@ class Prepared:
         depth = ratios.shape[0]
         layout = job.layout.strip(strip.outer_first, strip.outer_stop)
         top = 1 + _FOREIGN * job.edges.noise
-        raw = Rolling(lambda a, b: ratios.read(a, b, strip.outer), depth, _CHUNK)
+        raw = Rolling(lambda a, b: ratios.read(a, b, strip.outer), depth, CHUNK_SLICES)
         self._edge = job.edges.sharpened(job.edges.denoised(raw))
         raw.keep(job.edges.overlap + near)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from xct.geometry import Label
 from xct.normalize.grey_scale import Ratios
-from xct.parallel.blocks import Block, Voxels
+from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 from xct.physics.optics import FWHM_PER_SIGMA
@@ -40,7 +40,6 @@ _LEAST_RECOVERY = 0.85  # of what the point spread takes from active material
 _LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
 _BLOCK_BYTES = 32 * 2**20  # of float32, in a block of a run
-_CHUNK = 8  # slices that share chunks on disk
 _FALLBACK_LEVEL = 8.6
 
 
@@ -130,11 +129,11 @@ class Separation:
 
     def planes_of_labels(self) -> Rolling:
         """Give labels as they are asked for."""
-        return Rolling(_Labels(self.labels), self.ratios.shape[0], _CHUNK)
+        return Rolling(_Labels(self.labels), self.ratios.shape[0], CHUNK_SLICES)
 
     def planes_of_ratios(self) -> Rolling:
         """Give grey values as they are asked for."""
-        return Rolling(self.ratios.read, self.ratios.shape[0], _CHUNK)
+        return Rolling(self.ratios.read, self.ratios.shape[0], CHUNK_SLICES)
 
 
 def separation(
@@ -142,7 +141,7 @@ def separation(
 ) -> Separation:
     """Look at a sample of slices, and choose how high blocks are."""
     plane_bytes = 4 * int(np.prod(ratios.shape[1:]))
-    height = rows or min(max(_BLOCK_BYTES // plane_bytes // _CHUNK, 1), 4) * _CHUNK
+    height = rows or min(max(_BLOCK_BYTES // plane_bytes // CHUNK_SLICES, 1), 4) * CHUNK_SLICES
     return Separation(ratios, labels, largest_um, _level(ratios, labels), height)
 
 

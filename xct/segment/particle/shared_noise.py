@@ -15,8 +15,11 @@ from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Voxels
 
 _SAMPLES = 9  # slices that are looked at
-_EDGE = 3  # voxels of the squares whose means are compared with single voxels
-_LEAST_VOXELS = 200
+# Edges of the squares whose means are compared with single voxels. Narrow ones are many; where
+# noise is so smooth that it hardly differs within one, it shows in full only in wide ones.
+_EDGES = (3, 7)
+_SMOOTH = 2.0  # of at most 3
+_LEAST_SQUARES = 100  # that share no voxel
 _QUARTILE = 0.25  # of absolute values: structure, which is rare, is above it
 
 
@@ -42,19 +45,29 @@ def shared_noise(ratios: Ratios, labels: Voxels) -> float:
         return float("nan")
     middles = np.unique(np.linspace(1, depth - 2, _SAMPLES).astype(int)).tolist()
     found = [_differences(ratios, labels, z) for z in middles]
-    single, mean = (np.concatenate(some) for some in zip(*found, strict=True))
-    if single.size < _LEAST_VOXELS:
+    parts = [np.concatenate(some, axis=1) for some in zip(*found, strict=True)]
+    narrow, wide = map(_factor, parts, _EDGES)
+    return float(np.fmax(narrow, wide)) if narrow > _SMOOTH else narrow
+
+
+def _factor(differences: np.ndarray, edge: int) -> float:
+    """Compare the means over squares with single voxels, shape ([voxel, mean], n)."""
+    if differences.shape[1] < _LEAST_SQUARES * edge**2:
         return float("nan")
-    one, of_means = (float(np.quantile(np.abs(some), _QUARTILE)) for some in (single, mean))
-    return _EDGE * of_means / one if one > 0 else float("nan")
+    one, of_means = np.quantile(np.abs(differences), _QUARTILE, axis=1)
+    return float(edge * of_means / one) if one > 0 else float("nan")
 
 
-def _differences(ratios: Ratios, labels: Voxels, z: int) -> tuple[np.ndarray, np.ndarray]:
+def _differences(ratios: Ratios, labels: Voxels, z: int) -> list[np.ndarray]:
     """Second differences along z within the electrolyte: of voxels, and of means over squares."""
-    pure = (np.asarray(labels[z - 1 : z + 2]) == Label.ELECTROLYTE).all(axis=0)
-    pure = scipy.ndimage.binary_erosion(pure, np.ones((_EDGE + 2, _EDGE + 2), bool))
-    if not pure.any():
-        return np.empty(0, np.float32), np.empty(0, np.float32)
+    electrolyte = (np.asarray(labels[z - 1 : z + 2]) == Label.ELECTROLYTE).all(axis=0)
+    if not electrolyte.any():
+        return [np.empty((2, 0), np.float32) for _ in _EDGES]
     before, this, after = ratios.read(z - 1, z + 2)
     difference = 2 * this - before - after
-    return difference[pure], scipy.ndimage.uniform_filter(difference, _EDGE)[pure]
+    found = []
+    for edge in _EDGES:
+        pure = scipy.ndimage.binary_erosion(electrolyte, np.ones((edge + 2, edge + 2), bool))
+        mean = scipy.ndimage.uniform_filter(difference, edge)
+        found.append(np.stack([difference[pure], mean[pure]]))
+    return found

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xct.io.overview import Overview, overview_of
+from xct.io.overview import columns_of
 from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
@@ -288,19 +288,16 @@ def _tile_means(
     end = np.float32(columns.sign * (depth - 1 if columns.sign > 0 else 0))
     first, stop = columns.rows(face, np.full(1, end), depth)
     blocks, whole = cut(stop - first, _ROWS), np.isfinite(_tiles(np.where(inside, 1.0, np.nan)))
-    overview = overview_of(ratios.volume)
-    found = map_blocks(_means_of_slices, blocks, overview, ratios, first, whole)
+    found = map_blocks(_means_of_slices, blocks, ratios, first, whole)
     means = np.concatenate([np.empty((0, *_tiles(columns.collector).shape)), *found])
     order = np.argsort(columns.sign * np.arange(first, stop))
     return columns.sign * np.arange(first, stop)[order], means[order]
 
 
-def _means_of_slices(
-    block: Block, overview: Overview, ratios: Ratios, first: int, inside: np.ndarray
-) -> np.ndarray:
+def _means_of_slices(block: Block, ratios: Ratios, first: int, inside: np.ndarray) -> np.ndarray:
     """Average the columns of each tile, as multiples of the electrolyte."""
-    start, edge, size = first + block.first, overview.edge, ratios.cell.voxel_size_um
-    values = np.asarray(overview.columns[start : first + block.stop])
+    start, size = first + block.first, ratios.cell.voxel_size_um
+    values, edge = columns_of(ratios.volume, start, first + block.stop)
     middle = [(np.arange(n) * edge + (edge - 1) / 2) * s
               for n, s in zip(values.shape[1:], size[1:], strict=True)]  # fmt: skip
     means = []
