@@ -27,6 +27,11 @@ class Rolling:
         How many planes there are.
     step : int, optional
         Planes are made up to multiples of it: as many as share a chunk on disk.
+
+    Notes
+    -----
+    `make` should not hold the object that holds the window: such a circle keeps its planes in
+    memory until the garbage collector comes by, long after the last one was asked for.
     """
 
     def __init__(self, make: Callable[[int, int], np.ndarray], depth: int, step: int = 1) -> None:

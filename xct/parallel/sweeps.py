@@ -163,8 +163,7 @@ class _Windows:
         for known, window in self._views:
             if known == volume:
                 return window
-        made = Rolling(
-            lambda a, b: volume.normalized(self.read.planes(a, b), slice(a, b)), self._depth
-        )
+        read = self.read
+        made = Rolling(lambda a, b: volume.normalized(read.planes(a, b), slice(a, b)), self._depth)
         self._views.append((volume, made))
         return made

@@ -206,9 +206,10 @@ class Prepared:
         def smooth(first: int, stop: int) -> np.ndarray:
             before = first - max(first - near, 0)
             inner = slice(before, before + stop - first)
-            return gaussian(self._clean.planes(first - near, stop + near), SMOOTH_PX, inner)
+            return gaussian(cleaned.planes(first - near, stop + near), SMOOTH_PX, inner)
 
-        self._clean, self._smooth = Rolling(clean, depth), Rolling(smooth, depth)
+        cleaned = Rolling(clean, depth)
+        self._smooth = Rolling(smooth, depth)
 
     def planes(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Give slices, sharpened and smoothed."""

@@ -7,6 +7,7 @@ made once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 from xct.physics.optics import FWHM_PER_SIGMA
-from xct.segment.denoise import gaussian
+from xct.segment.denoise import Triple, gaussian
 from xct.segment.material.columns import Columns
 from xct.segment.material.sharpened import blur_um
 from xct.segment.particle.distance import distances
@@ -171,18 +172,19 @@ class _Heights:
 
     def __init__(self, job: Separation) -> None:
         depth = job.ratios.shape[0]
-        self._labels, self.values = job.planes_of_labels(), job.planes_of_ratios()
-        self._mask = Rolling(self._active, depth)
-        self._smooth = _triple(_SMOOTH_PX * job.pixel_um / job.size)
-        self._near = reach_px(self._smooth[0])
+        labels, self.values = job.planes_of_labels(), job.planes_of_ratios()
+        self._mask = Rolling(
+            lambda first, stop: labels.planes(first, stop) == Label.ACTIVE_MATERIAL, depth
+        )
+        smooth = _triple(_SMOOTH_PX * job.pixel_um / job.size)
+        near = reach_px(smooth[0])
         limit = job.largest_um / 2 / job.pixel_um
-        self.reach = int(np.ceil(job.largest_um / 2 / job.size[0])) + 2 + self._near
-        self._distance = distances(self._mask, job.size / job.pixel_um, limit)
-        self._level = job.level
-        self._rough = Rolling(self._weighed, depth)
-        self._heights = Rolling(self._rounded, depth)
-        for window in (self._labels, self._mask, self.values):
-            window.keep(self.reach + NEAR)
+        self.reach = int(np.ceil(job.largest_um / 2 / job.size[0])) + 2 + near
+        distance = distances(self._mask, job.size / job.pixel_um, limit)
+        rough = Rolling(partial(_weighed, self.values, distance, job.level), depth)
+        self._heights = Rolling(partial(_rounded, rough, self._mask, near, smooth), depth)
+        self._mask.keep(self.reach + NEAR)
+        self.values.keep(near + 2 * NEAR)
 
     def any(self, first: int, stop: int) -> bool:
         """Return whether there are particles where heights of slices may depend on them."""
@@ -192,24 +194,27 @@ class _Heights:
         """Give slices."""
         return self._heights.planes(first, stop)
 
-    def _active(self, first: int, stop: int) -> np.ndarray:
-        return np.asarray(self._labels.planes(first, stop) == Label.ACTIVE_MATERIAL)
 
-    def _weighed(self, first: int, stop: int) -> np.ndarray:
-        values: np.ndarray = np.clip(self.values.planes(first, stop), 0, self._level)
-        values *= np.float32(_GREY_WEIGHT_PX / self._level)
-        values += self._distance.planes(first, stop)
-        return values
+def _weighed(values: Rolling, distance: Rolling, level: float, first: int, stop: int) -> np.ndarray:
+    """Add grey values, as far as they are those of particles, to distances."""
+    weighed: np.ndarray = np.clip(values.planes(first, stop), 0, level)
+    weighed *= np.float32(_GREY_WEIGHT_PX / level)
+    weighed += distance.planes(first, stop)
+    return weighed
 
-    def _rounded(self, first: int, stop: int) -> np.ndarray:
-        before = first - max(first - self._near, 0)
-        around = self._rough.planes(first - self._near, stop + self._near)
-        heights = gaussian(around, self._smooth, slice(before, before + stop - first))
-        heights /= np.float32(HEIGHT_STEP)
-        np.rint(heights, out=heights)
-        np.clip(heights, 1, 65535, out=heights)
-        heights *= self._mask.planes(first, stop)
-        return np.asarray(heights, np.uint16)
+
+def _rounded(
+    rough: Rolling, mask: Rolling, near: int, smooth: Triple, first: int, stop: int
+) -> np.ndarray:
+    """Smooth, and give whole numbers."""
+    before = first - max(first - near, 0)
+    around = rough.planes(first - near, stop + near)
+    heights = gaussian(around, smooth, slice(before, before + stop - first))
+    heights /= np.float32(HEIGHT_STEP)
+    np.rint(heights, out=heights)
+    np.clip(heights, 1, 65535, out=heights)
+    heights *= mask.planes(first, stop)
+    return np.asarray(heights, np.uint16)
 
 
 @dataclass(frozen=True)
