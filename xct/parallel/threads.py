@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from itertools import pairwise
+
+_M_ARENA_MAX, _HEAPS = -8, 2  # of glibc's mallopt
 
 _allowed: ContextVar[int | None] = ContextVar("xct_threads", default=None)
 
@@ -25,6 +28,17 @@ def limit_threads(count: int) -> Iterator[None]:
         yield
     finally:
         _allowed.reset(token)
+
+
+def share_heaps() -> None:
+    """Let all threads of this process share few heaps, where the C library is glibc.
+
+    It gives every thread one, and what is freed in one serves no other: a fifth more memory.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
+    except (OSError, TypeError, AttributeError):  # another system, another library
+        return
 
 
 def over_ranges(

@@ -12,6 +12,7 @@ from typing import Any
 
 from xct.errors import ConfigError, RunError, show_bytes, show_seconds
 from xct.io.volumes import Coding
+from xct.parallel.threads import share_heaps
 from xct.pipeline.estimates import Estimates
 from xct.pipeline.job import Job
 from xct.pipeline.measurement import Measurement, write_kept
@@ -65,6 +66,7 @@ def run(
     RunError
         If the run had to end; what was finished is kept.
     """
+    share_heaps()
     plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
     identity = plan.identity()
