@@ -97,3 +97,10 @@ def test_arrays_of_any_number_type_have_one():
     whole = np.arange(10 * 20 * 20).reshape(10, 20, 20) % 97
     for kind in (">f4", "f8", "f2", ">u2", "i2"):
         np.testing.assert_allclose(overview_of(whole.astype(kind)).columns, whole)
+
+
+def test_a_small_volume_keeps_none_since_it_would_be_as_large(values, tmp_path):
+    small = values[:, :90, :90].copy()
+    volume = stored(tmp_path, small)
+    assert volume.overview is None
+    same(overview_of(volume), overview_of(small))

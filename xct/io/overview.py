@@ -109,7 +109,9 @@ def summarized(slab: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, ...]
 
 
 def create_arrays(group: Any, shape: Sequence[int], compressors: Any) -> None:
-    """Make the arrays of an overview beside the levels of a volume."""
+    """Make the arrays of an overview beside the levels of a volume, unless it is as large."""
+    if column_edge(shape) == 1:
+        return
     empty = summarized(np.zeros((1, *shape[1:]), np.float32), shape)
     for name, like in zip(NAMES, empty, strict=True):
         group.create_array(
@@ -136,7 +138,7 @@ def is_kept(group: Any) -> bool:
 def overview_bytes(shape: Sequence[int]) -> int:
     """Give what an overview takes on disk at most."""
     edge, step = column_edge(shape), sparse_step(shape)
-    return int(np.prod(shape) * (5 / edge**2 + 4 / step**2))
+    return 0 if edge == 1 else int(np.prod(shape) * (5 / edge**2 + 4 / step**2))
 
 
 def write_arrays(group: Any, first: int, values: np.ndarray) -> None:
