@@ -100,7 +100,7 @@ def test_arrays_of_any_number_type_have_one():
 
 
 def test_a_small_volume_keeps_none_since_it_would_be_as_large(values, tmp_path):
-    small = values[:, :90, :90].copy()
+    small = values[:, :300, :300].copy()
     volume = stored(tmp_path, small)
     assert volume.overview is None
     same(overview_of(volume), overview_of(small))
