@@ -51,6 +51,29 @@ def test_a_window_that_jumps_makes_nothing_in_between():
     assert source.made.sum() == 6
 
 
+def test_planes_that_somebody_holds_do_not_change_when_the_window_moves_on():
+    source = Source()
+    held = [source.window.planes(first, first + 8) for first in range(0, DEPTH - 8, 4)]
+    for first, planes in zip(range(0, DEPTH - 8, 4), held, strict=True):
+        np.testing.assert_array_equal(planes, np.arange(first, first + 8))
+
+
+def test_what_somebody_else_owns_is_not_written_into():
+    volume = np.arange(DEPTH)
+    window = Rolling(lambda first, stop: volume[first:stop], DEPTH)
+    for first in range(0, DEPTH - 8, 4):
+        np.testing.assert_array_equal(window.planes(first, first + 8), volume[first : first + 8])
+    np.testing.assert_array_equal(volume, np.arange(DEPTH))
+
+
+def test_a_window_moves_within_its_memory():
+    window = Source().window
+    places = set()
+    for first in range(0, DEPTH - 8, 4):
+        places.add(window.planes(first, first + 8).__array_interface__["data"][0])
+    assert len(places) <= 2  # what was made first, and may be its maker's
+
+
 @pytest.mark.parametrize(("depth", "count"), [(400, 2), (37, 5), (5, 3), (160, 10)])
 def test_runs_cover_everything_and_begin_where_chunks_do(depth, count):
     cut = runs(depth, count)

@@ -66,8 +66,11 @@ class Coding:
         """Give μ in 1/cm, float32; voxels without a value are 0."""
         if codes.dtype == np.float32:
             return codes
-        mu_per_cm = np.float32(self.slope) * codes.astype(np.float32) + np.float32(self.offset)
-        return np.where(codes == 0, np.float32(0), mu_per_cm)
+        mu_per_cm = codes.astype(np.float32)
+        mu_per_cm *= np.float32(self.slope)
+        mu_per_cm += np.float32(self.offset)
+        mu_per_cm[codes == 0] = 0
+        return mu_per_cm
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ two of them look at are kept from one to the next.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
 
 from xct.parallel.blocks import GRANULE, Block, cut
+
+_ALONE = 3  # references to an array that nobody looks at: the window's, a name, the count itself
 
 
 class Rolling:
@@ -38,7 +41,8 @@ class Rolling:
         self.depth = depth
         self._make, self._step, self._behind = make, step, 0
         self._first = self._stop = 0
-        self._kept: np.ndarray | None = None
+        self._room = np.empty(0)
+        self._own = False  # the room is an array of its own, not a view of somebody's
 
     def keep(self, behind: int) -> None:
         """Keep at least so many planes before the first that was asked for last."""
@@ -51,16 +55,35 @@ class Rolling:
         is made again.
         """
         first, stop = max(first, 0), min(stop, self.depth)
-        if self._kept is None or not self._first <= first <= self._stop:
-            self._kept, self._first, self._stop = None, first, first
-        if self._kept is None or stop > self._stop:
+        if not len(self._room) or not self._first <= first <= self._stop:
+            self._room, self._first, self._stop = np.empty(0), first, first
+        if not len(self._room) or stop > self._stop:
             end = min(-(-stop // self._step) * self._step, self.depth)
             new = self._make(self._stop, end)
-            kept = max(self._first, first - self._behind)
-            old = None if self._kept is None else self._kept[kept - self._first :]
-            self._kept = new if old is None or not len(old) else np.concatenate([old, new])
-            self._first, self._stop = kept, end
-        return self._kept[first - self._first : stop - self._first]
+            self._advance(max(self._first, first - self._behind), new)
+            self._stop = end
+        return self._room[first - self._first : stop - self._first]
+
+    def _advance(self, kept: int, new: np.ndarray) -> None:
+        """Give up planes before `kept`, and put new ones behind the last.
+
+        Within the same memory where it holds them, as a second array beside it would be the most
+        that a step takes; not while somebody still looks at planes that were given.
+        """
+        gone, count = kept - self._first, self._stop - kept
+        self._first, room = kept, self._room
+        if not len(room) or count <= 0:
+            self._room, self._own = new, new.base is None
+            return
+        wanted = count + len(new)
+        if not self._own or len(room) < wanted or sys.getrefcount(room) > _ALONE:
+            room = np.empty((wanted, *new.shape[1:]), new.dtype)
+            room[:count] = self._room[gone : gone + count]
+        elif gone:
+            for plane in range(count):  # one by one: numpy copies aside what overlaps
+                room[plane] = room[plane + gone]
+        room[count:wanted] = new
+        self._room, self._own = room, True
 
 
 def runs(depth: int, count: int) -> list[Block]:

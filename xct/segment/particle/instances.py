@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -14,13 +15,13 @@ from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
+from xct.segment.particle.measuring import Measuring, measure
 from xct.segment.particle.pieces import joined
 from xct.segment.particle.separation import (
     HEIGHT_STEP,
-    Measuring,
+    Part,
     Pieces,
     Separation,
-    measure,
     separate,
     separation,
 )
@@ -134,15 +135,39 @@ def particles_in_slabs(
     """Separate and measure as `particles` does, in slabs of a height that changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = separation(Ratios(volume, cell, reference), labels, largest_um, rows)
-    pieces = separate(job, numbers)
-    merged = merge(pieces.graph, rise_px / HEIGHT_STEP)
-    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces)[merged]
-    final, attached, speck = _chosen(pieces, merged)
+    parts, chosen = _separated(job, numbers, rise_px / HEIGHT_STEP)
     columns = find_columns(cell, surfaces)
-    task = Measuring(job, pieces.parts, final, int(final.max(initial=0)), columns)
+    task = Measuring(job, parts, chosen.final, int(chosen.final.max(initial=0)), columns)
     sums, crossings = measure(task, numbers)
-    grey = Measured(sums, crossings, attached, speck, grey_scale)
+    grey = Measured(sums, crossings, chosen.attached, chosen.speck, grey_scale)
     return numbers, particle_table(grey, cell, columns, _shared_noise(job), job.noise)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What is a particle.
+
+    Attributes
+    ----------
+    final : ndarray of uint32, shape (1 + provisional,)
+        The number of each provisional one; 0 for what is too small to be a particle.
+    attached : ndarray of bool, shape (1 + particle,)
+        Whether a particle is part of the largest group of touching ones.
+    speck : ndarray of float64, shape (1 + particle,)
+        Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
+    """
+
+    final: np.ndarray
+    attached: np.ndarray
+    speck: np.ndarray
+
+
+def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], _Chosen]:
+    """Fill in provisional numbers, and choose; the pieces' graph is given up with this."""
+    pieces = separate(job, numbers)
+    merged = merge(pieces.graph, rise)
+    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces)[merged]
+    return pieces.parts, _chosen(pieces, merged)
 
 
 def _shared_noise(job: Separation) -> float:
@@ -151,18 +176,8 @@ def _shared_noise(job: Separation) -> float:
     return shared if np.isfinite(shared) else max(job.blur_px, 1.0)
 
 
-def _chosen(pieces: Pieces, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each provisional number its final one, and find what is connected.
-
-    Returns
-    -------
-    final : ndarray of uint32, shape (1 + provisional,)
-        0 for what is too small to be a particle.
-    attached : ndarray of bool, shape (1 + particle,)
-        Whether a particle is part of the largest group of touching ones.
-    speck : ndarray of float64, shape (1 + particle,)
-        Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
-    """
+def _chosen(pieces: Pieces, merged: np.ndarray) -> _Chosen:
+    """Give each provisional number its final one, and find what is connected."""
     basin = pieces.graph.number
     count = int(merged.max(initial=0)) + 1
     size = np.bincount(merged[basin], pieces.voxels, minlength=count)
@@ -179,4 +194,4 @@ def _chosen(pieces: Pieces, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     attached[of_basin[group == main]] = True
     attached[0] = False
     speck = np.concatenate([[0.0], np.where(size < _LEAST_VOXELS, held, 0)[kept]])
-    return of_basin[basin], attached, speck
+    return _Chosen(of_basin[basin], attached, speck)

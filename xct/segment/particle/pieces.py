@@ -14,6 +14,16 @@ import numpy as np
 from xct.parallel.kernels import njit
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.neighbors import mark_differing
+from xct.segment.particle.pairs import (
+    Known,
+    further,
+    in_ranges,
+    packed,
+    place,
+    roomier,
+    totals,
+    unpacked,
+)
 
 # How pieces of active material face each other. In: numbers, slab by slab; out: areas.
 #
@@ -33,7 +43,7 @@ class Faces:
     ----------
     outer : ndarray of int64, shape (1 + piece,)
         Surface of each piece but what faces itself; half of it, in `UNIT`.
-    first, second : ndarray of int64, shape (pair,)
+    first, second : ndarray of uint32, shape (pair,)
         Pieces that face each other.
     common : ndarray of int64, shape (pair,)
         Over which surface, in `UNIT`.
@@ -65,7 +75,7 @@ class Facing:
         self._planes = 1 + int(self._reach[DIRECTIONS[:, 0] > 0].max())
         self._volume_px = float(size.prod())
         self._outer = np.zeros(1, np.int64)
-        self._found: list[tuple[np.ndarray, np.ndarray]] = []
+        self._found: list[Known] = []
         # Numbers, and what may be a crack: the first slices, and the last, which wait for others.
         self._begin: tuple[np.ndarray, np.ndarray] | None = None
         self._pending: tuple[np.ndarray, np.ndarray] | None = None
@@ -102,8 +112,7 @@ class Facing:
     def append(self, later: Facing, offset: int) -> None:
         """Take the slabs that follow, which were added elsewhere; `offset` is added to numbers."""
         self._outer = np.append(self._outer, later._outer[1:])
-        both = np.uint64(offset) << np.uint64(32) | np.uint64(offset)
-        self._found += [(keys + both, areas) for keys, areas in later._found]
+        self._found += [(further(keys, offset), areas) for keys, areas in later._found]
         if later._begin is None or later._pending is None:
             return
         if self._pending is None:
@@ -123,19 +132,20 @@ class Facing:
         if self._pending is not None:
             self._look(*self._pending, len(self._pending[0]))
             self._pending = None
-        keys = np.concatenate([np.empty(0, np.uint64), *(some[0] for some in self._found)])
-        areas = np.concatenate([np.empty(0, np.int64), *(some[1] for some in self._found)])
-        first, second = keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF)
+        keys, areas = [], []
+        for some in in_ranges(self._found):
+            pairs, common = totals(*some)
+            keys.append(pairs)
+            areas.append(common)
         return Faces(
-            self._outer, *summed(first.astype(np.int64), second.astype(np.int64), areas),
-            self._volume_px,
-        )  # fmt: skip
+            self._outer, *unpacked(np.concatenate(keys)), np.concatenate(areas), self._volume_px
+        )
 
     def _look(self, numbers: np.ndarray, bright: np.ndarray, stop: int) -> None:
         found = _faces(
             numbers, bright, stop, self._steps, self._weights, self._reach, self._outer
         )  # fmt: skip
-        self._found.append(found)
+        self._found.append(totals(*found))
 
 
 def _one_after_the_other(
@@ -156,25 +166,20 @@ def summed(
 
     Parameters
     ----------
-    first, second : ndarray of int64, shape (n,)
+    first, second : ndarray of int, shape (n,)
         Pairs of pieces.
     area : ndarray of int64, shape (n,)
         What they have in common.
 
     Returns
     -------
-    first, second, area : ndarray of int64, shape (pair,)
+    first, second : ndarray of uint32, shape (pair,)
         Each pair once, in order, the smaller number first.
+    area : ndarray of int64, shape (pair,)
+        Of each pair.
     """
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    order = np.lexsort((high, low))
-    low, high, area = low[order], high[order], area[order]
-    new = np.append(
-        np.ones(min(low.size, 1), bool), (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    )
-    starts = np.flatnonzero(new)
-    total = np.add.reduceat(area, starts) if starts.size else area
-    return low[starts], high[starts], total
+    keys, area = totals(packed(first, second), area)
+    return *unpacked(keys), area
 
 
 @njit(cache=True, nogil=True)
@@ -220,35 +225,15 @@ def _faces(
                         outer[piece] -= weights[k]
                         continue
                     if 2 * used > keys.size:
-                        keys, areas = _roomier(keys, areas)
+                        keys, areas = roomier(keys, areas)
                     low, high = np.uint64(min(piece, other)), np.uint64(max(piece, other))
                     key = (low << np.uint64(32)) | high
-                    at = _place(keys, key)
+                    at = place(keys, key)
                     used += keys[at] == 0
                     keys[at] = key
                     areas[at] += weights[k]
     kept = keys > 0
     return keys[kept], areas[kept]
-
-
-@njit(cache=True, nogil=True)
-def _place(keys: np.ndarray, key: np.uint64) -> int:
-    """Where a pair is in a table by its hash, or may be put; the table's size is a power of 2."""
-    last = np.uint64(keys.size - 1)
-    at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & last
-    while keys[at] != 0 and keys[at] != key:
-        at = (at + np.uint64(1)) & last
-    return int(at)
-
-
-@njit(cache=True, nogil=True)
-def _roomier(keys: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    more, sums = np.zeros(4 * keys.size, np.uint64), np.zeros(4 * keys.size, np.int64)
-    for old in range(keys.size):
-        if keys[old]:
-            at = _place(more, keys[old])
-            more[at], sums[at] = keys[old], areas[old]
-    return more, sums
 
 
 _LEAST_CHANGE = -0.07  # of roundness, for pieces of one particle: -0.2 for two equal spheres
@@ -275,11 +260,12 @@ def joined(pieces: np.ndarray, voxels: np.ndarray, faces: Faces) -> np.ndarray:
     count = int(pieces.max(initial=0)) + 1
     size = np.bincount(pieces, voxels, count)
     outer = np.bincount(pieces, faces.outer, count)
-    first, second, common = summed(pieces[faces.first], pieces[faces.second], faces.common)
+    of = pieces.astype(np.uint32)
+    first, second, common = of[faces.first], of[faces.second], faces.common
     within = first == second
     outer -= np.bincount(first[within], common[within], count)
     large = ~within & (np.minimum(size[first], size[second]) >= _LEAST_VOXELS)
-    first, second, common = first[large], second[large], common[large]
+    first, second, common = summed(first[large], second[large], common[large])
     body = np.arange(count)
     while first.size:
         change = _rounder(size * faces.volume_px, outer, first, second, common)

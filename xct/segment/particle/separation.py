@@ -1,4 +1,4 @@
-"""Both passes over the volume that separate particles: basins, then numbers and sums.
+"""The pass over the volume that separates particles. In: labels, grey values; out: basins, pieces.
 
 Each worker goes through a run of slices; within a run, what blocks look at beyond themselves is
 made once.
@@ -6,7 +6,8 @@ made once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,28 +18,17 @@ from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
-from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.denoise import Triple, gaussian
-from xct.segment.material.columns import Columns
 from xct.segment.material.sharpened import blur_um
 from xct.segment.particle.distance import distances
 from xct.segment.particle.pieces import LEAST_BRIGHT, Faces, Facing
 from xct.segment.particle.specks import NEAR, THOUSANDTHS, specks
-from xct.segment.particle.sums import (
-    REACH,
-    add_cavities,
-    add_crossings,
-    add_voxels,
-    new_sums,
-)
 from xct.segment.particle.watershed import Basins, Graph
 from xct.statistics.gaussian import reach_px
 
 HEIGHT_STEP = 0.01  # voxels: what heights are rounded to
 _SMOOTH_PX = 0.85
 _GREY_WEIGHT_PX = 2.0  # what the grey value of a pure particle counts, beside its distance
-_LEAST_RECOVERY = 0.85  # of what the point spread takes from active material
-_LEAST_BLUR_PX = 1.3  # FWHM: voxels of a face are partly of something else, however sharp
 _SAMPLES = 16
 _BLOCK_BYTES = 32 * 2**20  # of float32, in a block of a run
 _FALLBACK_LEVEL = 8.6
@@ -176,7 +166,7 @@ class _Heights:
         self._mask = Rolling(
             lambda first, stop: labels.planes(first, stop) == Label.ACTIVE_MATERIAL, depth
         )
-        smooth = _triple(_SMOOTH_PX * job.pixel_um / job.size)
+        smooth = triple(_SMOOTH_PX * job.pixel_um / job.size)
         near = reach_px(smooth[0])
         limit = job.largest_um / 2 / job.pixel_um
         self.reach = int(np.ceil(job.largest_um / 2 / job.size[0])) + 2 + near
@@ -195,11 +185,18 @@ class _Heights:
         return self._heights.planes(first, stop)
 
 
-def _weighed(values: Rolling, distance: Rolling, level: float, first: int, stop: int) -> np.ndarray:
+def _weighed(
+    values: Rolling,
+    distance: Callable[[int, int], np.ndarray],
+    level: float,
+    first: int,
+    stop: int,
+) -> np.ndarray:
     """Add grey values, as far as they are those of particles, to distances."""
-    weighed: np.ndarray = np.clip(values.planes(first, stop), 0, level)
-    weighed *= np.float32(_GREY_WEIGHT_PX / level)
-    weighed += distance.planes(first, stop)
+    grey = values.planes(first, stop)
+    weighed = distance(first, stop)
+    for plane, slice_ in zip(weighed, grey, strict=True):
+        plane += np.clip(slice_, 0, level) * np.float32(_GREY_WEIGHT_PX / level)
     return weighed
 
 
@@ -233,159 +230,78 @@ def separate(job: Separation, numbers: Any) -> Pieces:
     basins, facing = Basins(), Facing(job.size)
     voxels, parts = [np.zeros(1, np.int64)], []
     held: list[tuple[np.ndarray, np.ndarray]] = []
-    for block, found in zip(blocks, map_blocks(_separate_run, blocks, job, numbers), strict=True):
+    answers = map_blocks(_separate_run, blocks, job, numbers)
+    for block in blocks:
+        found = answers.pop(0)  # so that nothing is in memory twice
         offset = basins.append(found.basins)
         facing.append(found.facing, offset)
         voxels.append(found.voxels[1:])
         held.append((found.specks[0] + offset, found.specks[1]))
         parts.append(Part(block.first, block.stop, offset, found.voxels.size - 1))
-    return Pieces(
-        basins.graph(),
-        np.concatenate(voxels),
-        _held(held, basins.count),
-        facing.faces(),
-        tuple(parts),
-    )
+    del found
+    volumes = _held(held, basins.count)
+    return Pieces(basins.graph(), np.concatenate(voxels), volumes, facing.faces(), tuple(parts))
 
 
 def _separate_run(run: Block, job: Separation, numbers: Any) -> _Found:
-    depth = job.ratios.shape[0]
-    basins, facing, heights = Basins(), Facing(job.size), _Heights(job)
-    voxels = [np.zeros(1, np.int64)]
-    held = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    found, heights = _Run(job, Basins(), Facing(job.size)), _Heights(job)
     for first in range(run.first, run.stop, job.rows):
         stop = min(first + job.rows, run.stop)
-        before, after = int(first > 0), int(stop < depth)
-        if not heights.any(first, stop):
-            nothing = np.zeros((before + stop - first + after, *job.ratios.shape[1:]), np.uint16)
-            tree = basins.add(nothing, before, after, first)
-            facing.add(tree, tree > 0, basins.count)
-            numbers[first:stop] = tree
-            continue
-        low = max(first - NEAR, 0)
+        if heights.any(first, stop):
+            numbers[first:stop] = found.add(first, stop, heights)
+        else:
+            numbers[first:stop] = found.add_nothing(first, stop)
+    index, volume = (np.concatenate(some) for some in zip(*found.held, strict=True))
+    return _Found(found.basins, found.facing, np.concatenate(found.voxels), (index, volume))
+
+
+@dataclass
+class _Run:
+    """What a run has found so far."""
+
+    job: Separation
+    basins: Basins
+    facing: Facing
+    voxels: list[np.ndarray] = field(default_factory=lambda: [np.zeros(1, np.int64)])
+    held: list[tuple[np.ndarray, np.ndarray]] = field(
+        default_factory=lambda: [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    )
+
+    def add(self, first: int, stop: int, heights: _Heights) -> np.ndarray:
+        """Give the voxels of a block numbers."""
+        before, after = self._beyond(first, stop)
+        low, level = max(first - NEAR, 0), self.job.level
         around = heights.planes(first - NEAR, stop + NEAR)
         values = heights.values.planes(first - NEAR, stop + NEAR)
         inner = slice(first - low, stop - low)
-        index, volume = specks(around > 0, values, inner, job.level)
+        index, volume = specks(around > 0, values, inner, level)
         seen = around[inner.start - before : inner.stop + after]
-        tree = basins.add(np.ascontiguousarray(seen), before, after, first)
-        numbers[first:stop] = tree
-        bright = values[inner] > np.float32(LEAST_BRIGHT * job.level)
-        facing.add(tree, bright, basins.count)
-        held.append((tree.reshape(-1)[index].astype(np.int64), volume))
-        done = sum(len(v) for v in voxels)
-        part = tree[tree > 0].astype(np.int64) - done
-        voxels.append(np.bincount(part, minlength=basins.count + 1 - done).astype(np.int64))
-    index, volume = (np.concatenate(some) for some in zip(*held, strict=True))
-    return _Found(basins, facing, np.concatenate(voxels), (index, volume))
+        tree = self.basins.add(seen, before, after, first)
+        bright = values[inner] > np.float32(LEAST_BRIGHT * level)
+        self.facing.add(tree, bright, self.basins.count)
+        self.held.append((tree.reshape(-1)[index].astype(np.int64), volume))
+        self.voxels.append(_voxels(tree, sum(map(len, self.voxels)), self.basins.count))
+        return tree
+
+    def add_nothing(self, first: int, stop: int) -> np.ndarray:
+        """Take a block without particles."""
+        before, after = self._beyond(first, stop)
+        shape = before + stop - first + after, *self.job.ratios.shape[1:]
+        tree = self.basins.add(np.zeros(shape, np.uint16), before, after, first)
+        self.facing.add(tree, tree > 0, self.basins.count)
+        return tree
+
+    def _beyond(self, first: int, stop: int) -> tuple[int, int]:
+        return int(first > 0), int(stop < self.job.ratios.shape[0])
 
 
-@dataclass(frozen=True)
-class Measuring:
-    """What is known before particles are measured.
-
-    Attributes
-    ----------
-    job : Separation
-        How they were separated.
-    parts : tuple of Part
-        Where which provisional numbers were written.
-    final : ndarray of uint32, shape (1 + provisional,)
-        The particle of each provisional number.
-    count : int
-        How many particles there are.
-    columns : Columns
-        Where the layers lie.
-    """
-
-    job: Separation
-    parts: tuple[Part, ...]
-    final: np.ndarray
-    count: int
-    columns: Columns
-
-    @property
-    def sigma(self) -> tuple[float, float, float]:
-        """Standard deviation of what a voxel of a core takes its grey value from, in voxels."""
-        job = self.job
-        return _triple(max(job.blur_um, _LEAST_BLUR_PX * job.pixel_um) / FWHM_PER_SIGMA / job.size)
-
-    @property
-    def overlap(self) -> int:
-        """Slices beyond a block that its sums depend on."""
-        return max(REACH, reach_px(self.sigma[0]))
-
-    def particles(self, numbers: Any, first: int, stop: int) -> np.ndarray:
-        """Read provisional numbers, and give those of the particles."""
-        found = [np.zeros((0, *self.job.ratios.shape[1:]), np.uint32)]
-        for part in self.parts:
-            low, high = max(first, part.first), min(stop, part.stop)
-            if low < high:
-                own = self.final[part.offset : part.offset + part.count + 1].copy()
-                own[0] = 0
-                found.append(own[np.asarray(numbers[low:high])])
-        return np.concatenate(found) if len(found) > 2 else found[-1]
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A run, and the particles in the slices around it, which other workers write meanwhile."""
-
-    run: Block
-    before: np.ndarray
-    after: np.ndarray
-
-
-def measure(task: Measuring, numbers: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Make the numbers final, and sum over each particle's voxels."""
-    depth, overlap = task.job.ratios.shape[0], task.overlap
-    blocks = [
-        _Seen(
-            run,
-            task.particles(numbers, max(run.first - overlap, 0), run.first),
-            task.particles(numbers, run.stop, min(run.stop + overlap, depth)),
-        )
-        for run in runs(depth, worker_count())
-    ]
-    sums, crossings = new_sums(task.count)
-    for added in map_blocks(_measure_run, blocks, task, numbers):
-        sums += added[0]
-        crossings += added[1]
-    return sums, crossings
-
-
-def _measure_run(seen: _Seen, task: Measuring, numbers: Any) -> tuple[np.ndarray, np.ndarray]:
-    job, run, overlap = task.job, seen.run, task.overlap
-    depth = job.ratios.shape[0]
-    sums, crossings = new_sums(task.count)
-    labels, ratios = job.planes_of_labels(), job.planes_of_ratios()
-
-    def particles(first: int, stop: int) -> np.ndarray:
-        middle = task.particles(numbers, max(first, run.first), min(stop, run.stop))
-        start = run.first - len(seen.before)
-        before = seen.before[max(first - start, 0) : max(stop - start, 0)]
-        after = seen.after[max(first - run.stop, 0) : max(stop - run.stop, 0)]
-        return np.concatenate([before, middle, after])
-
-    window = Rolling(particles, depth)
-    for first in range(run.first, run.stop, job.rows):
-        stop = min(first + job.rows, run.stop)
-        part = window.planes(first - overlap, stop + overlap)
-        low = max(first - overlap, 0)
-        before, after = first - low, stop - low
-        numbers[first:stop] = part[before:after]
-        if not part.any():
-            continue
-        of, grey = (some.planes(first - overlap, stop + overlap) for some in (labels, ratios))
-        mask = (of == Label.ACTIVE_MATERIAL).astype(np.float32)
-        recovery = gaussian(mask, task.sigma, slice(before, after))
-        add_voxels(
-            part, grey, recovery, _LEAST_RECOVERY, first, before, after, depth,
-            task.columns.sign, task.columns.steel, sums,
-        )  # fmt: skip
-        add_crossings(part, of, before, after, sums, crossings)
-        add_cavities(part, of, grey, job.level, before, after, sums)
-    return sums, crossings
+def _voxels(tree: np.ndarray, before: int, count: int) -> np.ndarray:
+    """Count the voxels of numbers `before` … `count`; 0 is none."""
+    found = np.zeros(count + 1 - before, np.int64)
+    for plane in tree:
+        own = plane[plane > 0].astype(np.int64) - before
+        found += np.bincount(own, minlength=found.size)
+    return found
 
 
 def _held(parts: list[tuple[np.ndarray, np.ndarray]], count: int) -> np.ndarray:
@@ -394,6 +310,7 @@ def _held(parts: list[tuple[np.ndarray, np.ndarray]], count: int) -> np.ndarray:
     return np.bincount(numbers, volumes, minlength=count + 1) / THOUSANDTHS
 
 
-def _triple(values: np.ndarray) -> tuple[float, float, float]:
+def triple(values: np.ndarray) -> Triple:
+    """Give three lengths along z, y and x as a tuple."""
     z, y, x = values.tolist()
     return z, y, x

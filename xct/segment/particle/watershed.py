@@ -16,13 +16,23 @@ from xct.parallel.kernels import njit
 from xct.segment.connected import Joiner
 from xct.segment.crofton import DIRECTIONS
 from xct.segment.neighbors import mark_differing
+from xct.segment.particle.pairs import (
+    Known,
+    further,
+    highest,
+    in_ranges,
+    packed,
+    place,
+    roomier,
+    unpacked,
+)
 
 # Kernels of basins: climbing to peaks, pairs of neighbors, merging. In: heights; out: numbers.
 
 _DIRECTIONS = DIRECTIONS.astype(np.int64)
 _HERE = 13  # of 27 ways: none
 _WAYS = 32
-NUMBER_BITS = 24  # of a provisional number within a slab, when pairs are packed to be sorted
+_MOST = 2**32 - 1  # of provisional numbers
 
 
 @njit(cache=True, nogil=True)
@@ -151,59 +161,60 @@ def _filled(row: np.ndarray) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def pairs_within(heights: np.ndarray, tree: np.ndarray) -> np.ndarray:
-    """Pack every pair of neighboring voxels of two trees: both numbers, the lower height."""
+def pairs_within(heights: np.ndarray, tree: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the pairs of neighboring trees, packed, and the highest saddle of each."""
     depth, height, width = heights.shape
-    pairs, used = np.empty(4096, np.uint64), 0
+    keys, saddles, used = np.zeros(4096, np.uint64), np.zeros(4096, np.uint16), 0
     differs = np.empty(width, np.bool_)
     for z in range(depth):
         for y in range(height):
             mark_differing(tree, z, y, _DIRECTIONS, False, differs)
             for x in range(width):
-                a = np.uint64(tree[z, y, x])
+                a = tree[z, y, x]
                 if a == 0 or not differs[x]:
                     continue
                 for step in range(14, 27):
                     w, v, u = z + step // 9 - 1, y + step // 3 % 3 - 1, x + step % 3 - 1
                     if w >= depth or v < 0 or v >= height or u < 0 or u >= width:
                         continue
-                    b = np.uint64(tree[w, v, u])
+                    b = tree[w, v, u]
                     if b == 0 or a == b:
                         continue
-                    if used == pairs.size:
-                        pairs = _longer(pairs)
-                    saddle = np.uint64(min(heights[z, y, x], heights[w, v, u]))
-                    low, high = min(a, b), max(a, b)
-                    pairs[used] = (
-                        (low << np.uint64(16 + NUMBER_BITS)) | (high << np.uint64(16)) | saddle
-                    )
-                    used += 1
-    return pairs[:used].copy()
+                    if 2 * used > keys.size:
+                        keys, saddles = roomier(keys, saddles)
+                    key = (np.uint64(min(a, b)) << np.uint64(32)) | np.uint64(max(a, b))
+                    at = place(keys, key)
+                    used += keys[at] == 0
+                    keys[at] = key
+                    saddles[at] = max(saddles[at], min(heights[z, y, x], heights[w, v, u]))
+    kept = keys > 0
+    return keys[kept], saddles[kept]
 
 
 @njit(cache=True, nogil=True)
 def pairs_across(
-    under: np.ndarray, last: np.ndarray, over: np.ndarray, next_: np.ndarray, base: int
-) -> np.ndarray:
+    under: np.ndarray, last: np.ndarray, over: np.ndarray, next_: np.ndarray, offset: int
+) -> tuple[np.ndarray, np.ndarray]:
     """As `pairs_within`, between the last plane of a slab and the first of the next."""
     height, width = under.shape
-    pairs, used = np.empty(4096, np.uint64), 0
+    keys, saddles, used = np.zeros(4096, np.uint64), np.zeros(4096, np.uint16), 0
     for y in range(height):
         for x in range(width):
             if last[y, x] == 0:
                 continue
-            a = np.uint64(last[y, x] - base)
             for v in range(max(y - 1, 0), min(y + 2, height)):
                 for u in range(max(x - 1, 0), min(x + 2, width)):
-                    b = np.uint64(next_[v, u])
-                    if b == 0:
+                    if next_[v, u] == 0:
                         continue
-                    if used == pairs.size:
-                        pairs = _longer(pairs)
-                    saddle = np.uint64(min(under[y, x], over[v, u]))
-                    pairs[used] = (a << np.uint64(16 + NUMBER_BITS)) | (b << np.uint64(16)) | saddle
-                    used += 1
-    return pairs[:used].copy()
+                    if 2 * used > keys.size:
+                        keys, saddles = roomier(keys, saddles)
+                    key = np.uint64(last[y, x]) << np.uint64(32) | np.uint64(next_[v, u] + offset)
+                    at = place(keys, key)
+                    used += keys[at] == 0
+                    keys[at] = key
+                    saddles[at] = max(saddles[at], min(under[y, x], over[v, u]))
+    kept = keys > 0
+    return keys[kept], saddles[kept]
 
 
 @njit(cache=True, nogil=True)
@@ -240,9 +251,6 @@ def merge_over_saddles(
     return parents
 
 
-_MOST = 2**NUMBER_BITS - 1
-
-
 @dataclass(frozen=True)
 class Graph:
     """Basins and the saddles between them.
@@ -253,7 +261,7 @@ class Graph:
         Basin, from 1, of each provisional number; 0 for 0.
     peak : ndarray of uint16, shape (1 + basin,)
         Height of each peak.
-    first, second : ndarray of int64, shape (edge,)
+    first, second : ndarray of uint32, shape (edge,)
         Neighboring basins.
     saddle : ndarray of uint16, shape (edge,)
         Height of the pass between them.
@@ -282,7 +290,7 @@ class Basins:
         self._joiner = Joiner()
         self._peaks: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
-        self._edges: list[np.ndarray] = []
+        self._edges: list[Known] = []
         self._bottom: _Bottom | None = None
         self._last: np.ndarray | None = None
         self._top = np.empty((0, 0), np.uint16)  # heights of the last plane
@@ -307,17 +315,17 @@ class Basins:
         """
         stop = len(heights) - after
         tree, peak, place, down, up = climb(heights, before, stop)
-        if peak.size > _MOST:
-            raise ValueError(
-                f"{peak.size} basins in one slab, more than {_MOST}: the mask is noise; denoise "
-                "more before labeling"
-            )
         plane = heights.shape[1] * heights.shape[2]
         offset = self._joiner.add(peak.size)
+        if self.count > _MOST:
+            raise ValueError(
+                f"{self.count} basins, more than {_MOST}: the mask is noise; denoise more before "
+                "labeling"
+            )
         self._peaks.append(peak)
         self._places.append(place + (first - before) * plane)
-        inside = _unpack(_highest(pairs_within(heights[before:stop], tree)), offset, offset)
-        self._edges.append(inside)
+        keys, saddles = highest(*pairs_within(heights[before:stop], tree))
+        self._edges.append((further(keys, offset), saddles))
         bottom = _Bottom(tree[0].copy(), heights[before].copy(), down)
         if self._last is None:
             self._bottom = bottom
@@ -333,7 +341,7 @@ class Basins:
         offset = self._joiner.append(later._joiner)
         self._peaks += later._peaks
         self._places += later._places
-        self._edges += [edges + np.array([offset, offset, 0]) for edges in later._edges]
+        self._edges += [(further(keys, offset), saddles) for keys, saddles in later._edges]
         if later._last is None or later._bottom is None or later._leaving is None:
             return offset
         if self._last is None:
@@ -359,9 +367,8 @@ class Basins:
         self._joiner.join(down[:, 0] + offset, self._last.reshape(-1)[down[:, 1]])
         numbers, places = self._leaving
         self._joiner.join(numbers, tree.reshape(-1)[places].astype(np.int64) + offset)
-        base = int(self._last.max(initial=0)) and int(self._last[self._last > 0].min()) - 1
-        across = pairs_across(self._top, self._last, bottom.heights, tree, base)
-        self._edges.append(_unpack(_highest(across), base, offset))
+        across = pairs_across(self._top, self._last, bottom.heights, tree, offset)
+        self._edges.append(highest(*across))
 
     def graph(self) -> Graph:
         """Give the basins of the whole volume."""
@@ -375,10 +382,19 @@ class Basins:
         basin_of_root[roots[order]] = np.arange(1, order.size + 1)
         number = basin_of_root[roots]
         number[0] = 0
-        edges = np.concatenate(self._edges) if self._edges else np.empty((0, 3), np.int64)
-        first, second, saddle = _reduced(number[edges[:, 0]], number[edges[:, 1]], edges[:, 2])
         peaks = np.append(np.zeros(1, np.uint16), peak[order])
-        return Graph(number, peaks, first, second, saddle)
+        return Graph(number, peaks, *self._saddles(number.astype(np.uint32)))
+
+    def _saddles(self, number: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give pairs of different basins, and the saddle between them; the trees' are given up."""
+        parts, self._edges = self._edges, []
+        for at, (keys, saddles) in enumerate(parts):
+            first, second = (number[some] for some in unpacked(keys))
+            differ = first != second
+            parts[at] = highest(packed(first[differ], second[differ]), saddles[differ])
+        found = [highest(*some) for some in in_ranges(parts)]
+        saddles = np.concatenate([some for _, some in found])
+        return *unpacked(np.concatenate([keys for keys, _ in found])), saddles
 
 
 def merge(graph: Graph, rise: float, fraction: float = 0.0) -> np.ndarray:
@@ -398,7 +414,7 @@ def merge(graph: Graph, rise: float, fraction: float = 0.0) -> np.ndarray:
     ndarray of int64, shape (1 + basin,)
         Number, from 1 and without gaps, of each basin after merging.
     """
-    order = np.lexsort((graph.second, graph.first, -graph.saddle.astype(np.int64)))
+    order = np.lexsort((graph.second, graph.first, ~graph.saddle))
     parents: np.ndarray = merge_over_saddles(
         graph.peak.astype(np.float64),
         graph.first[order],
@@ -424,33 +440,3 @@ def groups(graph: Graph, least_saddle: float = 0.0) -> np.ndarray:
     passed = graph.saddle >= least_saddle
     joiner.join(graph.first[passed], graph.second[passed])
     return joiner.numbers()[0].astype(np.int64)
-
-
-def _reduced(
-    first: np.ndarray, second: np.ndarray, saddle: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keep the highest saddle of each pair of different basins."""
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    differ = low != high
-    low, high, saddle = low[differ], high[differ], saddle[differ]
-    order = np.lexsort((saddle, high, low))
-    low, high, saddle = low[order], high[order], saddle[order]
-    differ = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    last = np.append(differ, np.ones(min(low.size, 1), bool))
-    return low[last], high[last], saddle[last].astype(np.uint16)
-
-
-def _highest(packed: np.ndarray) -> np.ndarray:
-    """Keep, of packed pairs with a saddle, the highest of each pair."""
-    packed = np.sort(packed)
-    pair = packed >> np.uint64(16)
-    last = np.append(pair[1:] != pair[:-1], np.ones(min(pair.size, 1), bool))
-    return np.asarray(packed[last])
-
-
-def _unpack(packed: np.ndarray, first_offset: int, second_offset: int) -> np.ndarray:
-    mask = np.uint64(_MOST)
-    first = (packed >> np.uint64(16 + NUMBER_BITS)).astype(np.int64) + first_offset
-    second = ((packed >> np.uint64(16)) & mask).astype(np.int64) + second_offset
-    saddle = (packed & np.uint64(0xFFFF)).astype(np.int64)
-    return np.stack([first, second, saddle], axis=1)
