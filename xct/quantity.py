@@ -322,6 +322,7 @@ for _name, _axes, _unit in (
     ("flat_time", ("frame",), "on the clock of projection_time"),
     ("projection_dose", ("angle",), "mean dose of a projection"),
     ("flat_dose", ("frame",), "mean dose of a projection"),
+    ("light_beside", ("angle",), "transmission beside the sample"),
     ("theta_deg", ("angle",), "degrees"),
     ("row_px", ("row",), "number of the row"),
     ("pixel_size_um", (), "µm"),

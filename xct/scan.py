@@ -17,6 +17,14 @@ from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
 
 Rotation = Literal["positive", "negative"]
+Kind = Literal["projections", "flats", "darks"]
+_BY_FRAME: dict[str, Kind] = {  # what is known of each frame of a kind
+    "theta_deg": "projections",
+    "projection_time": "projections",
+    "ring_current_ma": "projections",
+    "flat_time": "flats",
+    "flat_ring_current_ma": "flats",
+}
 # A glob pattern, or {file, path}: a dataset inside an HDF5 file.
 Frames = str | Mapping[str, str]
 
@@ -54,6 +62,8 @@ class Scan:
         Where each fact came from: the path inside the file, or "configuration".
     notes : tuple of str
         Warnings for the user: links that lead nowhere, frames that were marked invalid, ….
+    left_out : mapping of str to tuple of int
+        Numbers, in the files' stacks, of the projections, flats and darks that are left out.
     """
 
     projections: View
@@ -74,6 +84,7 @@ class Scan:
     flat_exposure_ratio: float = 1.0
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def bin(self) -> int:
@@ -111,6 +122,52 @@ class Scan:
             return None, None  # a reader's note says for how many frames it is not known
         mean = current.mean()
         return current / mean, flat_current / mean / self.flat_exposure_ratio
+
+    def numbers(self, kind: Kind) -> np.ndarray:
+        """Give the number, in the files' stack, of each frame of a kind that is not left out."""
+        view: View | None = getattr(self, kind)
+        gone = self.left_out.get(kind, ())
+        count = (0 if view is None else view.shape[0]) + len(gone)
+        return np.setdiff1d(np.arange(count), np.array(gone, int))
+
+    def without(self, frames: Mapping[str, Sequence[int]]) -> Scan:
+        """Give the scan without some frames.
+
+        Parameters
+        ----------
+        frames : mapping
+            Numbers of `projections`, `flats` or `darks`, as in the files' stacks, from 0.
+
+        Raises
+        ------
+        ScanError
+            If there is no such frame, or no projection or flat is left.
+        """
+        errors: list[str] = []
+        kept: dict[str, np.ndarray] = {}
+        for kind, wanted in frames.items():
+            numbers = self.numbers(_kind(kind))
+            absent = sorted(set(wanted) - set(numbers.tolist()) - set(self.left_out.get(kind, ())))
+            if absent:
+                errors.append(f"leave_out.{kind}: there is no frame {absent[0]} among the {kind}")
+            kept[kind] = np.flatnonzero(~np.isin(numbers, list(wanted)))
+            if numbers.size and not kept[kind].size and kind != "darks":
+                errors.append(f"leave_out.{kind}: no frame is left of {numbers.size}")
+        if errors:
+            raise ScanError(*errors)
+        changes: dict[str, Any] = {
+            name: None if value is None else np.asarray(value)[kept[kind]]
+            for name, kind in _BY_FRAME.items()
+            if kind in kept
+            for value in (getattr(self, name),)
+        }
+        for kind, places in kept.items():
+            view: View | None = getattr(self, kind)
+            if view is not None:
+                left = replace(view, index=view.index[places])
+                changes[kind] = left if places.size else None
+        gone = {k: tuple(sorted({*self.left_out.get(k, ()), *v})) for k, v in frames.items()}
+        return replace(self, **changes, left_out={**self.left_out, **gone})
 
     def quantities(self, rows: slice) -> dict[str, Any]:
         """Read some rows, and give everything that stages may ask of the scan, by name."""
@@ -173,8 +230,10 @@ def read_scan(
     distance_mm: float | None = None,
     rotation: Rotation = "positive",
     center_px: float | None = None,
+    flat_exposure_ratio: float | None = None,
     paths: Mapping[str, str] | None = None,
     links_below: Path | str | None = None,
+    leave_out: Mapping[str, Sequence[int]] | None = None,
 ) -> Scan:
     """Read a scan of any layout; frames stay on disk until they are asked for.
 
@@ -203,6 +262,10 @@ def read_scan(
         `data`, `image_key`, `theta_deg` inside an HDF5 file, where it does not follow a layout.
     links_below : path, optional
         Folder below which links inside data files may lead; else only the scan's own folder.
+    flat_exposure_ratio : float, optional
+        Exposure of a projection over that of a flat, where the files do not say it.
+    leave_out : mapping, optional
+        Numbers of `projections`, `flats` or `darks` that are no good, from 0.
 
     Returns
     -------
@@ -220,7 +283,13 @@ def read_scan(
     raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
     errors: list[str] = []
     try:
-        raw = _overrule(raw, theta_deg, energy_kev, pixel_size_um, distance_mm)
+        facts = {
+            "energy_kev": energy_kev,
+            "pixel_size_um": pixel_size_um,
+            "distance_mm": distance_mm,
+            "flat_exposure_ratio": flat_exposure_ratio,
+        }
+        raw = _overrule(raw, theta_deg, facts)
     except ScanError as error:
         errors += error.errors
     errors += contradictions(raw)
@@ -236,22 +305,18 @@ def read_scan(
         )
     if errors:
         raise ScanError(*errors)
-    return _scan(raw, window, rotation, center_px)
+    return _scan(raw, window, rotation, center_px).without(leave_out or {})
 
 
-def _overrule(
-    raw: Raw,
-    theta_deg: Any,
-    energy_kev: float | None,
-    pixel_size_um: float | None,
-    distance_mm: float | None,
-) -> Raw:
+def _kind(name: str) -> Kind:
+    if name not in ("projections", "flats", "darks"):
+        raise ScanError(f"leave_out names {name!r}; expected projections, flats or darks")
+    return name  # type: ignore[return-value]
+
+
+def _overrule(raw: Raw, theta_deg: Any, facts: Mapping[str, float | None]) -> Raw:
     """Lay what the user says over what the files say."""
-    said: dict[str, Any] = {
-        "energy_kev": energy_kev,
-        "pixel_size_um": pixel_size_um,
-        "distance_mm": distance_mm,
-    }
+    said: dict[str, Any] = dict(facts)
     for name, value in said.items():
         if value is not None and not value > 0:
             raise ScanError(f"{name} = {value!r}; expected a positive number")

@@ -75,6 +75,23 @@ class Roi(Section):
         return self
 
 
+class LeaveOut(Section):
+    """Frames that are no good, by their numbers from 0."""
+
+    projections: list[Annotated[int, Ge(0)]] = Field(
+        default_factory=list, description="numbers of projections, from 0"
+    )
+    flats: list[Annotated[int, Ge(0)]] = Field(
+        default_factory=list, description="numbers of flats, from 0"
+    )
+    darks: list[Annotated[int, Ge(0)]] = Field(
+        default_factory=list, description="numbers of darks, from 0"
+    )
+    found: bool = Field(
+        True, description="leave out what is found to be no good, too; false: only what is named"
+    )
+
+
 class ScanSection(Section):
     """What was measured; only what the files do not say, or say wrongly, is needed."""
 
@@ -103,6 +120,13 @@ class ScanSection(Section):
     )
     distance_mm: Annotated[float, Ge(0)] | None = Field(
         None, description="from the sample to the detector, mm"
+    )
+    flat_exposure_ratio: Annotated[float, Gt(0)] | None = Field(
+        None, description="exposure of a projection over that of a flat, where they differ"
+    )
+    leave_out: LeaveOut = Field(
+        default_factory=lambda: LeaveOut.model_validate({}),
+        description="frames that are no good; what is found to be so is left out unasked",
     )
     rotation: Literal["positive", "negative"] = Field(
         "positive",

@@ -26,6 +26,7 @@ def open_scan(config: Config) -> Scan:
         value = getattr(section, kind)
         if isinstance(value, InFile):
             overrides[kind] = value.model_dump(exclude_none=True)
+    overrides["leave_out"] = section.leave_out.model_dump(exclude={"found"})
     overrides["roi"] = section.roi.model_dump(exclude_none=True)
     overrides["paths"] = section.paths.model_dump(exclude_none=True)
     return read_scan(section.file, **overrides)

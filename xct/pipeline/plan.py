@@ -243,6 +243,8 @@ def _scan_identity(scan: Scan) -> dict[str, Any]:
         "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
         "pixel_size_um": scan.pixel_size_um,
         "center_px": scan.center_px,
+        "flat_exposure_ratio": scan.flat_exposure_ratio,
+        "left_out": {kind: list(numbers) for kind, numbers in scan.left_out.items() if numbers},
     }
 
 

@@ -14,6 +14,7 @@ from xct.errors import ConfigError, RunError, show_bytes, show_seconds
 from xct.io.volumes import Coding
 from xct.parallel.threads import share_heaps
 from xct.pipeline.estimates import Estimates
+from xct.pipeline.frame_checks import check_frames
 from xct.pipeline.job import Job
 from xct.pipeline.measurement import Measurement, write_kept
 from xct.pipeline.monitor import Meter, RunWarnings, log_file, watched
@@ -96,7 +97,8 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     _greet(job, resumed=resumed)
     plan = job.plan
     if isinstance(plan.source, Scan):
-        _reconstruct(job)
+        job = _reconstruct(job)
+        plan = job.plan
     else:
         copy_volume(job, plan.source)
     release()  # what fbp keeps for its next call
@@ -107,9 +109,13 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
-def _reconstruct(job: Job) -> None:
-    plan = job.plan
-    slabs = Slabs(open_frames(job))
+def _reconstruct(job: Job) -> Job:
+    """Make the volume; give the job with the frames that are left."""
+    checked = check_frames(job, open_frames(job))
+    job, plan = checked.job, checked.job.plan
+    slabs = Slabs(checked.frames)
+    if checked.beside is not None:
+        slabs.known["light_beside"] = checked.beside
     workers = plan.resources.workers
     estimates = Estimates(slabs, plan.slab_steps, job.folder, job.warnings, workers)
     estimates.sample()
@@ -123,6 +129,7 @@ def _reconstruct(job: Job) -> None:
         coding = estimates.find_coding() if codes else Coding()
         estimates.seen = {}  # rows that are not needed any more
         write_slabs(job, slabs, coding)
+    return job
 
 
 def _greet(job: Job, *, resumed: bool) -> None:

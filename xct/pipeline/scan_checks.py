@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xct.config.recipe import Step
 from xct.errors import ScanError
 from xct.io.frames import View
 from xct.scan import Scan
@@ -75,7 +76,11 @@ def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
         levels.append(float(np.median(frame)))
         saturated = max(saturated, _saturated_fraction(frame))
         if not np.isfinite(frame).all():
-            yield _WRONG, f"flats: frame {number} holds NaN or infinite counts; leave it out"
+            yield (
+                _WRONG,
+                f"flats: frame {number} holds NaN or infinite counts; leave it out by "
+                f"scan.leave_out.flats: [{number}]",
+            )
     if saturated > _SATURATED_FRACTION:
         yield (
             _ODD,
@@ -112,11 +117,16 @@ def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, st
                 _WRONG,
                 (
                     f"projections: frame {number} holds {np.count_nonzero(bad)} NaN or infinite "
-                    f"counts of {frame.size}; leave it out or repair the file"
+                    f"counts of {frame.size}; leave it out by scan.leave_out.projections: "
+                    f"[{number}], or repair the file"
                 ),
             )
         elif not frame.any():
-            yield _WRONG, f"projections: frame {number} is all zero; was the shutter closed?"
+            yield (
+                _ODD,
+                f"projections: frame {number} is all zero; a run looks at all frames, and leaves "
+                "out what holds no light",
+            )
 
 
 def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -147,6 +157,11 @@ def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
                 f"{int(len(theta) * 2 / np.pi)} pixels"
             ),
         )
+
+
+def look_at_angles(scan: Scan, steps: Sequence[Step]) -> list[str]:
+    """Say what the angles that are left lack, as `inspect_scan` does."""
+    return [message for _, message in _look_at_angles(scan, [step.name for step in steps])]
 
 
 def _has_pair(theta_deg: np.ndarray, tolerance_deg: float) -> bool:

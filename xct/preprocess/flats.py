@@ -104,7 +104,9 @@ def flat_field(
     flat_time: np.ndarray | None = None,
     projection_dose: np.ndarray | None = None,
     flat_dose: np.ndarray | None = None,
+    light_beside: np.ndarray | None = None,
     *,
+    dose: Literal["recorded", "beside"] = "recorded",
     combine: Combine = "mean",
     in_time: InTime = "interpolated",
     min_gain: Annotated[float, Gt(0)] = 1.0,
@@ -128,6 +130,11 @@ def flat_field(
     projection_dose, flat_dose : ndarray, shape (angle,) and (frame,), optional
         Dose of each frame, ring current × exposure, in one unit: counts above the dark are
         divided by it. All doses are the same unless given.
+    light_beside : ndarray, shape (angle,), optional
+        Transmission of the air beside the sample.
+    dose : {"recorded", "beside"}, optional
+        What the dose of a projection is taken from: what the files say, or in the end the light
+        beside the sample, by which each frame is divided.
     combine : {"mean", "median", "trimmed"}, optional
         How the frames of a block become one: mean, median, or the mean without the largest and
         the smallest tenth (at least one of each), which a zinger cannot move.
@@ -169,6 +176,13 @@ def flat_field(
     transmission = _divide(projections, dark, gains, lower, towards)
     if flat_dose is not None and projection_dose is not None:
         transmission /= np.asarray(projection_dose, np.float32)[:, None, None]
+    if dose == "beside":
+        if light_beside is None:
+            raise ValueError(
+                "steps.flat_field.dose: beside, but no column shows air beside the sample at all "
+                "angles; take recorded, or scan.flat_exposure_ratio"
+            )
+        transmission /= np.asarray(light_beside, np.float32)[:, None, None]
     return transmission
 
 

@@ -1,0 +1,176 @@
+"""Frames that are no good are found by comparison with the others, and good ones are not."""
+
+import numpy as np
+import pytest
+
+from tests.scans import counts, line_integrals
+from xct.preprocess.frames.beside import light_beside
+from xct.preprocess.frames.coarse import coarse_frames
+from xct.preprocess.frames.faults import AFTERWARDS, Seen, extra_frames, judge
+
+ANGLES, ROWS, COLUMNS = 90, 8, 192
+OFFSET = 100
+
+
+def made(frames):
+    frames = np.clip(np.rint(frames), 0, 65535).astype(np.uint16)
+    return coarse_frames(lambda row: frames[:, row], frames.shape)
+
+
+@pytest.fixture(scope="module")
+def scan():
+    """Projections, flats and darks of discs in air, in a beam with a profile, as floats."""
+    profile = 1 + 0.3 * np.sin(np.arange(COLUMNS) / 17)
+    integrals = line_integrals(ROWS, COLUMNS, ANGLES)
+    projections = (counts(integrals, seed=3) - OFFSET) * profile + OFFSET
+    flats = (counts(np.zeros((8, ROWS, COLUMNS)), seed=4) - OFFSET) * profile + OFFSET
+    darks = counts(np.full((6, ROWS, COLUMNS), 50.0), seed=5).astype(float)
+    return {"projections": projections, "flats": flats, "darks": darks}
+
+
+def found(scan, theta=None, **changed):
+    """What is left out: by kind, the numbers."""
+    frames = {kind: made(changed.get(kind, scan[kind])) for kind in scan}
+    verdict = judge(Seen(theta_deg=theta, **frames))
+    return {kind: verdict.frames(kind) for kind in scan if verdict.frames(kind)}
+
+
+def dimmed(frames, which, light):
+    changed = frames.copy()
+    changed[which] = OFFSET + (changed[which] - OFFSET) * light
+    return changed
+
+
+def test_a_plain_scan_keeps_all_its_frames(scan):
+    assert found(scan, theta=np.linspace(0, 180, ANGLES, endpoint=False)) == {}
+
+
+@pytest.mark.parametrize("which", [[0], [44], [30, 31, 32, 33], [5, 60, 89]])
+def test_frames_without_light_are_left_out(scan, which):
+    assert found(scan, projections=dimmed(scan["projections"], which, 0)) == {"projections": which}
+
+
+def test_frames_that_were_never_written_are_left_out(scan):
+    projections = scan["projections"].copy()
+    projections[70:] = 0
+    assert found(scan, projections=projections) == {"projections": [*range(70, 90)]}
+
+
+@pytest.mark.parametrize("light", [0.5, 0.8, 1.3])
+def test_a_few_frames_of_another_brightness_are_left_out(scan, light):
+    changed = dimmed(scan["projections"], [40, 41, 42], light)
+    assert found(scan, projections=changed) == {"projections": [40, 41, 42]}
+
+
+def test_a_shutter_that_opened_late_costs_the_first_frames(scan):
+    changed = dimmed(scan["projections"], [0, 1, 2], np.array([0.0, 0.3, 0.7])[:, None, None])
+    assert found(scan, projections=changed) == {"projections": [0, 1, 2]}
+
+
+def test_light_that_decays_slowly_is_no_fault(scan):
+    decay = np.linspace(1, 0.8, ANGLES)[:, None, None]
+    assert found(scan, projections=dimmed(scan["projections"], slice(None), decay)) == {}
+
+
+def test_a_frame_that_the_camera_gave_twice_is_left_out(scan):
+    projections = scan["projections"].copy()
+    projections[33] = projections[32]
+    assert found(scan, projections=projections) == {"projections": [33]}
+
+
+def test_a_scan_without_noise_that_does_not_change_keeps_its_frames(scan):
+    still = np.repeat(scan["projections"][:1], ANGLES, axis=0)
+    assert found(scan, projections=still) == {}
+
+
+def test_a_frame_of_another_angle_is_left_out(scan):
+    projections = scan["projections"].copy()
+    projections[33] = projections[75]
+    assert found(scan, projections=projections) == {"projections": [33]}
+
+
+def test_angles_in_any_order_are_no_fault(scan):
+    order = np.argsort(np.arange(ANGLES) * 55 % ANGLES)
+    assert found(scan, projections=scan["projections"][order]) == {}
+
+
+@pytest.mark.parametrize("which", [[0], [4, 5]])
+@pytest.mark.parametrize("light", [0.02, 0.8])
+def test_darks_with_light_are_left_out(scan, which, light):
+    darks = scan["darks"].copy()
+    darks[which] += light * (scan["flats"][0] - OFFSET)
+    assert found(scan, darks=darks) == {"darks": which}
+
+
+def test_a_flat_with_the_sample_in_it_is_left_out(scan):
+    flats = scan["flats"].copy()
+    flats[3] = scan["projections"][10]
+    assert found(scan, flats=flats) == {"flats": [3]}
+
+
+def test_a_flat_without_light_is_left_out(scan):
+    assert found(scan, flats=dimmed(scan["flats"], [2], 0.1)) == {"flats": [2]}
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_flats_whose_beam_moved_are_kept(scan, axis):
+    both = np.concatenate([scan["flats"], np.roll(scan["flats"], 2, axis)])
+    assert found(scan, flats=both) == {}
+
+
+@pytest.mark.parametrize("first", [0.0, 37.0])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_frames_that_repeat_angles_after_the_scan_are_left_out(scan, first, turn):
+    """The last of the scan, at the partner of its first angle, was taken with them."""
+    steps = np.linspace(0, 180, ANGLES - 2)
+    theta = first + turn * np.append(steps, [90.0, 0.0])
+    frames = {kind: made(scan[kind]) for kind in scan}
+    faults = judge(Seen(theta_deg=theta, **frames)).faults
+    assert [(f.frames, f.reason) for f in faults] == [((87, 88, 89), AFTERWARDS)]
+
+
+@pytest.mark.parametrize(
+    "theta",
+    [
+        np.linspace(0, 180, 91),
+        np.linspace(0, 360, 91),
+        np.linspace(90, -90, 91),
+        np.arange(91) * 137.5 % 180,  # golden
+        np.arange(91) * 40 % 180,  # interlaced
+        np.append(np.linspace(0, 90, 60), np.linspace(92, 180, 31)),
+    ],
+)
+def test_scans_without_extra_frames_keep_them(theta):
+    assert extra_frames(theta).size == 0
+
+
+def transmission(scan, **changed):
+    frames = {kind: made(changed.get(kind, scan[kind])) for kind in scan}
+    return judge(Seen(**frames)).transmission
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+def test_air_beside_the_sample_tells_how_flats_were_exposed(scan, ratio):
+    flats = dimmed(scan["flats"], slice(None), 1 / ratio)
+    beside = light_beside(transmission(scan, flats=flats))
+    assert beside.mean == pytest.approx(ratio, rel=2e-3)
+    assert beside.drift < 0.01
+
+
+def test_air_beside_the_sample_tells_how_the_light_drifted(scan):
+    decay = np.linspace(1, 0.8, ANGLES)[:, None, None]
+    projections = dimmed(scan["projections"], slice(None), decay)
+    beside = light_beside(transmission(scan, projections=projections))
+    assert beside.drift == pytest.approx(0.2 / 0.9 * 0.95, rel=0.1)  # of the mean, by twentieths
+    np.testing.assert_allclose(beside.by_frame, decay[:, 0, 0], rtol=0.01)
+
+
+def test_a_sample_wider_than_the_view_has_no_air_beside_it(scan):
+    wide = line_integrals(ROWS, COLUMNS, ANGLES, discs=np.array([[0, 0, 140, 0.003]]))
+    assert light_beside(transmission(scan, projections=counts(wide).astype(float))) is None
+
+
+def test_a_view_inside_of_the_sample_has_no_air_beside_it(scan):
+    """All columns are about as bright: nothing says that the outer ones are air."""
+    inside = counts(np.full((ANGLES, ROWS, COLUMNS), 0.15)).astype(float)
+    assert light_beside(transmission(scan, projections=inside)) is None

@@ -1,0 +1,233 @@
+"""Every frame is looked at before any is used. In: an opened scan; out: the scan without bad ones.
+
+A few rows of all frames say which of them are no good; they are left out with their angles, named
+in a warning, counted in ``summary.json`` and drawn.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xct.errors import RunError
+from xct.figures import canvas
+from xct.io.figures import save_figure
+from xct.io.frames import View
+from xct.pipeline.job import Job
+from xct.pipeline.monitor import go_on, timed
+from xct.pipeline.scan_checks import look_at_angles
+from xct.preprocess.frames.beside import LightBeside, light_beside
+from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
+from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, judge
+from xct.preprocess.frames.limits import refuse_unlit
+from xct.preprocess.frames.movement import movement_px
+from xct.quantity import Number
+from xct.scan import Scan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger("xct")
+
+_KINDS: tuple[Kind, ...] = ("projections", "flats", "darks")
+_MOST = 0.5  # of the projections may be left out, and the rest still be a scan
+_AWAY, _DRIFT = 0.03, 0.03  # of the light beside the sample from 1, and over the scan
+_MOVED_PX = 0.5
+_NAMED = 10  # frames that a message names one by one
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A scan whose frames were looked at.
+
+    Attributes
+    ----------
+    job : Job
+        Whose plan names the scan without the frames that are left out.
+    frames : Scan
+        The same as slabs read it.
+    beside : ndarray, shape (angle,), or None
+        Transmission beside the sample; None where no air is in view, or it was not asked for.
+    """
+
+    job: Job
+    frames: Scan
+    beside: np.ndarray | None
+
+
+def check_frames(job: Job, frames: Scan) -> Checked:
+    """Look at all frames, once for a run, and leave out what is no good.
+
+    Parameters
+    ----------
+    job : Job
+        Of the run.
+    frames : Scan
+        What slabs read: the plan's scan, or its copy cut by rows.
+
+    Raises
+    ------
+    RunError
+        If too little is left.
+    """
+    steps = [step for step in job.plan.slab_steps if step.name == "flat_field"]
+    if not steps:
+        return Checked(job, frames, None)
+    noted = job.folder.number("frames")
+    if noted is None:
+        with timed("frames"):
+            noted = _look(job, frames, steps[0].settings)
+        job.folder.note("frames", noted)
+        job.folder.note("warnings", job.warnings.listed)
+    gone: dict[str, list[int]] = noted["left_out"]
+    plan = replace(job.plan, source=job.plan.scan.without(gone))
+    beside = None if noted["beside"] is None else np.array(noted["beside"])
+    return Checked(replace(job, plan=plan), frames.without(gone), beside)
+
+
+def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at the frames; give what a run that goes on must know, and say what was found."""
+    how = {name: settings[name] for name in ("combine", "in_time") if name in settings}
+    verdict = judge(replace(_seen(frames), **how))
+    refuse_unlit(frames)
+    asked = job.plan.config.scan.leave_out.found
+    if not asked:
+        verdict = replace(verdict, faults=())
+    left = np.setdiff1d(np.arange(verdict.light.size), verdict.frames("projections"))
+    _refuse_if_few(verdict, left.size)
+    beside = light_beside(verdict.transmission[left])
+    for message in _messages(frames, verdict, beside):
+        if job.warnings.add(message, "frames"):
+            log.warning("%s", message)
+    original: dict[str, list[int]] = {
+        kind: frames.numbers(kind)[verdict.frames(kind)].tolist() for kind in _KINDS
+    }
+    for message in look_at_angles(frames.without(original), job.plan.slab_steps):
+        if job.warnings.add(message, "frames") and original["projections"]:
+            log.warning("%s", message)
+    save_figure(light_figure(frames, verdict, beside), job.folder.path / "figures", "frame_light")
+    numbers = {key: number.entry() for key, number in _numbers(frames, verdict, beside)}
+    job.folder.note("numbers", (job.folder.number("numbers") or {}) | numbers)
+    return {"left_out": original, "beside": None if beside is None else beside.by_frame.tolist()}
+
+
+def _seen(frames: Scan) -> Seen:
+    times, dose = None, None
+    if frames.projection_time is not None and frames.flat_time is not None:
+        times = frames.projection_time, frames.flat_time
+    if frames.projection_dose is not None and frames.flat_dose is not None:
+        dose = frames.projection_dose / np.median(frames.flat_dose)
+    return Seen(
+        projections=_coarse(frames.projections),
+        flats=None if frames.flats is None else _coarse(frames.flats),
+        darks=None if frames.darks is None else _coarse(frames.darks),
+        theta_deg=frames.theta_deg,
+        times=times,
+        dose=dose,
+    )
+
+
+def _coarse(view: View) -> CoarseFrames:
+    def read(row: int) -> np.ndarray:
+        go_on()
+        return view.read(rows=slice(row, row + 1))[:, 0]
+
+    return coarse_frames(read, view.shape)
+
+
+def _refuse_if_few(verdict: Verdict, left: int) -> None:
+    total = verdict.light.size
+    if left < total * (1 - _MOST) or left < 3:
+        found = "; ".join(f"{_named(f.frames, f.kind)}: {f.reason}" for f in verdict.faults)
+        raise RunError(
+            f"frames: {total - left} of {total} projections are no good, and {left} are no scan: "
+            f"{found}. If they are good, say scan.leave_out.found: false; if not, take the scan "
+            "again, or name what is good by scan.projections and scan.theta_deg"
+        )
+
+
+def _messages(frames: Scan, verdict: Verdict, beside: LightBeside | None) -> Iterator[str]:
+    for fault in verdict.faults:
+        numbers = frames.numbers(fault.kind)[list(fault.frames)]
+        which = _named(numbers.tolist(), fault.kind)
+        verb = "is" if len(numbers) == 1 else "are"
+        yield f"{which} {verb} left out: {fault.reason}" + _further(frames, verdict, fault)
+    if beside is None:
+        return
+    where = " and ".join(beside.sides)
+    if abs(beside.mean - 1) > _AWAY:
+        yield (
+            f"the transmission beside the sample (air, at the {where}) is {beside.mean:.3f}, not "
+            "1: flats and projections were exposed unlike, or the beam changed; if flats were "
+            f"exposed otherwise, say scan.flat_exposure_ratio: {beside.mean:.3g}, else scale each "
+            "frame by steps.flat_field.dose: beside"
+        )
+    elif beside.drift > _DRIFT:
+        yield (
+            f"the light beside the sample (at the {where}) drifts by {beside.drift:.1%} over the "
+            "scan, which flats do not follow; scale each frame by steps.flat_field.dose: beside"
+        )
+
+
+def _further(frames: Scan, verdict: Verdict, fault: Fault) -> str:
+    """Say by how much the sample had moved in extra frames after the scan."""
+    theta = frames.theta_deg
+    if theta is None or fault.reason != AFTERWARDS:
+        return ""
+    moved = movement_px(frames, np.array(fault.frames), verdict.frames("projections"))
+    if moved is None:
+        return ""
+    if abs(moved) < _MOVED_PX:
+        return f"; in them the sample lies within {_MOVED_PX:g} px of where it did"
+    return (
+        f"; in them the sample lies {moved:+.1f} px from where it did at these angles: it "
+        "drifted during the scan, or was moved after it"
+    )
+
+
+def _named(frames: Sequence[int], kind: str) -> str:
+    """Name frames by their numbers: runs of them by first and last."""
+    noun = kind if len(frames) > 1 else kind[:-1]
+    cuts = np.flatnonzero(np.diff(frames) != 1) + 1
+    runs = [run.tolist() for run in np.split(np.array(frames), cuts)]
+    shown = [str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs[:_NAMED]]
+    more = f" and {len(runs) - _NAMED} more places" if len(runs) > _NAMED else ""
+    return f"{noun} {', '.join(shown)}{more}"
+
+
+def _numbers(
+    frames: Scan, verdict: Verdict, beside: LightBeside | None
+) -> Iterator[tuple[str, Number]]:
+    for kind in _KINDS:
+        gone = len(frames.left_out.get(kind, ())) + len(verdict.frames(kind))
+        total = frames.numbers(kind).size + len(frames.left_out.get(kind, ()))
+        yield f"{kind}_left_out", Number(gone, "frames", n=total)
+    if beside is not None:
+        spread = float(np.std(beside.by_frame))
+        yield "transmission_beside", Number(
+            beside.mean, sd=spread, n=beside.by_frame.size,
+            note="air beside the sample; 1 where flats and projections were exposed alike",
+            details={"drift": round(beside.drift, 5)},
+        )  # fmt: skip
+
+
+def light_figure(frames: Scan, verdict: Verdict, beside: LightBeside | None) -> Figure:
+    """Draw the light of every projection, and which are left out."""
+    figure, [axes] = canvas(1, 1, (9, 4))
+    numbers = frames.numbers("projections")
+    gone = verdict.frames("projections")
+    axes.plot(numbers, verdict.light, color="0.6", lw=1, label="brightest tenth of the frame")
+    if beside is not None:
+        left = np.setdiff1d(np.arange(numbers.size), gone)
+        axes.plot(numbers[left], beside.by_frame, color="tab:blue", lw=1, label="beside the sample")
+    if gone:
+        axes.plot(numbers[gone], verdict.light[gone], "x", color="red", label="left out")
+    axes.axhline(1, color="black", lw=0.5)
+    axes.set(xlabel="projection", ylabel="transmission", ylim=(0, None))
+    axes.set_title(f"{len(gone)} of {numbers.size} projections left out")
+    axes.legend(loc="lower right")
+    return figure

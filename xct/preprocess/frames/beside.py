@@ -1,0 +1,84 @@
+"""Light beside the sample. In: coarse transmission of all frames; out: that of the air, by frame.
+
+Where nothing absorbs the transmission is 1, if flats and projections were exposed alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_EDGE = 1 / 16  # of the columns, on either side
+_EVEN = 0.01  # change of the transmission over them, in the mean of all frames
+_BRIGHTEST = 0.98  # of the brightest columns: air is not darker
+_DARKER = 0.97  # … and a sample is
+_ALIKE = 0.01  # both sides at all angles
+_STEADY = 0.02  # scatter over frames beside slow drift: a sample that turns into view is no air
+
+
+@dataclass(frozen=True)
+class LightBeside:
+    """Transmission beside the sample.
+
+    Attributes
+    ----------
+    by_frame : ndarray of float64, shape (angle,)
+        Mean of the columns that show air.
+    sides : tuple of str
+        "left", "right": where they lie.
+    """
+
+    by_frame: np.ndarray
+    sides: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        """Of all frames."""
+        return float(np.mean(self.by_frame))
+
+    @property
+    def drift(self) -> float:
+        """By how much it changes over the scan, as a fraction: a twentieth of it at a time."""
+        parts = np.array_split(self.by_frame, min(20, self.by_frame.size))
+        means = [float(part.mean()) for part in parts]
+        return (max(means) - min(means)) / self.mean
+
+
+def light_beside(transmission: np.ndarray) -> LightBeside | None:
+    """Find columns at the left and the right that show air, and their transmission.
+
+    A sample that is wider than the view has none: there the transmission falls towards the
+    middle from the first column on.
+
+    Parameters
+    ----------
+    transmission : ndarray, shape (angle, row, cell)
+        Coarse transmission, NaN beyond the beam; good frames only.
+
+    Returns
+    -------
+    LightBeside or None
+        None where no column shows air at all angles.
+    """
+    with np.errstate(invalid="ignore"):
+        by_cell = np.nanmedian(transmission, axis=1)
+    mean = np.nanmean(by_cell, axis=0)
+    known = np.flatnonzero(np.isfinite(mean))
+    count = max(2, round(known.size * _EDGE))
+    if known.size < 4 * count:
+        return None
+    brightest = float(np.percentile(mean[known], 98))
+    if np.percentile(mean[known], 10) > _DARKER * brightest:
+        return None  # no sample stands out, so that nothing says what is beside it
+    found = {}
+    for side, cells in (("left", known[:count]), ("right", known[-count:])):
+        level = mean[cells]
+        light = by_cell[:, cells].mean(axis=1)
+        even = np.ptp(level) < _EVEN * brightest and level.mean() > _BRIGHTEST * brightest
+        if even and np.std(np.diff(light)) / np.sqrt(2) < _STEADY * brightest:
+            found[side] = light
+    if not found or np.std(list(found.values()), axis=0).mean() > _ALIKE * brightest:
+        return None
+    by_frame = np.mean(np.stack(list(found.values())), axis=0, dtype=np.float64)
+    return LightBeside(np.asarray(by_frame), tuple(found))
