@@ -30,7 +30,8 @@ def fbp(
 
     A point x, y voxels from the axis is seen on column ``center_px + x cos θ - y sin θ``. The
     filter is the band-limited ramp, so mean values are right. Projections are weighted by the
-    gaps between their angles modulo 180°: any start, order and spacing will do. Where the
+    gaps between their angles modulo 180°: any start, order and spacing will do. The half turns
+    of a full turn about an axis near one edge (half acquisition) are stitched first. Where the
     object reaches beyond the detector, each projection is continued with its edge values.
 
     Parameters
@@ -73,7 +74,7 @@ def fbp(
     Warns
     -----
     UserWarning
-        If a wedge of angles is missing.
+        If a wedge of angles is missing, or a half acquisition shows more than the slices hold.
 
     References
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from math import ceil
 
@@ -10,8 +11,10 @@ import numpy as np
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.reconstruct.filters import Window, angle_weights, check_window
+from xct.reconstruct.half_acquisition import Views, is_half_acquisition, stitched
 
 PER_CM = 1e4  # µm in a centimeter
+_NOTICEABLE = 0.02  # of the largest mean line integral
 
 
 @dataclass(frozen=True)
@@ -116,17 +119,37 @@ def check_request(
         raise ValueError(f"size={size} must be at least 1 pixel")
     center = _checked_center(center_px, rows, columns)
     refuse_nonfinite(values)
+    size = size or columns
+    if is_half_acquisition(theta, float(center.mean()), columns):
+        values, theta, center = stitched(Views(values, theta, center))
+        _say_what_is_beyond(values, center, size)
     return Request(
         line_integrals=values,
         theta_deg=theta,
         center_px=center,
         scale=PER_CM / float(pixel_size_um),
-        size=size or columns,
+        size=size,
         weights=angle_weights(theta),
         window=window,
         cutoff=cutoff,
         memory_gib=memory_gib,
     )
+
+
+def _say_what_is_beyond(line_integrals: np.ndarray, center_px: np.ndarray, size: int) -> None:
+    """Say how wide slices must be, where a half acquisition shows more than they hold."""
+    columns = line_integrals.shape[2]
+    radius = max(float(center_px.max()), columns - 1 - float(center_px.min()))
+    away = np.abs(np.arange(columns) - float(center_px.mean())) > size / 2
+    mean = line_integrals.mean(axis=(0, 1))
+    if away.any() and np.abs(mean[away]).max() > _NOTICEABLE * np.abs(mean).max():
+        whole = 2 * int(np.ceil(radius + 0.5))
+        warnings.warn(
+            f"this is a half acquisition: the sample reaches beyond slices of {size} pixels; "
+            f"steps.fbp.size: {whole} shows all of it",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _checked_values(line_integrals: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from xct.preprocess.center.mirror_symmetry import (
 
 MOST_PAIRS = 96
 LONGEST_GAP_DEG = 3.0
+_ENOUGH_PX, _FEW_SD = 24, 0.5  # in fewer columns a wrong fold may look as good
+_REFINED_PX = 1.5  # to either side of what correlation gives
 
 
 def register(
@@ -141,6 +143,50 @@ def register_overlap(
         return Estimate(float(center[best]), np.inf, lead)
     shift = float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) / 2
     return Estimate(float(center[best]) + shift, float(np.hypot(0.5 / np.sqrt(bend), turned)), lead)
+
+
+def refined_overlap(
+    views: np.ndarray, free: np.ndarray, theta_deg: np.ndarray, center_px: float
+) -> tuple[float, float]:
+    """Refine an axis by what views half a turn apart share, column by column.
+
+    Parameters
+    ----------
+    views, free : ndarray, shape (angle, row, column)
+        Line integrals over a full turn, and the same free of fixed stripes.
+    theta_deg : ndarray, shape (angle,)
+        Ascending angles in degrees.
+    center_px : float
+        Where the axis is, to about a pixel.
+
+    Returns
+    -------
+    center_px, sd_px : float
+        The axis for which the squares of their differences are least, weighted by the light
+        that came through, and its uncertainty.
+    """
+    # Smooth, so that interpolation does not lessen the noise between two columns.
+    first, second = (
+        scipy.ndimage.gaussian_filter1d(part, 1.0, axis=-1) for part in exact_pairs(free, theta_deg)
+    )
+    columns, margin = views.shape[-1], 5
+    low, high = max(0.0, 2 * center_px - columns + 1), min(2 * center_px, columns - 1.0)
+    shared = np.arange(int(np.ceil(low)) + margin, int(high) - margin + 1)
+    if shared.size < 8 or not len(first):
+        return center_px, np.inf
+    light = np.exp(-np.clip(exact_pairs(views, theta_deg)[0][..., shared], 0, None))
+    spline = scipy.interpolate.CubicSpline(np.arange(columns), second, axis=-1)
+    one = first[..., shared]
+
+    def misfit(center: float) -> float:
+        return float(np.sum(light * np.square(one - spline(2 * center - shared))))
+
+    span = (center_px - _REFINED_PX, center_px + _REFINED_PX)
+    found = scipy.optimize.minimize_scalar(misfit, bounds=span, method="bounded")
+    center = float(found.x)
+    steep = np.sum(light * np.square(2 * spline(2 * center - shared, 1)))
+    sd = float(np.sqrt(found.fun / one.size / max(steep, 1e-30)))
+    return center, sd if shared.size >= _ENOUGH_PX else max(sd, _FEW_SD)
 
 
 def _compared(

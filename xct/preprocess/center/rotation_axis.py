@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, sqrt
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from xct.errors import RunError
 from xct.preprocess.center.figures import center_figure, sinogram_figure
 from xct.preprocess.center.methods import answers_cut, answers_inside
 from xct.preprocess.center.mirror_symmetry import Estimate
-from xct.preprocess.center.opposite_views import register_overlap
+from xct.preprocess.center.opposite_views import refined_overlap, register_overlap
 from xct.preprocess.center.sample import (
     Sample,
     check_logarithm,
@@ -24,6 +24,7 @@ from xct.preprocess.center.sample import (
     sample_cut,
 )
 from xct.quantity import Number, Quantity
+from xct.reconstruct.half_acquisition import LEAST_TURN_DEG, is_half_acquisition, turn_deg
 from xct.stages import stage
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
@@ -31,7 +32,7 @@ LEAST_COLUMNS = 64
 LEAST_LEAD = 5.0
 LEAST_SD = 0.02
 # The bands of one static profile are few, and its stripes correlate: its sd comes out small.
-SD_FACTOR = {"opposite": 1.0, "wedge": 1.1, "profile": 2.0, "mass": 2.0}
+SD_FACTOR = {"opposite": 1.0, "wedge": 1.1, "profile": 2.0, "mass": 2.0, "overlap": 1.0}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Center:
         About the probability that the error is below half a pixel, 0 … 1. Below 0.5 the answer
         must not be used unseen.
     by_method : dict of str to float
-        Answer of each method that applied: opposite, wedge, profile, mass.
+        Answer of each method that applied: opposite, wedge, profile, mass; or overlap alone.
     by_method_sd : dict of str to float
         Its standard deviation, in pixels.
     method : str
@@ -142,7 +143,9 @@ def find_center(
     A point (x, y) is seen in column ``center_px + x cos θ - y sin θ``. Four answers are
     combined: registration of views half a turn apart, the double wedge of the sinogram's
     spectrum [1]_, the mirror symmetry of what does not change with the angle, and the center
-    of mass where the whole sample is in view. Fixed stripes cannot mislead the first two.
+    of mass where the whole sample is in view. Fixed stripes cannot mislead the first two. In a
+    full turn about an axis near the detector's edge, where the sample leaves the view (half
+    acquisition), what views half a turn apart share is registered.
 
     Parameters
     ----------
@@ -163,8 +166,7 @@ def find_center(
     ------
     ValueError
         If the values are NaN, look like transmission, or have a wrong shape; if there are
-        fewer than 8 angles or they cover less than 150°; if the axis is near the detector's
-        edge with the sample beyond it (half acquisition).
+        fewer than 8 angles or they cover less than 150°.
 
     References
     ----------
@@ -179,35 +181,51 @@ def find_center(
     middle = (sample.columns - 1) / 2
     search = (middle - reach / sample.bin, middle + reach / sample.bin)
     cut = sample_cut(sample.views)
-    _refuse_half_acquisition(sample, cut)
+    half = _half_acquisition(sample, cut)
+    if half is not None:
+        return _by_overlap(half, sample)
     found = (answers_cut if any(cut) else answers_inside)(sample, search)
     found = {n: found[n] for n in SD_FACTOR if n in found and np.isfinite(found[n].sd_px)}
-    return _combined(found, sample, search, reach, any(cut))
+    center = _combined(found, sample, search, reach, any(cut))
+    return replace(center, confidence=0.0) if _is_absurd(center, sample, cut) else center
 
 
-def _refuse_half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> None:
-    span = float(np.ptp(sample.theta_deg)) * len(sample.theta_deg) / (len(sample.theta_deg) - 1)
-    if span <= 300 or not any(cut):
-        return
+def _is_absurd(center: Center, sample: Sample, cut: tuple[bool, bool]) -> bool:
+    """Whether, over a full turn, the sample leaves the view at the far side from the axis alone."""
+    if turn_deg(sample.theta_deg) <= LEAST_TURN_DEG or cut[0] == cut[1]:
+        return False
+    nearer_left = center.center_px < (sample.columns * sample.bin - 1) / 2
+    return nearer_left != cut[0]
+
+
+def _half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> Estimate | None:
+    """Find the axis of a full turn about one edge of the view, where the sample leaves it."""
+    if turn_deg(sample.theta_deg) <= LEAST_TURN_DEG or not any(cut):
+        return None
     columns = sample.columns
     found = register_overlap(sample.free, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
-    if found is not None and found.lead > LEAST_LEAD:
-        center = sample.raw_px(found.center_px)
-        _check_overlap(center, columns * sample.bin, cut, span)
+    if found is None or found.lead <= LEAST_LEAD:
+        return None
+    near = 0 if found.center_px < (columns - 1) / 2 else 1
+    is_half = is_half_acquisition(sample.theta_deg, found.center_px, columns)
+    return found if is_half and cut[near] else None
 
 
-def _check_overlap(center_px: float, columns: int, cut: tuple[bool, bool], span_deg: float) -> None:
-    """Refuse a full turn about an axis near one edge, where the sample leaves the view."""
-    overlap = 2 * min(center_px + 0.5, columns - 0.5 - center_px) / columns
-    side = 0 if center_px < (columns - 1) / 2 else 1
-    if span_deg > 300 and overlap < 0.7 and cut[side]:
-        raise ValueError(
-            f"this is a half acquisition: over {span_deg:.4g}° the axis is near column "
-            f"{center_px:.1f} of {columns}, where the sample leaves the field of view, and views "
-            f"half a turn apart share only {100 * overlap:.0f} % of the width "
-            f"({overlap * columns:.0f} columns); the two half turns must be stitched into one of "
-            "180° first"
-        )
+def _by_overlap(found: Estimate, sample: Sample) -> Center:
+    """Give the axis of a half acquisition, by the one method that sees it."""
+    column, sd = refined_overlap(sample.views, sample.free, sample.theta_deg, found.center_px)
+    sd = sqrt((SD_FACTOR["overlap"] * sd) ** 2 + LEAST_SD**2) * sample.bin
+    center = sample.raw_px(column)
+    return Center(
+        center_px=center,
+        sd_px=sd,
+        confidence=_trust(found, "overlap") * erf(0.5 / (sqrt(2) * sd)),
+        by_method={"overlap": center},
+        by_method_sd={"overlap": sd},
+        method="overlap",
+        search_px=sample.columns * sample.bin / 2,
+        at_edge=False,
+    )
 
 
 def _combined(
