@@ -323,6 +323,7 @@ for _name, _axes, _unit in (
     ("projection_dose", ("angle",), "mean dose of a projection"),
     ("flat_dose", ("frame",), "mean dose of a projection"),
     ("light_beside", ("angle",), "transmission beside the sample"),
+    ("flat_mixture", (), "a flat for each projection, where the beam's profile moves"),
     ("theta_deg", ("angle",), "degrees"),
     ("row_px", ("row",), "number of the row"),
     ("pixel_size_um", (), "µm"),

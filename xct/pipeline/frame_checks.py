@@ -20,11 +20,13 @@ from xct.io.frames import View
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.scan_checks import look_at_angles
+from xct.preprocess.frames.beam_profile import FlatMixture
 from xct.preprocess.frames.beside import LightBeside, light_beside
 from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
-from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, judge
+from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
 from xct.preprocess.frames.limits import refuse_unlit
 from xct.preprocess.frames.movement import movement_px
+from xct.preprocess.frames.own_flats import is_flatter, own_flats
 from xct.quantity import Number
 from xct.scan import Scan
 
@@ -50,13 +52,13 @@ class Checked:
         Whose plan names the scan without the frames that are left out.
     frames : Scan
         The same as slabs read it.
-    beside : ndarray, shape (angle,), or None
-        Transmission beside the sample; None where no air is in view, or it was not asked for.
+    known : dict
+        Quantities of the whole scan: the light beside the sample, a mixture of flats.
     """
 
     job: Job
     frames: Scan
-    beside: np.ndarray | None
+    known: dict[str, Any]
 
 
 def check_frames(job: Job, frames: Scan) -> Checked:
@@ -76,7 +78,7 @@ def check_frames(job: Job, frames: Scan) -> Checked:
     """
     steps = [step for step in job.plan.slab_steps if step.name == "flat_field"]
     if not steps:
-        return Checked(job, frames, None)
+        return Checked(job, frames, {})
     noted = job.folder.number("frames")
     if noted is None:
         with timed("frames"):
@@ -85,34 +87,61 @@ def check_frames(job: Job, frames: Scan) -> Checked:
         job.folder.note("warnings", job.warnings.listed)
     gone: dict[str, list[int]] = noted["left_out"]
     plan = replace(job.plan, source=job.plan.scan.without(gone))
-    beside = None if noted["beside"] is None else np.array(noted["beside"])
-    return Checked(replace(job, plan=plan), frames.without(gone), beside)
+    known: dict[str, Any] = {}
+    if noted["beside"] is not None:
+        known["light_beside"] = np.array(noted["beside"])
+    if noted["own_flats"] is not None:
+        known["flat_mixture"] = FlatMixture.from_dict(noted["own_flats"])
+    return Checked(replace(job, plan=plan), frames.without(gone), known)
 
 
 def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Look at the frames; give what a run that goes on must know, and say what was found."""
     how = {name: settings[name] for name in ("combine", "in_time") if name in settings}
-    verdict = judge(replace(_seen(frames), **how))
+    seen = replace(_seen(frames), **how)
+    verdict = judge(seen)
     refuse_unlit(frames)
     asked = job.plan.config.scan.leave_out.found
     if not asked:
         verdict = replace(verdict, faults=())
     left = np.setdiff1d(np.arange(verdict.light.size), verdict.frames("projections"))
     _refuse_if_few(verdict, left.size)
-    beside = light_beside(verdict.transmission[left])
-    for message in _messages(frames, verdict, beside):
-        if job.warnings.add(message, "frames"):
-            log.warning("%s", message)
     original: dict[str, list[int]] = {
         kind: frames.numbers(kind)[verdict.frames(kind)].tolist() for kind in _KINDS
     }
-    for message in look_at_angles(frames.without(original), job.plan.slab_steps):
-        if job.warnings.add(message, "frames") and original["projections"]:
+    good, transmission = frames.without(original), verdict.transmission[left]
+    own = own_flats(good, transmission, seen.in_time) if seen.in_time == "auto" else None
+    if own is not None:
+        with_own = by_own_flats(seen, verdict, own)
+        if is_flatter(with_own, transmission):
+            transmission = with_own
+        else:
+            own = None
+    if own is not None:
+        log.info(
+            "flat_field: the profile of the beam moves by %.1f %% between flats: each projection "
+            "gets a flat of its own, of %d components",
+            100 * own.moved,
+            len(own.of_flats),
+        )
+    beside = light_beside(transmission)
+    for message in _messages(frames, verdict, beside):
+        if job.warnings.add(message, "frames"):
+            log.warning("%s", message)
+    for message in look_at_angles(good, job.plan.slab_steps):
+        if message not in job.plan.warnings and job.warnings.add(message, "frames"):
             log.warning("%s", message)
     save_figure(light_figure(frames, verdict, beside), job.folder.path / "figures", "frame_light")
     numbers = {key: number.entry() for key, number in _numbers(frames, verdict, beside)}
+    if own is not None:
+        moved = Number(own.moved, note="rms change of the beam's profile between flats")
+        numbers["beam_profile_moved"] = moved.entry()
     job.folder.note("numbers", (job.folder.number("numbers") or {}) | numbers)
-    return {"left_out": original, "beside": None if beside is None else beside.by_frame.tolist()}
+    return {
+        "left_out": original,
+        "beside": None if beside is None else beside.by_frame.tolist(),
+        "own_flats": None if own is None else own.to_dict(),
+    }
 
 
 def _seen(frames: Scan) -> Seen:

@@ -114,8 +114,7 @@ def _reconstruct(job: Job) -> Job:
     checked = check_frames(job, open_frames(job))
     job, plan = checked.job, checked.job.plan
     slabs = Slabs(checked.frames)
-    if checked.beside is not None:
-        slabs.known["light_beside"] = checked.beside
+    slabs.known |= checked.known
     workers = plan.resources.workers
     estimates = Estimates(slabs, plan.slab_steps, job.folder, job.warnings, workers)
     estimates.sample()

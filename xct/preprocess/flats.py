@@ -11,11 +11,12 @@ from annotated_types import Gt
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.frame_means import Combine, combine_frames
+from xct.preprocess.frames.beam_profile import FlatMixture
 from xct.stages import RowCounts, stage
 
 # Flats in time. In: when frames were taken; out: blocks of flats, and where between them.
 
-InTime = Literal["interpolated", "nearest", "constant"]
+InTime = Literal["auto", "interpolated", "nearest", "constant"]
 
 # A gap in time so many times the usual one ends a block of flats.
 _GAP = 5
@@ -66,7 +67,7 @@ def place_in_time(
         On one clock; None where nothing is known.
     blocks : list of ndarray of int
         As `blocks_of_flats` gives them.
-    in_time : {"interpolated", "nearest", "constant"}
+    in_time : {"auto", "interpolated", "nearest", "constant"}
         Nearest rounds to one of the two.
     count : int
         How many projections there are.
@@ -105,10 +106,11 @@ def flat_field(
     projection_dose: np.ndarray | None = None,
     flat_dose: np.ndarray | None = None,
     light_beside: np.ndarray | None = None,
+    flat_mixture: FlatMixture | None = None,
     *,
     dose: Literal["recorded", "beside"] = "recorded",
     combine: Combine = "mean",
-    in_time: InTime = "interpolated",
+    in_time: InTime = "auto",
     min_gain: Annotated[float, Gt(0)] = 1.0,
 ) -> np.ndarray:
     """Divide out the beam profile and the detector offset.
@@ -138,9 +140,12 @@ def flat_field(
     combine : {"mean", "median", "trimmed"}, optional
         How the frames of a block become one: mean, median, or the mean without the largest and
         the smallest tenth (at least one of each), which a zinger cannot move.
-    in_time : {"interpolated", "nearest", "constant"}, optional
+    flat_mixture : FlatMixture, optional
+        A flat for each projection, where the profile of the beam moves.
+    in_time : {"auto", "interpolated", "nearest", "constant"}, optional
         Flat of a projection: interpolated in time between blocks of flats (the first and last
-        block are held beyond their ends), that of the nearest block, or all flats as one.
+        block are held beyond their ends), that of the nearest block, or all flats as one; auto:
+        the mixture where there is one, else interpolated.
     min_gain : float, optional
         Counts of ``flat - dark`` below which, in any block, a pixel is taken as dead.
 
@@ -172,8 +177,13 @@ def flat_field(
     gains = np.stack([combine_frames(flats, block, combine) for block in blocks]) - dark
     _check_values(dark, gains)
     _mark_dead(gains, min_gain, dark)
-    lower, towards = place_in_time(times, blocks, in_time, len(projections))
-    transmission = _divide(projections, dark, gains, lower, towards)
+    if flat_mixture is not None and in_time == "auto":
+        mixed = np.tensordot(flat_mixture.of_flats, flats - dark, axes=1).astype(np.float32)
+        mixed[:, np.isnan(gains[0])] = np.nan
+        transmission = _divide_by_mixture(projections, dark, mixed, flat_mixture.by_frame)
+    else:
+        lower, towards = place_in_time(times, blocks, in_time, len(projections))
+        transmission = _divide(projections, dark, gains, lower, towards)
     if flat_dose is not None and projection_dose is not None:
         transmission /= np.asarray(projection_dose, np.float32)[:, None, None]
     if dose == "beside":
@@ -277,6 +287,23 @@ def _mark_dead(gains: np.ndarray, min_gain: float, dark: np.ndarray) -> None:
             "counts on average); are flat and dark swapped?"
         )
     gains[:, dead] = np.nan
+
+
+def _divide_by_mixture(
+    projections: np.ndarray, dark: np.ndarray, mixed: np.ndarray, by_frame: np.ndarray
+) -> np.ndarray:
+    """Divide each projection by its own flat: so much of each component."""
+    transmission = np.empty(projections.shape, np.float32)
+    mixed, offset = mixed.reshape(len(mixed), -1), dark.reshape(-1)
+
+    def divide(first: int, stop: int) -> None:
+        for angle in range(first, stop):
+            gain = (by_frame[angle] @ mixed).reshape(dark.shape)
+            counts = projections[angle].astype(np.float32, copy=False)
+            np.divide(counts - offset.reshape(dark.shape), gain, out=transmission[angle])
+
+    over_ranges(divide, len(projections))
+    return transmission
 
 
 def _divide(

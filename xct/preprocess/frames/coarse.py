@@ -39,6 +39,11 @@ def chosen_rows(rows: int) -> np.ndarray:
     return np.unique(np.linspace(0, rows - 1, min(ROWS, rows)).round().astype(int))
 
 
+def borders(columns: int) -> np.ndarray:
+    """Give where cells of columns begin, and where the last one ends."""
+    return np.linspace(0, columns, min(CELLS, columns) + 1).astype(int)
+
+
 def coarse_frames(read: Callable[[int], np.ndarray], shape: tuple[int, int, int]) -> CoarseFrames:
     """Look at a few rows of all frames, one row at a time.
 
@@ -54,14 +59,14 @@ def coarse_frames(read: Callable[[int], np.ndarray], shape: tuple[int, int, int]
     CoarseFrames
     """
     frames, rows, columns = shape
-    borders = np.linspace(0, columns, min(CELLS, columns) + 1).astype(int)
+    edges = borders(columns)
     chosen = chosen_rows(rows)
-    counts = np.empty((frames, len(chosen), len(borders) - 1), np.float32)
+    counts = np.empty((frames, len(chosen), len(edges) - 1), np.float32)
     repeated = np.ones(frames, bool)
     repeated[:1] = False
     for number, row in enumerate(chosen.tolist()):
         values = read(row)
-        sums = np.add.reduceat(values, borders[:-1], axis=1, dtype=np.float64)
-        counts[:, number] = sums / np.diff(borders)
+        sums = np.add.reduceat(values, edges[:-1], axis=1, dtype=np.float64)
+        counts[:, number] = sums / np.diff(edges)
         repeated[1:] &= (values[1:] == values[:-1]).all(axis=1)
     return CoarseFrames(counts, repeated)

@@ -7,7 +7,7 @@ that fails, a shadow in a flat, a dark that is lit, a frame that is unlike those
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.ndimage import median_filter
 
 from xct.preprocess.flats import InTime, blocks_of_flats, place_in_time
 from xct.preprocess.frame_means import Combine, combine_frames
+from xct.preprocess.frames.beam_profile import FlatMixture
 from xct.preprocess.frames.coarse import CoarseFrames
 
 Kind = Literal["projections", "flats", "darks"]
@@ -277,20 +278,12 @@ def _of_fields(seen: Seen) -> Iterator[Fault]:
 
 def _transmission(seen: Seen, faults: list[Fault]) -> np.ndarray:
     """Divide by the flats that are good, interpolated in time as `flat_field` does it."""
-
-    def good(kind: Kind, frames: CoarseFrames) -> np.ndarray:
-        bad = [n for fault in faults if fault.kind == kind for n in fault.frames]
-        return np.setdiff1d(np.arange(len(frames.counts)), bad)
-
-    counts = seen.projections.counts
-    dark = np.zeros(counts.shape[1:])
-    if seen.darks is not None:
-        dark = np.median(seen.darks.counts[good("darks", seen.darks)], axis=0)
+    counts, dark = seen.projections.counts, _dark(seen, faults)
     if seen.flats is None:
         gains = np.full((1, *dark.shape), float(np.median(counts - dark)))
         lower, towards = place_in_time(None, [], "constant", len(counts))
     else:
-        kept, times = good("flats", seen.flats), None
+        kept, times = _good("flats", seen.flats, faults), None
         blocks = [np.arange(kept.size)]
         if seen.times is not None and seen.in_time != "constant":
             times = seen.times[0], seen.times[1][kept]
@@ -298,13 +291,42 @@ def _transmission(seen: Seen, faults: list[Fault]) -> np.ndarray:
         flats = seen.flats.counts[kept]
         gains = np.stack([combine_frames(flats, block, seen.combine) for block in blocks]) - dark
         lower, towards = place_in_time(times, blocks, seen.in_time, len(counts))
-    lit = (gains > _LEAST_GAIN * max(float(gains.max()), 1e-9)).all(axis=0)
-    gains = np.where(lit, gains, np.nan)
     upper = np.minimum(lower + 1, len(gains) - 1)
     gain = gains[lower] + towards[:, None, None] * (gains[upper] - gains[lower])
+    return _divided(seen, dark, gain)
+
+
+def by_own_flats(seen: Seen, verdict: Verdict, own: FlatMixture) -> np.ndarray:
+    """Give the coarse transmission of the good projections, each by a flat of its own."""
+    assert seen.flats is not None  # what a mixture is made of
+    faults = list(verdict.faults)
+    dark = _dark(seen, faults)
+    flats = seen.flats.counts[_good("flats", seen.flats, faults)] - dark
+    mixed = np.tensordot(own.of_flats, flats, axes=1)
+    kept = _good("projections", seen.projections, faults)
+    dose = None if seen.dose is None else seen.dose[kept]
+    some = replace(seen, projections=seen.projections.only(kept), dose=dose)
+    return _divided(some, dark, np.tensordot(own.by_frame, mixed, axes=1))
+
+
+def _good(kind: Kind, frames: CoarseFrames, faults: list[Fault]) -> np.ndarray:
+    bad = [n for fault in faults if fault.kind == kind for n in fault.frames]
+    return np.setdiff1d(np.arange(len(frames.counts)), bad)
+
+
+def _dark(seen: Seen, faults: list[Fault]) -> np.ndarray:
+    if seen.darks is None:
+        return np.zeros(seen.projections.counts.shape[1:])
+    return np.asarray(np.median(seen.darks.counts[_good("darks", seen.darks, faults)], axis=0))
+
+
+def _divided(seen: Seen, dark: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Divide counts above the dark by the gain of each frame; NaN beyond the beam."""
+    lit = (gain > _LEAST_GAIN * max(float(gain.max()), 1e-9)).all(axis=0)
+    gain = np.where(lit, gain, np.nan)
     if seen.dose is not None:
         gain *= seen.dose[:, None, None]
-    return np.asarray((counts - dark) / gain, np.float32)
+    return np.asarray((seen.projections.counts - dark) / gain, np.float32)
 
 
 def _of_projections(seen: Seen, transmission: np.ndarray, light: np.ndarray) -> Iterator[Fault]:
