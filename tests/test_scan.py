@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.scans import write_dxchange
 from xct import read_scan
 from xct.errors import ScanError
 
@@ -188,3 +189,25 @@ def test_all_contradictions_come_at_once(scan_file):
 def test_a_few_angles_may_span_little(scan_file):
     path = scan_file(data=np.zeros((3, 8, 10), np.uint16), theta=[0, 1, 2])
     assert read_scan(path).theta_deg.tolist() == [0, 1, 2]
+
+
+def test_a_horizontal_axis_stands_upright(tmp_path):
+    """Turned by 90° clockwise, not mirrored; rows and columns are then those along the axis."""
+    upright = read_scan(write_dxchange(tmp_path / "upright.h5"))
+    lying = write_dxchange(tmp_path / "lying.h5")
+    with h5py.File(lying, "r+") as file:
+        for name in ("data", "data_white", "data_dark"):
+            frames = file["exchange"][name][:]
+            del file["exchange"][name]
+            file["exchange"][name] = np.rot90(frames, 1, (1, 2))
+    turned = read_scan(lying, axis="row")
+    assert turned.projections.shape == upright.projections.shape
+    np.testing.assert_array_equal(turned.projections.read(), upright.projections.read())
+    np.testing.assert_array_equal(turned.flats.read(), upright.flats.read())
+    roi = {"row": (3, 9), "column": (10, 51)}
+    part = read_scan(lying, axis="row", roi=roi, bin=2)
+    whole = read_scan(tmp_path / "upright.h5", roi=roi, bin=2)
+    rows = slice(1, 2)
+    np.testing.assert_array_equal(
+        part.projections.read(rows=rows), whole.projections.read(rows=rows)
+    )

@@ -10,13 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.frames import View
+from xct.io.frames import Turned, View
 from xct.io.scans.angles import given_angles
 from xct.io.scans.checks import Window, contradictions
 from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
 
 Rotation = Literal["positive", "negative"]
+Axis = Literal["column", "row"]
 Kind = Literal["projections", "flats", "darks"]
 _BY_FRAME: dict[str, Kind] = {  # what is known of each frame of a kind
     "theta_deg": "projections",
@@ -224,6 +225,7 @@ def read_scan(
     darks: Frames | None = None,
     bin: int = 1,
     roi: Mapping[str, Sequence[int]] | None = None,
+    axis: Axis = "column",
     theta_deg: Any = None,
     energy_kev: float | None = None,
     pixel_size_um: float | None = None,
@@ -249,7 +251,11 @@ def read_scan(
     bin : int, optional
         Pixels summed along each side, after cropping.
     roi : mapping, optional
-        Raw pixels to keep: ``{"row": (first, stop), "column": (first, stop)}``.
+        Raw pixels to keep: ``{"row": (first, stop), "column": (first, stop)}``, along and across
+        the axis of rotation.
+    axis : {"column", "row"}, optional
+        Along which the axis of rotation runs in a frame. Frames with a horizontal one (row) are
+        turned by 90° clockwise: what was at their left is at the top.
     theta_deg : mapping, path or sequence, optional
         ``{first, last, count}`` with the last included, a text file, or the angles; degrees.
     energy_kev, pixel_size_um, distance_mm : float, optional
@@ -293,6 +299,10 @@ def read_scan(
     except ScanError as error:
         errors += error.errors
     errors += contradictions(raw)
+    if axis not in ("column", "row"):
+        errors.append(f"axis = {axis!r}; expected column or row")
+    if axis == "row":
+        raw = _turned(raw)
     window = Window.of(raw.projections.frames.shape, roi, bin)
     errors += window.errors
     if rotation not in ("positive", "negative"):
@@ -306,6 +316,18 @@ def read_scan(
     if errors:
         raise ScanError(*errors)
     return _scan(raw, window, rotation, center_px).without(leave_out or {})
+
+
+def _turned(raw: Raw) -> Raw:
+    def turned(stack: Stack | None) -> Stack | None:
+        return stack and replace(stack, frames=Turned(stack.frames))
+
+    return replace(
+        raw,
+        projections=replace(raw.projections, frames=Turned(raw.projections.frames)),
+        flats=turned(raw.flats),
+        darks=turned(raw.darks),
+    )
 
 
 def _kind(name: str) -> Kind:

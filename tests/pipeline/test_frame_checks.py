@@ -203,3 +203,15 @@ def test_frames_that_do_not_exist_are_refused_all_at_once(tmp_path):
     text = str(refused.value)
     assert "no frame 90 among the projections" in text
     assert "no frame 8 among the flats" in text
+
+
+def test_a_dead_pixel_in_a_starved_scan_does_not_end_the_run(tmp_path):
+    """It is filled from others of which some are not positive either."""
+
+    def change(exchange):
+        dense = line_integrals(ROWS, COLUMNS, ANGLES, np.array([[0, 0, 40, 0.08]]), CENTER)
+        exchange["data"][:] = counts(dense, beam=2000.0)
+        for name in ("data", "data_white", "data_dark"):
+            exchange[name][:, 2, 50] = 4000
+
+    assert np.isfinite(np.asarray(run(tmp_path, change).volume[:])).all()

@@ -63,7 +63,7 @@ def test_without_darks_the_floor_is_one_count():
     np.testing.assert_allclose(filled, -np.log(1 / 1100), rtol=1e-6)
 
 
-def test_other_values_stay_and_dead_pixels_are_not_made_up():
+def test_other_values_stay_and_a_dead_pixel_gets_the_floor_of_its_row():
     flats, darks = fields()
     flats[:, 0, 1] = 100.5
     values = np.array([[[1.5, np.nan]], [[np.nan, 2.5]]], np.float32)
@@ -71,7 +71,13 @@ def test_other_values_stay_and_dead_pixels_are_not_made_up():
     assert filled[0, 0, 0] == 1.5
     assert filled[1, 0, 1] == 2.5
     assert np.isfinite(filled[1, 0, 0])
-    assert np.isnan(filled[0, 0, 1])
+    assert filled[0, 0, 1] == filled[1, 0, 0]
+
+
+def test_a_row_of_dead_pixels_has_no_floor():
+    _, darks = fields()
+    missing = np.full((1, 1, 2), np.nan, np.float32)
+    assert np.isnan(fill_nonpositive(missing, darks[:1], darks)).all()
 
 
 def test_fields_of_another_shape_are_refused():

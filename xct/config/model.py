@@ -109,6 +109,10 @@ class ScanSection(Section):
     roi: Roi = Field(
         default_factory=lambda: Roi.model_validate({}), description="raw rows and columns to keep"
     )
+    axis: Literal["column", "row"] = Field(
+        "column",
+        description="along which the axis of rotation runs in a frame; row: it is horizontal",
+    )
     theta_deg: Angles | str | None = Field(
         None, description="angles in degrees: {first, last, count}, or a text file"
     )

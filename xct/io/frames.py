@@ -105,6 +105,38 @@ class Frames(Protocol):
 
 
 @dataclass(frozen=True)
+class Turned:
+    """Frames turned by 90° clockwise, so that a horizontal axis of rotation stands upright.
+
+    Attributes
+    ----------
+    frames : Frames
+        As they are in the file; their left edge is the top here.
+    """
+
+    frames: Frames
+    whole_frames: bool = True  # a few rows here are a few columns there
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns, as they are turned."""
+        count, rows, columns = self.frames.shape
+        return count, columns, rows
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+        return self.frames.dtype
+
+    def read(self, frames: slice | np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """Read some frames cut to rows and columns, as they are turned."""
+        height = self.frames.shape[1]
+        first, stop, _ = columns.indices(height)
+        part = self.frames.read(frames, slice(height - stop, height - first), rows)
+        return np.ascontiguousarray(part[:, ::-1].transpose(0, 2, 1))
+
+
+@dataclass(frozen=True)
 class View:
     """Frames cut to a region of interest, then binned; indexed in cropped and binned pixels.
 

@@ -18,6 +18,7 @@ from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
 from xct.io.foreign import ForeignVolume, open_foreign
+from xct.io.frames import Turned
 from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
@@ -239,6 +240,7 @@ def _scan_identity(scan: Scan) -> dict[str, Any]:
     theta = scan.theta_deg
     return {
         "roi": scan.roi,
+        "turned": isinstance(scan.projections.frames, Turned),
         "bin": scan.bin,
         "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
         "pixel_size_um": scan.pixel_size_um,

@@ -100,8 +100,9 @@ def fill_nonpositive(
     Returns
     -------
     ndarray of float32, shape (angle, row, column)
-        No value that was there is changed. NaN only where the mean flat does not exceed the
-        mean dark by a count: that pixel is dead, and `fill_dead_pixels` repairs it.
+        No value that was there is changed. A pixel that is dead, as its mean flat does not exceed
+        its mean dark by a count, gets the value of its row's median pixel. NaN only in a row of
+        dead pixels.
 
     Raises
     ------
@@ -133,7 +134,12 @@ def _greatest_line_integral(
         gain -= combine_frames(darks, np.arange(len(darks)), "mean")
         noise = np.maximum(noise, np.float32(floor_sd) * sd_of_frames(darks))
     gain[gain < 1.0] = np.nan
-    return np.asarray(-np.log(noise / gain), np.float32)
+    floor = np.asarray(-np.log(noise / gain), np.float32)
+    for line in floor:  # a dead pixel was filled from others: it measures what its row does
+        alive = np.isfinite(line)
+        if alive.any():
+            line[~alive] = np.median(line[alive])
+    return floor
 
 
 @njit(cache=True, nogil=True)
