@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xct.bench.accuracy import bench_accuracy
+from xct.bench.beams import bench_beams
 from xct.bench.kernels import bench_stages
 from xct.bench.measuring import bench_measure
 from xct.bench.slices import bench_slices
@@ -17,7 +18,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "measure", "accuracy"}
+    name : {"reconstruct", "stages", "scan", "measure", "accuracy", "beams"}
         Which one.
     out : Path
         Folder of its figures.
@@ -43,6 +44,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
             "xct bench starved is a study now: python -m studies.photon_starved_cathode "
             f"--size {size} --out {out}, in a checkout of the sources"
         )
+    if name == "beams":
+        return bench_beams(out, size)
     if name == "measure":
         return bench_measure(out, size)
     if name == "reconstruct":

@@ -56,6 +56,13 @@ def _mistakes_explained() -> Iterator[None]:
 @click.option("--glare", type=float, help="Fraction of veiling glare; 0.003 unless given.")
 @click.option("--noise", default=1.0, show_default=True, help="Times usual; 0: ideal detector.")
 @click.option("--distance-mm", type=float, help="Propagation; none unless given.")
+@click.option("--moving-flats", "drift_px", type=float, help="Rows that the beam moves; 1.")
+@click.option("--half-acquisition", is_flag=True, default=None, help="A full turn about an edge.")
+@click.option("--lost-frames", type=int, help="Projections without light.")
+@click.option("--blocked-flats", type=int, help="Flats with the sample in them.")
+@click.option("--lit-darks", type=int, help="Darks with light.")
+@click.option("--flat-exposure", type=float, help="Of a flat over that of a projection.")
+@click.option("--dose-jump", type=float, help="Light of the second half over the first.")
 @click.option(
     "--format", "layout", default="nxtomo", show_default=True,
     type=click.Choice(["dxchange", "nxtomo", "p05", "tiff"]),
@@ -148,7 +155,7 @@ def demo(size: str, out: Path) -> None:
 @click.argument(
     "what",
     required=False,
-    type=click.Choice(["reconstruct", "stages", "scan", "measure", "accuracy", "starved"]),
+    type=click.Choice(["reconstruct", "stages", "scan", "measure", "accuracy", "beams", "starved"]),
     metavar="[WHAT]",
 )
 @click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
@@ -159,7 +166,8 @@ def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
 
     Without a WHAT, the first three. Packages that are not installed are named. Figures go to
     OUT/WHAT.json and OUT/WHAT.png. `measure` goes from a volume to the numbers of a cell, by step:
-    400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). The
+    400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). `beams` shows
+    what mishaps of a scan do to the slices, and what the run says. The
     `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
     """
     from xct.bench.commands import bench as run_bench

@@ -113,7 +113,7 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     own = own_flats(good, transmission, seen.in_time) if seen.in_time == "auto" else None
     if own is not None:
         with_own = by_own_flats(seen, verdict, own)
-        if is_flatter(with_own, transmission):
+        if is_flatter(with_own, transmission, own.moved):
             transmission = with_own
         else:
             own = None

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 _DARKS, _FLATS = 10, 10
+_HALF_AT = 0.2  # of the detector's width: the axis of a half acquisition
 DARK, FLAT, PROJECTION = 2, 1, 0
 
 
@@ -45,7 +46,7 @@ class Setup:
     Attributes
     ----------
     angles : int
-        Projections from 0° to 180°, both included.
+        Projections from 0° to 180°, or to 360° in a half acquisition, both included.
     axis_offset_px : float
         Columns from the middle of the detector to the rotation axis, in the middle row.
     axis_tilt_deg : float
@@ -72,6 +73,14 @@ class Setup:
         Outer radius of a housing about the axis, which begins inside of the field of view.
     torlon_per_cm : float
         Its attenuation.
+    half_acquisition : bool
+        A full turn about an axis near the first column: at a fifth of the detector.
+    lost_frames, blocked_flats, lit_darks : int
+        Projections without light, flats with the sample in them, darks with light.
+    flat_exposure : float
+        Exposure of a flat over that of a projection; no file says it.
+    dose_jump : float
+        Light of the second half of the projections over that of the first.
     seed : int
         Of the random numbers.
     """
@@ -90,6 +99,12 @@ class Setup:
     ideal: bool = False
     torlon_um: float | None = None
     torlon_per_cm: float = 0.0
+    half_acquisition: bool = False
+    lost_frames: int = 0
+    blocked_flats: int = 0
+    lit_darks: int = 0
+    flat_exposure: float = 1.0
+    dose_jump: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -98,12 +113,13 @@ class Setup:
 
     def center_px(self, columns: int) -> float:
         """Give the column of the axis in the middle row."""
-        return (columns - 1) / 2 + self.axis_offset_px
+        middle = _HALF_AT * columns if self.half_acquisition else (columns - 1) / 2
+        return middle + self.axis_offset_px
 
     @property
     def theta_deg(self) -> np.ndarray:
         """Angle of each projection."""
-        return np.linspace(0, 180, self.angles)
+        return np.linspace(0, 360 if self.half_acquisition else 180, self.angles)
 
     @property
     def keys(self) -> np.ndarray:
@@ -121,9 +137,10 @@ def _impossible(setup: Setup) -> Iterator[str]:
         yield f"bits = {setup.bits}; expected 12 or 16"
     if not 0 <= setup.glare < 1:
         yield f"glare = {setup.glare:g}; expected a fraction from 0, such as 0.003"
-    for name in ("quanta", "glare_range_um"):
+    for name in ("quanta", "glare_range_um", "flat_exposure", "dose_jump"):
         if not getattr(setup, name) > 0:
             yield f"{name} = {getattr(setup, name):g}; expected a positive number"
-    for name in ("blur_um", "distance_mm", "read_noise"):
+    struck = ("lost_frames", "blocked_flats", "lit_darks")
+    for name in ("blur_um", "distance_mm", "read_noise", *struck):
         if getattr(setup, name) < 0:
             yield f"{name} = {getattr(setup, name):g}; expected 0 or more"

@@ -14,8 +14,9 @@ import numpy as np
 from xct.io.frames import View
 from xct.parallel.threads import over_ranges
 from xct.phantom.scan.detector import Beam, Detector
+from xct.phantom.scan.mishaps import exposure
 from xct.phantom.scan.optics import propagate, spread, turn
-from xct.phantom.scan.setup import DARK, FLAT, PROJECTION, Sample, Setup
+from xct.phantom.scan.setup import FLAT, PROJECTION, Sample, Setup
 from xct.phantom.scan.shadows import cast_shadows
 from xct.scan import Scan
 
@@ -147,14 +148,14 @@ class VirtualFrames:
         return counts
 
     def _take(self, number: int) -> np.ndarray:
-        keys, setup = self.setup.keys, self.setup
-        if keys[number] == DARK:
+        setup, exposed = self.setup, exposure(self.setup, number)
+        if not exposed.light:
             nothing = np.zeros(self.shape[1:], np.float32)
             return self.detector.read(nothing, nothing, number)
-        beam = self.beam.frame(float(self.times[number]))
+        beam = self.beam.frame(float(self.times[number])) * np.float32(exposed.light)
         light = beam
-        if keys[number] == PROJECTION:
-            light = beam * self._transmission(int(np.sum(keys[:number] == PROJECTION)))
+        if exposed.angle is not None:
+            light = beam * self._transmission(exposed.angle)
         blur_px, range_px = setup.blur_um / self.pixel_um, setup.glare_range_um / self.pixel_um
         return self.detector.read(spread(light, blur_px, setup.glare, range_px), beam, number)
 

@@ -29,7 +29,7 @@ from xct.stages import stage
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
 LEAST_COLUMNS = 64
-LEAST_LEAD = 5.0
+LEAST_LEAD, SURE_LEAD = 5.0, 30.0
 LEAST_SD = 0.02
 # The bands of one static profile are few, and its stripes correlate: its sd comes out small.
 SD_FACTOR = {"opposite": 1.0, "wedge": 1.1, "profile": 2.0, "mass": 2.0, "overlap": 1.0}
@@ -200,7 +200,7 @@ def _is_absurd(center: Center, sample: Sample, cut: tuple[bool, bool]) -> bool:
 
 def _half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> Estimate | None:
     """Find the axis of a full turn about one edge of the view, where the sample leaves it."""
-    if turn_deg(sample.theta_deg) <= LEAST_TURN_DEG or not any(cut):
+    if turn_deg(sample.theta_deg) <= LEAST_TURN_DEG:
         return None
     columns = sample.columns
     found = register_overlap(sample.free, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
@@ -208,7 +208,7 @@ def _half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> Estimate | None
         return None
     near = 0 if found.center_px < (columns - 1) / 2 else 1
     is_half = is_half_acquisition(sample.theta_deg, found.center_px, columns)
-    return found if is_half and cut[near] else None
+    return found if is_half and (cut[near] or found.lead > SURE_LEAD) else None
 
 
 def _by_overlap(found: Estimate, sample: Sample) -> Center:

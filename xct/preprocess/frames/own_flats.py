@@ -13,6 +13,7 @@ from xct.scan import Scan
 _AIR, _EVEN = 0.9, 0.03  # of the light at the edges: at all angles, and in the mean
 _WITHIN = 0.25  # of 1: what is further from it is no air
 _FLATTER = 0.8  # what is left of the beam in the air, over what was
+_MUCH = 0.015  # moves where no air is in view
 _SAMPLE = 0.85  # of the light at the edges, or less
 
 
@@ -71,16 +72,23 @@ def _brightness(scan: Scan, flats: np.ndarray, in_time: InTime) -> np.ndarray:
     return np.asarray(of_block[lower] + towards * (of_block[upper] - of_block[lower]))
 
 
-def is_flatter(own: np.ndarray, usual: np.ndarray) -> bool:
+def is_flatter(own: np.ndarray, usual: np.ndarray, moved: float) -> bool:
     """Whether flats of their own leave less in the air than those taken in time.
+
+    Where no air is in view, they are taken where the profile moves by much: for less, what the
+    sample adds would decide.
 
     Parameters
     ----------
     own, usual : ndarray, shape (angle, row, cell)
         Coarse transmission, with either.
+    moved : float
+        As in `FlatMixture`.
     """
     air = _air_cells(usual)
-    return not air.any() or _uneven(own[:, :, air]) < _FLATTER * _uneven(usual[:, :, air])
+    if not air.any():
+        return moved > _MUCH
+    return _uneven(own[:, :, air]) < _FLATTER * _uneven(usual[:, :, air])
 
 
 def _uneven(air: np.ndarray) -> float:
@@ -98,7 +106,13 @@ def _air(transmission: np.ndarray, columns: int) -> np.ndarray | None:
 def _air_cells(transmission: np.ndarray) -> np.ndarray:
     """Mark cells at the edges that show air at all angles, though the profile moves there."""
     by_cell = np.nanmedian(transmission, axis=1)
+    known = np.flatnonzero(np.isfinite(by_cell).all(axis=0))
+    if known.size < 8:
+        return np.zeros(by_cell.shape[1], bool)
+    sides = by_cell[:, known[:2]].mean(axis=1), by_cell[:, known[-2:]].mean(axis=1)
+    light = np.maximum(*sides)[:, None]  # of each frame: it may fade, or jump
     mean = np.nanmean(by_cell, axis=0)
+    by_cell = by_cell / light * np.median(light)
     air = np.zeros(mean.size, bool)
     for order in (range(mean.size), range(mean.size - 1, -1, -1)):
         beside: list[int] = []
