@@ -145,7 +145,6 @@ MISTAKES = {
     ),
     "complex": ({"data": np.zeros((12, 8, 10), complex)}, {}, "of type complex128; expected"),
     "bool": ({"data": np.zeros((12, 8, 10), bool)}, {}, "of type bool; expected"),
-    "64 bit": ({"data": np.zeros((12, 8, 10), np.int64)}, {}, "of type int64; expected"),
     "text": ({"data": np.full((12, 8, 10), b"a")}, {}, "of type |S1; expected"),
     "no projections": ({"data": np.zeros((0, 8, 10)), "theta": []}, {}, "not a single projection"),
     "one dimension": ({"data": np.zeros(12)}, {}, "has shape (12,), which is no stack of frames"),

@@ -11,10 +11,11 @@ import numpy as np
 
 from xct.errors import ScanError
 from xct.io.frames import View
-from xct.io.scans.angles import given_angles
 from xct.io.scans.checks import Window, contradictions
 from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
+from xct.io.scans.repeats import average_repeats
+from xct.io.scans.series import fit_angles
 
 Rotation = Literal["positive", "negative"]
 # A glob pattern, or {file, path}: a dataset inside an HDF5 file.
@@ -216,13 +217,22 @@ def read_scan(
     """
     for name in set(paths or ()) - {"data", "image_key", "theta_deg"}:
         raise ScanError(f"paths names {name!r}; expected data, image_key or theta_deg")
-    request = Request(dict(paths or {}), None if links_below is None else Path(links_below))
+    request = Request(
+        dict(paths or {}),
+        None if links_below is None else Path(links_below),
+        angles_given=theta_deg is not None,
+    )
     raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
     errors: list[str] = []
     try:
-        raw = _overrule(raw, theta_deg, energy_kev, pixel_size_um, distance_mm)
+        raw = _overrule(raw, energy_kev, pixel_size_um, distance_mm)
     except ScanError as error:
         errors += error.errors
+    try:
+        raw = average_repeats(_with_angles(raw, theta_deg))
+    except ScanError as error:
+        errors += error.errors
+        raw = replace(raw, theta_deg=None)
     errors += contradictions(raw)
     window = Window.of(raw.projections.frames.shape, roi, bin)
     errors += window.errors
@@ -239,9 +249,15 @@ def read_scan(
     return _scan(raw, window, rotation, center_px)
 
 
+def _with_angles(raw: Raw, theta_deg: Any) -> Raw:
+    """Choose the angles of the projections: those that the user gives, or those of the files."""
+    angles = fit_angles(raw, theta_deg)
+    origin = raw.origin if theta_deg is None else {**raw.origin, "theta_deg": "configuration"}
+    return replace(raw, theta_deg=angles, origin=origin)
+
+
 def _overrule(
     raw: Raw,
-    theta_deg: Any,
     energy_kev: float | None,
     pixel_size_um: float | None,
     distance_mm: float | None,
@@ -255,8 +271,6 @@ def _overrule(
     for name, value in said.items():
         if value is not None and not value > 0:
             raise ScanError(f"{name} = {value!r}; expected a positive number")
-    if theta_deg is not None:
-        said["theta_deg"] = given_angles(theta_deg)
     known = {name: value for name, value in said.items() if value is not None}
     origin = {**raw.origin, **dict.fromkeys(known, "configuration")}
     return replace(raw, **known, origin=origin)

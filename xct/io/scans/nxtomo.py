@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,7 @@ from xct.errors import ScanError
 from xct.io.scans.angles import angles_of_projections
 from xct.io.scans.hdf5 import Hdf5Frames
 from xct.io.scans.nexus_paths import Layout, choose, entries, similar
-from xct.io.scans.raw import Raw, Request, Stack
+from xct.io.scans.raw import Raw, Request, Series, Stack
 from xct.io.scans.source import Source
 from xct.io.units import unit_factor
 
@@ -47,7 +48,9 @@ def read(path: Path, request: Request) -> Raw:
     with Source(path, request) as source:
         layout = choose(source, request)
         frames = source.frames(layout.data)
-        keys = _keys(source, layout, frames)
+        planned_keys = _keys(source, layout, frames)
+        keys = planned_keys[: frames.shape[0]]
+        keys = _without_unwritten(source, layout, frames, keys)
         clock = _clock(source, layout, keys)
         current = _ring_current(source, layout, keys)
         stacks = {
@@ -58,9 +61,9 @@ def read(path: Path, request: Request) -> Raw:
                 ("darks", np.flatnonzero(keys == 2)),
             )
         }
-        return Raw(
+        raw = Raw(
             layout="nxtomo",
-            theta_deg=_angles(source, layout, keys),
+            theta_deg=_angles(source, layout, planned_keys, keys),
             pixel_size_um=_pixel_size_um(source, layout),
             energy_kev=source.fact("energy_kev", "keV", *_below(layout.groups, _ENERGY)),
             distance_mm=source.fact("distance_mm", "mm", *_detector(layout, "distance")),
@@ -74,6 +77,11 @@ def read(path: Path, request: Request) -> Raw:
             darks=stacks["darks"] if len(stacks["darks"].index) else None,
             flat_exposure_ratio=_exposure_ratio(source, layout, keys),
         )
+        planned = int(np.sum(planned_keys == 0))
+        if planned == len(stacks["projections"].index):
+            return raw
+        place = np.cumsum(planned_keys == 0)[: len(keys)][keys == 0] - 1
+        return replace(raw, series=Series(place, planned, layout.image_key or "image key"))
 
 
 _ENERGY = (
@@ -106,14 +114,31 @@ def _keys(source: Source, layout: Layout, frames: Hdf5Frames) -> np.ndarray:
             "1 flat, 2 dark, 3 invalid"
         )
     keys = np.rint(np.asarray(values, np.float64)).astype(np.int64).reshape(-1)
-    if len(keys) != count:
+    if len(keys) < count:
         raise ScanError(
             f"{source.file}: {layout.image_key} has {len(keys)} keys, but {layout.data} has "
-            f"{count} frames; the acquisition may have been interrupted. Set scan.paths to "
-            "datasets of one length"
+            f"{count} frames, so it is not known what the others are. Name another image key, "
+            "one value a frame, by scan.paths.image_key"
         )
-    source.notes.extend(_left_out(keys, layout.image_key))
+    if len(keys) > count:
+        source.note(
+            f"{layout.image_key} has {len(keys)} keys, but {layout.data} holds the first {count} "
+            "frames only: the scan was interrupted"
+        )
+    source.notes.extend(_left_out(keys[:count], layout.image_key))
     return keys
+
+
+def _without_unwritten(
+    source: Source, layout: Layout, frames: Hdf5Frames, keys: np.ndarray
+) -> np.ndarray:
+    """Mark frames that an aborted scan never wrote as invalid."""
+    written = source.written(layout.data, frames)
+    if len(written) == len(keys):
+        return keys
+    kept = np.full_like(keys, 3)
+    kept[written] = keys[written]
+    return kept
 
 
 def _left_out(keys: np.ndarray, where: str) -> Iterator[str]:
@@ -122,14 +147,29 @@ def _left_out(keys: np.ndarray, where: str) -> Iterator[str]:
         yield f"{np.sum(keys == key)} frames with {where} = {key} ({said}) are left out"
 
 
-def _angles(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+def _angles(
+    source: Source, layout: Layout, planned_keys: np.ndarray, keys: np.ndarray
+) -> np.ndarray | None:
+    """Read the angles of the projections that are there."""
     if layout.theta_deg is None:
         return None
     source.require(layout.theta_deg)
     angles = source.angles(layout.theta_deg)
     if angles is None:
         return None
-    return angles_of_projections(angles, keys, layout.theta_deg, str(source.file))
+    there = np.zeros(len(planned_keys), bool)
+    there[: len(keys)] = keys == 0
+    try:
+        if len(angles) == np.sum(there):
+            return angles
+        if len(angles) == len(keys):
+            return np.asarray(angles[keys == 0])
+        angles = angles_of_projections(angles, planned_keys, layout.theta_deg, str(source.file))
+    except ScanError:
+        if source.request.angles_given:
+            return None
+        raise
+    return np.asarray(angles[there[planned_keys == 0]])
 
 
 def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
