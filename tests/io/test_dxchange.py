@@ -191,7 +191,7 @@ def _with_ids(dxchange, lost, angles=12, more=None):
 def test_frame_ids_choose_the_angles_of_a_series_with_losses(dxchange):
     scan = read_scan(_with_ids(dxchange, LOST))
     np.testing.assert_allclose(scan.theta_deg, 15 * scan.projections.read()[:, 0, 0])
-    assert any("3 projections are missing: 2, 5–6" in note for note in scan.notes)
+    assert any("missing projections: 2, 5–6" in note for note in scan.notes)
 
 
 def test_given_angles_of_the_whole_series_are_cut_too(dxchange):
@@ -225,7 +225,7 @@ def test_as_many_planned_angles_as_frames_with_losses_are_a_warning(dxchange):
     scan = read_scan(_with_ids(dxchange, LOST, angles=9))
     assert any("3 frames were lost" in note for note in scan.notes)
     whole = read_scan(_with_ids(dxchange, [], angles=12))
-    assert whole.notes == ()
+    assert not any("lost" in note for note in whole.notes)
 
 
 def test_angles_follow_from_what_the_acquisition_noted(dxchange):

@@ -13,6 +13,7 @@ import numpy as np
 from xct.errors import ScanError
 from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.scans.recognize import read_raw
+from xct.io.scans.tomcat import mixed_kinds
 
 Given = str | Path | Mapping[str, str] | None
 
@@ -57,6 +58,9 @@ def _with_patterns(raw: Raw | None, patterns: Mapping[str, str]) -> Raw:
     tiff: Any = import_module("xct.io.scans.tiff_scans")
     if "projections" in patterns:
         found: Raw = tiff.read_stacks(**patterns)
+        mixed = mixed_kinds(found.files)
+        if mixed is not None and len(patterns) == 1:
+            raise ScanError(mixed)
         return found if raw is None else _merged(raw, found, tuple(patterns))
     for kind, pattern in patterns.items():
         # Read as projections of their own, they are then given their place.

@@ -21,6 +21,7 @@ _READERS = (
     "xct.io.scans.p05",
     "xct.io.scans.dxchange",
     "xct.io.scans.nxtomo",
+    "xct.io.scans.tomcat",
     "xct.io.scans.tiff_scans",
 )
 

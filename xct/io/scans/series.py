@@ -133,7 +133,7 @@ def _refuse_stretched(raw: Raw, angles: np.ndarray) -> None:
     if lost.size and series is not None and series.place is not None:
         whole = max(int(series.place[-1]) + 1, series.planned or 0)
         raise ScanError(
-            f"{name}: projections {_named(lost)} are missing (counted from 0; {series.where}), so "
+            f"{name}: missing projections: {_named(lost)} (counted from 0; {series.where}); so "
             f"the {count} others do not lie at {count} evenly spaced angles. Give theta_deg for "
             f"all {whole} that were planned, {{first: …, last: …, count: {whole}}}: the angles of "
             f"missing frames are then left out. Or name a text file with the {count} angles"
