@@ -73,10 +73,10 @@ def missing_note(series: Series | None) -> str | None:
         return None
     count, planned = len(series.place), series.planned
     if lost.size:
-        said = (
-            f"{lost.size} projections are missing: {_named(lost)} (counted from 0; {series.where})"
+        return (
+            f"missing projections: {_named(lost)} (counted from 0; {series.where}); the {count} "
+            "others are used with their own angles"
         )
-        return f"{said}; the {count} others are used with their own angles"
     if planned is not None and planned > series.place[-1] + 1:
         return (
             f"the scan was interrupted: {planned} projections were planned, the first {count} "
