@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from xct.io.scans.repeats import average_repeats
 from xct.io.scans.series import fit_angles
 
 Rotation = Literal["positive", "negative"]
+Quantity = Literal["counts", "transmission", "line_integrals"]
 # A glob pattern, or {file, path}: a dataset inside an HDF5 file.
 Frames = str | Mapping[str, str]
 
@@ -48,7 +49,9 @@ class Scan:
         Exposure of a projection over that of a flat: flats, less darks, are to be multiplied
         by it. 1 where the files say nothing else.
     layout : str
-        dxchange, nxtomo, p05 or tiff.
+        dxchange, nxtomo, p05, tomcat, tiff, ….
+    quantity : {"counts", "transmission", "line_integrals"}
+        What the values of the projections are. Only counts have flats and darks.
     files : tuple of Path
         Every file that the scan reads.
     origin : dict
@@ -63,6 +66,7 @@ class Scan:
     theta_deg: np.ndarray | None
     layout: str
     files: tuple[Path, ...]
+    quantity: Quantity = "counts"
     projection_time: np.ndarray | None = None
     flat_time: np.ndarray | None = None
     pixel_size_um: float | None = None
@@ -116,7 +120,7 @@ class Scan:
     def quantities(self, rows: slice) -> dict[str, Any]:
         """Read some rows, and give everything that stages may ask of the scan, by name."""
         return {
-            "projections": self.projections.read(rows=rows),
+            **self._values(rows),
             "flats": None if self.flats is None else self.flats.read(rows=rows),
             "darks": None if self.darks is None else self.darks.read(rows=rows),
             "projection_time": self.projection_time,
@@ -129,6 +133,16 @@ class Scan:
             "distance_mm": self.distance_mm,
             "row_px": np.arange(rows.start, rows.stop),
         }
+
+    def _values(self, rows: slice) -> dict[str, np.ndarray]:
+        """Read the projections under the name of what they are."""
+        values = self.projections.read(rows=rows)
+        if self.quantity == "counts":
+            return {"projections": values}
+        values = values.astype(np.float32)
+        if self.quantity == "line_integrals":
+            values[~np.isfinite(values)] = np.nan  # ln 0, which fill_nonpositive repairs
+        return {self.quantity: values}
 
     def describe(self) -> str:
         """Say in a few lines what was measured, and where each fact comes from."""
@@ -144,6 +158,8 @@ def _description(scan: Scan) -> Iterator[str]:
         f"{0 if scan.flats is None else scan.flats.shape[0]} flats, "
         f"{0 if scan.darks is None else scan.darks.shape[0]} darks"
     )
+    if scan.quantity != "counts":
+        yield f"  quantity: the values are {scan.quantity.replace('_', ' ')}, not counts"
     theta = scan.theta_deg
     angles = None if theta is None else f"{theta[0]:g}° … {theta[-1]:g}°"
     facts = {
@@ -176,6 +192,7 @@ def read_scan(
     center_px: float | None = None,
     paths: Mapping[str, str] | None = None,
     links_below: Path | str | None = None,
+    quantity: Quantity = "counts",
 ) -> Scan:
     """Read a scan of any layout; frames stay on disk until they are asked for.
 
@@ -204,6 +221,9 @@ def read_scan(
         `data`, `image_key`, `theta_deg` inside an HDF5 file, where it does not follow a layout.
     links_below : path, optional
         Folder below which links inside data files may lead; else only the scan's own folder.
+    quantity : {"counts", "transmission", "line_integrals"}, optional
+        What the values of the projections are; of data that were corrected before, flats and
+        darks are not used.
 
     Returns
     -------
@@ -238,6 +258,8 @@ def read_scan(
     errors += window.errors
     if rotation not in ("positive", "negative"):
         errors.append(f"rotation = {rotation!r}; expected positive or negative")
+    if quantity not in get_args(Quantity):
+        errors.append(f"quantity = {quantity!r}; expected {', '.join(get_args(Quantity))}")
     columns = window.columns[1] - window.columns[0]
     if center_px is not None and not window.errors and not 0 <= center_px <= columns // bin - 1:
         errors.append(
@@ -246,7 +268,7 @@ def read_scan(
         )
     if errors:
         raise ScanError(*errors)
-    return _scan(raw, window, rotation, center_px)
+    return _scan(raw, window, rotation, center_px, quantity)
 
 
 def _with_angles(raw: Raw, theta_deg: Any) -> Raw:
@@ -276,11 +298,18 @@ def _overrule(
     return replace(raw, **known, origin=origin)
 
 
-def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None) -> Scan:
+def _scan(
+    raw: Raw, window: Window, rotation: Rotation, center_px: float | None, quantity: Quantity
+) -> Scan:
+    corrected = quantity != "counts"
+    if corrected and not (raw.flats is None and raw.darks is None):
+        note = f"flats and darks are not used: the values are said to be {quantity}"
+        raw = replace(raw, flats=None, darks=None, notes=(*raw.notes, note))
+
     def view(stack: Stack | None) -> View | None:
         if stack is None or len(stack.index) == 0:
             return None
-        return View(stack.frames, stack.index, window.rows, window.columns, window.bin)
+        return View(stack.frames, stack.index, window.rows, window.columns, window.bin, corrected)
 
     projections = view(raw.projections)
     assert projections is not None  # `contradictions` refuses a scan without projections
@@ -297,6 +326,7 @@ def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None)
         theta_deg=None if raw.theta_deg is None else sign * raw.theta_deg,
         layout=raw.layout,
         files=raw.files,
+        quantity=quantity,
         projection_time=raw.projections.time,
         flat_time=None if raw.flats is None else raw.flats.time,
         pixel_size_um=raw.pixel_size_um,

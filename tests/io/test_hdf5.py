@@ -9,9 +9,9 @@ import pytest
 
 from xct import read_scan
 from xct.errors import ScanError
-from xct.io.scans.hdf5 import open_hdf5
+from xct.io.hdf5.files import open_hdf5
+from xct.io.hdf5.source import Source
 from xct.io.scans.raw import Request
-from xct.io.scans.source import Source
 
 
 def frames_of(path, dataset="/exchange/data"):

@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xct.io.scans.hdf5 import Hdf5Frames
+from xct.io.hdf5.files import Hdf5Frames
+from xct.io.hdf5.source import Source
 from xct.io.scans.raw import Raw, Request, Series, Stack
 from xct.io.scans.series import missing, series_of, with_series
-from xct.io.scans.source import Source
 
 _DATA, _WHITE, _DARK = "/exchange/data", "/exchange/data_white", "/exchange/data_dark"
 _SYSTEM = "/measurement/instrument/detection_system"

@@ -99,7 +99,7 @@ def _with_dataset(raw: Raw | None, kind: str, place: Mapping[str, str], request:
 
 
 def _dataset(file: Path, path: str, request: Request) -> tuple[Stack, tuple[Path, ...]]:
-    from xct.io.scans.source import Source
+    from xct.io.hdf5.source import Source
 
     with Source(file, request) as source:
         frames = source.frames(path)

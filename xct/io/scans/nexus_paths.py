@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import h5py
 
 from xct.errors import ScanError
+from xct.io.hdf5.source import Source
 from xct.io.scans.raw import Request
-from xct.io.scans.source import Source
 
 _ANGLE_WORDS = ("theta", "rot", "angle", "omega")
 

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.hdf5.files import Hdf5Frames
+from xct.io.hdf5.source import Source
 from xct.io.scans.angles import angles_of_projections
-from xct.io.scans.hdf5 import Hdf5Frames
 from xct.io.scans.nexus_paths import Layout, choose, entries, similar
 from xct.io.scans.raw import Raw, Request, Series, Stack
-from xct.io.scans.source import Source
 from xct.io.units import unit_factor
 
 # image_key: 0 projection, 1 flat, 2 dark, 3 invalid; image_key_control: -1 alignment, too.

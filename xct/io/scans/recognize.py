@@ -12,13 +12,13 @@ from typing import Any
 import h5py
 
 from xct.errors import ScanError
+from xct.io.hdf5.files import open_hdf5
 from xct.io.scans import nxtomo
-from xct.io.scans.hdf5 import open_hdf5
 from xct.io.scans.raw import Raw, Request
 
 # In this order: the most particular layout first.
 _READERS = (
-    "xct.io.scans.p05",
+    "xct.io.p05.scans",
     "xct.io.scans.dxchange",
     "xct.io.scans.nxtomo",
     "xct.io.scans.tomcat",

@@ -119,10 +119,18 @@ def fit_angles(raw: Raw, given: Any = None) -> np.ndarray | None:
         return None
     if isinstance(given, Mapping) and "count" in given and len(angles) == count:
         _refuse_stretched(raw, angles)
-    if series is not None and series.place is not None and len(angles) != count:
-        if series.place[-1] < len(angles):
-            angles = angles[series.place]
+    if series is not None and len(angles) != count and len(angles) in _whole_lengths(series):
+        angles = angles[series.place]
     return unwrapped(angles)
+
+
+def _whole_lengths(series: Series) -> tuple[int, ...]:
+    """Lengths that a list of angles of the whole series may have, where the places are known."""
+    if series.place is None:
+        return ()
+    if series.planned is not None:
+        return (series.planned,)
+    return (int(series.place[-1]) + 1,)
 
 
 def _refuse_stretched(raw: Raw, angles: np.ndarray) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.scans.angles import angles_of_projections
-from xct.io.scans.p05_frames import (
+from xct.io.hdf5.source import Source
+from xct.io.p05.frames import (
     KINDS,
     contradicted_counts,
     empty_darks,
@@ -18,8 +18,8 @@ from xct.io.scans.p05_frames import (
     mean_current_ma,
     stacks_of,
 )
+from xct.io.scans.angles import angles_of_projections
 from xct.io.scans.raw import Raw, Request
-from xct.io.scans.source import Source
 from xct.io.units import unit_factor
 
 SCAN = "/entry/scan"

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.scans.p05_frames import (
+from xct.io.p05.frames import (
     KINDS,
     contradicted_counts,
     empty_darks,

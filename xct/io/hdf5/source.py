@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from xct.errors import ScanError, ranges
-from xct.io.scans.hdf5 import Hdf5Frames, open_hdf5, readable_type
-from xct.io.scans.links import LeadsNowhere, Links, Place, whole_frames
+from xct.io.hdf5.files import Hdf5Frames, open_hdf5, readable_type
+from xct.io.hdf5.links import LeadsNowhere, Links, Place, whole_frames
 from xct.io.scans.raw import Request
 from xct.io.units import decoded, unit_factor
 
