@@ -1,8 +1,10 @@
+import h5py
 import numpy as np
 import pytest
 
+from tests.scans import counts, line_integrals, write_dxchange
 from xct import read_scan
-from xct.io.scans.repeats import groups_of_repeats
+from xct.io.scans.repeats import groups_of_repeats, turned_within
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.02])
@@ -49,3 +51,22 @@ def test_binned_repeats_are_sums_of_means(dxchange, numbered):
     binned = read_scan(path, bin=2).projections.read()
     pairs = numbered(12, 10).reshape(6, 2, 4, 6).mean(axis=1)
     np.testing.assert_allclose(binned, pairs.reshape(6, 2, 2, 3, 2).sum(axis=(2, 4)))
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("beam", [500.0, 20_000.0])
+def test_a_slow_encoder_is_told_from_repeats(tmp_path, times, beam):
+    """Frames between which the sample turned are none of one angle, whatever the encoder says."""
+    exact = line_integrals(rows=9, columns=96, angles=60)
+    for still in (True, False):
+        path = write_dxchange(tmp_path / f"{still}.h5")
+        with h5py.File(path, "a") as file:
+            data = np.repeat(exact[::times], times, axis=0) if still else exact
+            del file["exchange/data"], file["exchange/theta"]
+            file["exchange/data"] = counts(data, beam)
+            file["exchange/theta"] = np.repeat(3.0 * times * np.arange(60 // times), times)
+            for name in ("data_white", "data_dark"):
+                del file[f"exchange/{name}"]
+        frames = read_scan(path).projections.frames
+        assert frames.shape[0] == 60 // times
+        assert turned_within(frames) is not still

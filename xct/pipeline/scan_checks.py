@@ -9,6 +9,7 @@ import numpy as np
 
 from xct.errors import ScanError
 from xct.io.frames import View
+from xct.io.scans.repeats import AveragedFrames, turned_within
 from xct.pipeline.quantity_checks import look_at_quantity
 from xct.scan import Scan
 
@@ -126,6 +127,16 @@ def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
     theta = scan.theta_deg
     if theta is None or not {"fbp", "find_center"} & set(stages):
         return
+    frames = scan.projections.frames
+    if isinstance(frames, AveragedFrames) and turned_within(frames):
+        yield (
+            _WRONG,
+            (
+                "each angle stands there several times, but the sample turned between these "
+                "frames: the encoder was not read for each of them. Name a text file with the "
+                "angle of each frame, or {first, last, count}, by scan.theta_deg"
+            ),
+        )
     span = float(np.ptp(theta))
     step = span / max(len(theta) - 1, 1)
     if span + step < 178:

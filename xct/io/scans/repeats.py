@@ -100,6 +100,39 @@ class AveragedFrames:
         return means
 
 
+# Groups and rows that are compared, and what counts as turned, in units of their noise.
+_FEW_GROUPS, _FEW_ROWS, _TURNED = 6, 8, 0.2
+
+
+def turned_within(frames: AveragedFrames) -> bool:
+    """Whether the sample turned between exposures that are said to be of one angle.
+
+    Where it stood still, the first frame of the next angle differs as much from the first as
+    from the last exposure of this one; where it turned, more from the first.
+
+    Parameters
+    ----------
+    frames : AveragedFrames
+        A few of their exposures are read.
+    """
+    groups = np.linspace(0, frames.shape[0] - 2, min(_FEW_GROUPS, frames.shape[0] - 1))
+    middle = frames.shape[1] // 2
+    rows = slice(max(0, middle - _FEW_ROWS // 2), middle + _FEW_ROWS // 2 + 1)
+    within, across, far = 0.0, 0.0, 0.0
+    for group in np.unique(groups.astype(int)).tolist():
+        start, stop = frames.starts[group : group + 2]
+        if stop - start < 2:
+            continue
+        members = frames.members[[start, stop - 1, stop]]
+        if np.any(np.diff(members) <= 0):
+            continue
+        first, last, following = frames.frames.read(members, rows, slice(None)).astype(float)
+        within += float(np.mean((last - first) ** 2))
+        across += float(np.mean((following - last) ** 2))
+        far += float(np.mean((following - first) ** 2))
+    return far - across > max(across - within, _TURNED * within)
+
+
 def average_repeats(raw: Raw) -> Raw:
     """Average exposures that follow each other at one angle; said in a note."""
     theta, stack = raw.theta_deg, raw.projections
