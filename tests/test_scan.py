@@ -184,6 +184,14 @@ def test_all_contradictions_come_at_once(scan_file):
     assert len(error.value.errors) == 6
 
 
+def test_given_angles_that_contradict_the_file_are_said(scan_file):
+    path, own = scan_file(theta=15.0 * np.arange(12)), 15.0 * np.arange(12)
+    for given in (own, own + 90, own + 2 * np.sin(np.arange(12))):
+        assert read_scan(path, theta_deg=given).notes == ()
+    stretched = read_scan(path, theta_deg={"first": 0.0, "last": 180.0, "count": 12})
+    assert any("up to 7.5° apart" in note and "15°" in note for note in stretched.notes)
+
+
 def test_a_few_angles_may_span_little(scan_file):
     path = scan_file(data=np.zeros((3, 8, 10), np.uint16), theta=[0, 1, 2])
     assert read_scan(path).theta_deg.tolist() == [0, 1, 2]

@@ -15,7 +15,7 @@ from xct.io.scans.checks import Window, contradictions
 from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.scans.repeats import average_repeats
-from xct.io.scans.series import fit_angles
+from xct.io.scans.series import fit_angles, other_angles
 
 Rotation = Literal["positive", "negative"]
 Quantity = Literal["counts", "transmission", "line_integrals"]
@@ -274,8 +274,15 @@ def read_scan(
 def _with_angles(raw: Raw, theta_deg: Any) -> Raw:
     """Choose the angles of the projections: those that the user gives, or those of the files."""
     angles = fit_angles(raw, theta_deg)
-    origin = raw.origin if theta_deg is None else {**raw.origin, "theta_deg": "configuration"}
-    return replace(raw, theta_deg=angles, origin=origin)
+    if theta_deg is None or angles is None:
+        return replace(raw, theta_deg=angles)
+    note = other_angles(raw, angles)
+    return replace(
+        raw,
+        theta_deg=angles,
+        origin={**raw.origin, "theta_deg": "configuration"},
+        notes=(*raw.notes, note) if note else raw.notes,
+    )
 
 
 def _overrule(

@@ -185,3 +185,11 @@ def test_files_of_zeiss_microscopes_name_the_way_to_convert(tmp_path):
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
     with pytest.raises(ScanError, match=r"cell\.txrm.*txrm2tiff --input.*scan\.theta_deg"):
         read_scan(path)
+
+
+def test_edf_files_name_the_way_to_convert(tmp_path):
+    for number in range(3):
+        (tmp_path / f"cell{number:04d}.edf").write_bytes(b"{\nDim_1 = 6 ;\n}\n" + bytes(48))
+    for path in (tmp_path, tmp_path / "cell0001.edf"):
+        with pytest.raises(ScanError, match=r"\.edf.*nxtomomill edf2nx"):
+            read_scan(path)

@@ -40,6 +40,20 @@ def test_gaps_in_numbers_are_lost_frames(numbered_folder):
     assert any("missing projections: 4, 11–12" in note for note in scan.notes)
 
 
+@pytest.mark.parametrize("base", [0, 1])
+def test_frames_that_are_missing_at_the_beginning_are_counted_from_0_or_1(numbered_folder, base):
+    folder = numbered_folder(first=7)
+    whole = 27 - base
+    scan = read_scan(folder, theta_deg={"first": 0.0, "last": 5.0 * (whole - 1), "count": whole})
+    np.testing.assert_allclose(scan.theta_deg, 5.0 * (7 - base + values(scan)))
+
+
+@pytest.mark.parametrize("count", [19, 21, 25])
+def test_angles_of_another_number_are_refused_where_no_frame_is_missing(numbered_folder, count):
+    with pytest.raises(ScanError, match=f"20 projections, but {count} angles"):
+        read_scan(numbered_folder(first=0), theta_deg={"first": 0, "last": 180, "count": count})
+
+
 @pytest.mark.parametrize("named", ["folder", "pattern"])
 def test_even_angles_for_the_frames_that_are_left_are_refused(numbered_folder, named):
     folder = numbered_folder([4, 11, 12])

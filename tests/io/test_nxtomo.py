@@ -59,8 +59,13 @@ def test_an_interrupted_scan_runs_on_the_frames_it_holds(nxtomo, numbered, count
         "planned projections": np.array(KEYS) == 0,
         "frames": slice(0, 10),
     }[counted]
-    facts = {"instrument/detector/data": numbered(10), "sample/rotation_angle": angles[taken]}
+    facts = {
+        "instrument/detector/data": numbered(10),
+        "sample/rotation_angle": angles[taken],
+        "control/data": (np.arange(100.0, 115), "mA"),
+    }
     scan = read_scan(nxtomo(KEYS, facts))
+    np.testing.assert_array_equal(scan.ring_current_ma, 100.0 + np.array(PROJECTIONS[:5]))
     np.testing.assert_array_equal(scan.projections.read(), numbered(10)[PROJECTIONS[:5]])
     np.testing.assert_array_equal(scan.flats.read(), numbered(10)[[0, 1, 6]])
     np.testing.assert_allclose(scan.theta_deg, THETA[:5])
@@ -93,6 +98,18 @@ def test_the_image_key_may_stand_anywhere(write, numbered):
     scan = read_scan(_with_keys_elsewhere(write, numbered))
     check(scan, numbered)
     assert scan.origin["image_key"] == KEYS_ELSEWHERE
+
+
+def test_a_nexus_file_of_another_layout_may_have_further_axes(write, numbered):
+    path = write(
+        "a.nxs",
+        {
+            "/entry/imaging/data": numbered(15)[:, None],
+            "/entry/instrument/imaging/image_key": np.array(KEYS, float),
+            "/entry/imaging_sum/gts_cs_theta": 15.0 * np.cumsum(np.array(KEYS) == 0),
+        },
+    )
+    check(read_scan(path), numbered)
 
 
 def test_twins_of_the_image_key_count_once_and_others_must_be_chosen(write, numbered):

@@ -9,6 +9,7 @@ from tests.scans import line_integrals, write_dxchange
 from xct.config.new_config import write_config
 from xct.errors import ConfigError, ScanError
 from xct.pipeline.plan import make_plan
+from xct.pipeline.preview import Preview
 
 ROWS, COLUMNS, ANGLES = 6, 96, 90
 DISCS = np.array([[2.0, 1, 34, 0.006], [12, 15, 6, 0.03], [-20, 9, 5, 0.03]])
@@ -62,6 +63,14 @@ def test_line_integrals_of_no_light_are_repaired(scan_of, integrals, tmp_path):
     holes[::11, 3, 50] = np.nan
     result = xct.run(config(scan_of(holes), tmp_path, "line_integrals"))
     assert np.isfinite(np.asarray(result.volume)).all()
+
+
+def test_a_preview_starts_there_too(scan_of, integrals):
+    for quantity, values in (("transmission", np.exp(-integrals)), ("line_integrals", integrals)):
+        preview = Preview(xct.read_scan(scan_of(values), quantity=quantity))
+        parts = slice(0, ANGLES), slice(2, 3), slice(0, COLUMNS)
+        np.testing.assert_allclose(preview.read(parts), integrals[:, 2:3], atol=0.03)
+        assert preview.range()[1] == pytest.approx(np.percentile(integrals, 99.5), rel=0.1)
 
 
 def test_binned_values_are_means(scan_of, integrals):

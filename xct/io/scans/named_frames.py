@@ -55,7 +55,10 @@ def _numbered(files: Sequence[Path]) -> Series:
         others = set()  # flats are numbered on their own
     between = np.array(sorted(n for n in others if numbers[0] < n < numbers[-1]), np.int64)
     counted = np.asarray(numbers, np.int64) - np.searchsorted(between, numbers)
-    return series_of(counted, f"numbers in the names, the first is {numbers[0]}")
+    series = series_of(counted, f"numbers in the names, the first is {numbers[0]}")
+    step = max(1, int(counted[1] - counted[0])) if len(counted) > 1 else 1
+    whole = numbers[0] % step == 0
+    return replace(series, before=numbers[0] // step if whole and not others else 0)
 
 
 def _other_numbers(files: Sequence[Path]) -> Iterable[int]:

@@ -159,9 +159,10 @@ def similar(source: Source) -> list[Layout]:
     angles: dict[object, list[tuple[str, int]]] = {}
     for path, found in source.datasets():
         name = path.rsplit("/", 1)[1].lower()
-        if found.ndim == 3 and found.dtype.kind in "iuf" and min(found.shape) > 1:
-            stacks.setdefault((found.file.filename, found.name), (path, found.shape[0]))
-        elif found.ndim == 1 and name in ("image_key", "image_key_control"):
+        shape = [length for length in found.shape or () if length > 1]
+        if found.ndim >= 3 and len(shape) >= 3 and found.dtype.kind in "iuf":
+            stacks.setdefault((found.file.filename, found.name), (path, shape[0]))
+        elif found.ndim == 1 and "image_key" in name and found.dtype.kind in "iuf":
             keys.setdefault(found[()].tobytes(), []).append((path, len(found)))
         elif found.ndim == 1 and found.dtype.kind == "f" and _is_angle(path, name):
             angles.setdefault(found[()].tobytes(), []).append((path, len(found)))

@@ -51,8 +51,9 @@ def read(path: Path, request: Request) -> Raw:
         planned_keys = _keys(source, layout, frames)
         keys = planned_keys[: frames.shape[0]]
         keys = _without_unwritten(source, layout, frames, keys)
-        clock = _clock(source, layout, keys)
-        current = _ring_current(source, layout, keys)
+        planned = len(planned_keys)
+        clock = _clock(source, layout, keys, planned)
+        current = _ring_current(source, layout, keys, planned)
         stacks = {
             kind: Stack(frames, index, None if clock is None else clock[index])
             for kind, index in (
@@ -75,13 +76,13 @@ def read(path: Path, request: Request) -> Raw:
             projections=stacks["projections"],
             flats=stacks["flats"] if len(stacks["flats"].index) else None,
             darks=stacks["darks"] if len(stacks["darks"].index) else None,
-            flat_exposure_ratio=_exposure_ratio(source, layout, keys),
+            flat_exposure_ratio=_exposure_ratio(source, layout, keys, planned),
         )
-        planned = int(np.sum(planned_keys == 0))
-        if planned == len(stacks["projections"].index):
+        projections = int(np.sum(planned_keys == 0))
+        if projections == len(stacks["projections"].index):
             return raw
         place = np.cumsum(planned_keys == 0)[: len(keys)][keys == 0] - 1
-        return replace(raw, series=Series(place, planned, layout.image_key or "image key"))
+        return replace(raw, series=Series(place, projections, layout.image_key or "image key"))
 
 
 _ENERGY = (
@@ -172,7 +173,7 @@ def _angles(
     return np.asarray(angles[there[planned_keys == 0]])
 
 
-def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+def _clock(source: Source, layout: Layout, keys: np.ndarray, planned: int) -> np.ndarray | None:
     """Find when each frame was taken: its start time, else its position in the file."""
     if layout.image_key is not None:
         key = source.require(layout.image_key)
@@ -180,9 +181,9 @@ def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | Non
             return None
     taken = np.isin(keys, (0, 1))
     for path in _detector(layout, "start_time"):
-        times = source.array(path)
-        if times is not None and times.dtype.kind == "f" and times.size == len(keys):
-            times = times.reshape(-1).astype(np.float64)
+        times = _per_frame(source.array(path), len(keys), planned)
+        if times is not None and times.dtype.kind == "f":
+            times = times.astype(np.float64)
             if np.all(np.isfinite(times[taken])):
                 unit = source.unit(path)
                 said = "order of frames" if unit == "frames" else unit or "no unit"
@@ -190,6 +191,13 @@ def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | Non
                 return times * (unit_factor(unit or "s", "s") or 1.0)
     source.origin["projection_time"] = f"order of frames in {layout.data}"
     return np.arange(len(keys), dtype=np.float64)
+
+
+def _per_frame(values: np.ndarray | None, count: int, planned: int) -> np.ndarray | None:
+    """Cut values, one for each frame that is there or was planned, to those that are there."""
+    if values is None or values.size not in (count, planned):
+        return None
+    return np.asarray(values.reshape(-1)[:count])
 
 
 def _pixel_size_um(source: Source, layout: Layout) -> float | None:
@@ -215,24 +223,27 @@ def _pixel_size_um(source: Source, layout: Layout) -> float | None:
     return None
 
 
-def _ring_current(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+def _ring_current(
+    source: Source, layout: Layout, keys: np.ndarray, planned: int
+) -> np.ndarray | None:
     """Read the monitor where its unit says that it is the ring current."""
     for path in _below(layout.groups, ("control/data",)):
         factor = unit_factor(source.unit(path) or "", "mA")
         values = None if factor is None else source.array(path)
-        if values is not None and factor is not None and values.size == len(keys):
+        current = _per_frame(values, len(keys), planned)
+        if current is not None and factor is not None:
             source.origin["ring_current_ma"] = f"{path} ({source.unit(path)})"
-            return np.asarray(values.reshape(-1) * factor, np.float64)
+            return np.asarray(current * factor, np.float64)
     return None
 
 
-def _exposure_ratio(source: Source, layout: Layout, keys: np.ndarray) -> float:
+def _exposure_ratio(source: Source, layout: Layout, keys: np.ndarray, planned: int) -> float:
     """Compare the exposures of projections and flats; 1 where they agree or are unknown."""
     for path in _detector(layout, "count_time"):
-        times = source.array(path)
-        if times is None or times.dtype.kind not in "iuf" or times.size != len(keys):
+        times = _per_frame(source.array(path), len(keys), planned)
+        if times is None or times.dtype.kind not in "iuf":
             continue
-        exposure, flat = (times.reshape(-1)[keys == key] for key in (0, 1))
+        exposure, flat = (times[keys == key] for key in (0, 1))
         if not len(exposure) or not len(flat):
             continue
         ratio = float(np.median(exposure) / np.median(flat))

@@ -36,11 +36,14 @@ class Series:
         Length of that series, where something says it.
     where : str
         What counts.
+    before : int
+        Numbers of the counter below the first one, from 0 on, where it begins late.
     """
 
     place: np.ndarray | None
     planned: int | None
     where: str
+    before: int = 0
 
 
 @dataclass(frozen=True)

@@ -119,18 +119,48 @@ def fit_angles(raw: Raw, given: Any = None) -> np.ndarray | None:
         return None
     if isinstance(given, Mapping) and "count" in given and len(angles) == count:
         _refuse_stretched(raw, angles)
-    if series is not None and len(angles) != count and len(angles) in _whole_lengths(series):
-        angles = angles[series.place]
+    if series is not None and series.place is not None and len(angles) != count:
+        places = _places(series, len(angles))
+        angles = angles if places is None else angles[places]
     return unwrapped(angles)
 
 
-def _whole_lengths(series: Series) -> tuple[int, ...]:
-    """Lengths that a list of angles of the whole series may have, where the places are known."""
-    if series.place is None:
-        return ()
-    if series.planned is not None:
-        return (series.planned,)
-    return (int(series.place[-1]) + 1,)
+# Of a step between angles, how far given ones may be from those of the file without a word.
+_TOLERATED_STEPS = 0.25
+
+
+def other_angles(raw: Raw, given: np.ndarray) -> str | None:
+    """Say that given angles are other ones than those of the file, but for a constant."""
+    own = fit_angles(raw)
+    if own is None or len(own) != len(given) or len(own) < 3 or not np.all(np.isfinite(own)):
+        return None
+    apart = given - own
+    most = float(np.max(np.abs(apart - np.median(apart))))
+    step = float(np.median(np.abs(np.diff(own))))
+    if most <= _TOLERATED_STEPS * step or step == 0:
+        return None
+    return (
+        f"the given angles are up to {most:.3g}° apart from those of the file "
+        f"({raw.origin.get('theta_deg', 'theta_deg')}), whose step is {step:.3g}°; the given ones "
+        "are used"
+    )
+
+
+def _places(series: Series, length: int) -> np.ndarray | None:
+    """Find the places of the frames in a list of angles; None where it cannot be theirs.
+
+    A list that was planned; or one up to the last frame, counted from the first one that is
+    there or, where the counter begins so late that frames before it are missing, from 0 or 1.
+    """
+    place = series.place
+    if place is None or series.planned is not None:
+        return place if length == series.planned else None
+    lengths = {int(place[-1]) + 1 + late: late for late in (0, series.before, series.before - 1)}
+    if length == place[-1] + 1:
+        return place
+    if series.before > 1 and length in lengths:
+        return np.asarray(place + lengths[length])
+    return None
 
 
 def _refuse_stretched(raw: Raw, angles: np.ndarray) -> None:
