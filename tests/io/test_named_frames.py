@@ -42,7 +42,7 @@ def test_gaps_in_numbers_are_lost_frames(numbered_folder):
 
 @pytest.mark.parametrize("base", [0, 1])
 def test_frames_that_are_missing_at_the_beginning_are_counted_from_0_or_1(numbered_folder, base):
-    folder = numbered_folder(first=7)
+    folder = numbered_folder(first=7, flats=("flat_{:04d}.tif", range(5, 10)))
     whole = 27 - base
     scan = read_scan(folder, theta_deg={"first": 0.0, "last": 5.0 * (whole - 1), "count": whole})
     np.testing.assert_allclose(scan.theta_deg, 5.0 * (7 - base + values(scan)))
