@@ -11,6 +11,7 @@ import numpy as np
 
 from xct.errors import ScanError
 from xct.io.frames import View
+from xct.io.scans.angles import given_angles
 from xct.io.scans.checks import Window, contradictions
 from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
@@ -241,6 +242,7 @@ def read_scan(
         dict(paths or {}),
         None if links_below is None else Path(links_below),
         angles_given=theta_deg is not None,
+        angle_count=_count(theta_deg),
     )
     raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
     errors: list[str] = []
@@ -269,6 +271,14 @@ def read_scan(
     if errors:
         raise ScanError(*errors)
     return _scan(raw, window, rotation, center_px, quantity)
+
+
+def _count(theta_deg: Any) -> int | None:
+    """Count given angles; None where there are none, or (said later) they cannot be read."""
+    try:
+        return None if theta_deg is None else len(given_angles(theta_deg))
+    except ScanError:
+        return None
 
 
 def _with_angles(raw: Raw, theta_deg: Any) -> Raw:

@@ -116,17 +116,22 @@ def test_flats_of_another_exposure_are_said(dxchange):
     assert read_scan(dxchange(same, name="same.h5")).flat_exposure_ratio == 1.0
 
 
-@pytest.mark.parametrize("said", ["by its axes", "by the number of angles"])
+@pytest.mark.parametrize("said", ["by its axes", "by the number of angles", "by given angles"])
 def test_sinograms_are_read_as_frames(dxchange, numbered, said):
     turned = numbered(12, 10).transpose(1, 0, 2)
     flats = numbered(3, 100).transpose(1, 0, 2)
     path = dxchange({"/exchange/data": turned, "/exchange/data_white": flats})
+    given = None
+    if said == "by given angles":
+        given = {"first": 0.0, "last": 165.0, "count": 12}
+        with h5py.File(path, "a") as file:
+            del file["/exchange/theta"]
     if said == "by its axes":
         with h5py.File(path, "a") as file:
             file["/exchange/data"].attrs["axes"] = "y:theta:x"
             del file["/exchange/data_white"]
             file["/exchange/data_white"] = numbered(3, 100)
-    scan = read_scan(path)
+    scan = read_scan(path, theta_deg=given)
     np.testing.assert_array_equal(scan.projections.read(), numbered(12, 10))
     np.testing.assert_array_equal(scan.flats.read(), numbered(3, 100))
     part = scan.projections.read(slice(1, 12, 3), slice(1, 3))

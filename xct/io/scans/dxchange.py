@@ -46,7 +46,7 @@ def read(path: Path, request: Request) -> Raw:
     with Source(path, request) as source:
         data = request.paths.get("data", _DATA)
         theta_deg = _angles(source, request.paths.get("theta_deg", "/exchange/theta"))
-        frames = source.frames(data, None if theta_deg is None else len(theta_deg))
+        frames = source.frames(data, request.angle_count if theta_deg is None else len(theta_deg))
         written = source.written(data, frames)
         projections, flats, darks = (
             Stack(frames, written),

@@ -95,7 +95,9 @@ def read(path: Path, request: Request) -> Raw:
         assert names is not None
         theta_path = source.first(*names.theta_deg)
         theta = None if theta_path is None else source.angles(theta_path)
-        frames = source.frames(names.projections, None if theta is None else len(theta))
+        frames = source.frames(
+            names.projections, request.angle_count if theta is None else len(theta)
+        )
         written = source.written(names.projections, frames)
         if theta is not None and len(theta) == frames.shape[0]:
             theta = theta[written]

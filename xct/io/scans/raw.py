@@ -77,9 +77,10 @@ class Request:
     """What the user says about where to look.
 
     `paths` inside HDF5, how far links may lead, and whether angles are given, so that those of
-    the files may be unreadable.
+    the files may be unreadable; `angle_count` is their number, where it is known.
     """
 
     paths: dict[str, str] = field(default_factory=dict)
     links_below: Path | None = None
     angles_given: bool = False
+    angle_count: int | None = None

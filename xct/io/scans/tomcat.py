@@ -202,7 +202,8 @@ def mixed_kinds(files: Sequence[Path]) -> str | None:
     """Say that files named as projections are darks and flats as well, if a log says so."""
     logs = {log.file: log for folder in {f.parent for f in files} if (log := find_log(folder))}
     for log in logs.values():
-        own = [path for path in files if path in set(_frames(log))]
+        frames = set(_frames(log))
+        own = [path for path in files if path in frames]
         if len(own) > log.projections:
             return (
                 f"projections: {log.file.name} says that {named([path.name for path in own], 1)} "
