@@ -9,7 +9,7 @@ import numpy as np
 from xct.io.frames import View
 
 _FEW_FRAMES = 5
-# Line integrals beyond this are not measured by any detector: one photon in 10^10.
+# Line integrals beyond this are not measured by any detector: one photon in 7·10^10.
 _LARGEST = 25.0
 # Of the columns at either side, where there is air if the sample is in view.
 _BORDER = 0.04

@@ -33,7 +33,7 @@ def look_at_quantity(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, s
         return
     said = scan.quantity.replace("_", " ")
     if likely == "counts":
-        other = "line integrals of 25 leave one photon in 10¹⁰"
+        other = "line integrals of 25 leave one photon in 7·10¹⁰"
         meant = other if scan.quantity == "line_integrals" else "transmission is 1 in air"
         yield (
             "error",

@@ -73,10 +73,17 @@ def missing_note(series: Series | None) -> str | None:
         return None
     count, planned = len(series.place), series.planned
     if lost.size:
-        return (
+        note = (
             f"missing projections: {_named(lost)} (counted from 0; {series.where}); the {count} "
             "others are used with their own angles"
         )
+        ends = 0 if planned is None else planned - int(series.place[-1]) - 1
+        if ends > 0:
+            note += (
+                f"; {ends} more are missing at the beginning or the end, taken as those at the "
+                "end: slices may be turned by so many steps"
+            )
+        return note
     if planned is not None and planned > series.place[-1] + 1:
         return (
             f"the scan was interrupted: {planned} projections were planned, the first {count} "
