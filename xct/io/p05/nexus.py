@@ -70,7 +70,13 @@ def read_nexus(file: Path, request: Request) -> Raw:
         nexus = _opened(source)
         found = find_frames(file, nexus.names, request.links_below)
         said = {name: source.number(f"{SCAN}/{name}") for name in _COUNTS}
-        nexus.errors += [*found.errors, *contradicted_counts(file, said, nexus.keys)]
+        nexus.errors += found.errors
+        for interrupted, text in contradicted_counts(file, said, nexus.keys):
+            # The angle of each frame is on record: what is there can be used.
+            if interrupted:
+                source.note(f"{text} The frames that are there are used")
+            else:
+                nexus.errors.append(text)
         theta_deg = _angles(nexus)
         if found.errors:
             raise ScanError(*nexus.errors)
