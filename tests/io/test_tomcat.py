@@ -76,10 +76,20 @@ def test_more_frames_than_the_log_counts_are_refused(tomcat):
         read_scan(tomcat(range(23)))
 
 
-def test_all_frames_as_projections_are_refused_with_the_folder_as_remedy(tomcat):
+def test_all_frames_named_as_projections_are_told_apart_by_the_log(tomcat):
     folder = tomcat()
-    for theta in ({"first": 0.0, "last": 180.0, "count": 20}, None):
+    scan = read_scan(
+        projections=str(folder / "R1_A*.tif"), theta_deg={"first": 0.0, "last": 165.0, "count": 12}
+    )
+    assert places(scan.darks) == [0, 1]
+    assert places(scan.projections) == list(range(5, 17))
+    assert any("R1_A.log says" in note and "2 darks" in note for note in scan.notes)
+
+
+def test_a_part_of_several_kinds_is_refused_with_the_folder_as_remedy(tomcat):
+    folder = tomcat()
+    for theta in ({"first": 0.0, "last": 180.0, "count": 18}, None):
         with pytest.raises(ScanError, match=r"2 darks.*scan\.file: .*R1_A"):
-            read_scan(projections=str(folder / "R1_A*.tif"), theta_deg=theta)
+            read_scan(projections=str(folder / "R1_A00[01][1-9].tif"), theta_deg=theta)
     own = [str(folder / name) for name in ("R1_A000[6-9].tif", "R1_A000[3-5].tif")]
     assert read_scan(projections=own[0], flats=own[1]).projections.shape == (4, 4, 6)

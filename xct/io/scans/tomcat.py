@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -198,17 +198,36 @@ def _angles(log: Log) -> np.ndarray | None:
     return with_last if steps[0] <= steps[1] else without_last
 
 
-def mixed_kinds(files: Sequence[Path]) -> str | None:
-    """Say that files named as projections are darks and flats as well, if a log says so."""
+def told_apart(files: Sequence[Path], request: Request) -> Raw | None:
+    """Read files that are named as projections, but of which a log says that some are not.
+
+    Returns
+    -------
+    Raw or None
+        The scan of the log, where the files are all of its frames; None where no log speaks of
+        them, or of no more than its projections.
+
+    Raises
+    ------
+    ScanError
+        If they are a part of its frames, of more than one kind.
+    """
     logs = {log.file: log for folder in {f.parent for f in files} if (log := find_log(folder))}
     for log in logs.values():
         frames = set(_frames(log))
         own = [path for path in files if path in frames]
-        if len(own) > log.projections:
-            return (
-                f"projections: {log.file.name} says that {named([path.name for path in own], 1)} "
-                f"are {log.darks} darks, {log.flats} flats before and after, and "
-                f"{log.projections} projections: name the folder instead, "
-                f"scan.file: {log.file.parent}"
-            )
+        if len(own) <= log.projections:
+            continue
+        kinds = (
+            f"{log.darks} darks, {log.flats} flats before and after, and {log.projections} "
+            "projections"
+        )
+        if set(files) == frames:
+            raw = read(log.file, request)
+            note = f"{log.file.name} says which files named as projections are {kinds}"
+            return replace(raw, notes=(*raw.notes, note))
+        raise ScanError(
+            f"projections: {log.file.name} says that {named([path.name for path in own], 1)} "
+            f"are {kinds}: name the folder instead, scan.file: {log.file.parent}"
+        )
     return None
