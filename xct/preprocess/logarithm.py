@@ -71,7 +71,7 @@ def line_integrals(transmission: np.ndarray) -> np.ndarray:
     return answer
 
 
-@stage(gives="line_integrals", cut=("angle", "row"))
+@stage(gives="line_integrals", cut=("row",))  # without flats, a row's angles bound each other
 def fill_nonpositive(
     line_integrals: np.ndarray,
     flats: np.ndarray | None = None,
