@@ -24,15 +24,16 @@ class RunError(RuntimeError):
     """A run that had to end; what was finished is kept."""
 
 
-def ranges(numbers: Iterable[int]) -> str:
-    """Write ascending numbers as ranges: 1–3, 7."""
+def ranges(numbers: Iterable[int], most: int | None = None) -> str:
+    """Write ascending numbers as ranges: 1–3, 7; of more than `most` ranges, the first ones."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs)
+    shown = ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs[:most])
+    return shown if most is None or len(runs) <= most else f"{shown}, …"
 
 
 def show_bytes(count: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from xct.io.scans.angles import given_angles
 from xct.io.scans.checks import Window, contradictions
 from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
+from xct.io.scans.repeats import average_repeats
+from xct.io.scans.series import fit_angles, other_angles
 
 Rotation = Literal["positive", "negative"]
 Axis = Literal["column", "row"]
@@ -26,6 +28,7 @@ _BY_FRAME: dict[str, Kind] = {  # what is known of each frame of a kind
     "flat_time": "flats",
     "flat_ring_current_ma": "flats",
 }
+Quantity = Literal["counts", "transmission", "line_integrals"]
 # A glob pattern, or {file, path}: a dataset inside an HDF5 file.
 Frames = str | Mapping[str, str]
 
@@ -56,7 +59,9 @@ class Scan:
         Exposure of a projection over that of a flat: flats, less darks, are to be multiplied
         by it. 1 where the files say nothing else.
     layout : str
-        dxchange, nxtomo, p05 or tiff.
+        dxchange, nxtomo, p05, tomcat, tiff, ….
+    quantity : {"counts", "transmission", "line_integrals"}
+        What the values of the projections are. Only counts have flats and darks.
     files : tuple of Path
         Every file that the scan reads.
     origin : dict
@@ -73,6 +78,7 @@ class Scan:
     theta_deg: np.ndarray | None
     layout: str
     files: tuple[Path, ...]
+    quantity: Quantity = "counts"
     projection_time: np.ndarray | None = None
     flat_time: np.ndarray | None = None
     pixel_size_um: float | None = None
@@ -173,7 +179,7 @@ class Scan:
     def quantities(self, rows: slice) -> dict[str, Any]:
         """Read some rows, and give everything that stages may ask of the scan, by name."""
         return {
-            "projections": self.projections.read(rows=rows),
+            **self._values(rows),
             "flats": None if self.flats is None else self.flats.read(rows=rows),
             "darks": None if self.darks is None else self.darks.read(rows=rows),
             "projection_time": self.projection_time,
@@ -186,6 +192,16 @@ class Scan:
             "distance_mm": self.distance_mm,
             "row_px": np.arange(rows.start, rows.stop),
         }
+
+    def _values(self, rows: slice) -> dict[str, np.ndarray]:
+        """Read the projections under the name of what they are."""
+        values = self.projections.read(rows=rows)
+        if self.quantity == "counts":
+            return {"projections": values}
+        values = values.astype(np.float32)
+        if self.quantity == "line_integrals":
+            values[~np.isfinite(values)] = np.nan  # ln 0, which fill_nonpositive repairs
+        return {self.quantity: values}
 
     def describe(self) -> str:
         """Say in a few lines what was measured, and where each fact comes from."""
@@ -201,6 +217,8 @@ def _description(scan: Scan) -> Iterator[str]:
         f"{0 if scan.flats is None else scan.flats.shape[0]} flats, "
         f"{0 if scan.darks is None else scan.darks.shape[0]} darks"
     )
+    if scan.quantity != "counts":
+        yield f"  quantity: the values are {scan.quantity.replace('_', ' ')}, not counts"
     theta = scan.theta_deg
     angles = None if theta is None else f"{theta[0]:g}° … {theta[-1]:g}°"
     facts = {
@@ -236,6 +254,7 @@ def read_scan(
     paths: Mapping[str, str] | None = None,
     links_below: Path | str | None = None,
     leave_out: Mapping[str, Sequence[int]] | None = None,
+    quantity: Quantity = "counts",
 ) -> Scan:
     """Read a scan of any layout; frames stay on disk until they are asked for.
 
@@ -272,6 +291,9 @@ def read_scan(
         Exposure of a projection over that of a flat, where the files do not say it.
     leave_out : mapping, optional
         Numbers of `projections`, `flats` or `darks` that are no good, from 0.
+    quantity : {"counts", "transmission", "line_integrals"}, optional
+        What the values of the projections are; of data that were corrected before, flats and
+        darks are not used.
 
     Returns
     -------
@@ -285,7 +307,12 @@ def read_scan(
     """
     for name in set(paths or ()) - {"data", "image_key", "theta_deg"}:
         raise ScanError(f"paths names {name!r}; expected data, image_key or theta_deg")
-    request = Request(dict(paths or {}), None if links_below is None else Path(links_below))
+    request = Request(
+        dict(paths or {}),
+        None if links_below is None else Path(links_below),
+        angles_given=theta_deg is not None,
+        angle_count=_count(theta_deg),
+    )
     raw = gather(path, {"projections": projections, "flats": flats, "darks": darks}, request)
     errors: list[str] = []
     try:
@@ -295,9 +322,14 @@ def read_scan(
             "distance_mm": distance_mm,
             "flat_exposure_ratio": flat_exposure_ratio,
         }
-        raw = _overrule(raw, theta_deg, facts)
+        raw = _overrule(raw, facts)
     except ScanError as error:
         errors += error.errors
+    try:
+        raw = average_repeats(_with_angles(raw, theta_deg))
+    except ScanError as error:
+        errors += error.errors
+        raw = replace(raw, theta_deg=None)
     errors += contradictions(raw)
     if axis not in ("column", "row"):
         errors.append(f"axis = {axis!r}; expected column or row")
@@ -307,6 +339,8 @@ def read_scan(
     errors += window.errors
     if rotation not in ("positive", "negative"):
         errors.append(f"rotation = {rotation!r}; expected positive or negative")
+    if quantity not in get_args(Quantity):
+        errors.append(f"quantity = {quantity!r}; expected {', '.join(get_args(Quantity))}")
     columns = window.columns[1] - window.columns[0]
     if center_px is not None and not window.errors and not 0 <= center_px <= columns // bin - 1:
         errors.append(
@@ -315,7 +349,7 @@ def read_scan(
         )
     if errors:
         raise ScanError(*errors)
-    return _scan(raw, window, rotation, center_px).without(leave_out or {})
+    return _scan(raw, window, rotation, center_px, quantity).without(leave_out or {})
 
 
 def _turned(raw: Raw) -> Raw:
@@ -336,24 +370,51 @@ def _kind(name: str) -> Kind:
     return name  # type: ignore[return-value]
 
 
-def _overrule(raw: Raw, theta_deg: Any, facts: Mapping[str, float | None]) -> Raw:
+def _count(theta_deg: Any) -> int | None:
+    """Count given angles; None where there are none, or (said later) they cannot be read."""
+    try:
+        return None if theta_deg is None else len(given_angles(theta_deg))
+    except ScanError:
+        return None
+
+
+def _with_angles(raw: Raw, theta_deg: Any) -> Raw:
+    """Choose the angles of the projections: those that the user gives, or those of the files."""
+    angles = fit_angles(raw, theta_deg)
+    if theta_deg is None or angles is None:
+        return replace(raw, theta_deg=angles)
+    note = other_angles(raw, angles)
+    return replace(
+        raw,
+        theta_deg=angles,
+        origin={**raw.origin, "theta_deg": "configuration"},
+        notes=(*raw.notes, note) if note else raw.notes,
+    )
+
+
+def _overrule(raw: Raw, facts: Mapping[str, float | None]) -> Raw:
     """Lay what the user says over what the files say."""
     said: dict[str, Any] = dict(facts)
     for name, value in said.items():
         if value is not None and not value > 0:
             raise ScanError(f"{name} = {value!r}; expected a positive number")
-    if theta_deg is not None:
-        said["theta_deg"] = given_angles(theta_deg)
     known = {name: value for name, value in said.items() if value is not None}
     origin = {**raw.origin, **dict.fromkeys(known, "configuration")}
     return replace(raw, **known, origin=origin)
 
 
-def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None) -> Scan:
+def _scan(
+    raw: Raw, window: Window, rotation: Rotation, center_px: float | None, quantity: Quantity
+) -> Scan:
+    corrected = quantity != "counts"
+    if corrected and not (raw.flats is None and raw.darks is None):
+        note = f"flats and darks are not used: the values are said to be {quantity}"
+        raw = replace(raw, flats=None, darks=None, notes=(*raw.notes, note))
+
     def view(stack: Stack | None) -> View | None:
         if stack is None or len(stack.index) == 0:
             return None
-        return View(stack.frames, stack.index, window.rows, window.columns, window.bin)
+        return View(stack.frames, stack.index, window.rows, window.columns, window.bin, corrected)
 
     projections = view(raw.projections)
     assert projections is not None  # `contradictions` refuses a scan without projections
@@ -370,6 +431,7 @@ def _scan(raw: Raw, window: Window, rotation: Rotation, center_px: float | None)
         theta_deg=None if raw.theta_deg is None else sign * raw.theta_deg,
         layout=raw.layout,
         files=raw.files,
+        quantity=quantity,
         projection_time=raw.projections.time,
         flat_time=None if raw.flats is None else raw.flats.time,
         pixel_size_um=raw.pixel_size_um,

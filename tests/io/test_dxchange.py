@@ -116,12 +116,129 @@ def test_flats_of_another_exposure_are_said(dxchange):
     assert read_scan(dxchange(same, name="same.h5")).flat_exposure_ratio == 1.0
 
 
-def test_sinogram_order_is_refused(dxchange):
+@pytest.mark.parametrize("said", ["by its axes", "by the number of angles", "by given angles"])
+def test_sinograms_are_read_as_frames(dxchange, numbered, said):
+    turned = numbered(12, 10).transpose(1, 0, 2)
+    flats = numbered(3, 100).transpose(1, 0, 2)
+    path = dxchange({"/exchange/data": turned, "/exchange/data_white": flats})
+    given = None
+    if said == "by given angles":
+        given = {"first": 0.0, "last": 165.0, "count": 12}
+        with h5py.File(path, "a") as file:
+            del file["/exchange/theta"]
+    if said == "by its axes":
+        with h5py.File(path, "a") as file:
+            file["/exchange/data"].attrs["axes"] = "y:theta:x"
+            del file["/exchange/data_white"]
+            file["/exchange/data_white"] = numbered(3, 100)
+    scan = read_scan(path, theta_deg=given)
+    np.testing.assert_array_equal(scan.projections.read(), numbered(12, 10))
+    np.testing.assert_array_equal(scan.flats.read(), numbered(3, 100))
+    part = scan.projections.read(slice(1, 12, 3), slice(1, 3))
+    np.testing.assert_array_equal(part, numbered(12, 10)[1::3, 1:3])
+    assert any("sinograms" in note for note in scan.notes)
+
+
+def test_other_axes_are_refused(dxchange):
     path = dxchange()
     with h5py.File(path, "a") as file:
-        file["/exchange/data"].attrs["axes"] = "y:theta:x"
-    with pytest.raises(ScanError, match=r"y:theta:x.*theta:y:x"):
+        file["/exchange/data"].attrs["axes"] = "y:x:theta"
+    with pytest.raises(ScanError, match=r"y:x:theta.*theta:y:x"):
         read_scan(path)
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 4, 6), (12, 1, 4, 6), (12, 4, 6, 1), (1, 12, 1, 4, 6)])
+def test_axes_of_length_1_are_passed_over(dxchange, numbered, shape):
+    scan = read_scan(dxchange({"/exchange/data": numbered(12, 10).reshape(shape)}))
+    np.testing.assert_array_equal(scan.projections.read(), numbered(12, 10))
+    part = scan.projections.read(slice(2, 9, 2), slice(1, 3))
+    np.testing.assert_array_equal(part, numbered(12, 10)[2:9:2, 1:3])
+
+
+def test_an_axis_of_repeats_is_averaged(dxchange, numbered):
+    repeats = np.stack([numbered(12, 10), numbered(12, 13), numbered(12, 10)], axis=1)
+    scan = read_scan(dxchange({"/exchange/data": repeats}))
+    np.testing.assert_allclose(scan.projections.read(), numbered(12, 10) + 100.0)
+    assert any("3 exposures of each angle are averaged" in note for note in scan.notes)
+
+
+def test_several_scans_in_one_dataset_are_refused(dxchange, numbered):
+    scans = np.stack([numbered(12), numbered(12)])
+    with pytest.raises(ScanError, match=r"\(2, 12, 4, 6\).*Copy one scan"):
+        read_scan(dxchange({"/exchange/data": scans}))
+
+
+@pytest.mark.parametrize("stored", [np.int64, np.uint64, np.float16])
+def test_counts_of_unusual_types_keep_their_value(dxchange, numbered, stored):
+    scan = read_scan(dxchange({"/exchange/data": numbered(12, dtype=stored)}))
+    np.testing.assert_array_equal(scan.projections.read(), numbered(12))
+
+
+LOST = [2, 5, 6]
+IDS = "/defaults/NDArrayUniqueId"
+
+
+def _with_ids(dxchange, lost, angles=12, more=None):
+    """Frames of a planned series, without the lost ones; the counter begins at 40."""
+    there = np.setdiff1d(np.arange(12), lost)
+    named = [b"/exchange/data_dark"] * 2 + [b"/exchange/data"] * len(there)
+    return dxchange(
+        {
+            "/exchange/data": np.arange(12, dtype="u2")[there, None, None] * np.ones((4, 6), "u2"),
+            "/exchange/theta": (15.0 * np.arange(angles), "deg"),
+            "/defaults/HDF5FrameLocation": np.array(named),
+            IDS: np.r_[0, 1, 40 + there],
+            **(more or {}),
+        }
+    )
+
+
+def test_frame_ids_choose_the_angles_of_a_series_with_losses(dxchange):
+    scan = read_scan(_with_ids(dxchange, LOST))
+    np.testing.assert_allclose(scan.theta_deg, 15 * scan.projections.read()[:, 0, 0])
+    assert any("missing projections: 2, 5–6" in note for note in scan.notes)
+
+
+def test_given_angles_of_the_whole_series_are_cut_too(dxchange):
+    given = {"first": 100.0, "last": 265.0, "count": 12}
+    scan = read_scan(_with_ids(dxchange, LOST), theta_deg=given)
+    np.testing.assert_allclose(scan.theta_deg, 100 + 15 * scan.projections.read()[:, 0, 0])
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_angles_are_not_spread_over_the_frames_that_are_left(dxchange, counted):
+    path = _with_ids(dxchange, LOST, more=None if counted else {IDS: None})
+    given = {"first": 0.0, "last": 165.0, "count": 9}
+    with pytest.raises(ScanError) as error:
+        read_scan(path, theta_deg=given)
+    assert len(error.value.errors) == 1
+    assert "count: 12" in str(error.value) if counted else "text file" in str(error.value)
+    listed = read_scan(path, theta_deg=[0.0, 15, 45, 60, 105, 120, 135, 150, 165])
+    assert listed.theta_deg[2] == 45
+
+
+def test_without_a_counter_more_angles_than_frames_are_refused_with_both_remedies(dxchange):
+    path = _with_ids(dxchange, [9, 10, 11], more={IDS: None})
+    with pytest.raises(ScanError, match=r"9 projections, but 12 angles.*text file") as error:
+        read_scan(path)
+    remedy = {"first": 0.0, "last": 120.0, "count": 9}
+    assert "{first: 0, last: 120, count: 9}" in str(error.value)
+    np.testing.assert_allclose(read_scan(path, theta_deg=remedy).theta_deg, 15.0 * np.arange(9))
+
+
+def test_as_many_planned_angles_as_frames_with_losses_are_a_warning(dxchange):
+    scan = read_scan(_with_ids(dxchange, LOST, angles=9))
+    assert any("3 frames were lost" in note for note in scan.notes)
+    whole = read_scan(_with_ids(dxchange, [], angles=12))
+    assert not any("lost" in note for note in whole.notes)
+
+
+def test_angles_follow_from_what_the_acquisition_noted(dxchange):
+    rotation = "/process/acquisition/rotation"
+    facts = {f"{rotation}/start": 10.0, f"{rotation}/step": 15.0, f"{rotation}/num_angles": 12}
+    scan = read_scan(dxchange({"/exchange/theta": None, **facts}))
+    np.testing.assert_allclose(scan.theta_deg, 10 + 15.0 * np.arange(12))
+    assert "num_angles" in scan.origin["theta_deg"]
 
 
 def test_the_tooth_is_read(test_data):

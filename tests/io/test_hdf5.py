@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 
 import h5py
 import hdf5plugin
@@ -8,9 +9,9 @@ import pytest
 
 from xct import read_scan
 from xct.errors import ScanError
-from xct.io.scans.hdf5 import open_hdf5
+from xct.io.hdf5.files import open_hdf5
+from xct.io.hdf5.source import Source
 from xct.io.scans.raw import Request
-from xct.io.scans.source import Source
 
 
 def frames_of(path, dataset="/exchange/data"):
@@ -122,12 +123,40 @@ def test_a_damaged_frame_is_named_at_run_time(tmp_path, numbered):
         scan.projections.read(slice(5, 10))
 
 
-def test_frames_that_were_never_written_are_noted(tmp_path, numbered):
-    path = tmp_path / "scan.h5"
+@pytest.mark.parametrize("frames_a_chunk", [1, 3])
+def test_frames_that_were_never_written_are_left_out(tmp_path, numbered, frames_a_chunk):
+    path, theta = tmp_path / "scan.h5", 15.0 * np.arange(12)
+    chunks = (frames_a_chunk, 4, 6)
     with h5py.File(path, "w") as file:
-        data = file.create_dataset("/exchange/data", (12, 4, 6), "u2", chunks=(1, 4, 6))
-        data[:9] = numbered(9)
-    assert any("3 of 12 chunks were never written" in note for note in read_scan(path).notes)
+        data = file.create_dataset("/exchange/data", (12, 4, 6), "u2", chunks=chunks)
+        data[:3], data[6:9] = numbered(3), numbered(3, 6)
+        file["/exchange/theta"] = theta
+    scan = read_scan(path)
+    there = [0, 1, 2, 6, 7, 8]
+    np.testing.assert_array_equal(scan.projections.read(), numbered(12)[there])
+    np.testing.assert_array_equal(scan.theta_deg, theta[there])
+    assert any("6 of 12 frames were never written" in n and "3–5, 9–11" in n for n in scan.notes)
+
+
+def test_a_file_that_is_still_written_is_said_in_one_line(tmp_path, numbered):
+    live, copy = tmp_path / "live.h5", tmp_path / "scan.h5"
+    with h5py.File(live, "w", libver="latest") as file:
+        file["/exchange/data"] = numbered(12)
+        file.swmr_mode = True
+        file.flush()
+        shutil.copy(live, copy)
+    with pytest.raises(ScanError, match=r"still open for writing.*h5clear -s") as error:
+        read_scan(copy)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("unit", [b"\xb0", "°", b"deg", "degrees"])
+def test_units_may_be_latin_1(write, unit):
+    path = write("a.h5", {"/angle": np.arange(3.0)})
+    with h5py.File(path, "a") as file:
+        file["/angle"].attrs["units"] = np.bytes_(unit) if isinstance(unit, bytes) else unit
+    with Source(path, Request()) as source:
+        np.testing.assert_array_equal(source.angles("/angle"), np.arange(3.0))
 
 
 @pytest.mark.parametrize("value", ["0.65", np.array([b"0.65"]), np.array(["0.65"], "O"), [0.65]])

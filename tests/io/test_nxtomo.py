@@ -45,10 +45,89 @@ def test_angles_of_another_number_are_refused(nxtomo):
         read_scan(path)
 
 
-def test_keys_of_another_number_are_refused(nxtomo):
+def test_fewer_keys_than_frames_are_refused(nxtomo):
     path = nxtomo(KEYS, {"instrument/detector/image_key": np.zeros(12, np.int32)})
     with pytest.raises(ScanError, match=r"12 keys.*15 frames"):
         read_scan(path)
+
+
+@pytest.mark.parametrize("counted", ["planned frames", "planned projections", "frames"])
+def test_an_interrupted_scan_runs_on_the_frames_it_holds(nxtomo, numbered, counted):
+    angles = 15.0 * np.cumsum(np.array(KEYS) == 0)
+    taken = {
+        "planned frames": slice(None),
+        "planned projections": np.array(KEYS) == 0,
+        "frames": slice(0, 10),
+    }[counted]
+    facts = {
+        "instrument/detector/data": numbered(10),
+        "sample/rotation_angle": angles[taken],
+        "control/data": (np.arange(100.0, 115), "mA"),
+    }
+    scan = read_scan(nxtomo(KEYS, facts))
+    np.testing.assert_array_equal(scan.ring_current_ma, 100.0 + np.array(PROJECTIONS[:5]))
+    np.testing.assert_array_equal(scan.projections.read(), numbered(10)[PROJECTIONS[:5]])
+    np.testing.assert_array_equal(scan.flats.read(), numbered(10)[[0, 1, 6]])
+    np.testing.assert_allclose(scan.theta_deg, THETA[:5])
+    assert any("15 keys" in note and "first 10" in note for note in scan.notes)
+
+
+def test_angles_of_an_interrupted_scan_are_not_spread(nxtomo, numbered):
+    path = nxtomo(KEYS, {"instrument/detector/data": numbered(10)})
+    with pytest.raises(ScanError, match="angles were planned"):
+        read_scan(path, theta_deg={"first": 15.0, "last": 105.0, "count": 5})
+    whole = read_scan(path, theta_deg={"first": 15.0, "last": 105.0, "count": 7})
+    np.testing.assert_allclose(whole.theta_deg, THETA[:5])
+
+
+KEYS_ELSEWHERE = "/entry1/instrument/image_key/image_key"
+
+
+def _with_keys_elsewhere(write, numbered, more=None):
+    place = "/entry1/tomo_entry/data"
+    contents = {
+        f"{place}/data": numbered(15),
+        f"{place}/rotation_angle": 15.0 * np.cumsum(np.array(KEYS) == 0),
+        KEYS_ELSEWHERE: np.array(KEYS),
+        "/entry1/before_scan/keys": np.arange(15),
+    }
+    return write("a.nxs", contents | (more or {}))
+
+
+def test_the_image_key_may_stand_anywhere(write, numbered):
+    scan = read_scan(_with_keys_elsewhere(write, numbered))
+    check(scan, numbered)
+    assert scan.origin["image_key"] == KEYS_ELSEWHERE
+
+
+def test_a_nexus_file_of_another_layout_may_have_further_axes(write, numbered):
+    path = write(
+        "a.nxs",
+        {
+            "/entry/imaging/data": numbered(15)[:, None],
+            "/entry/instrument/imaging/image_key": np.array(KEYS, float),
+            "/entry/imaging_sum/gts_cs_theta": 15.0 * np.cumsum(np.array(KEYS) == 0),
+        },
+    )
+    check(read_scan(path), numbered)
+
+
+def test_twins_of_the_image_key_count_once_and_others_must_be_chosen(write, numbered):
+    twin = {"/entry1/copy/image_key": np.array(KEYS, float)}
+    check(read_scan(_with_keys_elsewhere(write, numbered, twin)), numbered)
+    other = {"/entry1/old/image_key": np.zeros(15, int)}
+    path = _with_keys_elsewhere(write, numbered, other)
+    with pytest.raises(ScanError, match=r"several image keys.*scan\.paths\.image_key"):
+        read_scan(path)
+    check(read_scan(path, paths={"image_key": KEYS_ELSEWHERE}), numbered)
+
+
+def test_an_unreadable_unit_of_angles_does_not_matter_where_angles_are_given(nxtomo):
+    path = nxtomo(KEYS, {"sample/rotation_angle": (15.0 * np.arange(15), "furlong")})
+    with pytest.raises(ScanError, match=r"furlong.*scan\.theta_deg"):
+        read_scan(path)
+    given = read_scan(path, theta_deg={"first": 15.0, "last": 105.0, "count": 7})
+    np.testing.assert_allclose(given.theta_deg, THETA)
 
 
 @pytest.mark.parametrize("keys", [np.full(15, np.nan), np.full(15, b"flat")])

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io.scans import p05
+from xct.io.p05 import scans as p05
 from xct.io.scans.raw import Request
 
 ALL = slice(None)
@@ -247,19 +247,28 @@ def test_lists_of_another_length_are_refused(files, path, count, message):
 
 def test_counts_that_contradict_the_frames_are_all_named_at_once(files):
     files.changes = {
-        "entry/scan/n_dark": [3],
-        "entry/scan/n_ref": [7],
+        "entry/scan/n_dark": [1],
+        "entry/scan/n_ref": [5],
         "entry/scan/n_img": [4],
-        "entry/scan/n_angle": [9],
+        "entry/scan/n_angle": [3],
         f"{SCAN}/s_rot/value": np.arange(8.0),
     }
     with pytest.raises(ScanError) as error:
         files.read()
     texts = [text.split(": ", 1)[1] for text in error.value.errors]
-    starts = ["n_dark = 3, but it names 2 darks", "n_ref = 7, but it names 6 flats"]
-    starts += ["n_img = 4, but it names 5 projections", "n_angle = 9, but it names 5 projections"]
+    starts = ["n_dark = 1, but it names 2 darks", "n_ref = 5, but it names 6 flats"]
+    starts += ["n_img = 4, but it names 5 projections", "n_angle = 3, but it names 5 projections"]
     starts += ["/entry/scan/data/s_rot/value has 8 angles"]
     assert [text.startswith(start) for text, start in zip(texts, starts, strict=True)] == [True] * 5
+
+
+def test_an_interrupted_scan_runs_on_the_frames_it_names(files):
+    whole = files.read()
+    files.changes = {"entry/scan/n_img": [9], "entry/scan/n_angle": [9], "entry/scan/n_ref": [7]}
+    raw = files.read()
+    np.testing.assert_array_equal(raw.theta_deg, whole.theta_deg)
+    assert len(raw.projections.index) == 5
+    assert any("n_img = 9, but it names 5" in note and "are used" in note for note in raw.notes)
 
 
 @pytest.mark.parametrize(

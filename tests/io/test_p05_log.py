@@ -5,8 +5,8 @@ import pytest
 import tifffile
 
 from xct.errors import ScanError
-from xct.io.scans import p05
-from xct.io.scans.p05_log import read_log
+from xct.io.p05 import scans as p05
+from xct.io.p05.logs import read_log
 from xct.io.scans.raw import Request
 
 ALL = slice(None)

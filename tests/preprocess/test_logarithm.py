@@ -84,3 +84,13 @@ def test_fields_of_another_shape_are_refused():
     flats, darks = fields()
     with pytest.raises(ValueError, match=r"darks have shape \(2, 1, 1\).*\(1, 2\)"):
         fill_nonpositive(np.zeros((1, 1, 2), np.float32), flats, darks[:, :, :1])
+
+
+def test_without_flats_the_largest_line_integral_of_the_row_is_the_bound():
+    values = np.array(
+        [[[1.0, np.nan, 3.0], [5.0, 4.0, np.nan]], [[2.0, 0.5, 1.0], [7.0, 1.0, 1.0]]]
+    )
+    filled = fill_nonpositive(values.astype(np.float32))
+    assert (filled[0, 0, 1], filled[0, 1, 2]) == (3.0, 7.0)
+    known = np.isfinite(values)
+    np.testing.assert_array_equal(filled[known], values[known])

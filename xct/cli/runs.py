@@ -25,11 +25,13 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
     """
     from xct.config.new_config import write_config
 
-    needed = write_config(scan, pipeline=pipeline, output=output, to=to)
+    begun = write_config(scan, pipeline=pipeline, output=output, to=to)
+    for note in begun.notes:
+        click.echo(f"not enough: {note}")
     click.echo(f"wrote {to}")
-    for key in needed:
+    for key in begun.needed:
         click.echo(f"needed: {key}")
-    click.echo(f"next: {'fill these in, then ' if needed else ''}xct run {to}")
+    click.echo(f"next: {'fill these in, then ' if begun.needed else ''}xct run {to}")
 
 
 @click.command()

@@ -105,6 +105,10 @@ class ScanSection(Section):
     darks: str | InFile | None = Field(
         None, description="frames without beam: TIFF pattern, or HDF5"
     )
+    quantity: Literal["counts", "transmission", "line_integrals"] = Field(
+        "counts",
+        description="what the projections are: counts, or corrected before (no flats needed)",
+    )
     bin: Annotated[int, Ge(1), Le(64)] = Field(1, description="pixels summed along each side")
     roi: Roi = Field(
         default_factory=lambda: Roi.model_validate({}), description="raw rows and columns to keep"

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from xct.config.candidates import candidates
 from xct.config.model import Config, read_config
-from xct.config.recipe import Step, load_steps
+from xct.config.recipe import Step, load_steps, starting_from
 from xct.config.schema import config_schema
 from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError
+from xct.io.appearance import appearance
 from xct.io.atomic import write_text
 from xct.io.foreign import open_foreign
 from xct.io.yaml import parse
-from xct.scan import Scan, read_scan
+from xct.scan import Quantity, Scan, read_scan
 
 # Beside the configuration, for editors: they find it without a network, and it fits this version.
 _SCHEMA = ".xct-schema.json"
@@ -29,8 +36,30 @@ _MEANING = {
 }
 
 
-def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> list[str]:
+@dataclass(frozen=True)
+class Begun:
+    """Lines of a configuration, and what is to be known of them.
+
+    Attributes
+    ----------
+    lines : list of str
+        YAML.
+    needed : list of str
+        Keys that stand empty.
+    notes : list of str
+        Why the files alone are not enough.
+    """
+
+    lines: list[str]
+    needed: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> Begun:
     """Write a short, commented configuration with everything that a scan's files say.
+
+    Where they are not understood, or contradict each other, it says why, and lists what could
+    be meant as comments.
 
     Parameters
     ----------
@@ -46,13 +75,14 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
 
     Returns
     -------
-    list of str
-        Keys that neither the files nor the recipe can fill: they stand empty, with `# needed`.
+    Begun
+        `needed` names the keys that neither the files nor the recipe can fill: they stand
+        empty, with `# needed`.
 
     Raises
     ------
     XctError
-        If the scan cannot be read, or `to` exists already.
+        If there is nothing that could be a scan, or `to` exists already.
     """
     if to.exists():
         raise ConfigError(f"{to}: exists already; name another file, or delete it first")
@@ -62,8 +92,9 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
     named = _relative(Path(pipeline), to.resolve().parent) if own else pipeline
     steps = _steps(scan_path, pipeline, output)
     start = _volume_start if steps[0].stage.measures else _scan_start
-    lines, needed = start(scan_path, to.resolve().parent, {n for s in steps for n in s.stage.needs})
-    lines += [
+    begun = start(scan_path, to.resolve().parent, steps)
+    lines = [
+        *begun.lines,
         f"cell: {{name: {_quoted(scan_path.stem)}}}",
         f"pipeline: {_quoted(named)}",
         f"# steps: {{{steps[-1].name}: {{}}}}    # settings that overrule the recipe's",
@@ -72,7 +103,7 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> l
     ]
     write_text(to.with_name(_SCHEMA), json.dumps(config_schema(), ensure_ascii=False))
     write_text(to, "\n".join([f"# yaml-language-server: $schema={_SCHEMA}", *lines]) + "\n")
-    return needed
+    return begun
 
 
 def _steps(scan_path: Path, pipeline: str, output: Path) -> list[Step]:
@@ -80,23 +111,79 @@ def _steps(scan_path: Path, pipeline: str, output: Path) -> list[Step]:
     return load_steps(Config.model_validate(named))
 
 
-def _scan_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str], list[str]]:
-    """Write the section of a raw scan; list the keys that are needed."""
-    scan = read_scan(path)
+_HELP = "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do."
+
+
+def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
+    """Write the section of a raw scan."""
+    named = [f"  file: {_quoted(_relative(path, folder))}"]
+    try:
+        scan = read_scan(path)
+    except ScanError as error:
+        return _unclear_start(path, named, error)
+    quantity, why = _likely_quantity(scan)
+    if quantity != "counts":
+        scan = read_scan(path, quantity=quantity)
+        named.append(f"  quantity: {quantity}    # {why}; if they are counts, name flats")
+    needs = {name for s in starting_from(steps, quantity) for name in s.stage.needs}
     lines = [
         f"# {scan.layout} scan: {_counts(scan)}.",
-        "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do.",
+        *(f"# Note: {note}" for note in scan.notes),
+        _HELP,
         "scan:",
-        f"  file: {_quoted(_relative(path, folder))}",
+        *named,
         *_fact_lines(scan, needs),
         "  bin: 1                    # pixels summed along each side",
         "  # roi: {row: [0, 100]}    # raw rows and columns to keep",
     ]
-    return lines, _needed(scan, needs)
+    return Begun(lines, _needed(scan, needs))
 
 
-def _volume_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str], list[str]]:
-    """Write the section of a reconstructed volume; list the keys that are needed."""
+def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
+    """Judge frames that come without flats: they may have been corrected before."""
+    if scan.flats is not None or np.issubdtype(scan.projections.dtype, np.integer):
+        return "counts", ""
+    seen = appearance(scan.projections)
+    likely = "counts" if seen is None else seen.judged()[0]
+    if seen is None or likely not in ("transmission", "line_integrals"):
+        return "counts", ""
+    return ("transmission" if likely == "transmission" else "line_integrals"), (
+        f"no flats, and values {seen.range}"
+    )
+
+
+def _unclear_start(path: Path, named: list[str], error: ScanError) -> Begun:
+    """Write what could be meant, where the files do not say it alone."""
+    found = candidates(path)
+    angles = [text for text in error.errors if "angles" in text]
+    if not found or not path.exists():
+        raise error
+    of_angles = len(angles) == len(error.errors)
+    wanted = "theta_deg" if of_angles else "paths" if path.is_file() else "projections"
+    meaning = {
+        "theta_deg": _MEANING["theta_deg"],
+        "paths": "where data, image_key and theta_deg lie in the file",
+        "projections": "frames: a glob pattern; flats and darks, too, in place of file",
+    }[wanted]
+    if wanted == "projections":
+        named = [f"  # {line.strip()}" for line in named]
+    lines = [
+        "# The files alone are not enough:",
+        *(f"#   {line}" for text in error.errors for line in textwrap.wrap(text, 96)),
+        _HELP,
+        "scan:",
+        *named,
+        f"  {wanted}:        # needed: {meaning}",
+        *([] if of_angles else (f"  # {line}" for line in found)),
+        "  # pixel_size_um:          # effective detector pixel before binning, µm",
+        "  bin: 1                    # pixels summed along each side",
+    ]
+    return Begun(lines, [f"scan.{wanted}"], list(error.errors))
+
+
+def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
+    """Write the section of a reconstructed volume."""
+    del steps  # they need the volume alone
     known = True
     try:
         volume = open_foreign(path)
@@ -108,7 +195,7 @@ def _volume_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str],
     edges = ", ".join(f"{edge:g}" for edge in volume.voxel_size_um)
     lines = [
         f"# {volume.layout}: {shape} voxels (z × y × x).",
-        "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do.",
+        _HELP,
         "volume:",
         f"  file: {_quoted(_relative(path, folder))}",
         f"  # voxel_size_um: [{edges}], from the file"
@@ -116,7 +203,7 @@ def _volume_start(path: Path, folder: Path, needs: set[str]) -> tuple[list[str],
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
         "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
     ]
-    return lines, [] if known else ["volume.voxel_size_um"]
+    return Begun(lines, [] if known else ["volume.voxel_size_um"])
 
 
 def _needed(scan: Scan, needs: set[str]) -> list[str]:

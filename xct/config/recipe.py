@@ -225,6 +225,36 @@ def _step(one: _Written, names: Sequence[str], config: Config, stages: Mapping[s
     return Step(stage, stage.settings.model_validate(settings).model_dump(), one.place)
 
 
+# What the values of a scan were made from, when they are not counts.
+_MADE_FROM: Mapping[str, tuple[str, ...]] = {
+    "counts": (),
+    "transmission": ("projections",),
+    "line_integrals": ("projections", "transmission"),
+}
+
+
+def starting_from(steps: Sequence[Step], quantity: str) -> list[Step]:
+    """Leave out the steps that data were through before: those on what they were made from.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The recipe.
+    quantity : {"counts", "transmission", "line_integrals"}
+        What the values of the scan are.
+    """
+    made_from = _MADE_FROM[quantity]
+    return [step for step in steps if not any(name in made_from for name in step.stage.data)]
+
+
+def given_by_scan(quantity: str) -> list[str]:
+    """Name the quantities that a scan gives whose values are `quantity`."""
+    names = [one.name for one in QUANTITIES.values() if one.source == "scan"]
+    if quantity == "counts":
+        return names
+    return [quantity, *(name for name in names if name not in ("projections", "flats", "darks"))]
+
+
 def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
     """Check that every step finds what it needs, and that what it gives is taken.
 

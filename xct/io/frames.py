@@ -150,6 +150,8 @@ class View:
         Raw rows and columns that are kept; a remainder that fills no bin is left out.
     bin : int
         Pixels summed along each side.
+    mean : bool
+        Pixels are averaged, not summed: values that are no counts.
     """
 
     frames: Frames
@@ -157,6 +159,7 @@ class View:
     rows: tuple[int, int]
     columns: tuple[int, int]
     bin: int = 1
+    mean: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -188,7 +191,7 @@ class View:
         Returns
         -------
         ndarray, shape (frame, row, column)
-            Counts: as in the file where `bin` is 1, otherwise sums in float32.
+            Counts: as in the file where `bin` is 1, otherwise sums (or means) in float32.
 
         Raises
         ------
@@ -209,6 +212,8 @@ class View:
             part = slice(first, first + few)
             raw = self._read_raw(index[part], raw_rows, raw_columns)
             bin_frames(raw, self.bin, out=binned[part])
+        if self.mean:
+            binned /= self.bin**2
         return binned
 
     def _raw_ranges(self, rows: slice) -> tuple[slice, slice]:

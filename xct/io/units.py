@@ -55,3 +55,12 @@ def unit_factor(unit: str, to: str) -> float | None:
     name = unit.strip()
     known = _EXACT.get(name) or _UNITS.get(name.lower())
     return None if known is None or known[0] != measures else known[1] / size
+
+
+def decoded(text: bytes | str) -> str:
+    """Give a text from a file: UTF-8, or Latin-1, in which many programs write "°" and "µ"."""
+    raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

@@ -12,7 +12,7 @@ import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
 from xct.config.model import Config, read_config
-from xct.config.recipe import Step, check_names, load_recipe
+from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
 from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
@@ -20,9 +20,10 @@ from xct.io.atomic import free_disk
 from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.frames import Turned
 from xct.io.scans.recognize import identity as input_identity
+from xct.pipeline.checks.quantity import without_flats
+from xct.pipeline.checks.scan import inspect_scan
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
-from xct.pipeline.scan_checks import inspect_scan
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
 from xct.reconstruct.engines import AUTO, find_engine
 from xct.result import open_result
@@ -206,6 +207,8 @@ def make_plan(
     try:
         recipe = load_recipe(config)
         steps, config, warnings = recipe.steps, recipe.config, recipe.warnings
+        if config.volume is None:
+            steps = starting_from(steps, config.scan.quantity)
         errors += check_names(steps, _given(config))
         steps = _until(steps, until)
         errors += _unknown_products(steps, keep)
@@ -247,6 +250,7 @@ def _scan_identity(scan: Scan) -> dict[str, Any]:
         "center_px": scan.center_px,
         "flat_exposure_ratio": scan.flat_exposure_ratio,
         "left_out": {kind: list(numbers) for kind, numbers in scan.left_out.items() if numbers},
+        **({} if scan.quantity == "counts" else {"quantity": scan.quantity}),
     }
 
 
@@ -276,7 +280,7 @@ def _given(config: Config) -> list[str]:
     given = [name for name, source in named if source in ("config", "run")] + ["energy_kev"]
     if config.volume is not None:
         return ["volume", *given]
-    given += [name for name, source in named if source == "scan"]
+    given += given_by_scan(config.scan.quantity)
     return [*given, "center_px"] if config.scan.center_px is not None else given
 
 
@@ -313,9 +317,10 @@ def _missing_facts(
         users = [step.name for step in steps if name in step.stage.needs]
         named = any(f"scan.{name}:" in text for text in earlier)
         if users and getattr(scan, name) is None and not named:
+            hint = without_flats(scan) if name == "flats" else ""
             errors.append(
                 f"{config.place('scan', name)}: scan.{name}: needed by {' and '.join(users)}, "
-                "but neither the file nor the configuration says it"
+                f"but neither the file nor the configuration says it{hint}"
             )
     return errors
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xct.config.model import Config
-from xct.config.recipe import Step, load_steps
+from xct.config.recipe import Step, load_steps, starting_from
 from xct.errors import ScanError
 from xct.pipeline.estimates import sample_rows
 from xct.pipeline.slabs import Slabs
@@ -31,7 +31,7 @@ class Preview:
     Attributes
     ----------
     scan : Scan
-        Where rows are read; it must have flats.
+        Where rows are read; counts must have flats.
     steps : sequence of Step
         Of the recipe; those of ``reconstruct`` unless given.
     """
@@ -41,9 +41,10 @@ class Preview:
     _kept: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.scan.flats is None:
+        if self.scan.flats is None and self.scan.quantity == "counts":
             raise ScanError("the scan has no flats: without them there are no line integrals")
-        self.steps = list(self.steps) or _default_steps()
+        steps = list(self.steps) or _default_steps()
+        self.steps = starting_from(steps, self.scan.quantity)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -174,7 +175,9 @@ class Preview:
         from xct.preprocess import fill_dead_pixels, fill_nonpositive, flat_field, line_integrals
 
         scan = self.scan
-        assert scan.flats is not None  # __post_init__ has seen to it
+        if scan.flats is None:
+            values = scan.projections.read(angles, rows).astype(np.float32)
+            return values if scan.quantity == "line_integrals" else line_integrals(values)
         flats = scan.flats.read(_few(scan.flats.shape[0]), rows)
         darks = np.zeros_like(flats[:1])
         if scan.darks is not None:

@@ -13,8 +13,8 @@ from typing import Any
 from xct.errors import ConfigError, RunError, show_bytes, show_seconds
 from xct.io.volumes import Coding
 from xct.parallel.threads import share_heaps
+from xct.pipeline.checks.frames import check_frames
 from xct.pipeline.estimates import Estimates
-from xct.pipeline.frame_checks import check_frames
 from xct.pipeline.job import Job
 from xct.pipeline.measurement import Measurement, write_kept
 from xct.pipeline.monitor import Meter, RunWarnings, log_file, watched

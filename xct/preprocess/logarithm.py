@@ -71,10 +71,10 @@ def line_integrals(transmission: np.ndarray) -> np.ndarray:
     return answer
 
 
-@stage(gives="line_integrals", cut=("angle", "row"))
+@stage(gives="line_integrals", cut=("row",))  # without flats, a row's angles bound each other
 def fill_nonpositive(
     line_integrals: np.ndarray,
-    flats: np.ndarray,
+    flats: np.ndarray | None = None,
     darks: np.ndarray | None = None,
     *,
     floor_sd: Annotated[float, Gt(0)] = 1.0,
@@ -86,14 +86,16 @@ def fill_nonpositive(
     at least, since counts are integers, and a detector without noise in its darks still
     cannot measure less. So the value is a lower bound of the line integral, finite, and of the
     size that neighbors have which were just above zero. It comes from the mean of all flats
-    and darks, and does not depend on the projections.
+    and darks, and does not depend on the projections. Of data that were corrected before there
+    are no flats: then the largest line integral of the row is the bound.
 
     Parameters
     ----------
     line_integrals : ndarray, shape (angle, row, column)
         NaN where the transmission was not positive.
     flats, darks : ndarray, shape (frame, row, column)
-        Single frames, counts; `darks` may be None, then one count is the floor.
+        Single frames, counts; `darks` may be None, then one count is the floor. `flats` is None
+        where there are none.
     floor_sd : float, optional
         Standard deviations of the dark field that count as the least signal.
 
@@ -119,9 +121,22 @@ def fill_nonpositive(
     values = np.ascontiguousarray(line_integrals, np.float32)
     filled = values.copy()
     if _any_missing(values.reshape(-1)):
-        floor = _greatest_line_integral(flats, darks, floor_sd)
+        floor = (
+            _largest_of_rows(values)
+            if flats is None
+            else _greatest_line_integral(flats, darks, floor_sd)
+        )
         over_ranges(lambda first, stop: _replace(filled[first:stop], floor), len(filled))
     return filled
+
+
+def _largest_of_rows(line_integrals: np.ndarray) -> np.ndarray:
+    """Find the largest line integral of each row, for all its columns; NaN where all are."""
+    flat = line_integrals.transpose(1, 0, 2).reshape(line_integrals.shape[1], -1)
+    largest = np.where(np.isnan(flat), -np.inf, flat).max(axis=1, initial=-np.inf)
+    largest[~np.isfinite(largest)] = np.nan
+    shape = line_integrals.shape[1:]
+    return np.ascontiguousarray(np.broadcast_to(largest[:, None], shape), np.float32)
 
 
 def _greatest_line_integral(

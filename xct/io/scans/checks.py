@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xct.io.scans.raw import Raw, Stack
+from xct.io.scans.series import disagreement
 
 _DTYPES = frozenset(("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"))
 # Degrees: a scan that spans less is one whose angles are in radians.
@@ -62,10 +63,7 @@ def _of_angles(raw: Raw) -> Iterator[str]:
     where = raw.origin.get("theta_deg", "theta_deg")
     name = raw.files[0] if raw.files else raw.layout
     if len(theta) != count:
-        yield (
-            f"{name}: {count} projections, but {len(theta)} angles ({where}); "
-            f"give scan.theta_deg with {count} angles"
-        )
+        yield disagreement(raw, theta)
     unknown = int(np.sum(~np.isfinite(theta)))
     if unknown:
         first = int(np.flatnonzero(~np.isfinite(theta))[0])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from xct.errors import ScanError
-from xct.io.scans.raw import Raw, Request, Stack
-from xct.io.scans.source import Source
+from xct.io.hdf5.files import Hdf5Frames
+from xct.io.hdf5.source import Source
+from xct.io.scans.raw import Raw, Request, Series, Stack
+from xct.io.scans.series import missing, series_of, with_series
 
 _DATA, _WHITE, _DARK = "/exchange/data", "/exchange/data_white", "/exchange/data_dark"
 _SYSTEM = "/measurement/instrument/detection_system"
 _DETECTOR = "/measurement/instrument/detector"
+_IDS = "/defaults/NDArrayUniqueId"
 _OBJECTIVE = f"{_SYSTEM}/objective"
 
 
@@ -42,23 +45,24 @@ def read(path: Path, request: Request) -> Raw:
     """
     with Source(path, request) as source:
         data = request.paths.get("data", _DATA)
-        frames = source.frames(data)
-        _check_axes(source, data)
+        theta_deg = _angles(source, request.paths.get("theta_deg", "/exchange/theta"))
+        frames = source.frames(data, request.angle_count if theta_deg is None else len(theta_deg))
+        written = source.written(data, frames)
         projections, flats, darks = (
-            Stack(frames, np.arange(frames.shape[0])),
-            _stack(source, _WHITE),
-            _stack(source, _DARK),
+            Stack(frames, written),
+            _stack(source, _WHITE, frames),
+            _stack(source, _DARK, frames),
         )
         clock = _clock(source, projections, flats)
         if clock is not None:
             projections = Stack(projections.frames, projections.index, clock[0])
             flats = None if flats is None else Stack(flats.frames, flats.index, clock[1])
-        return Raw(
+        raw = Raw(
             layout="dxchange",
             projections=projections,
             flats=flats,
             darks=darks,
-            theta_deg=source.angles(request.paths.get("theta_deg", "/exchange/theta")),
+            theta_deg=theta_deg,
             pixel_size_um=_pixel_size_um(source),
             energy_kev=source.fact(
                 "energy_kev", "keV", "/measurement/instrument/monochromator/energy"
@@ -73,26 +77,74 @@ def read(path: Path, request: Request) -> Raw:
             origin=source.origin,
             notes=tuple(source.notes),
         )
+        return _with_series(raw, source, frames.shape[0])
 
 
-def _stack(source: Source, path: str) -> Stack | None:
+def _stack(source: Source, path: str, like: Hdf5Frames) -> Stack | None:
     """Get flats or darks; None where there are none, or an empty dataset."""
     found = source.find(path)
     if found is None or not isinstance(found, h5py.Dataset) or not found.size:
         return None
-    frames = source.frames(path)
+    # Flats beside sinograms are sinograms, too: their rows come first.
+    count = None
+    if like.axes == (1, 0, 2) and found.ndim == 3 and found.shape[1:] != like.shape[1:]:
+        count = found.shape[1] if found.shape[0] == like.shape[1] else None
+    frames = source.frames(path, count)
     return Stack(frames, np.arange(frames.shape[0]))
 
 
-def _check_axes(source: Source, data: str) -> None:
-    axes = source.require(data).attrs.get("axes")
-    if isinstance(axes, bytes):
-        axes = axes.decode()
-    if isinstance(axes, str) and ":" in axes and not axes.strip().startswith(("theta", "angle")):
-        raise ScanError(
-            f"{source.file}: {data} has the axes {axes!r}; expected theta:y:x (angle, row, "
-            "column). Reorder the frames first"
-        )
+def _angles(source: Source, path: str) -> np.ndarray | None:
+    """Read the angles, or make them from what the acquisition program noted."""
+    angles = source.angles(path)
+    if angles is not None:
+        return angles
+    place = "/process/acquisition/rotation"
+    start, step = (source.number(f"{place}/{name}") for name in ("start", "step"))
+    count = source.number(f"{place}/num_angles", least=0.0)
+    if start is None or step is None or not step or count is None or count != round(count):
+        return None
+    source.origin["theta_deg"] = f"{place} (start, step and num_angles)"
+    return start + step * np.arange(round(count))
+
+
+def _with_series(raw: Raw, source: Source, length: int) -> Raw:
+    """Add which projections of the series are there, where the area detector counted frames.
+
+    EPICS area detectors append one entry for each saved frame to /defaults/NDArrayUniqueId; the
+    counter goes on where a frame was lost.
+    """
+    theta_deg, written = raw.theta_deg, raw.projections.index
+    planned = None if theta_deg is None else len(theta_deg)
+    if len(written) < length:  # `Source.written` says so
+        where = "frames that were never written"
+        return replace(raw, series=Series(written, max(length, planned or 0), where))
+    ids = _unique_ids(source)
+    if ids is None or len(ids) != len(written):
+        return raw
+    if planned != len(written):
+        return with_series(raw, series_of(ids, _IDS, planned, sure=True))
+    series = series_of(ids, _IDS, sure=True)
+    lost = missing(series)
+    if not lost.size:
+        return raw
+    note = (
+        f"{_IDS} says that {lost.size} frames were lost between others, but there are as many "
+        f"angles ({raw.origin['theta_deg']}) as frames: if these are the angles that were "
+        "planned, not measured ones, slices are wrong; then name a text file with the angle of "
+        "each frame by scan.theta_deg"
+    )
+    return replace(raw, series=series, notes=(*raw.notes, note))
+
+
+def _unique_ids(source: Source) -> np.ndarray | None:
+    """Read the counter of the projections."""
+    ids, places = source.array(_IDS), source.array("/defaults/HDF5FrameLocation")
+    if ids is None or ids.dtype.kind not in "iuf" or not np.all(np.isfinite(ids)):
+        return None
+    ids = ids.reshape(-1)
+    if places is not None and places.size == ids.size:
+        ids = ids[np.array([source.text_of(place) == _DATA for place in places.ravel()])]
+    return np.asarray(ids, np.int64)
 
 
 def _pixel_size_um(source: Source) -> float | None:
@@ -151,7 +203,7 @@ def _clock(
     places = source.array("/defaults/HDF5FrameLocation")
     if places is None or places.dtype.kind not in "OS":
         return None
-    names = np.array([p.decode() if isinstance(p, bytes) else str(p) for p in places.ravel()])
+    names = np.array([source.text_of(place) for place in places.ravel()])
     stamps = source.array("/defaults/NDArrayTimeStamp")
     now = np.arange(len(names), dtype=np.float64)
     origin = "/defaults/HDF5FrameLocation (order of frames)"

@@ -13,6 +13,7 @@ import numpy as np
 from xct.errors import ScanError
 from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.scans.recognize import read_raw
+from xct.io.scans.tomcat import told_apart
 
 Given = str | Path | Mapping[str, str] | None
 
@@ -46,17 +47,19 @@ def gather(path: Path | str | None, given: Mapping[str, Given], request: Request
     places = {kind: v for kind, v in named.items() if isinstance(v, Mapping)}
     raw = None if path is None else read_raw(path, request)
     if patterns:
-        raw = _with_patterns(raw, patterns)
+        raw = _with_patterns(raw, patterns, request)
     for kind, place in places.items():
         raw = _with_dataset(raw, kind, place, request)
     assert raw is not None
     return raw
 
 
-def _with_patterns(raw: Raw | None, patterns: Mapping[str, str]) -> Raw:
+def _with_patterns(raw: Raw | None, patterns: Mapping[str, str], request: Request) -> Raw:
     tiff: Any = import_module("xct.io.scans.tiff_scans")
     if "projections" in patterns:
         found: Raw = tiff.read_stacks(**patterns)
+        if len(patterns) == 1:
+            found = told_apart(found.files, request) or found
         return found if raw is None else _merged(raw, found, tuple(patterns))
     for kind, pattern in patterns.items():
         # Read as projections of their own, they are then given their place.
@@ -95,7 +98,7 @@ def _with_dataset(raw: Raw | None, kind: str, place: Mapping[str, str], request:
 
 
 def _dataset(file: Path, path: str, request: Request) -> tuple[Stack, tuple[Path, ...]]:
-    from xct.io.scans.source import Source
+    from xct.io.hdf5.source import Source
 
     with Source(file, request) as source:
         frames = source.frames(path)

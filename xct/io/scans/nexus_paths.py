@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import h5py
 
 from xct.errors import ScanError
+from xct.io.hdf5.source import Source
 from xct.io.scans.raw import Request
-from xct.io.scans.source import Source
 
 _ANGLE_WORDS = ("theta", "rot", "angle", "omega")
 
@@ -82,12 +82,46 @@ def choose(source: Source, request: Request) -> Layout:
         chosen = Layout(data, None, None, (f"/{data.strip('/').split('/')[0]}",))
     else:
         chosen = _only_similar(source, asked)
-    return replace(
+    chosen = replace(
         chosen,
         data=data or chosen.data,
         image_key=asked.get("image_key") or chosen.image_key,
         theta_deg=asked.get("theta_deg") or chosen.theta_deg,
     )
+    if chosen.image_key is None:
+        chosen = replace(chosen, image_key=_key_elsewhere(source, chosen.data))
+    return chosen
+
+
+def _key_elsewhere(source: Source, data: str) -> str | None:
+    """Find the image key of frames anywhere in the file: one value a frame.
+
+    Raises
+    ------
+    ScanError
+        If several of that length say different things.
+    """
+    shape = getattr(source.find(data), "shape", None) or (0,)
+    count = max((n for n in shape[:-2] if n > 1), default=0)
+    twins: dict[bytes, list[tuple[str, int]]] = {}
+    for path, found in source.datasets():
+        name = path.rsplit("/", 1)[1].lower()
+        if found.shape == (count,) and "key" in name and found.dtype.kind in "iuf":
+            keys = found[()].astype("f8")
+            if set(keys.tolist()) <= {-1.0, 0.0, 1.0, 2.0, 3.0} and 0 in keys:
+                twins.setdefault(keys.tobytes(), []).append((path, count))
+    if len(twins) > 1:
+        names = ", ".join(paths[0][0] for paths in twins.values())
+        raise ScanError(
+            f"{source.file} holds several image keys for {data} ({names}); choose one with "
+            "scan.paths.image_key"
+        )
+    if not twins:
+        return None
+    [paths] = twins.values()
+    path = _nearest(paths, data)
+    source.origin["image_key"] = path
+    return path
 
 
 def _only_similar(source: Source, asked: Mapping[str, str]) -> Layout:
@@ -125,9 +159,10 @@ def similar(source: Source) -> list[Layout]:
     angles: dict[object, list[tuple[str, int]]] = {}
     for path, found in source.datasets():
         name = path.rsplit("/", 1)[1].lower()
-        if found.ndim == 3 and found.dtype.kind in "iuf" and min(found.shape) > 1:
-            stacks.setdefault((found.file.filename, found.name), (path, found.shape[0]))
-        elif found.ndim == 1 and name in ("image_key", "image_key_control"):
+        shape = [length for length in found.shape or () if length > 1]
+        if found.ndim >= 3 and len(shape) >= 3 and found.dtype.kind in "iuf":
+            stacks.setdefault((found.file.filename, found.name), (path, shape[0]))
+        elif found.ndim == 1 and "image_key" in name and found.dtype.kind in "iuf":
             keys.setdefault(found[()].tobytes(), []).append((path, len(found)))
         elif found.ndim == 1 and found.dtype.kind == "f" and _is_angle(path, name):
             angles.setdefault(found[()].tobytes(), []).append((path, len(found)))

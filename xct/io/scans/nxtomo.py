@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.hdf5.files import Hdf5Frames
+from xct.io.hdf5.source import Source
 from xct.io.scans.angles import angles_of_projections
-from xct.io.scans.hdf5 import Hdf5Frames
 from xct.io.scans.nexus_paths import Layout, choose, entries, similar
-from xct.io.scans.raw import Raw, Request, Stack
-from xct.io.scans.source import Source
+from xct.io.scans.raw import Raw, Request, Series, Stack
 from xct.io.units import unit_factor
 
 # image_key: 0 projection, 1 flat, 2 dark, 3 invalid; image_key_control: -1 alignment, too.
@@ -47,9 +48,12 @@ def read(path: Path, request: Request) -> Raw:
     with Source(path, request) as source:
         layout = choose(source, request)
         frames = source.frames(layout.data)
-        keys = _keys(source, layout, frames)
-        clock = _clock(source, layout, keys)
-        current = _ring_current(source, layout, keys)
+        planned_keys = _keys(source, layout, frames)
+        keys = planned_keys[: frames.shape[0]]
+        keys = _without_unwritten(source, layout, frames, keys)
+        planned = len(planned_keys)
+        clock = _clock(source, layout, keys, planned)
+        current = _ring_current(source, layout, keys, planned)
         stacks = {
             kind: Stack(frames, index, None if clock is None else clock[index])
             for kind, index in (
@@ -58,9 +62,9 @@ def read(path: Path, request: Request) -> Raw:
                 ("darks", np.flatnonzero(keys == 2)),
             )
         }
-        return Raw(
+        raw = Raw(
             layout="nxtomo",
-            theta_deg=_angles(source, layout, keys),
+            theta_deg=_angles(source, layout, planned_keys, keys),
             pixel_size_um=_pixel_size_um(source, layout),
             energy_kev=source.fact("energy_kev", "keV", *_below(layout.groups, _ENERGY)),
             distance_mm=source.fact("distance_mm", "mm", *_detector(layout, "distance")),
@@ -72,8 +76,13 @@ def read(path: Path, request: Request) -> Raw:
             projections=stacks["projections"],
             flats=stacks["flats"] if len(stacks["flats"].index) else None,
             darks=stacks["darks"] if len(stacks["darks"].index) else None,
-            flat_exposure_ratio=_exposure_ratio(source, layout, keys),
+            flat_exposure_ratio=_exposure_ratio(source, layout, keys, planned),
         )
+        projections = int(np.sum(planned_keys == 0))
+        if projections == len(stacks["projections"].index):
+            return raw
+        place = np.cumsum(planned_keys == 0)[: len(keys)][keys == 0] - 1
+        return replace(raw, series=Series(place, projections, layout.image_key or "image key"))
 
 
 _ENERGY = (
@@ -106,14 +115,31 @@ def _keys(source: Source, layout: Layout, frames: Hdf5Frames) -> np.ndarray:
             "1 flat, 2 dark, 3 invalid"
         )
     keys = np.rint(np.asarray(values, np.float64)).astype(np.int64).reshape(-1)
-    if len(keys) != count:
+    if len(keys) < count:
         raise ScanError(
             f"{source.file}: {layout.image_key} has {len(keys)} keys, but {layout.data} has "
-            f"{count} frames; the acquisition may have been interrupted. Set scan.paths to "
-            "datasets of one length"
+            f"{count} frames, so it is not known what the others are. Name another image key, "
+            "one value a frame, by scan.paths.image_key"
         )
-    source.notes.extend(_left_out(keys, layout.image_key))
+    if len(keys) > count:
+        source.note(
+            f"{layout.image_key} has {len(keys)} keys, but {layout.data} holds the first {count} "
+            "frames only: the scan was interrupted"
+        )
+    source.notes.extend(_left_out(keys[:count], layout.image_key))
     return keys
+
+
+def _without_unwritten(
+    source: Source, layout: Layout, frames: Hdf5Frames, keys: np.ndarray
+) -> np.ndarray:
+    """Mark frames that an aborted scan never wrote as invalid."""
+    written = source.written(layout.data, frames)
+    if len(written) == len(keys):
+        return keys
+    kept = np.full_like(keys, 3)
+    kept[written] = keys[written]
+    return kept
 
 
 def _left_out(keys: np.ndarray, where: str) -> Iterator[str]:
@@ -122,17 +148,32 @@ def _left_out(keys: np.ndarray, where: str) -> Iterator[str]:
         yield f"{np.sum(keys == key)} frames with {where} = {key} ({said}) are left out"
 
 
-def _angles(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+def _angles(
+    source: Source, layout: Layout, planned_keys: np.ndarray, keys: np.ndarray
+) -> np.ndarray | None:
+    """Read the angles of the projections that are there."""
     if layout.theta_deg is None:
         return None
     source.require(layout.theta_deg)
     angles = source.angles(layout.theta_deg)
     if angles is None:
         return None
-    return angles_of_projections(angles, keys, layout.theta_deg, str(source.file))
+    there = np.zeros(len(planned_keys), bool)
+    there[: len(keys)] = keys == 0
+    try:
+        if len(angles) == np.sum(there):
+            return angles
+        if len(angles) == len(keys):
+            return np.asarray(angles[keys == 0])
+        angles = angles_of_projections(angles, planned_keys, layout.theta_deg, str(source.file))
+    except ScanError:
+        if source.request.angles_given:
+            return None
+        raise
+    return np.asarray(angles[there[planned_keys == 0]])
 
 
-def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+def _clock(source: Source, layout: Layout, keys: np.ndarray, planned: int) -> np.ndarray | None:
     """Find when each frame was taken: its start time, else its position in the file."""
     if layout.image_key is not None:
         key = source.require(layout.image_key)
@@ -140,9 +181,9 @@ def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | Non
             return None
     taken = np.isin(keys, (0, 1))
     for path in _detector(layout, "start_time"):
-        times = source.array(path)
-        if times is not None and times.dtype.kind == "f" and times.size == len(keys):
-            times = times.reshape(-1).astype(np.float64)
+        times = _per_frame(source.array(path), len(keys), planned)
+        if times is not None and times.dtype.kind == "f":
+            times = times.astype(np.float64)
             if np.all(np.isfinite(times[taken])):
                 unit = source.unit(path)
                 said = "order of frames" if unit == "frames" else unit or "no unit"
@@ -150,6 +191,13 @@ def _clock(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | Non
                 return times * (unit_factor(unit or "s", "s") or 1.0)
     source.origin["projection_time"] = f"order of frames in {layout.data}"
     return np.arange(len(keys), dtype=np.float64)
+
+
+def _per_frame(values: np.ndarray | None, count: int, planned: int) -> np.ndarray | None:
+    """Cut values, one for each frame that is there or was planned, to those that are there."""
+    if values is None or values.size not in (count, planned):
+        return None
+    return np.asarray(values.reshape(-1)[:count])
 
 
 def _pixel_size_um(source: Source, layout: Layout) -> float | None:
@@ -175,24 +223,27 @@ def _pixel_size_um(source: Source, layout: Layout) -> float | None:
     return None
 
 
-def _ring_current(source: Source, layout: Layout, keys: np.ndarray) -> np.ndarray | None:
+def _ring_current(
+    source: Source, layout: Layout, keys: np.ndarray, planned: int
+) -> np.ndarray | None:
     """Read the monitor where its unit says that it is the ring current."""
     for path in _below(layout.groups, ("control/data",)):
         factor = unit_factor(source.unit(path) or "", "mA")
         values = None if factor is None else source.array(path)
-        if values is not None and factor is not None and values.size == len(keys):
+        current = _per_frame(values, len(keys), planned)
+        if current is not None and factor is not None:
             source.origin["ring_current_ma"] = f"{path} ({source.unit(path)})"
-            return np.asarray(values.reshape(-1) * factor, np.float64)
+            return np.asarray(current * factor, np.float64)
     return None
 
 
-def _exposure_ratio(source: Source, layout: Layout, keys: np.ndarray) -> float:
+def _exposure_ratio(source: Source, layout: Layout, keys: np.ndarray, planned: int) -> float:
     """Compare the exposures of projections and flats; 1 where they agree or are unknown."""
     for path in _detector(layout, "count_time"):
-        times = source.array(path)
-        if times is None or times.dtype.kind not in "iuf" or times.size != len(keys):
+        times = _per_frame(source.array(path), len(keys), planned)
+        if times is None or times.dtype.kind not in "iuf":
             continue
-        exposure, flat = (times.reshape(-1)[keys == key] for key in (0, 1))
+        exposure, flat = (times[keys == key] for key in (0, 1))
         if not len(exposure) or not len(flat):
             continue
         ratio = float(np.median(exposure) / np.median(flat))

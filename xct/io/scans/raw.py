@@ -24,6 +24,29 @@ class Stack:
 
 
 @dataclass(frozen=True)
+class Series:
+    """The projections that were planned, and which of them are there.
+
+    Attributes
+    ----------
+    place : ndarray of int, shape (projection,), or None
+        Place of each projection in the series that was planned, from 0; None where no counter
+        says it.
+    planned : int or None
+        Length of that series, where something says it.
+    where : str
+        What counts.
+    before : int
+        Numbers of the counter below the first one, from 0 on, where it begins late.
+    """
+
+    place: np.ndarray | None
+    planned: int | None
+    where: str
+    before: int = 0
+
+
+@dataclass(frozen=True)
 class Raw:
     """Everything that the files of one scan say. None: they do not say it.
 
@@ -44,13 +67,20 @@ class Raw:
     ring_current_ma: np.ndarray | None = None
     flat_ring_current_ma: np.ndarray | None = None
     flat_exposure_ratio: float = 1.0
+    series: Series | None = None
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user says about where to look: `paths` inside HDF5, and how far links may lead."""
+    """What the user says about where to look.
+
+    `paths` inside HDF5, how far links may lead, and whether angles are given, so that those of
+    the files may be unreadable; `angle_count` is their number, where it is known.
+    """
 
     paths: dict[str, str] = field(default_factory=dict)
     links_below: Path | None = None
+    angles_given: bool = False
+    angle_count: int | None = None

@@ -12,20 +12,30 @@ from typing import Any
 import h5py
 
 from xct.errors import ScanError
+from xct.io.hdf5.files import open_hdf5
 from xct.io.scans import nxtomo
-from xct.io.scans.hdf5 import open_hdf5
 from xct.io.scans.raw import Raw, Request
 
 # In this order: the most particular layout first.
 _READERS = (
-    "xct.io.scans.p05",
+    "xct.io.p05.scans",
     "xct.io.scans.dxchange",
+    "xct.io.scans.bliss",
+    "xct.io.scans.als832",
+    "xct.io.scans.named_datasets",
     "xct.io.scans.nxtomo",
+    "xct.io.scans.tomcat",
     "xct.io.scans.tiff_scans",
+)
+
+_IN_ONE_FILE = tuple(
+    f"xct.io.scans.{name}" for name in ("dxchange", "bliss", "als832", "named_datasets", "nxtomo")
 )
 
 _WHOLE_BYTES = 64 * 2**20
 _SAMPLES, _SAMPLE_BYTES = 64, 64 * 2**10
+# Beginning of OLE compound files, as which Zeiss microscopes write .txrm.
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Bytes in small files up to which the content of every one is read.
 _MANY_BYTES = 2**30
 
@@ -63,7 +73,7 @@ def _recognized(path: Path, wanted: Request) -> Raw:
 
 def _only_scan_below(folder: Path, request: Request) -> Raw:
     """Read the one HDF5 scan in a folder."""
-    readers: list[Any] = [import_module(f"xct.io.scans.{name}") for name in ("dxchange", "nxtomo")]
+    readers: list[Any] = [import_module(name) for name in _IN_ONE_FILE]
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     found = [file for file in files if any(reader.recognizes(file) for reader in readers)]
     if len(found) == 1:
@@ -71,9 +81,20 @@ def _only_scan_below(folder: Path, request: Request) -> Raw:
     if found:
         names = ", ".join(file.name for file in found[:5])
         raise ScanError(f"{folder} holds {len(found)} scans ({names}); name one of them")
+    edf = [file for file in files if file.suffix.lower() == ".edf"]
+    if edf:
+        raise ScanError(_edf(folder, len(edf)))
     raise ScanError(
         f"{folder} holds no scan: expected one HDF5 file (DXchange, NXtomo), a P05/P07 folder "
         "with *_nexus.h5 or scan.log, or TIFF files named proj…, flat… and dark…"
+    )
+
+
+def _edf(path: Path, count: int) -> str:
+    return (
+        f"{path}: {count} files in ESRF's data format (.edf), which is not read directly; convert "
+        "the scan into NXtomo with `nxtomomill edf2nx`, which also knows whether its darks are "
+        "sums, and name that file"
     )
 
 
@@ -91,11 +112,21 @@ def _unknown(path: Path) -> str:
     if h5py.is_hdf5(path):
         open_hdf5(path).close()
         return (
-            f"{path} is an HDF5 file, but neither DXchange (/exchange/data) nor NXtomo; set "
+            f"{path} is an HDF5 file, but neither DXchange (/exchange/data) nor NXtomo, nor of "
+            "another known layout (BLISS, ALS 8.3.2, FXI, LNLS); set "
             "scan.paths with data, image_key and theta_deg inside the file"
         )
     with path.open("rb") as file:
         start = file.read(8)
+    if start == _OLE:
+        return (
+            f"{path} is a file of Zeiss microscopes (.txrm, .xrm), which is not read directly; "
+            "convert it with `txrm2tiff --input FILE --ignore-ref` (a package of Diamond Light "
+            "Source) into TIFF, its reference likewise for flats, and give scan.theta_deg and "
+            "scan.pixel_size_um, which `txrm2tiff inspect --input FILE --extra` prints"
+        )
+    if path.suffix.lower() == ".edf" and start[:1] == b"{":
+        return _edf(path, 1)
     hint = "the file is empty" if not start else f"it begins with {start!r}"
     return f"{path} is neither an HDF5 file, nor a TIFF file, nor a scan.log ({hint})"
 

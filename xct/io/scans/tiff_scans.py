@@ -11,6 +11,7 @@ import numpy as np
 
 from xct.errors import ScanError
 from xct.io.scans.angles import given_angles
+from xct.io.scans.named_frames import named_series
 from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.tiff.pages import TIFF_STARTS
 from xct.io.tiff.stacks import (
@@ -66,6 +67,7 @@ def read_folder(path: Path) -> Raw:
         With every error at once.
     """
     groups, others = grouped(tiff_files(path))
+    others += _take_out_checks(groups)
     if "projections" not in groups:
         raise ScanError(
             f"{path}: no projections among its TIFF files; expected names with proj, img or tomo, "
@@ -81,9 +83,15 @@ def read_folder(path: Path) -> Raw:
     notes = list(raw.notes)
     if others:
         notes.append(f"{path}: {len(others)} TIFF files are left out: {named(others)}")
-    origin = {**raw.origin, **({"theta_deg": str(angle_file)} if angle_file else {})}
-    files = (*raw.files, angle_file) if angle_file else raw.files
-    return replace(raw, files=files, theta_deg=theta_deg, origin=origin, notes=tuple(notes))
+    broken = [link for link in sorted(path.iterdir()) if link.is_symlink() and not link.exists()]
+    if broken:
+        names = named([link.name for link in broken])
+        notes.append(f"{path}: {len(broken)} links lead nowhere and are left out: {names}")
+    raw = replace(raw, notes=tuple(notes))
+    if angle_file is None:
+        return raw
+    origin = {**raw.origin, "theta_deg": str(angle_file)}
+    return replace(raw, files=(*raw.files, angle_file), theta_deg=theta_deg, origin=origin)
 
 
 def _angle_file(folder: Path) -> Path | None:
@@ -155,7 +163,7 @@ def raw_of(files: dict[str, list[Path]], errors: Sequence[str] = ()) -> Raw:
         raise ScanError(*errors)
     pixel_um = stacks["projections"].frames.pixel_size_um  # type: ignore[attr-defined]
     origin = {} if pixel_um is None else {"pixel_size_um": f"metadata of {files['projections'][0]}"}
-    return Raw(
+    raw = Raw(
         layout="tiff",
         files=tuple(path for paths in files.values() for path in paths),
         projections=stacks["projections"],
@@ -164,6 +172,9 @@ def raw_of(files: dict[str, list[Path]], errors: Sequence[str] = ()) -> Raw:
         pixel_size_um=pixel_um,
         origin=origin,
     )
+    if len(files["projections"]) != len(raw.projections.index):
+        return raw  # pages have no names
+    return named_series(raw, files["projections"])
 
 
 def kind_of(path: Path) -> str | None:
@@ -182,6 +193,16 @@ def kind_of(path: Path) -> str | None:
 
 def _letters(text: str) -> list[str]:
     return re.findall(r"[a-z]+", text)
+
+
+def _take_out_checks(groups: dict[str, list[Path]]) -> list[Path]:
+    """Take out single frames at a named angle (`cell_180deg.tif`) that lie beside a series."""
+    files = groups.get("projections", [])
+    checks = [path for path in files if re.search(r"\d\s*deg$", path.stem.lower())]
+    if not checks or len(checks) > 4 or len(checks) * 4 > len(files):
+        return []
+    groups["projections"] = natural_order([path for path in files if path not in checks])
+    return checks
 
 
 def grouped(files: Iterable[Path]) -> tuple[dict[str, list[Path]], list[Path]]:

@@ -130,8 +130,34 @@ def frame_number(path: Path) -> int:
     return int(digits[-1]) if digits else -1
 
 
+def decimal_numbers(files: Sequence[Path]) -> list[float] | None:
+    """Read the numbers of frames whose names hold them with decimals: `proj_012.3450.tif`.
+
+    Returns
+    -------
+    list of float or None
+        None unless every name ends in such a number, and whole numbers as well as decimals
+        differ: `cell_12.0001.tif` is the first frame of cell 12.
+    """
+    found = [re.search(r"(\d+)\.(\d+)\D*$", path.stem) for path in files]
+    parts = [match.groups() for match in found if match is not None]
+    if len(parts) < max(2, len(files)):
+        return None
+    whole, decimals = ({part[place] for part in parts} for place in (0, 1))
+    if len(whole) < 2 or (len(decimals) < 2 and len(whole) < len(parts)):
+        return None
+    return [float(f"{first}.{rest}") for first, rest in parts]
+
+
 def natural_order(files: Sequence[Path]) -> list[Path]:
-    """Order files by the last run of digits in their names, whatever its length."""
+    """Order files by the last run of digits in their names, whatever its length.
+
+    Where names hold numbers with decimals, such as angles, by these.
+    """
+    decimals = decimal_numbers(files)
+    if decimals is not None:
+        by_number = sorted(zip(decimals, map(str, files), files, strict=True))
+        return [path for _, _, path in by_number]
     return sorted(files, key=lambda path: (frame_number(path), str(path)))
 
 
@@ -156,12 +182,12 @@ def matching(what: str, pattern: str | Path) -> list[Path]:
 
 def number_errors(files: Sequence[Path]) -> Iterator[str]:
     """Warn where two projections have the same number: then their order is not known."""
-    seen: dict[int, Path] = {}
-    for path in files:
-        number = frame_number(path)
+    seen: dict[float, Path] = {}
+    numbers = decimal_numbers(files) or [frame_number(path) for path in files]
+    for path, number in zip(files, numbers, strict=True):
         if number in seen:
             yield (
-                f"{seen[number]} and {path} have the same number {number} (the last digits of a "
+                f"{seen[number]} and {path} have the same number {number:g} (the last digits of a "
                 "name count), so the order of the projections is not known; narrow the pattern"
             )
             return

@@ -130,10 +130,16 @@ def stacks_of(
 
 def contradicted_counts(
     source: Path, said: Mapping[str, float | None], keys: np.ndarray
-) -> Iterator[str]:
-    """Warn where the counts of a file are not those of its frames.
+) -> Iterator[tuple[bool, str]]:
+    """Find counts of a file that are not those of its frames.
 
     `n_ref` may count the flats of each block, and `n_img` the frames at each angle.
+
+    Yields
+    ------
+    interrupted : bool
+        Fewer frames are there than were planned.
+    message : str
     """
     projections, flats, darks = (int(np.sum(keys == key)) for key in KINDS.values())
     n_img, n_angle = said.get("n_img"), said.get("n_angle")
@@ -151,8 +157,9 @@ def contradicted_counts(
         if name in ("n_img", "n_angle") and every_angle == projections:
             continue
         yield (
+            value > count,
             f"{source}: {name} = {value:g}, but it names {count} {kind}; was the scan interrupted, "
-            "or copied in part?"
+            "or copied in part?",
         )
 
 

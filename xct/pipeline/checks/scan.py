@@ -10,6 +10,8 @@ import numpy as np
 from xct.config.recipe import Step
 from xct.errors import ScanError
 from xct.io.frames import View
+from xct.io.scans.repeats import AveragedFrames, turned_within
+from xct.pipeline.checks.quantity import look_at_quantity
 from xct.scan import Scan
 
 _WRONG, _ODD = "error", "warning"
@@ -37,7 +39,7 @@ def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str
     """
     errors: list[str] = []
     warnings: list[str] = []
-    for look in (_look_at_fields, _look_at_projections, _look_at_angles):
+    for look in (_look_at_fields, _look_at_projections, _look_at_angles, look_at_quantity):
         try:
             for kind, message in look(scan, stages):
                 (errors if kind == _WRONG else warnings).append(message)
@@ -112,6 +114,8 @@ def _saturated_fraction(frame: np.ndarray) -> float:
 def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, str]]:
     for number, frame in _few(scan.projections):
         bad = ~np.isfinite(frame)
+        if scan.quantity == "line_integrals":
+            continue  # the logarithm of 0, which fill_nonpositive repairs
         if bad.any():
             yield (
                 _WRONG,
@@ -133,6 +137,16 @@ def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
     theta = scan.theta_deg
     if theta is None or not {"fbp", "find_center"} & set(stages):
         return
+    frames = scan.projections.frames
+    if isinstance(frames, AveragedFrames) and turned_within(frames):
+        yield (
+            _WRONG,
+            (
+                "each angle stands there several times, but the sample turned between these "
+                "frames: the encoder was not read for each of them. Name a text file with the "
+                "angle of each frame, or {first, last, count}, by scan.theta_deg"
+            ),
+        )
     span = float(np.ptp(theta))
     step = span / max(len(theta) - 1, 1)
     if span + step < 178:

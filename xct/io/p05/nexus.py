@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.scans.angles import angles_of_projections
-from xct.io.scans.p05_frames import (
+from xct.io.hdf5.source import Source
+from xct.io.p05.frames import (
     KINDS,
     contradicted_counts,
     empty_darks,
@@ -18,8 +18,8 @@ from xct.io.scans.p05_frames import (
     mean_current_ma,
     stacks_of,
 )
+from xct.io.scans.angles import angles_of_projections
 from xct.io.scans.raw import Raw, Request
-from xct.io.scans.source import Source
 from xct.io.units import unit_factor
 
 SCAN = "/entry/scan"
@@ -70,7 +70,13 @@ def read_nexus(file: Path, request: Request) -> Raw:
         nexus = _opened(source)
         found = find_frames(file, nexus.names, request.links_below)
         said = {name: source.number(f"{SCAN}/{name}") for name in _COUNTS}
-        nexus.errors += [*found.errors, *contradicted_counts(file, said, nexus.keys)]
+        nexus.errors += found.errors
+        for interrupted, text in contradicted_counts(file, said, nexus.keys):
+            # The angle of each frame is on record: what is there can be used.
+            if interrupted:
+                source.note(f"{text} The frames that are there are used")
+            else:
+                nexus.errors.append(text)
         theta_deg = _angles(nexus)
         if found.errors:
             raise ScanError(*nexus.errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -10,11 +11,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from xct.errors import ScanError
-from xct.io.scans.hdf5 import Hdf5Frames, open_hdf5
-from xct.io.scans.links import LeadsNowhere, Links, Place
+from xct.errors import ScanError, ranges
+from xct.io.hdf5.files import Hdf5Frames, open_hdf5, readable_type
+from xct.io.hdf5.links import LeadsNowhere, Links, Place, whole_frames
 from xct.io.scans.raw import Request
-from xct.io.units import unit_factor
+from xct.io.units import decoded, unit_factor
+
+# Ranges of frames that a message names.
+_MOST_NAMED = 6
 
 
 class Source:
@@ -27,11 +31,12 @@ class Source:
     file : Path
         The file that the user named.
     request : Request
-        How far links may lead.
+        How far links may lead, and what the user gives.
     """
 
     def __init__(self, file: Path, request: Request) -> None:
         self.file = file
+        self.request = request
         self.links = Links(file, request.links_below, open_hdf5)
         self.notes: list[str] = []
         self.origin: dict[str, str] = {}
@@ -99,8 +104,17 @@ class Source:
         if note not in self.notes:
             self.notes.append(note)
 
-    def frames(self, path: str) -> Hdf5Frames:
+    def frames(self, path: str, count: int | None = None) -> Hdf5Frames:
         """Get the frames at `path`; a two-dimensional dataset is one frame.
+
+        Parameters
+        ----------
+        path : str
+            A dataset (frame, row, column). Further axes of length 1 are passed over; of
+            (frame, repeat, row, column) the repeats are averaged, said in a note.
+        count : int, optional
+            How many frames are expected, where angles say it: so (row, frame, column), the order
+            of sinograms, is told from (frame, row, column).
 
         Raises
         ------
@@ -108,26 +122,95 @@ class Source:
             If there is no stack of frames, or its values lie where links may not lead.
         """
         dataset = self.require(path)
-        if dataset.ndim not in (2, 3):
-            raise ScanError(
-                f"{self.file}: {path} has shape {dataset.shape}, which is no stack of frames "
-                "(frame, row, column); set scan.paths.data"
-            )
+        axes, mean_axis = self._axes(path, dataset, count)
         try:
             stored = self.links.storage(dataset)
         except LeadsNowhere as error:
             raise ScanError(f"{self.file}: {path} cannot be read: {error}") from None
-        shape = dataset.shape if dataset.ndim == 3 else (1, *dataset.shape)
+        lengths = tuple(int(dataset.shape[axis]) for axis in axes)
         self._used.update(dict.fromkeys(stored.files))
         self.notes.extend(f"{path}: {note}" for note in stored.notes)
+        read_as = readable_type(dataset.dtype)
         return Hdf5Frames(
             Path(dataset.file.filename),
             dataset.name,
-            shape,
-            dataset.dtype.newbyteorder("=") if dataset.dtype.kind in "iuf" else dataset.dtype,
-            stored.whole_frames,
+            lengths if len(lengths) == 3 else (1, *lengths),  # type: ignore[arg-type]
+            read_as if mean_axis is None else np.dtype(np.float32),
+            stored.whole_frames
+            if dataset.is_virtual or axes[-2] == dataset.ndim - 2
+            else stored.filtered and whole_frames(dataset, axes[-2]),
             stored.filtered,
+            axes,
+            mean_axis,
         )
+
+    def _axes(
+        self, path: str, dataset: h5py.Dataset, count: int | None
+    ) -> tuple[tuple[int, ...], int | None]:
+        """Find the axes of frames, rows and columns, and one of repeats."""
+        shape = dataset.shape or ()
+        axes = list(range(len(shape)))
+        while len(axes) > 3:
+            alone = next((axis for axis in axes if shape[axis] == 1), None)
+            if alone is None:
+                break
+            axes.remove(alone)
+        if len(axes) == 4 and count in (None, shape[axes[0]]):
+            self.note(
+                f"{path}: has shape {shape}: {shape[axes[1]]} exposures of each angle are averaged"
+            )
+            return (axes[0], axes[2], axes[3]), axes[1]
+        if len(axes) not in (2, 3):
+            raise ScanError(
+                f"{self.file}: {path} has shape {shape}, which is no stack of frames "
+                "(frame, row, column), nor one with repeated exposures (frame, repeat, row, "
+                "column). Copy one scan into a dataset of three axes, or set scan.paths.data"
+            )
+        if len(axes) == 3 and self._are_sinograms(path, dataset, axes, count):
+            self.note(f"{path}: has shape {shape}: sinograms (row, angle, column)")
+            axes = [axes[1], axes[0], axes[2]]
+        return tuple(axes), None
+
+    def _are_sinograms(
+        self, path: str, dataset: h5py.Dataset, axes: list[int], count: int | None
+    ) -> bool:
+        """Whether the second axis runs over angles: by its name, or as their number says it."""
+        said = self.text_of(dataset.attrs.get("axes"))
+        names = [name.strip().lower() for name in said.split(":")] if said else []
+        if len(names) == 3:
+            turning = [name.startswith(("theta", "angle", "rot")) for name in names]
+            if turning == [False, True, False]:
+                return True
+            if turning != [True, False, False]:
+                raise ScanError(
+                    f"{self.file}: {path} has the axes {said!r}; expected theta:y:x (angle, row, "
+                    "column), or y:theta:x. Reorder the frames first"
+                )
+            return False
+        first, second = (dataset.shape[axis] for axis in axes[:2])
+        return count is not None and first != count and second == count
+
+    def written(self, path: str, frames: Hdf5Frames) -> np.ndarray:
+        """List the frames of `path` that were written whole; an aborted scan leaves some empty.
+
+        Chunks that were never written read as zeros; a frame with one of them is left out, said
+        in a note.
+        """
+        everything = np.arange(frames.shape[0])
+        dataset = self.require(path)
+        if dataset.is_virtual or dataset.chunks is None or len(frames.axes) < 3:
+            return everything
+        lacking = _lacking_chunks(dataset, frames.axes[0])
+        if lacking is None or lacking.all():
+            return everything
+        self.notes = [n for n in self.notes if not (n.startswith(path) and "never written" in n)]
+        lost = np.flatnonzero(lacking)
+        if lost.size:
+            self.note(
+                f"{path}: {lost.size} of {len(everything)} frames were never written and are left "
+                f"out: {ranges(lost.tolist(), _MOST_NAMED)} (counted from 0)"
+            )
+        return np.flatnonzero(~lacking)
 
     def array(self, path: str | None) -> np.ndarray | None:
         """Read the values at `path`; None where there is no dataset."""
@@ -146,18 +229,21 @@ class Source:
         value = self.array(path)
         if value is None or value.size != 1:
             return None
-        item = value.reshape(-1)[0]
-        return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
+        return self.text_of(value)
+
+    @staticmethod
+    def text_of(value: Any) -> str | None:
+        """Give a string that is stored as bytes, as text, or as an array of one of them."""
+        if value is None or isinstance(value, h5py.Empty):
+            return None
+        items = np.asarray(value).reshape(-1)
+        return decoded(items[0]) if items.size else None
 
     def unit(self, path: str) -> str | None:
         """Read the attribute `units` of `path`."""
         attributes = getattr(self.find(path), "attrs", {})
         value = attributes.get("units", attributes.get("unit"))
-        if value is None:
-            return None
-        item = np.asarray(value).reshape(-1)[:1]
-        text = "".join(v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in item)
-        return text.strip() or None
+        return (self.text_of(value) or "").strip() or None
 
     def number(self, path: str, least: float | None = None) -> float | None:
         """Read one number, alone, in an array of one, repeated, or written as text."""
@@ -206,6 +292,8 @@ class Source:
             return None
         unit = self.unit(path)
         factor = 1.0 if unit is None else unit_factor(unit, "deg")
+        if factor is None and self.request.angles_given:
+            return None
         if factor is None:
             raise ScanError(
                 f"{self.file}: {path} has the unit {unit!r}, which is no angle; expected deg or "
@@ -241,3 +329,19 @@ class Source:
                     waiting.append(path)
                 elif isinstance(found, h5py.Dataset):
                     yield path, found
+
+
+def _lacking_chunks(dataset: h5py.Dataset, frame_axis: int) -> np.ndarray | None:
+    """Mark the frames of which chunks were never written; None where all chunks are there."""
+    size = dataset.chunks[frame_axis]
+    counts = [-(-n // chunk) for n, chunk in zip(dataset.shape, dataset.chunks, strict=True)]
+    if dataset.id.get_num_chunks() >= math.prod(counts):
+        return None
+    found = np.zeros(counts[frame_axis], np.int64)
+
+    def note(chunk: Any) -> None:
+        found[chunk.chunk_offset[frame_axis] // size] += 1
+
+    dataset.id.chunk_iter(note)
+    lacking = found < math.prod(counts) // counts[frame_axis]
+    return np.asarray(np.repeat(lacking, size)[: dataset.shape[frame_axis]])

@@ -16,6 +16,8 @@ from xct.errors import ScanError
 
 # Bytes of decompressed chunks that are kept while one block of frames is read.
 _CHUNK_CACHE = 64 * 2**20
+# Bytes read at a time where values must be put into another order.
+_FEW_BYTES = 32 * 2**20
 
 
 def open_hdf5(file: Path, *, chunk_cache: int = _CHUNK_CACHE) -> h5py.File:
@@ -43,10 +45,29 @@ def _why_not_open(file: Path, message: str) -> str:
             f"the file is truncated: it has {found:,} bytes, but its header says "
             f"{expected:,}; copy it again, or check that the acquisition had ended"
         )
+    if "already open for write" in message:
+        return (
+            "the file is still open for writing, or what wrote it ended before closing it; wait "
+            "until the acquisition has ended. If it has: copy the file, run `h5clear -s COPY` "
+            "(of the HDF5 tools), and read the copy"
+        )
     if "signature not found" in message:
         start = file.read_bytes()[:8] if file.stat().st_size < 2**20 else b""
         return f"not an HDF5 file (it begins with {start!r})" if start else "not an HDF5 file"
     return f"cannot be opened ({message})"
+
+
+def readable_type(stored: np.dtype) -> np.dtype:
+    """Find the type in which counts of a stored type are read.
+
+    Whole numbers of 64 bit, which numpy writes unless told otherwise, become floats of 64 bit:
+    counts below 2^53 keep their value. Floats of 16 bit become floats of 32.
+    """
+    if stored.kind in "iu" and stored.itemsize == 8:
+        return np.dtype(np.float64)
+    if stored.kind == "f" and stored.itemsize == 2:
+        return np.dtype(np.float32)
+    return stored.newbyteorder("=") if stored.kind in "iuf" else stored
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,11 @@ class Hdf5Frames:
         True where chunks that span much of a frame's height are compressed.
     filtered : bool
         Whether chunks are compressed at all.
+    axes : tuple of int
+        Which axes of the dataset are frames, rows and columns; a single frame has two. Of other
+        axes the first entry counts.
+    mean_axis : int or None
+        An axis of the dataset that is averaged over: repeated exposures.
     """
 
     file: Path
@@ -73,6 +99,8 @@ class Hdf5Frames:
     dtype: np.dtype
     whole_frames: bool
     filtered: bool
+    axes: tuple[int, ...] = (0, 1, 2)
+    mean_axis: int | None = None
 
     def read(self, frames: slice | np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         """Read some frames (a slice, or ascending indices) cut to rows and columns."""
@@ -88,20 +116,60 @@ class Hdf5Frames:
         # Without compression, a part of a chunk is read on its own unless it is to be cached.
         with open_hdf5(self.file, chunk_cache=_CHUNK_CACHE if self.filtered else 0) as file:
             dataset = file[self.path]
-            single = dataset.ndim == 2  # a single frame, (row, column)
             for wanted, place in _runs(index):
-                part = (rows, columns) if single else (wanted, rows, columns)
                 try:
-                    dataset.read_direct(values, part, np.s_[0] if single else np.s_[place])
+                    self._fill_run(dataset, wanted, rows, columns, values[place])
                 except (OSError, RuntimeError) as error:
                     raise self._unreadable(dataset, wanted, error) from error
+
+    def _fill_run(
+        self,
+        dataset: h5py.Dataset,
+        wanted: slice,
+        rows: slice,
+        columns: slice,
+        values: np.ndarray,
+    ) -> None:
+        single = len(self.axes) == 2
+        if self.mean_axis is None and list(self.axes) == sorted(self.axes):
+            part = self._selection(dataset, wanted, rows, columns)
+            dataset.read_direct(values, part, np.s_[0] if single else np.s_[:])
+            return
+        frames = range(wanted.start, wanted.stop, wanted.step)
+        repeats = 1 if self.mean_axis is None else dataset.shape[self.mean_axis]
+        few = max(1, _FEW_BYTES // max(1, repeats * values[0].size * dataset.dtype.itemsize))
+        for first in range(0, len(frames), few):
+            some = frames[first : first + few]
+            part = self._selection(
+                dataset, slice(some.start, some[-1] + 1, wanted.step), rows, columns
+            )
+            values[first : first + few] = self._ordered(dataset[part])
+
+    def _selection(
+        self, dataset: h5py.Dataset, frames: slice, rows: slice, columns: slice
+    ) -> tuple[slice | int, ...]:
+        part: list[slice | int] = [0] * dataset.ndim
+        wanted = (frames, rows, columns)
+        for axis, one in zip(self.axes, wanted[-len(self.axes) :], strict=True):
+            part[axis] = one
+        if self.mean_axis is not None:
+            part[self.mean_axis] = slice(None)
+        return tuple(part)
+
+    def _ordered(self, read: np.ndarray) -> np.ndarray:
+        """Put what was read into the order (frame, row, column), repeats averaged."""
+        kept = sorted((*self.axes, *(() if self.mean_axis is None else (self.mean_axis,))))
+        wanted = [*self.axes, *([] if self.mean_axis is None else [self.mean_axis])]
+        ordered = read.transpose([kept.index(axis) for axis in wanted])
+        return ordered if self.mean_axis is None else ordered.mean(axis=-1, dtype=np.float64)
 
     def _unreadable(self, dataset: h5py.Dataset, wanted: slice, error: Exception) -> ScanError:
         """Name the first frame that cannot be read."""
         bad = wanted.start
         for frame in range(wanted.start, wanted.stop, wanted.step):
+            everything = slice(None)
             try:
-                dataset[frame if dataset.ndim == 3 else ...]
+                dataset[self._selection(dataset, slice(frame, frame + 1), everything, everything)]
             except (OSError, RuntimeError):
                 bad = frame
                 break

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from xct.errors import ScanError
-from xct.io.scans.p05_frames import (
+from xct.io.p05.frames import (
     KINDS,
     contradicted_counts,
     empty_darks,
@@ -310,7 +310,8 @@ def _facts(old: _Old) -> dict[str, float | None]:
         projections = int(np.sum(old.keys == 0))
         if said["n_angle"] == projections - 1:
             said["n_angle"] = projections  # some old scans count steps, with a last frame after
-        old.errors += contradicted_counts(log.file, said, old.keys)
+        # Angles follow from the counts, so that even an interrupted scan has none.
+        old.errors += [text for _, text in contradicted_counts(log.file, said, old.keys)]
         energy_ev = _positive(old, "energy")
         return {
             "energy_kev": None if energy_ev is None else energy_ev / 1000,

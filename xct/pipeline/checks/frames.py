@@ -17,9 +17,9 @@ from xct.errors import RunError
 from xct.figures import canvas
 from xct.io.figures import save_figure
 from xct.io.frames import View
+from xct.pipeline.checks.scan import look_at_angles
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
-from xct.pipeline.scan_checks import look_at_angles
 from xct.preprocess.frames.beam_profile import FlatMixture
 from xct.preprocess.frames.beside import LightBeside, light_beside
 from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames

@@ -209,8 +209,7 @@ def _layout(dataset: h5py.Dataset, file: Path) -> Storage:
     if dataset.chunks is None or dataset.ndim < 2:
         return found
     found.filtered = dataset.id.get_create_plist().get_nfilters() > 0
-    # A slab of rows is cheap as long as a frame is cut into several rows of chunks.
-    found.whole_frames = found.filtered and dataset.chunks[-2] * 8 > dataset.shape[-2]
+    found.whole_frames = found.filtered and whole_frames(dataset, -2)
     written = dataset.id.get_num_chunks()
     counts = [-(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)]
     expected = math.prod(counts)
@@ -220,3 +219,9 @@ def _layout(dataset: h5py.Dataset, file: Path) -> Storage:
             "was the acquisition interrupted?"
         )
     return found
+
+
+def whole_frames(dataset: h5py.Dataset, row_axis: int) -> bool:
+    """Whether chunks span so much of a frame's height that a few rows cost nearly all of it."""
+    # A slab of rows is cheap as long as a frame is cut into several rows of chunks.
+    return dataset.chunks is not None and dataset.chunks[row_axis] * 8 > dataset.shape[row_axis]

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 
 from xct.errors import ScanError
-from xct.io.scans.hdf5 import open_hdf5
-from xct.io.scans.p05_log import is_log, read_old, scan_logs
-from xct.io.scans.p05_nexus import IMAGE_FILE, names_frames, read_nexus
+from xct.io.hdf5.files import open_hdf5
+from xct.io.p05.logs import is_log, read_old, scan_logs
+from xct.io.p05.nexus import IMAGE_FILE, names_frames, read_nexus
 from xct.io.scans.raw import Raw, Request
 
 _NEXUS = "_nexus.h5"

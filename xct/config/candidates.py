@@ -1,0 +1,90 @@
+"""What could be a scan in files that are not understood. In: a path; out: lines of a comment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+
+from xct.errors import ScanError
+from xct.io.hdf5.source import Source
+from xct.io.scans.raw import Request
+from xct.io.scans.tiff_scans import tiff_files
+
+_MOST = 8  # datasets that are named of each kind
+_LEAST_FRAME = 2  # rows and columns of a frame
+_ANGLES = ("theta", "rot", "angle", "omega", "phi")
+
+
+def candidates(path: Path) -> list[str]:
+    """List what the keys of `scan` could name in files whose layout is not known.
+
+    Parameters
+    ----------
+    path : Path
+        An HDF5 file, or a folder of TIFF or HDF5 files.
+
+    Returns
+    -------
+    list of str
+        Lines of YAML, the largest datasets first; empty where nothing was found.
+    """
+    try:
+        if path.is_file() and h5py.is_hdf5(path):
+            return list(_in_hdf5(path))
+        if path.is_dir():
+            return [*_patterns(path), *_files(path)]
+    except (ScanError, OSError):
+        pass
+    return []
+
+
+def _in_hdf5(path: Path) -> Iterator[str]:
+    found: dict[str, list[tuple[int, str]]] = {"data": [], "image_key": [], "theta_deg": []}
+    with Source(path, Request()) as source:
+        for name, dataset in source.datasets():
+            kind = _kind(name, dataset)
+            if kind is not None:
+                shape = " × ".join(map(str, dataset.shape))
+                said = f"{name}    # {shape}, {dataset.dtype}"
+                found[kind].append((-dataset.size, said))
+    if not found["data"]:
+        return
+    for kind, several in found.items():
+        for _, said in sorted(several)[:_MOST]:
+            yield f"  {kind}: {said}"
+    for kind in ("flats", "darks"):
+        yield f"{kind}: {{file: {path.name}, path: …}}    # if they are among the frames above"
+
+
+def _kind(path: str, dataset: h5py.Dataset) -> str | None:
+    if dataset.shape is None or dataset.dtype.kind not in "iuf":
+        return None
+    if dataset.ndim >= 3 and min(dataset.shape[-2:]) >= _LEAST_FRAME:
+        return "data"
+    if dataset.ndim != 1 or dataset.size < _LEAST_FRAME:
+        return None
+    words = "/".join(path.lower().split("/")[-2:])
+    if "key" in words:
+        return "image_key"
+    return "theta_deg" if any(word in words for word in _ANGLES) else None
+
+
+def _patterns(folder: Path) -> Iterator[str]:
+    """Group TIFF files by their names without the last number."""
+    groups: dict[str, int] = {}
+    for file in tiff_files(folder):
+        pattern = re.sub(r"\d+(?=\D*$)", "*", file.name)
+        named = str(file.parent.relative_to(folder.parent) / pattern)
+        groups[named] = groups.get(named, 0) + 1
+    for pattern, count in sorted(groups.items(), key=lambda item: -item[1])[:_MOST]:
+        kind = "projections" if count == max(groups.values()) else "flats or darks"
+        yield f"{kind}: {pattern}    # {count} files"
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for file in sorted(folder.iterdir())[: 50 * _MOST]:
+        if file.is_file() and h5py.is_hdf5(file):
+            yield f"file: {folder.name}/{file.name}    # HDF5"

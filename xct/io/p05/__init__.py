@@ -1,0 +1,1 @@
+"""Scans of P05 and P07, PETRA III (DESY)."""
