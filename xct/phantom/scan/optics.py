@@ -19,6 +19,12 @@ from xct.physics.optics import FWHM_PER_SIGMA
 # Pixels of a glare map per standard deviation of the glare: enough for what is that smooth.
 _FINENESS = 8
 _GLARE_REACH_SD = 4.0
+# The wave is sampled so finely that, where light passes (line integrals below `_DARK`), all but a
+# hundredth of the steps of its phase are at most a quarter turn; at most 4 × 4 times a pixel. In a
+# cell of 0.4 mm at 20 keV and 40 mm that leaves 0.2 % in the median, 1 % in 95 of 100 pixels; of
+# pixels alone, 10 % and 70 % in the cathode.
+_DARK, _STEPS_SEEN, _STEP_RAD, _FINEST = 6.0, 0.99, np.pi / 2, 4
+_OPAQUE = 60.0  # e^-60: more would underflow
 
 
 def propagate(
@@ -32,7 +38,8 @@ def propagate(
     """Let the wave behind the sample travel to the detector; give its intensity there.
 
     The wave ``exp(-L / 2 - i k D)`` is multiplied by the Fresnel propagator
-    ``exp(-i π λ z f²)`` in Fourier space [1]_.
+    ``exp(-i π λ z f²)`` in Fourier space [1]_, on a grid finer than the pixels where the phase
+    turns too far from one to the next; a pixel sees the mean.
 
     Parameters
     ----------
@@ -53,18 +60,55 @@ def propagate(
     .. [1] Paganin (2006), Coherent X-Ray Optics, Oxford, section 1.4.
     """
     wavelength = wavelength_um(energy_kev)
-    wave = np.exp(
-        (-0.5 * line_integrals - 2j * np.pi / wavelength * phase_integrals).astype(np.complex64)
-    )
+    phase = (2 * np.pi / wavelength * phase_integrals).astype(np.float32)
+    absorbed = np.minimum(line_integrals, _OPAQUE).astype(np.float32)
+    finer = _fineness(phase, absorbed)
+    amplitude = np.sqrt(_fine_transmission(absorbed, finer))
+    wave = amplitude * np.exp(-1j * _zoomed(phase, finer, 3)).astype(np.complex64)
     rows, columns = wave.shape
-    reach = wavelength * distance_mm * 1e3 / pixel_um**2  # pixels that the finest detail spreads
+    reach = wavelength * distance_mm * 1e3 / (pixel_um / finer) ** 2  # px, of the finest detail
     margin = int(min(ceil(reach) + 8, 256))
     shape = tuple(next_fast_len(n + 2 * margin) for n in (rows, columns))
     after = [total - n - margin for total, n in zip(shape, (rows, columns), strict=True)]
     padded = np.pad(wave, ((margin, after[0]), (margin, after[1])), mode="edge")
     travelled = ifft2(fft2(padded) * _propagator(shape, reach))
     seen = travelled[margin : margin + rows, margin : margin + columns]
-    return np.asarray(seen.real**2 + seen.imag**2, np.float32)
+    return _averaged(seen.real**2 + seen.imag**2, finer)
+
+
+def _fineness(phase: np.ndarray, absorbed: np.ndarray) -> int:
+    """Choose how much finer than pixels the wave is sampled: its phase must not step too far."""
+    lit = absorbed < _DARK
+    steps = [
+        np.abs(np.diff(phase, axis=axis))[lit.take(range(1, n), axis) & lit.take(range(n - 1), axis)]
+        for axis, n in enumerate(phase.shape)
+    ]
+    between = np.concatenate(steps)
+    largest = float(np.quantile(between, _STEPS_SEEN)) if between.size else 0.0
+    return int(np.clip(ceil(largest / _STEP_RAD), 1, _FINEST))
+
+
+def _zoomed(values: np.ndarray, finer: int, order: int) -> np.ndarray:
+    if finer == 1:
+        return values
+    return np.asarray(zoom(values, finer, order=order, mode="nearest", grid_mode=True))
+
+
+def _fine_transmission(absorbed: np.ndarray, finer: int) -> np.ndarray:
+    """Give the transmission between pixels, so that the mean of a pixel is its own."""
+    if finer == 1:
+        return np.exp(-absorbed)
+    fine = np.exp(-_zoomed(absorbed, finer, 1))
+    return np.asarray(fine * np.kron(np.exp(-absorbed) / _averaged(fine, finer), _ones(finer)))
+
+
+def _ones(finer: int) -> np.ndarray:
+    return np.ones((finer, finer), np.float32)
+
+
+def _averaged(fine: np.ndarray, finer: int) -> np.ndarray:
+    rows, columns = (n // finer for n in fine.shape)
+    return np.asarray(fine.reshape(rows, finer, columns, finer).mean(axis=(1, 3)), np.float32)
 
 
 @lru_cache(maxsize=2)
