@@ -112,6 +112,15 @@ class Scan:
         mean = current.mean()
         return current / mean, flat_current / mean / self.flat_exposure_ratio
 
+    @property
+    def facts(self) -> dict[str, float | None]:
+        """Numbers that hold for every frame; None where they are not known."""
+        return {
+            "pixel_size_um": self.voxel_size_um,
+            "energy_kev": self.energy_kev,
+            "distance_mm": self.distance_mm,
+        }
+
     def quantities(self, rows: slice) -> dict[str, Any]:
         """Read some rows, and give everything that stages may ask of the scan, by name."""
         return {
@@ -123,9 +132,7 @@ class Scan:
             "projection_dose": self.projection_dose,
             "flat_dose": self.flat_dose,
             "theta_deg": self.theta_deg,
-            "pixel_size_um": self.voxel_size_um,
-            "energy_kev": self.energy_kev,
-            "distance_mm": self.distance_mm,
+            **self.facts,
             "row_px": np.arange(rows.start, rows.stop),
         }
 

@@ -22,6 +22,7 @@ from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
 from xct.pipeline.scan_checks import inspect_scan
+from xct.pipeline.slabs import overlaps
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
 from xct.reconstruct.engines import AUTO, find_engine
 from xct.result import open_result
@@ -138,7 +139,11 @@ class Plan:
         identity = {
             "xct": xct.__version__,
             "input": input_identity(self.source.files),
-            **(_scan_identity(self.source) if isinstance(self.source, Scan) else {}),
+            **(
+                _scan_identity(self.source, self.slab_steps)
+                if isinstance(self.source, Scan)
+                else {}
+            ),
             "steps": [[step.name, dict(step.settings)] for step in self.steps],
             "dtype": self.config.run.dtype,
             "keep": sorted(self.keep),
@@ -215,7 +220,8 @@ def make_plan(
     try:
         if config.volume is None:
             opened = open_scan(config)
-            errors += _missing_facts(config, opened, steps, errors)
+            absent = _missing_facts(config, opened, steps, errors)
+            errors += absent or _impossible_overlaps(opened, steps)
             wrong, odd = inspect_scan(opened, [step.name for step in steps])
             errors, warnings = errors + wrong, warnings + odd
         else:
@@ -235,7 +241,7 @@ def make_plan(
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 
 
-def _scan_identity(scan: Scan) -> dict[str, Any]:
+def _scan_identity(scan: Scan, steps: Sequence[Step]) -> dict[str, Any]:
     theta = scan.theta_deg
     return {
         "roi": scan.roi,
@@ -243,6 +249,12 @@ def _scan_identity(scan: Scan) -> dict[str, Any]:
         "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
         "pixel_size_um": scan.pixel_size_um,
         "center_px": scan.center_px,
+        **{
+            name: scan.facts[name]
+            for step in steps
+            for name in step.stage.facts
+            if name in scan.facts
+        },
     }
 
 
@@ -316,6 +328,17 @@ def _missing_facts(
     return errors
 
 
+def _impossible_overlaps(scan: Scan, steps: Sequence[Step]) -> list[str]:
+    """Say of which steps it cannot be known how many rows they need, and why."""
+    errors = []
+    for step in steps:
+        try:
+            step.stage.overlap_rows(step.settings, scan.facts)
+        except ValueError as error:
+            errors.append(f"{step.place}: {error}")
+    return errors
+
+
 def _until(steps: list[Step], until: str | None) -> list[Step]:
     names = [step.name for step in steps]
     if until is None:
@@ -376,7 +399,7 @@ def _scan_resources(
     view = scan.projections
     return share_out(
         view.shape,
-        sum(step.stage.overlap_rows(step.settings) for step in steps),
+        overlaps(steps, scan.facts)[0],
         config.run,
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,

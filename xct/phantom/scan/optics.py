@@ -20,10 +20,10 @@ from xct.physics.optics import FWHM_PER_SIGMA
 _FINENESS = 8
 _GLARE_REACH_SD = 4.0
 # The wave is sampled so finely that, where light passes (line integrals below `_DARK`), all but a
-# hundredth of the steps of its phase are at most a quarter turn; at most 4 × 4 times a pixel. In a
-# cell of 0.4 mm at 20 keV and 40 mm that leaves 0.2 % in the median, 1 % in 95 of 100 pixels; of
-# pixels alone, 10 % and 70 % in the cathode.
-_DARK, _STEPS_SEEN, _STEP_RAD, _FINEST = 6.0, 0.99, np.pi / 2, 4
+# hundredth of the steps of its phase are at most a quarter turn, within limits: planes between
+# layers lie along the rows, and need most. In a cell of 0.4 mm at 20 keV and 40 mm the median error
+# is 0.1 % at faces of steel and less elsewhere; of pixels alone, 10 % in the cathode.
+_DARK, _STEPS_SEEN, _STEP_RAD, _FINEST = 6.0, 0.99, np.pi / 2, (16, 4)
 _OPAQUE = 60.0  # e^-60: more would underflow
 
 
@@ -65,57 +65,54 @@ def propagate(
     finer = _fineness(phase, absorbed)
     amplitude = np.sqrt(_fine_transmission(absorbed, finer))
     wave = amplitude * np.exp(-1j * _zoomed(phase, finer, 3)).astype(np.complex64)
-    rows, columns = wave.shape
-    reach = wavelength * distance_mm * 1e3 / (pixel_um / finer) ** 2  # px, of the finest detail
-    margin = int(min(ceil(reach) + 8, 256))
-    shape = tuple(next_fast_len(n + 2 * margin) for n in (rows, columns))
-    after = [total - n - margin for total, n in zip(shape, (rows, columns), strict=True)]
-    padded = np.pad(wave, ((margin, after[0]), (margin, after[1])), mode="edge")
-    travelled = ifft2(fft2(padded) * _propagator(shape, reach))
-    seen = travelled[margin : margin + rows, margin : margin + columns]
-    return _averaged(seen.real**2 + seen.imag**2, finer)
+    steps_um = [pixel_um / factor for factor in finer]
+    # Pixels that the finest detail spreads.
+    reach = [wavelength * distance_mm * 1e3 / step**2 for step in steps_um]
+    margins = [int(min(ceil(each) + 8, 256)) for each in reach]
+    shape = tuple(next_fast_len(n + 2 * m) for n, m in zip(wave.shape, margins, strict=True))
+    around = [(m, total - n - m) for n, m, total in zip(wave.shape, margins, shape, strict=True)]
+    travelled = ifft2(fft2(np.pad(wave, around, mode="edge")) * _propagator(shape, *reach))
+    inner = tuple(slice(m, m + n) for n, m in zip(wave.shape, margins, strict=True))
+    return _averaged(np.abs(travelled[inner]) ** 2, finer)
 
 
-def _fineness(phase: np.ndarray, absorbed: np.ndarray) -> int:
+def _fineness(phase: np.ndarray, absorbed: np.ndarray) -> tuple[int, int]:
     """Choose how much finer than pixels the wave is sampled: its phase must not step too far."""
     lit = absorbed < _DARK
-    steps = [
-        np.abs(np.diff(phase, axis=axis))[lit.take(range(1, n), axis) & lit.take(range(n - 1), axis)]
-        for axis, n in enumerate(phase.shape)
-    ]
-    between = np.concatenate(steps)
-    largest = float(np.quantile(between, _STEPS_SEEN)) if between.size else 0.0
-    return int(np.clip(ceil(largest / _STEP_RAD), 1, _FINEST))
+    finer = []
+    for axis, (n, most) in enumerate(zip(phase.shape, _FINEST, strict=True)):
+        both = lit.take(range(1, n), axis) & lit.take(range(n - 1), axis)
+        steps = np.abs(np.diff(phase, axis=axis))[both]
+        largest = float(np.quantile(steps, _STEPS_SEEN)) if steps.size else 0.0
+        finer.append(int(np.clip(ceil(largest / _STEP_RAD), 1, most)))
+    return finer[0], finer[1]
 
 
-def _zoomed(values: np.ndarray, finer: int, order: int) -> np.ndarray:
-    if finer == 1:
+def _zoomed(values: np.ndarray, finer: tuple[int, int], order: Literal[1, 3]) -> np.ndarray:
+    if finer == (1, 1):
         return values
     return np.asarray(zoom(values, finer, order=order, mode="nearest", grid_mode=True))
 
 
-def _fine_transmission(absorbed: np.ndarray, finer: int) -> np.ndarray:
+def _fine_transmission(absorbed: np.ndarray, finer: tuple[int, int]) -> np.ndarray:
     """Give the transmission between pixels, so that the mean of a pixel is its own."""
-    if finer == 1:
+    if finer == (1, 1):
         return np.exp(-absorbed)
     fine = np.exp(-_zoomed(absorbed, finer, 1))
-    return np.asarray(fine * np.kron(np.exp(-absorbed) / _averaged(fine, finer), _ones(finer)))
+    of_pixels = np.exp(-absorbed) / _averaged(fine, finer)
+    return np.asarray(fine * np.kron(of_pixels, np.ones(finer, np.float32)))
 
 
-def _ones(finer: int) -> np.ndarray:
-    return np.ones((finer, finer), np.float32)
-
-
-def _averaged(fine: np.ndarray, finer: int) -> np.ndarray:
-    rows, columns = (n // finer for n in fine.shape)
-    return np.asarray(fine.reshape(rows, finer, columns, finer).mean(axis=(1, 3)), np.float32)
+def _averaged(fine: np.ndarray, finer: tuple[int, int]) -> np.ndarray:
+    rows, columns = (n // factor for n, factor in zip(fine.shape, finer, strict=True))
+    pixels = fine.reshape(rows, finer[0], columns, finer[1])
+    return np.asarray(pixels.mean(axis=(1, 3)), np.float32)
 
 
 @lru_cache(maxsize=2)
-def _propagator(shape: tuple[int, int], reach: float) -> np.ndarray:
-    rows, columns = (fftfreq(n) for n in shape)
-    squared = rows[:, None] ** 2 + columns[None, :] ** 2
-    return np.asarray(np.exp(-1j * np.pi * reach * squared), np.complex64)
+def _propagator(shape: tuple[int, int], *reach: float) -> np.ndarray:
+    along, across = (r * fftfreq(n) ** 2 for n, r in zip(shape, reach, strict=True))
+    return np.asarray(np.exp(-1j * np.pi * (along[:, None] + across)), np.complex64)
 
 
 def turn(frame: np.ndarray, tilt_deg: float, about: tuple[float, float]) -> np.ndarray:
