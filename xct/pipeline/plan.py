@@ -139,11 +139,7 @@ class Plan:
         identity = {
             "xct": xct.__version__,
             "input": input_identity(self.source.files),
-            **(
-                _scan_identity(self.source, self.slab_steps)
-                if isinstance(self.source, Scan)
-                else {}
-            ),
+            **(_scan_identity(self.source, self.steps) if isinstance(self.source, Scan) else {}),
             "steps": [[step.name, dict(step.settings)] for step in self.steps],
             "dtype": self.config.run.dtype,
             "keep": sorted(self.keep),
@@ -243,18 +239,14 @@ def make_plan(
 
 def _scan_identity(scan: Scan, steps: Sequence[Step]) -> dict[str, Any]:
     theta = scan.theta_deg
+    taken = {name for step in steps if not step.stage.measures for name in step.stage.facts}
     return {
         "roi": scan.roi,
         "bin": scan.bin,
         "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
         "pixel_size_um": scan.pixel_size_um,
         "center_px": scan.center_px,
-        **{
-            name: scan.facts[name]
-            for step in steps
-            for name in step.stage.facts
-            if name in scan.facts
-        },
+        **{name: scan.facts[name] for name in ("energy_kev", "distance_mm") if name in taken},
     }
 
 

@@ -1,6 +1,6 @@
-"""Propagation fringes, found before anything is built on them. In: rows of transmission; out: words.
+"""Propagation fringes, found before anything is built on them. In: rows of transmission; out: text.
 
-Absorption never brightens: light above that of the air, just beside the sample, was refracted there.
+Absorption never brightens: light above that of the air, close beside the sample, was refracted.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _facts(
 
 
 def fringes_of_run(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Give how fringes are known of in a run; None where there are none, or they were dealt with."""
+    """Give how fringes are known of that no step of a run dealt with; None where there are none."""
     return str(numbers["fringes"]["value"]) if "fringes" in numbers else None
 
 
@@ -230,8 +230,8 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
     """
     if uncorrected_fringes is not None:
         raise ValueError(
-            f"left out: propagation fringes are {uncorrected_fringes} in the frames, and they look like what "
-            "is measured here; run with phase_retrieval"
+            f"left out: propagation fringes are {uncorrected_fringes} in the frames, and they look "
+            "like what is measured here; run with phase_retrieval"
         )
 
 

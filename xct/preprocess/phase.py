@@ -5,7 +5,7 @@ In and out: transmission, frame by frame.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from math import acosh, ceil, log, pi
 from typing import Annotated, Any, Literal
@@ -22,9 +22,10 @@ from xct.stages import stage
 
 # The filter is cut where less than this part of it lies beyond.
 _BEYOND = 1e-4
-# Where the filter would leave this many times the light that came, and this much of the beam, an
-# opaque body ends: no refracted light passes it, and its shadow is not to be filled.
-_LEAK, _LEAKED, _RIM_PX = 3.0, 0.02, 2
+# An opaque body ends where the filter would leave this many times the light that came, as a mean
+# over all angles, and this much of the beam: no refracted light passes it, and its shadow is not to
+# be filled. From the first of these on, what came counts; from the second on, alone.
+_LEAK, _LEAKED, _RIM_PX = (1.3, 2.5), 5e-4, 3
 
 Method = Literal["generalized", "paganin"]
 
@@ -91,7 +92,7 @@ def _length_px(
     return retrieval_length_um(ratio, distance_mm) / pixel_size_um
 
 
-@stage(gives="transmission", cut=("angle", "row"), overlap=reach_rows)
+@stage(gives="transmission", cut=("row",), overlap=reach_rows)
 def phase_retrieval(
     transmission: np.ndarray,
     *,
@@ -183,32 +184,37 @@ def _filtered(frames: np.ndarray, length_px: float, method: Method) -> np.ndarra
         spectrum *= response
         return np.asarray(irfft2(spectrum, size, overwrite_x=True)[inner])
 
+    shadow = _shadow(frames, averaged)
+    lit = 1 - shadow
+    seen = np.maximum(averaged(lit), np.float32(_BEYOND))
+
     def some(first: int, stop: int) -> None:
         for number in range(first, stop):
-            frame, answer = frames[number], averaged(frames[number])
-            if not np.isfinite(answer[0, 0]):
-                _refuse_nan(frame, number)
-            shadow = _shadow(frame, answer)
+            frame = frames[number]
+            made[number] = averaged(lit * frame) / seen
             if shadow.any():
-                lit = 1 - averaged(shadow.astype(np.float32))
-                answer -= averaged(np.where(shadow, frame, np.float32(0)))
-                answer = np.where(shadow, frame, answer / np.maximum(lit, np.float32(_BEYOND)))
-            made[number] = answer
+                made[number] = lit * made[number] + shadow * frame
+            if not np.isfinite(made[number]).all():
+                _refuse_nan(frame, number)
 
     over_ranges(some, len(frames))
     return made
 
 
-def _shadow(frame: np.ndarray, filtered: np.ndarray) -> np.ndarray:
-    """Mark the rims of opaque shadows into which the filter would spread light.
+def _shadow(frames: np.ndarray, averaged: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Weigh how much a pixel is the rim of a shadow into which the filter would spread light.
 
-    Dark fringes are no shadows: they are one or two pixels wide.
+    Where a layer of steel ends, say; the same at all angles. Dark fringes are no shadows: they are
+    a pixel or two wide.
     """
-    dark = (filtered > _LEAKED) & (_LEAK * frame < filtered)
-    if not dark.any():
-        return dark
-    wide = dark & (_LEAK * maximum_filter(frame, 3, mode="nearest") < filtered)
-    return dark & np.asarray(maximum_filter(wide, 2 * _RIM_PX + 1, mode="nearest"))
+    mean = frames.mean(axis=0, dtype=np.float64).astype(np.float32)
+    filtered = averaged(np.nan_to_num(mean))
+    from_here, full = _LEAK
+    wide = (filtered > _LEAKED) & (full * maximum_filter(mean, 3, mode="nearest") < filtered)
+    near = maximum_filter(wide, 2 * _RIM_PX + 1, mode="nearest")
+    leak = filtered / np.maximum(mean, np.float32(1e-6))
+    weight = np.clip((leak - from_here) / (full - from_here), 0, 1)
+    return np.asarray(np.where(near, weight, 0), np.float32)
 
 
 def _refuse_nan(frame: np.ndarray, number: int) -> None:
