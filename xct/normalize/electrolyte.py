@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -95,6 +95,9 @@ _RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for
 _NEAR = (0.6, 1.5)  # multiples of the common peak among which a block's peak is looked for
 _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain material
+# A wall that differs from a blurred step by more than this part of the step has something beside
+# it, such as a fringe: virtual cells have 0.007, with fringes left beside a wall of 4 voxels 0.03.
+_LARGEST_MISFIT = 0.02
 _GUESSED_BLUR_VOXELS = 2.2
 # A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
 _LARGEST_AIR_ERROR = 0.15
@@ -115,6 +118,7 @@ def electrolyte_reference(
     *,
     margin_widths: Annotated[float, Ge(1)] = 3.0,
     band_um: Annotated[float, Gt(0)] = 24.0,
+    blur_um: Annotated[float, Gt(0)] | Literal["measured"] = "measured",
 ) -> Reference:
     """Find the electrolyte's value by height and radius, and what else normalization needs.
 
@@ -133,6 +137,8 @@ def electrolyte_reference(
         Widths (FWHM) of the point spread to keep from interfaces and the wall.
     band_um : float, optional
         Height of the blocks, at least.
+    blur_um : float or "measured", optional
+        Width (FWHM) of the point spread; measured at the bore's wall unless given.
 
     Returns
     -------
@@ -153,7 +159,8 @@ def electrolyte_reference(
     if wide is None:
         raise ValueError(_no_electrolyte(cell))
     sample = sample_volume(volume, cell, wall=wide.rows())
-    air, (blur, blur_sd) = _air(sample), _blur(sample, cell)
+    even = layer is not None and "electrolyte_cathode" in cell.planes
+    air, (blur, blur_sd) = _air(sample), _blur(sample, cell, blur_um, even=even)
     found = _layer(volume, layer, margin_widths * blur, air)
     if found is not None and not cell.planes:
         composite = None  # all of it is the electrolyte's layer
@@ -213,12 +220,19 @@ def _air(sample: VolumeSample) -> float:
     return air
 
 
-def _blur(sample: VolumeSample, cell: CellGeometry) -> tuple[float, float]:
-    if np.isfinite(sample.blur_um):
+def _blur(
+    sample: VolumeSample, cell: CellGeometry, given: float | Literal["measured"], *, even: bool
+) -> tuple[float, float]:
+    if given != "measured":
+        return float(given), float("nan")
+    # Beside the even electrolyte nothing but the wall is to be seen.
+    spoiled = even and sample.wall_misfit > _LARGEST_MISFIT
+    if np.isfinite(sample.blur_um) and not spoiled:
         return sample.blur_um, sample.blur_sd_um
     guess = _GUESSED_BLUR_VOXELS * max(cell.voxel_size_um)
     warnings.warn(
-        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess",
+        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess; give "
+        "its FWHM by steps.electrolyte_reference.blur_um",
         stacklevel=3,
     )
     return guess, float("nan")
