@@ -88,6 +88,15 @@ def test_phase_retrieval_gives_the_attenuation_back_in_any_slabs(scans, tmp_path
     assert errors[0] < 0.7 * errors[1]
 
 
+def test_zingers_that_would_be_fringes_are_warned_of(scans, tmp_path):
+    recipe = tmp_path / "own.yaml"
+    for settings, warned in (("{}", 1), ("{threshold: 0.5}", 0)):
+        text = RECIPE.replace("- phase_retrieval", f"- outliers: {settings}\n- phase_retrieval")
+        recipe.write_text(text)
+        plan = make_plan({**scans[40.0], "pipeline": str(recipe), "output": str(tmp_path / "o")})
+        assert sum("taken for zingers" in text for text in plan.warnings) == warned
+
+
 def test_a_recipe_that_lacks_what_retrieval_needs_is_refused_before_data_are_read(scans, tmp_path):
     recipe = tmp_path / "own.yaml"
     recipe.write_text(RECIPE.replace("{material: ncm811, within: lpscl}", "{}"))

@@ -94,7 +94,7 @@ def test_light_is_not_spread_into_a_shadow_of_steel():
     # Without care the filter would leave 0.25 in the last row of steel.
     np.testing.assert_allclose(found[:, :20], 1e-3, atol=1e-3)
     np.testing.assert_allclose(found[:, 17:20], 1e-3, atol=1e-6)
-    np.testing.assert_allclose(found[:, 20:], 0.9, rtol=1e-4)
+    np.testing.assert_allclose(found[:, 20:], 0.9, rtol=2e-3)
 
 
 @pytest.mark.parametrize(

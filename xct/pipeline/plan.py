@@ -21,7 +21,7 @@ from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
-from xct.pipeline.scan_checks import inspect_scan
+from xct.pipeline.scan_checks import inspect_scan, inspect_steps
 from xct.pipeline.slabs import overlaps
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
 from xct.reconstruct.engines import AUTO, find_engine
@@ -219,7 +219,7 @@ def make_plan(
             absent = _missing_facts(config, opened, steps, errors)
             errors += absent or _impossible_overlaps(opened, steps)
             wrong, odd = inspect_scan(opened, [step.name for step in steps])
-            errors, warnings = errors + wrong, warnings + odd
+            errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
     except ScanError as error:

@@ -11,9 +11,8 @@ from math import acosh, ceil, log, pi
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import scipy
 from annotated_types import Gt
-from scipy.fft import fft, fftfreq, ifft, irfft2, next_fast_len, rfft2, rfftfreq
-from scipy.ndimage import maximum_filter
 
 from xct.parallel.threads import over_ranges
 from xct.physics.materials import wavelength_um
@@ -173,16 +172,16 @@ def _filtered(frames: np.ndarray, length_px: float, method: Method) -> np.ndarra
     """Filter every frame; rows depend on no others than those within reach, to rounding."""
     rows, columns = frames.shape[1:]
     reach = _reach_px(length_px)
-    size = tuple(next_fast_len(n + 2 * reach, real=True) for n in (rows, columns))
+    size = tuple(scipy.fft.next_fast_len(n + 2 * reach, real=True) for n in (rows, columns))
     response = _response(size, length_px, reach, method)
     margins = [(reach, total - n - reach) for total, n in zip(size, (rows, columns), strict=True)]
     inner = slice(reach, reach + rows), slice(reach, reach + columns)
     made = np.empty_like(frames)
 
     def averaged(frame: np.ndarray) -> np.ndarray:
-        spectrum = rfft2(np.pad(frame, margins, mode="edge"))
+        spectrum = scipy.fft.rfft2(np.pad(frame, margins, mode="edge"))
         spectrum *= response
-        return np.asarray(irfft2(spectrum, size, overwrite_x=True)[inner])
+        return np.asarray(scipy.fft.irfft2(spectrum, size, overwrite_x=True)[inner])
 
     shadow = _shadow(frames, averaged)
     lit = 1 - shadow
@@ -210,8 +209,10 @@ def _shadow(frames: np.ndarray, averaged: Callable[[np.ndarray], np.ndarray]) ->
     mean = frames.mean(axis=0, dtype=np.float64).astype(np.float32)
     filtered = averaged(np.nan_to_num(mean))
     from_here, full = _LEAK
-    wide = (filtered > _LEAKED) & (full * maximum_filter(mean, 3, mode="nearest") < filtered)
-    near = maximum_filter(wide, 2 * _RIM_PX + 1, mode="nearest")
+    wide = (filtered > _LEAKED) & (
+        full * scipy.ndimage.maximum_filter(mean, 3, mode="nearest") < filtered
+    )
+    near = scipy.ndimage.maximum_filter(wide, 2 * _RIM_PX + 1, mode="nearest")
     leak = filtered / np.maximum(mean, np.float32(1e-6))
     weight = np.clip((leak - from_here) / (full - from_here), 0, 1)
     return np.asarray(np.where(near, weight, 0), np.float32)
@@ -230,14 +231,16 @@ def _refuse_nan(frame: np.ndarray, number: int) -> None:
 def _response(size: tuple[int, int], length_px: float, reach: int, method: Method) -> np.ndarray:
     """Give the filter in Fourier space, of a kernel that ends `reach` rows from its middle."""
     rows, columns = size
-    finer = next_fast_len(8 * reach + 16)
-    squared = _squared(fftfreq(finer), method)[:, None] + _squared(rfftfreq(columns), method)
-    kernel = ifft(1 / (1 + length_px**2 * squared), axis=0).real
+    finer = scipy.fft.next_fast_len(8 * reach + 16)
+    squared = _squared(scipy.fft.fftfreq(finer), method)[:, None] + _squared(
+        scipy.fft.rfftfreq(columns), method
+    )
+    kernel = scipy.fft.ifft(1 / (1 + length_px**2 * squared), axis=0).real
     # Even light stays as it is, though the kernel is cut.
     total = kernel[: reach + 1, 0].sum() + kernel[-reach:, 0].sum()
     cut = np.zeros((rows, squared.shape[1]))
     cut[: reach + 1], cut[-reach:] = kernel[: reach + 1] / total, kernel[-reach:] / total
-    return np.asarray(fft(cut, axis=0).real, np.float32)
+    return np.asarray(scipy.fft.fft(cut, axis=0).real, np.float32)
 
 
 def _squared(frequency: np.ndarray, method: Method) -> np.ndarray:
