@@ -161,6 +161,11 @@ class Quantity:
         ``read(first, stop)`` gives `sampled` of rows, by the first step that makes it.
     sampled : str
         The quantity that `sample` reads.
+    watched : bool
+        It is sampled in every run that makes `sampled`, also where no step needs it.
+    warning : callable or None
+        Says what the user must know of what was sampled before anything else, or None. Like
+        `numbers`, it may take the facts of the scan and `steps`, the settings by step.
     optional : bool
         Of the user's choice: without it, steps that need it are left out without a word.
     asked : bool
@@ -178,6 +183,8 @@ class Quantity:
     derive: Callable[..., Any] | None = None
     sample: Callable[..., Any] | None = None
     sampled: str = "transmission"
+    watched: bool = False
+    warning: Callable[..., str | None] | None = None
     optional: bool = False
     asked: bool = False
 

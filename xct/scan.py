@@ -176,6 +176,15 @@ class Scan:
         gone = {k: tuple(sorted({*self.left_out.get(k, ()), *v})) for k, v in frames.items()}
         return replace(self, **changes, left_out={**self.left_out, **gone})
 
+    @property
+    def facts(self) -> dict[str, float | None]:
+        """Numbers that hold for every frame; None where they are not known."""
+        return {
+            "pixel_size_um": self.voxel_size_um,
+            "energy_kev": self.energy_kev,
+            "distance_mm": self.distance_mm,
+        }
+
     def quantities(self, rows: slice) -> dict[str, Any]:
         """Read some rows, and give everything that stages may ask of the scan, by name."""
         return {
@@ -187,9 +196,7 @@ class Scan:
             "projection_dose": self.projection_dose,
             "flat_dose": self.flat_dose,
             "theta_deg": self.theta_deg,
-            "pixel_size_um": self.voxel_size_um,
-            "energy_kev": self.energy_kev,
-            "distance_mm": self.distance_mm,
+            **self.facts,
             "row_px": np.arange(rows.start, rows.stop),
         }
 

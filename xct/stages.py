@@ -70,7 +70,8 @@ class Stage:
         The stage measures a finished volume: it gets the volume as something to read block by
         block, and cuts it itself.
     overlap : int or callable
-        Rows beyond a block that its answer depends on; a callable gets the settings.
+        Rows beyond a block that its answer depends on; a callable gets the settings, and the facts
+        of the scan that the stage takes.
     estimate : callable or None
         A number is wanted, and some rows of the scan are enough to find it:
         ``estimate(answer, rows)`` gives the `Number`, or refuses.
@@ -160,9 +161,11 @@ class Stage:
         """Give what the function returned by the names of the quantities."""
         return {self.gives[0]: answer} if len(self.gives) == 1 else dict(zip(self.gives, answer))  # noqa: B905
 
-    def overlap_rows(self, settings: Mapping[str, Any]) -> int:
-        """Rows that a block must see on either side, with these settings."""
-        return self.overlap(settings) if callable(self.overlap) else self.overlap
+    def overlap_rows(self, settings: Mapping[str, Any], scan: Mapping[str, Any]) -> int:
+        """Rows that a block must see on either side, with these settings and facts of the scan."""
+        if not callable(self.overlap):
+            return self.overlap
+        return self.overlap({name: scan.get(name) for name in self.facts} | dict(settings))
 
 
 STAGES: dict[str, Stage] = {}
@@ -317,7 +320,7 @@ def in_blocks(
     }
     if len(lengths) != 1:
         raise ValueError(f"{stage.name}: lengths along {axis!r} are {sorted(lengths)}, not one")
-    overlap = stage.overlap_rows(settings) if axis == "row" else 0
+    overlap = stage.overlap_rows(settings, quantities) if axis == "row" else 0
     dimension = QUANTITIES[stage.gives[0]].axes.index(axis)
 
     blocks = cut(lengths.pop(), size, overlap)

@@ -6,7 +6,13 @@ from scipy.special import ndtr
 
 from tests.normalize.layered_cell import ramp_noise
 from xct.geometry import CellGeometry
-from xct.normalize.blur import GROUP, blur_at_wall, groups_at_wall, point_spread_um
+from xct.normalize.blur import (
+    GROUP,
+    blur_at_wall,
+    groups_at_wall,
+    point_spread_um,
+    wall_misfit,
+)
 from xct.physics.optics import FWHM_PER_SIGMA
 
 VOXEL, WIDTH, BLUR = 2.0, 112, 0.9  # µm, voxels, voxels
@@ -46,6 +52,19 @@ def test_groups_at_the_wall_share_no_slice(rows):
     assert firsts[0] == rows[0]
     assert all(np.diff(firsts) >= GROUP)
     assert len(firsts) == min(max((rows[1] - rows[0]) // GROUP, 1), 8)
+
+
+def test_a_fringe_beside_the_wall_shows_in_how_far_it_is_from_a_blurred_step():
+    mu, cell = drawn_wall(3, 24, 0.4)
+    y, x = np.indices(mu.shape[1:]) * VOXEL
+    away = np.hypot(y - cell.axis_y_um, x - cell.axis_x_um) - cell.bore_radius_um
+    fringed = mu + np.float32(2.5) * np.exp(-(((away - 8.0) / 3.0) ** 2)).astype(np.float32)
+
+    def misfit(volume):
+        return wall_misfit([blur_at_wall(volume[z : z + GROUP], z, cell) for z in (0, 8, 16)])
+
+    assert misfit(mu) < 0.012
+    assert misfit(fringed) > 0.02
 
 
 def test_an_outermost_group_that_reaches_into_another_layer_has_no_say():

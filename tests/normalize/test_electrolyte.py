@@ -175,6 +175,22 @@ def test_a_bore_that_is_not_in_view_leaves_the_blur_a_guess(volume):
     assert reference.peak_per_cm == pytest.approx(MU["electrolyte"], rel=0.005)
 
 
+def test_a_fringe_left_beside_the_wall_leaves_the_blur_a_guess(volume):
+    geometry = geometry_of(CELL)
+    y, x = np.indices(volume.shape[1:]) * np.array(geometry.voxel_size_um[1:])[:, None, None]
+    away = np.hypot(y - geometry.axis_y_um, x - geometry.axis_x_um) - geometry.bore_radius_um
+    ring = MU["electrolyte"] * np.exp(-(((away - 8.0) / 3.0) ** 2))
+    fringed = (volume + ring).astype(np.float32)
+    with pytest.warns(UserWarning, match="is a guess; give its FWHM"):
+        electrolyte_reference(fringed, geometry, {"phase_retrieval": {}})
+    assert (
+        electrolyte_reference(fringed, geometry, {"phase_retrieval": {}}, blur_um=4.0).blur_um == 4
+    )
+    measured = [electrolyte_reference(volume, geometry, steps) for steps in (None, {"fbp": {}})]
+    assert measured[0].blur_um == measured[1].blur_um
+    assert np.isfinite(measured[0].blur_sd_um)
+
+
 def test_nothing_is_said_of_a_good_cell(volume):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -34,6 +34,19 @@ def test_a_weak_phase_object_shows_its_curvature():
     np.testing.assert_allclose((seen - 1)[100, 60:-60], (40e3 * curvature)[100, 60:-60], atol=3e-5)
 
 
+def test_a_strong_lens_spreads_light_as_rays_tell_though_its_phase_turns_fast():
+    # D = -x² / 2F bends rays outwards: at a distance z they are 1 + z/F times as far apart.
+    focus_um, pixel_um = 3.4e6, 1.625
+    x = (np.arange(512) - 255.5) * pixel_um
+    depth_um = np.tile(-(x[:, None] ** 2) / (2 * focus_um), (1, 16))
+    steps = np.abs(np.diff(depth_um[:, 0])) * 2 * np.pi / wavelength_um(25.0)
+    assert steps.max() > 4 * np.pi  # from pixel to pixel: samples of pixels could not tell
+    seen = propagate(0 * depth_um, depth_um, pixel_um=pixel_um, energy_kev=25.0, distance_mm=200.0)[
+        :, 8
+    ]
+    np.testing.assert_allclose(seen[100:-100], 1 / (1 + 200e3 / focus_um), rtol=0.003)
+
+
 def test_nothing_in_the_beam_leaves_it_as_it_is():
     seen = propagate(np.zeros((20, 30)), np.zeros((20, 30)), pixel_um=1.3, **SETTINGS)
     np.testing.assert_allclose(seen, 1, atol=1e-5)

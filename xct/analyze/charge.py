@@ -21,6 +21,7 @@ from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
 from xct.physics.materials import mu_per_cm
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
@@ -63,6 +64,7 @@ def state_of_charge(
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     plane_transmission: pd.DataFrame | None = None,
+    uncorrected_fringes: str | None = None,
     *,
     energy_kev: float,
     glare_sd: float | None,
@@ -85,6 +87,8 @@ def state_of_charge(
         Grey values of air and of electrolyte, as in the table.
     plane_transmission : DataFrame, optional
         What `xct.analyze.plane_transmission` gives.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
     energy_kev : float
         Photon energy.
     glare_sd : float or None
@@ -108,10 +112,11 @@ def state_of_charge(
     Raises
     ------
     ValueError
-        If the table lacks what `particles` gives beyond the contract.
+        If the table lacks what `particles` gives beyond the contract, or there are fringes.
     """
     import pandas as pd
 
+    refuse_fringes(uncorrected_fringes)
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise ValueError(

@@ -178,8 +178,12 @@ def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
             yield "absent_area_fraction", absent
 
 
-def absent_lithium_table(surfaces: Mapping[str, Surface]) -> DataFrame | None:
-    """Give the table of `absent_area_sweep`; None where no column holds a height."""
+def absent_lithium_table(
+    surfaces: Mapping[str, Surface], uncorrected_fringes: str | None = None
+) -> DataFrame | None:
+    """Give the table of `absent_area_sweep`; None with fringes, or where no column has a height."""
+    if uncorrected_fringes is not None:
+        return None
     try:
         return absent_area_sweep(surfaces)
     except ValueError:
@@ -217,7 +221,9 @@ def thickness_figure(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Fig
     measures=True,
 )
 def layer_thickness(
-    surfaces: Mapping[str, Surface], pristine: WithSurfaces | None = None
+    surfaces: Mapping[str, Surface],
+    pristine: WithSurfaces | None = None,
+    uncorrected_fringes: str | None = None,
 ) -> DataFrame:
     """Measure how thick the layers are, how evenly, and where lithium is gone.
 
@@ -227,6 +233,9 @@ def layer_thickness(
         Of this cell.
     pristine : result, optional
         A cell that was not cycled, to compare with.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then the area without lithium
+        is NaN.
 
     Returns
     -------
@@ -254,6 +263,8 @@ def layer_thickness(
         row = {"layer": name, **_row(layer)}
         if name == "lithium":
             row |= _absent_area(absent_lithium(surfaces), layer.height_um)
+            if uncorrected_fringes is not None:
+                row |= {"absent_area_fraction": np.nan, "absent_area_fraction_sd": np.nan}
         if pristine is not None:
             row |= swelling_of(layer, before.get(name), common=COMMON)
         rows.append(row)

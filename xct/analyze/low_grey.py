@@ -20,6 +20,7 @@ from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels
 from xct.parallel.kernels import njit
 from xct.parallel.sweeps import Asking, Sweep, sweeping
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.segment.connected import Pieces, join_slabs, label_pieces
 from xct.segment.crofton import DIRECTIONS, crofton_weights
@@ -64,6 +65,7 @@ def inclusions(
     surfaces: Mapping[str, Surface],
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
+    uncorrected_fringes: str | None = None,
     *,
     least_psf_volumes: Annotated[float, Ge(0)] = 3.0,
 ) -> Asking[pd.DataFrame]:
@@ -83,6 +85,8 @@ def inclusions(
         The electrolyte's attenuation by height and radius, the noise, and the blur.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
     least_psf_volumes : float, optional
         Least volume, in spheres as wide as the point spread function (FWHM): smaller regions may
         be noise. 0 keeps all.
@@ -96,7 +100,13 @@ def inclusions(
         would be missing if it were empty, with its rim: right also below the resolution),
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
         surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
+
+    Raises
+    ------
+    ValueError
+        If there are fringes.
     """
+    refuse_fringes(uncorrected_fringes)
     total = yield from low_grey_regions.asking(volume, labels, cell, surfaces, reference)
     blur = blur_um(reference, cell.voxel_size_um)
     return inclusion_table(

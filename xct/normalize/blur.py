@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -37,6 +38,8 @@ class RoundEdge:
         Fraction of the circumference that was in view.
     significance : float
         The step between both sides in its standard deviations.
+    misfit : float
+        How far the mean over the circumference is from the model: root mean square over the step.
     """
 
     y_um: float
@@ -51,6 +54,7 @@ class RoundEdge:
     blur_sd_um: float
     seen: float
     significance: float
+    misfit: float
 
 
 def fit_round_edge(
@@ -196,7 +200,27 @@ def _described(
         blur_sd_um=float(sd[3]),
         seen=float(filled.mean()),
         significance=float(abs(p[4] - p[5]) / step_sd) if step_sd > 0 else np.inf,
+        misfit=_misfit(p, np.hypot(y - p[0], x - p[1]), values - model),
     )
+
+
+def _misfit(p: np.ndarray, radius: np.ndarray, residual: np.ndarray) -> float:
+    """Average what is left over the circumference, in rings half as wide as the point spread."""
+    ring = np.floor(radius / max(0.5 * p[3], 1e-9)).astype(int)
+    ring -= ring.min()
+    count = np.bincount(ring)
+    mean = np.bincount(ring, residual) / np.maximum(count, 1)
+    well_known = count >= 0.2 * np.median(count[count > 0])
+    step = max(abs(float(p[4] - p[5])), 1e-30)
+    return float(np.sqrt(np.mean(mean[well_known] ** 2)) / step)
+
+
+class WallBlur(NamedTuple):
+    """Blur across the wall in a group of slices, µm; NaN where the wall is not sharp."""
+
+    blur_um: float
+    sd_um: float
+    misfit: float = 0.0
 
 
 GROUP, _GROUPS = 8, 8  # slices of a group, and at most so many groups
@@ -224,7 +248,7 @@ def groups_at_wall(cell: CellGeometry, rows: tuple[int, int]) -> list[int]:
     return [int(first) for first in firsts]
 
 
-def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> tuple[float, float]:
+def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> WallBlur:
     """Measure the blur across the bore's wall.
 
     Parameters
@@ -238,7 +262,7 @@ def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> tuple[fl
 
     Returns
     -------
-    blur_um, sd_um : float
+    WallBlur
         Standard deviation of the point spread, and its own; NaN where the wall is not sharp.
     """
     voxel = cell.voxel_size_um[1:]
@@ -254,9 +278,11 @@ def blur_at_wall(slices: np.ndarray, first: int, cell: CellGeometry) -> tuple[fl
             blur_um=max(voxel),
         )
     except ValueError:
-        return float("nan"), float("nan")
+        return WallBlur(float("nan"), float("nan"))
     sharp = edge.significance > 10 and edge.blur_um < 0.4 * reach
-    return (edge.blur_um, edge.blur_sd_um) if sharp else (float("nan"), float("nan"))
+    if not sharp:
+        return WallBlur(float("nan"), float("nan"))
+    return WallBlur(edge.blur_um, edge.blur_sd_um, edge.misfit)
 
 
 def point_spread_um(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -276,7 +302,7 @@ def point_spread_um(found: Sequence[tuple[float, float]]) -> tuple[float, float]
         Full width at half maximum of the Gaussian, the voxel's own width in it, and its standard
         deviation; NaN where the wall is not in view or nowhere sharp.
     """
-    sharp = np.array([one for one in found if np.isfinite(one[0])])
+    sharp = np.array([one[:2] for one in found if np.isfinite(one[0])])
     if not sharp.size:
         return float("nan"), float("nan")
     # Medians: the outermost groups may reach into the layers beside, where nothing is even.
@@ -285,3 +311,20 @@ def point_spread_um(found: Sequence[tuple[float, float]]) -> tuple[float, float]
     of_median = _OF_MEDIAN if len(sharp) > 2 else 1.0
     sd_um = of_median * max(float(sd), scatter) / float(np.sqrt(len(sharp)))
     return FWHM_PER_SIGMA * float(blur), FWHM_PER_SIGMA * sd_um
+
+
+def wall_misfit(found: Sequence[WallBlur]) -> float:
+    """Give how far the wall is from a blurred step in the typical group; NaN where none is sharp.
+
+    Parameters
+    ----------
+    found : sequence of WallBlur
+        What `blur_at_wall` gave for each group.
+
+    Returns
+    -------
+    float
+        As `RoundEdge.misfit`, dimensionless.
+    """
+    sharp = [one.misfit for one in found if np.isfinite(one.blur_um)]
+    return float(np.median(sharp)) if sharp else float("nan")

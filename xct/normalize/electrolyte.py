@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -95,6 +95,9 @@ _RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for
 _NEAR = (0.6, 1.5)  # multiples of the common peak among which a block's peak is looked for
 _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain material
+# After phase retrieval, which leaves little noise, a wall that differs from a blurred step by more
+# than this part of the step has a fringe beside it: 0.03 where it is 4 voxels thick, else 0.007.
+_LARGEST_MISFIT = 0.02
 _GUESSED_BLUR_VOXELS = 2.2
 # A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
 _LARGEST_AIR_ERROR = 0.15
@@ -112,9 +115,11 @@ _LARGEST_AIR_ERROR = 0.15
 def electrolyte_reference(
     volume: Voxels,
     cell: CellGeometry,
+    steps: Mapping[str, Any] | None = None,
     *,
     margin_widths: Annotated[float, Ge(1)] = 3.0,
     band_um: Annotated[float, Gt(0)] = 24.0,
+    blur_um: Annotated[float, Gt(0)] | Literal["measured"] = "measured",
 ) -> Reference:
     """Find the electrolyte's value by height and radius, and what else normalization needs.
 
@@ -129,10 +134,15 @@ def electrolyte_reference(
         Linear attenuation, 1/cm.
     cell : CellGeometry
         Where the layers lie.
+    steps : mapping, optional
+        Settings of the steps that led to the volume, by name: after `phase_retrieval` a fringe may
+        be left beside the bore's wall, which then does not tell the point spread.
     margin_widths : float, optional
         Widths (FWHM) of the point spread to keep from interfaces and the wall.
     band_um : float, optional
         Height of the blocks, at least.
+    blur_um : float or "measured", optional
+        Width (FWHM) of the point spread; measured at the bore's wall unless given.
 
     Returns
     -------
@@ -153,7 +163,8 @@ def electrolyte_reference(
     if wide is None:
         raise ValueError(_no_electrolyte(cell))
     sample = sample_volume(volume, cell, wall=wide.rows())
-    air, (blur, blur_sd) = _air(sample), _blur(sample, cell)
+    fringed = "phase_retrieval" in (steps or {}) and layer is not None
+    air, (blur, blur_sd) = _air(sample), _blur(sample, cell, blur_um, fringed=fringed)
     found = _layer(volume, layer, margin_widths * blur, air)
     if found is not None and not cell.planes:
         composite = None  # all of it is the electrolyte's layer
@@ -213,12 +224,18 @@ def _air(sample: VolumeSample) -> float:
     return air
 
 
-def _blur(sample: VolumeSample, cell: CellGeometry) -> tuple[float, float]:
-    if np.isfinite(sample.blur_um):
+def _blur(
+    sample: VolumeSample, cell: CellGeometry, given: float | Literal["measured"], *, fringed: bool
+) -> tuple[float, float]:
+    if given != "measured":
+        return float(given), float("nan")
+    spoiled = fringed and sample.wall_misfit > _LARGEST_MISFIT
+    if np.isfinite(sample.blur_um) and not spoiled:
         return sample.blur_um, sample.blur_sd_um
     guess = _GUESSED_BLUR_VOXELS * max(cell.voxel_size_um)
     warnings.warn(
-        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess",
+        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess; give "
+        "its FWHM by steps.electrolyte_reference.blur_um",
         stacklevel=3,
     )
     return guess, float("nan")

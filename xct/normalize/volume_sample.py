@@ -13,7 +13,14 @@ import numpy as np
 
 from xct.geometry import CellGeometry
 from xct.io.overview import overview_of
-from xct.normalize.blur import GROUP, blur_at_wall, groups_at_wall, point_spread_um
+from xct.normalize.blur import (
+    GROUP,
+    WallBlur,
+    blur_at_wall,
+    groups_at_wall,
+    point_spread_um,
+    wall_misfit,
+)
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 
@@ -79,6 +86,8 @@ class VolumeSample:
     blur_um, blur_sd_um : float
         Full width at half maximum of the point spread, and its standard deviation; NaN where the
         wall is not in view or nowhere sharp.
+    wall_misfit : float
+        How far the wall is from a blurred step, over the step; NaN where it is nowhere sharp.
     """
 
     noise: np.ndarray
@@ -86,6 +95,7 @@ class VolumeSample:
     middle: float
     blur_um: float
     blur_sd_um: float
+    wall_misfit: float
 
 
 def sample_volume(
@@ -115,12 +125,13 @@ def sample_volume(
     sparse, step = np.asarray(overview.sparse[:]), overview.step
     noise = np.array([_noise_of(sparse, z, cell, step) for z in range(len(sparse))], np.float32)
     groups = groups_at_wall(cell, wall) if wall else []
-    blur, blur_sd = point_spread_um(map_blocks(_blur_of, groups, volume, cell, read=_read_group))
+    walls = map_blocks(_blur_of, groups, volume, cell, read=_read_group)
+    blur, blur_sd = point_spread_um(walls)
     middle = float("nan")
     if wall:
         z = min((wall[0] + wall[1]) // 2, cell.shape[0] - 1)
         middle = _bore_median(_slice(volume, z), z, cell)
-    return VolumeSample(noise, air_level(volume, cell), middle, blur, blur_sd)
+    return VolumeSample(noise, air_level(volume, cell), middle, blur, blur_sd, wall_misfit(walls))
 
 
 def _slice(volume: Voxels, z: int) -> np.ndarray:
@@ -132,9 +143,7 @@ def _read_group(first: int, volume: Voxels, cell: CellGeometry) -> np.ndarray:
     return np.asarray(volume[first : first + GROUP], np.float32)
 
 
-def _blur_of(
-    first: int, group: np.ndarray, volume: Voxels, cell: CellGeometry
-) -> tuple[float, float]:
+def _blur_of(first: int, group: np.ndarray, volume: Voxels, cell: CellGeometry) -> WallBlur:
     return blur_at_wall(group, first, cell)
 
 

@@ -16,7 +16,7 @@ from xct.parallel.executors import map_blocks
 from xct.pipeline.monitor import RunWarnings, timed
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.slabs import Slabs, overlaps
-from xct.quantity import QUANTITIES, Quantity, called, numbers_of
+from xct.quantity import QUANTITIES, Quantity, call_by_name, called, numbers_of
 
 log = logging.getLogger("xct")
 
@@ -27,13 +27,15 @@ _GROUPS, _LEAST_ROWS, _MOST_ROWS = 3, 3, 5
 _VALUES = 50_000_000
 
 
-def sampled_quantities(steps: Sequence[Step]) -> list[Quantity]:
-    """List what steps need that is sampled from single rows of the scan."""
+def sampled_quantities(steps: Sequence[Step], *, watched: bool = False) -> list[Quantity]:
+    """List what is sampled from single rows of the scan: what steps need, or is watched, too."""
     needed = dict.fromkeys(name for step in steps for name in step.stage.needs)
+    made = {name for step in steps for name in step.stage.gives} if watched else set()
+    needed |= dict.fromkeys(q.name for q in QUANTITIES.values() if q.watched and q.sampled in made)
     return [QUANTITIES[name] for name in needed if name in QUANTITIES and QUANTITIES[name].sample]
 
 
-def sample_rows(slabs: Slabs, steps: Sequence[Step]) -> dict[str, Any]:
+def sample_rows(slabs: Slabs, steps: Sequence[Step], *, watched: bool = False) -> dict[str, Any]:
     """Sample single rows for the steps that need to know of whole frames.
 
     Parameters
@@ -42,6 +44,8 @@ def sample_rows(slabs: Slabs, steps: Sequence[Step]) -> dict[str, Any]:
         Reads rows.
     steps : sequence of Step
         The recipe.
+    watched : bool, optional
+        Sample also what every run watches.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def sample_rows(slabs: Slabs, steps: Sequence[Step]) -> dict[str, Any]:
     """
     _, rows, columns = slabs.scan.projections.shape
     found = {}
-    for quantity in sampled_quantities(steps):
+    for quantity in sampled_quantities(steps, watched=watched):
         first = [step for step in steps if quantity.sampled in step.stage.gives][:1]
 
         def read(row: int, stop: int, name: str = quantity.sampled, steps: Any = first) -> Any:
@@ -90,12 +94,23 @@ class Estimates:
 
     def sample(self) -> None:
         """Sample what steps need to know of whole frames, and note its numbers."""
-        found = sample_rows(self.slabs, self.steps)
+        found = sample_rows(self.slabs, self.steps, watched=True)
         self.slabs.known |= found
-        numbers = numbers_of(found)
+        facts = {name: value for name, value in self.slabs.scan.facts.items() if value is not None}
+        known = {**facts, "steps": {step.name: step.settings for step in self.steps}, **found}
+        self._warn(found, known)
+        numbers = numbers_of(known)
         for key, entry in numbers.items():
-            log.info("%s: %.4g ± %.2g %s", key, entry["value"], entry["sd"], entry["unit"])
+            log.info("%s: %s", key, _shown(entry))
         self.folder.note("numbers", (self.folder.number("numbers") or {}) | numbers)
+
+    def _warn(self, found: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+        """Say first of all what makes numbers wrong."""
+        for name in found:
+            said = QUANTITIES[name].warning
+            message = None if said is None else call_by_name(said, known)
+            if message is not None and self.warnings.add(message, name, first=True):
+                log.warning("%s", message)
 
     def find_numbers(self) -> None:
         """Run every stage that estimates one number for the whole scan; draw what it found."""
@@ -178,7 +193,7 @@ class Estimates:
         """Finish the groups that were looked at; read them again only where that must be."""
         last = max((n for n, step in enumerate(self.steps) if step.stage.sample), default=-1)
         left = self.steps[last + 1 :]
-        if not self.seen or overlaps(left)[0] > 0:
+        if not self.seen or overlaps(left, self.slabs.scan.facts)[0] > 0:
             steps = [step for step in self.steps if not step.stage.sample]
             yield from (g["volume"] for g in self._look(self.groups(), steps, ["volume"]).values())
             return
@@ -197,6 +212,13 @@ def _compute_group(
     known = {*quantities, *(name for step in steps for name in step.stage.gives)}
     wanted = [name for name in names if name in known]
     return slabs.compute(*group, quantities, wanted, steps)[0]
+
+
+def _shown(entry: Mapping[str, Any]) -> str:
+    if isinstance(entry["value"], str):
+        return str(entry["value"])
+    sd = f" ± {entry['sd']:.2g}" if "sd" in entry else ""
+    return f"{entry['value']:.4g}{sd} {entry['unit']}"
 
 
 def _needed(steps: Sequence[Step]) -> list[str]:

@@ -141,13 +141,13 @@ class RunWarnings:
         self.listed: list[dict[str, str]] = list(earlier)
         self._lock = threading.Lock()
 
-    def add(self, message: str, step: str | None = None) -> bool:
-        """Add a warning; False if it was there already."""
+    def add(self, message: str, step: str | None = None, *, first: bool = False) -> bool:
+        """Add a warning, before all others if it must be known `first`; False if it was there."""
         entry = {"step": step or _step.get(), "message": message}
         with self._lock:
             if entry in self.listed:
                 return False
-            self.listed.append(entry)
+            self.listed.insert(0 if first else len(self.listed), entry)
             return True
 
     @contextmanager

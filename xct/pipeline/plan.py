@@ -21,9 +21,10 @@ from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.frames import Turned
 from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.checks.quantity import without_flats
-from xct.pipeline.checks.scan import inspect_scan
+from xct.pipeline.checks.scan import inspect_scan, inspect_steps
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
+from xct.pipeline.slabs import overlaps
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
 from xct.reconstruct.engines import AUTO, find_engine
 from xct.result import open_result
@@ -140,7 +141,7 @@ class Plan:
         identity = {
             "xct": xct.__version__,
             "input": input_identity(self.source.files),
-            **(_scan_identity(self.source) if isinstance(self.source, Scan) else {}),
+            **(_scan_identity(self.source, self.steps) if isinstance(self.source, Scan) else {}),
             "steps": [[step.name, dict(step.settings)] for step in self.steps],
             "dtype": self.config.run.dtype,
             "keep": sorted(self.keep),
@@ -219,9 +220,10 @@ def make_plan(
     try:
         if config.volume is None:
             opened = open_scan(config)
-            errors += _missing_facts(config, opened, steps, errors)
+            absent = _missing_facts(config, opened, steps, errors)
+            errors += absent or _impossible_overlaps(opened, steps)
             wrong, odd = inspect_scan(opened, [step.name for step in steps])
-            errors, warnings = errors + wrong, warnings + odd
+            errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
     except ScanError as error:
@@ -239,8 +241,9 @@ def make_plan(
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 
 
-def _scan_identity(scan: Scan) -> dict[str, Any]:
+def _scan_identity(scan: Scan, steps: Sequence[Step]) -> dict[str, Any]:
     theta = scan.theta_deg
+    taken = {name for step in steps if not step.stage.measures for name in step.stage.facts}
     return {
         "roi": scan.roi,
         "turned": isinstance(scan.projections.frames, Turned),
@@ -251,6 +254,7 @@ def _scan_identity(scan: Scan) -> dict[str, Any]:
         "flat_exposure_ratio": scan.flat_exposure_ratio,
         "left_out": {kind: list(numbers) for kind, numbers in scan.left_out.items() if numbers},
         **({} if scan.quantity == "counts" else {"quantity": scan.quantity}),
+        **{name: scan.facts[name] for name in ("energy_kev", "distance_mm") if name in taken},
     }
 
 
@@ -325,6 +329,17 @@ def _missing_facts(
     return errors
 
 
+def _impossible_overlaps(scan: Scan, steps: Sequence[Step]) -> list[str]:
+    """Say of which steps it cannot be known how many rows they need, and why."""
+    errors = []
+    for step in steps:
+        try:
+            step.stage.overlap_rows(step.settings, scan.facts)
+        except ValueError as error:
+            errors.append(f"{step.place}: {error}")
+    return errors
+
+
 def _until(steps: list[Step], until: str | None) -> list[Step]:
     names = [step.name for step in steps]
     if until is None:
@@ -385,7 +400,7 @@ def _scan_resources(
     view = scan.projections
     return share_out(
         view.shape,
-        sum(step.stage.overlap_rows(step.settings) for step in steps),
+        overlaps(steps, scan.facts)[0],
         config.run,
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,

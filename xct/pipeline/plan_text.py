@@ -6,6 +6,7 @@ import numpy as np
 
 from xct.errors import show_bytes, show_seconds
 from xct.pipeline.plan import Plan
+from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.scan import Scan
 
 
@@ -13,6 +14,7 @@ def plan_text(plan: Plan, state: str = "ready: xct run writes to") -> str:
     """Say what a run will read, do and need; `state` is said of the output folder."""
     need = plan.resources
     lines = _scan_lines(plan.scan) if plan.from_scan else _volume_lines(plan)
+    lines += _advice(plan) if plan.from_scan else []
     lines.append(f"steps: {' → '.join(step.name for step in plan.steps)}")
     center = plan.config.scan.center_px
     if "find_center" in [step.name for step in plan.steps] and center is not None:
@@ -36,6 +38,15 @@ def _scan_lines(scan: Scan) -> list[str]:
         varies = np.ptp(scan.projection_dose) / np.mean(scan.projection_dose)
         lines.append(f"  counts are scaled to one dose; that of projections varies by {varies:.1%}")
     return lines
+
+
+def _advice(plan: Plan) -> list[str]:
+    """Say which recipe fits what the file tells."""
+    names = [step.name for step in plan.steps]
+    advice = retrieval_advice(pixel_fresnel_number(**plan.scan.facts))
+    if advice is None or "line_integrals" not in names or "phase_retrieval" in names:
+        return []
+    return [f"  {advice}"]
 
 
 def _volume_lines(plan: Plan) -> list[str]:

@@ -43,7 +43,7 @@ class Slabs:
         """Read rows first … stop, and as many around them as the steps must see."""
         go_on()
         with timed("read"):
-            rows = self._around(first, stop, overlaps(steps)[0]).outer
+            rows = self._around(first, stop, overlaps(steps, self.scan.facts)[0]).outer
             return {**self.scan.quantities(rows), **self.known}
 
     def compute(
@@ -75,7 +75,7 @@ class Slabs:
         counts : dict of list of int
             For every stage that marks or replaces values: how many, by row.
         """
-        margins = overlaps(steps)
+        margins = overlaps(steps, self.scan.facts)
         block = self._around(first, stop, margins[0])
         counts: Counted = {}
         for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):
@@ -99,9 +99,9 @@ class Slabs:
         return Block(first, stop, max(first - margin, 0), min(stop + margin, rows))
 
 
-def overlaps(steps: Sequence[Step]) -> list[int]:
+def overlaps(steps: Sequence[Step], facts: Mapping[str, Any]) -> list[int]:
     """Rows that must still be there on either side before each step, and after the last."""
-    own = [step.stage.overlap_rows(step.settings) for step in steps]
+    own = [step.stage.overlap_rows(step.settings, facts) for step in steps]
     return [sum(own[number:]) for number in range(len(own) + 1)]
 
 

@@ -5,6 +5,7 @@ from xct.preprocess.center.rotation_axis import find_center
 from xct.preprocess.dead_pixels import fill_dead_pixels
 from xct.preprocess.flats import flat_field
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
+from xct.preprocess.phase import phase_retrieval
 from xct.preprocess.photon_noise import low_signal
 from xct.preprocess.rings import stripes
 from xct.preprocess.veiling_glare import glare
@@ -23,5 +24,6 @@ __all__ = [
     "line_integrals",
     "low_signal",
     "outliers",
+    "phase_retrieval",
     "stripes",
 ]

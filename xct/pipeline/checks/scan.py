@@ -14,6 +14,8 @@ from xct.io.scans.repeats import AveragedFrames, turned_within
 from xct.pipeline.checks.quantity import look_at_quantity
 from xct.scan import Scan
 
+# Bright fringes of grains reach this much of the beam.
+_FRINGE_LIGHT = 0.4
 _WRONG, _ODD = "error", "warning"
 _FEW_FRAMES = 5
 _SATURATED_FRACTION = 1e-3
@@ -46,6 +48,28 @@ def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str
         except ScanError as error:
             errors += [f"scan: {text}" for text in error.errors]
     return errors, warnings
+
+
+def inspect_steps(steps: Sequence[Step]) -> list[str]:
+    """Say which settings of a recipe do not go together, though each is possible.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The recipe, in order.
+    """
+    names = [step.name for step in steps]
+    if "phase_retrieval" not in names or "outliers" not in names:
+        return []
+    zingers = steps[names.index("outliers")]
+    threshold = zingers.settings["threshold"]
+    if names.index("outliers") > names.index("phase_retrieval") or threshold >= _FRINGE_LIGHT:
+        return []
+    return [
+        f"{zingers.place}: threshold = {threshold:g} before phase_retrieval: bright fringes are "
+        "taken for zingers, and dense grains come out too light; take threshold: 0.5 and "
+        "kind: bright, as the recipe ssrf does"
+    ]
 
 
 def _few(view: View) -> Iterator[tuple[int, np.ndarray]]:

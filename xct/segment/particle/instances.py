@@ -13,6 +13,7 @@ from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
 from xct.segment.particle.measuring import Measuring, measure
@@ -67,6 +68,7 @@ def particles(
     reference: ElectrolyteReference,
     into: Any = None,
     grey_scale: GreyScale = STANDARD_SCALE,
+    uncorrected_fringes: str | None = None,
     *,
     rise_px: Annotated[float, Ge(0), Le(5)] = 0.1,
     largest_um: Annotated[float, Gt(0)] = 30.0,
@@ -94,6 +96,8 @@ def particles(
         What to fill with the particles' numbers; a new array unless given.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
     rise_px : float, optional
         Least rise from saddle to peak, in voxels of distance, that separates two particles.
     largest_um : float, optional
@@ -105,7 +109,13 @@ def particles(
         `into`, or a numpy array: column `particle` of the table, 0 where there is none.
     table : DataFrame
         One row for each particle; see `particle_table`.
+
+    Raises
+    ------
+    ValueError
+        If there are fringes.
     """
+    refuse_fringes(uncorrected_fringes)
     return particles_in_slabs(
         volume,
         labels,
