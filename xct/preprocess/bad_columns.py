@@ -170,7 +170,7 @@ def _covariance(one: np.ndarray, other: np.ndarray, differ: bool) -> float:
 
 @njit(cache=True, nogil=True)
 def _edges(steps: np.ndarray) -> np.ndarray:
-    """Steps at which bands may begin or end, ascending."""
+    """Find steps at which bands may begin or end, ascending."""
     usual = np.empty((steps.size, 1), np.float32)
     sliding_median(steps.reshape(-1, 1), min(_AROUND, steps.size | 1), usual)
     edge = np.zeros(steps.size, np.bool_)
@@ -259,7 +259,7 @@ def _is_mirrored(columns: np.ndarray, left: int, right: int, axis: float) -> boo
     if np.isnan(axis):
         return False
     here, greatest = _off_line(columns, left, right), 0.0
-    middle = int(round(2 * axis))
+    middle = round(2 * axis)
     for shift in range(-1, 2):
         first, last = middle + shift - right, middle + shift - left
         if first >= 0 and last < len(columns):

@@ -17,11 +17,10 @@ from xct.preprocess.sorting import smooth_ranks
 from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
 from xct.preprocess.stripe_profile import (
     SIGNIFICANT,
+    constant_stripes,
     mirrored,
-    narrow_stripes,
     sector_means,
     subtract,
-    wide_stripes,
 )
 from xct.quantity import Quantity
 from xct.stages import Band, RowCounts, replaced, stage
@@ -232,8 +231,7 @@ def _take_off(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take constants off the columns; give them, and the columns that are the sample's."""
     profiles = sector_means(sinograms, row)
-    stripe = narrow_stripes(profiles, size, significance)
-    stripe += wide_stripes(profiles - stripe[:, None], size)
+    stripe = constant_stripes(profiles, size, significance)
     sample = mirrored(stripe, mirror_axis(sinograms, row))
     stripe[sample] = 0
     subtract(sinograms, row, stripe)

@@ -19,7 +19,7 @@ _PASSES = 3
 # rings are still several times weaker.
 SIGNIFICANT = 2.0
 # Correlation of a vote with the next that chance makes.
-_CHANCE = 0.1
+_CHANCE = 0.35
 _SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
 _SD_OF_MEDIAN = 1.4826  # of a normal distribution, in medians of the amount
 
@@ -41,6 +41,31 @@ def sector_means(sinograms: np.ndarray, row: int) -> np.ndarray:
     """Give the means over ranges of angles, shape (column, sector)."""
     means: np.ndarray = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
     return means
+
+
+def constant_stripes(
+    profiles: np.ndarray, size: int, significance: float = SIGNIFICANT
+) -> np.ndarray:
+    """Find what stripes add to each column, wide ones and narrow ones.
+
+    Parameters
+    ----------
+    profiles : ndarray of float32, shape (column, sector)
+        As `sector_means` gives them.
+    size : int
+        Width of the sliding median: more than twice that of the widest narrow stripe.
+    significance : float, optional
+        A narrow stripe counts as far as it exceeds this many standard errors of the votes.
+
+    Returns
+    -------
+    ndarray of float32, shape (column,)
+    """
+    # Wide ones first, as narrow ones take what is left of their edges, and again without these.
+    added = wide_stripes(profiles, size)
+    added += narrow_stripes(profiles - added[:, None], size, significance)
+    added += wide_stripes(profiles - added[:, None], size)
+    return added
 
 
 def narrow_stripes(
@@ -175,7 +200,7 @@ def _votes(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     off = votes - ordered[:, [count // 2]]
     with np.errstate(divide="ignore", invalid="ignore"):
         likeness = np.sum(off[:, 1:] * off[:, :-1], axis=1) / np.sum(off**2, axis=1)
-    likeness = np.clip(np.nan_to_num(likeness) - _CHANCE, 0, 0.9)
+    likeness = np.where(likeness > _CHANCE, np.minimum(likeness, 0.9), 0.0)
     return mean, error * np.sqrt((1 + likeness) / (1 - likeness))
 
 
