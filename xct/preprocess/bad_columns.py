@@ -30,6 +30,8 @@ _LEAST_LIKENESS, _LEAST_SIGNIFICANCE = 0.5, 5.0
 _BESIDE = 5
 # The step into a band of wandering columns scatters more than those by this factor.
 _SHARP = 2.0
+# Distance from the axis, as it is roughly known, at which a column may be on it.
+_ON_AXIS = 2.5
 # Columns of a band that may wander together, slowly; more must do so as noise does.
 _NARROW = 3
 # Part of the scatter that is found mirrored about the axis where the sample makes it.
@@ -104,7 +106,14 @@ def all_finite(sinograms: np.ndarray, row: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def centered_columns(sinograms: np.ndarray, row: int) -> np.ndarray:
-    """Take a sinogram at some angles, less the mean of each column; shape (column, angle)."""
+    """Take a sinogram at some angles, less the linear trend of each column.
+
+    The trend goes, since a column that is stuck drifts where flats are interpolated in time.
+
+    Returns
+    -------
+    ndarray of float32, shape (column, angle)
+    """
     angles, _, width = sinograms.shape
     stride = max(1, angles // _ANGLES)
     count = (angles + stride - 1) // stride
@@ -113,13 +122,17 @@ def centered_columns(sinograms: np.ndarray, row: int) -> np.ndarray:
         line = sinograms[a * stride, row]
         for c in range(width):
             columns[c, a] = line[c]
+    middle = (count - 1) / 2
+    squares = max(count * (count**2 - 1) / 12, 1.0)
     for c in range(width):
-        total = 0.0
+        total, moment = 0.0, 0.0
         for a in range(count):
-            total += np.float64(columns[c, a])
-        mean = np.float32(total / count)
+            value = np.float64(columns[c, a])
+            total += value
+            moment += value * (a - middle)
+        mean, slope = total / count, moment / squares
         for a in range(count):
-            columns[c, a] -= mean
+            columns[c, a] -= np.float32(mean + slope * (a - middle))
     return columns
 
 
@@ -233,10 +246,11 @@ def _is_bad(
         if outermost and idle + still + wandering == found:
             return False  # what begins or ends like the column beside it is no band
         found = idle + still + wandering
-    if count > 1:  # of one column, the middle of a wire on the axis stands still
-        idle, still = idle + still, 0
+    # On the axis, the middle of a wire stands still as well.
+    if count > 1 or not abs(left + 1 - axis) < _ON_AXIS:
+        idle += still
     least = _BAD_PART * count
-    if idle >= least or found < least:
+    if idle >= least or found < least or count == still:
         return idle >= least
     return not _is_mirrored(columns, left, right, axis)
 
