@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
+from xct.errors import ranges
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
 from xct.parallel.sweeps import Asking
@@ -68,6 +69,16 @@ class Band(NamedTuple):
     row: int
     first: int
     stop: int
+
+
+def name_bands(bands: Sequence[Band], most: int = 10) -> str:
+    """Write bands of columns with their rows: columns 80–91 (rows 3–8)."""
+    alike: dict[str, list[int]] = {}
+    for band in bands:
+        alike.setdefault(ranges(range(band.first, band.stop)), []).append(band.row)
+    named = [f"{columns} (rows {ranges(sorted(rows))})" for columns, rows in alike.items()]
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return f"columns {'; '.join(named[:most])}{more}"
 
 
 _told: ContextVar[list[np.ndarray] | None] = ContextVar("xct_replaced", default=None)

@@ -264,7 +264,7 @@ def _is_noise(one: np.ndarray, other: np.ndarray) -> bool:
         change = later - here
         changes += change * change
         squares += here * here
-    return changes > squares
+    return bool(changes > squares)
 
 
 @njit(cache=True, nogil=True)

@@ -105,4 +105,4 @@ def _different(one: np.ndarray, other: np.ndarray, total: int) -> float:
         squares += a[c] * a[c] + b[c] * b[c]
         apart += step * step
     scatter = squares - sums * sums / (2 * a.size)
-    return apart / scatter if scatter > 0 else np.inf
+    return float(apart / scatter) if scatter > 0 else np.inf

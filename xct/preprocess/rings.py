@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.errors import ranges
 from xct.parallel.threads import over_ranges
 from xct.preprocess.bad_columns import all_finite, bridge_columns, find_bands
 from xct.preprocess.mirror_axis import mirror_axis
@@ -23,7 +22,7 @@ from xct.preprocess.stripe_profile import (
     subtract,
 )
 from xct.quantity import Quantity
-from xct.stages import Band, RowCounts, replaced, stage
+from xct.stages import Band, RowCounts, name_bands, replaced, stage
 
 Method = Literal["auto", "profile", "sorting", "both"]
 
@@ -33,7 +32,6 @@ _LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
 _SIGNIFICANT_BEFORE_SORTING = 1.0
 # Bands that are narrower than this leave no mark that anybody measures.
 _WIDE_PX = 8
-_MOST_NAMED = 10
 _FAULTY_RATIO = 3.0
 
 
@@ -41,14 +39,9 @@ def wide_bands(bands: Sequence[Band]) -> str | None:
     """Name the bands of columns, and their rows, over which much was interpolated."""
     if not bands:
         return None
-    alike: dict[str, list[int]] = {}
-    for band in bands:
-        alike.setdefault(f"{band.first}–{band.stop - 1}", []).append(band.row)
-    named = [f"{columns} (rows {ranges(sorted(rows))})" for columns, rows in alike.items()]
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     widest = max(band.stop - band.first for band in bands)
     return (
-        f"columns {'; '.join(named[:_MOST_NAMED])}{more} are dead, stuck or wander, and are "
+        f"{name_bands(bands)} are dead, stuck or wander, and are "
         f"interpolated over up to {widest} pixels: what the sample has there is lost in a ring "
         "about the rotation axis; move the sample between two scans, or the detector, so that "
         "other columns see it"

@@ -149,7 +149,7 @@ def _votes(sinogram: np.ndarray, size: int) -> np.ndarray:
     profiles = sector_means(np.ascontiguousarray(sinogram)[:, None], 0)
     smooth = np.empty_like(profiles)
     sliding_median(profiles, size | 1, smooth)
-    return profiles - smooth
+    return np.asarray(profiles - smooth)
 
 
 def _product(votes: np.ndarray) -> tuple[float, float]:
