@@ -86,10 +86,11 @@ def weigh(
     """
     votes = _votes(before, size)
     stripes, _ = _product(votes)
-    left, error = _product(_votes(profile, size))
+    kept = _votes(profile, size)
+    left, error = _product(kept)
     left_by_both, _ = _product(_votes(both, size))
     return Weighed(
-        agreement=_agreement(votes[stripe != 0]),
+        agreement=_agreement((kept + stripe[:, None])[stripe != 0]),
         stripes=stripes,
         left_by_profile=left,
         left_by_both=left_by_both,

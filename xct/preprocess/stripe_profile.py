@@ -5,6 +5,8 @@ The angles vote in ranges: in each the sample lies elsewhere, the stripes not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from xct.parallel.kernels import njit
@@ -28,6 +30,8 @@ _SD_OF_MEDIAN = 1.4826  # of a normal distribution, in medians of the amount
 _LEAST_STEP, _SURE_STEP, _RESOLVED_STEP = 6.0, 6.0, 1e-4
 # The step down is the step up but for this part; the steps beside them are less than that one.
 _SAME_STEP, _STEP_BESIDE = 0.3, 0.3
+# Columns on either side that tell whether the step holds.
+_HELD = 5
 # Widest of them, as part of the detector.
 _WIDEST_PART = 8
 
@@ -125,19 +129,38 @@ def wide_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
     least = np.maximum(np.maximum(_LEAST_STEP * sd, _SURE_STEP * error), _RESOLVED_STEP)
     added = np.zeros(len(profiles), np.float32)
     edges = np.flatnonzero((np.abs(mean) > least) & _stands_alone(mean))
-    free = 0
-    for number, left in enumerate(edges):
-        for right in edges[number + 1 :]:
-            width = right - left
-            if left < free or width > len(profiles) // _WIDEST_PART:
-                break
-            up, down = mean[left], -mean[right]
-            same = abs(up - down) < _SAME_STEP * max(abs(up), abs(down)) and up * down > 0
-            if same and width > size // 3:
-                added[left + 1 : right + 1] = (up + down) / 2
-                free = right
-                break
+    slope = smooth.mean(axis=1)
+    level = profiles.mean(axis=1)
+    for left, right in _pairs(mean, edges, len(profiles) // _WIDEST_PART):
+        height = (mean[left] - mean[right]) / 2
+        held = (_held(level, slope, left), -_held(level, slope, right))
+        if right - left > size // 3 and all(_same(height, step) for step in held):
+            added[left + 1 : right + 1] = height
     return added
+
+
+def _pairs(step: np.ndarray, edges: np.ndarray, widest: int) -> Iterator[tuple[int, int]]:
+    """Pair each step with the next one back; a step belongs to one pair, of narrow stripes too."""
+    free = -1
+    for number, left in enumerate(edges):
+        for right in edges[number + 1 :] if left > free else ():
+            if right - left > widest:
+                break
+            if _same(step[left], -step[right]):
+                free = right
+                yield int(left), int(right)
+                break
+
+
+def _same(one: float, other: float) -> bool:
+    return bool(one * other > 0 and abs(one - other) < _SAME_STEP * max(abs(one), abs(other)))
+
+
+def _held(level: np.ndarray, slope: np.ndarray, edge: int) -> float:
+    """Give the step between the columns before and behind an edge, a few each, less the slope."""
+    before, behind = level[max(edge + 1 - _HELD, 0) : edge + 1], level[edge + 1 : edge + 1 + _HELD]
+    apart = (before.size + behind.size) / 2
+    return float(np.median(behind) - np.median(before) - apart * slope[edge])
 
 
 def _stands_alone(step: np.ndarray) -> np.ndarray:
