@@ -17,7 +17,6 @@ from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_numb
 from xct.preprocess.stripe_profile import (
     SIGNIFICANT,
     constant_stripes,
-    mirrored,
     sector_means,
     subtract,
 )
@@ -223,10 +222,8 @@ def _take_off(
     sinograms: np.ndarray, row: int, size: int, significance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take constants off the columns; give them, and the columns that are the sample's."""
-    profiles = sector_means(sinograms, row)
-    stripe = constant_stripes(profiles, size, significance)
-    sample = mirrored(stripe, mirror_axis(sinograms, row))
-    stripe[sample] = 0
+    axis = mirror_axis(sinograms, row)
+    stripe, sample = constant_stripes(sector_means(sinograms, row), size, axis, significance)
     subtract(sinograms, row, stripe)
     return stripe, sample
 

@@ -88,9 +88,12 @@ def weigh(
     stripes, _ = _product(votes)
     kept = _votes(profile, size)
     left, error = _product(kept)
+    # Inside a wide stripe a median sees nothing.
+    hidden = np.abs(votes.mean(axis=1)) < 0.5 * np.abs(stripe)
+    seen = np.where(hidden[:, None], kept + stripe[:, None], votes)
     left_by_both, _ = _product(_votes(both, size))
     return Weighed(
-        agreement=_agreement((kept + stripe[:, None])[stripe != 0]),
+        agreement=_agreement(seen[stripe != 0]),
         stripes=stripes,
         left_by_profile=left,
         left_by_both=left_by_both,

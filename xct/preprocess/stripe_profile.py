@@ -6,6 +6,7 @@ The angles vote in ranges: in each the sample lies elsewhere, the stripes not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,14 +31,16 @@ _SD_OF_MEDIAN = 1.4826  # of a normal distribution, in medians of the amount
 _LEAST_STEP, _SURE_STEP, _RESOLVED_STEP = 6.0, 6.0, 1e-4
 # The step down is the step up but for this part; the steps beside them are less than that one.
 _SAME_STEP, _STEP_BESIDE = 0.3, 0.3
-# Columns on either side that tell whether the step holds.
-_HELD = 5
+# Columns on either side that tell whether the step holds, within this part of it.
+_HELD, _HELD_PART = 5, 0.5
 # Widest of them, as part of the detector.
 _WIDEST_PART = 8
 
 # Columns side by side that are the same on the other side of the axis: of this height, in
 # medians of all, and alike but for this part.
 _LEAST_MIRRORED, _AROUND = 3, 4  # and columns on either side that belong to them
+# Sum of two places, less twice the axis, by which they may be off being mirrored.
+_OFF_AXIS = 3.0
 _MIRRORED_HEIGHT, _SAME_HEIGHT = 8.0, 0.5
 
 
@@ -48,9 +51,9 @@ def sector_means(sinograms: np.ndarray, row: int) -> np.ndarray:
 
 
 def constant_stripes(
-    profiles: np.ndarray, size: int, significance: float = SIGNIFICANT
-) -> np.ndarray:
-    """Find what stripes add to each column, wide ones and narrow ones.
+    profiles: np.ndarray, size: int, axis: float, significance: float = SIGNIFICANT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find what stripes add to each column, and what is the sample's.
 
     Parameters
     ----------
@@ -58,18 +61,24 @@ def constant_stripes(
         As `sector_means` gives them.
     size : int
         Width of the sliding median: more than twice that of the widest narrow stripe.
+    axis : float
+        Column of the rotation axis, within a pixel or so; NaN if it is not known.
     significance : float, optional
         A narrow stripe counts as far as it exceeds this many standard errors of the votes.
 
     Returns
     -------
-    ndarray of float32, shape (column,)
+    added : ndarray of float32, shape (column,)
+        0 where it is the sample's.
+    sample : ndarray of bool, shape (column,)
+        Columns with what is at the same place at all angles, but mirrored about the axis.
     """
-    # Wide ones first, as narrow ones take what is left of their edges, and again without these.
-    added = wide_stripes(profiles, size)
-    added += narrow_stripes(profiles - added[:, None], size, significance)
-    added += wide_stripes(profiles - added[:, None], size)
-    return added
+    # Those with sharp edges first, as a median takes their edges off, and again after the others.
+    sharp = sharp_stripes(profiles, size)
+    other = narrow_stripes(profiles - sharp[:, None], size, significance)
+    sharp += sharp_stripes(profiles - (sharp + other)[:, None], size)
+    sample = mirrored(other, axis) | _mirrored_bands(sharp, axis)
+    return np.where(sample, np.float32(0), sharp + other), sample
 
 
 def narrow_stripes(
@@ -99,8 +108,8 @@ def narrow_stripes(
     return stripe[:, 0]
 
 
-def wide_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
-    """Find what stripes add that are wider than half of `size`: the large stripes of [1]_.
+def sharp_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
+    """Find what stripes with sharp edges add, also wide ones: the large stripes of [1]_.
 
     Such a stripe begins and ends with the same step, from one column to the next and in all
     ranges of angles; what the sample is made of begins gradually, or elsewhere in each.
@@ -133,8 +142,9 @@ def wide_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
     level = profiles.mean(axis=1)
     for left, right in _pairs(mean, edges, len(profiles) // _WIDEST_PART):
         height = (mean[left] - mean[right]) / 2
-        held = (_held(level, slope, left), -_held(level, slope, right))
-        if right - left > size // 3 and all(_same(height, step) for step in held):
+        up = _held(level, slope[left], left, right)
+        down = _held(level[::-1], -slope[right], level.size - 2 - right, level.size - 2 - left)
+        if abs(up - height) < _HELD_PART * abs(height) > abs(down - height):
             added[left + 1 : right + 1] = height
     return added
 
@@ -156,11 +166,11 @@ def _same(one: float, other: float) -> bool:
     return bool(one * other > 0 and abs(one - other) < _SAME_STEP * max(abs(one), abs(other)))
 
 
-def _held(level: np.ndarray, slope: np.ndarray, edge: int) -> float:
-    """Give the step between the columns before and behind an edge, a few each, less the slope."""
-    before, behind = level[max(edge + 1 - _HELD, 0) : edge + 1], level[edge + 1 : edge + 1 + _HELD]
-    apart = (before.size + behind.size) / 2
-    return float(np.median(behind) - np.median(before) - apart * slope[edge])
+def _held(level: np.ndarray, slope: float, left: int, right: int) -> float:
+    """Give the step between a few columns before a band and a few in it, less the slope."""
+    before, inside = level[max(left + 1 - _HELD, 0) : left + 1], level[left + 1 : right + 1][:_HELD]
+    apart = (before.size + inside.size) / 2
+    return float(np.median(inside) - np.median(before) - apart * slope)
 
 
 def _stands_alone(step: np.ndarray) -> np.ndarray:
@@ -195,18 +205,40 @@ def mirrored(stripe: np.ndarray, axis: float) -> np.ndarray:
     for total in range(round(2 * axis) - 2, round(2 * axis) + 3):
         place = total - column
         there = np.where((place >= 0) & (place < stripe.size), stripe.take(place, mode="clip"), 0)
-        alike = float(stripe @ there)
-        if alike > best:
-            best, other = alike, there
+        product = float(stripe @ there)
+        if product > best:
+            best, other = product, there
     least = max(_MIRRORED_HEIGHT * np.median(np.abs(stripe)), _RESOLVED_STEP)
     low, high = np.minimum(np.abs(stripe), np.abs(other)), np.maximum(np.abs(stripe), np.abs(other))
     same = (stripe * other > 0) & (high > least) & (low > _SAME_HEIGHT * high)
-    begin = np.flatnonzero(np.diff(np.pad(same, 1).astype(np.int8)) == 1)
-    end = np.flatnonzero(np.diff(np.pad(same, 1).astype(np.int8)) == -1)
-    for first, stop in zip(begin, end, strict=True):
+    for first, stop in _runs(same):
         if stop - first >= _LEAST_MIRRORED:
             spared[max(first - _AROUND, 0) : stop + _AROUND] = True
     return spared
+
+
+def _mirrored_bands(added: np.ndarray, axis: float) -> np.ndarray:
+    """Whether a sharp stripe lies symmetrically about the axis, or another on its other side."""
+    spared = np.zeros(added.size, np.bool_)
+    if np.isnan(axis):
+        return spared
+    bands = [b for b in _runs(added) if b[1] - b[0] >= _LEAST_MIRRORED]
+    for first, stop in bands:
+        for other, end in bands:
+            opposite = abs(first + end - 1 - 2 * axis) <= _OFF_AXIS
+            opposite &= abs(stop - 1 + other - 2 * axis) <= _OFF_AXIS
+            low, high = sorted((abs(added[first]), abs(added[other])))
+            if opposite and added[first] * added[other] > 0 and low > _SAME_HEIGHT * high:
+                spared[first:stop] = True
+    return spared
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Give the ranges of equal values that are not 0."""
+    borders = np.flatnonzero(np.diff(values.astype(np.float32), prepend=0, append=0))
+    for first, stop in pairwise(borders):
+        if values[first] != 0:
+            yield int(first), int(stop)
 
 
 def _votes(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
