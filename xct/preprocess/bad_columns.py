@@ -187,13 +187,16 @@ def _edges(steps: np.ndarray) -> np.ndarray:
     usual = np.empty((steps.size, 1), np.float32)
     sliding_median(steps.reshape(-1, 1), min(_AROUND, steps.size | 1), usual)
     edge = np.zeros(steps.size, np.bool_)
+    # A wide band that stands still is what is usual about it, but not on the whole detector.
+    middle = np.median(steps)
+    quiet = np.empty(steps.size, np.bool_)
     for s in range(steps.size):
+        quiet[s] = steps[s] < _QUIET * max(usual[s, 0], middle)
         edge[s] |= steps[s] > _BROKEN * usual[s, 0] + LEAST_VARIANCE
-        if steps[s] < _QUIET * usual[s, 0]:
+        if quiet[s]:
             edge[max(s - 1, 0)] = True
             edge[min(s + 1, steps.size - 1)] = True
-    for s in range(steps.size):  # inside a band that stands still nothing begins
-        edge[s] &= not steps[s] < _QUIET * usual[s, 0]
+    edge &= ~quiet  # inside a band that stands still nothing begins
     return np.flatnonzero(edge)
 
 
