@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from scipy.io import loadmat
 
-from xct.bench.ring_energy import distance_to_axis, edge_change, ring_reduction
+from xct.bench.stripes.ring_energy import distance_to_axis, edge_change, ring_reduction
 from xct.phantom import project_discs, random_discs
 from xct.preprocess import stripes
 from xct.reconstruct import fbp

@@ -8,7 +8,7 @@ from xct.bench.accuracy import bench_accuracy
 from xct.bench.kernels import bench_stages
 from xct.bench.measuring import bench_measure
 from xct.bench.slices import bench_slices
-from xct.bench.stripe_removal import bench_stripes
+from xct.bench.stripes.removal import bench_stripes
 from xct.bench.wholescan import bench_scan
 from xct.errors import ConfigError
 

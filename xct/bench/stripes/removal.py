@@ -15,8 +15,8 @@ import numpy as np
 
 from xct.bench.figures import Target, machine_line, table, targets_table, write_figures
 from xct.bench.machine import installed
-from xct.bench.ring_energy import edge_change, ring_reduction, ring_sd
-from xct.bench.striped_sinograms import KINDS, SAMPLES, Striped, draw, read_real
+from xct.bench.stripes.ring_energy import edge_change, ring_reduction, ring_sd
+from xct.bench.stripes.sinograms import KINDS, SAMPLES, Striped, draw, read_real
 from xct.parallel.threads import limit_threads
 from xct.preprocess import stripes
 from xct.reconstruct import fbp
@@ -160,7 +160,7 @@ def measure_real(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     Returns
     -------
     dict
-        By sinogram and way: `ring_reduction` and `edge_change`, as of `xct.bench.ring_energy`.
+        By sinogram and way: `ring_reduction` and `edge_change`, as the functions of these names.
     """
     found = {}
     for name, real in read_real(folder).items():
