@@ -200,6 +200,9 @@ def _edges(steps: np.ndarray) -> np.ndarray:
     return np.flatnonzero(edge)
 
 
+_GOOD, _IDLE, _STILL, _WANDERING = 0, 1, 2, 3
+
+
 @njit(cache=True, nogil=True)
 def _is_bad(
     columns: np.ndarray,
@@ -212,50 +215,63 @@ def _is_bad(
     bad: np.ndarray,
 ) -> bool:
     """Judge the columns between `left` and `right`; those that are bad already count."""
-    one, other = columns[left], columns[right]
-    own, own_other = np.float64(scatter[left]), np.float64(scatter[right])
-    shared, apart = _covariance(one, other, False), _covariance(one, other, True)
-    likeness = max(_LEAST_LIKENESS, _LEAST_SIGNIFICANCE / np.sqrt(one.size))
-    alike = shared > likeness * np.sqrt(own * own_other)
     outside = max(_median(steps, left - _BESIDE, left), _median(steps, right, right + _BESIDE))
     lively = min(
         _median(scatter, left + 1 - _BESIDE, left + 1), _median(scatter, right, right + _BESIDE)
     )
-    sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
+    shared = _covariance(columns[left], columns[right], False)
     count = right - left - 1
-    idle, still, wandering, found = 0, 0, 0, 0
+    found = np.zeros(4, np.int64)
     for c in range(left + 1, right):
-        if bad[c]:
-            idle += 1
-            found += 1
-            continue
-        column = columns[c]
-        f = (c - left) / (right - left)
-        variance = np.float64(scatter[c])
-        with_line = (1 - f) * _covariance(column, one, False) + f * _covariance(
-            column, other, False
-        )
-        line = (1 - f) ** 2 * own + f**2 * own_other + 2 * f * (1 - f) * shared
-        off_line = variance + line - 2 * with_line
-        if alike and with_line < _RESPONSE * shared:
-            idle += 1
-        elif variance < _QUIET * lively:
-            still += 1
-        elif (sharp and off_line > ratio**2 * apart + LEAST_VARIANCE) or (
-            min(steps[c - 1], steps[c]) > _BROKEN * outside + LEAST_VARIANCE
-        ):
-            wandering += count <= _NARROW or _is_noise(column, columns[c + 1])
-        outermost = c == left + 1 or c == right - 1
-        if outermost and idle + still + wandering == found:
+        kind = _IDLE
+        if not bad[c]:
+            kind = _kind(columns, scatter, steps, c, left, right, shared, outside, lively, ratio)
+        if kind == _WANDERING and count > _NARROW and not _is_noise(columns[c], columns[c + 1]):
+            kind = _GOOD
+        if kind == _GOOD and (c == left + 1 or c == right - 1):
             return False  # what begins or ends like the column beside it is no band
-        found = idle + still + wandering
-    # On the axis, the middle of a wire stands still as well.
-    if count > 1 or not abs(left + 1 - axis) < _ON_AXIS:
-        idle += still
+        found[kind] += 1
     least = _BAD_PART * count
-    if idle >= least or found < least or count == still:
-        return idle >= least
+    if count - found[_GOOD] < least:
+        return False
+    if count == 1 and found[_STILL]:
+        return not abs(left + 1 - axis) < _ON_AXIS  # there the middle of a wire stands still
+    if found[_IDLE] + found[_STILL] >= least:
+        return True
     return not _is_mirrored(columns, left, right, axis)
+
+
+@njit(cache=True, nogil=True)
+def _kind(
+    columns: np.ndarray,
+    scatter: np.ndarray,
+    steps: np.ndarray,
+    c: int,
+    left: int,
+    right: int,
+    shared: float,
+    outside: float,
+    lively: float,
+    ratio: float,
+) -> int:
+    """Say what is wrong with a column, against the line between those left and right of a band."""
+    one, other, column = columns[left], columns[right], columns[c]
+    own, own_other = np.float64(scatter[left]), np.float64(scatter[right])
+    f, variance = (c - left) / (right - left), np.float64(scatter[c])
+    with_line = (1 - f) * _covariance(column, one, False) + f * _covariance(column, other, False)
+    likeness = max(_LEAST_LIKENESS, _LEAST_SIGNIFICANCE / np.sqrt(one.size))
+    alike = shared > likeness * np.sqrt(own * own_other)
+    if alike and with_line < _RESPONSE * shared:
+        return _IDLE
+    if variance < _QUIET * lively:
+        return _STILL
+    line = (1 - f) ** 2 * own + f**2 * own_other + 2 * f * (1 - f) * shared
+    off_line, apart = variance + line - 2 * with_line, own + own_other - 2 * shared
+    sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
+    if sharp and off_line > ratio**2 * apart + LEAST_VARIANCE:
+        return _WANDERING
+    restless = min(steps[c - 1], steps[c]) > _BROKEN * outside + LEAST_VARIANCE
+    return _WANDERING if restless else _GOOD
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc"})

@@ -25,7 +25,7 @@ log = logging.getLogger("xct")
 
 # Angles and columns of a drawn sinogram; how many seeds; angles and columns of the timed one.
 _SIZES: Mapping[str, tuple[int, int, int, tuple[int, int]]] = {
-    "quick": (600, 512, 1, (600, 640)),
+    "quick": (600, 512, 3, (600, 640)),
     "full": (1201, 1024, 3, (2400, 2560)),
 }
 # Thresholds of the stage were chosen on other seeds, below this one.
