@@ -120,7 +120,15 @@ class Estimates:
         names = [name for name in step.stage.data if name not in self.slabs.known]
         rows = self.groups()
         later = _needed(self.steps[number + 1 :])
-        self.seen = self._look(rows, before, [*names, *later])
+        between = [step for step in before if step in self.left]
+        if self.seen and overlaps(between)[0] == 0:
+            for group in rows:
+                quantities = {**self.seen[group], **self.slabs.known}
+                self.seen[group] = _compute_group(
+                    group, quantities, self.slabs, between, [*names, *later]
+                )
+        else:
+            self.seen = self._look(rows, before, [*names, *later])
         self.left = [step for step in self.steps[number + 1 :] if not step.stage.sample]
         sample = {name: _joined([self.seen[group][name] for group in rows]) for name in names}
         with timed(step.name):
