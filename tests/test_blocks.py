@@ -26,7 +26,7 @@ MORE_SETTINGS = {
     "fill_dead_pixels": [{"reach_px": 2}],
     "outliers": [{"kind": "bright", "threshold": 0.05}],
     "fill_nonpositive": [{"floor_sd": 3.0}],
-    "stripes": [{"method": "sorting"}, {"size_px": 5}],
+    "stripes": [{"method": "sorting"}, {"method": "both"}, {"method": "auto"}, {"size_px": 5}],
 }
 
 # The example has no shadow in which glare could be measured.

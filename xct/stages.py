@@ -8,17 +8,20 @@ in the signature and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import Parameter, unwrap
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
+from xct.errors import ranges
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
 from xct.parallel.sweeps import Asking
@@ -46,11 +49,57 @@ class RowCounts:
         The stage treats a pixel alike at all angles: pixels are counted, not values.
     warning : callable or None
         ``warning(counts by row, values of a row)`` gives what the user must know, or None.
+    wide_px : int or None
+        The stage says by `replaced` which pixels it replaces, since its answer does not show
+        them; those side by side in a row, as many as this or more, are kept as `Band`.
+    band_warning : callable or None
+        ``band_warning(bands)`` gives what the user must know of these, or None.
     """
 
     name: str
     of_pixels: bool = False
     warning: Callable[[np.ndarray, int], str | None] | None = None
+    wide_px: int | None = None
+    band_warning: Callable[[Sequence[Band]], str | None] | None = None
+
+
+class Band(NamedTuple):
+    """Pixels side by side in a row that a stage replaced: columns first … stop, half-open."""
+
+    row: int
+    first: int
+    stop: int
+
+
+def name_bands(bands: Sequence[Band], most: int = 10) -> str:
+    """Write bands of columns with their rows: columns 80–91 (rows 3–8)."""
+    alike: dict[str, list[int]] = {}
+    for band in bands:
+        alike.setdefault(ranges(range(band.first, band.stop)), []).append(band.row)
+    named = [f"{columns} (rows {ranges(sorted(rows))})" for columns, rows in alike.items()]
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return f"columns {'; '.join(named[:most])}{more}"
+
+
+_told: ContextVar[list[np.ndarray] | None] = ContextVar("xct_replaced", default=None)
+
+
+def replaced(pixels: np.ndarray) -> None:
+    """Say which pixels a stage replaced at all angles, bool of shape (row, column)."""
+    told = _told.get()
+    if told is not None:
+        told.append(pixels)
+
+
+@contextmanager
+def hearing() -> Iterator[list[np.ndarray]]:
+    """Hear what a stage that is called inside says by `replaced`."""
+    told: list[np.ndarray] = []
+    token = _told.set(told)
+    try:
+        yield told
+    finally:
+        _told.reset(token)
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,11 @@ def test_rows_are_read_once_for_the_axis_and_for_the_range_of_values(estimates):
 def test_what_is_noted_is_not_looked_for_again(estimates):
     looking, rows = estimates
     looking.folder.noted |= {
-        "numbers": {"center_px": {"value": 20.0}}, "coding": {"slope": 2.0, "offset": 1.0}
-    }  # fmt: skip
+        "numbers": {"center_px": {"value": 20.0}, "stripe_way": {"value": "none"}},
+        "coding": {"slope": 2.0, "offset": 1.0},
+    }
     looking.find_numbers()
-    assert looking.slabs.known == {"center_px": 20.0}
+    assert looking.slabs.known == {"center_px": 20.0, "stripe_way": "none"}
     assert (looking.find_coding().slope, rows) == (2.0, [])
 
 

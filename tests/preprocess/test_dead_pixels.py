@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xct.preprocess import fill_dead_pixels
+from xct.stages import hearing
 
 
 def ramp(rows=20, columns=24):
@@ -81,3 +82,25 @@ def test_what_may_be_reached_from_rows_beyond_stays_nan():
     filled = fill_dead_pixels(frames, reach_px=3)
     assert np.isnan(filled[0, :3]).all()
     assert np.isfinite(filled[0, 3:]).all()
+
+
+def test_a_band_of_dead_columns_beyond_reach_is_bridged_along_its_rows_and_told():
+    frames = np.tile(np.linspace(0, 1, 120, dtype=np.float32), (3, 8, 1))
+    spoilt = frames.copy()
+    spoilt[:, 2:, 50:64] = np.nan
+    with hearing() as told:
+        filled = fill_dead_pixels(spoilt, reach_px=3)
+    assert np.isfinite(filled).all()
+    np.testing.assert_allclose(filled[:, 2:, 53:61], frames[:, 2:, 53:61], atol=0.02)
+    far = told[-1].sum(axis=1)
+    assert list(far[:2]) == [0, 0]
+    assert list(far[5:]) == [8, 8, 8]  # 3 from either side are within reach
+    good = np.isfinite(spoilt)
+    np.testing.assert_array_equal(filled[good], spoilt[good])
+
+
+def test_a_band_wider_than_an_eighth_of_the_detector_is_refused():
+    spoilt = np.ones((2, 9, 120), np.float32)
+    spoilt[:, :, 50:67] = np.nan
+    with pytest.raises(ValueError, match="no good pixel within reach_px = 3"):
+        fill_dead_pixels(spoilt, reach_px=3)

@@ -5,14 +5,14 @@ import importlib.util
 import numpy as np
 import pytest
 import tifffile
-from scipy import ndimage
 from scipy.io import loadmat
 
+from xct.bench.stripes.ring_energy import distance_to_axis, edge_change, ring_reduction
 from xct.phantom import project_discs, random_discs
 from xct.preprocess import stripes
 from xct.reconstruct import fbp
 
-METHODS = ("profile", "sorting")
+METHODS = ("profile", "sorting", "both", "auto")
 
 
 def clean_sinogram(seed, columns=512, angles=600, counts=10_000):
@@ -27,57 +27,6 @@ def clean_sinogram(seed, columns=512, angles=600, counts=10_000):
 
 def reconstruct(sinogram, theta_deg, center_px):
     return fbp(np.ascontiguousarray(sinogram), theta_deg, center_px, pixel_size_um=1e4)[0]
-
-
-def distance_to_axis(picture):
-    offset = np.arange(len(picture)) - (len(picture) - 1) / 2
-    return np.hypot(offset[:, None], offset)
-
-
-def slope_along_circles(picture):
-    """Change of the picture along circles about the axis, to which a full ring adds nothing."""
-    offset = np.arange(len(picture)) - (len(picture) - 1) / 2
-    down = ndimage.gaussian_filter(picture, 1.5, order=(1, 0))
-    right = ndimage.gaussian_filter(picture, 1.5, order=(0, 1))
-    return (down * offset - right * offset[:, None]) / np.maximum(distance_to_axis(picture), 1)
-
-
-def strongest(picture, radius_px, part):
-    """Where the slope along circles is among the largest `part` of the slice."""
-    distance = distance_to_axis(picture)
-    inside = (distance > 20) & (distance < radius_px)
-    slope = np.abs(slope_along_circles(picture))
-    return inside & (slope > np.quantile(slope[inside], 1 - part))
-
-
-def ring_power(picture, edges, radius_px):
-    """Power of the fine structure of the mean over the azimuth, outside strong edges.
-
-    In polar coordinates about the axis; fine is what a Gaussian of 5 px along the radius takes
-    away, so rings of up to about 12 px width. Radii on edges almost all around are bridged.
-    """
-    azimuth = np.deg2rad(np.arange(0, 360, 0.25))
-    radius = np.arange(radius_px)[:, None] + 0.5
-    middle = (len(picture) - 1) / 2
-    place = [middle + radius * np.sin(azimuth), middle + radius * np.cos(azimuth)]
-    free = ndimage.map_coordinates(edges.astype(float), place, order=1) < 0.5
-    values = ndimage.map_coordinates(picture, place, order=1)
-    mean = np.sum(values * free, axis=1) / np.maximum(free.sum(axis=1), 1)
-    usable = np.flatnonzero(free.mean(axis=1) > 0.25)
-    mean = np.interp(np.arange(radius_px), usable, mean[usable])
-    return np.mean((mean - ndimage.gaussian_filter1d(mean, 5))[10:-10] ** 2)
-
-
-def ring_reduction(before, after, radius_px):
-    edges = ndimage.binary_dilation(strongest(before, radius_px, 0.05), iterations=4)
-    return ring_power(before, edges, radius_px) / ring_power(after, edges, radius_px)
-
-
-def edge_change(before, after, radius_px):
-    """Relative change of the slope across the strongest edges."""
-    edges = strongest(before, radius_px, 0.02)
-    old, new = slope_along_circles(before)[edges], slope_along_circles(after)[edges]
-    return np.sum(new * old) / np.sum(old * old) - 1
 
 
 @pytest.mark.parametrize("method", METHODS)

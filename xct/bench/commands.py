@@ -9,6 +9,7 @@ from xct.bench.beams import bench_beams
 from xct.bench.kernels import bench_stages
 from xct.bench.measuring import bench_measure
 from xct.bench.slices import bench_slices
+from xct.bench.stripes.removal import bench_stripes
 from xct.bench.wholescan import bench_scan
 from xct.errors import ConfigError
 
@@ -18,7 +19,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "measure", "accuracy", "beams"}
+    name : {"reconstruct", "stages", "scan", "measure", "stripes", "beams", "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -48,6 +49,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
         return bench_beams(out, size)
     if name == "measure":
         return bench_measure(out, size)
+    if name == "stripes":
+        return bench_stripes(out, size)
     if name == "reconstruct":
         return bench_slices(out, size, slow=slow)
     return bench_stages(out, size) if name == "stages" else bench_scan(out, size)

@@ -155,7 +155,9 @@ def demo(size: str, out: Path) -> None:
 @click.argument(
     "what",
     required=False,
-    type=click.Choice(["reconstruct", "stages", "scan", "measure", "accuracy", "beams", "starved"]),
+    type=click.Choice(
+        ["reconstruct", "stages", "scan", "measure", "stripes", "beams", "accuracy", "starved"]
+    ),
     metavar="[WHAT]",
 )
 @click.option("--size", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
@@ -166,8 +168,8 @@ def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
 
     Without a WHAT, the first three. Packages that are not installed are named. Figures go to
     OUT/WHAT.json and OUT/WHAT.png. `measure` goes from a volume to the numbers of a cell, by step:
-    400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). `beams` shows
-    what mishaps of a scan do to the slices, and what the run says. The
+    400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). `stripes`
+    says what is left of stripes of each kind, `beams` what mishaps of a scan do to the slices. The
     `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
     """
     from xct.bench.commands import bench as run_bench

@@ -82,7 +82,9 @@ class Estimates:
     workers : int
         Groups at the same time.
     seen : dict
-        What was made of each group before the last stage that estimates.
+        What was made of each group before the last stage that estimated.
+    left : sequence of Step
+        The steps behind that one.
     """
 
     slabs: Slabs
@@ -91,6 +93,7 @@ class Estimates:
     warnings: RunWarnings
     workers: int
     seen: dict[Group, dict[str, Any]] = field(default_factory=dict)
+    left: Sequence[Step] = ()
 
     def sample(self) -> None:
         """Sample what steps need to know of whole frames, and note its numbers."""
@@ -113,9 +116,12 @@ class Estimates:
                 log.warning("%s", message)
 
     def find_numbers(self) -> None:
-        """Run every stage that estimates one number for the whole scan; draw what it found."""
+        """Run every stage that estimates one number for the whole scan; draw what it found.
+
+        Numbers that are known, since the configuration says them, are not estimated.
+        """
         for number, step in enumerate(self.steps):
-            if not step.stage.sample:
+            if not step.stage.sample or step.stage.gives[0] in self.slabs.known:
                 continue
             [name] = step.stage.gives
             numbers = self.folder.number("numbers") or {}
@@ -129,7 +135,16 @@ class Estimates:
         names = [name for name in step.stage.data if name not in self.slabs.known]
         rows = self.groups()
         later = _needed(self.steps[number + 1 :])
-        self.seen = self._look(rows, before, [*names, *later])
+        between = [step for step in before if step in self.left]
+        if self.seen and overlaps(between, self.slabs.scan.facts)[0] == 0:
+            for group in rows:
+                quantities = {**self.seen[group], **self.slabs.known}
+                self.seen[group] = _compute_group(
+                    group, quantities, self.slabs, between, [*names, *later]
+                )
+        else:
+            self.seen = self._look(rows, before, [*names, *later])
+        self.left = [step for step in self.steps[number + 1 :] if not step.stage.sample]
         sample = {name: _joined([self.seen[group][name] for group in rows]) for name in names}
         with timed(step.name):
             answer = step.stage(sample, step.settings)
@@ -191,15 +206,13 @@ class Estimates:
 
     def _slices(self) -> Iterator[np.ndarray]:
         """Finish the groups that were looked at; read them again only where that must be."""
-        last = max((n for n, step in enumerate(self.steps) if step.stage.sample), default=-1)
-        left = self.steps[last + 1 :]
-        if not self.seen or overlaps(left, self.slabs.scan.facts)[0] > 0:
+        if not self.seen or overlaps(self.left, self.slabs.scan.facts)[0] > 0:
             steps = [step for step in self.steps if not step.stage.sample]
             yield from (g["volume"] for g in self._look(self.groups(), steps, ["volume"]).values())
             return
         for group, found in self.seen.items():
             quantities = {**found, **self.slabs.known}
-            yield self.slabs.compute(*group, quantities, ["volume"], left)[0]["volume"]
+            yield self.slabs.compute(*group, quantities, ["volume"], self.left)[0]["volume"]
 
 
 def _read_group(group: Group, slabs: Slabs, steps: list[Step], names: list[str]) -> dict[str, Any]:

@@ -118,11 +118,8 @@ def _reconstruct(job: Job) -> Job:
     workers = plan.resources.workers
     estimates = Estimates(slabs, plan.slab_steps, job.folder, job.warnings, workers)
     estimates.sample()
-    given = plan.given_numbers()
-    if given:
-        slabs.known |= {name: entry["value"] for name, entry in given.items()}
-    else:
-        estimates.find_numbers()
+    slabs.known |= {name: entry["value"] for name, entry in plan.given_numbers().items()}
+    estimates.find_numbers()
     if job.products:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
         coding = estimates.find_coding() if codes else Coding()

@@ -14,8 +14,10 @@ from xct.pipeline.counts import count_by_row
 from xct.pipeline.monitor import go_on, timed
 from xct.quantity import take
 from xct.scan import Scan
+from xct.stages import RowCounts, hearing
 
 Counted = dict[str, list[int]]
+BANDS = ":bands"  # what is counted under a name that ends so are bands
 
 
 @dataclass
@@ -73,7 +75,9 @@ class Slabs:
         quantities : dict
             What was wanted, cut to the rows.
         counts : dict of list of int
-            For every stage that marks or replaces values: how many, by row.
+            For every stage that marks or replaces values: how many, by row. Of a stage that says
+            which pixels it replaces, also wide bands of them, by its name and ``BANDS``: rows,
+            first and stop, one after the other.
         """
         margins = overlaps(steps, self.scan.facts)
         block = self._around(first, stop, margins[0])
@@ -81,8 +85,12 @@ class Slabs:
         for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):
             go_on()
             with timed(step.name):
-                found = step.stage.answers(step.stage(quantities, step.settings))
-                if step.stage.counts:
+                with hearing() as told:
+                    found = step.stage.answers(step.stage(quantities, step.settings))
+                if step.stage.counts and step.stage.counts.wide_px:
+                    angles = len(found[step.stage.gives[0]])
+                    counts |= _replaced(step.stage.counts, told[-1][block.inner], first, angles)
+                elif step.stage.counts:
                     counts[step.stage.counts.name] = _count(step, quantities, found, block.inner)
             quantities |= found
             del found
@@ -118,3 +126,16 @@ def _count(
     source, target = step.stage.data[0], step.stage.gives[0]
     before, after = quantities[source][:, rows], found[target][:, rows]
     return [int(n) for n in count_by_row(before, after, same_quantity=source == target)]
+
+
+def _replaced(counted: RowCounts, pixels: np.ndarray, first_row: int, angles: int) -> Counted:
+    """Count pixels that were replaced at all angles, and list wide bands of them."""
+    bands: list[int] = []
+    edges = np.diff(np.pad(pixels, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, begin = np.nonzero(edges == 1)
+    _, end = np.nonzero(edges == -1)
+    for row, first, stop in zip(rows, begin, end, strict=True):
+        if stop - first >= (counted.wide_px or 0):
+            bands += [int(row) + first_row, int(first), int(stop)]
+    values = pixels.sum(axis=1) * angles
+    return {counted.name: [int(n) for n in values], counted.name + BANDS: bands}

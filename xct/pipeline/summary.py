@@ -5,25 +5,28 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import yaml
 
+from xct.errors import ranges
 from xct.io.atomic import write_json, write_text
 from xct.io.figures import save_figure
 from xct.io.stores import write_known
 from xct.io.volumes import open_volume
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import timed
+from xct.pipeline.slabs import BANDS
 from xct.quantity import Failed, Number, made_of, numbers_of
-from xct.stages import RowCounts
+from xct.stages import Band, RowCounts
 
 log = logging.getLogger("xct")
 
 _PACKAGES = ("numpy", "scipy", "numba", "dask", "zarr", "h5py", "tifffile")
+_MOST_BANDS = 50  # listed in summary.json
 _YAML: Any = {"sort_keys": False, "allow_unicode": True, "width": 100}
 
 
@@ -106,7 +109,8 @@ def _shown(job: Job) -> dict[str, Any]:
 def _of_the_scan(job: Job) -> dict[str, Any]:
     """Give the numbers that were estimated and counted on the way from counts to slices."""
     angles, rows, columns = job.plan.scan.projections.shape
-    counts = _counts_by_row(job.folder.notes("slab"), rows)
+    slabs = job.folder.notes("slab")
+    counts, bands = _counts_by_row(slabs, rows), _bands(slabs)
     beyond = int(counts.pop("beyond", np.zeros(1)).sum())
     if beyond:
         job.warnings.add(
@@ -120,23 +124,45 @@ def _of_the_scan(job: Job) -> dict[str, Any]:
             message = made.warning(counts[made.name], angles * columns)
             if message is not None:
                 job.warnings.add(message, step.name)
+        if made is not None and made.band_warning is not None:
+            message = made.band_warning(bands.get(made.name, []))
+            if message is not None:
+                job.warnings.add(message, step.name)
     kinds = {s.stage.counts.name: s.stage.counts for s in job.plan.slab_steps if s.stage.counts}
     return {
         **job.plan.given_numbers(),
         **(job.folder.number("numbers") or {}),
         **{
-            name: _counted(kinds[name], by_row, angles, columns).entry()
+            name: _counted(kinds[name], by_row, angles, columns, bands.get(name, [])).entry()
             for name, by_row in counts.items()
         },
     }
 
 
-def _counted(counts: RowCounts, by_row: np.ndarray, angles: int, columns: int) -> Number:
+def _counted(
+    counts: RowCounts, by_row: np.ndarray, angles: int, columns: int, bands: Sequence[Band]
+) -> Number:
     """Make a number of counts by row; a pixel that is counted at every angle counts once."""
     per = angles if counts.of_pixels else 1
     unit = "pixels" if counts.of_pixels else "values"
     n = by_row.size * columns * angles // per
-    return Number(round(by_row.sum() / per), unit, n=n)
+    alike: dict[tuple[int, int], list[int]] = {}
+    for band in bands:
+        alike.setdefault((band.first, band.stop - 1), []).append(band.row)
+    wide = [{"columns": list(c), "rows": ranges(sorted(r))} for c, r in sorted(alike.items())]
+    details = {"bands": wide[:_MOST_BANDS]} if wide else {}
+    return Number(round(by_row.sum() / per), unit, n=n, details=details)
+
+
+def _bands(slabs: Mapping[int, Mapping[str, Any]]) -> dict[str, list[Band]]:
+    """Join the bands of replaced pixels of all slabs, each once."""
+    found: dict[str, set[Band]] = {}
+    for slab in slabs.values():
+        for name, values in slab["counts"].items():
+            if name.endswith(BANDS):
+                listed = zip(values[::3], values[1::3], values[2::3], strict=True)
+                found.setdefault(name.removesuffix(BANDS), set()).update(Band(*b) for b in listed)
+    return {name: sorted(bands) for name, bands in found.items()}
 
 
 def _voxel_size(job: Job) -> dict[str, Any]:
@@ -180,6 +206,8 @@ def _counts_by_row(slabs: Mapping[int, Mapping[str, Any]], rows: int) -> dict[st
     counts: dict[str, np.ndarray] = {}
     for first, slab in slabs.items():
         for name, values in {**slab["counts"], "beyond": slab["beyond"]}.items():
+            if name.endswith(BANDS):
+                continue
             by_row = counts.setdefault(name, np.zeros(rows, np.int64))
             by_row[first : first + len(values)] = values
     return counts

@@ -166,7 +166,7 @@ class Tune(QWidget):
         self.center = QDoubleSpinBox(decimals=2, singleStep=0.25, maximum=1e5)
         self.center.setKeyboardTracking(False)
         self.rings, self.fbp_window = QComboBox(), QComboBox()
-        self.rings.addItems(["profile", "sorting", _OFF])
+        self.rings.addItems(["profile", "sorting", "both", "auto", _OFF])
         self.fbp_window.addItems(["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"])
         self.sinogram = QCheckBox("show the sinogram, too")
         self.materials = TuneMaterials(self._pictures)

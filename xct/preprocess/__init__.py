@@ -7,7 +7,7 @@ from xct.preprocess.flats import flat_field
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
 from xct.preprocess.phase import phase_retrieval
 from xct.preprocess.photon_noise import low_signal
-from xct.preprocess.rings import stripes
+from xct.preprocess.rings import measure_stripes, stripes
 from xct.preprocess.veiling_glare import glare
 from xct.preprocess.zingers import outliers
 
@@ -23,6 +23,7 @@ __all__ = [
     "glare",
     "line_integrals",
     "low_signal",
+    "measure_stripes",
     "outliers",
     "phase_retrieval",
     "stripes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,25 +10,46 @@ from annotated_types import Ge, Le
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.stages import stage
+from xct.stages import Band, RowCounts, name_bands, replaced, stage
 
 # Weight is distance to this power. On real noisy frames -1 and -2 leave the same error and
 # steeper ones a larger one, as they average over too few neighbors.
 _POWER = -2.0
+# Widest band of dead columns that is interpolated, as part of the detector.
+_WIDEST_PART = 8
 
 
 def _reach(settings: Mapping[str, Any]) -> int:
     return int(settings.get("reach_px", 5))
 
 
-@stage(gives="transmission", cut=("angle", "row"), overlap=_reach)
+def bridged_bands(bands: Sequence[Band]) -> str | None:
+    """Name the bands of dead columns that no good pixel reaches, and their rows."""
+    if not bands:
+        return None
+    return (
+        f"{name_bands(bands)} are dead and wider than good pixels reach (reach_px), so they are "
+        "interpolated along their rows: what the sample has there is lost in a ring about the "
+        "rotation axis; move the sample between two scans, or the detector, so that other columns "
+        "see it"
+    )
+
+
+@stage(
+    gives="transmission",
+    cut=("angle", "row"),
+    overlap=_reach,
+    counts=RowCounts("bridged_pixels", True, wide_px=1, band_warning=bridged_bands),
+)
 def fill_dead_pixels(
     transmission: np.ndarray, *, reach_px: Annotated[int, Ge(1), Le(100)] = 5
 ) -> np.ndarray:
     """Give dead pixels the mean of the good neighbors in their frame, weighted by distance.
 
     Shepard's interpolation [1]_ with the inverse square of the distance. Dead columns and clusters
-    are filled as far as good pixels are within reach.
+    are filled as far as good pixels are within reach. What of a band of dead columns is farther
+    from them, up to an eighth of the detector, becomes the line between the values on either
+    side of it in its row, and is counted.
 
     Parameters
     ----------
@@ -60,6 +81,13 @@ def fill_dead_pixels(
         lambda first, stop: _fill(transmission, weights, filled, left, first, stop),
         len(transmission),
     )
+    bridged = np.zeros(transmission.shape[1:], np.bool_)
+    if left.any():
+        over_ranges(
+            lambda first, stop: _bridge(transmission, filled, left, bridged, first, stop),
+            len(bridged),
+        )
+    replaced(bridged)
     _refuse_unreached(transmission, filled, left, reach_px)
     return filled
 
@@ -130,6 +158,46 @@ def _fill(
                 value = _mean_around(transmission[frame], weights, row, column)
                 filled[frame, row, column] = value
                 left[frame, row] += np.isnan(value)
+
+
+@njit(cache=True, nogil=True)
+def _bridge(
+    transmission: np.ndarray,
+    filled: np.ndarray,
+    left: np.ndarray,
+    bridged: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    """Draw lines over what was left of bands that are narrow and known on both sides."""
+    frames, _, columns = filled.shape
+    for frame in range(frames):
+        for row in range(first, stop):
+            if left[frame, row] == 0:
+                continue
+            dead, line = np.isnan(transmission[frame, row]), filled[frame, row]
+            column = 0
+            while column < columns:
+                end = column
+                while end < columns and dead[end]:
+                    end += 1
+                if 0 < column < end < columns and end - column <= columns // _WIDEST_PART:
+                    left[frame, row] -= _draw_line(line, column, end, bridged[row])
+                column = end + 1
+
+
+@njit(cache=True, nogil=True)
+def _draw_line(line: np.ndarray, first: int, stop: int, bridged: np.ndarray) -> int:
+    """Fill what is NaN from first to stop with the line between what is known; say how many."""
+    while line[first] == line[first] and first < stop:
+        first += 1
+    while line[stop - 1] == line[stop - 1] and first < stop:
+        stop -= 1
+    before, step = line[first - 1], (line[stop] - line[first - 1]) / np.float32(stop - first + 1)
+    for c in range(first, stop):
+        line[c] = before + step * np.float32(c - first + 1)
+        bridged[c] = True
+    return stop - first
 
 
 @njit(cache=True, nogil=True)

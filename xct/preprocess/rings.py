@@ -2,148 +2,150 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.preprocess.sorting import sliding_median, smooth_ranks
-from xct.stages import stage
+from xct.preprocess.bad_columns import all_finite, bridge_columns, find_bands
+from xct.preprocess.mirror_axis import mirror_axis
+from xct.preprocess.sorting import smooth_ranks
+from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
+from xct.preprocess.stripe_profile import (
+    SIGNIFICANT,
+    constant_stripes,
+    sector_means,
+    subtract,
+)
+from xct.quantity import Quantity
+from xct.stages import Band, RowCounts, name_bands, replaced, stage
 
-# Faulty columns: pixels that do not follow what comes. In: sinograms; out: these interpolated.
+Method = Literal["auto", "profile", "sorting", "both"]
 
-# Scatter of line integrals that no measurement resolves; rounding alone gives less.
-_LEAST_VARIANCE = 1e-10
+_SIZE_PX, _SIZE_OF_BOTH_PX = 15, 21
+_LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
+# Before sorting, stripes are taken off as far as they exceed this many standard errors.
+_SIGNIFICANT_BEFORE_SORTING = 1.0
+# Bands that are narrower than this leave no mark that anybody measures.
+_WIDE_PX = 8
+_FAULTY_RATIO = 3.0
 
 
-@njit(cache=True, nogil=True)
-def find_faulty(sinograms: np.ndarray, row: int, ratio: float) -> np.ndarray:
-    """Find columns that contradict two neighbors which agree.
+def wide_bands(bands: Sequence[Band]) -> str | None:
+    """Name the bands of columns, and their rows, over which much was interpolated."""
+    if not bands:
+        return None
+    widest = max(band.stop - band.first for band in bands)
+    return (
+        f"{name_bands(bands)} are dead, stuck or wander, and are "
+        f"interpolated over up to {widest} pixels: what the sample has there is lost in a ring "
+        "about the rotation axis; move the sample between two scans, or the detector, so that "
+        "other columns see it"
+    )
 
-    A pixel differs from the mean of its two neighbors by the curvature of the sample's profile
-    and by noise; the neighbors differ from each other by its slope and by noise, which is more.
-    A pixel whose readings wander by themselves turns this around.
+
+@stage(
+    gives=Quantity("stripe_way", unit="how stripes are removed"),
+    estimate=choice_number,
+)
+def measure_stripes(
+    line_integrals: np.ndarray,
+    *,
+    size_px: Annotated[int, Ge(3), Le(1001)] | None = None,
+) -> StripeChoice:
+    """Measure the stripes of some rows, and pick how to remove them.
+
+    Means of columns over 32 ranges of angles tell the stripes: what two of them have in common is
+    no noise, and the sample has moved on between them. Both ways of `stripes` are tried,
+    ``profile`` and ``both``; the second is picked where it removes stripes that the first leaves,
+    and changes values by less than a third of their noise. Where there are no stripes, ``none`` is.
 
     Parameters
     ----------
-    sinograms : ndarray of float32, shape (angle, row, column)
-        Line integrals.
-    row : int
-        Which sinogram.
-    ratio : float
-        How many times more, in standard deviation over the angles, a column must differ from the
-        mean of its neighbors than these from each other.
+    line_integrals : ndarray, shape (angle, row, column)
+        Some rows, finite values, at least 3 columns.
+    size_px : int, optional
+        As of `stripes`.
 
     Returns
     -------
-    ndarray of bool, shape (column,)
-        True where a column is faulty; never the first or the last. An empty array if the
-        sinogram holds values that are not finite.
+    StripeChoice
+        The way, the standard deviation of stripes before and after it, and that of the noise of
+        a value.
+
+    Raises
+    ------
+    ValueError
+        As `stripes`.
     """
-    angles, _, columns = sinograms.shape
-    sums = np.zeros((4, columns - 2))
-    own, own_square, slope, slope_square = sums[0], sums[1], sums[2], sums[3]
-    for angle in range(angles):
-        line = sinograms[angle, row]
-        left, middle, right = line[:-2], line[1:-1], line[2:]
-        for c in range(columns - 2):
-            before, value, after = np.float64(left[c]), np.float64(middle[c]), np.float64(right[c])
-            deviation, difference = value - 0.5 * (before + after), after - before
-            own[c] += deviation
-            own_square[c] += deviation * deviation
-            slope[c] += difference
-            slope_square[c] += difference * difference
-    if not np.isfinite(sums).all():
-        return np.zeros(0, np.bool_)
-    faulty = np.zeros(columns, np.bool_)
-    for c in range(columns - 2):
-        own_variance = (own_square[c] - own[c] ** 2 / angles) / angles
-        slope_variance = (slope_square[c] - slope[c] ** 2 / angles) / angles
-        faulty[c + 1] = own_variance > ratio**2 * slope_variance + _LEAST_VARIANCE
-    return faulty
+    cleaned = _checked(line_integrals)
+    found: list[Weighed | None] = [None] * cleaned.shape[1]
+
+    def measure(first: int, stop: int) -> None:
+        for row in range(first, stop):
+            _mend(cleaned, row, _FAULTY_RATIO)
+            found[row] = _weighed(cleaned, row, size_px)[0]
+
+    over_ranges(measure, cleaned.shape[1])
+    return choose([one for one in found if one is not None])
 
 
-@njit(cache=True, nogil=True)
-def interpolate_faulty(sinograms: np.ndarray, row: int, faulty: np.ndarray) -> None:
-    """Replace faulty columns of a sinogram by the line between the good ones on either side.
-
-    Parameters
-    ----------
-    sinograms : ndarray of float32, shape (angle, row, column)
-        Is changed.
-    row : int
-        Which sinogram.
-    faulty : ndarray of bool, shape (column,)
-        As `find_faulty` gives it.
-    """
-    for column in np.flatnonzero(faulty):
-        left, right = column - 1, column + 1
-        while faulty[left]:
-            left -= 1
-        while faulty[right]:
-            right += 1
-        fraction = np.float32((column - left) / (right - left))
-        for angle in range(len(sinograms)):
-            line = sinograms[angle, row]
-            line[column] = line[left] + fraction * (line[right] - line[left])
-
-
-Method = Literal["profile", "sorting"]
-
-# Ranges of angles that vote on the profile: in each the sample lies elsewhere, the stripes not.
-_SECTORS = 32
-# On a slope the median lags behind at a stripe, and leaves a part of it to the next pass.
-_PASSES = 3
-# A stripe is subtracted as far as it exceeds this many standard errors of the votes.
-# Measured on dense particles: without it, their slices change by half the grey value of the
-# electrolyte; with it, by less than their noise, and real rings are still several times weaker.
-_LEAST_SIGNIFICANCE = 2.0
-_SIZE_PX = 15
-_LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
-_SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
-
-
-@stage(gives="line_integrals", cut=("row",))
+@stage(
+    gives="line_integrals",
+    cut=("row",),
+    counts=RowCounts("mended_columns", True, wide_px=_WIDE_PX, band_warning=wide_bands),
+)
 def stripes(
     line_integrals: np.ndarray,
+    stripe_way: Way | None = None,
     *,
     method: Method = "profile",
     size_px: Annotated[int, Ge(3), Le(1001)] | None = None,
-    faulty_ratio: Annotated[float, Gt(1)] = 3.0,
+    faulty_ratio: Annotated[float, Gt(1)] = _FAULTY_RATIO,
 ) -> np.ndarray:
     """Remove stripes from each sinogram, which would be rings in its slice.
 
-    First, columns of faulty pixels, whose readings wander against two neighbors that agree with
-    each other, are interpolated from these. Then
+    First, columns that do not follow the sample, one or many side by side, are interpolated from
+    those on either side: dead, stuck and unresponsive ones, and those whose readings wander, where
+    the columns left and right agree with each other. They are counted. Then
 
     - ``profile`` takes a constant off each column: the difference of the mean over the angles
       and its sliding median along the columns. The angles vote in 32 ranges, of which the middle
       half is averaged, column by column, so that an edge of the sample, which is in each range at
       another place, has no say. Where the votes disagree, as they do on fine structure of the
-      sample, less is taken off. Three passes. Quick; hardly changes what has no stripes.
+      sample, less is taken off. Three passes. Wider stripes are found by the steps at which they
+      begin and end. Quick; hardly changes what has no stripes.
     - ``sorting`` is algorithm 3 of [1]_: each column is sorted, a sliding median along the
       columns applied to equal ranks, and the order of the angles restored. It removes stripes
       whose strength depends on the signal, too, but also reshapes fine detail and noise.
+    - ``both`` takes off constants first, also small ones, and sorts then. It removes the most.
+    - ``auto`` does what `measure_stripes` picked for the scan; without that step, each sinogram
+      is measured by itself.
 
-    Neither distinguishes a stripe from what is concentric with the rotation axis and narrower than
-    half of `size_px`, such as the edge of a thin tube wall centered on the axis.
+    What is at the same columns at all angles and mirrored about the rotation axis is the sample, a
+    wire on the axis or the wall of a tube about it, and stays. The axis is found, roughly, from
+    projections half a turn apart; where there are none, as with other orders of the angles, what
+    is concentric with the axis and narrower than half of `size_px` cannot be told from a stripe.
 
     Parameters
     ----------
     line_integrals : ndarray, shape (angle, row, column)
         Finite values, at least 3 columns.
-    method : {"profile", "sorting"}, optional
-        Constant correction of each column, or Vo's sorting.
+    stripe_way : {"none", "profile", "both"}, optional
+        What `measure_stripes` picked.
+    method : {"auto", "profile", "sorting", "both"}, optional
+        Constant correction of each column, Vo's sorting, both, or what suits the stripes.
     size_px : int, optional
         Width of the sliding median in pixels: more than twice that of the widest stripe. Unless
-        given 15, or a twelfth of the columns where that is less: a wider window on a narrow
-        detector takes the sample itself for stripes.
+        given 15 (for ``both`` 21), or a twelfth of the columns where that is less: a wider
+        window on a narrow detector takes the sample itself for stripes.
     faulty_ratio : float, optional
-        A column is faulty where it differs from the mean of its neighbors this many times more
-        than these from each other (standard deviation over the angles). Noise alone gives 0.87,
-        samples up to 1.4.
+        A column is faulty where it differs from the line between its neighbors this many times
+        more than these from each other (standard deviation over the angles). Noise alone gives
+        0.87, samples up to 1.4.
 
     Returns
     -------
@@ -159,29 +161,39 @@ def stripes(
     ----------
     .. [1] Vo, Atwood & Drakopoulos (2018), Opt. Express 26, 28396. doi:10.1364/OE.26.028396
     """
+    cleaned = _checked(line_integrals)
+    mended = np.zeros(cleaned.shape[1:], np.bool_)
+    way = stripe_way if method == "auto" else method
+    remove = partial(_REMOVE[way], size_px=size_px) if way else partial(_as_suits, size_px=size_px)
+
+    def clean(first: int, stop: int) -> None:
+        for row in range(first, stop):
+            mended[row] = _mend(cleaned, row, faulty_ratio)
+            remove(cleaned, row)
+
+    over_ranges(clean, cleaned.shape[1])
+    replaced(mended)
+    return cleaned
+
+
+def _checked(line_integrals: np.ndarray) -> np.ndarray:
+    """Copy line integrals, finite and wide enough."""
     if line_integrals.ndim != 3 or line_integrals.shape[2] < 3:
         raise ValueError(
             f"line integrals have shape {line_integrals.shape}; stripes needs (angle, row, column) "
             "with at least 3 columns"
         )
-    size = size_px or max(3, min(_SIZE_PX, line_integrals.shape[2] // _LEAST_WIDTHS - 1))
-    cleaned = np.array(line_integrals, np.float32, order="C")
-    unusable = np.zeros(cleaned.shape[1], np.bool_)
-    remove = smooth_ranks if method == "sorting" else _subtract_profile
+    copied = np.array(line_integrals, np.float32, order="C")
+    usable = np.zeros(copied.shape[1], np.bool_)
 
-    def clean(first: int, stop: int) -> None:
+    def look(first: int, stop: int) -> None:
         for row in range(first, stop):
-            faulty = find_faulty(cleaned, row, faulty_ratio)
-            if faulty.size == 0:
-                unusable[row] = True
-                continue
-            interpolate_faulty(cleaned, row, faulty)
-            remove(cleaned, row, size)
+            usable[row] = all_finite(copied, row)
 
-    over_ranges(clean, cleaned.shape[1])
-    if unusable.any():
-        _refuse(line_integrals, unusable)
-    return cleaned
+    over_ranges(look, usable.size)
+    if not usable.all():
+        _refuse(line_integrals, ~usable)
+    return copied
 
 
 def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
@@ -194,51 +206,75 @@ def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
     )
 
 
-def _subtract_profile(sinograms: np.ndarray, row: int, size: int) -> None:
-    size |= 1  # the median of an even number of pixels lags by half a pixel
-    profiles = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
-    stripe = np.zeros((len(profiles), 1), np.float32)
-    smooth = np.empty_like(profiles)
-    for _ in range(_PASSES):
-        sliding_median(profiles - stripe, size, smooth)
-        stripe += _agreed(profiles - stripe - smooth)
-    _subtract(sinograms, row, stripe[:, 0])
+def _mend(sinograms: np.ndarray, row: int, ratio: float) -> np.ndarray:
+    """Interpolate bad columns of a sinogram; say which they are."""
+    bad = np.zeros(sinograms.shape[2], np.bool_)
+    find_bands(sinograms, row, ratio, bad)
+    bridge_columns(sinograms, row, bad)
+    return bad
 
 
-def _agreed(votes: np.ndarray) -> np.ndarray:
-    """Mean of the middle half of the votes, shrunk where they disagree; shape (column, 1)."""
-    ordered = np.sort(votes, axis=1).astype(np.float64)
-    count = votes.shape[1]
-    ignored = count // 4
-    mean = ordered[:, ignored : count - ignored].mean(axis=1, keepdims=True)
-    quartiles = ordered[:, [count - 1 - ignored]] - ordered[:, [ignored]]
-    least = _LEAST_SIGNIFICANCE * quartiles / _SD_OF_QUARTILES / np.sqrt(count)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kept = np.clip(1 - (least / mean) ** 2, 0, 1)
-    return np.where(mean == 0, 0, mean * kept).astype(np.float32)
+def _width(sinograms: np.ndarray, size_px: int | None, usual: int) -> int:
+    return size_px or max(3, min(usual, sinograms.shape[2] // _LEAST_WIDTHS - 1))
 
 
-@njit(cache=True, nogil=True)
-def _sector_means(sinograms: np.ndarray, row: int, sectors: int) -> np.ndarray:
-    """Means over ranges of angles, shape (column, sector)."""
-    angles, _, columns = sinograms.shape
-    profiles = np.empty((columns, sectors), np.float32)
-    total = np.empty(columns, np.float64)
-    for sector in range(sectors):
-        first, stop = angles * sector // sectors, angles * (sector + 1) // sectors
-        total[:] = 0.0
-        for angle in range(first, stop):
-            line = sinograms[angle, row]
-            for column in range(columns):
-                total[column] += line[column]
-        for column in range(columns):
-            profiles[column, sector] = total[column] / (stop - first)
-    return profiles
+def _take_off(
+    sinograms: np.ndarray, row: int, size: int, significance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take constants off the columns; give them, and the columns that are the sample's."""
+    axis = mirror_axis(sinograms, row)
+    stripe, sample = constant_stripes(sector_means(sinograms, row), size, axis, significance)
+    subtract(sinograms, row, stripe)
+    return stripe, sample
 
 
-@njit(cache=True, nogil=True)
-def _subtract(sinograms: np.ndarray, row: int, stripe: np.ndarray) -> None:
-    for angle in range(len(sinograms)):
-        line = sinograms[angle, row]
-        for column in range(stripe.size):
-            line[column] -= stripe[column]
+def _sort(sinograms: np.ndarray, row: int, size: int, sample: np.ndarray) -> None:
+    """Sort all columns but those that are the sample's."""
+    kept = sinograms[:, row, sample]
+    smooth_ranks(sinograms, row, size)
+    sinograms[:, row, sample] = kept
+
+
+def _by_profile(sinograms: np.ndarray, row: int, size_px: int | None) -> np.ndarray:
+    return _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), SIGNIFICANT)[0]
+
+
+def _by_sorting(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    smooth_ranks(sinograms, row, _width(sinograms, size_px, _SIZE_PX))
+
+
+def _by_both(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    size = _width(sinograms, size_px, _SIZE_OF_BOTH_PX)
+    _, sample = _take_off(sinograms, row, size, _SIGNIFICANT_BEFORE_SORTING)
+    _sort(sinograms, row, size, sample)
+
+
+def _leave(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    """Leave a sinogram without stripes as it is."""
+
+
+_REMOVE: dict[str, Callable[..., object]] = {
+    "none": _leave,
+    "profile": _by_profile,
+    "sorting": _by_sorting,
+    "both": _by_both,
+}
+
+
+def _as_suits(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    """Do what suits this sinogram."""
+    weighed, cleaned = _weighed(sinograms, row, size_px)
+    sinograms[:, row] = cleaned[choose([weighed]).way]
+
+
+def _weighed(
+    sinograms: np.ndarray, row: int, size_px: int | None
+) -> tuple[Weighed, dict[str, np.ndarray]]:
+    """Try all ways on a sinogram; give what is known of them, and what they make of it."""
+    before = sinograms[:, row].copy()
+    profile, both = before[:, None].copy(), before[:, None].copy()
+    stripe = _by_profile(profile, 0, size_px)
+    _by_both(both, 0, size_px)
+    cleaned = {"none": before, "profile": profile[:, 0], "both": both[:, 0]}
+    size = _width(sinograms, size_px, _SIZE_OF_BOTH_PX)
+    return weigh(before, cleaned["profile"], cleaned["both"], stripe, size), cleaned

@@ -1,0 +1,1 @@
+"""Stripes of each kind, and what ways to remove them leave."""

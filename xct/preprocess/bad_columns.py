@@ -1,0 +1,343 @@
+"""Columns that do not follow the sample. In: a sinogram; out: which they are, and bridged ones.
+
+A scratch of the scintillator, a dead block of the sensor or a row of hot pixels spoils columns
+side by side, of which neither neighbor says that the other is wrong. What gives them away is that
+the columns on either side of the band agree with each other, and those inside with neither.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xct.parallel.kernels import njit
+from xct.preprocess.mirror_axis import mirror_axis
+from xct.preprocess.sorting import sliding_median
+
+# Angles that are looked at; the statistics of a column need no more.
+_ANGLES = 512
+# The step to the next column scatters more than those around it by this factor (of variances)
+# where a band may begin or end, and less by this one inside a band that stands still.
+_BROKEN, _QUIET = 6.0, 0.1
+# Steps around one, over which the median is taken.
+_AROUND = 61
+# A band is at most this part of the detector, and between so many broken steps.
+_WIDEST_PART, _MOST_BETWEEN, _MOST_BANDS = 8, 40, 4000
+# A column responds where it shares this part of what either side shares …
+_RESPONSE = 0.5
+# … and the sides must be this much alike for that to mean anything.
+_LEAST_LIKENESS, _LEAST_SIGNIFICANCE = 0.5, 5.0
+# Steps on either side that tell how much neighbors differ where all is well.
+_BESIDE = 5
+# The step into a band of wandering columns scatters more than those by this factor.
+_SHARP = 2.0
+# Distance from the axis, as it is roughly known, at which a column may be on it.
+_ON_AXIS = 2.5
+# Columns of a band that may wander together, slowly; more must do so as noise does.
+_NARROW = 3
+# Part of the scatter that is found mirrored about the axis where the sample makes it.
+_MIRRORED = 0.2
+# Part of the columns of a band that must be bad: in its middle, chance may resemble the sample.
+_BAD_PART = 0.75
+# Scatter of line integrals that no measurement resolves; rounding alone gives less.
+LEAST_VARIANCE = 1e-10
+
+
+@njit(cache=True, nogil=True)
+def find_bands(sinograms: np.ndarray, row: int, ratio: float, bad: np.ndarray) -> None:
+    """Find bands of columns that do not follow what both of their sides agree on.
+
+    A band begins and ends where the difference of two neighbors scatters unlike the others.
+    It is bad if most of its columns, against the line between the columns left and right of it,
+
+    - scatter more than these from each other, `ratio` times in standard deviation, or
+    - share less than half with it of what the two sides share: they do not respond, or
+    - stand still, where both sides do not.
+
+    These are the dead, stuck, unresponsive and fluctuating stripes of [1]_. The order of the
+    angles does not matter. What has no good column on one side is no band.
+
+    Parameters
+    ----------
+    sinograms : ndarray of float32, shape (angle, row, column)
+        Line integrals, finite.
+    row : int
+        Which sinogram.
+    ratio : float
+        As of `xct.preprocess.rings.find_faulty`.
+    bad : ndarray of bool, shape (column,)
+        Columns that are known to be bad; those of bands are added.
+
+    References
+    ----------
+    .. [1] Vo, Atwood & Drakopoulos (2018), Opt. Express 26, 28396. doi:10.1364/OE.26.028396
+    """
+    columns = centered_columns(sinograms, row)
+    steps, scatter = _scatter_of_steps(columns), _scatter(columns)
+    axis = mirror_axis(sinograms, row)
+    for c in range(1, bad.size - 1):
+        if not (bad[c - 1] or bad[c]):
+            bad[c] = _is_bad(columns, scatter, steps, c - 1, c + 1, ratio, axis, bad)
+    edges = _edges(steps)
+    widest = max(2, bad.size // _WIDEST_PART)
+    tried = 0
+    for between in range(1, _MOST_BETWEEN + 1):
+        for e in range(edges.size - between):
+            left, right = edges[e], edges[e + between] + 1
+            width = right - left - 1
+            if width > widest or bad[left] or bad[right] or bad[left + 1 : right].all():
+                continue
+            tried += 1
+            if tried > _MOST_BANDS:
+                return
+            if _is_bad(columns, scatter, steps, left, right, ratio, axis, bad):
+                bad[left + 1 : right] = True
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def all_finite(sinograms: np.ndarray, row: int) -> bool:
+    """Whether a sinogram holds neither NaN nor infinity."""
+    nothing = np.float32(0)
+    for angle in range(len(sinograms)):
+        line = sinograms[angle, row]
+        for c in range(line.size):
+            nothing += line[c] * np.float32(0)
+    return bool(nothing == 0)
+
+
+@njit(cache=True, nogil=True)
+def centered_columns(sinograms: np.ndarray, row: int) -> np.ndarray:
+    """Take a sinogram at some angles, less the linear trend of each column.
+
+    The trend goes, since a column that is stuck drifts where flats are interpolated in time.
+
+    Returns
+    -------
+    ndarray of float32, shape (column, angle)
+    """
+    angles, _, width = sinograms.shape
+    stride = max(1, angles // _ANGLES)
+    count = (angles + stride - 1) // stride
+    columns = np.empty((width, count), np.float32)
+    for a in range(count):
+        line = sinograms[a * stride, row]
+        for c in range(width):
+            columns[c, a] = line[c]
+    middle = (count - 1) / 2
+    squares = max(count * (count**2 - 1) / 12, 1.0)
+    for c in range(width):
+        total, moment = 0.0, 0.0
+        for a in range(count):
+            value = np.float64(columns[c, a])
+            total += value
+            moment += value * (a - middle)
+        mean, slope = total / count, moment / squares
+        for a in range(count):
+            columns[c, a] -= np.float32(mean + slope * (a - middle))
+    return columns
+
+
+@njit(cache=True, nogil=True)
+def _scatter(columns: np.ndarray) -> np.ndarray:
+    """Mean square of each column, shape (column,)."""
+    scatter = np.empty(len(columns), np.float32)
+    for c in range(scatter.size):
+        scatter[c] = _covariance(columns[c], columns[c], False)
+    return scatter
+
+
+@njit(cache=True, nogil=True)
+def _scatter_of_steps(columns: np.ndarray) -> np.ndarray:
+    """Variance of the differences between neighbors, shape (column - 1,).
+
+    By their mean amount, as of a normal distribution: what passes a column now and then, such as
+    a thin fiber, is not what scatters all the time.
+    """
+    steps = np.empty(len(columns) - 1, np.float32)
+    for c in range(steps.size):
+        amount = _mean_amount(columns[c + 1], columns[c])
+        steps[c] = 0.5 * np.pi * amount * amount
+    return steps
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _mean_amount(one: np.ndarray, other: np.ndarray) -> float:
+    total = np.float32(0)
+    for a in range(one.size):
+        total += abs(one[a] - other[a])
+    return np.float64(total) / one.size
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _covariance(one: np.ndarray, other: np.ndarray, differ: bool) -> float:
+    """Mean of the products of two columns, or of the squares of their differences."""
+    total = np.float32(0)
+    if differ:
+        for a in range(one.size):
+            step = one[a] - other[a]
+            total += step * step
+    else:
+        for a in range(one.size):
+            total += one[a] * other[a]
+    return np.float64(total) / one.size
+
+
+@njit(cache=True, nogil=True)
+def _edges(steps: np.ndarray) -> np.ndarray:
+    """Find steps at which bands may begin or end, ascending."""
+    usual = np.empty((steps.size, 1), np.float32)
+    sliding_median(steps.reshape(-1, 1), min(_AROUND, steps.size | 1), usual)
+    edge = np.zeros(steps.size, np.bool_)
+    # A wide band that stands still is what is usual about it, but not on the whole detector.
+    middle = np.median(steps)
+    quiet = np.empty(steps.size, np.bool_)
+    for s in range(steps.size):
+        quiet[s] = steps[s] < _QUIET * max(usual[s, 0], middle)
+        edge[s] |= steps[s] > _BROKEN * usual[s, 0] + LEAST_VARIANCE
+        if quiet[s]:
+            edge[max(s - 1, 0)] = True
+            edge[min(s + 1, steps.size - 1)] = True
+    edge &= ~quiet  # inside a band that stands still nothing begins
+    return np.flatnonzero(edge)
+
+
+_GOOD, _IDLE, _STILL, _WANDERING = 0, 1, 2, 3
+
+
+@njit(cache=True, nogil=True)
+def _is_bad(
+    columns: np.ndarray,
+    scatter: np.ndarray,
+    steps: np.ndarray,
+    left: int,
+    right: int,
+    ratio: float,
+    axis: float,
+    bad: np.ndarray,
+) -> bool:
+    """Judge the columns between `left` and `right`; those that are bad already count."""
+    outside = max(_median(steps, left - _BESIDE, left), _median(steps, right, right + _BESIDE))
+    lively = min(
+        _median(scatter, left + 1 - _BESIDE, left + 1), _median(scatter, right, right + _BESIDE)
+    )
+    shared = _covariance(columns[left], columns[right], False)
+    count = right - left - 1
+    found = np.zeros(4, np.int64)
+    for c in range(left + 1, right):
+        kind = _IDLE
+        if not bad[c]:
+            kind = _kind(columns, scatter, steps, c, left, right, shared, outside, lively, ratio)
+        if kind == _WANDERING and count > _NARROW and not _is_noise(columns[c], columns[c + 1]):
+            kind = _GOOD
+        if kind == _GOOD and (c == left + 1 or c == right - 1):
+            return False  # what begins or ends like the column beside it is no band
+        found[kind] += 1
+    least = _BAD_PART * count
+    if count - found[_GOOD] < least:
+        return False
+    if count == 1 and found[_STILL]:
+        return not abs(left + 1 - axis) < _ON_AXIS  # there the middle of a wire stands still
+    if found[_IDLE] + found[_STILL] >= least:
+        return True
+    return not _is_mirrored(columns, left, right, axis)
+
+
+@njit(cache=True, nogil=True)
+def _kind(
+    columns: np.ndarray,
+    scatter: np.ndarray,
+    steps: np.ndarray,
+    c: int,
+    left: int,
+    right: int,
+    shared: float,
+    outside: float,
+    lively: float,
+    ratio: float,
+) -> int:
+    """Say what is wrong with a column, against the line between those left and right of a band."""
+    one, other, column = columns[left], columns[right], columns[c]
+    own, own_other = np.float64(scatter[left]), np.float64(scatter[right])
+    f, variance = (c - left) / (right - left), np.float64(scatter[c])
+    with_line = (1 - f) * _covariance(column, one, False) + f * _covariance(column, other, False)
+    likeness = max(_LEAST_LIKENESS, _LEAST_SIGNIFICANCE / np.sqrt(one.size))
+    alike = shared > likeness * np.sqrt(own * own_other)
+    if alike and with_line < _RESPONSE * shared:
+        return _IDLE
+    if variance < _QUIET * lively:
+        return _STILL
+    line = (1 - f) ** 2 * own + f**2 * own_other + 2 * f * (1 - f) * shared
+    off_line, apart = variance + line - 2 * with_line, own + own_other - 2 * shared
+    sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
+    if sharp and off_line > ratio**2 * apart + LEAST_VARIANCE:
+        return _WANDERING
+    restless = min(steps[c - 1], steps[c]) > _BROKEN * outside + LEAST_VARIANCE
+    return _WANDERING if restless else _GOOD
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _is_noise(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the difference of two columns is another at each angle, as the sample's is not."""
+    changes, squares = np.float32(0), np.float32(0)
+    for a in range(one.size - 1):
+        here, later = one[a] - other[a], one[a + 1] - other[a + 1]
+        change = later - here
+        changes += change * change
+        squares += here * here
+    return bool(changes > squares)
+
+
+@njit(cache=True, nogil=True)
+def _is_mirrored(columns: np.ndarray, left: int, right: int, axis: float) -> bool:
+    """Whether the other side of the axis wanders as well: then it is the sample, near the axis."""
+    if np.isnan(axis):
+        return False
+    here, greatest = _off_line(columns, left, right), 0.0
+    middle = round(2 * axis)
+    for shift in range(-1, 2):
+        first, last = middle + shift - right, middle + shift - left
+        if first >= 0 and last < len(columns):
+            greatest = max(greatest, _off_line(columns, first, last))
+    return greatest > _MIRRORED * here
+
+
+@njit(cache=True, nogil=True)
+def _off_line(columns: np.ndarray, left: int, right: int) -> float:
+    """Mean square of what is between two columns, off the line from one to the other."""
+    total = 0.0
+    line = np.empty_like(columns[left])
+    for c in range(left + 1, right):
+        f = np.float32((c - left) / (right - left))
+        line[:] = columns[left] + f * (columns[right] - columns[left])
+        total += _covariance(columns[c], line, True)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _median(values: np.ndarray, first: int, stop: int) -> float:
+    beside = values[max(first, 0) : min(stop, values.size)]
+    return float(np.median(beside)) if beside.size else np.inf
+
+
+@njit(cache=True, nogil=True)
+def bridge_columns(sinograms: np.ndarray, row: int, bad: np.ndarray) -> None:
+    """Replace bad columns of a sinogram by the line between the good ones on either side.
+
+    Parameters
+    ----------
+    sinograms : ndarray of float32, shape (angle, row, column)
+        Is changed.
+    row : int
+        Which sinogram.
+    bad : ndarray of bool, shape (column,)
+        Never the first or the last one.
+    """
+    for column in np.flatnonzero(bad):
+        left, right = column - 1, column + 1
+        while bad[left]:
+            left -= 1
+        while bad[right]:
+            right += 1
+        fraction = np.float32((column - left) / (right - left))
+        for angle in range(len(sinograms)):
+            line = sinograms[angle, row]
+            line[column] = line[left] + fraction * (line[right] - line[left])

@@ -1,0 +1,293 @@
+"""Stripes as constants of columns. In: a sinogram; out: what to take off each column.
+
+The angles vote in ranges: in each the sample lies elsewhere, the stripes not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from xct.parallel.kernels import njit
+from xct.preprocess.sorting import sliding_median
+
+# Ranges of angles that vote.
+_SECTORS = 32
+# On a slope the median lags behind at a stripe, and leaves a part of it to the next pass.
+_PASSES = 3
+# Measured on dense particles: subtracting what does not exceed so many standard errors, their
+# slices change by half the grey value of the electrolyte; so, by less than their noise, and real
+# rings are still several times weaker.
+SIGNIFICANT = 2.0
+# Correlation of a vote with the next that chance makes.
+_CHANCE = 0.35
+_SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
+_SD_OF_MEDIAN = 1.4826  # of a normal distribution, in medians of the amount
+
+# A step from column to column belongs to a wide stripe where it exceeds this many sd of such
+# steps, this many standard errors of the votes, and this part of noise-free line integrals.
+_LEAST_STEP, _SURE_STEP, _RESOLVED_STEP = 6.0, 6.0, 1e-4
+# The step down is the step up but for this part; the steps beside them are less than that one.
+_SAME_STEP, _STEP_BESIDE = 0.3, 0.3
+# Columns on either side that tell whether the step holds, within this part of it.
+_HELD, _HELD_PART = 5, 0.5
+# Widest of them, as part of the detector.
+_WIDEST_PART = 8
+
+# Columns side by side that are the same on the other side of the axis: of this height, in
+# medians of all, and alike but for this part.
+_LEAST_MIRRORED, _AROUND = 3, 4  # and columns on either side that belong to them
+# Sum of two places, less twice the axis, by which they may be off being mirrored.
+_OFF_AXIS = 3.0
+_MIRRORED_HEIGHT, _SAME_HEIGHT = 8.0, 0.5
+
+
+def sector_means(sinograms: np.ndarray, row: int) -> np.ndarray:
+    """Give the means over ranges of angles, shape (column, sector)."""
+    means: np.ndarray = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
+    return means
+
+
+def constant_stripes(
+    profiles: np.ndarray, size: int, axis: float, significance: float = SIGNIFICANT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find what stripes add to each column, and what is the sample's.
+
+    Parameters
+    ----------
+    profiles : ndarray of float32, shape (column, sector)
+        As `sector_means` gives them.
+    size : int
+        Width of the sliding median: more than twice that of the widest narrow stripe.
+    axis : float
+        Column of the rotation axis, within a pixel or so; NaN if it is not known.
+    significance : float, optional
+        A narrow stripe counts as far as it exceeds this many standard errors of the votes.
+
+    Returns
+    -------
+    added : ndarray of float32, shape (column,)
+        0 where it is the sample's.
+    sample : ndarray of bool, shape (column,)
+        Columns with what is at the same place at all angles, but mirrored about the axis.
+    """
+    # Those with sharp edges first, as a median takes their edges off, and again after the others.
+    sharp = sharp_stripes(profiles, size)
+    other = narrow_stripes(profiles - sharp[:, None], size, significance)
+    sharp += sharp_stripes(profiles - (sharp + other)[:, None], size)
+    sample = mirrored(other, axis) | _mirrored_bands(sharp, axis)
+    return np.where(sample, np.float32(0), sharp + other), sample
+
+
+def narrow_stripes(
+    profiles: np.ndarray, size: int, significance: float = SIGNIFICANT
+) -> np.ndarray:
+    """Find what narrow stripes add to each column.
+
+    Parameters
+    ----------
+    profiles : ndarray of float32, shape (column, sector)
+        As `sector_means` gives them.
+    size : int
+        Width of the sliding median: more than twice that of the widest stripe.
+    significance : float, optional
+        A stripe counts as far as it exceeds this many standard errors of the votes.
+
+    Returns
+    -------
+    ndarray of float32, shape (column,)
+    """
+    size |= 1  # the median of an even number of pixels lags by half a pixel
+    stripe = np.zeros((len(profiles), 1), np.float32)
+    smooth = np.empty_like(profiles)
+    for _ in range(_PASSES):
+        sliding_median(profiles - stripe, size, smooth)
+        stripe += _agreed(profiles - stripe - smooth, significance)
+    return stripe[:, 0]
+
+
+def sharp_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
+    """Find what stripes with sharp edges add, also wide ones: the large stripes of [1]_.
+
+    Such a stripe begins and ends with the same step, from one column to the next and in all
+    ranges of angles; what the sample is made of begins gradually, or elsewhere in each.
+
+    Parameters
+    ----------
+    profiles : ndarray of float32, shape (column, sector)
+        Means over ranges of angles, less the narrow stripes.
+    size : int
+        As of `narrow_stripes`.
+
+    Returns
+    -------
+    ndarray of float32, shape (column,)
+
+    References
+    ----------
+    .. [1] Vo, Atwood & Drakopoulos (2018), Opt. Express 26, 28396. doi:10.1364/OE.26.028396
+    """
+    steps = np.diff(profiles, axis=0)
+    smooth = np.empty_like(steps)
+    sliding_median(steps, size | 1, smooth)
+    votes = steps - smooth
+    mean, error = _votes(votes)
+    sd = _SD_OF_MEDIAN * np.median(np.abs(mean))
+    least = np.maximum(np.maximum(_LEAST_STEP * sd, _SURE_STEP * error), _RESOLVED_STEP)
+    added = np.zeros(len(profiles), np.float32)
+    edges = np.flatnonzero((np.abs(mean) > least) & _stands_alone(mean))
+    slope = smooth.mean(axis=1)
+    level = profiles.mean(axis=1)
+    for left, right in _pairs(mean, edges, len(profiles) // _WIDEST_PART):
+        height = (mean[left] - mean[right]) / 2
+        up = _held(level, slope[left], left, right)
+        down = _held(level[::-1], -slope[right], level.size - 2 - right, level.size - 2 - left)
+        if abs(up - height) < _HELD_PART * abs(height) > abs(down - height):
+            added[left + 1 : right + 1] = height
+    return added
+
+
+def _pairs(step: np.ndarray, edges: np.ndarray, widest: int) -> Iterator[tuple[int, int]]:
+    """Pair each step with the next one back; a step belongs to one pair, of narrow stripes too."""
+    free = -1
+    for number, left in enumerate(edges):
+        for right in edges[number + 1 :] if left > free else ():
+            if right - left > widest:
+                break
+            if _same(step[left], -step[right]):
+                free = right
+                yield int(left), int(right)
+                break
+
+
+def _same(one: float, other: float) -> bool:
+    return bool(one * other > 0 and abs(one - other) < _SAME_STEP * max(abs(one), abs(other)))
+
+
+def _held(level: np.ndarray, slope: float, left: int, right: int) -> float:
+    """Give the step between a few columns before a band and a few in it, less the slope."""
+    before, inside = level[max(left + 1 - _HELD, 0) : left + 1], level[left + 1 : right + 1][:_HELD]
+    apart = (before.size + inside.size) / 2
+    return float(np.median(inside) - np.median(before) - apart * slope)
+
+
+def _stands_alone(step: np.ndarray) -> np.ndarray:
+    """Whether the steps before and behind are much smaller."""
+    amount = np.pad(np.abs(step), 1)
+    beside = np.maximum(amount[:-2], amount[2:])
+    return np.asarray(beside < _STEP_BESIDE * amount[1:-1])
+
+
+def mirrored(stripe: np.ndarray, axis: float) -> np.ndarray:
+    """Find columns whose stripes are the same on the other side of the axis, as a sample's are.
+
+    A wire on the axis, or the wall of a tube about it, is at the same columns at all angles, but
+    at both sides alike. Faults of a detector are so by chance, one column or two.
+
+    Parameters
+    ----------
+    stripe : ndarray, shape (column,)
+        What seems to be added.
+    axis : float
+        Column of the rotation axis, within a pixel or so; nothing is found if it is NaN.
+
+    Returns
+    -------
+    ndarray of bool, shape (column,)
+    """
+    spared = np.zeros(stripe.size, np.bool_)
+    if np.isnan(axis):
+        return spared
+    column, best = np.arange(stripe.size), -np.inf
+    other = np.zeros_like(stripe)
+    for total in range(round(2 * axis) - 2, round(2 * axis) + 3):
+        place = total - column
+        there = np.where((place >= 0) & (place < stripe.size), stripe.take(place, mode="clip"), 0)
+        product = float(stripe @ there)
+        if product > best:
+            best, other = product, there
+    least = max(_MIRRORED_HEIGHT * np.median(np.abs(stripe)), _RESOLVED_STEP)
+    low, high = np.minimum(np.abs(stripe), np.abs(other)), np.maximum(np.abs(stripe), np.abs(other))
+    same = (stripe * other > 0) & (high > least) & (low > _SAME_HEIGHT * high)
+    for first, stop in _runs(same):
+        if stop - first >= _LEAST_MIRRORED:
+            spared[max(first - _AROUND, 0) : stop + _AROUND] = True
+    return spared
+
+
+def _mirrored_bands(added: np.ndarray, axis: float) -> np.ndarray:
+    """Whether a sharp stripe lies symmetrically about the axis, or another on its other side."""
+    spared = np.zeros(added.size, np.bool_)
+    if np.isnan(axis):
+        return spared
+    bands = [b for b in _runs(added) if b[1] - b[0] >= _LEAST_MIRRORED]
+    for first, stop in bands:
+        for other, end in bands:
+            opposite = abs(first + end - 1 - 2 * axis) <= _OFF_AXIS
+            opposite &= abs(stop - 1 + other - 2 * axis) <= _OFF_AXIS
+            low, high = sorted((abs(added[first]), abs(added[other])))
+            if opposite and added[first] * added[other] > 0 and low > _SAME_HEIGHT * high:
+                spared[first:stop] = True
+    return spared
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Give the ranges of equal values that are not 0."""
+    borders = np.flatnonzero(np.diff(values.astype(np.float32), prepend=0, append=0))
+    for first, stop in pairwise(borders):
+        if values[first] != 0:
+            yield int(first), int(stop)
+
+
+def _votes(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the middle half of the votes and its standard error, shapes (column,).
+
+    Votes that follow each other alike, as of a wire that passes slowly, count as fewer.
+    """
+    ordered = np.sort(votes, axis=1).astype(np.float64)
+    count = votes.shape[1]
+    ignored = count // 4
+    mean = ordered[:, ignored : count - ignored].mean(axis=1)
+    quartiles = ordered[:, count - 1 - ignored] - ordered[:, ignored]
+    error = quartiles / _SD_OF_QUARTILES / np.sqrt(count)
+    off = votes - ordered[:, [count // 2]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        likeness = np.sum(off[:, 1:] * off[:, :-1], axis=1) / np.sum(off**2, axis=1)
+    likeness = np.where(likeness > _CHANCE, np.minimum(likeness, 0.9), 0.0)
+    return mean, error * np.sqrt((1 + likeness) / (1 - likeness))
+
+
+def _agreed(votes: np.ndarray, significance: float) -> np.ndarray:
+    """Mean of the middle half of the votes, shrunk where they disagree; shape (column, 1)."""
+    mean, error = _votes(votes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = np.clip(1 - (significance * error / mean) ** 2, 0, 1)
+    return np.where(mean == 0, 0, mean * kept).astype(np.float32)[:, None]
+
+
+@njit(cache=True, nogil=True)
+def _sector_means(sinograms: np.ndarray, row: int, sectors: int) -> np.ndarray:
+    angles, _, columns = sinograms.shape
+    profiles = np.empty((columns, sectors), np.float32)
+    total = np.empty(columns, np.float64)
+    for sector in range(sectors):
+        first, stop = angles * sector // sectors, angles * (sector + 1) // sectors
+        total[:] = 0.0
+        for angle in range(first, stop):
+            line = sinograms[angle, row]
+            for column in range(columns):
+                total[column] += line[column]
+        for column in range(columns):
+            profiles[column, sector] = total[column] / (stop - first)
+    return profiles
+
+
+@njit(cache=True, nogil=True)
+def subtract(sinograms: np.ndarray, row: int, stripe: np.ndarray) -> None:
+    """Take a stripe off each column of a sinogram, which is changed."""
+    for angle in range(len(sinograms)):
+        line = sinograms[angle, row]
+        for column in range(stripe.size):
+            line[column] -= stripe[column]
