@@ -45,6 +45,14 @@ class LightBeside:
         return (max(means) - min(means)) / self.mean
 
 
+def over_rows(transmission: np.ndarray) -> np.ndarray:
+    """Give the median over rows, (angle, cell); NaN in cells that are dark in all of them."""
+    lit = np.isfinite(transmission).all(axis=0).any(axis=0)
+    found = np.full((len(transmission), lit.size), np.nan)
+    found[:, lit] = np.nanmedian(transmission[:, :, lit], axis=1)
+    return found
+
+
 def light_beside(transmission: np.ndarray) -> LightBeside | None:
     """Find columns at the left and the right that show air, and their transmission.
 
@@ -61,9 +69,8 @@ def light_beside(transmission: np.ndarray) -> LightBeside | None:
     LightBeside or None
         None where no column shows air at all angles.
     """
-    with np.errstate(invalid="ignore"):
-        by_cell = np.nanmedian(transmission, axis=1)
-    mean = np.nanmean(by_cell, axis=0)
+    by_cell = over_rows(transmission)
+    mean = by_cell.mean(axis=0)
     known = np.flatnonzero(np.isfinite(mean))
     count = max(2, round(known.size * _EDGE))
     if known.size < 4 * count:

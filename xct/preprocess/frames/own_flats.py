@@ -7,6 +7,7 @@ import numpy as np
 from xct.io.frames import View
 from xct.preprocess.flats import InTime, blocks_of_flats, place_in_time
 from xct.preprocess.frames.beam_profile import FlatMixture, components, mixture, pairs_of_rows
+from xct.preprocess.frames.beside import over_rows
 from xct.preprocess.frames.coarse import borders
 from xct.scan import Scan
 
@@ -105,13 +106,13 @@ def _air(transmission: np.ndarray, columns: int) -> np.ndarray | None:
 
 def _air_cells(transmission: np.ndarray) -> np.ndarray:
     """Mark cells at the edges that show air at all angles, though the profile moves there."""
-    by_cell = np.nanmedian(transmission, axis=1)
+    by_cell = over_rows(transmission)
     known = np.flatnonzero(np.isfinite(by_cell).all(axis=0))
     if known.size < 8:
         return np.zeros(by_cell.shape[1], bool)
     sides = by_cell[:, known[:2]].mean(axis=1), by_cell[:, known[-2:]].mean(axis=1)
     light = np.maximum(*sides)[:, None]  # of each frame: it may fade, or jump
-    mean = np.nanmean(by_cell, axis=0)
+    mean = by_cell.mean(axis=0)
     by_cell = by_cell / light * np.median(light)
     air = np.zeros(mean.size, bool)
     for order in (range(mean.size), range(mean.size - 1, -1, -1)):
