@@ -183,7 +183,7 @@ def share_out(
 _MEASURING_SECONDS_PER_VOXEL = 0.8e-6
 _MEASURING_BYTES = 1.6 * GIB
 _LABEL_BYTES_PER_VOXEL = 0.5
-_WINDOW_PLANES = 110  # of float32 that one worker holds
+_WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 

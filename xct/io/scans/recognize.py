@@ -17,7 +17,7 @@ from xct.io.scans import nxtomo
 from xct.io.scans.raw import Raw, Request
 
 # In this order: the most particular layout first.
-_READERS = (
+READERS = (
     "xct.io.p05.scans",
     "xct.io.scans.dxchange",
     "xct.io.scans.bliss",
@@ -28,7 +28,7 @@ _READERS = (
     "xct.io.scans.tiff_scans",
 )
 
-_IN_ONE_FILE = tuple(
+IN_ONE_FILE = tuple(
     f"xct.io.scans.{name}" for name in ("dxchange", "bliss", "als832", "named_datasets", "nxtomo")
 )
 
@@ -59,7 +59,7 @@ def read_raw(path: Path | str, request: Request | None = None) -> Raw:
 
 
 def _recognized(path: Path, wanted: Request) -> Raw:
-    for name in _READERS:
+    for name in READERS:
         reader: Any = import_module(name)
         if reader.recognizes(path):
             raw: Raw = reader.read(path, wanted)
@@ -73,7 +73,7 @@ def _recognized(path: Path, wanted: Request) -> Raw:
 
 def _only_scan_below(folder: Path, request: Request) -> Raw:
     """Read the one HDF5 scan in a folder."""
-    readers: list[Any] = [import_module(name) for name in _IN_ONE_FILE]
+    readers: list[Any] = [import_module(name) for name in IN_ONE_FILE]
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     found = [file for file in files if any(reader.recognizes(file) for reader in readers)]
     if len(found) == 1:

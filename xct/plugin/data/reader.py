@@ -21,7 +21,6 @@ from xct.plugin.notifications import errors_shown
 Reader = Callable[[Any], list[Any]]
 
 _NOTHING = [(None,)]  # napari's word for: nothing to show, and no error of its own
-_SCANS = tuple(f"xct.io.scans.{name}" for name in ("p05", "dxchange", "nxtomo", "tiff_scans"))
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -102,10 +101,12 @@ def _is_volume(path: Path) -> bool:
 
 def _is_scan(path: Path) -> bool:
     """Ask the readers of raw scans; a file that one of them would know, but is broken, is ours."""
-    for name in _SCANS:
+    from xct.io.scans.recognize import IN_ONE_FILE, READERS
+
+    for name in READERS:
         recognizes = import_module(name).recognizes
         files = [path]
-        if path.is_dir() and name.endswith(("dxchange", "nxtomo")):
+        if path.is_dir() and name in IN_ONE_FILE:
             files = [f for f in sorted(path.iterdir())[:1000] if f.is_file()]
         try:
             if any(recognizes(file) for file in files):

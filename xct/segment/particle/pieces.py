@@ -134,7 +134,7 @@ class Facing:
             self._pending = None
         keys, areas = [], []
         for some in in_ranges(self._found):
-            pairs, common = totals(*some)
+            pairs, common = totals(some[0], some[1].astype(np.int64))
             keys.append(pairs)
             areas.append(common)
         return Faces(
@@ -145,7 +145,9 @@ class Facing:
         found = _faces(
             numbers, bright, stop, self._steps, self._weights, self._reach, self._outer
         )  # fmt: skip
-        self._found.append(totals(*found))
+        keys, areas = totals(*found)
+        fits = areas.max(initial=0) < 2**32  # of one slab; sums of all are made of int64
+        self._found.append((keys, areas.astype(np.uint32) if fits else areas))
 
 
 def _one_after_the_other(
