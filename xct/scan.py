@@ -338,16 +338,12 @@ def read_scan(
         errors += error.errors
         raw = replace(raw, theta_deg=None)
     errors += contradictions(raw)
-    if axis not in ("column", "row"):
-        errors.append(f"axis = {axis!r}; expected column or row")
+    errors += _not_among(axis=(axis, Axis), rotation=(rotation, Rotation))
+    errors += _not_among(quantity=(quantity, Quantity))
     if axis == "row":
         raw = _turned(raw)
     window = Window.of(raw.projections.frames.shape, roi, bin)
     errors += window.errors
-    if rotation not in ("positive", "negative"):
-        errors.append(f"rotation = {rotation!r}; expected positive or negative")
-    if quantity not in get_args(Quantity):
-        errors.append(f"quantity = {quantity!r}; expected {', '.join(get_args(Quantity))}")
     columns = window.columns[1] - window.columns[0]
     if center_px is not None and not window.errors and not 0 <= center_px <= columns // bin - 1:
         errors.append(
@@ -357,6 +353,13 @@ def read_scan(
     if errors:
         raise ScanError(*errors)
     return _scan(raw, window, rotation, center_px, quantity).without(leave_out or {})
+
+
+def _not_among(**choices: tuple[str, Any]) -> Iterator[str]:
+    """Say which choices are none of those that their types name."""
+    for name, (value, kind) in choices.items():
+        if value not in get_args(kind):
+            yield f"{name} = {value!r}; expected {' or '.join(get_args(kind))}"
 
 
 def _turned(raw: Raw) -> Raw:

@@ -134,5 +134,5 @@ def test_corrected_projections_beside_flats_in_counts_are_refused(scan_of, integ
 
 
 def test_an_unknown_quantity_is_refused(scan_of, integrals):
-    with pytest.raises(ScanError, match="expected counts, transmission, line_integrals"):
+    with pytest.raises(ScanError, match="expected counts or transmission or line_integrals"):
         xct.read_scan(scan_of(integrals), quantity="absorbance")

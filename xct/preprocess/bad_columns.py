@@ -63,7 +63,7 @@ def find_bands(sinograms: np.ndarray, row: int, ratio: float, bad: np.ndarray) -
     row : int
         Which sinogram.
     ratio : float
-        As of `xct.preprocess.rings.find_faulty`.
+        By how many times columns of a band scatter more, see above.
     bad : ndarray of bool, shape (column,)
         Columns that are known to be bad; those of bands are added.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.errors import RunError
+from xct.errors import RunError, ranges
 from xct.figures import canvas
 from xct.io.figures import save_figure
 from xct.io.frames import View
@@ -39,7 +39,7 @@ _KINDS: tuple[Kind, ...] = ("projections", "flats", "darks")
 _MOST = 0.5  # of the projections may be left out, and the rest still be a scan
 _AWAY, _DRIFT = 0.03, 0.03  # of the light beside the sample from 1, and over the scan
 _MOVED_PX = 0.5
-_NAMED = 10  # frames that a message names one by one
+_NAMED = 10  # runs of frames that a message names
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def check_frames(job: Job, frames: Scan) -> Checked:
         return Checked(job, frames, {})
     noted = job.folder.number("frames")
     if noted is None:
-        with timed("frames"):
+        with timed("check_frames"):
             noted = _look(job, frames, steps[0].settings)
         job.folder.note("frames", noted)
         job.folder.note("warnings", job.warnings.listed)
@@ -110,20 +110,7 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
         kind: frames.numbers(kind)[verdict.frames(kind)].tolist() for kind in _KINDS
     }
     good, transmission = frames.without(original), verdict.transmission[left]
-    own = own_flats(good, transmission, seen.in_time) if seen.in_time == "auto" else None
-    if own is not None:
-        with_own = by_own_flats(seen, verdict, own)
-        if is_flatter(with_own, transmission, own.moved):
-            transmission = with_own
-        else:
-            own = None
-    if own is not None:
-        log.info(
-            "flat_field: the profile of the beam moves by %.1f %% between flats: each projection "
-            "gets a flat of its own, of %d components",
-            100 * own.moved,
-            len(own.of_flats),
-        )
+    own, transmission = _own_flats(good, seen, verdict, transmission)
     beside = light_beside(transmission)
     for message in _messages(frames, verdict, beside):
         if job.warnings.add(message, "frames"):
@@ -142,6 +129,25 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
         "beside": None if beside is None else beside.by_frame.tolist(),
         "own_flats": None if own is None else own.to_dict(),
     }
+
+
+def _own_flats(
+    good: Scan, seen: Seen, verdict: Verdict, transmission: np.ndarray
+) -> tuple[FlatMixture | None, np.ndarray]:
+    """Give each projection a flat of its own where that is better, and its transmission then."""
+    own = own_flats(good, transmission, seen.in_time) if seen.in_time == "auto" else None
+    if own is None:
+        return None, transmission
+    with_own = by_own_flats(seen, verdict, own)
+    if not is_flatter(with_own, transmission, own.moved):
+        return None, transmission
+    log.info(
+        "flat_field: the profile of the beam moves by %.1f %% between flats: each projection gets "
+        "a flat of its own, of %d components",
+        100 * own.moved,
+        len(own.of_flats),
+    )
+    return own, with_own
 
 
 def _seen(frames: Scan) -> Seen:
@@ -221,11 +227,8 @@ def _further(frames: Scan, verdict: Verdict, fault: Fault) -> str:
 def _named(frames: Sequence[int], kind: str) -> str:
     """Name frames by their numbers: runs of them by first and last."""
     noun = kind if len(frames) > 1 else kind[:-1]
-    cuts = np.flatnonzero(np.diff(frames) != 1) + 1
-    runs = [run.tolist() for run in np.split(np.array(frames), cuts)]
-    shown = [str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs[:_NAMED]]
-    more = f" and {len(runs) - _NAMED} more places" if len(runs) > _NAMED else ""
-    return f"{noun} {', '.join(shown)}{more}"
+    shown = ranges(frames, _NAMED)
+    return f"{noun} {shown} ({len(frames)} in all)" if shown.endswith("…") else f"{noun} {shown}"
 
 
 def _numbers(
