@@ -10,7 +10,7 @@ import xct.parallel.blocks
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.parallel.pickling import Pickling
 from xct.geometry import CellGeometry, Plane
-from xct.normalize import Reference, electrolyte_reference
+from xct.normalize import Reference, electrolyte_reference, sampling
 from xct.parallel.executors import executed_by
 
 CELL = LayeredCell()
@@ -195,3 +195,15 @@ def test_nothing_is_said_of_a_good_cell(volume):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         electrolyte_reference(volume, geometry_of(CELL))
+
+
+def test_in_a_very_wide_cell_some_rows_of_cubes_determine_the_electrolyte(volume, monkeypatch):
+    span = sampling.electrolyte_span(geometry_of(LayeredCell()), 6.0)
+    every = sampling.gather_cubes(volume, span)
+    monkeypatch.setattr(sampling, "_ENOUGH", 300)
+    monkeypatch.setattr(sampling, "_GROUP_ROWS", every.edge[1])
+    some = sampling.gather_cubes(volume, span)
+    kept = np.isin(every.y_um, some.y_um)
+    assert 0.05 < kept.mean() < 0.6
+    for name in ("mean", "z_um", "y_um", "x_um", "r_um"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(every, name)[kept])

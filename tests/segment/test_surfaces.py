@@ -216,3 +216,49 @@ def test_light_that_is_blurred_moves_the_edge_of_something_opaque_inwards():
     assert blurred.table[half, REACH, 10] < 40
     assert blurred.table[half, 0, 10] == pytest.approx(114, rel=0.05)
     assert blurred.table[half, -1, 10] == pytest.approx(0, abs=0.1)
+
+
+class Counting:
+    """A volume that counts the rows which are asked for."""
+
+    def __init__(self, values):
+        self.values, self.rows = values, 0
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __getitem__(self, index):
+        found = self.values[index]
+        self.rows += found.shape[1]
+        return found
+
+
+def columns_of(strip):
+    return [strip.values[:, strip.own].copy()]
+
+
+@pytest.mark.parametrize(("rows", "reach"), [(10, 3), (10, 7), (4, 9), (64, 5)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rows_that_strips_share_are_read_once(rows, reach, sign, monkeypatch):
+    monkeypatch.setattr(bands, "_STRIP_BYTES", 1)
+    monkeypatch.setattr(bands, "_CHUNK_ROWS", rows)
+    values = np.random.default_rng(0).random((9, 57, 6), np.float32)
+    volume = Counting(values)
+    span = bands.Span(2 if sign > 0 else 7, 6, sign, 2.0)
+    band = bands.Band.about(volume, span, np.ones((57, 6), bool), reach)
+    found = np.concatenate([part for [part] in band.map(columns_of, [])], axis=1)
+    np.testing.assert_array_equal(found, values[2:8][::sign])
+    assert volume.rows == 57
+
+
+def test_of_very_many_columns_some_determine_the_plateau(monkeypatch):
+    drawn = layered_cell()
+    volume = Counting(drawn.mu)
+    whole = surfaces(volume, drawn.cell, FlatReference())
+    monkeypatch.setattr(bands, "_STRIP_BYTES", 1)
+    monkeypatch.setattr(bands, "_CHUNK_ROWS", 4)
+    monkeypatch.setattr(bands, "_ENOUGH", np.count_nonzero(drawn.bore) // 3)
+    found = surfaces(volume, drawn.cell, FlatReference())
+    for name in (STEEL, LITHIUM):
+        np.testing.assert_array_equal(found[name].height_um, whole[name].height_um)
+    for name in (FRONT, COLLECTOR):
+        moved = drawn.error_px(found, name).mean() - drawn.error_px(whole, name).mean()
+        assert 0 < abs(moved) < 0.03

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +98,8 @@ def cathode_span(cell: CellGeometry, margin_um: float) -> Span | None:
 
 _EDGE_UM = 8.0
 _ACROSS = 14  # at least so many cubes fit across a narrow bore
+_ENOUGH = 2**16  # columns of cubes that determine the electrolyte as well as any more
+_GROUP_ROWS, _LEAST_GROUPS = 64, 5  # rows that are read together where not all are
 
 
 @dataclass(frozen=True)
@@ -153,9 +156,25 @@ def gather_cubes(volume: Voxels, span: Span, air: float = 0.0) -> Cubes:
     kept, edge = getattr(volume, "overview", None), cube_edge(span)
     whole = kept is not None and not any(across % kept.edge for across in edge[1:])
     source = kept if whole else volume
-    read = _read_columns if whole else read_slab
-    parts = map_blocks(_cubes_of, slabs_of(span), source, span, float(air), read=read)
+    rows = _all_rows(volume.shape) if whole else _rows_read(span, edge)
+    read = _read_columns if whole else _read_rows
+    parts = map_blocks(_cubes_of, slabs_of(span), source, span, rows, float(air), read=read)
     return join_cubes(parts, span)
+
+
+def _all_rows(shape: Sequence[int]) -> list[slice]:
+    return [slice(0, shape[1])]
+
+
+def _rows_read(span: Span, edge: tuple[int, int, int]) -> list[slice]:
+    """Choose rows: all, or some groups of them where there are many more cubes than are needed."""
+    _, height, width = span.cell.shape
+    every = (height // edge[1]) * (width // edge[2]) // _ENOUGH
+    every = min(every, height // (_LEAST_GROUPS * _GROUP_ROWS))
+    if every < 2:
+        return _all_rows(span.cell.shape)
+    starts = range(every // 2 * _GROUP_ROWS, height, every * _GROUP_ROWS)
+    return [slice(start, min(start + _GROUP_ROWS, height)) for start in starts]
 
 
 def slabs_of(span: Span) -> list[Block]:
@@ -171,6 +190,13 @@ def read_slab(block: Block, volume: Voxels, *_: object) -> np.ndarray:
     return np.asarray(volume[block.first : block.stop], np.float32)
 
 
+def _read_rows(block: Block, volume: Voxels, span: Span, rows: list[slice], *_: object) -> Any:
+    """Read groups of rows of a block, one behind the other."""
+    return np.concatenate(
+        [np.asarray(volume[block.first : block.stop, some], np.float32) for some in rows], axis=1
+    )
+
+
 def _read_columns(block: Block, overview: Overview, *_: object) -> np.ndarray:
     """Read the columns of a block; NaN where a voxel is not finite."""
     means = np.asarray(overview.columns[block.outer])
@@ -178,12 +204,20 @@ def _read_columns(block: Block, overview: Overview, *_: object) -> np.ndarray:
 
 
 def _cubes_of(
-    block: Block, slab: np.ndarray, source: Voxels | Overview, span: Span, air: float
+    block: Block,
+    slab: np.ndarray,
+    source: Voxels | Overview,
+    span: Span,
+    rows: list[slice],
+    air: float,
 ) -> np.ndarray:
     edge = cube_edge(span)
     across = source.edge if isinstance(source, Overview) else 1
     means = cube_means(slab, (edge[0], edge[1] // across, edge[2] // across))
-    return cubes_inside(means - float(np.float32(air)), block.first, edge, span)
+    first_rows = np.concatenate(
+        [np.arange(some.start, some.stop - edge[1] + 1, edge[1]) for some in rows]
+    )
+    return cubes_inside(means - float(np.float32(air)), block.first, first_rows, edge, span)
 
 
 def cube_means(slab: np.ndarray, edge: tuple[int, int, int]) -> np.ndarray:
@@ -206,13 +240,21 @@ def join_cubes(parts: Sequence[np.ndarray], span: Span) -> Cubes:
 
 
 def cubes_inside(
-    means: np.ndarray, first: int, edge: tuple[int, int, int], span: Span
+    means: np.ndarray,
+    first: int,
+    first_rows: np.ndarray,
+    edge: tuple[int, int, int],
+    span: Span,
 ) -> np.ndarray:
-    """Give mean, z, y and x of the cubes that lie inside, shape (4, n); they start at `first`."""
+    """Give mean, z, y and x of the cubes that lie inside, shape (4, n).
+
+    They begin in slice `first`, and in `first_rows` along y.
+    """
     size = span.cell.voxel_size_um
+    starts = [np.arange(count) * e for count, e in zip(means.shape, edge, strict=True)]
     z, y, x = (
-        (np.arange(count) * e + (e - 1) / 2 + start) * s
-        for count, e, s, start in zip(means.shape, edge, size, (first, 0, 0), strict=True)
+        (start + (e - 1) / 2) * s
+        for start, e, s in zip((starts[0] + first, first_rows, starts[2]), edge, size, strict=True)
     )
     half_z = 0.5 * edge[0] * size[0]
     corner = 0.5 * float(np.hypot(edge[1] * size[1], edge[2] * size[2]))

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _STRIP_BYTES = 192 * 2**20
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
+_ENOUGH = 2**19  # columns that determine a quantile as well as any more …
+_LEAST_GROUPS = 5  # … from so many places
 _FAST = {"contract", "reassoc", "nsz", "arcp"}  # not: as if there were no NaN
 _LEAST_WEIGHT = 1e-3  # of a full neighborhood, to be an average at all
 
@@ -113,6 +115,32 @@ class _Slices:
         return np.ascontiguousarray(values[:: self.span.sign])
 
 
+@dataclass
+class _Successive:
+    """Slices read strip by strip: rows that follow those read last are read, no others again."""
+
+    source: _Slices
+    overlap: int
+    last: tuple[slice, np.ndarray] | None = None
+
+    def read(self, rows: slice) -> np.ndarray:
+        """Give rows of all slices, shape (s, y, x)."""
+        if self.source.kept is not None:
+            return self.source.read(rows)
+        known, values = 0, None
+        if self.last is not None:
+            before, seen = self.last
+            known = before.stop - rows.start if before.start <= rows.start <= before.stop else 0
+        if known:
+            new = self.source.read(slice(rows.start + known, rows.stop))
+            values = np.concatenate([seen[:, seen.shape[1] - known :], new], axis=1)
+        else:
+            values = self.source.read(rows)
+        first = max(rows.stop - self.overlap, rows.start)
+        self.last = slice(first, rows.stop), values[:, first - rows.start :].copy()
+        return values
+
+
 @dataclass(frozen=True)
 class Band:
     """The columns of a span of slices, strip by strip; one that fits into memory is read once.
@@ -123,11 +151,14 @@ class Band:
         Columns; strips without any are left out.
     reach : int
         Rows that a strip must see beyond its own.
+    every : int
+        Of groups of 64 rows every so many are looked at, however the band is cut; 1: all rows.
     """
 
     source: _Slices
     bore: np.ndarray
     reach: int
+    every: int = 1
 
     @classmethod
     def about(cls, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> Band:
@@ -153,13 +184,20 @@ class Band:
         source = _Slices(self.source.volume, span, kept)
         return Band(source, self.bore, self.reach if reach is None else reach), first
 
+    def sampled(self) -> Band:
+        """Leave rows out where there are many more columns than a quantile needs."""
+        groups, columns = len(self.bore) // _CHUNK_ROWS, int(np.count_nonzero(self.bore))
+        return replace(self, every=max(1, min(columns // _ENOUGH, groups // _LEAST_GROUPS)))
+
     def strips(self) -> list[Block]:
-        """Cut the rows of the band into strips of about 192 MiB."""
+        """Cut the rows of the band into strips of about 192 MiB; sampled rows, by group."""
         height = len(self.bore)
         rows = max(1, _STRIP_BYTES // max(1, 4 * self.bore.shape[1] * self.span.count))
         if rows < height:
             rows = max(rows // _CHUNK_ROWS, 1) * _CHUNK_ROWS
+        rows = rows if self.every == 1 else _CHUNK_ROWS
         blocks = cut(height, rows, self.reach) if self.span.count else []
+        blocks = blocks[self.every // 2 :: self.every]
         return [block for block in blocks if self.bore[block.first : block.stop].any()]
 
     def map(
@@ -180,7 +218,8 @@ class Band:
             _Task(block, tuple(np.ascontiguousarray(some[block.outer]) for some in maps))
             for block in self.strips()
         ]
-        return map_blocks(_compute, tasks, self.source, compute, *arguments, read=_read)
+        source = _Successive(self.source, 2 * self.reach)
+        return map_blocks(_compute, tasks, source, compute, *arguments, read=_read)
 
     def joined(self, answers: Sequence[Sequence[np.ndarray]], count: int) -> list[np.ndarray]:
         """Put maps of the strips' own rows together, shape (y, x); NaN where there is no strip."""
@@ -198,12 +237,16 @@ class _Task(NamedTuple):
     maps: tuple[np.ndarray, ...]
 
 
-def _read(task: _Task, source: _Slices, *_: Any) -> np.ndarray:
+def _read(task: _Task, source: _Successive, *_: Any) -> np.ndarray:
     return source.read(task.block.outer)
 
 
 def _compute(
-    task: _Task, values: np.ndarray, source: _Slices, compute: Callable[..., T], *arguments: Any
+    task: _Task,
+    values: np.ndarray,
+    source: _Successive,
+    compute: Callable[..., T],
+    *arguments: Any,
 ) -> T:
     return compute(Strip(task.block, values), *task.maps, *arguments)
 

@@ -90,7 +90,7 @@ def collector_surface(
     base = particles.base[first : first + near.span.count]
     maps = (inside, back - first)
     electrolyte = float(np.mean(particles.base))
-    excess = reduce(ExcessCounts.plus, near.map(_excess, maps, base, electrolyte))
+    excess = reduce(ExcessCounts.plus, near.sampled().map(_excess, maps, base, electrolyte))
     contrast = excess.quantile(_CONTRAST_QUANTILE, above=particles.plateau)
     contrast = contrast if np.isfinite(contrast) else 2 * particles.plateau
     found = near.map(_particle_ends, maps, base, fraction * contrast)

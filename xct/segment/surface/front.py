@@ -115,10 +115,10 @@ def cathode_faces(
     body = Body(base, _ACTIVE * contrast, max(stop, 0))
     voxels = np.empty((0, 3), np.int32)
     if stop > 1:
-        upper, _ = band.part(0, min(stop + cathode.taps.size, band.span.count))
+        upper, _ = band.part(0, stop + cathode.taps.size // 2)
         near = cathode._replace(base=base[: upper.span.count])
         pieces = upper.map(_pieces, (inside, middle), near, body, plateau)
-        voxels = detached_voxels(band.strips(), pieces)
+        voxels = detached_voxels(upper.strips(), pieces)
     found = band.map(_faces, (inside, middle), cathode, body, plateau, voxels)
     return Faces(*band.joined(found, len(Faces._fields))), plateau
 
@@ -136,7 +136,7 @@ def _levels(
     )
     near = cathode._replace(base=cathode.base[first : first + half.span.count])
     electrolyte = float(np.mean(cathode.base))
-    counts = half.map(_count, (inside, middle - first), near, electrolyte)
+    counts = half.sampled().map(_count, (inside, middle - first), near, electrolyte)
     if not counts:
         return float("nan"), float("nan")
     smooth, raw = (reduce(ExcessCounts.plus, some) for some in zip(*counts, strict=True))

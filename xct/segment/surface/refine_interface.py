@@ -111,9 +111,13 @@ def refine_interface(
     face, sd : ndarray, shape (y, x)
         NaN where there was no first guess, or too little to fit.
     """
-    answers = band.map(_refine_strip, (inside, face, near, high), step, sigma_px)
-    found, sd = band.joined(answers, 2)
-    return found, sd
+    used = face[inside & np.isfinite(face)]
+    if not used.size:
+        return np.full(face.shape, np.nan), np.full(face.shape, np.nan)
+    slices, first = band.part(used.min() - _HALF_WINDOW - 1, used.max() + _HALF_WINDOW + 2)
+    maps = (inside, face - first, near - first, high)
+    found, sd = band.joined(slices.map(_refine_strip, maps, step, sigma_px), 2)
+    return found + first, sd
 
 
 def _refine_strip(
