@@ -2,12 +2,12 @@
 
 import json
 
-from xct.bench.beams import MISHAPS, bench_beams
+from xct.bench.beams.slices import MISHAPS, bench_mishaps
 
 
 def test_a_lost_frame_costs_little_and_is_said(tmp_path):
     some = [one for one in MISHAPS if one.name in ("none", "one lost frame in a hundred")]
-    text = bench_beams(tmp_path, "quick", some)
+    text = bench_mishaps(tmp_path, "quick", some)
     usual, lost = json.loads((tmp_path / "beams.json").read_text())["mishaps"]
     assert usual["blind"] == usual["default"]
     assert usual["said"] == "–"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from xct.bench.accuracy import bench_accuracy
-from xct.bench.beams import bench_beams
+from xct.bench.beams.levels import bench_levels
+from xct.bench.beams.slices import bench_mishaps
 from xct.bench.kernels import bench_stages
 from xct.bench.measuring import bench_measure
 from xct.bench.slices import bench_slices
@@ -46,7 +47,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
             f"--size {size} --out {out}, in a checkout of the sources"
         )
     if name == "beams":
-        return bench_beams(out, size)
+        slices = bench_mishaps(out, size)
+        return slices if size == "quick" else f"{slices}\n\n{bench_levels(out)}"
     if name == "measure":
         return bench_measure(out, size)
     if name == "stripes":

@@ -1,4 +1,4 @@
-"""`xct bench beams`: what real beams do to a virtual cell, and what becomes of it.
+"""What real beams do to the slices of a virtual cell. In: mishaps; out: errors of μ, what is said.
 
 Each mishap is scanned twice: as a run would have it that looked at no frame, and as it is.
 """
@@ -68,7 +68,7 @@ MISHAPS = (
 )
 
 
-def bench_beams(out: Path, size: str, mishaps: Sequence[Mishap] = MISHAPS, seed: int = 0) -> str:
+def bench_mishaps(out: Path, size: str, mishaps: Sequence[Mishap] = MISHAPS, seed: int = 0) -> str:
     """Scan a virtual cell with each mishap, reconstruct it, and write ``beams.json``.
 
     Parameters

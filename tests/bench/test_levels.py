@@ -1,0 +1,52 @@
+"""Verdicts on numbers: right, bounded, withheld or wrong, and what was said of them."""
+
+from xct.bench.beams.levels import Effect, _level, _mildest, _Run, _verdicts, bench_levels
+
+
+def run_with(value, said=(), **summary):
+    scores = {"thickness_error_um.lithium": {"value": value}, "dice.steel": {"value": 0.99}}
+    true = {"thickness_um.lithium": {"value": 20.0}}
+    return _Run(scores, summary, true, list(said))
+
+
+BOUND = {"thickness_um.lithium": {"value": 24.0, "bound": "upper"}}
+NO_BOUND = {"thickness_um.lithium": {"value": 24.0, "bound": "lower"}}
+
+
+def verdict(run):
+    return dict(_verdicts(run))["layer thickness (voxel)"]
+
+
+def test_a_number_beyond_the_limit_is_wrong_unless_it_is_stated_as_a_bound_that_holds():
+    assert verdict(run_with(0.4)) == "right"
+    assert verdict(run_with(4.0)) == "wrong"
+    assert verdict(run_with(4.0, **BOUND)) == "bounded"
+    assert verdict(run_with(4.0, **NO_BOUND)) == "wrong"
+    assert dict(_verdicts(run_with(0.4)))["particles: recall"] == "withheld"
+
+
+def test_only_numbers_that_a_plain_scan_gives_right_are_counted_and_only_new_warnings():
+    plain = run_with(0.4, ["blur is 2.1 µm"])
+    usual = {name: v for name, v in _verdicts(plain) if v == "right"}
+    effect = Effect("glare", "glare", (0.01,))
+    found = _level(effect, 0.01, run_with(4.0, ["blur is 2.2 µm", "dark 3 is lit"]), plain, usual)
+    assert found["count"] == {"right": 1, "bounded": 0, "withheld": 0, "wrong": 1}
+    assert found["said"] == ["dark 3 is lit"]
+
+
+def test_the_mildest_level_at_which_something_is_said_withheld_or_wrong_without_a_word():
+    effect = Effect("glare", "glare", (1, 2, 3))
+    counts = ({"wrong": 0, "withheld": 0}, {"wrong": 1, "withheld": 0}, {"wrong": 2, "withheld": 4})
+    found = [
+        {"effect": "glare", "level": level, "count": count, "said": said}
+        for level, count, said in zip((1, 2, 3), counts, ([], [], ["lit"]), strict=True)
+    ]
+    assert _mildest([effect], found) == [["glare", "3", "3", "2"]]
+
+
+def test_a_scan_without_light_is_refused_and_nothing_counts_as_right(tmp_path, monkeypatch):
+    monkeypatch.setattr("xct.bench.beams.levels._SHAPE", (48, 96, 96))
+    monkeypatch.setattr("xct.bench.beams.levels._ANGLES", 120)
+    text = bench_levels(tmp_path, [Effect("lost frames", "lost_frames", (120,))])
+    assert "refused" in text
+    assert not (tmp_path / "levels").exists()
