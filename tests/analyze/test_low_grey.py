@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.parallel.pickling import Pickling
 from tests.segment.spheres import FACES, Flat, cell_of_spheres, lithium_chip
-from xct.analyze.low_grey import inclusions, low_grey_regions
+from xct.analyze.inclusions import inclusion_numbers, inclusions
+from xct.analyze.low_grey import low_grey_regions
 from xct.geometry import Label
 from xct.parallel.executors import executed_by
 from xct.segment.material.labels import materials
@@ -60,6 +62,49 @@ def test_a_chip_on_lithium_is_not_enclosed(drawn, labels):
     row = inclusions(mu, grown, cell, surfaces, Flat()).iloc[0]
     assert row["at_lithium"]
     assert not row["enclosed"]
+
+
+def touching(labels, *places):
+    """Labels with bars from the chip's middle column to the given slices."""
+    grown = labels.copy()
+    for first, stop in places:
+        grown[int(first) : int(stop), 34:37, 34:37] = Label.LOW_GREY
+    return grown
+
+
+@pytest.mark.parametrize(
+    ("places", "name"),
+    [
+        ([], "enclosed"),
+        ([(FACES[1], 28)], "at_lithium"),
+        ([(28, FACES[2])], "at_cathode"),
+        ([(28, FACES[2] - 1)], "at_cathode"),
+        ([(FACES[1], FACES[2])], "bridging"),
+    ],
+)
+def test_an_inclusion_is_of_the_class_of_what_it_touches(drawn, labels, places, name):
+    mu, cell, surfaces, *_ = drawn
+    table = inclusions(mu, touching(labels, *places), cell, surfaces, Flat())
+    assert list(table["class"]) == [name]
+
+
+def test_an_inclusion_that_touches_the_tube_is_at_the_wall(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    grown = labels.copy()
+    [beyond] = np.flatnonzero(np.diff((labels[26, 35] == Label.TUBE).astype(int)) == 1)
+    grown[26, 35, 36 : beyond + 1] = Label.LOW_GREY
+    grown[25, 35, 36 : beyond + 1] = Label.LOW_GREY
+    assert list(inclusions(mu, grown, cell, surfaces, Flat())["class"]) == ["at_wall"]
+
+
+def test_what_lies_at_the_front_counts_by_itself(table):
+    three = pd.concat([table.assign(**{"class": name}) for name in ("enclosed", "at_cathode")] * 2)
+    found = dict(inclusion_numbers(three.iloc[:3]))
+    assert found["inclusions"].value == 2
+    assert found["inclusions"].bound == "lower"
+    assert found["inclusions.at_cathode"].value == 1
+    assert found["inclusions.bridging"].value == 0
+    assert found["inclusion_volume_um3"].value == pytest.approx(2 * table["dark_volume_um3"][0])
 
 
 def test_what_is_darker_than_air_is_an_artefact(drawn, labels):

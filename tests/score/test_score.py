@@ -212,6 +212,34 @@ def test_an_inclusion_that_was_taken_for_electrolyte_is_not_recalled(result, tru
     assert found["inclusion_precision"]["value"] == pytest.approx(1 - 1 / len(table))
 
 
+def test_inclusions_at_random_places_have_no_precision(result, truth, cell):
+    geometry, rng = cell.geometry, np.random.default_rng(1)
+    low, high = (
+        geometry.planes[name].height_um for name in ("lithium_electrolyte", "electrolyte_cathode")
+    )
+    edit_table(
+        result,
+        "inclusions",
+        lambda t: pd.concat([t] * 20, ignore_index=True).assign(
+            z_um=lambda t: rng.uniform(low, high, len(t)),
+            y_um=lambda t: geometry.axis_y_um + rng.uniform(-30, 30, len(t)),
+            x_um=lambda t: geometry.axis_x_um + rng.uniform(-30, 30, len(t)),
+        ),
+    )
+    found = score(result, truth)["inclusion_precision"]
+    assert found["n"] > 50
+    assert found["value"] < 0.25
+
+
+def test_what_lies_at_the_front_has_no_part_in_the_precision(result, truth):
+    away = {"class": "at_cathode", "z_um": 4.0}
+    before = score(result, truth)["inclusion_precision"]
+    edit_table(
+        result, "inclusions", lambda t: pd.concat([t, t.iloc[:2].assign(**away)], ignore_index=True)
+    )
+    assert score(result, truth)["inclusion_precision"] == before
+
+
 def test_numbers_and_their_stated_uncertainty(result, truth, change_summary):
     change_summary(
         result,

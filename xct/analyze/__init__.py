@@ -10,6 +10,7 @@ from xct.analyze.grey_counts import (
     depth_histogram,
     plane_transmission,
 )
+from xct.analyze.inclusions import inclusions
 from xct.analyze.layers import (
     absent_area_sweep,
     absent_lithium,
@@ -18,7 +19,6 @@ from xct.analyze.layers import (
     swelling_of,
     thickness_maps,
 )
-from xct.analyze.low_grey import inclusions
 from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, thick_profile
 from xct.analyze.registration import Motion, find_motion
 from xct.analyze.roi.counts import RoiCounts, count_rois

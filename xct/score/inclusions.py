@@ -1,4 +1,7 @@
-"""Low-grey inclusions in the electrolyte. In: labels, tables; out: recall by size, precision."""
+"""Low-grey inclusions in the electrolyte. In: labels, tables; out: recall by size, precision.
+
+What lies at the cathode's front is not told from its pores: it has no part in the precision.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from xct.score.metric import Metrics, Slab, metric
 # Thickness in voxels: what is thinner than two is below the resolution.
 CLASSES = (("thin", 0.0, 2.0), ("medium", 2.0, 4.0), ("thick", 4.0, np.inf))
 _SEEN = 0.3  # of an inclusion's voxels that are called low grey
-_NEAR = 2  # voxels, from the middle of what was found to something that is there
+_NEAR = 2  # voxels, from the middle of what was found to an inclusion that is there
 
 
 @dataclass
@@ -32,7 +35,7 @@ class InclusionScore:
     counts : ndarray, shape (2, inclusion + 1)
         All voxels, and those seen.
     touched : ndarray of bool
-        For each inclusion that was found, whether there is something.
+        For each inclusion that was found, whether there is one.
     """
 
     mine: pd.DataFrame | None
@@ -53,6 +56,8 @@ class InclusionScore:
         found, there = tables[0].get("inclusions"), tables[1]["inclusions"]
         if found is None and "materials" not in mine:
             return None
+        if found is not None and "class" in found:
+            found = found[found["class"] != "at_cathode"]
         size = int(there.inclusion.max()) + 1 if len(there) else 1
         return cls(
             found, there, truth.voxel_size_um, "materials" in mine, np.zeros((2, size), np.int64),
@@ -68,15 +73,15 @@ class InclusionScore:
             seen = there & (slab.labels["materials"] == Label.LOW_GREY)
             self.counts[1] += np.bincount(numbers[seen], minlength=self.counts.shape[1])
         if self.mine is not None:
-            self._touch(slab.first, slab.true_labels["materials"] == Label.LOW_GREY)
+            self._touch(slab.first, there)
 
-    def _touch(self, first: int, low: np.ndarray) -> None:
+    def _touch(self, first: int, there: np.ndarray) -> None:
         """Look around the middle of each inclusion that was found."""
         assert self.mine is not None
         places = np.rint(self.mine[["z_um", "y_um", "x_um"]].to_numpy() / self.voxel_um)
         for number, (z, y, x) in enumerate(places.astype(int)):
             around = [slice(max(c - _NEAR, 0), c + _NEAR + 1) for c in (z - first, y, x)]
-            if z - first + _NEAR >= 0 and low[tuple(around)].any():
+            if z - first + _NEAR >= 0 and there[tuple(around)].any():
                 self.touched[number] = True
 
     def metrics(self) -> Metrics:
@@ -95,6 +100,8 @@ class InclusionScore:
                 if mine.any():
                     fraction = recalled[mine].mean()
                     found[f"inclusion_recall.{name}"] = metric(fraction, "1", mine.sum())
+            if len(wide):
+                found["inclusion_recall.all"] = metric(recalled.mean(), "1", len(wide))
             above = wide.thick >= CLASSES[1][1]
             if above.any():
                 found["inclusion_recall"] = metric(recalled[above].mean(), "1", above.sum())

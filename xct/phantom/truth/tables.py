@@ -155,7 +155,7 @@ def _particles(cell: VirtualCell) -> pd.DataFrame:
 def _inclusions(cell: VirtualCell) -> pd.DataFrame:
     bodies, facts = cell.inclusions.bodies, cell.inclusions.facts
     anode = at(cell.interfaces.faces[2], bodies.center, cell.voxel_um)
-    return pd.DataFrame(
+    return pd.DataFrame(  # all are drawn some voxels away from lithium and front
         {
             "inclusion": bodies.number,
             "z_um": cell.turned_um(bodies.center[:, 0]),
@@ -165,6 +165,7 @@ def _inclusions(cell: VirtualCell) -> pd.DataFrame:
             "thickness_um": facts["thickness_um"],
             "distance_to_anode_um": bodies.center[:, 0] - anode,
             "enclosed": np.ones(len(bodies), bool),
+            "class": np.full(len(bodies), "enclosed"),
             "kind": facts["kind"],
             "width_um": facts["width_um"],
         }

@@ -1,0 +1,242 @@
+"""Inclusions in the electrolyte that are darker than it. In: volume, labels; out: a table.
+
+Lithium and void have the same grey value to X-rays of 25 keV: an inclusion is called low grey,
+never lithium. What touches the cathode's front is not told from the pores of the cathode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from xct.analyze.low_grey import (
+    COUNT,
+    DARK,
+    FRONT,
+    GREY,
+    GREY_STEP,
+    LITHIUM,
+    OPEN,
+    WALL,
+    XX,
+    YX,
+    YY,
+    ZX,
+    ZY,
+    ZZ,
+    Total,
+    X,
+    Y,
+    Z,
+    low_grey_regions,
+)  # fmt: skip
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
+from xct.parallel.blocks import Voxels
+from xct.parallel.sweeps import Asking, sweeping
+from xct.preprocess.fringes import refuse_fringes
+from xct.quantity import Number, Quantity, Table
+from xct.segment.crofton import crofton_weights
+from xct.segment.material.columns import Columns, find_columns
+from xct.segment.material.sharpened import blur_um
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Where an inclusion lies, in the order in which it is asked.
+CLASSES = ("bridging", "at_lithium", "at_cathode", "at_wall", "enclosed")
+_MISSED = "what is thinner than the point spread is missed, in part or as a whole"
+_NO_PORES = "at the cathode's front a pore of the cathode looks the same"
+
+
+def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Give the count of inclusions, their volume, and the count of each class.
+
+    What lies at the cathode's front has a count of its own, and no part in the others.
+    """
+    own = inclusions[inclusions["class"] != "at_cathode"]
+    yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
+    # What would be missing if they were empty: counted voxels are a third of a thin crack's.
+    volume = own["dark_volume_um3"].sum()
+    yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
+    for name in CLASSES:
+        count = int((inclusions["class"] == name).sum())
+        note = _NO_PORES if name == "at_cathode" else None
+        yield f"inclusions.{name}", Number(count, "inclusions", note=note)
+
+
+@stage(
+    gives=Quantity(
+        "inclusions",
+        unit="table of low-grey inclusions",
+        store=Table(),
+        numbers=inclusion_numbers,
+    ),
+    measures=True,
+)
+@sweeping
+def inclusions(
+    volume: Voxels,
+    labels: Voxels,
+    cell: CellGeometry,
+    surfaces: Mapping[str, Surface],
+    reference: ElectrolyteReference,
+    grey_scale: GreyScale = STANDARD_SCALE,
+    uncorrected_fringes: str | None = None,
+    *,
+    least_psf_volumes: Annotated[float, Ge(0)] = 3.0,
+) -> Asking[pd.DataFrame]:
+    """Measure the low-grey regions of the electrolyte between lithium and cathode.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Linear attenuation, 1/cm.
+    labels : Voxels, shape (z, y, x)
+        What `materials` gave: its low-grey regions are kept by hysteresis.
+    cell : CellGeometry
+        Where the cell lies.
+    surfaces : mapping of str to Surface
+        Height maps.
+    reference : Reference
+        The electrolyte's attenuation by height and radius, the noise, and the blur.
+    grey_scale : GreyScale, optional
+        Grey values of air and of electrolyte.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
+    least_psf_volumes : float, optional
+        Least volume, in spheres as wide as the point spread function (FWHM): smaller regions may
+        be noise. 0 keeps all.
+
+    Returns
+    -------
+    DataFrame
+        One row for each inclusion, in the order of their first voxels: inclusion, z_um, y_um,
+        x_um, volume_um3, thickness_um (shortest axis of an ellipsoid), distance_to_anode_um,
+        enclosed (nothing but electrolyte around it); class: ``at_lithium`` (touches it),
+        ``at_cathode`` (within a width of the point spread of its front), ``bridging`` (both),
+        ``at_wall``, or ``enclosed``; beyond the contract dark_volume_um3 (what
+        would be missing if it were empty, with its rim: right also below the resolution),
+        long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
+        surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
+
+    Raises
+    ------
+    ValueError
+        If there are fringes.
+    """
+    refuse_fringes(uncorrected_fringes)
+    blur = blur_um(reference, cell.voxel_size_um)
+    total = yield from low_grey_regions.asking(
+        volume, labels, cell, surfaces, reference, front_reach_um=blur + cell.voxel_size_um[0]
+    )
+    return inclusion_table(
+        total,
+        cell,
+        find_columns(cell, surfaces),
+        least_um3=least_psf_volumes * np.pi / 6 * blur**3,
+        noise=Ratios(volume, cell, reference).noise(volume.shape[0] / 2),
+        grey_scale=grey_scale,
+    )
+
+
+def inclusion_table(
+    total: Total,
+    cell: CellGeometry,
+    columns: Columns,
+    *,
+    least_um3: float,
+    noise: float,
+    grey_scale: GreyScale,
+) -> pd.DataFrame:
+    """Give the table of inclusions of at least `least_um3`.
+
+    Parameters
+    ----------
+    total : Total
+        Sums over voxels.
+    cell : CellGeometry
+        Voxel size and axis.
+    columns : Columns
+        Where lithium is.
+    least_um3 : float
+        Smaller regions are left out.
+    noise : float
+        Standard deviation of a voxel, as a multiple of the electrolyte. What is darker than air
+        by more than three of these is an artefact and left out.
+    grey_scale : GreyScale
+        Grey values of air and of electrolyte.
+    """
+    import pandas as pd
+
+    size = np.array(cell.voxel_size_um)
+    voxels = np.maximum(total.sums[:, COUNT], 1)
+    mean = GREY_STEP * total.sums[:, GREY] / voxels
+    # Within one slice lie only arcs of rings.
+    deep = total.sums[:, COUNT] * total.sums[:, ZZ] > total.sums[:, Z] ** 2
+    kept = deep & (voxels * size.prod() >= least_um3) & (mean > -3 * noise / np.sqrt(voxels))
+    sums, crossings, extents = total.sums[kept], total.crossings[kept], total.extents[kept]
+    count = sums[:, COUNT].astype(float)
+    z, y, x = ((sums[:, k] / count) * s for k, s in zip((Z, Y, X), size, strict=True))
+    surface = crossings @ crofton_weights(size)
+    dark = np.maximum(sums[:, DARK] * GREY_STEP, 0) * size.prod()
+    axes = _axes_um(sums, count, size)
+    feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
+    return pd.DataFrame(
+        {
+            "inclusion": np.arange(1, len(sums) + 1),
+            "z_um": z,
+            "y_um": y,
+            "x_um": x,
+            "volume_um3": count * size.prod(),
+            # Of an ellipsoid; where it is bent or branched, its moments say too much.
+            "thickness_um": np.minimum(axes[:, 0], 3 * dark / surface),
+            "distance_to_anode_um": _distance_um(columns, cell, z, y, x),
+            "enclosed": sums[:, OPEN] == 0,
+            "class": _classes(sums),
+            "dark_volume_um3": dark,
+            "long_um": axes[:, 2],
+            "middle_um": axes[:, 1],
+            "short_um": axes[:, 0],
+            "feret_um": feret,
+            "surface_um2": surface,
+            "mean_grey": grey_scale.grey_value(GREY_STEP * sums[:, GREY] / count),
+            "at_lithium": sums[:, LITHIUM] > 0,
+            "kind": np.full(len(sums), "low_grey"),
+        }
+    )
+
+
+def _classes(sums: np.ndarray) -> np.ndarray:
+    """Say where each inclusion lies, shape (inclusion,)."""
+    lithium, front, wall = (sums[:, flag] > 0 for flag in (LITHIUM, FRONT, WALL))
+    return np.select([lithium & front, lithium, front, wall], CLASSES[:4], CLASSES[4])
+
+
+def _distance_um(
+    columns: Columns, cell: CellGeometry, z: np.ndarray, y: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    step, *pixel = cell.voxel_size_um
+    v = np.clip(np.rint(y / pixel[0]).astype(int), 0, cell.shape[1] - 1)
+    u = np.clip(np.rint(x / pixel[1]).astype(int), 0, cell.shape[2] - 1)
+    lithium = columns.lithium[v, u]
+    distance = columns.sign * z - lithium * step
+    return np.asarray(np.where(np.isfinite(lithium), distance, np.nan))
+
+
+def _axes_um(sums: np.ndarray, count: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Axes of the ellipsoid with the same second moments, ascending."""
+    mean = np.stack([sums[:, k] / count for k in (Z, Y, X)], axis=1)
+    second = np.empty((len(sums), 3, 3))
+    for i, j, k in (
+        (0, 0, ZZ), (1, 1, YY), (2, 2, XX), (0, 1, ZY), (0, 2, ZX), (1, 2, YX)
+    ):  # fmt: skip
+        moment = (sums[:, k] / count - mean[:, i] * mean[:, j]) * size[i] * size[j]
+        second[:, i, j] = second[:, j, i] = moment
+    second += np.diag(size**2 / 12)
+    return np.asarray(2 * np.sqrt(5 * np.linalg.eigvalsh(second)))
