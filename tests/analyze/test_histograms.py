@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.parallel.pickling import Pickling
 from xct.analyze.grey_counts import GreyBins, count_slices
-from xct.analyze.roi.counts import count_rois
+from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of, wasserstein
 from xct.analyze.roi.homogeneity_test import homogeneity
 from xct.analyze.roi.shapes import BoxRoi, SectorRoi, roi_from_box
@@ -188,3 +188,21 @@ def test_a_large_roi_is_counted_in_no_time():
     start = time.process_time()
     count_rois(volume, cell, [roi], BINS)
     assert time.process_time() - start < 0.9  # three times what is wanted
+
+
+@pytest.mark.parametrize("part", [0.01, 0.3, 0.99])
+def test_intervals_of_a_fraction_stay_between_0_and_1_and_hold_it(part):
+    """Clusters wider than a block: intervals are widened fourfold."""
+    bins, known = GreyBins(0, 100, 100), Known(80.0, 10.0)
+    held = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        dark = rng.binomial(1000, rng.beta(part * 20, (1 - part) * 20, 40))
+        blocks = np.zeros((40, 100), np.int64)
+        blocks[:, 20], blocks[:, 79], blocks[:, 81] = dark, 500 - dark // 2, 500 - (dark + 1) // 2
+        counts = RoiCounts("a", blocks, np.zeros((40, 3)), 0, 1.0, (0.0, 0.0, 0.0))
+        row = statistics_of(counts, bins, known, factor=4.0, resamples=200, seed=0)
+        low, high = row["tail_fraction_low"], row["tail_fraction_high"]
+        assert 0 <= low <= row["tail_fraction"] <= high <= 1
+        held += low <= part <= high
+    assert held >= 15

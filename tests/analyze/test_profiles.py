@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, thick_profile
 from xct.analyze.roi.shapes import roi_from_line
@@ -122,3 +122,42 @@ def test_a_crack_brighter_than_its_sides_is_refused():
     profile = pd.DataFrame({"distance_um": s, "grey_value": 5 + 0 * s, "grey_value_sd": 1 + 0 * s})
     with pytest.raises(ValueError, match="not above that within, 9"):
         crack_opening(profile, grey_low=9)
+
+
+def stacked(*layers, noise=30.0, blur=1.5, seed=0):
+    """A profile of layers, thickness in µm and grey value, at steps of 1 µm, and its edges."""
+    grey = np.concatenate([np.full(int(thick), value) for thick, value in layers])
+    rng = np.random.default_rng(seed)
+    grey = gaussian_filter1d(grey.astype(float), blur, mode="nearest")
+    grey += rng.normal(0, noise, grey.size)
+    edges = np.cumsum([thick for thick, _ in layers])[:-1] - 0.5
+    s = np.arange(grey.size, dtype=float)
+    return pd.DataFrame({"distance_um": s, "grey_value": grey, "grey_value_sd": noise}), edges
+
+
+STEEL, LITHIUM, SE, COMPOSITE = 66_000, 20_040, 22_100, 29_000
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("thick", [12, 20, 60])
+def test_lithium_is_found_between_steel_and_steel(seed, thick):
+    layers = ((15, STEEL), (thick, LITHIUM), (80, SE), (60, COMPOSITE), (30, SE), (15, STEEL))
+    profile, edges = stacked(*layers, seed=seed)
+    found = profile_edges(profile)
+    assert len(found) == len(edges)
+    np.testing.assert_allclose(found["position_um"], edges, atol=0.35)
+
+
+def test_a_crack_beside_lithium_is_refused_rather_than_given_an_opening_below_nothing():
+    profile, _ = stacked((40, SE), (2, LITHIUM), (30, SE), (40, LITHIUM))
+    with pytest.raises(ValueError, match=r"begins at grey value 22.* ends at 20.* leaves"):
+        crack_opening(profile, grey_low=20_000)
+    with pytest.raises(ValueError, match="begins at grey value 20"):
+        crack_opening(profile[::-1].assign(distance_um=profile["distance_um"].to_numpy()),
+                      grey_low=20_000, grey_electrolyte=SE)  # fmt: skip
+
+
+def test_a_line_across_a_particle_is_no_crack():
+    profile, _ = stacked((40, SE), (8, 38_000), (40, SE))
+    with pytest.raises(ValueError, match="brighter than they are"):
+        crack_opening(profile, grey_low=20_000)

@@ -178,6 +178,8 @@ def _variance_of_mean(residual: np.ndarray, known: np.ndarray) -> float:
 # Edges and cracks in a profile. In: grey values along a line; out: positions and openings.
 
 _SIGNIFICANT = 5.0  # standard deviations of a step that is taken for an edge
+_OF_LARGEST, _FOOT = 0.05, 4.0  # of the largest slope within so many point spreads
+_UNEQUAL = 0.2  # of the contrast: by so much the sides of a crack may differ
 COLUMNS = ("position_um", "position_sd_um", "step", "step_sd", "blur_um")
 
 
@@ -250,7 +252,8 @@ def crack_opening(
     Raises
     ------
     ValueError
-        If the profile is too short, has gaps, or there is no contrast.
+        If the profile is too short, has gaps, or there is no contrast; if its ends do not lie in
+        the same material, as where it leaves the electrolyte; if what lies between is brighter.
     """
     s, g, sd = (profile[c].to_numpy(float) for c in ("distance_um", "grey_value", "grey_value_sd"))
     if s.size < 10 or not np.isfinite(g).all():
@@ -267,12 +270,34 @@ def crack_opening(
         raise ValueError(
             f"grey value {beside:.6g} beside the crack is not above that within, {grey_low:.6g}"
         )
+    _check_sides(s, g, sd, beside, contrast)
     part = ~ends if between_um is None else (s >= between_um[0]) & (s <= between_um[1])
     step = s[1] - s[0]
     opening = float((beside - g[part]).sum() * step / contrast)
     own = float(np.sqrt((sd[part] ** 2).sum())) * step / contrast
     level = beside_sd * (part.sum() * step - opening) / contrast
-    return opening, float(np.hypot(own, level))
+    error = float(np.hypot(own, level))
+    if opening < -_SIGNIFICANT * error:
+        raise ValueError(
+            f"what lies between the ends of the line is brighter than they are (an opening of "
+            f"{opening:.3g} ± {error:.2g} µm): it crosses a particle, or no crack"
+        )
+    return opening, error
+
+
+def _check_sides(
+    s: np.ndarray, g: np.ndarray, sd: np.ndarray, beside: float, contrast: float
+) -> None:
+    """Refuse a line whose two ends do not both hold what lies beside the crack."""
+    length = s[-1] - s[0]
+    ends = s <= s[0] + length / 5, s >= s[-1] - length / 5
+    levels = [float(np.median(g[end])) for end in ends]
+    error = max(1.25 * float(sd[end].mean()) / np.sqrt(end.sum()) for end in ends)
+    if np.abs(np.subtract(levels, beside)).max() > _UNEQUAL * contrast + _SIGNIFICANT * error:
+        raise ValueError(
+            f"the line begins at grey value {levels[0]:.6g} and ends at {levels[1]:.6g}: one of "
+            "its ends leaves the electrolyte; draw it so that both lie in electrolyte"
+        )
 
 
 def _noise(grey: np.ndarray, sd: np.ndarray) -> np.ndarray:
@@ -291,7 +316,10 @@ def _steepest(grey: np.ndarray, sd: np.ndarray, sigma: float) -> list[int]:
     limit = _SIGNIFICANT * sd / np.sqrt(4 * np.sqrt(np.pi) * sigma**3)
     inner = (size[1:-1] >= size[:-2]) & (size[1:-1] > size[2:]) & (size[1:-1] > limit[1:-1])
     places = np.flatnonzero(inner) + 1
-    keep = size[places] > 0.05 * size.max()
+    # A large step's foot has wiggles; a small step of its own, as lithium's beside steel, does not
+    # lie within it.
+    foot = scipy.ndimage.maximum_filter1d(size, 2 * max(1, round(_FOOT * sigma)) + 1)
+    keep = size[places] > _OF_LARGEST * foot[places]
     return [int(place) for place in places[keep]]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
@@ -19,6 +20,11 @@ _NORMAL_95 = 1.96  # standard deviations on each side
 _LOW, _HIGH = 0.001, 0.999
 _MIXTURE_BINS = 100  # fits take time by the bin; noise is several of these wide
 _MIXTURE_DRAWS = 24  # enough for a standard deviation within 15 %
+# Numbers whose intervals end where their range does.
+_FRACTIONS = {
+    "tail_fraction", "model_weight_a", "model_weight_b", "model_weight_ab", "model_fraction_b"
+}  # fmt: skip
+_POSITIVE = {"width", "sd", "wasserstein", "model_sd_a"}
 
 
 @dataclass(frozen=True)
@@ -168,13 +174,28 @@ def _below(histograms: np.ndarray, bins: GreyBins, limit: float) -> np.ndarray:
 
 def _add(row: dict[str, float | str | int], name: str, value: float, drawn: np.ndarray) -> None:
     # Blocks that are drawn scatter as if they were independent of each other.
-    found = interval(value, value + np.sqrt(float(row["variance_factor"])) * (drawn - value))
-    row |= {
-        name: value,
-        f"{name}_sd": found.sd,
-        f"{name}_low": found.low,
-        f"{name}_high": found.high,
-    }
+    spread = float(np.sqrt(float(row["variance_factor"])))
+    found = interval(value, value + spread * (drawn - value))
+    low, high = found.low, found.high
+    if name in _FRACTIONS:
+        low, high = _within_range(value, drawn, spread, 0.5 / float(row["n"]))
+    elif name in _POSITIVE:
+        low = max(low, 0.0)
+    row |= {name: value, f"{name}_sd": found.sd, f"{name}_low": low, f"{name}_high": high}
+
+
+def _within_range(
+    value: float, drawn: np.ndarray, spread: float, least: float
+) -> tuple[float, float]:
+    """Give an interval of a fraction between 0 and 1: it is widened as the logarithm of its odds.
+
+    `least` stands for a fraction of 0: half a voxel.
+    """
+    odds, other = (np.log(p + least) - np.log1p(least - p) for p in (value, np.clip(drawn, 0, 1)))
+    found = interval(odds, odds + spread * (other - odds))
+    ends = scipy.special.expit([found.low, found.high]) * (1 + 2 * least) - least
+    low, high = np.clip(ends, 0, 1)
+    return min(float(low), value), max(float(high), value)
 
 
 def _add_variance(row: dict[str, float | str | int], name: str, other_sd: float) -> None:
