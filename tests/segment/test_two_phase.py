@@ -98,3 +98,46 @@ def test_three_levels_of_common_noise_come_back():
 def test_images_without_two_materials_are_refused(image, error):
     with pytest.raises(ValueError, match=error):
         bright_phase(image)
+
+
+def streaks(rng, size):
+    field = gaussian_filter(rng.normal(size=(size, size)), (rng.uniform(1.5, 3), 12))
+    return field > np.quantile(field, rng.uniform(0.4, 0.7))
+
+
+def blobs(rng, size):
+    field = gaussian_filter(rng.normal(size=(size, size)), rng.uniform(2, 8))
+    return field > np.quantile(field, rng.uniform(0.3, 0.8))
+
+
+def in_noise(draw, contrast, seed, correlated=0.0, size=160):
+    """Two materials that differ by `contrast` standard deviations of the noise."""
+    rng = np.random.default_rng(seed)
+    truth = draw(rng, size)
+    noise = rng.normal(size=truth.shape)
+    if correlated:
+        noise = gaussian_filter(noise, correlated)
+    return contrast * gaussian_filter(truth.astype(float), 0.8) + noise / noise.std(), truth
+
+
+@pytest.mark.parametrize("draw", [blobs, streaks])
+@pytest.mark.parametrize("contrast", [0.5, 1, 2, 3, 5])
+@pytest.mark.parametrize("correlated", [0.0, 0.7])
+def test_in_noise_it_is_better_than_a_threshold_or_refuses(draw, contrast, correlated):
+    for seed in range(40, 42):
+        image, truth = in_noise(draw, contrast, seed, correlated)
+        try:
+            found = dice(bright_phase(image).mask, truth)
+        except ValueError:
+            assert contrast <= (1 if correlated else 0.5)
+            continue
+        least = 0.002 if contrast > 4 else 0.05
+        assert found > dice(image > threshold_otsu(image), truth) + least
+
+
+@pytest.mark.parametrize("correlated", [0.0, 0.7, 1.2])
+def test_noise_alone_is_refused_in_words_that_are_true(correlated):
+    for seed in range(50, 56):
+        image, _ = in_noise(lambda rng, size: np.zeros((size, size), bool), 1, seed, correlated)
+        with pytest.raises(ValueError, match=r"one material only.*contrast is lost"):
+            bright_phase(image)
