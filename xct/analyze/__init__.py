@@ -1,6 +1,7 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
 from xct.analyze.charge import ChargeContrast, charge_contrast, state_of_charge
+from xct.analyze.detection_limits import detection_limits
 from xct.analyze.displacement import Displacement, displacement_map
 from xct.analyze.grey_counts import (
     GreyBins,
@@ -65,6 +66,7 @@ __all__ = [
     "count_slices",
     "crack_opening",
     "depth_histogram",
+    "detection_limits",
     "displacement_map",
     "find_motion",
     "find_peak",

@@ -18,6 +18,7 @@ from xct.score.metric import Metrics, Slab, metric
 
 # Thickness in voxels: what is thinner than two is below the resolution.
 CLASSES = (("thin", 0.0, 2.0), ("medium", 2.0, 4.0), ("thick", 4.0, np.inf))
+_MEAN_OF_LARGEST = 2 / 3  # thickness of an ellipsoid, which is what cracks and chips are
 _SEEN = 0.3  # of an inclusion's voxels that are called low grey
 _NEAR = 2  # voxels, from the middle of what was found to an inclusion that is there
 
@@ -34,6 +35,8 @@ class InclusionScore:
         Edge of a voxel.
     counts : ndarray, shape (2, inclusion + 1)
         All voxels, and those seen.
+    least_um : float
+        Thickness of a plate of which half are found, by the result; infinity where it has none.
     touched : ndarray of bool
         For each inclusion that was found, whether there is one.
     """
@@ -43,6 +46,7 @@ class InclusionScore:
     voxel_um: float
     labelled: bool
     counts: np.ndarray
+    least_um: float
     touched: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @classmethod
@@ -59,9 +63,10 @@ class InclusionScore:
         if found is not None and "class" in found:
             found = found[found["class"] != "at_cathode"]
         size = int(there.inclusion.max()) + 1 if len(there) else 1
+        stated = result.summary.get("inclusion_detection_um.plate", {})
         return cls(
             found, there, truth.voxel_size_um, "materials" in mine, np.zeros((2, size), np.int64),
-            np.zeros(0 if found is None else len(found), bool),
+            float(stated.get("value", np.inf)), np.zeros(0 if found is None else len(found), bool),
         )  # fmt: skip
 
     def add(self, slab: Slab) -> None:
@@ -102,6 +107,10 @@ class InclusionScore:
                     found[f"inclusion_recall.{name}"] = metric(fraction, "1", mine.sum())
             if len(wide):
                 found["inclusion_recall.all"] = metric(recalled.mean(), "1", len(wide))
+            mean_um = _MEAN_OF_LARGEST * wide.thickness_um
+            if (mean_um >= self.least_um).any():
+                some = recalled[mean_um >= self.least_um]
+                found["inclusion_recall.detectable"] = metric(some.mean(), "1", len(some))
             above = wide.thick >= CLASSES[1][1]
             if above.any():
                 found["inclusion_recall"] = metric(recalled[above].mean(), "1", above.sum())

@@ -28,7 +28,7 @@ _BINS = 400
 _LEAST_VOXELS = 2000
 _ACTIVE = 8.6  # NCM811 at 25 keV, to start from
 _DARK = 0.0
-_HALF = 0.45
+HALF = 0.45  # of the electrolyte: low grey is darker
 _CERTAIN = 3.0  # sd below the electrolyte
 _LEAST_CERTAIN = 0.1  # sharpened values end at 0
 _EDGE = 0.47
@@ -106,8 +106,13 @@ def find_thresholds(ratios: Ratios, columns: Columns, edges: Edges) -> Threshold
         active = mixture.threshold()
     # Below a - 3 s a voxel is certainly not electrolyte; half of the electrolyte is its edge.
     both = (smooth + noise) / 2
-    certain, pore = (max(1 - _CERTAIN * sd, _LEAST_CERTAIN) for sd in (smooth, both))
-    return Thresholds(active, _HALF, certain, pore, noise, smooth, mixture)
+    certain, pore = (certain_below(sd) for sd in (smooth, both))
+    return Thresholds(active, HALF, certain, pore, noise, smooth, mixture)
+
+
+def certain_below(sd: float) -> float:
+    """Give the value below which a voxel is certainly darker than electrolyte that scatters so."""
+    return max(1 - _CERTAIN * sd, _LEAST_CERTAIN)
 
 
 class _Sample:

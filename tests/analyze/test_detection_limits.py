@@ -1,0 +1,100 @@
+"""Limits of detection: from bodies that are planted into the measured electrolyte."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from tests.parallel.pickling import Pickling
+from tests.segment.spheres import FACES, MU, Flat, cell_of_spheres
+from xct.analyze import detection_limits, inclusions
+from xct.analyze.detection_limits import detection_numbers
+from xct.geometry import Label
+from xct.parallel.executors import executed_by
+from xct.segment.material.labels import materials
+
+SHAPE, BLUR_PX = (84, 144, 144), 0.6
+REFERENCE = Flat(blur_um=2.3548 * 2.0 * BLUR_PX)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return cell_of_spheres(SHAPE, noise=0.5, blur_px=BLUR_PX, seed=3)
+
+
+@pytest.fixture(scope="module")
+def labels(drawn):
+    mu, cell, surfaces, *_ = drawn
+    return materials(mu, cell, REFERENCE, surfaces)
+
+
+@pytest.fixture(scope="module")
+def limits(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    return detection_limits(mu, labels, cell, surfaces, REFERENCE)
+
+
+def size_of(limits, body):
+    return dict(detection_numbers(limits))[f"inclusion_detection_um.{body}"]
+
+
+def test_of_small_bodies_none_is_found_and_of_large_ones_all(limits):
+    for _, own in limits.groupby("body"):
+        assert own["found"].iloc[0] == 0
+        assert own["found"].iloc[-1] == own["planted"].iloc[-1] >= 8
+    assert 0 < size_of(limits, "plate").value < size_of(limits, "sphere").value < 20
+
+
+def spheres_found(drawn, diameter_um, noise_seed):
+    """How many of the spheres of a drawn cell its labels and inclusions show."""
+    mu, cell, surfaces, *_ = drawn
+    z, y, x = np.indices(mu.shape)
+    filled, rng = np.zeros(mu.shape), np.random.default_rng(noise_seed)
+    places = [
+        (FACES[1] + 12, 72 + 17 * a, 72 + 17 * b) for a in (-2, -1, 0, 1, 2) for b in (-1, 0, 1)
+    ]
+    for place in places:
+        c, b, a = np.add(place, rng.uniform(-0.5, 0.5, 3))
+        away = np.sqrt((z - c) ** 2 + (y - b) ** 2 + (x - a) ** 2) * 2.0
+        filled += np.clip((diameter_um / 2 - away) / 2.0 + 0.5, 0, 1)
+    planted = (mu - MU[2] * gaussian_filter(filled, BLUR_PX)).astype(np.float32)
+    labels = materials(planted, cell, REFERENCE, surfaces)
+    table = inclusions(planted, labels, cell, surfaces, REFERENCE)
+    return (table["class"] == "enclosed").sum() / len(places)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_size_is_that_at_which_whole_runs_find_half(drawn, limits, seed):
+    size = size_of(limits, "sphere").value
+    assert spheres_found(drawn, 1.3 * size, seed) > 0.9
+    assert spheres_found(drawn, 0.75 * size, seed) < 0.1
+
+
+def test_more_blur_hides_larger_bodies(limits):
+    mu, cell, surfaces, *_ = cell_of_spheres(SHAPE, noise=0.5, blur_px=1.0, seed=3)
+    wide = Flat(blur_um=2.3548 * 2.0 * 1.0)
+    blurred = detection_limits(mu, materials(mu, cell, wide, surfaces), cell, surfaces, wide)
+    for body in ("sphere", "plate"):
+        assert size_of(blurred, body).value > 1.2 * size_of(limits, body).value
+
+
+def test_the_stated_error_is_the_scatter_over_places(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    found = [
+        size_of(detection_limits(mu, labels, cell, surfaces, REFERENCE, seed=seed), "plate")
+        for seed in range(8)
+    ]
+    scatter = np.std([one.value for one in found], ddof=1)
+    assert 0.4 < scatter / np.mean([one.sd for one in found]) < 2.5
+
+
+def test_the_work_can_be_sent_to_another_process(drawn, labels, limits):
+    mu, cell, surfaces, *_ = drawn
+    with executed_by(Pickling()):
+        again = detection_limits(mu, labels, cell, surfaces, REFERENCE)
+    assert again.equals(limits)
+
+
+def test_without_electrolyte_nothing_is_said(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    full = np.where(labels == Label.ELECTROLYTE, Label.LITHIUM, labels)
+    assert detection_limits(mu, full, cell, surfaces, REFERENCE) is None
