@@ -18,7 +18,7 @@ CENTER = (COLUMNS - 1) / 2 + 0.3
 
 # Bit by bit, except where a Fourier transform may round otherwise in a block of another size:
 # there within this part of the largest value.
-TOLERANCE = {"fbp": 1e-5, "phase_retrieval": 1e-5}
+TOLERANCE = {"fbp": 1e-5, "iterative": 1e-5, "phase_retrieval": 1e-5}
 
 # Settings that reach farther than the defaults, tried besides them.
 MORE_SETTINGS = {

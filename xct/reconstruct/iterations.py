@@ -28,9 +28,6 @@ from xct.stages import stage
 
 log = logging.getLogger("xct")
 
-# Weight of the total variation in standard deviations of the noise of FBP: chosen on drawn
-# ellipses and one virtual cell, see docs/iterative.md.
-_WEIGHT = 1.2
 _LEAST_WEIGHT = 1e-5  # of the largest value: where there is no noise at all
 # Mean line integral at the edges of the view, in parts of the largest one, from which on the
 # sample is not seen whole.
@@ -51,6 +48,7 @@ def iterative(
     stop_change: Annotated[float, Gt(0), Le(0.1)] = 1e-3,
     strength: Annotated[float, Gt(0), Le(100)] | None = None,
     nonnegative: bool | None = None,
+    blur_px: Annotated[float, Ge(0), Le(20)] = 0.7,
     start: Literal["auto", "fbp", "zero"] = "auto",
     size: Annotated[int, Ge(1), Le(65536)] | None = None,
 ) -> np.ndarray:
@@ -62,7 +60,7 @@ def iterative(
 
     `tv` finds the slice of least total variation [1]_: flat areas become flat, edges stay. What
     is small loses contrast: of a disc of d pixels, ``4 * weight / d``, the weight being
-    `strength` times 1.2 standard deviations of the noise of FBP. `cgls` (conjugate gradients) and
+    `strength` times the standard deviation of the noise of FBP. `cgls` (conjugate gradients) and
     `sirt` (simultaneous iterations) solve for least squares and end before they fit the noise.
 
     Parameters
@@ -85,10 +83,16 @@ def iterative(
     stop_change : float, optional
         A slice is done when an iteration changes it by less than this part of itself.
     strength : float, optional
-        Of `tv`: how much is smoothed, 1 if not given.
+        Of `tv`: how much is smoothed, 1 if not given. Packed particles of few pixels need less,
+        about 0.2.
     nonnegative : bool, optional
         Keep attenuation from falling below zero: of `tv` and `sirt`, which do it unless told not
         to.
+    blur_px : float, optional
+        Full width at half maximum of the point spread on the detector, in (binned) pixels: slices
+        are sought that look like the line integrals once they are blurred so. The width of the
+        pixel itself is 0.7; not more than what is known of the rest (`blur_um` of a summary):
+        too much makes rims at edges.
     start : {"auto", "fbp", "zero"}, optional
         Where to start. `auto` is `fbp` for `tv`, and `zero` for the others, which would keep the
         noise that they start with.
@@ -120,7 +124,7 @@ def iterative(
     """
     import warnings
 
-    solver = Solver(method, engine, iterations, strength, nonnegative, start)
+    solver = Solver(method, engine, iterations, strength, nonnegative, start, blur_px)
     if reason := solver.unavailable():
         raise (ValueError if solver.contradiction() else ImportError)(reason)
     request = check_request(
@@ -161,9 +165,11 @@ def _solved(request: Request, row: int, solver: Solver, stopping: Stopping) -> n
     inside = np.hypot(position, position[:, None]) <= request.radius_px[row]
     from_fbp = solver.starts_from_fbp
     first = direct(alone) if from_fbp else np.zeros((alone.size, alone.size), np.float32)
+    blur = solver.blur_px
+    stopping.start = float(np.linalg.norm(first))
     if solver.engine_name == "fourier":
-        return _by_method(GriddedModel(request, row), alone, first, inside, solver, stopping)
-    with RayModel(request, row) as rays:
+        return _by_method(GriddedModel(request, row, blur), alone, first, inside, solver, stopping)
+    with RayModel(request, row, blur) as rays:
         return _by_method(rays, alone, first, inside, solver, stopping)
 
 
@@ -175,20 +181,21 @@ def _by_method(
     solver: Solver,
     stopping: Stopping,
 ) -> np.ndarray:
+    order = np.argsort(alone.theta_deg, kind="stable")
+    sinogram = model.sinogram[order]
     if solver.method == "tv":
-        sd = noise_of_slice(alone, inside)
+        sd = noise_of_slice(sinogram, alone.weights)
         least = _LEAST_WEIGHT * max(float(np.abs(direct(alone)).max()), 1e-12)
         return least_variation(
             model,
             first,
             inside,
             stopping,
-            weight=max((solver.strength or 1.0) * _WEIGHT * sd, least),
-            norm=filtered_convolution(alone).norm,
+            weight=max((solver.strength or 1.0) * sd, least),
+            norm=filtered_convolution(alone, solver.blur_px).norm,
             nonnegative=solver.keeps_nonnegative,
         )
-    order = np.argsort(alone.theta_deg, kind="stable")
-    noise = noise_square(model.sinogram[order])
+    noise = noise_square(sinogram)
     if solver.method == "cgls":
         return conjugate_gradients(model, first, inside, stopping, noise=noise)
     assert isinstance(model, RayModel)  # as the solver's engine says

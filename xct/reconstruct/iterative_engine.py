@@ -24,7 +24,7 @@ class Solver:
 
     Attributes
     ----------
-    method, engine, iterations, strength, nonnegative, start
+    method, engine, iterations, strength, nonnegative, start, blur_px
         As of `iterative`.
     """
 
@@ -34,6 +34,7 @@ class Solver:
     strength: float | None
     nonnegative: bool | None
     start: str
+    blur_px: float
 
     @property
     def name(self) -> str:
@@ -115,5 +116,5 @@ class Solver:
 
 def iterative_engine(settings: Mapping[str, Any]) -> Solver:
     """Give what reconstructs with these settings of `iterative`."""
-    names = ("method", "engine", "iterations", "strength", "nonnegative", "start")
+    names = ("method", "engine", "iterations", "strength", "nonnegative", "start", "blur_px")
     return Solver(**{name: settings[name] for name in names})

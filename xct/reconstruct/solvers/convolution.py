@@ -19,6 +19,7 @@ import numpy as np
 import scipy
 
 from xct.parallel.threads import thread_count
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.reconstruct.filters import ramp
 from xct.reconstruct.gridding.polar import fast_even, geometry, grid_cells
 from xct.reconstruct.gridding.spectra import filtered_spectra
@@ -36,6 +37,7 @@ def back_projected(
     size: int,
     *,
     filtered: bool = False,
+    blur_px: float = 0.0,
 ) -> np.ndarray:
     """Back-project one row by gridding: the adjoint of projecting a slice of `size` pixels.
 
@@ -51,6 +53,8 @@ def back_projected(
         Width and height of the slice.
     filtered : bool, optional
         By the ramp first.
+    blur_px : float, optional
+        Full width at half maximum by which projecting blurs: so does its adjoint.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def back_projected(
         Corners included.
     """
     length = fast_even(2 * max(sinogram.shape[1], size))
-    response = ramp(length) if filtered else np.ones(length)
+    response = blurring(length, blur_px) * (ramp(length) if filtered else 1.0)
     highest, cells = length // 2 - 1, grid_cells(size)
     theta = np.deg2rad(theta_deg)
     half = 0.5 * ((size + 1) % 2) * (np.cos(theta) - np.sin(theta))
@@ -74,6 +78,13 @@ def back_projected(
     return picture
 
 
+def blurring(length: int, blur_px: float) -> np.ndarray:
+    """Frequency response of a Gaussian of this full width at half maximum, shape (frequency,)."""
+    sigma = blur_px / FWHM_PER_SIGMA
+    response: np.ndarray = np.exp(-2 * (np.pi * sigma * scipy.fft.fftfreq(length)) ** 2)
+    return response
+
+
 class Convolution:
     """What projecting and back-projecting does to a slice.
 
@@ -85,12 +96,23 @@ class Convolution:
         Largest factor by which a slice can grow.
     """
 
-    def __init__(self, theta_deg: np.ndarray, weights: np.ndarray, size: int, *, filtered: bool):
+    def __init__(
+        self,
+        theta_deg: np.ndarray,
+        weights: np.ndarray,
+        size: int,
+        *,
+        filtered: bool,
+        blur_px: float = 0.0,
+    ) -> None:
         self.size = size
         reach = 2 * size - 1  # differences of two positions, and as many back
         point = np.zeros((theta_deg.size, reach), np.float32)
         point[:, size - 1] = 1
-        kernel = back_projected(point, theta_deg, weights, size - 1.0, reach, filtered=filtered)
+        twice = np.sqrt(2) * blur_px  # there and back
+        kernel = back_projected(
+            point, theta_deg, weights, size - 1.0, reach, filtered=filtered, blur_px=twice
+        )
         self._length = scipy.fft.next_fast_len(reach, real=True)
         wrapped = np.zeros((self._length, self._length), np.float32)
         place = (np.arange(reach) - (size - 1)) % self._length
@@ -116,18 +138,26 @@ class Convolution:
 
 
 def convolution(
-    theta_deg: np.ndarray, weights: np.ndarray, size: int, *, filtered: bool
+    theta_deg: np.ndarray,
+    weights: np.ndarray,
+    size: int,
+    *,
+    filtered: bool,
+    blur_px: float = 0.0,
 ) -> Convolution:
     """Give the convolution of a scan; that of the last scan is remembered."""
     angles = np.ascontiguousarray(theta_deg, np.float64).tobytes()
     factors = np.ascontiguousarray(weights, np.float64).tobytes()
     with _lock:
-        return _convolution(angles, factors, size, filtered)
+        return _convolution(angles, factors, size, filtered, blur_px)
 
 
 @lru_cache(maxsize=1)
-def _convolution(angles: bytes, weights: bytes, size: int, filtered: bool) -> Convolution:
-    return Convolution(np.frombuffer(angles), np.frombuffer(weights), size, filtered=filtered)
+def _convolution(
+    angles: bytes, weights: bytes, size: int, filtered: bool, blur_px: float
+) -> Convolution:
+    theta, factors = np.frombuffer(angles), np.frombuffer(weights)
+    return Convolution(theta, factors, size, filtered=filtered, blur_px=blur_px)
 
 
 def _forward(picture: np.ndarray, length: int) -> np.ndarray:

@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.reconstruct.gridding.engine import FourierEngine
 from xct.reconstruct.inputs import Request
 from xct.reconstruct.solvers.convolution import Convolution, back_projected, convolution
@@ -59,8 +61,8 @@ def direct(request: Request) -> np.ndarray:
 class GriddedModel:
     """A row as xct's own gridding sees it: exact in Fourier space, for samples seen whole."""
 
-    def __init__(self, request: Request, row: int) -> None:
-        self._row = one_row(request, row)
+    def __init__(self, request: Request, row: int, blur_px: float = 0.0) -> None:
+        self._row, self._blur_px = one_row(request, row), blur_px
         self.size = self._row.size
 
     @property
@@ -70,28 +72,40 @@ class GriddedModel:
 
     @cached_property
     def _direct(self) -> np.ndarray:
-        return direct(self._row)
+        return self._adjoint(self._row.weights, filtered=True)
 
     def filtered_residual(self, picture: np.ndarray) -> np.ndarray:
         """As of `Model`."""
-        left: np.ndarray = self._direct - filtered_convolution(self._row)(picture)
+        left: np.ndarray = self._direct - filtered_convolution(self._row, self._blur_px)(picture)
         return left
 
     def normal(self, picture: np.ndarray) -> np.ndarray:
         """As of `Model`."""
-        ones = np.ones(self._row.theta_deg.size)
-        return convolution(self._row.theta_deg, ones, self.size, filtered=False)(picture)
+        theta, blur = self._row.theta_deg, self._blur_px
+        ones = np.ones(theta.size)
+        return convolution(theta, ones, self.size, filtered=False, blur_px=blur)(picture)
 
     @cached_property
     def back_projected(self) -> np.ndarray:
         """As of `Model`."""
-        theta, center = self._row.theta_deg, float(self._row.center_px[0])
-        return back_projected(self.sinogram, theta, np.ones(theta.size), center, self.size)
+        return self._adjoint(np.ones(self._row.theta_deg.size), filtered=False)
+
+    def _adjoint(self, weights: np.ndarray, *, filtered: bool) -> np.ndarray:
+        return back_projected(
+            self.sinogram,
+            self._row.theta_deg,
+            weights,
+            float(self._row.center_px[0]),
+            self.size,
+            filtered=filtered,
+            blur_px=self._blur_px,
+        )
 
 
-def filtered_convolution(request: Request) -> Convolution:
+def filtered_convolution(request: Request, blur_px: float) -> Convolution:
     """Give what projecting and filtered back-projection do to a slice of this scan."""
-    return convolution(request.theta_deg, request.weights, request.picture, filtered=True)
+    theta, weights = request.theta_deg, request.weights
+    return convolution(theta, weights, request.picture, filtered=True, blur_px=blur_px)
 
 
 class RayModel:
@@ -100,8 +114,8 @@ class RayModel:
     Used as a context manager: ASTRA's objects are deleted at the end, as ASTRA does not do it.
     """
 
-    def __init__(self, request: Request, row: int) -> None:
-        self._row = one_row(request, row)
+    def __init__(self, request: Request, row: int, blur_px: float = 0.0) -> None:
+        self._row, self._sigma_px = one_row(request, row), blur_px / FWHM_PER_SIGMA
         self._astra = _import_astra()
         size, columns = self._row.size, self._row.columns
         theta = np.deg2rad(self._row.theta_deg)
@@ -129,19 +143,24 @@ class RayModel:
         """Sum a slice along every ray, shape (angle, column)."""
         key, sinogram = self._astra.create_sino(np.float32(picture), self._projector)
         self._astra.data2d.delete(key)
-        return np.asarray(sinogram)
+        return self._blurred(np.asarray(sinogram))
 
     def backproject(self, sinogram: np.ndarray) -> np.ndarray:
         """Sum the rays through each pixel, shape (y, x)."""
-        values = np.ascontiguousarray(sinogram, np.float32)
+        values = np.ascontiguousarray(self._blurred(sinogram), np.float32)
         key, picture = self._astra.create_backprojection(values, self._projector)
         self._astra.data2d.delete(key)
         return np.asarray(picture)
 
     def filtered_residual(self, picture: np.ndarray) -> np.ndarray:
         """As of `Model`."""
-        left = self.sinogram - self.project(picture)
+        left = self._blurred(self.sinogram - self.project(picture))
         return direct(one_row(self._row, 0, left))
+
+    def _blurred(self, sinogram: np.ndarray) -> np.ndarray:
+        if not self._sigma_px:
+            return sinogram
+        return np.asarray(gaussian_filter1d(sinogram, self._sigma_px, axis=1, mode="constant"))
 
     def normal(self, picture: np.ndarray) -> np.ndarray:
         """As of `Model`."""

@@ -1,19 +1,18 @@
-"""Noise of the line integrals, from themselves. In: a row; out: how large it is, and its trace."""
+"""Noise of the line integrals, from themselves. In: a sinogram; out: how large it is."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from xct.reconstruct.gridding.engine import FourierEngine
-from xct.reconstruct.inputs import Request
-
 _SD_OF_MEDIAN = 1.4826  # standard deviation of normal noise, in medians of its size
+_ACROSS = np.array([1, -4, 6, -4, 1]) / np.sqrt(70)  # differences that hardly see the sample
+_ALONG = np.array([1, -2, 1]) / np.sqrt(6)
+# Columns that see less than this part of the largest mean line integral see no sample.
+_SAMPLE = 0.1
 
 
-def noise_square(sinogram: np.ndarray) -> float:
-    """Estimate the sum of the squares of the noise, from neighboring angles.
+def noise_sd(sinogram: np.ndarray) -> np.ndarray:
+    """Estimate the noise of every column, from differences of neighbors.
 
     Parameters
     ----------
@@ -22,42 +21,41 @@ def noise_square(sinogram: np.ndarray) -> float:
 
     Returns
     -------
-    float
-        Of every column as its median change says: where the sample has fine structure, and
-        angles are few, it is too large.
+    ndarray, shape (column,)
+        Standard deviation; the smaller of what columns and what angles say, since the sample's
+        own structure adds to either.
     """
-    if len(sinogram) < 3:
-        return 0.0
-    change = sinogram[:-2] - 2 * sinogram[1:-1] + sinogram[2:]
-    sd = _SD_OF_MEDIAN * np.median(np.abs(change), axis=0) / np.sqrt(6)
-    return float(len(sinogram) * np.sum(np.square(sd, dtype=np.float64)))
+    angles, columns = sinogram.shape
+    values = np.asarray(sinogram, np.float64)
+    found = []
+    if angles >= _ALONG.size:
+        change = sum(w * values[i : angles - 2 + i] for i, w in enumerate(_ALONG))
+        found.append(_SD_OF_MEDIAN * np.median(np.abs(change), axis=0))
+    if columns >= _ACROSS.size:
+        change = sum(w * values[:, i : columns - 4 + i] for i, w in enumerate(_ACROSS))
+        sd = _SD_OF_MEDIAN * np.median(np.abs(change), axis=0)
+        found.append(np.pad(sd, 2, mode="edge"))
+    sd = np.min(found, axis=0) if found else np.zeros(columns)
+    return np.asarray(sd)
 
 
-def noise_of_slice(request: Request, inside: np.ndarray) -> float:
+def noise_square(sinogram: np.ndarray) -> float:
+    """Estimate the sum of the squares of the noise of all line integrals, shape (angle, column)."""
+    return float(len(sinogram) * np.sum(np.square(noise_sd(sinogram))))
+
+
+def noise_of_slice(sinogram: np.ndarray, weights: np.ndarray) -> float:
     """Estimate the standard deviation of the noise that FBP gives, per pixel.
-
-    Slices from every other angle differ by noise, and by what too few angles leave.
 
     Parameters
     ----------
-    request : Request
-        One row.
-    inside : ndarray of bool, shape (y, x)
-        Where to look.
+    sinogram : ndarray, shape (angle, column)
+        Line integrals, angles in the order in which they lie.
+    weights : ndarray, shape (angle,)
+        Weight of each projection; their sum is π.
     """
-    order = np.argsort(np.mod(request.theta_deg, 180.0), kind="stable")
-    if order.size < 4:
-        return 0.0
-    halves = []
-    for first in (0, 1):
-        chosen = np.sort(order[first::2])
-        weights = request.weights[chosen]
-        half = replace(
-            request,
-            line_integrals=request.line_integrals[chosen],
-            theta_deg=request.theta_deg[chosen],
-            weights=weights * np.pi / weights.sum(),
-        )
-        halves.append(FourierEngine().reconstruct(half)[0])
-    difference = (halves[0] - halves[1])[inside] / 2
-    return float(_SD_OF_MEDIAN * np.median(np.abs(difference)))
+    mean = np.abs(sinogram.mean(axis=0))
+    seen = mean >= _SAMPLE * mean.max()
+    variance = float(np.mean(np.square(noise_sd(sinogram))[seen]))
+    # The ramp's squares add up to 1/12.
+    return float(np.sqrt(variance * np.sum(np.square(weights)) / 12))

@@ -17,17 +17,21 @@ class Stopping:
         Most iterations.
     change : float
         A step smaller than this part of the slice is the last one.
+    start : float
+        Length of the slice to start with: a slice that is hardly anything else than noise, which
+        goes, is compared with what it was.
     steps : list of float
         Size of each step so far, as a part of the slice.
     """
 
     iterations: int
     change: float
+    start: float = 0.0
     steps: list[float] = field(default_factory=list)
 
     def reached(self, step: np.ndarray, picture: np.ndarray) -> bool:
         """Note a step, and say whether it was the last one."""
-        length = float(np.linalg.norm(picture))
+        length = max(float(np.linalg.norm(picture)), self.start)
         self.steps.append(float(np.linalg.norm(step)) / length if length else 0.0)
         return self.settled or len(self.steps) >= self.iterations
 
