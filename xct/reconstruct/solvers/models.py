@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.reconstruct.gridding.engine import FourierEngine
@@ -160,7 +160,8 @@ class RayModel:
     def _blurred(self, sinogram: np.ndarray) -> np.ndarray:
         if not self._sigma_px:
             return sinogram
-        return np.asarray(gaussian_filter1d(sinogram, self._sigma_px, axis=1, mode="constant"))
+        blurred = scipy.ndimage.gaussian_filter1d(sinogram, self._sigma_px, 1, mode="constant")
+        return np.asarray(blurred)
 
     def normal(self, picture: np.ndarray) -> np.ndarray:
         """As of `Model`."""
