@@ -26,6 +26,7 @@ MORE_SETTINGS = {
     "fill_dead_pixels": [{"reach_px": 2}],
     "outliers": [{"kind": "bright", "threshold": 0.05}],
     "fill_nonpositive": [{"floor_sd": 3.0}],
+    "iterative": [{"method": "cgls"}],
     "stripes": [{"method": "sorting"}, {"method": "both"}, {"method": "auto"}, {"size_px": 5}],
 }
 

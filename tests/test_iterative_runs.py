@@ -5,7 +5,7 @@ import pytest
 
 import xct
 from tests.scans import write_dxchange
-from xct.errors import XctError
+from xct.errors import RunError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
 
@@ -41,5 +41,5 @@ def test_a_run_that_sees_a_part_of_the_sample_ends_with_the_remedy(tmp_path):
         "roi": {"column": [40, 150]},
         "center_px": 52.3,
     }
-    with pytest.raises(XctError, match="sample reaches beyond them.*use the step fbp"):
+    with pytest.raises(RunError, match=r"sample reaches beyond them.*use the step fbp"):
         run(tmp_path, "iterative", scan=cut)

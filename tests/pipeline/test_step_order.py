@@ -42,8 +42,6 @@ def moved(name, before):
 @pytest.mark.parametrize(
     ("name", "before"),
     [
-        ("outliers", "fill_dead_pixels"),
-        ("glare", "fill_dead_pixels"),
         ("low_signal", "glare"),
         ("stripes", "fill_nonpositive"),
         ("find_center", "fill_nonpositive"),
@@ -69,9 +67,16 @@ def test_phase_retrieval_before_dead_pixels_are_filled_or_after_the_logarithm_is
         plan(*too_early, **known)
 
 
-def test_an_axis_that_is_found_before_stripes_are_removed_is_warned_of(plan):
-    warnings = plan(*moved("find_center", "stripes")).warnings
-    assert any("stripes may decide where the axis is found" in text for text in warnings)
+@pytest.mark.parametrize(
+    ("name", "before", "message"),
+    [
+        ("find_center", "stripes", "stripes may decide where the axis is found"),
+        ("outliers", "fill_dead_pixels", "zingers beside dead pixels"),
+    ],
+)
+def test_an_order_that_is_only_worse_is_warned_of(plan, name, before, message):
+    [told] = [text for text in plan(*moved(name, before)).warnings if "Right order" in text]
+    assert message in told
 
 
 def test_two_steps_that_both_give_the_volume_are_refused(plan):

@@ -153,6 +153,15 @@ def test_a_known_blur_is_undone(engine):
     assert errors[1] < 0.7 * errors[0]
 
 
+def test_half_turns_about_an_edge_of_the_view_are_stitched_first():
+    example = make_example(64, np.arange(200) * 1.8, center_px=12.0, size=64, seed=5)
+    values = (example.line_integrals, example.theta_deg, example.center_px)
+    solved = iterative(*values, pixel_size_um=PIXEL_UM)[0]
+    direct = fbp(*values, pixel_size_um=PIXEL_UM)[0]
+    assert example.rms(solved) < 1.1 * example.rms(direct)
+    assert np.corrcoef(solved.ravel(), direct.ravel())[0, 1] > 0.99
+
+
 def test_nothing_falls_below_zero_unless_it_is_allowed_to(few):
     example, noisy = few
     assert solve(noisy, example).min() == 0

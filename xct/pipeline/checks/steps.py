@@ -37,19 +37,17 @@ class _Before(NamedTuple):
 
 # Where both take and give the same quantity; other orders are impossible by their names.
 _RULES = (
-    _Before("flat_field", "fill_dead_pixels", "dead pixels are marked by the flat field"),
     _Before(
         "fill_dead_pixels",
         "outliers",
-        "dead pixels, which are NaN until then, hide zingers beside them",
+        "zingers beside dead pixels, which are NaN until then, stay",
+        wrong=False,
     ),
-    _Before("fill_dead_pixels", "glare", "dead pixels, which are NaN until then, spread by it"),
     _Before(
         "fill_dead_pixels",
         "phase_retrieval",
-        "dead pixels, which are NaN until then, spread over whole frames",
+        "dead pixels, which are NaN until then, would spread over whole frames",
     ),
-    _Before("fill_dead_pixels", "line_integrals", "dead pixels are filled as transmission"),
     _Before(
         "outliers", "phase_retrieval", "phase retrieval makes a spot of each zinger", wrong=False
     ),
