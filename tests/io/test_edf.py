@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 
 from xct.errors import ScanError
 from xct.io.edf import frames as edf
@@ -194,6 +195,14 @@ def test_parts_of_frames_are_what_the_whole_holds(scan):
     part = frames.read(np.array([1, 4]), slice(2, 5), slice(3, 9))
     np.testing.assert_array_equal(part, whole[[1, 4], 2:5, 3:9])
     assert read_header(scan / "cell0001.edf").motors()["srot"] == 15
+
+
+def test_a_folder_of_tiff_frames_stays_one_with_an_edf_file_in_it(tmp_path):
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"proj_{number:04d}.tif", np.ones((4, 5), np.uint16))
+    write(tmp_path / "dark0000.edf", 5)
+    write(tmp_path / "cell0000.edf", 5)
+    assert read_raw(tmp_path).layout == "tiff"
 
 
 def test_without_fabio_it_is_said_how_to_install_it(scan, monkeypatch):

@@ -25,8 +25,8 @@ READERS = (
     "xct.io.scans.named_datasets",
     "xct.io.scans.nxtomo",
     "xct.io.scans.tomcat",
-    "xct.io.edf.scans",
     "xct.io.scans.tiff_scans",
+    "xct.io.edf.scans",
 )
 
 IN_ONE_FILE = tuple(
