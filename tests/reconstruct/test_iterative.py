@@ -175,6 +175,20 @@ def test_more_strength_smooths_more(few):
     assert variation[0] > 1.2 * variation[1] > 1.4 * variation[2]
 
 
+def test_a_disc_loses_the_contrast_that_is_said():
+    discs = np.array([[6.0, -9, 12, 1.0]])
+    theta = np.arange(150) * 1.2
+    exact = project_discs(discs, theta, 96, 47.5)
+    noisy = np.float32(exact + np.random.default_rng(3).normal(0, 0.4, exact.shape))
+    core = draw_discs(discs - [0, 0, 3, 0], 96) == 1
+    inside_means = [
+        iterative(noisy, theta, 47.5, pixel_size_um=PIXEL_UM, strength=s)[0][core].mean()
+        for s in (2.0, 8.0)
+    ]
+    weight = noise_of_slice(noisy, angle_weights(theta))
+    assert inside_means[0] - inside_means[1] == pytest.approx(6 * weight * 4 / 24, rel=0.2)
+
+
 def test_conjugate_gradients_end_before_they_fit_the_noise(few, monkeypatch):
     example, noisy = few
     rounds = []
