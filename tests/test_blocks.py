@@ -18,7 +18,7 @@ CENTER = (COLUMNS - 1) / 2 + 0.3
 
 # Bit by bit, except where a Fourier transform may round otherwise in a block of another size:
 # there within this part of the largest value.
-TOLERANCE = {"fbp": 1e-5, "phase_retrieval": 1e-5}
+TOLERANCE = {"fbp": 1e-5, "iterative": 1e-5, "phase_retrieval": 1e-5}
 
 # Settings that reach farther than the defaults, tried besides them.
 MORE_SETTINGS = {
@@ -26,6 +26,7 @@ MORE_SETTINGS = {
     "fill_dead_pixels": [{"reach_px": 2}],
     "outliers": [{"kind": "bright", "threshold": 0.05}],
     "fill_nonpositive": [{"floor_sd": 3.0}],
+    "iterative": [{"method": "cgls"}],
     "stripes": [{"method": "sorting"}, {"method": "both"}, {"method": "auto"}, {"size_px": 5}],
 }
 

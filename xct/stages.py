@@ -126,6 +126,9 @@ class Stage:
         ``estimate(answer, rows)`` gives the `Number`, or refuses.
     counts : RowCounts or None
         What is counted, by row, of the values that the stage marks or replaces.
+    engine : callable or None
+        The stage reconstructs: ``engine(settings)`` gives the `xct.reconstruct.Engine` that does
+        it, which says what it takes and whether it can run here.
     """
 
     function: Callable[..., Any]
@@ -135,6 +138,7 @@ class Stage:
     estimate: Callable[[Any, int], Number] | None = None
     counts: RowCounts | None = None
     measures: bool = False
+    engine: Callable[[Mapping[str, Any]], Any] | None = None
 
     @property
     def name(self) -> str:
@@ -228,6 +232,7 @@ def stage(
     estimate: Callable[[Any, int], Number] | None = None,
     counts: RowCounts | str | None = None,
     measures: bool = False,
+    engine: Callable[[Mapping[str, Any]], Any] | None = None,
 ) -> Callable[[F], F]:
     """Declare a function as a stage; the function itself is returned unchanged.
 
@@ -235,7 +240,7 @@ def stage(
     ----------
     gives : str, Quantity, or several
         What it returns. A `Quantity` is declared with it; a name must be declared by another.
-    cut, overlap, estimate, counts, measures
+    cut, overlap, estimate, counts, measures, engine
         As of `Stage`; `counts` may be a name alone.
 
     Examples
@@ -251,7 +256,7 @@ def stage(
     counted = RowCounts(counts) if isinstance(counts, str) else counts
 
     def register(function: F) -> F:
-        made = Stage(function, names, cut, overlap, estimate, counted, measures)
+        made = Stage(function, names, cut, overlap, estimate, counted, measures, engine)
         STAGES[made.name] = made
         return function
 

@@ -187,9 +187,8 @@ def test_files_of_zeiss_microscopes_name_the_way_to_convert(tmp_path):
         read_scan(path)
 
 
-def test_edf_files_name_the_way_to_convert(tmp_path):
-    for number in range(3):
-        (tmp_path / f"cell{number:04d}.edf").write_bytes(b"{\nDim_1 = 6 ;\n}\n" + bytes(48))
-    for path in (tmp_path, tmp_path / "cell0001.edf"):
+def test_edf_files_that_are_no_projections_name_the_way_to_convert(tmp_path):
+    (tmp_path / "cell.edf").write_bytes(b"{\nDim_1 = 6 ;\n}\n" + bytes(48))
+    for path in (tmp_path, tmp_path / "cell.edf"):
         with pytest.raises(ScanError, match=r"\.edf.*nxtomomill edf2nx"):
             read_scan(path)

@@ -5,7 +5,6 @@ import pytest
 from xct.config.model import RunSection
 from xct.errors import ConfigError, show_bytes, show_seconds
 from xct.pipeline.resources import GIB, share_out, with_measuring
-from xct.reconstruct import engines
 
 FULL = (2400, 1920, 2560)
 
@@ -94,10 +93,9 @@ class Greedy:
         raise AssertionError("only asked for its needs")
 
 
-def test_an_engine_says_what_memory_it_needs_and_how_many_slabs_it_takes(monkeypatch):
-    monkeypatch.setitem(engines._KNOWN, "greedy", Greedy)
+def test_an_engine_says_what_memory_it_needs_and_how_many_slabs_it_takes():
     run = RunSection(workers=4, memory_gib=24.0)
     plain = share_out((60, 200, 400), 0, run, whole_frames=False, item_bytes=2)
-    greedy = share_out((60, 200, 400), 0, run, whole_frames=False, item_bytes=2, engine="greedy")
+    greedy = share_out((60, 200, 400), 0, run, whole_frames=False, item_bytes=2, engine=Greedy())
     assert (plain.workers, greedy.workers) == (4, 1)
     assert greedy.memory_bytes > plain.memory_bytes + 4 * GIB

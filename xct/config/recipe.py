@@ -289,7 +289,7 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
         later = steps[number + 1 :]
         if number + 1 < len(steps) and not _taken(step, later):
             takers = [s.name for s in steps[:number] if _taken(step, [s])]
-            remedy = f"; move it before {takers[0]}" if takers else ""
+            remedy = f"; move it before {takers[-1]}" if takers else ""
             given = ", ".join(step.stage.gives)
             errors.append(f"{step.place}: gives {given}, which no later step takes{remedy}")
     return errors

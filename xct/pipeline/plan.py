@@ -22,11 +22,16 @@ from xct.io.frames import Turned
 from xct.io.scans.recognize import identity as input_identity
 from xct.pipeline.checks.quantity import without_flats
 from xct.pipeline.checks.scan import inspect_scan, inspect_steps
+from xct.pipeline.checks.steps import (
+    biased_by_smoothing,
+    check_order,
+    engine_of,
+    unavailable_engines,
+)
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
 from xct.pipeline.slabs import overlaps
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
-from xct.reconstruct.engines import AUTO, find_engine
 from xct.result import open_result
 from xct.scan import Scan
 from xct.stages import installed_packages
@@ -213,7 +218,10 @@ def make_plan(
         errors += check_names(steps, _given(config))
         steps = _until(steps, until)
         errors += _unknown_products(steps, keep)
-        errors += _unavailable_engine(steps)
+        errors += unavailable_engines(steps)
+        disordered, worse = check_order(steps)
+        errors += disordered
+        warnings = [*warnings, *worse, *biased_by_smoothing(steps)]
     except ConfigError as error:
         errors += error.errors
     opened: Scan | ForeignVolume | None = None
@@ -292,25 +300,6 @@ def slice_size(steps: Sequence[Step]) -> int | None:
     """Width of a slice, where a step says it."""
     sizes = [step.settings["size"] for step in steps if step.settings.get("size")]
     return sizes[0] if sizes else None
-
-
-def engine_of(steps: Sequence[Step]) -> str:
-    """Name of the engine that reconstructs, where a step says it."""
-    named = [step.settings["engine"] for step in steps if step.settings.get("engine")]
-    return named[0] if named else AUTO
-
-
-def _unavailable_engine(steps: Sequence[Step]) -> list[str]:
-    """Say why the engine that a step names cannot run here."""
-    errors = []
-    for step in steps:
-        if step.settings.get("engine"):
-            try:
-                reason = find_engine(step.settings["engine"]).unavailable()
-            except ImportError as error:
-                reason = str(error)
-            errors += [f"{step.place}: {reason}"] if reason else []
-    return errors
 
 
 def _missing_facts(

@@ -21,7 +21,8 @@ from xct.stages import Stage, load_stages
 Settings = Mapping[str, Mapping[str, Any] | None]
 
 _FEW_ROWS, _FEW_FRAMES = 16, 5
-_TUNED = ("stripes", "fbp")  # what comes before the first of them is kept for the next call
+# What comes before the first of them is kept for the next call.
+_TUNED = ("stripes", "fbp", "iterative")
 
 
 @dataclass

@@ -15,7 +15,7 @@ from xct.config.model import RunSection
 from xct.errors import ConfigError
 from xct.io.overview import overview_bytes
 from xct.parallel.blocks import GRANULE
-from xct.reconstruct.engines import AUTO, find_engine
+from xct.reconstruct.engines import Engine, find_engine
 
 GIB = 2**30
 _BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
@@ -89,14 +89,14 @@ def _group_limits(root: Path) -> Iterator[int]:
 
 
 def slab_bytes(
-    shape: tuple[int, int, int], height: int, overlap: int, size: int, engine: str = AUTO
+    shape: tuple[int, int, int], height: int, overlap: int, size: int, engine: Engine
 ) -> float:
-    """Peak memory of one slab: in preprocessing, in `fbp`, or in writing, whichever is most."""
+    """Peak memory of one slab: in preprocessing, in its engine, or in writing, the largest."""
     angles, rows, columns = shape
     seen = angles * columns * min(height + 2 * overlap, rows) * 4
     own = angles * columns * height * 4
     slices = height * size**2 * 4
-    engine_bytes = find_engine(engine).memory_bytes((angles, height, columns), size)
+    engine_bytes = engine.memory_bytes((angles, height, columns), size)
     return max(_COPIES * seen, own + engine_bytes, 3.2 * slices)
 
 
@@ -109,7 +109,7 @@ def share_out(
     item_bytes: int,
     size: int | None = None,
     kept: int = 0,
-    engine: str = AUTO,
+    engine: Engine | None = None,
 ) -> Resources:
     """Choose slabs and workers, as many as memory and cores allow.
 
@@ -129,8 +129,9 @@ def share_out(
         Width of a slice; as many voxels as columns unless given.
     kept : int, optional
         Quantities of the size of the projections that are written, too.
-    engine : str, optional
-        Who reconstructs: it says how much memory it needs, and how many slabs it takes at once.
+    engine : Engine, optional
+        Who reconstructs: it says how much memory it needs, how many slabs it takes at once, and,
+        if it is slow, how long it takes.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def share_out(
         If one slab of 16 rows does not fit into the memory.
     """
     angles, rows, columns = shape
-    size = size or columns
+    size, engine = size or columns, engine or find_engine()
     limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
     cores = len(os.sched_getaffinity(0))
 
@@ -150,7 +151,7 @@ def share_out(
         )
 
     wanted = ceil(cores / _THREADS) if run.workers == "auto" else run.workers
-    wanted = min(wanted, find_engine(engine).at_once or wanted)
+    wanted = min(wanted, engine.at_once or wanted)
     room = limit - _BASE
     least = min(GRANULE, rows)
     if needed(least) > room:
@@ -175,8 +176,15 @@ def share_out(
         memory_bytes=int(_BASE + needed(height, workers)),
         disk_bytes=_volume_bytes((rows, size, size), voxel_bytes) + written + temporary,
         temporary_bytes=temporary,
-        seconds=_seconds(angles * rows * columns, rows * size**2, cores),
+        seconds=_seconds(angles * rows * columns, rows * size**2, cores)
+        + _engine_seconds(engine, shape, size) / cores,
     )
+
+
+def _engine_seconds(engine: Engine, shape: tuple[int, int, int], size: int) -> float:
+    """Give what a slow engine says that it takes on one core, beyond what gridding takes."""
+    slow = getattr(engine, "seconds", None)
+    return float(slow(shape, size)) if slow is not None else 0.0
 
 
 # Measuring a volume, on virtual cells: by voxel, on two cores; labels by voxel, compressed.

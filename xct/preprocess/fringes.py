@@ -131,7 +131,7 @@ def _verdict(
     fringes: EdgeLight, steps: Mapping[str, Any], facts: Mapping[str, float | None]
 ) -> str | None:
     """Say how fringes are known of, "seen" or "expected"; None where there is nothing to say."""
-    if "phase_retrieval" in steps or "fbp" not in steps:
+    if "phase_retrieval" in steps or not {"fbp", "iterative"} & set(steps):
         return None
     if fringes.known:
         return "seen" if fringes.seen else None

@@ -13,7 +13,7 @@ from xct.reconstruct.inputs import check_request
 from xct.stages import stage
 
 
-@stage(gives="volume", cut=("row",))
+@stage(gives="volume", cut=("row",), engine=lambda settings: find_engine(settings["engine"]))
 def fbp(
     line_integrals: np.ndarray,
     theta_deg: np.ndarray,

@@ -26,6 +26,7 @@ READERS = (
     "xct.io.scans.nxtomo",
     "xct.io.scans.tomcat",
     "xct.io.scans.tiff_scans",
+    "xct.io.edf.scans",
 )
 
 IN_ONE_FILE = tuple(
@@ -83,18 +84,17 @@ def _only_scan_below(folder: Path, request: Request) -> Raw:
         raise ScanError(f"{folder} holds {len(found)} scans ({names}); name one of them")
     edf = [file for file in files if file.suffix.lower() == ".edf"]
     if edf:
-        raise ScanError(_edf(folder, len(edf)))
+        raise ScanError(_edf(folder))
     raise ScanError(
         f"{folder} holds no scan: expected one HDF5 file (DXchange, NXtomo), a P05/P07 folder "
         "with *_nexus.h5 or scan.log, or TIFF files named proj…, flat… and dark…"
     )
 
 
-def _edf(path: Path, count: int) -> str:
+def _edf(folder: Path) -> str:
     return (
-        f"{path}: {count} files in ESRF's data format (.edf), which is not read directly; convert "
-        "the scan into NXtomo with `nxtomomill edf2nx`, which also knows whether its darks are "
-        "sums, and name that file"
+        f"{folder}: none of its .edf files is named as a projection, NAME0000.edf; rename them, or "
+        "convert the scan into NXtomo with `nxtomomill edf2nx`, and name that file"
     )
 
 
@@ -126,7 +126,7 @@ def _unknown(path: Path) -> str:
             "scan.pixel_size_um, which `txrm2tiff inspect --input FILE --extra` prints"
         )
     if path.suffix.lower() == ".edf" and start[:1] == b"{":
-        return _edf(path, 1)
+        return _edf(path.parent)
     hint = "the file is empty" if not start else f"it begins with {start!r}"
     return f"{path} is neither an HDF5 file, nor a TIFF file, nor a scan.log ({hint})"
 

@@ -159,7 +159,7 @@ def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, st
 
 def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
     theta = scan.theta_deg
-    if theta is None or not {"fbp", "find_center"} & set(stages):
+    if theta is None or not {"fbp", "iterative", "find_center"} & set(stages):
         return
     frames = scan.projections.frames
     if isinstance(frames, AveragedFrames) and turned_within(frames):

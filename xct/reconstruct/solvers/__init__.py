@@ -1,0 +1,1 @@
+"""Solvers of iterative reconstruction, and the models of projection that they invert."""
