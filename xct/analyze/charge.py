@@ -33,6 +33,11 @@ _LITHIUM = np.linspace(0, 1, 101)
 # Where μ is less certain than half of what the whole charge changes, no reading is given.
 _LARGEST_UNCERTAINTY = 0.037
 _AROUND_UM = 20.0
+_GUESSED = (
+    "left out: the width of the point spread is a guess, and grey values of particles that are a "
+    "few voxels wide depend on it by as much as the whole charge changes; give its FWHM by "
+    "steps.electrolyte_reference.blur_um"
+)
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
 )  # fmt: skip
@@ -112,11 +117,14 @@ def state_of_charge(
     Raises
     ------
     ValueError
-        If the table lacks what `particles` gives beyond the contract, or there are fringes.
+        If the table lacks what `particles` gives beyond the contract, there are fringes, or the
+        width of the point spread is a guess.
     """
     import pandas as pd
 
     refuse_fringes(uncorrected_fringes)
+    if reference.blur_guessed:
+        raise ValueError(_GUESSED)
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise ValueError(

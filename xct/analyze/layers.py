@@ -10,6 +10,7 @@ import scipy
 
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
@@ -234,8 +235,7 @@ def layer_thickness(
     pristine : result, optional
         A cell that was not cycled, to compare with.
     uncorrected_fringes : str, optional
-        How propagation fringes are known of that no step dealt with; then the area without lithium
-        is NaN.
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
 
     Returns
     -------
@@ -248,10 +248,11 @@ def layer_thickness(
     Raises
     ------
     ValueError
-        If no layer lies between the surfaces that were found.
+        If no layer lies between the surfaces that were found, or there are fringes.
     """
     import pandas as pd
 
+    refuse_fringes(uncorrected_fringes)
     maps = thickness_maps(surfaces)
     if not maps:
         raise ValueError(
@@ -263,8 +264,6 @@ def layer_thickness(
         row = {"layer": name, **_row(layer)}
         if name == "lithium":
             row |= _absent_area(absent_lithium(surfaces), layer.height_um)
-            if uncorrected_fringes is not None:
-                row |= {"absent_area_fraction": np.nan, "absent_area_fraction_sd": np.nan}
         if pristine is not None:
             row |= swelling_of(layer, before.get(name), common=COMMON)
         rows.append(row)

@@ -203,9 +203,9 @@ def fringe_warning(
     unknown = [f"scan.{name}" for name, value in facts.items() if value is None]
     remedy = f"{' and '.join(unknown)} given and " if unknown else ""
     return (
-        f"{how}. Grey values near edges and of particles are wrong, and particles, inclusions, "
-        f"state of charge and absent lithium are withheld; run with {remedy}phase_retrieval before "
-        "line_integrals, as the recipe ssrf does"
+        f"{how}. Grey values near edges and of particles are wrong; thickness, roughness, volumes, "
+        "particles, inclusions, state of charge, absent lithium and the bore's radius are "
+        f"withheld; run with {remedy}phase_retrieval before line_integrals, as the recipe ssrf does"
     )
 
 
@@ -217,7 +217,7 @@ def _facts(
 
 def fringes_of_run(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Give how fringes are known of that no step of a run dealt with; None where there are none."""
-    return str(numbers["fringes"]["value"]) if "fringes" in numbers else None
+    return f"{numbers['fringes']['value']} in the frames" if "fringes" in numbers else None
 
 
 def refuse_fringes(uncorrected_fringes: str | None) -> None:
@@ -230,8 +230,8 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
     """
     if uncorrected_fringes is not None:
         raise ValueError(
-            f"left out: propagation fringes are {uncorrected_fringes} in the frames, and they look "
-            "like what is measured here; run with phase_retrieval"
+            f"left out: propagation fringes are {uncorrected_fringes}, and what is measured here "
+            "would be wrong by more than can be said; retrieve the phase before the logarithm"
         )
 
 
@@ -244,13 +244,5 @@ declare(
         watched=True,
         numbers=fringe_numbers,
         warning=fringe_warning,
-    )
-)
-declare(
-    Quantity(
-        "uncorrected_fringes",
-        unit="how fringes that no step dealt with are known of: seen or expected",
-        source="run",
-        derive=fringes_of_run,
     )
 )
