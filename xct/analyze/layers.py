@@ -90,6 +90,9 @@ _EDGE_PX = 0.15  # sd of the outline of absent lithium, everywhere alike
 _THINNEST = 0.05  # quantile of the lithium at that outline: the thinnest that counts
 _OF_UNIFORM = 3**0.5  # sd of what may be anything up to a limit on either side, in that limit
 _SWEEP = 12
+# Standard uncertainty of a thickness where the phase was retrieved. In a virtual cell at 20 keV,
+# 1.625 µm and 40 mm, faces were found up to 0.7 voxels off, thicknesses up to 0.45.
+_RETRIEVED_VOXELS = 0.4
 
 
 class WithSurfaces(Protocol):
@@ -225,6 +228,8 @@ def layer_thickness(
     surfaces: Mapping[str, Surface],
     pristine: WithSurfaces | None = None,
     uncorrected_fringes: str | None = None,
+    steps: Mapping[str, Any] | None = None,
+    cell: CellGeometry | None = None,
 ) -> DataFrame:
     """Measure how thick the layers are, how evenly, and where lithium is gone.
 
@@ -236,6 +241,11 @@ def layer_thickness(
         A cell that was not cycled, to compare with.
     uncorrected_fringes : str, optional
         How propagation fringes are known of that no step dealt with; then nothing is measured.
+    steps : mapping, optional
+        Settings of the steps that led to the volume, by name: after `phase_retrieval` surfaces
+        are less certain.
+    cell : CellGeometry, optional
+        For the height of its voxels.
 
     Returns
     -------
@@ -266,6 +276,9 @@ def layer_thickness(
             row |= _absent_area(absent_lithium(surfaces), layer.height_um)
         if pristine is not None:
             row |= swelling_of(layer, before.get(name), common=COMMON)
+        if cell is not None and "phase_retrieval" in (steps or {}):
+            doubt = _RETRIEVED_VOXELS * cell.voxel_size_um[0]
+            row["mean_thickness_um_sd"] = float(np.hypot(row["mean_thickness_um_sd"], doubt))
         rows.append(row)
     return pd.DataFrame(rows)
 
