@@ -119,10 +119,10 @@ def _fit(
         places.append(np.where(likeness > _LIKENESS, place, np.nan))
         likenesses.append(likeness[np.isfinite(likeness)])
         strengths.append(strength[likeness > _LIKENESS])
-    found = np.concatenate(strengths)
-    typical = float(np.median(found)) if found.size else 0.0
-    likeness = float(np.median(np.concatenate(likenesses)))
-    return likeness, blur, places[0], columns - 1 - places[1], typical
+    all_strengths = np.concatenate(strengths)
+    typical = float(np.median(all_strengths)) if all_strengths.size else 0.0
+    alike = float(np.median(np.concatenate(likenesses)))
+    return alike, blur, places[0], columns - 1 - places[1], typical
 
 
 def _placed(

@@ -32,7 +32,7 @@ _BEYOND = 1e-4
 _LEAK, _LEAKED, _RIM_PX = (1.3, 2.5), 5e-4, 3
 
 # The fringe at the outline is that of the material around, if it is as strong within this factor.
-_ALIKE = 2.0
+_ALIKE = 2.5
 _SMOOTH_PX = 2.0  # to guess what absorption leaves beside the outline
 
 Method = Literal["generalized", "paganin"]
