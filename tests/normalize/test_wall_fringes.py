@@ -1,5 +1,7 @@
 """Fringes in a volume: seen at its walls and in its electrolyte, not where it only absorbs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, laplace
@@ -74,6 +76,7 @@ def test_without_a_wall_in_view_pores_tell():
     assert np.isnan(seen.dip)
     assert seen.darker_than_air
     assert "one voxel of the electrolyte in a thousand" in wall_warning(seen)
+    assert look_at_walls(cell(4.0, pores=1000), replace(found, planes={})).darker_than_air
     assert not look_at_walls(cell(pores=2000), found).darker_than_air
     assert not look_at_walls(cell(pores=2000, noise=5.0), found).darker_than_air
 
@@ -82,7 +85,7 @@ def test_a_wrong_filter_is_noticed_inside_the_bore_only():
     steps = {"fbp": {}, "phase_retrieval": {}}
     left = look_at_walls(cell(4.0), geometry())
     assert "does not fit" in wall_warning(left, steps)
-    outside = look_at_walls(cell(wall=-2.0), geometry())
+    outside = look_at_walls(cell(wall=-5.0), geometry())
     assert outside.below_air
     assert wall_warning(outside, steps) is None
 
@@ -90,6 +93,9 @@ def test_a_wrong_filter_is_noticed_inside_the_bore_only():
 def test_what_was_seen_in_the_frames_goes_before_and_without_electrolyte_nothing_is_known():
     clean = look_at_walls(cell(), geometry())
     assert known_fringes(FRAMES, clean) == "seen in the frames"
+    fringed = look_at_walls(cell(4.0), geometry())
+    assert wall_warning(fringed, {}, {}) is not None
+    assert wall_warning(fringed, {}, FRAMES) is None  # said already
     empty = np.zeros(SHAPE, np.float32)
     assert known_fringes({}, look_at_walls(empty, geometry())) is None
 

@@ -91,6 +91,23 @@ def test_a_run_with_fringes_says_so_with_what_is_missing_for_the_remedy():
     assert fringe_warning(EdgeLight(0.004, 0.001, 20), STEPS, **FACTS) is None
 
 
+def test_fainter_fringes_are_believed_where_they_are_expected():
+    faint = EdgeLight(0.01, 0.002, 20)
+    assert not faint.seen
+    assert fringe_warning(faint, STEPS, **FACTS) is not None
+    assert fringe_warning(faint, STEPS, **{**FACTS, "distance_mm": 2.0}) is None
+    assert fringe_warning(faint, STEPS) is None
+    assert fringe_warning(EdgeLight(0.01, 0.006, 20), STEPS, **FACTS) is None
+
+
+@pytest.mark.parametrize("squared_px", [0.7, 3.0])
+def test_fringes_that_differ_from_row_to_row_are_seen(squared_px):
+    frames = rod(squared_px)
+    strong = rod(4 * squared_px)
+    frames[:, ::2] = strong[:, ::2]
+    assert looked_at(frames).seen
+
+
 @pytest.mark.parametrize(("overshoot", "known"), [(0.08, "seen in the frames"), (0.001, None)])
 def test_what_is_seen_is_known_to_every_step_that_measures(overshoot, known):
     found = EdgeLight(overshoot, 0.001, 20)

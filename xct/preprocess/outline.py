@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from xct.quantity import Quantity, declare
 
 _ROWS = 8
-_AIR_PX, _LEAST_AIR_PX = 5, 7
+_AIR_PX, _LEAST_AIR_PX = 4, 5
 _FRINGE, _FRINGE_SD = 0.02, 4.0  # above the air, and in its noise: where the first fringe begins
 _WINDOW = np.arange(-7, 6)  # columns about an edge, from the air inwards
 _SHIFTS = np.arange(-3.0, 3.01, 0.1)
