@@ -82,3 +82,4 @@ def test_a_thickness_is_less_certain_after_phase_retrieval(cell):
     assert (retrieved["mean_thickness_um"] == plain["mean_thickness_um"]).all()
     assert (plain["mean_thickness_um_sd"] < 0.2).all()
     assert (retrieved["mean_thickness_um_sd"] >= 0.4 * 2.0).all()
+    assert retrieved["absent_area_fraction_sd"][0] == pytest.approx(0.01)

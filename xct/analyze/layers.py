@@ -93,6 +93,7 @@ _SWEEP = 12
 # Standard uncertainty of a thickness where the phase was retrieved. In a virtual cell at 20 keV,
 # 1.625 µm and 40 mm, faces were found up to 0.7 voxels off, thicknesses up to 0.45.
 _RETRIEVED_VOXELS = 0.4
+_RETRIEVED_AREA = 0.01  # of absent lithium: up to 0.009 is found where there is none
 
 
 class WithSurfaces(Protocol):
@@ -279,6 +280,8 @@ def layer_thickness(
         if cell is not None and "phase_retrieval" in (steps or {}):
             doubt = _RETRIEVED_VOXELS * cell.voxel_size_um[0]
             row["mean_thickness_um_sd"] = float(np.hypot(row["mean_thickness_um_sd"], doubt))
+            area_sd = float(np.hypot(row["absent_area_fraction_sd"], _RETRIEVED_AREA))
+            row["absent_area_fraction_sd"] = area_sd
         rows.append(row)
     return pd.DataFrame(rows)
 
