@@ -286,8 +286,9 @@ def derived(quantities: Mapping[str, Any]) -> dict[str, Any]:
     for name, quantity in QUANTITIES.items():
         if quantity.derive is None or name in quantities:
             continue
-        if can_be_called(quantity.derive, quantities):
-            found[name] = call_by_name(quantity.derive, quantities)
+        known = {**quantities, **found}
+        if can_be_called(quantity.derive, known):
+            found[name] = call_by_name(quantity.derive, known)
     return found
 
 

@@ -141,3 +141,10 @@ def test_a_table_from_elsewhere_is_refused():
             energy_kev=25.0,
             glare_sd=None,
         )
+
+
+def test_no_charge_is_read_where_the_point_spread_is_a_guess():
+    reference = Flat()
+    reference.blur_guessed = True
+    with pytest.raises(ValueError, match=r"is a guess.*electrolyte_reference.blur_um"):
+        state_of_charge(THIN, table([48.0]), CELL, reference, energy_kev=25.0, glare_sd=None)

@@ -3,6 +3,19 @@
 import json
 
 from xct.bench.beams.slices import MISHAPS, bench_mishaps
+from xct.phantom.writing import write_phantom
+from xct.pipeline.plan import make_plan
+
+
+def test_each_remedy_is_a_configuration_that_can_be_run(tmp_path):
+    config = write_phantom("ncm-0", tmp_path / "cell", angles=20, shape=(48, 64, 64), voxel_um=8.0,
+                           pipeline="reconstruct", distance_mm=40.0)  # fmt: skip
+    remedied = [one for one in MISHAPS if one.remedy]
+    assert "detector 40 mm behind" in {one.name for one in remedied}
+    for one in remedied:
+        changes = [f"{key}={json.dumps(value)}" for key, value in one.remedy.items()]
+        plan = make_plan(config, [f"output={tmp_path / 'out'}", *changes], until="fbp")
+        assert plan.steps[-1].name == "fbp"
 
 
 def test_a_lost_frame_costs_little_and_is_said(tmp_path):

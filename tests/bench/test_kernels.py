@@ -10,6 +10,7 @@ from xct.bench import kernels as rotation
 from xct.bench.machine import installed
 from xct.bench.rawscan import draw_counts
 from xct.bench.timing import Task, in_turns, peak_memory
+from xct.preprocess import phase_retrieval
 
 SLAB, SINOGRAM = (40, 6, 96), (60, 80)
 
@@ -32,6 +33,21 @@ def test_every_stage_of_preprocessing_has_a_figure(found):
     assert all(entry["ms_a_million"] > 0 for entry in figures["stages"].values())
     assert all(len(entry["runs"]) == 5 for entry in figures["stages"].values())
     assert all(name in text for name in figures["stages"])
+
+
+def test_phase_retrieval_is_timed_beside_what_gives_the_same(found):
+    _, figures = found
+    assert {kernels.RETRIEVAL, kernels.RETRIEVAL_NUMPY} < set(figures["stages"])
+    frame = np.random.default_rng(0).uniform(0.3, 1.1, (60, 80)).astype(np.float32)
+    ours = phase_retrieval(
+        frame[None],
+        energy_kev=20.0,
+        distance_mm=40.0,
+        pixel_size_um=1.625,
+        delta_over_beta=37.0,
+        method="paganin",
+    )[0]
+    np.testing.assert_allclose(ours, kernels.paganin_by_numpy(frame), atol=2e-3)
 
 
 def test_targets_stand_beside_their_figures(found):

@@ -181,7 +181,7 @@ def test_a_fringe_left_beside_the_wall_leaves_the_blur_a_guess(volume):
     away = np.hypot(y - geometry.axis_y_um, x - geometry.axis_x_um) - geometry.bore_radius_um
     ring = MU["electrolyte"] * np.exp(-(((away - 8.0) / 3.0) ** 2))
     fringed = (volume + ring).astype(np.float32)
-    with pytest.warns(UserWarning, match="is a guess; give its FWHM"):
+    with pytest.warns(UserWarning, match="is a guess, and state of charge is withheld"):
         electrolyte_reference(fringed, geometry, {"phase_retrieval": {}})
     assert (
         electrolyte_reference(fringed, geometry, {"phase_retrieval": {}}, blur_um=4.0).blur_um == 4

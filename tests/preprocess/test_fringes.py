@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from xct.analyze import inclusions, layer_thickness, state_of_charge
+from xct.analyze import (
+    displacement_map,
+    inclusions,
+    layer_thickness,
+    state_of_charge,
+    surface_roughness,
+)
+from xct.normalize import check_materials
 from xct.preprocess.fringes import (
     EdgeLight,
     fringe_numbers,
@@ -11,8 +18,7 @@ from xct.preprocess.fringes import (
     fringes_of_run,
     look_beside_edges,
 )
-from xct.quantity import derived
-from xct.segment import particles
+from xct.segment import material_table, particles
 
 ANGLES, ROWS, COLUMNS = 60, 40, 220
 FACTS = {"energy_kev": 20.0, "distance_mm": 40.0, "pixel_size_um": 1.625}
@@ -85,33 +91,44 @@ def test_a_run_with_fringes_says_so_with_what_is_missing_for_the_remedy():
     assert fringe_warning(EdgeLight(0.004, 0.001, 20), STEPS, **FACTS) is None
 
 
-@pytest.mark.parametrize(("overshoot", "known"), [(0.08, "seen"), (0.001, None)])
+def test_fainter_fringes_are_believed_where_they_are_expected():
+    faint = EdgeLight(0.01, 0.002, 20)
+    assert not faint.seen
+    assert fringe_warning(faint, STEPS, **FACTS) is not None
+    assert fringe_warning(faint, STEPS, **{**FACTS, "distance_mm": 2.0}) is None
+    assert fringe_warning(faint, STEPS) is None
+    assert fringe_warning(EdgeLight(0.01, 0.006, 20), STEPS, **FACTS) is None
+
+
+@pytest.mark.parametrize("squared_px", [0.7, 3.0])
+def test_fringes_that_differ_from_row_to_row_are_seen(squared_px):
+    frames = rod(squared_px)
+    strong = rod(4 * squared_px)
+    frames[:, ::2] = strong[:, ::2]
+    assert looked_at(frames).seen
+
+
+@pytest.mark.parametrize(("overshoot", "known"), [(0.08, "seen in the frames"), (0.001, None)])
 def test_what_is_seen_is_known_to_every_step_that_measures(overshoot, known):
     found = EdgeLight(overshoot, 0.001, 20)
     numbers = {key: number.entry() for key, number in fringe_numbers(found, STEPS, **FACTS)}
     assert fringes_of_run(numbers) == known
-    assert derived({"numbers": numbers, "steps": STEPS})["uncorrected_fringes"] == known
     assert ("fresnel_number" in numbers) == (known is not None)
 
 
-@pytest.mark.parametrize("stage", [particles, inclusions, state_of_charge])
-def test_what_fringes_look_like_is_not_measured(stage):
-    needed = {"particles": 5, "inclusions": 5, "state_of_charge": 4}[stage.__name__]
-    facts = {"energy_kev": 20.0, "glare_sd": None} if stage is state_of_charge else {}
-    with pytest.raises(ValueError, match=r"fringes are seen in the frames.*phase_retrieval"):
-        stage(*[None] * needed, uncorrected_fringes="seen", **facts)
+MEASURED = {
+    particles: 5, inclusions: 5, state_of_charge: 4, layer_thickness: 1, surface_roughness: 2,
+    material_table: 4, check_materials: 3, displacement_map: 3,
+}  # fmt: skip
+NEEDED = {
+    state_of_charge: {"energy_kev": 20.0, "glare_sd": None},
+    check_materials: {"energy_kev": 20.0},
+    displacement_map: {"same_cell": True},
+}
 
 
-def test_absent_lithium_is_withheld_but_not_thickness():
-    from xct.geometry import Surface
-
-    flat = [Surface(np.full((9, 9), z), np.full((9, 9), 0.2), "") for z in (10.0, 30.0, 90.0)]
-    flat[1].height_um[2:5, 2:5] = np.nan
-    names = ("steel_lithium", "lithium_electrolyte", "electrolyte_cathode")
-    surfaces = dict(zip(names, flat, strict=True))
-    plain = layer_thickness(surfaces).set_index("layer")
-    withheld = layer_thickness(surfaces, uncorrected_fringes="seen").set_index("layer")
-    assert plain.loc["lithium", "absent_area_fraction"] == pytest.approx(9 / 81)
-    assert np.isnan(withheld.loc["lithium", "absent_area_fraction"])
-    columns = ["mean_thickness_um", "n"]
-    assert withheld[columns].equals(plain[columns])
+@pytest.mark.parametrize("stage", MEASURED, ids=lambda stage: stage.__name__)
+def test_what_fringes_would_make_wrong_is_not_measured(stage):
+    given = [None] * MEASURED[stage]
+    with pytest.raises(ValueError, match=r"fringes are seen in the frames.*retrieve the phase"):
+        stage(*given, uncorrected_fringes="seen in the frames", **NEEDED.get(stage, {}))

@@ -8,9 +8,9 @@ photon-starved plane.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import scipy
@@ -23,6 +23,7 @@ from xct.parallel.blocks import Voxels
 from xct.physics.materials import mu_per_cm
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
+from xct.segment.particle.beside_faces import beside_faces
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ _LITHIUM = np.linspace(0, 1, 101)
 # Where μ is less certain than half of what the whole charge changes, no reading is given.
 _LARGEST_UNCERTAINTY = 0.037
 _AROUND_UM = 20.0
+_DOUBTFUL = "beside a face, where phase retrieval falls short"
+_GUESSED = (
+    "left out: the width of the point spread is a guess, and grey values of particles that are a "
+    "few voxels wide depend on it by as much as the whole charge changes; give its FWHM by "
+    "steps.electrolyte_reference.blur_um"
+)
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
 )  # fmt: skip
@@ -65,6 +72,7 @@ def state_of_charge(
     grey_scale: GreyScale = STANDARD_SCALE,
     plane_transmission: pd.DataFrame | None = None,
     uncorrected_fringes: str | None = None,
+    steps: Mapping[str, Any] | None = None,
     *,
     energy_kev: float,
     glare_sd: float | None,
@@ -89,6 +97,9 @@ def state_of_charge(
         What `xct.analyze.plane_transmission` gives.
     uncorrected_fringes : str, optional
         How propagation fringes are known of that no step dealt with; then nothing is measured.
+    steps : mapping, optional
+        Settings of the steps that led to the volume, by name: after `phase_retrieval` nothing is
+        read beside the faces of the cathode.
     energy_kev : float
         Photon energy.
     glare_sd : float or None
@@ -112,11 +123,14 @@ def state_of_charge(
     Raises
     ------
     ValueError
-        If the table lacks what `particles` gives beyond the contract, or there are fringes.
+        If the table lacks what `particles` gives beyond the contract, there are fringes, or the
+        width of the point spread is a guess.
     """
     import pandas as pd
 
     refuse_fringes(uncorrected_fringes)
+    if reference.blur_guessed:
+        raise ValueError(_GUESSED)
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise ValueError(
@@ -136,7 +150,10 @@ def state_of_charge(
     relative = np.hypot(scale_sd, _glare_uncertainty(transmission, remaining))
     sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, relative * mu)
     photon_starved = relative > _LARGEST_UNCERTAINTY
-    known = np.isfinite(mu) & ~photon_starved
+    doubtful = np.zeros(len(mu), bool)
+    if "phase_retrieval" in (steps or {}):
+        doubtful = beside_faces(particles, cell)
+    known = np.isfinite(mu) & ~photon_starved & ~doubtful
     content, low, high = (
         np.where(known, _content(value, energy_kev), np.nan)
         for value in (mu, mu + _INTERVAL * sd, mu - _INTERVAL * sd)
@@ -152,8 +169,8 @@ def state_of_charge(
             "li_content_high": high,
             "physically_possible": known & (low <= 1) & (high >= 0),
             "withheld": np.select(
-                [photon_starved, ~np.isfinite(mu)],
-                ["photon-starved plane: correct the glare", "no core"],
+                [photon_starved, ~np.isfinite(mu), doubtful],
+                ["photon-starved plane: correct the glare", "no core", _DOUBTFUL],
                 "",
             ),
             "transmission": transmission,
@@ -244,7 +261,7 @@ def charge_contrast(
         Photon energy.
     """
     usable = np.isfinite(charge["mu_per_cm"].to_numpy(float))
-    usable &= ~charge["withheld"].astype(str).str.contains("starved").to_numpy(bool)
+    usable &= ~charge["withheld"].astype(str).str.contains("starved|beside").to_numpy(bool)
     drifted = usable & particles["drifted"].to_numpy(bool)
     attached = usable & particles["attached"].to_numpy(bool)
     counts = int(drifted.sum()), int(attached.sum())

@@ -15,6 +15,7 @@ import numpy as np
 
 from xct.analyze.registration import Motion, carried, find_motion
 from xct.geometry import CellGeometry, Surface
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import HeightMaps, Quantity, Table
 from xct.stages import stage
 
@@ -118,7 +119,12 @@ class Displacement(NamedTuple):
     measures=True,
 )
 def displacement_map(
-    surfaces: Mapping[str, Surface], cell: CellGeometry, pristine: Measured, *, same_cell: bool
+    surfaces: Mapping[str, Surface],
+    cell: CellGeometry,
+    pristine: Measured,
+    uncorrected_fringes: str | None = None,
+    *,
+    same_cell: bool,
 ) -> Displacement:
     """Subtract the surfaces of a cell in its pristine state from those in this one.
 
@@ -130,6 +136,8 @@ def displacement_map(
         Of this state.
     pristine : result
         The same cell before.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
     same_cell : bool
         Whether it really is the same cell.
 
@@ -140,10 +148,12 @@ def displacement_map(
     Raises
     ------
     ValueError
-        If the cells are different, the voxels are, or one state lacks the pin's face.
+        If the cells are different, the voxels are, one state lacks the pin's face, or there are
+        fringes.
     """
     import pandas as pd
 
+    refuse_fringes(uncorrected_fringes)
     before = pristine.surfaces
     _check(surfaces, cell, before, pristine.cell, same_cell)
     motion = find_motion(pristine.cell, before[_PIN], cell, surfaces[_PIN])

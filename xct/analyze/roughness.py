@@ -15,6 +15,7 @@ import scipy
 
 from xct.analyze.layers import COMMON, beside
 from xct.geometry import CellGeometry, Surface
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 
@@ -47,7 +48,9 @@ def tilt_numbers(roughness: DataFrame) -> Iterator[tuple[str, Number]]:
     ),
     measures=True,
 )
-def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> DataFrame:
+def surface_roughness(
+    surfaces: Mapping[str, Surface], cell: CellGeometry, uncorrected_fringes: str | None = None
+) -> DataFrame:
     """Measure how rough, and how tilted, surfaces are.
 
     Parameters
@@ -56,13 +59,22 @@ def surface_roughness(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Da
         Height maps.
     cell : CellGeometry
         For the size of its voxels.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
 
     Returns
     -------
     DataFrame
         One row for each surface, with ``surface`` and what `roughness_of` gives.
+
+    Raises
+    ------
+    ValueError
+        If there are fringes.
     """
     import pandas as pd
+
+    refuse_fringes(uncorrected_fringes)
 
     rows = [
         {"surface": name, **roughness_of(surface, cell.voxel_size_um[1:])}

@@ -13,9 +13,10 @@ import numpy as np
 from xct.bench.figures import Target, machine_line, table, targets_table, write_figures
 from xct.bench.machine import installed
 from xct.bench.rawscan import Counts, draw_counts
-from xct.bench.timing import Task, Timing, in_turns
-from xct.parallel.threads import thread_count
+from xct.bench.stripes.timing import OURS, OURS_ONE, THEIRS, THEIRS_ONE, measure_stripes
+from xct.bench.timing import Task, entry, in_turns
 from xct.phantom import project_discs, random_discs
+from xct.physics.materials import wavelength_um
 from xct.preprocess import (
     bin_frames,
     fill_dead_pixels,
@@ -23,6 +24,7 @@ from xct.preprocess import (
     find_center,
     line_integrals,
     outliers,
+    phase_retrieval,
     stripes,
 )
 
@@ -100,25 +102,27 @@ def draw_case(
 
 log = logging.getLogger("xct")
 
-_SORTING_PX = 21
-
 BINNING = "bin_frames 2 × 2"
 NUMPY = "NumPy: flat field and −log"
-OURS, OURS_ONE = "sorting, all cores", "sorting, one sinogram"
-THEIRS, THEIRS_ONE = "algotom, all cores", "algotom, one sinogram"
+RETRIEVAL = "phase_retrieval"
+RETRIEVAL_NUMPY = "NumPy: Paganin's formula"
+RETRIEVAL_THEIRS = "algotom: Fresnel filter"
+_SCAN: dict[str, Any] = {"energy_kev": 20.0, "distance_mm": 40.0, "pixel_size_um": 1.625}
+_DELTA_OVER_BETA, _PAD_PX = 37.0, 20  # of active material in electrolyte; how far that reaches
 
 
 @dataclass(frozen=True)
 class Size:
-    """Slab (angles, rows, columns), and sinogram (angles, columns)."""
+    """Slab (angles, rows, columns), sinogram (angles, columns), and whole frames as a slab."""
 
     slab: tuple[int, int, int]
     sinogram: tuple[int, int]
+    frames: tuple[int, int, int] = (4, 64, 96)
 
 
 SIZES: Mapping[str, Size] = {
-    "quick": Size((600, 8, 1024), (600, 640)),
-    "full": Size((2400, 8, 2560), (2400, 2560)),
+    "quick": Size((600, 8, 1024), (600, 640), (8, 256, 1024)),
+    "full": Size((2400, 8, 2560), (2400, 2560), (8, 1080, 2560)),
 }
 
 
@@ -138,7 +142,7 @@ def bench_stages(out: Path, size: str) -> str:
         Tables for the terminal.
     """
     log.info("stages on a slab of %d × %d × %d …", *SIZES[size].slab)
-    stages = measure_stages(SIZES[size].slab)
+    stages = measure_stages(SIZES[size].slab) | measure_retrieval(SIZES[size].frames)
     log.info("stripes on sinograms of %d × %d …", *SIZES[size].sinogram)
     sinograms = measure_stripes(*SIZES[size].sinogram)
     log.info("find_center …")
@@ -176,7 +180,46 @@ def measure_stages(shape: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
     tasks = {name: Task(call, scale=1e3 / counts.millions) for name, call in calls.items()}
     raw = np.repeat(np.repeat(counts.projections, 2, axis=1), 2, axis=2)
     tasks[BINNING] = Task(lambda: bin_frames(raw, 2), scale=1e9 / raw.size)
-    return {name: _entry(timing, "ms_a_million") for name, timing in in_turns(tasks).items()}
+    return {name: entry(timing, "ms_a_million") for name, timing in in_turns(tasks).items()}
+
+
+def measure_retrieval(shape: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
+    """Time phase retrieval beside the formula in plain NumPy, and algotom's filter of frames.
+
+    Parameters
+    ----------
+    shape : (angle, row, column)
+        Of the frames; all are padded as far as the filter reaches.
+
+    Returns
+    -------
+    dict of str to dict
+        As `measure_stages`.
+    """
+    frames = np.random.default_rng(0).uniform(0.3, 1.1, shape).astype(np.float32)
+    calls: dict[str, Callable[[], object]] = {
+        RETRIEVAL: lambda: phase_retrieval(frames, **_SCAN, delta_over_beta=_DELTA_OVER_BETA),
+        RETRIEVAL_NUMPY: lambda: [paganin_by_numpy(frame) for frame in frames],
+    }
+    if installed("algotom"):
+        from algotom.prep.filtering import fresnel_filter
+
+        calls[RETRIEVAL_THEIRS] = lambda: [
+            fresnel_filter(frame, 100, dim=2, pad=_PAD_PX, apply_log=False) for frame in frames
+        ]
+    tasks = {name: Task(call, scale=1e9 / frames.size) for name, call in calls.items()}
+    return {name: entry(timing, "ms_a_million") for name, timing in in_turns(tasks).items()}
+
+
+def paganin_by_numpy(frame: np.ndarray) -> np.ndarray:
+    """Filter a frame by Paganin's formula as one writes it down, shape (row, column)."""
+    padded = np.pad(frame, _PAD_PX, mode="edge")
+    rows, columns = (np.fft.fftfreq(n, _SCAN["pixel_size_um"]) for n in padded.shape)
+    ratio_um = _DELTA_OVER_BETA * wavelength_um(_SCAN["energy_kev"]) / (4 * np.pi)
+    squared = _SCAN["distance_mm"] * 1e3 * ratio_um
+    response = 1 / (1 + 4 * np.pi**2 * squared * (rows[:, None] ** 2 + columns**2))
+    filtered = np.fft.ifft2(np.fft.fft2(padded) * response).real
+    return np.asarray(filtered[_PAD_PX:-_PAD_PX, _PAD_PX:-_PAD_PX], np.float32)
 
 
 def _by_numpy(counts: Counts) -> np.ndarray:
@@ -186,79 +229,6 @@ def _by_numpy(counts: Counts) -> np.ndarray:
         gain = counts.flats.mean(axis=0, dtype=np.float32) - dark
         answer: np.ndarray = -np.log((counts.projections - dark) / gain)
     return answer
-
-
-def _entry(timing: Timing, unit: str) -> dict[str, Any]:
-    return {unit: timing.seconds, "runs": timing.runs, "first_call_seconds": timing.first_call}
-
-
-def measure_stripes(angles: int, columns: int) -> dict[str, dict[str, Any]]:
-    """Time the removal of stripes, by sorting beside algotom: on one core, and on all.
-
-    Parameters
-    ----------
-    angles, columns : int
-        Of a sinogram.
-
-    Returns
-    -------
-    dict of str to dict
-        By method: `seconds_a_sinogram`; of algotom also the largest difference from its result.
-        Values that are equal to another in their column are left out of that.
-    """
-    cores = thread_count()
-    rng = np.random.default_rng(0)
-    smooth = np.cumsum(rng.normal(size=(angles, columns)), axis=1, dtype=np.float32) / 10
-    slab = np.repeat(smooth[:, None], 2 * cores, axis=1)
-    tasks = {
-        OURS: Task(lambda: _sorted_out(slab), scale=0.5 / cores),
-        OURS_ONE: Task(lambda: _sorted_out(slab[:, :1])),
-        "profile, all cores": Task(lambda: stripes(slab), scale=0.5 / cores),
-    }
-    if installed("algotom"):
-        tasks |= _algotom_tasks(smooth, slab)
-    found = {n: _entry(t, "seconds_a_sinogram") for n, t in in_turns(tasks).items()}
-    if installed("algotom"):
-        from algotom.prep.removal import remove_stripe_based_sorting
-
-        theirs = remove_stripe_based_sorting(smooth, _SORTING_PX)
-        differs = np.abs(theirs - _sorted_out(slab[:, :1])[:, 0])
-        found[THEIRS_ONE]["largest_difference"] = float(differs[_without_equals(smooth)].max())
-    return found
-
-
-def _without_equals(sinogram: np.ndarray) -> np.ndarray:
-    """Mark values that occur once in their column: the order of equal ones is arbitrary."""
-    order = np.argsort(sinogram, axis=0)
-    same = np.diff(np.take_along_axis(sinogram, order, axis=0), axis=0) == 0
-    edge = np.zeros((1, sinogram.shape[1]), np.bool_)
-    equal = np.concatenate([edge, same]) | np.concatenate([same, edge])
-    single = np.empty(sinogram.shape, np.bool_)
-    np.put_along_axis(single, order, ~equal, axis=0)
-    return single
-
-
-def _sorted_out(slab: np.ndarray) -> np.ndarray:
-    return stripes(slab, method="sorting", size_px=_SORTING_PX)
-
-
-def _algotom_tasks(smooth: np.ndarray, slab: np.ndarray) -> dict[str, Task]:
-    from algotom.prep.removal import remove_stripe_based_sorting
-    from algotom.util.utility import parallel_process_slices
-
-    cores = thread_count()
-    several = np.ascontiguousarray(slab[:, :cores])
-
-    def each_on_its_core() -> object:
-        return parallel_process_slices(
-            several, remove_stripe_based_sorting, [_SORTING_PX], axis=1, ncore=cores,
-            prefer="threads",
-        )  # fmt: skip
-
-    return {
-        THEIRS_ONE: Task(lambda: remove_stripe_based_sorting(smooth, _SORTING_PX), runs=3),
-        THEIRS: Task(each_on_its_core, runs=3, scale=1 / cores),
-    }
 
 
 def targets(
@@ -275,6 +245,10 @@ def targets(
         Target("outliers", ms["outliers"], "at most", 3.0, unit),
         Target(BINNING, ms[BINNING], "at most", 0.6, unit),
     ]
+    for peer in (RETRIEVAL_NUMPY, RETRIEVAL_THEIRS):
+        if peer in ms:
+            ratio = ms[peer] / ms[RETRIEVAL]
+            found.append(Target(f"{RETRIEVAL}, against {peer}", ratio, "at least", 1.0, "×"))
     for own, peer in ((OURS, THEIRS), (OURS_ONE, THEIRS_ONE)):
         if peer in sinograms:
             ratio = sinograms[peer]["seconds_a_sinogram"] / sinograms[own]["seconds_a_sinogram"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 import psutil
 
@@ -99,3 +100,8 @@ def peak_memory() -> Iterator[Peak]:
     finally:
         peak._stop.set()
         thread.join()
+
+
+def entry(timing: Timing, unit: str) -> dict[str, Any]:
+    """Give what a timing has for a file of figures; its seconds under the name `unit`."""
+    return {unit: timing.seconds, "runs": timing.runs, "first_call_seconds": timing.first_call}

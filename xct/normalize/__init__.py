@@ -5,6 +5,7 @@ from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
 from xct.normalize.reference import Reference
 from xct.normalize.volume_sample import AboveAir, air_level
+from xct.normalize.wall_fringes import look_at_walls
 
 __all__ = [
     "AboveAir",
@@ -14,4 +15,5 @@ __all__ = [
     "check_materials",
     "electrolyte_reference",
     "grey_values",
+    "look_at_walls",
 ]

@@ -165,6 +165,7 @@ def electrolyte_reference(
     sample = sample_volume(volume, cell, wall=wide.rows())
     fringed = "phase_retrieval" in (steps or {}) and layer is not None
     air, (blur, blur_sd) = _air(sample), _blur(sample, cell, blur_um, fringed=fringed)
+    guessed = blur_um == "measured" and not np.isfinite(blur_sd)
     found = _layer(volume, layer, margin_widths * blur, air)
     if found is not None and not cell.planes:
         composite = None  # all of it is the electrolyte's layer
@@ -173,7 +174,8 @@ def electrolyte_reference(
     if found is None:
         if cathode is None or in_plane is None:
             raise ValueError(_no_electrolyte(cell))
-        return reference_between_particles(cell, cathode, sample.noise, (blur, blur_sd), air)
+        between = reference_between_particles(cell, cathode, sample.noise, (blur, blur_sd), air)
+        return replace(between, blur_guessed=guessed)
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
@@ -202,6 +204,7 @@ def electrolyte_reference(
             per_um=1e-4 if air == 0 else float("nan"),
         ),
         air=air,
+        blur_guessed=guessed,
     )
 
 
@@ -234,8 +237,8 @@ def _blur(
         return sample.blur_um, sample.blur_sd_um
     guess = _GUESSED_BLUR_VOXELS * max(cell.voxel_size_um)
     warnings.warn(
-        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess; give "
-        "its FWHM by steps.electrolyte_reference.blur_um",
+        f"no sharp wall is in view to measure the point spread at; {guess:.3g} µm is a guess, and "
+        "state of charge is withheld; give its FWHM by steps.electrolyte_reference.blur_um",
         stacklevel=3,
     )
     return guess, float("nan")

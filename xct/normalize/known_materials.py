@@ -18,6 +18,7 @@ from xct.normalize.volume_sample import AboveAir
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.materials import TABLE, delta, mu_per_cm
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
 from xct.statistics.peaks import sample_peak
@@ -52,7 +53,12 @@ def known_material_numbers(absolute: DataFrame) -> Iterator[tuple[str, Number]]:
     measures=True,
 )
 def check_materials(
-    volume: Voxels, cell: CellGeometry, reference: Reference, *, energy_kev: float
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: Reference,
+    uncorrected_fringes: str | None = None,
+    *,
+    energy_kev: float,
 ) -> DataFrame:
     """Compare air, tube, lithium and electrolyte with the tables of μ and of δ.
 
@@ -64,6 +70,8 @@ def check_materials(
         Where the layers lie.
     reference : Reference
         The electrolyte's value.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
     energy_kev : float
         Photon energy.
 
@@ -75,9 +83,15 @@ def check_materials(
         ``attrs["fits"]`` is ``attenuation``, ``phase``, ``neither`` or ``undecidable`` (too few
         materials), ``attrs["density_g_per_cm3"]`` the electrolyte's where attenuation fits, and
         ``attrs["plausible"]`` whether that density can be.
+
+    Raises
+    ------
+    ValueError
+        If there are fringes.
     """
     from pandas import DataFrame
 
+    refuse_fringes(uncorrected_fringes)
     above = AboveAir(volume, reference.air) if reference.air else volume
     values = {"lpscl": (reference.peak_per_cm, reference.peak_sd_per_cm, reference.n)}
     values |= _rings(above, cell, reference)

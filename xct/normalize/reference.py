@@ -29,6 +29,11 @@ class ElectrolyteReference(Protocol):
         ...
 
     @property
+    def blur_guessed(self) -> bool:
+        """Whether that width was neither measured nor given."""
+        ...
+
+    @property
     def air(self) -> float:
         """Value of air in the volume."""
         ...
@@ -69,6 +74,8 @@ class Reference:
         ``undecidable``, ``no_cathode``), and the numbers that it rests on.
     air : float
         Value of air in the volume: 0 where it holds attenuation.
+    blur_guessed : bool
+        Whether the width of the point spread was neither measured nor given.
     """
 
     model: SmoothModel
@@ -84,6 +91,7 @@ class Reference:
     confounded: str | None = None
     glare: Mapping[str, Any] = field(default_factory=dict)
     air: float = 0.0
+    blur_guessed: bool = False
 
     def mu_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         """Give the electrolyte's value above air at heights and distances from the axis, 1/cm."""
@@ -98,13 +106,15 @@ class Reference:
         z = np.asarray(z_um, float)
         return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
 
-    def numbers(self) -> Iterator[tuple[str, Number]]:
-        """Give the numbers for ``summary.json``."""
+    def numbers(self, uncorrected_fringes: str | None = None) -> Iterator[tuple[str, Number]]:
+        """Give the numbers for ``summary.json``; with fringes no width of the point spread."""
         yield (
             "electrolyte_peak_per_cm",
             Number(self.peak_per_cm, "1/cm", self.peak_sd_per_cm, self.n),
         )
-        yield "blur_um", Number(self.blur_um, "µm", self.blur_sd_um)
+        if uncorrected_fringes is None:
+            note = "a guess" if self.blur_guessed else None
+            yield "blur_um", Number(self.blur_um, "µm", self.blur_sd_um, note=note)
         yield "noise_per_cm", Number(self._typical_noise(), "1/cm")
         yield "flatness_before", Number(self.flatness_before)
         yield "flatness_after", Number(self.flatness_after)
@@ -165,6 +175,8 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def reference_numbers(reference: Reference) -> Iterator[tuple[str, Number]]:
+def reference_numbers(
+    reference: Reference, uncorrected_fringes: str | None = None
+) -> Iterator[tuple[str, Number]]:
     """Give the numbers of a reference."""
-    return reference.numbers()
+    return reference.numbers(uncorrected_fringes)

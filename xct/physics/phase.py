@@ -117,6 +117,36 @@ def refraction_over_attenuation_um(
     return refraction / (mu * 1e-4)
 
 
+def refraction_beside(
+    material: str,
+    energy_kev: float,
+    *,
+    within: str,
+    density: float | None = None,
+    within_density: float | None = None,
+) -> float:
+    """Give the refraction of two materials that is in no ratio to their attenuation.
+
+    With r = (δ₁ - δ₂)/(μ₁ - μ₂), δ = r μ + c in both of them, where air has neither: at their
+    border with air, c refracts light that a filter for their own border leaves as it is.
+
+    Parameters
+    ----------
+    material, within, energy_kev, density, within_density
+        As in `refraction_over_attenuation_um`.
+
+    Returns
+    -------
+    float
+        c, dimensionless.
+    """
+    ratio = refraction_over_attenuation_um(
+        material, energy_kev, density=density, within=within, within_density=within_density
+    )
+    mu, refraction = attenuation_and_refraction(within, energy_kev, density=within_density)
+    return refraction - ratio * mu * 1e-4
+
+
 def retrieval_length_um(ratio_um: float, distance_mm: float) -> float:
     """Give √(z δ/μ), µm: how far phase retrieval averages, and fringes reach.
 

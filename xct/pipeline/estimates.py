@@ -29,7 +29,7 @@ _VALUES = 50_000_000
 
 def sampled_quantities(steps: Sequence[Step], *, watched: bool = False) -> list[Quantity]:
     """List what is sampled from single rows of the scan: what steps need, or is watched, too."""
-    needed = dict.fromkeys(name for step in steps for name in step.stage.needs)
+    needed = dict.fromkeys(name for step in steps for name in step.stage.data)
     made = {name for step in steps for name in step.stage.gives} if watched else set()
     needed |= dict.fromkeys(q.name for q in QUANTITIES.values() if q.watched and q.sampled in made)
     return [QUANTITIES[name] for name in needed if name in QUANTITIES and QUANTITIES[name].sample]

@@ -25,7 +25,7 @@ from xct.parallel.sweeps import Asking, Sweep, of_one_volume, sweep
 from xct.parallel.threads import limit_threads
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
-from xct.quantity import QUANTITIES, derived
+from xct.quantity import QUANTITIES, call_by_name, derived
 
 log = logging.getLogger("xct")
 
@@ -66,15 +66,25 @@ class Measurement:
             go_on()
             if any(set(one.step.stage.gives) & set(step.stage.data) for one in self.waiting):
                 self._sweep()
-            self.found |= derived(self.found)
+            self._derive()
             missing = [name for name in step.stage.needs if name not in {*self.found, "into"}]
             if missing:
                 self._skip(step, missing)
             else:
                 self._one(step, number)
         self._sweep()
-        self.found |= derived(self.found)
+        self._derive()
         return self.found
+
+    def _derive(self) -> None:
+        """Add what follows from what is there; say first of all what makes numbers wrong."""
+        fresh = derived(self.found)
+        self.found |= fresh
+        for name in fresh:
+            said = QUANTITIES[name].warning
+            message = None if said is None else call_by_name(said, self.found)
+            if message is not None and self.job.warnings.add(message, name, first=True):
+                log.warning("%s", message)
 
     def _given(self) -> dict[str, Any]:
         plan, folder = self.job.plan, self.job.folder

@@ -19,6 +19,8 @@ _ROWS = 12  # over the height of the frame
 # and small scans without propagation have up to 0.003, at 20 keV, 1.6 µm and 2 mm 0.008, at 40 mm
 # 0.2; a real tooth has 0.025.
 _FRINGE = 0.015
+# The same where the Fresnel number says that there are fringes.
+_FAINT = 0.008
 # Where no air is in view: a pixel with a smaller Fresnel number than this shows its fringes.
 _NEAR_FIELD = 10.0
 _OUTSIDE_PX, _LEAST_PX = 64, 14  # columns beside an edge that are looked at
@@ -26,7 +28,8 @@ _NEARER = 0.7  # of them, where fringes are looked for; what they are compared w
 _AIR_PX = 8  # outermost columns, which tell the light and the noise of the air
 _EDGE, _EDGE_SD = 0.05, 6.0  # loss of light, and in noise, at which the sample begins
 _LEAST_ANGLES = 10
-_SURE = 3.0  # standard errors
+# Standard errors. Fringes are not as strong in all rows: that is in them, too.
+_SURE = 2.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,11 @@ class EdgeLight:
     @property
     def seen(self) -> bool:
         """Whether there are fringes for sure."""
-        return self.overshoot > _FRINGE and self.overshoot - _SURE * self.sd > 0
+        return self.brighter_than(_FRINGE)
+
+    def brighter_than(self, least: float) -> bool:
+        """Whether light is brighter than that, and than its uncertainty could make it."""
+        return self.overshoot > least and self.overshoot - _SURE * self.sd > 0
 
     @property
     def known(self) -> bool:
@@ -133,10 +140,11 @@ def _verdict(
     """Say how fringes are known of, "seen" or "expected"; None where there is nothing to say."""
     if "phase_retrieval" in steps or not {"fbp", "iterative"} & set(steps):
         return None
-    if fringes.known:
-        return "seen" if fringes.seen else None
     number = pixel_fresnel_number(**facts)
-    return "expected" if number is not None and number < _NEAR_FIELD else None
+    expected = number is not None and number < _NEAR_FIELD
+    if fringes.known:
+        return "seen" if fringes.brighter_than(_FAINT if expected else _FRINGE) else None
+    return "expected" if expected else None
 
 
 def pixel_fresnel_number(
@@ -203,9 +211,9 @@ def fringe_warning(
     unknown = [f"scan.{name}" for name, value in facts.items() if value is None]
     remedy = f"{' and '.join(unknown)} given and " if unknown else ""
     return (
-        f"{how}. Grey values near edges and of particles are wrong, and particles, inclusions, "
-        f"state of charge and absent lithium are withheld; run with {remedy}phase_retrieval before "
-        "line_integrals, as the recipe ssrf does"
+        f"{how}. Grey values near edges and of particles are wrong; thickness, roughness, volumes, "
+        "particles, inclusions, state of charge, absent lithium and the bore's radius are "
+        f"withheld; run with {remedy}phase_retrieval before line_integrals, as the recipe ssrf does"
     )
 
 
@@ -217,7 +225,7 @@ def _facts(
 
 def fringes_of_run(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Give how fringes are known of that no step of a run dealt with; None where there are none."""
-    return str(numbers["fringes"]["value"]) if "fringes" in numbers else None
+    return f"{numbers['fringes']['value']} in the frames" if "fringes" in numbers else None
 
 
 def refuse_fringes(uncorrected_fringes: str | None) -> None:
@@ -230,8 +238,8 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
     """
     if uncorrected_fringes is not None:
         raise ValueError(
-            f"left out: propagation fringes are {uncorrected_fringes} in the frames, and they look "
-            "like what is measured here; run with phase_retrieval"
+            f"left out: propagation fringes are {uncorrected_fringes}, and what is measured here "
+            "would be wrong by more than can be said; retrieve the phase before the logarithm"
         )
 
 
@@ -244,13 +252,5 @@ declare(
         watched=True,
         numbers=fringe_numbers,
         warning=fringe_warning,
-    )
-)
-declare(
-    Quantity(
-        "uncorrected_fringes",
-        unit="how fringes that no step dealt with are known of: seen or expected",
-        source="run",
-        derive=fringes_of_run,
     )
 )

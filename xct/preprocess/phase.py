@@ -16,7 +16,12 @@ from annotated_types import Gt
 
 from xct.parallel.threads import over_ranges
 from xct.physics.materials import wavelength_um
-from xct.physics.phase import refraction_over_attenuation_um, retrieval_length_um
+from xct.physics.phase import (
+    refraction_beside,
+    refraction_over_attenuation_um,
+    retrieval_length_um,
+)
+from xct.preprocess.outline import Outline, fringe_of
 from xct.stages import stage
 
 # The filter is cut where less than this part of it lies beyond.
@@ -25,6 +30,10 @@ _BEYOND = 1e-4
 # over all angles, and this much of the beam: no refracted light passes it, and its shadow is not to
 # be filled. From the first of these on, what came counts; from the second on, alone.
 _LEAK, _LEAKED, _RIM_PX = (1.3, 2.5), 5e-4, 3
+
+# The fringe at the outline is that of the material around, if it is as strong within this factor.
+_ALIKE = 2.5
+_SMOOTH_PX = 2.0  # to guess what absorption leaves beside the outline
 
 Method = Literal["generalized", "paganin"]
 
@@ -94,6 +103,8 @@ def _length_px(
 @stage(gives="transmission", cut=("row",), overlap=reach_rows)
 def phase_retrieval(
     transmission: np.ndarray,
+    outline: Outline | None = None,
+    row_px: np.ndarray | None = None,
     *,
     energy_kev: float,
     distance_mm: float,
@@ -116,6 +127,11 @@ def phase_retrieval(
     ----------
     transmission : ndarray, shape (angle, row, column)
         Dimensionless; dead pixels filled. Beyond its edges a frame is taken to be like its edge.
+    outline : Outline, optional
+        Round outline of the sample against the air, see `find_outline`. The fringe that the
+        material around leaves there is taken off: of a border with air it is not the filter's.
+    row_px : ndarray, shape (row,), optional
+        Numbers of the rows, from 0 on unless given.
     energy_kev, distance_mm, pixel_size_um : float
         Photon energy, sample to detector, width of a (binned) pixel.
     material : str, optional
@@ -165,7 +181,33 @@ def phase_retrieval(
             f"transmission has shape {transmission.shape}; it must be (angle, row, column)"
         )
     frames = np.asarray(transmission, np.float32)
+    if outline is not None and within is not None:
+        assert material is not None  # or the length had refused
+        left = refraction_beside(
+            material, energy_kev, density=density, within=within, within_density=within_density
+        )
+        strength = distance_mm * 1e3 * left / pixel_size_um
+        if 1 / _ALIKE < outline.strength / strength < _ALIKE:
+            rows = np.arange(frames.shape[1]) if row_px is None else np.asarray(row_px)
+            frames = _without_outline(frames, outline, rows, strength)
     return _filtered(frames, length_px, method)
+
+
+def _without_outline(
+    frames: np.ndarray, outline: Outline, rows: np.ndarray, strength: float
+) -> np.ndarray:
+    """Take off what refraction at the outline moved; each row for itself."""
+    made = np.empty_like(frames)
+
+    def some(first: int, stop: int) -> None:
+        for number in range(first, stop):
+            frame = frames[number]
+            smooth = scipy.ndimage.gaussian_filter1d(frame, _SMOOTH_PX, axis=1, mode="nearest")
+            moved = fringe_of(outline, number, rows, np.minimum(smooth, 1.0))
+            made[number] = frame - strength * moved
+
+    over_ranges(some, len(frames))
+    return made
 
 
 def _filtered(frames: np.ndarray, length_px: float, method: Method) -> np.ndarray:

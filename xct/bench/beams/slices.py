@@ -65,6 +65,7 @@ MISHAPS = (
     Mishap("a fifth less light half-way", {"dose_jump": 0.8}, {"steps.flat_field.dose": "beside"}),
     Mishap("beam moves by 12 rows", {"drift_px": 12.0}),
     Mishap("half acquisition", {"half_acquisition": True}),
+    Mishap("detector 40 mm behind", {"distance_mm": 40.0}, {"pipeline": "ssrf"}),
 )
 
 
@@ -144,7 +145,7 @@ def _error(
 ) -> tuple[float | None, list[str]]:
     """Reconstruct, and give the error of μ within the bore; None where the run refuses."""
     try:
-        result = xct.run(config, [f"output={out}", *changes])
+        result = xct.run(config, [f"output={out}", *changes], until="fbp")
     except RunError as error:
         return None, [str(error)]
     volume = np.asarray(result.volume[:])

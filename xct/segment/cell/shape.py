@@ -32,12 +32,16 @@ _BETWEEN = {
 _SURE = 1.5
 
 
-def cell_numbers(cell: CellGeometry) -> Iterator[tuple[str, Number]]:
-    """Give the numbers of a cell's geometry."""
-    if math.isfinite(cell.bore_radius_sd_um):  # otherwise the wall is out of view
+def cell_numbers(
+    cell: CellGeometry, uncorrected_fringes: str | None = None
+) -> Iterator[tuple[str, Number]]:
+    """Give the numbers of a cell's geometry; with fringes only the side of the anode."""
+    edges_known = uncorrected_fringes is None
+    # Without a standard deviation the wall is out of view.
+    if edges_known and math.isfinite(cell.bore_radius_sd_um):
         yield "bore_radius_um", Number(cell.bore_radius_um, "µm", cell.bore_radius_sd_um)
     yield "anode", Number(cell.anode)
-    for name, plane in cell.planes.items():
+    for name, plane in cell.planes.items() if edges_known else ():
         steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
         yield f"tilt_deg.{name}", Number(steepest, "°")
 

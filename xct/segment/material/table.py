@@ -16,6 +16,7 @@ from xct.parallel.kernels import njit
 from xct.parallel.sweeps import Asking, Sweep, sweeping
 from xct.parallel.threads import over_ranges
 from xct.physics.optics import FWHM_PER_SIGMA
+from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.sharpened import blur_um
@@ -61,6 +62,7 @@ def material_table(
     cell: CellGeometry,
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
+    uncorrected_fringes: str | None = None,
     *,
     threshold_uncertainty: Annotated[float, Ge(0), Le(0.5)] = 0.05,
 ) -> Asking[pd.DataFrame]:
@@ -78,6 +80,8 @@ def material_table(
         The electrolyte's attenuation by height and radius, and the blur.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
+    uncorrected_fringes : str, optional
+        How propagation fringes are known of that no step dealt with; then nothing is measured.
     threshold_uncertainty : float, optional
         Standard uncertainty of a threshold, as a fraction δ of the step between two materials: it
         moves a blurred edge by δ √(2π) times the point spread's standard deviation.
@@ -92,9 +96,15 @@ def material_table(
         volume of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN
         for the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same
         material, surface_um2, n (voxels).
+
+    Raises
+    ------
+    ValueError
+        If there are fringes.
     """
     import pandas as pd
 
+    refuse_fringes(uncorrected_fringes)
     sums = yield from material_sums.asking(volume, labels, cell, reference)
     voxel = float(np.prod(cell.voxel_size_um))
     count = sums[:, _COUNT].astype(float)

@@ -16,6 +16,7 @@ from xct.parallel.blocks import Voxels
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
+from xct.segment.particle.beside_faces import with_doubt
 from xct.segment.particle.measuring import Measuring, measure
 from xct.segment.particle.pieces import joined
 from xct.segment.particle.separation import (
@@ -69,6 +70,7 @@ def particles(
     into: Any = None,
     grey_scale: GreyScale = STANDARD_SCALE,
     uncorrected_fringes: str | None = None,
+    steps: Mapping[str, Any] | None = None,
     *,
     rise_px: Annotated[float, Ge(0), Le(5)] = 0.1,
     largest_um: Annotated[float, Gt(0)] = 30.0,
@@ -98,6 +100,9 @@ def particles(
         Grey values of air and of electrolyte.
     uncorrected_fringes : str, optional
         How propagation fringes are known of that no step dealt with; then nothing is measured.
+    steps : mapping, optional
+        Settings of the steps that led to the volume, by name: after `phase_retrieval` grey values
+        beside the faces of the cathode are less certain.
     rise_px : float, optional
         Least rise from saddle to peak, in voxels of distance, that separates two particles.
     largest_um : float, optional
@@ -116,7 +121,7 @@ def particles(
         If there are fringes.
     """
     refuse_fringes(uncorrected_fringes)
-    return particles_in_slabs(
+    numbers, table = particles_in_slabs(
         volume,
         labels,
         cell,
@@ -127,6 +132,7 @@ def particles(
         rise_px=rise_px,
         largest_um=largest_um,
     )
+    return numbers, with_doubt(table, cell, grey_scale, steps)
 
 
 def particles_in_slabs(
