@@ -44,7 +44,7 @@ def mirror_axis(sinograms: np.ndarray, row: int) -> float:
     some = max(1, angles // _PART)
     first = _mean(sinograms, row, 0, some)
     axis, least = np.nan, _MOST_DIFFERENT
-    for begin in (angles - some, (angles - some) // 2):
+    for begin in (angles - some, angles // 2):
         other = _mean(sinograms, row, begin, begin + some)
         found, different = _best_mirror(first, other)
         if different < least:

@@ -14,21 +14,14 @@ from xct.preprocess.bad_columns import all_finite, bridge_columns, find_bands
 from xct.preprocess.mirror_axis import mirror_axis
 from xct.preprocess.sorting import smooth_ranks
 from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
-from xct.preprocess.stripe_profile import (
-    SIGNIFICANT,
-    constant_stripes,
-    sector_means,
-    subtract,
-)
+from xct.preprocess.stripe_profile import CONSTANTS, constant_stripes, sector_means, subtract
 from xct.quantity import Quantity
 from xct.stages import Band, RowCounts, name_bands, replaced, stage
 
-Method = Literal["auto", "profile", "sorting", "both"]
+Method = Literal["auto", "profile", "weak", "sorting", "both"]
 
 _SIZE_PX, _SIZE_OF_BOTH_PX = 15, 21
 _LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
-# Before sorting, stripes are taken off as far as they exceed this many standard errors.
-_SIGNIFICANT_BEFORE_SORTING = 1.0
 # Bands that are narrower than this leave no mark that anybody measures.
 _WIDE_PX = 8
 _FAULTY_RATIO = 3.0
@@ -218,14 +211,13 @@ def _width(sinograms: np.ndarray, size_px: int | None, usual: int) -> int:
     return size_px or max(3, min(usual, sinograms.shape[2] // _LEAST_WIDTHS - 1))
 
 
-def _take_off(
-    sinograms: np.ndarray, row: int, size: int, significance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Take constants off the columns; give them, and the columns that are the sample's."""
-    axis = mirror_axis(sinograms, row)
-    stripe, sample = constant_stripes(sector_means(sinograms, row), size, axis, significance)
-    subtract(sinograms, row, stripe)
-    return stripe, sample
+def _take_off(sinograms: np.ndarray, row: int, size: int, how: str) -> np.ndarray:
+    """Take constants off the columns; give those that are the sample's."""
+    axis, constants = mirror_axis(sinograms, row), CONSTANTS[how]
+    votes = sector_means(sinograms, row, constants.sectors)
+    stripe, sample = constant_stripes(votes, size, axis, constants.significance)
+    subtract(sinograms, row, np.where(sample, np.float32(0), stripe))
+    return sample
 
 
 def _sort(sinograms: np.ndarray, row: int, size: int, sample: np.ndarray) -> None:
@@ -235,8 +227,12 @@ def _sort(sinograms: np.ndarray, row: int, size: int, sample: np.ndarray) -> Non
     sinograms[:, row, sample] = kept
 
 
-def _by_profile(sinograms: np.ndarray, row: int, size_px: int | None) -> np.ndarray:
-    return _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), SIGNIFICANT)[0]
+def _by_profile(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), "profile")
+
+
+def _by_weak(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), "weak")
 
 
 def _by_sorting(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
@@ -245,17 +241,17 @@ def _by_sorting(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
 
 def _by_both(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
     size = _width(sinograms, size_px, _SIZE_OF_BOTH_PX)
-    _, sample = _take_off(sinograms, row, size, _SIGNIFICANT_BEFORE_SORTING)
-    _sort(sinograms, row, size, sample)
+    _sort(sinograms, row, size, _take_off(sinograms, row, size, "both"))
 
 
 def _leave(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
     """Leave a sinogram without stripes as it is."""
 
 
-_REMOVE: dict[str, Callable[..., object]] = {
+_REMOVE: dict[str, Callable[..., None]] = {
     "none": _leave,
     "profile": _by_profile,
+    "weak": _by_weak,
     "sorting": _by_sorting,
     "both": _by_both,
 }
@@ -263,18 +259,21 @@ _REMOVE: dict[str, Callable[..., object]] = {
 
 def _as_suits(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
     """Do what suits this sinogram."""
-    weighed, cleaned = _weighed(sinograms, row, size_px)
-    sinograms[:, row] = cleaned[choose([weighed]).way]
+    weighed, both, stripe = _weighed(sinograms, row, size_px)
+    way = choose([weighed]).way
+    if way == "both":
+        sinograms[:, row] = both
+    elif way != "none":
+        subtract(sinograms, row, stripe[way])
 
 
 def _weighed(
     sinograms: np.ndarray, row: int, size_px: int | None
-) -> tuple[Weighed, dict[str, np.ndarray]]:
+) -> tuple[Weighed, np.ndarray, dict[str, np.ndarray]]:
     """Try all ways on a sinogram; give what is known of them, and what they make of it."""
-    before = sinograms[:, row].copy()
-    profile, both = before[:, None].copy(), before[:, None].copy()
-    stripe = _by_profile(profile, 0, size_px)
+    before = sinograms[:, row]
+    both = before[:, None].copy()
     _by_both(both, 0, size_px)
-    cleaned = {"none": before, "profile": profile[:, 0], "both": both[:, 0]}
-    size = _width(sinograms, size_px, _SIZE_OF_BOTH_PX)
-    return weigh(before, cleaned["profile"], cleaned["both"], stripe, size), cleaned
+    sizes = (_width(sinograms, size_px, usual) for usual in (_SIZE_PX, _SIZE_OF_BOTH_PX))
+    weighed, stripe = weigh(before, both[:, 0], *sizes)
+    return weighed, both[:, 0], stripe
