@@ -17,7 +17,7 @@ _COARSE = 128
 # The axis is looked for in the middle part of the detector.
 _NEAREST, _FARTHEST = 0.2, 0.8
 # Difference of two projections over their scatter, below which they are mirror images.
-_MOST_DIFFERENT = 0.2
+_MOST_DIFFERENT = 0.45
 
 
 @njit(cache=True, nogil=True)

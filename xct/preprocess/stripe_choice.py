@@ -30,14 +30,17 @@ Way = Literal["none", "profile", "weak", "sorting", "both"]
 
 # What a way takes off must be so many times (of variances) what it takes off by mistake: few
 # columns may make up a profile of shrunk constants, and they scatter more.
-_LEAST_EVIDENCE = {"profile": 9.0, "weak": 4.0}
+_LEAST_EVIDENCE = {"profile": 9.0, "weak": 5.0}
 # Columns by which the last range of angles is sheared against the first, to either side.
 _SHEARS_PX = (-32, -16, 16, 32)
 # Part of what is taken off that is found mirrored about the axis, above which it is the sample:
 # shells, a winding, the wall of a tube, also some columns off, where the axis is not their middle.
-_MOST_MIRRORED, _OFF_PX = 0.5, 8
-# Columns from the axis that are their own mirror image, or nearly.
-_NEAR_AXIS_PX = 8
+_MOST_MIRRORED, _OFF_PX = 0.4, 8
+# Columns side by side that are compared; closer to the axis than this part of the detector, a
+# wide stripe may be its own mirror image.
+_TOGETHER_PX, _NEAR_PART = 33, 16
+# Correlation of such columns; its square times the number of columns, above which it is no chance.
+_ALIKE, _NO_CHANCE = 0.5, 4.0
 # Sorting reshapes noise and detail: it may change values by this part of the noise (variances),
 # of which at least this part must be stripes that went, found with this certainty.
 _MOST_CHANGE, _LEAST_GAIN, _LEAST_CERTAINTY = 0.1, 0.1, 3.0
@@ -198,6 +201,10 @@ def choice_number(choice: StripeChoice, rows: int) -> Number:
 def mirrored_part(stripe: np.ndarray, every: np.ndarray, axis: float) -> float:
     """Give the part of stripes that is found on the other side of the axis, too.
 
+    Either all of them at one place, such as the two walls of a tube; or some columns at a time
+    wherever they fit best, as shells do that are not quite concentric. The latter counts where so
+    many columns fit so well that it is no chance.
+
     Parameters
     ----------
     stripe : ndarray, shape (column,)
@@ -212,17 +219,34 @@ def mirrored_part(stripe: np.ndarray, every: np.ndarray, axis: float) -> float:
     float
         1 if all is; 0 if the axis is not known.
     """
-    if np.isnan(axis):
+    column = np.arange(stripe.size)
+    here = np.where(np.abs(column - axis) > stripe.size // _NEAR_PART, stripe, 0.0)
+    squares, counts = _around(here**2), _around(here**4)
+    total, limit = float(stripe @ stripe), np.abs(here)
+    if total == 0 or np.isnan(axis):
         return 0.0
-    column, greatest = np.arange(stripe.size), 0.0
-    for total in range(round(2 * axis) - _OFF_PX, round(2 * axis) + _OFF_PX + 1):
-        other = total - column
-        seen = (other >= 0) & (other < stripe.size) & (np.abs(2 * column - total) > _NEAR_AXIS_PX)
-        here, there = stripe[seen], every[other[seen]]
-        squares = float(here @ here)
-        if squares > 0:
-            greatest = max(greatest, float(here @ there) / squares)
-    return min(greatest, 1.0)
+    at_once, fits = 0.0, np.zeros(stripe.size, np.bool_)
+    for pair in range(round(2 * axis) - _OFF_PX, round(2 * axis) + _OFF_PX + 1):
+        other = pair - column
+        there = np.where((other >= 0) & (other < stripe.size), every.take(other, mode="clip"), 0.0)
+        at_once = max(at_once, float(here @ np.clip(there, -limit, limit)) / total)
+        # Correlation, and how many columns it rests on: one that is far above the others is one.
+        squares_there = _around(there**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            likeness = _around(here * there) / np.sqrt(squares * squares_there)
+            rests_on = np.minimum(squares**2 / counts, squares_there**2 / _around(there**4))
+            fits |= (likeness > _ALIKE) & (likeness**2 * rests_on > _NO_CHANCE)
+    return max(at_once, float(np.sum(here[fits] ** 2)) / total)
+
+
+def _around(values: np.ndarray) -> np.ndarray:
+    """Sum over some columns side by side."""
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    column = np.arange(values.size)
+    half = _TOGETHER_PX // 2
+    return np.asarray(
+        sums[np.minimum(column + half + 1, values.size)] - sums[np.maximum(column - half, 0)]
+    )
 
 
 def _tried(
