@@ -32,11 +32,13 @@ _BESIDE = 5
 _SHARP = 2.0
 # Distance from the axis, as it is roughly known, at which a column may be on it.
 _ON_AXIS = 2.5
+# Widest band that stands still where the sample turns back, on both sides of the axis.
+_STILL_PX = 6
 # Columns of a band that may wander together, slowly; more must do so as noise does.
 _NARROW = 3
-# A column that shares nothing with its sides, but scatters by more than this part (of variances)
-# of what they do, and slowly, sees the sample: a shell about the axis, at a bend of its edge.
-_OWN_SCATTER = 0.25
+# A column whose own scatter is slow, and more than this part of that on either side, sees the
+# sample: between two shells about the axis, say. Faults drift less, or are narrow.
+_OWN_SCATTER = 0.08
 # Part of the scatter that is found mirrored about the axis where the sample makes it, so many
 # columns off: more where it is slow, as the wall of a tube is that goes about the axis.
 _MIRRORED, _OFF, _OFF_SLOW = 0.2, 1, 8
@@ -225,15 +227,19 @@ def _is_bad(
     )
     shared = _covariance(columns[left], columns[right], False)
     count = right - left - 1
+    span = right - left
     found = np.zeros(4, np.int64)
     slow = False
     for c in range(left + 1, right):
         kind = _IDLE
         if not bad[c]:
             kind = _kind(columns, scatter, steps, c, left, right, shared, outside, lively, ratio)
-        if kind == _IDLE and not bad[c] and scatter[c] > _OWN_SCATTER * lively:
-            sharp = min(steps[left], steps[right - 1]) > _SHARP * outside and count <= _NARROW
-            kind = _IDLE if sharp or _is_noise(columns[c], columns[c + 1]) else _GOOD
+        if kind in (_IDLE, _STILL) and not bad[c]:
+            f = np.float32((c - left) / span)
+            if _scatters_slowly(columns[c], columns[left], columns[right], f, lively):
+                sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
+                slow = True
+                kind = kind if sharp and count <= _NARROW else _GOOD
         if kind == _WANDERING and not _is_noise(columns[c], columns[c + 1]):
             slow = True
             kind = _WANDERING if count <= _NARROW else _GOOD
@@ -243,9 +249,11 @@ def _is_bad(
     least = _BAD_PART * count
     if count - found[_GOOD] < least:
         return False
-    if count == 1 and found[_STILL]:
-        return not abs(left + 1 - axis) < _ON_AXIS  # there the middle of a wire stands still
-    if found[_IDLE] + found[_STILL] >= least:
+    if count == 1 and found[_STILL] and abs(left + 1 - axis) < _ON_AXIS:
+        return False  # there the middle of a wire stands still
+    if count <= _STILL_PX and found[_STILL] and _stands_still_there(scatter, left, right, axis):
+        return False
+    if found[_IDLE] + found[_STILL] >= least and not slow:
         return True
     return not _is_mirrored(columns, left, right, axis, _OFF_SLOW if slow else _OFF)
 
@@ -295,6 +303,35 @@ def _is_noise(one: np.ndarray, other: np.ndarray) -> bool:
         changes += change * change
         squares += here * here
     return bool(changes > squares)
+
+
+@njit(cache=True, nogil=True)
+def _scatters_slowly(
+    column: np.ndarray, one: np.ndarray, other: np.ndarray, f: float, lively: float
+) -> bool:
+    """Whether a column has scatter of its own, besides what it shares with its sides, and slow."""
+    line = one + f * (other - one)
+    squares = _covariance(line, line, False)
+    own = column.copy()
+    if squares > LEAST_VARIANCE:
+        own -= np.float32(_covariance(column, line, False) / squares) * line
+    much = _covariance(own, own, False) > _OWN_SCATTER * lively + LEAST_VARIANCE
+    return bool(much and not _is_noise(own, np.zeros_like(own)))
+
+
+@njit(cache=True, nogil=True)
+def _stands_still_there(scatter: np.ndarray, left: int, right: int, axis: float) -> bool:
+    """Whether a column on the other side of the axis stands still, too: the bend of an edge."""
+    if np.isnan(axis):
+        return False
+    pair = round(2 * axis)
+    for c in range(max(pair - right - _OFF_SLOW, 0), min(pair - left + _OFF_SLOW + 1, scatter.size)):
+        beside = min(
+            _median(scatter, c - _BESIDE, c), _median(scatter, c + 1, c + 1 + _BESIDE)
+        )
+        if not left < c < right and scatter[c] < _QUIET * beside:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
