@@ -325,10 +325,10 @@ def _stands_still_there(scatter: np.ndarray, left: int, right: int, axis: float)
     if np.isnan(axis):
         return False
     pair = round(2 * axis)
-    for c in range(max(pair - right - _OFF_SLOW, 0), min(pair - left + _OFF_SLOW + 1, scatter.size)):
-        beside = min(
-            _median(scatter, c - _BESIDE, c), _median(scatter, c + 1, c + 1 + _BESIDE)
-        )
+    for c in range(
+        max(pair - right - _OFF_SLOW, 0), min(pair - left + _OFF_SLOW + 1, scatter.size)
+    ):
+        beside = min(_median(scatter, c - _BESIDE, c), _median(scatter, c + 1, c + 1 + _BESIDE))
         if not left < c < right and scatter[c] < _QUIET * beside:
             return True
     return False

@@ -15,7 +15,7 @@ from xct.preprocess.fourier_wavelet import damp_stripes
 from xct.preprocess.mirror_axis import mirror_axis
 from xct.preprocess.sorting import smooth_ranks
 from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
-from xct.preprocess.stripe_profile import CONSTANTS, constant_stripes, sector_means, subtract
+from xct.preprocess.stripe_profile import column_constants, subtract
 from xct.quantity import Quantity
 from xct.stages import Band, RowCounts, name_bands, replaced, stage
 
@@ -228,9 +228,7 @@ def _width(sinograms: np.ndarray, size_px: int | None, usual: int) -> int:
 
 def _take_off(sinograms: np.ndarray, row: int, size: int, how: str) -> np.ndarray:
     """Take constants off the columns; give those that are the sample's."""
-    axis, constants = mirror_axis(sinograms, row), CONSTANTS[how]
-    votes = sector_means(sinograms, row, constants.sectors)
-    stripe, sample = constant_stripes(votes, size, axis, constants.significance)
+    stripe, sample = column_constants(sinograms, row, size, mirror_axis(sinograms, row), how)
     subtract(sinograms, row, np.where(sample, np.float32(0), stripe))
     return sample
 

@@ -20,7 +20,7 @@ from xct.preprocess.mirror_axis import mirror_axis
 from xct.preprocess.sorting import sliding_median
 from xct.preprocess.stripe_profile import (
     CONSTANTS,
-    Constants,
+    column_constants,
     constant_stripes,
     sector_means,
 )
@@ -31,6 +31,9 @@ Way = Literal["none", "profile", "weak", "sorting", "both"]
 # What a way takes off must be so many times (of variances) what it takes off by mistake: few
 # columns may make up a profile of shrunk constants, and they scatter more.
 _LEAST_EVIDENCE = {"profile": 9.0, "weak": 5.0}
+# Where it is not, as in dense layers of a sample whose other layers show the stripes, it may take
+# off this part of the noise by mistake (variances).
+_MOST_HARM = 0.05
 # Columns by which the last range of angles is sheared against the first, to either side.
 _SHEARS_PX = (-32, -16, 16, 32)
 # Part of what is taken off that is found mirrored about the axis, above which it is the sample:
@@ -128,7 +131,7 @@ def weigh(
     """
     sinogram = np.ascontiguousarray(before)[:, None]
     axis, votes = mirror_axis(sinogram, 0), sector_means(sinogram, 0)
-    tried = {way: _tried(sinogram, size, axis, CONSTANTS[way]) for way in ("profile", "weak")}
+    tried = {way: _tried(sinogram, size, axis, way) for way in ("profile", "weak")}
     weakest = tried["weak"][1]
     taken, left = {}, {}
     for way, (stripe, every, mistaken) in tried.items():
@@ -162,7 +165,8 @@ def choose(weighed: Sequence[Weighed]) -> StripeChoice:
     -------
     StripeChoice
         ``none`` where what would be taken off is not clearly more than what the sample alone makes
-        a way take off, or is mirrored about the axis; ``both``, that is sorting after constants,
+        a way take off, or is mirrored about the axis, or where one of the sinograms would lose
+        detail that stands above its noise; ``both``, that is sorting after constants,
         where stripes are left that change with the angle and where sorting changes values by much
         less than the noise; else ``profile`` or ``weak``, whichever takes off more stripes.
     """
@@ -170,19 +174,17 @@ def choose(weighed: Sequence[Weighed]) -> StripeChoice:
     def middle(name: str) -> float:
         return float(np.median([getattr(w, name) for w in weighed]))
 
-    ways = {way: _middle_of([getattr(w, way) for w in weighed]) for way in ("profile", "weak")}
-    noise, change, both, stripes = map(middle, ("noise", "change", "left_by_both", "stripes"))
+    change, both, stripes, noise = map(middle, ("change", "left_by_both", "stripes", "noise"))
     certainty = middle("certainty") * np.sqrt(len(weighed))
-    safe = [way for way, taken in ways.items() if taken.squares > _LEAST_EVIDENCE[way] * taken.mistaken]
-    is_sample = any(ways[way].mirrored > _MOST_MIRRORED for way in safe)
+    ways = {way: _middle_of([getattr(w, way) for w in weighed]) for way in ("profile", "weak")}
     way, left, best = "none", stripes, 0.0
-    for name in () if is_sample else safe:
+    for name, taken in ways.items():
         # Mean square error without it, less that with it.
-        gain = ways[name].squares - 2 * ways[name].mistaken
-        if gain > best:
-            way, left, best = name, ways[name].left, gain
+        gain = taken.squares - 2 * taken.mistaken
+        if _is_safe(weighed, name) and gain > best:
+            way, left, best = name, taken.left, gain
     gains = ways["profile"].left - both > _LEAST_GAIN * change and certainty > _LEAST_CERTAINTY
-    if way != "none" and gains and change < _MOST_CHANGE * noise:
+    if way != "none" and gains and all(w.change < _MOST_CHANGE * w.noise for w in weighed):
         way, left = "both", both
     sd = [float(np.sqrt(max(value, 0.0))) for value in (stripes, left, noise)]
     return StripeChoice(way, *sd)
@@ -250,14 +252,14 @@ def _around(values: np.ndarray) -> np.ndarray:
 
 
 def _tried(
-    sinogram: np.ndarray, size: int, axis: float, constants: Constants
+    sinogram: np.ndarray, size: int, axis: float, way: str
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Give what is taken off, the same with what is the sample's, and what is so by mistake."""
-    votes = sector_means(sinogram, 0, constants.sectors)
-    every, sample = constant_stripes(votes, size, axis, constants.significance)
-    votes -= every[:, None]
+    every, sample = column_constants(sinogram, 0, size, axis, way)
+    sectors, significance = CONSTANTS[way]
+    votes = sector_means(sinogram, 0, sectors) - every[:, None]
     mistaken = [
-        constant_stripes(_sheared(votes, shear), size, np.nan, constants.significance)[0]
+        constant_stripes(_sheared(votes, shear), size, np.nan, significance)[0]
         for shear in _SHEARS_PX
     ]
     largest = max(float(np.mean(stripe**2)) for stripe in mistaken)
@@ -270,6 +272,23 @@ def _sheared(votes: np.ndarray, shear_px: int) -> np.ndarray:
     moves = np.rint(shear_px * (np.arange(sectors) / max(sectors - 1, 1) - 0.5)).astype(int)
     place = np.clip(np.arange(columns)[:, None] - moves, 0, columns - 1)
     return np.take_along_axis(votes, place, axis=0)
+
+
+def _is_safe(weighed: Sequence[Weighed], way: str) -> bool:
+    """Whether what a way takes off is stripes in most sinograms, and no great harm in any."""
+    found = [(getattr(w, way), w.noise) for w in weighed]
+    clear = [t.squares > _LEAST_EVIDENCE[way] * t.mistaken for t, _ in found]
+    middle = _middle_of([t for t, _ in found])
+    # Shells about the axis that do not stand out to one way may do so to the other.
+    other = _middle_of([w.weak for w in weighed])
+    shells = other.squares > _LEAST_EVIDENCE["weak"] * other.mistaken
+    mirrored = max(middle.mirrored, other.mirrored if shells else 0.0)
+    harmless = [t.mistaken < _MOST_HARM * noise for t, noise in found]
+    return bool(
+        middle.squares > _LEAST_EVIDENCE[way] * middle.mistaken
+        and mirrored < _MOST_MIRRORED
+        and all(one or other for one, other in zip(clear, harmless, strict=True))
+    )
 
 
 def _middle_of(taken: Sequence[Taken]) -> Taken:

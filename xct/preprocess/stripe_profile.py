@@ -67,6 +67,36 @@ def sector_means(sinograms: np.ndarray, row: int, sectors: int = SECTORS) -> np.
     return means
 
 
+def column_constants(
+    sinograms: np.ndarray, row: int, size: int, axis: float, how: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find what stripes add to the columns of a sinogram, one of `CONSTANTS`.
+
+    Parameters
+    ----------
+    sinograms : ndarray of float32, shape (angle, row, column)
+        Line integrals, finite.
+    row : int
+        Which sinogram.
+    size, axis
+        As of `constant_stripes`.
+    how : {"profile", "weak", "both"}
+
+    Returns
+    -------
+    added, sample
+        As `constant_stripes` gives them.
+    """
+    sectors, significance = CONSTANTS[how]
+    votes = sector_means(sinograms, row, sectors)
+    added, sample = constant_stripes(votes, size, axis, significance)
+    if significance == 0:
+        # Among many weak ones the walls of a tube do not stand out; among sure ones they do.
+        sure, certain = CONSTANTS["profile"]
+        sample |= constant_stripes(sector_means(sinograms, row, sure), size, axis, certain)[1]
+    return added, sample
+
+
 def constant_stripes(
     profiles: np.ndarray, size: int, axis: float, significance: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -280,7 +310,9 @@ def _votes(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True, nogil=True)
-def _middle_half(votes: np.ndarray, ordered: np.ndarray, mean: np.ndarray, error: np.ndarray) -> None:
+def _middle_half(
+    votes: np.ndarray, ordered: np.ndarray, mean: np.ndarray, error: np.ndarray
+) -> None:
     count = votes.shape[1]
     ignored = count // 4
     for c in range(len(votes)):
