@@ -1,6 +1,7 @@
 """The bench of stripes: every kind has its figures, and all of xct's ways stay below the peer."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -25,7 +26,12 @@ def test_every_kind_of_stripe_has_figures_on_every_sample(found):
     assert set(figures["drawn"]["kinds"]) == {f"{k}, {s}" for k in KINDS for s in SAMPLES}
     assert all(kind in text for kind in KINDS)
     assert figures["real"] == {}
-    assert {t["what"].split(",")[0] for t in figures["targets"]} == {"profile", "both", "auto"}
+    assert {t["what"].split(",")[0] for t in figures["targets"]} == {
+        "profile",
+        "weak",
+        "both",
+        "auto",
+    }
 
 
 @pytest.mark.parametrize("kind", ["full", "wide", "dead", "stuck", "fluctuating"])
@@ -41,3 +47,20 @@ def test_kinds_spoil_what_they_say(kind):
     spoilt = np.abs(case.striped - case.clean).max(axis=0) > 0
     assert spoilt.any() == (kind != "none")
     assert spoilt.sum() <= 40
+
+
+def test_each_method_is_timed_beside_the_function_that_does_the_same(monkeypatch):
+    from types import ModuleType
+
+    asked = []
+    prep, removal = ModuleType("algotom.prep"), ModuleType("algotom.prep.removal")
+    for name, _ in stripe_removal._PEERS.values():
+        setattr(removal, name, lambda sinogram, n=name, **settings: asked.append((n, settings)))
+    prep.removal = removal
+    for module in (ModuleType("algotom"), prep, removal):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(stripe_removal, "installed", lambda name: "1.7.0")
+    found = stripe_removal.measure_beside(60, 80)
+    assert list(found) == ["profile", "sorting", "both", "wavelet"]
+    assert {name for name, _ in asked} == {entry["peer"] for entry in found.values()}
+    assert ("remove_stripe_based_sorting", {"size": 15}) in asked

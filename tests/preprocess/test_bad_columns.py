@@ -117,6 +117,17 @@ SAMPLES = {
 }
 
 
+# Walls about the axis, which wobble by some pixels as they turn.
+SHELLS = scaled(np.array([[2.5, -1.5, 150 - 9.1 * k, (-1) ** k] for k in range(15)]))
+
+
+@pytest.mark.parametrize("turn", [180, 360])
+@pytest.mark.parametrize("noise", [1e-3, 3e-3, 0.05])
+def test_shells_about_the_axis_are_never_taken_for_bad_columns(noise, turn):
+    _, values = sinogram(SHELLS, 24, noise, turn=turn)
+    assert mended(values)[0].size == 0
+
+
 @pytest.mark.parametrize("angles", [90, 600])
 @pytest.mark.parametrize("noise", [0, 1e-3, 0.05])
 @pytest.mark.parametrize("sample", SAMPLES)

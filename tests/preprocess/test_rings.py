@@ -12,7 +12,7 @@ from xct.phantom import project_discs, random_discs
 from xct.preprocess import stripes
 from xct.reconstruct import fbp
 
-METHODS = ("profile", "sorting", "both", "auto")
+METHODS = ("profile", "weak", "sorting", "both", "wavelet", "auto")
 
 
 def clean_sinogram(seed, columns=512, angles=600, counts=10_000):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from qtpy.QtCore import Signal
@@ -29,6 +29,7 @@ from xct.pipeline.preview import Preview
 from xct.plugin.controls import Latest, beside, button
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
+from xct.preprocess.rings import Method
 from xct.scan import read_scan
 from xct.stages import load_stages
 
@@ -166,7 +167,7 @@ class Tune(QWidget):
         self.center = QDoubleSpinBox(decimals=2, singleStep=0.25, maximum=1e5)
         self.center.setKeyboardTracking(False)
         self.rings, self.fbp_window = QComboBox(), QComboBox()
-        self.rings.addItems(["profile", "sorting", "both", "auto", _OFF])
+        self.rings.addItems([*get_args(Method), _OFF])
         self.fbp_window.addItems(["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"])
         self.sinogram = QCheckBox("show the sinogram, too")
         self.materials = TuneMaterials(self._pictures)

@@ -32,10 +32,16 @@ _BESIDE = 5
 _SHARP = 2.0
 # Distance from the axis, as it is roughly known, at which a column may be on it.
 _ON_AXIS = 2.5
+# Widest band that stands still where the sample turns back, on both sides of the axis.
+_STILL_PX = 6
 # Columns of a band that may wander together, slowly; more must do so as noise does.
 _NARROW = 3
-# Part of the scatter that is found mirrored about the axis where the sample makes it.
-_MIRRORED = 0.2
+# A column whose own scatter is slow, and more than this part of that on either side, sees the
+# sample: between two shells about the axis, say. Faults drift less, or are narrow.
+_OWN_SCATTER = 0.08
+# Part of the scatter that is found mirrored about the axis where the sample makes it, so many
+# columns off: more where it is slow, as the wall of a tube is that goes about the axis.
+_MIRRORED, _OFF, _OFF_SLOW = 0.2, 1, 8
 # Part of the columns of a band that must be bad: in its middle, chance may resemble the sample.
 _BAD_PART = 0.75
 # Scatter of line integrals that no measurement resolves; rounding alone gives less.
@@ -221,24 +227,35 @@ def _is_bad(
     )
     shared = _covariance(columns[left], columns[right], False)
     count = right - left - 1
+    span = right - left
     found = np.zeros(4, np.int64)
+    slow = False
     for c in range(left + 1, right):
         kind = _IDLE
         if not bad[c]:
             kind = _kind(columns, scatter, steps, c, left, right, shared, outside, lively, ratio)
-        if kind == _WANDERING and count > _NARROW and not _is_noise(columns[c], columns[c + 1]):
-            kind = _GOOD
+        if kind in (_IDLE, _STILL) and not bad[c]:
+            f = np.float32((c - left) / span)
+            if _scatters_slowly(columns[c], columns[left], columns[right], f, lively):
+                sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
+                slow = True
+                kind = kind if sharp and count <= _NARROW else _GOOD
+        if kind == _WANDERING and not _is_noise(columns[c], columns[c + 1]):
+            slow = True
+            kind = _WANDERING if count <= _NARROW else _GOOD
         if kind == _GOOD and (c == left + 1 or c == right - 1):
             return False  # what begins or ends like the column beside it is no band
         found[kind] += 1
     least = _BAD_PART * count
     if count - found[_GOOD] < least:
         return False
-    if count == 1 and found[_STILL]:
-        return not abs(left + 1 - axis) < _ON_AXIS  # there the middle of a wire stands still
-    if found[_IDLE] + found[_STILL] >= least:
+    if count == 1 and found[_STILL] and abs(left + 1 - axis) < _ON_AXIS:
+        return False  # there the middle of a wire stands still
+    if count <= _STILL_PX and found[_STILL] and _stands_still_there(scatter, left, right, axis):
+        return False
+    if found[_IDLE] + found[_STILL] >= least and not slow:
         return True
-    return not _is_mirrored(columns, left, right, axis)
+    return not _is_mirrored(columns, left, right, axis, _OFF_SLOW if slow else _OFF)
 
 
 @njit(cache=True, nogil=True)
@@ -264,7 +281,9 @@ def _kind(
     if alike and with_line < _RESPONSE * shared:
         return _IDLE
     if variance < _QUIET * lively:
-        return _STILL
+        # Where sides so close go their own ways, slowly, a column stands still between two edges.
+        between = right - left - 1 <= _NARROW and not alike and not _is_noise(one, other)
+        return _GOOD if between else _STILL
     line = (1 - f) ** 2 * own + f**2 * own_other + 2 * f * (1 - f) * shared
     off_line, apart = variance + line - 2 * with_line, own + own_other - 2 * shared
     sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
@@ -287,17 +306,48 @@ def _is_noise(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _is_mirrored(columns: np.ndarray, left: int, right: int, axis: float) -> bool:
+def _scatters_slowly(
+    column: np.ndarray, one: np.ndarray, other: np.ndarray, f: float, lively: float
+) -> bool:
+    """Whether a column has scatter of its own, besides what it shares with its sides, and slow."""
+    line = one + f * (other - one)
+    squares = _covariance(line, line, False)
+    own = column.copy()
+    if squares > LEAST_VARIANCE:
+        own -= np.float32(_covariance(column, line, False) / squares) * line
+    much = _covariance(own, own, False) > _OWN_SCATTER * lively + LEAST_VARIANCE
+    return bool(much and not _is_noise(own, np.zeros_like(own)))
+
+
+@njit(cache=True, nogil=True)
+def _stands_still_there(scatter: np.ndarray, left: int, right: int, axis: float) -> bool:
+    """Whether a column on the other side of the axis stands still, too: the bend of an edge."""
+    if np.isnan(axis):
+        return False
+    pair = round(2 * axis)
+    for c in range(
+        max(pair - right - _OFF_SLOW, 0), min(pair - left + _OFF_SLOW + 1, scatter.size)
+    ):
+        beside = min(_median(scatter, c - _BESIDE, c), _median(scatter, c + 1, c + 1 + _BESIDE))
+        if not left < c < right and scatter[c] < _QUIET * beside:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _is_mirrored(columns: np.ndarray, left: int, right: int, axis: float, off: int) -> bool:
     """Whether the other side of the axis wanders as well: then it is the sample, near the axis."""
     if np.isnan(axis):
         return False
-    here, greatest = _off_line(columns, left, right), 0.0
-    middle = round(2 * axis)
-    for shift in range(-1, 2):
+    here, middle = _off_line(columns, left, right), round(2 * axis)
+    for shift in range(-off, off + 1):
         first, last = middle + shift - right, middle + shift - left
         if first >= 0 and last < len(columns):
-            greatest = max(greatest, _off_line(columns, first, last))
-    return greatest > _MIRRORED * here
+            there = _off_line(columns, first, last)
+            # Much more than here is a fault of its own.
+            if _MIRRORED * here < there and (off == _OFF or _MIRRORED * there < here):
+                return True
+    return False
 
 
 @njit(cache=True, nogil=True)

@@ -17,7 +17,7 @@ _COARSE = 128
 # The axis is looked for in the middle part of the detector.
 _NEAREST, _FARTHEST = 0.2, 0.8
 # Difference of two projections over their scatter, below which they are mirror images.
-_MOST_DIFFERENT = 0.2
+_MOST_DIFFERENT = 0.45
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +44,7 @@ def mirror_axis(sinograms: np.ndarray, row: int) -> float:
     some = max(1, angles // _PART)
     first = _mean(sinograms, row, 0, some)
     axis, least = np.nan, _MOST_DIFFERENT
-    for begin in (angles - some, (angles - some) // 2):
+    for begin in (angles - some, angles // 2):
         other = _mean(sinograms, row, begin, begin + some)
         found, different = _best_mirror(first, other)
         if different < least:

@@ -11,24 +11,18 @@ from annotated_types import Ge, Gt, Le
 
 from xct.parallel.threads import over_ranges
 from xct.preprocess.bad_columns import all_finite, bridge_columns, find_bands
+from xct.preprocess.fourier_wavelet import damp_stripes
 from xct.preprocess.mirror_axis import mirror_axis
 from xct.preprocess.sorting import smooth_ranks
 from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
-from xct.preprocess.stripe_profile import (
-    SIGNIFICANT,
-    constant_stripes,
-    sector_means,
-    subtract,
-)
+from xct.preprocess.stripe_profile import column_constants, subtract
 from xct.quantity import Quantity
 from xct.stages import Band, RowCounts, name_bands, replaced, stage
 
-Method = Literal["auto", "profile", "sorting", "both"]
+Method = Literal["auto", "profile", "weak", "sorting", "both", "wavelet"]
 
 _SIZE_PX, _SIZE_OF_BOTH_PX = 15, 21
 _LEAST_WIDTHS = 12  # windows that fit into the width of a narrow detector
-# Before sorting, stripes are taken off as far as they exceed this many standard errors.
-_SIGNIFICANT_BEFORE_SORTING = 1.0
 # Bands that are narrower than this leave no mark that anybody measures.
 _WIDE_PX = 8
 _FAULTY_RATIO = 3.0
@@ -58,10 +52,15 @@ def measure_stripes(
 ) -> StripeChoice:
     """Measure the stripes of some rows, and pick how to remove them.
 
-    Means of columns over 32 ranges of angles tell the stripes: what two of them have in common is
-    no noise, and the sample has moved on between them. Both ways of `stripes` are tried,
-    ``profile`` and ``both``; the second is picked where it removes stripes that the first leaves,
-    and changes values by less than a third of their noise. Where there are no stripes, ``none`` is.
+    Means of columns over ranges of angles tell the stripes: what two of them have in common is
+    no noise, and the sample has moved on between them. The ways of `stripes` are tried:
+
+    - ``profile`` or ``weak``, whichever takes off more stripes, where it takes off at least 3 (2.2)
+      times what the sample alone would make it take off. How much that is, is measured where each
+      range of angles is moved along the columns against the last one: no stripe is straight then.
+    - ``both`` where it removes stripes that ``profile`` leaves, and changes values by less than a
+      third of their noise.
+    - ``none`` elsewhere, and where what would be taken off is mirrored about the rotation axis.
 
     Parameters
     ----------
@@ -122,6 +121,12 @@ def stripes(
       columns applied to equal ranks, and the order of the angles restored. It removes stripes
       whose strength depends on the signal, too, but also reshapes fine detail and noise.
     - ``both`` takes off constants first, also small ones, and sorts then. It removes the most.
+    - ``weak`` takes off constants, too, however small they are: the angles vote in 192 ranges, of
+      about a degree. It removes weak rings and leaves edges as they are, but does not spare fine
+      structure that stays at a column for long.
+    - ``wavelet`` is [2]_: what is fine across the columns and changes slowly along the angles is
+      damped, scale by scale up to `size_px`. It removes nearly all stripes, also those that change
+      with the angle, and what of the sample looks like one. Three times as slow as ``both``.
     - ``auto`` does what `measure_stripes` picked for the scan; without that step, each sinogram
       is measured by itself.
 
@@ -134,10 +139,11 @@ def stripes(
     ----------
     line_integrals : ndarray, shape (angle, row, column)
         Finite values, at least 3 columns.
-    stripe_way : {"none", "profile", "both"}, optional
+    stripe_way : {"none", "profile", "weak", "both"}, optional
         What `measure_stripes` picked.
-    method : {"auto", "profile", "sorting", "both"}, optional
-        Constant correction of each column, Vo's sorting, both, or what suits the stripes.
+    method : {"auto", "profile", "weak", "sorting", "both", "wavelet"}, optional
+        Constant correction of each column, also of weak stripes, Vo's sorting, both, Münch's
+        wavelets, or what suits the stripes.
     size_px : int, optional
         Width of the sliding median in pixels: more than twice that of the widest stripe. Unless
         given 15 (for ``both`` 21), or a twelfth of the columns where that is less: a wider
@@ -160,6 +166,8 @@ def stripes(
     References
     ----------
     .. [1] Vo, Atwood & Drakopoulos (2018), Opt. Express 26, 28396. doi:10.1364/OE.26.028396
+    .. [2] Münch, Trtik, Marone & Stampanoni (2009), Opt. Express 17, 8567.
+       doi:10.1364/OE.17.008567
     """
     cleaned = _checked(line_integrals)
     mended = np.zeros(cleaned.shape[1:], np.bool_)
@@ -218,14 +226,11 @@ def _width(sinograms: np.ndarray, size_px: int | None, usual: int) -> int:
     return size_px or max(3, min(usual, sinograms.shape[2] // _LEAST_WIDTHS - 1))
 
 
-def _take_off(
-    sinograms: np.ndarray, row: int, size: int, significance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Take constants off the columns; give them, and the columns that are the sample's."""
-    axis = mirror_axis(sinograms, row)
-    stripe, sample = constant_stripes(sector_means(sinograms, row), size, axis, significance)
-    subtract(sinograms, row, stripe)
-    return stripe, sample
+def _take_off(sinograms: np.ndarray, row: int, size: int, how: str) -> np.ndarray:
+    """Take constants off the columns; give those that are the sample's."""
+    stripe, sample = column_constants(sinograms, row, size, mirror_axis(sinograms, row), how)
+    subtract(sinograms, row, np.where(sample, np.float32(0), stripe))
+    return sample
 
 
 def _sort(sinograms: np.ndarray, row: int, size: int, sample: np.ndarray) -> None:
@@ -235,8 +240,12 @@ def _sort(sinograms: np.ndarray, row: int, size: int, sample: np.ndarray) -> Non
     sinograms[:, row, sample] = kept
 
 
-def _by_profile(sinograms: np.ndarray, row: int, size_px: int | None) -> np.ndarray:
-    return _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), SIGNIFICANT)[0]
+def _by_profile(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), "profile")
+
+
+def _by_weak(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    _take_off(sinograms, row, _width(sinograms, size_px, _SIZE_PX), "weak")
 
 
 def _by_sorting(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
@@ -245,36 +254,45 @@ def _by_sorting(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
 
 def _by_both(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
     size = _width(sinograms, size_px, _SIZE_OF_BOTH_PX)
-    _, sample = _take_off(sinograms, row, size, _SIGNIFICANT_BEFORE_SORTING)
-    _sort(sinograms, row, size, sample)
+    _sort(sinograms, row, size, _take_off(sinograms, row, size, "both"))
+
+
+def _by_wavelet(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
+    size = _width(sinograms, size_px, _SIZE_PX)
+    sinograms[:, row] = damp_stripes(np.ascontiguousarray(sinograms[:, row]), size)
 
 
 def _leave(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
     """Leave a sinogram without stripes as it is."""
 
 
-_REMOVE: dict[str, Callable[..., object]] = {
+_REMOVE: dict[str, Callable[..., None]] = {
     "none": _leave,
     "profile": _by_profile,
+    "weak": _by_weak,
     "sorting": _by_sorting,
     "both": _by_both,
+    "wavelet": _by_wavelet,
 }
 
 
 def _as_suits(sinograms: np.ndarray, row: int, size_px: int | None) -> None:
     """Do what suits this sinogram."""
-    weighed, cleaned = _weighed(sinograms, row, size_px)
-    sinograms[:, row] = cleaned[choose([weighed]).way]
+    weighed, both, stripe = _weighed(sinograms, row, size_px)
+    way = choose([weighed]).way
+    if way == "both":
+        sinograms[:, row] = both
+    elif way != "none":
+        subtract(sinograms, row, stripe[way])
 
 
 def _weighed(
     sinograms: np.ndarray, row: int, size_px: int | None
-) -> tuple[Weighed, dict[str, np.ndarray]]:
+) -> tuple[Weighed, np.ndarray, dict[str, np.ndarray]]:
     """Try all ways on a sinogram; give what is known of them, and what they make of it."""
-    before = sinograms[:, row].copy()
-    profile, both = before[:, None].copy(), before[:, None].copy()
-    stripe = _by_profile(profile, 0, size_px)
+    before = sinograms[:, row]
+    both = before[:, None].copy()
     _by_both(both, 0, size_px)
-    cleaned = {"none": before, "profile": profile[:, 0], "both": both[:, 0]}
-    size = _width(sinograms, size_px, _SIZE_OF_BOTH_PX)
-    return weigh(before, cleaned["profile"], cleaned["both"], stripe, size), cleaned
+    sizes = (_width(sinograms, size_px, usual) for usual in (_SIZE_PX, _SIZE_OF_BOTH_PX))
+    weighed, stripe = weigh(before, both[:, 0], *sizes)
+    return weighed, both[:, 0], stripe

@@ -2,25 +2,48 @@
 
 What stripes there are is measured by products of votes: means of a column over ranges of angles,
 less their sliding median along the columns. Noise has no part in the product of two of them.
+
+What a way takes off by mistake is measured on the same votes, sheared: each range of angles is
+moved along the columns, by more than the one before. No stripe is straight any more, but edges of
+the sample still turn somewhere, as they did elsewhere before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 import numpy as np
 
+from xct.preprocess.mirror_axis import mirror_axis
 from xct.preprocess.sorting import sliding_median
-from xct.preprocess.stripe_profile import sector_means
+from xct.preprocess.stripe_profile import (
+    CONSTANTS,
+    column_constants,
+    constant_stripes,
+    sector_means,
+)
 from xct.quantity import Number
 
-Way = Literal["none", "profile", "sorting", "both"]
+Way = Literal["none", "profile", "weak", "sorting", "both"]
 
-# The votes of one column agree by at least this part of their squares where stripes are there all
-# the time: noise, of which only what looks like a stripe is taken, agrees by less.
-_LEAST_AGREEMENT = 0.5
+# What a way takes off must be so many times (of variances) what it takes off by mistake: few
+# columns may make up a profile of shrunk constants, and they scatter more.
+_LEAST_EVIDENCE = {"profile": 9.0, "weak": 5.0}
+# Where it is not, as in dense layers of a sample whose other layers show the stripes, it may take
+# off this part of the noise by mistake (variances).
+_MOST_HARM = 0.05
+# Columns by which the last range of angles is sheared against the first, to either side.
+_SHEARS_PX = (-32, -16, 16, 32)
+# Part of what is taken off that is found mirrored about the axis, above which it is the sample:
+# shells, a winding, the wall of a tube, also some columns off, where the axis is not their middle.
+_MOST_MIRRORED, _OFF_PX = 0.4, 8
+# Columns side by side that are compared; closer to the axis than this part of the detector, a
+# wide stripe may be its own mirror image.
+_TOGETHER_PX, _NEAR_PART = 33, 16
+# Correlation of such columns; its square times the number of columns, above which it is no chance.
+_ALIKE, _NO_CHANCE = 0.5, 4.0
 # Sorting reshapes noise and detail: it may change values by this part of the noise (variances),
 # of which at least this part must be stripes that went, found with this certainty.
 _MOST_CHANGE, _LEAST_GAIN, _LEAST_CERTAINTY = 0.1, 0.1, 3.0
@@ -30,26 +53,48 @@ _SD_OF_MEDIAN = 1.4826
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """What is known of the stripes of one sinogram, and of two ways to remove them.
+class Taken:
+    """What a way takes off the columns of a sinogram, as mean squares over the columns.
 
     Attributes
     ----------
-    agreement : float
-        How far the votes of columns with a stripe agree, at most 1; NaN if there is none.
-    stripes, left_by_profile, left_by_both : float
-        Mean squares of stripes before, and after the two ways; below 0 by chance.
+    squares : float
+        In all.
+    mistaken : float
+        Where there are no stripes: where votes are sheared.
+    mirrored : float
+        Part of it that is found on the other side of the axis, too; 0 if that is not known.
+    left : float
+        Stripes that it leaves; below 0 by chance.
+    """
+
+    squares: float
+    mistaken: float
+    mirrored: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What is known of the stripes of one sinogram, and of the ways to remove them.
+
+    Attributes
+    ----------
+    profile, weak : Taken
+        Of the two ways that take constants off.
+    stripes, left_by_both : float
+        Mean squares of stripes before, and after sorting, too; below 0 by chance.
     certainty : float
-        `left_by_profile` in its standard errors.
+        Stripes that `profile` leaves, in standard errors.
     change : float
-        Mean square of the difference of the two ways.
+        Mean square of the difference that sorting makes.
     noise : float
         Variance of the noise of a value.
     """
 
-    agreement: float
+    profile: Taken
+    weak: Taken
     stripes: float
-    left_by_profile: float
     left_by_both: float
     certainty: float
     change: float
@@ -67,40 +112,45 @@ class StripeChoice:
 
 
 def weigh(
-    before: np.ndarray, profile: np.ndarray, both: np.ndarray, stripe: np.ndarray, size: int
-) -> Weighed:
-    """Compare a sinogram with what two ways make of it.
+    before: np.ndarray, both: np.ndarray, size: int, size_of_both: int
+) -> tuple[Weighed, dict[str, np.ndarray]]:
+    """Compare what the ways make of a sinogram.
 
     Parameters
     ----------
-    before, profile, both : ndarray of float32, shape (angle, column)
-        Line integrals without bad columns: before, and after removing stripes.
-    stripe : ndarray, shape (column,)
-        What the first way took off.
-    size : int
-        Width of the sliding median.
+    before, both : ndarray of float32, shape (angle, column)
+        Line integrals without bad columns: as they are, and after ``both``.
+    size, size_of_both : int
+        Widths of the sliding medians.
 
     Returns
     -------
     Weighed
+    dict of str to ndarray, shape (column,)
+        What the ways ``profile`` and ``weak`` take off.
     """
-    votes = _votes(before, size)
-    stripes, _ = _product(votes)
-    kept = _votes(profile, size)
-    left, error = _product(kept)
-    # Inside a wide stripe a median sees nothing.
-    hidden = np.abs(votes.mean(axis=1)) < 0.5 * np.abs(stripe)
-    seen = np.where(hidden[:, None], kept + stripe[:, None], votes)
-    left_by_both, _ = _product(_votes(both, size))
-    return Weighed(
-        agreement=_agreement(seen[stripe != 0]),
-        stripes=stripes,
-        left_by_profile=left,
-        left_by_both=left_by_both,
-        certainty=left / error if error > 0 else 0.0,
-        change=float(np.mean((both - profile) ** 2)),
+    sinogram = np.ascontiguousarray(before)[:, None]
+    axis, votes = mirror_axis(sinogram, 0), sector_means(sinogram, 0)
+    tried = {way: _tried(sinogram, size, axis, way) for way in ("profile", "weak")}
+    weakest = tried["weak"][1]
+    taken, left = {}, {}
+    for way, (stripe, every, mistaken) in tried.items():
+        left[way] = _remaining(votes - stripe[:, None], size_of_both)
+        squares = float(np.mean(stripe**2))
+        mirrored = max(mirrored_part(stripe, other, axis) for other in (every, weakest))
+        taken[way] = Taken(squares, mistaken, mirrored, left[way][0])
+    value, error = left["profile"]
+    sorting = both - before + tried["profile"][0]
+    weighed = Weighed(
+        profile=taken["profile"],
+        weak=taken["weak"],
+        stripes=_remaining(votes, size_of_both)[0],
+        left_by_both=_remaining(sector_means(both[:, None], 0), size_of_both)[0],
+        certainty=value / error if error > 0 else 0.0,
+        change=float(np.mean(sorting**2)),
         noise=_noise(before),
     )
+    return weighed, {way: stripe for way, (stripe, _, _) in tried.items()}
 
 
 def choose(weighed: Sequence[Weighed]) -> StripeChoice:
@@ -114,27 +164,28 @@ def choose(weighed: Sequence[Weighed]) -> StripeChoice:
     Returns
     -------
     StripeChoice
-        ``none`` where there are no stripes; ``both``, that is ``sorting`` after ``profile``,
+        ``none`` where what would be taken off is not clearly more than what the sample alone makes
+        a way take off, or is mirrored about the axis, or where one of the sinograms would lose
+        detail that stands above its noise; ``both``, that is sorting after constants,
         where stripes are left that change with the angle and where sorting changes values by much
-        less than the noise; else ``profile``.
+        less than the noise; else ``profile`` or ``weak``, whichever takes off more stripes.
     """
 
-    def middle(values: Sequence[float]) -> float:
-        return float(np.median(values))
+    def middle(name: str) -> float:
+        return float(np.median([getattr(w, name) for w in weighed]))
 
-    noise, change = middle([w.noise for w in weighed]), middle([w.change for w in weighed])
-    profile = middle([w.left_by_profile for w in weighed])
-    both = middle([w.left_by_both for w in weighed])
-    stripes = middle([w.stripes for w in weighed])
-    certainty = middle([w.certainty for w in weighed]) * np.sqrt(len(weighed))
-    agreement = middle([w.agreement if np.isfinite(w.agreement) else 0.0 for w in weighed])
-    way: Way = "none"
-    if agreement > _LEAST_AGREEMENT:
-        way = "profile"
-    gains = profile - both > _LEAST_GAIN * change and certainty > _LEAST_CERTAINTY
-    if gains and change < _MOST_CHANGE * noise:
-        way = "both"
-    left = {"none": stripes, "profile": profile, "both": both}[way]
+    change, both, stripes, noise = map(middle, ("change", "left_by_both", "stripes", "noise"))
+    certainty = middle("certainty") * np.sqrt(len(weighed))
+    ways = {way: _middle_of([getattr(w, way) for w in weighed]) for way in ("profile", "weak")}
+    way, left, best = "none", stripes, 0.0
+    for name, taken in ways.items():
+        # Mean square error without it, less that with it.
+        gain = taken.squares - 2 * taken.mistaken
+        if _is_safe(weighed, name) and gain > best:
+            way, left, best = name, taken.left, gain
+    gains = ways["profile"].left - both > _LEAST_GAIN * change and certainty > _LEAST_CERTAINTY
+    if way != "none" and gains and all(w.change < _MOST_CHANGE * w.noise for w in weighed):
+        way, left = "both", both
     sd = [float(np.sqrt(max(value, 0.0))) for value in (stripes, left, noise)]
     return StripeChoice(way, *sd)
 
@@ -149,29 +200,110 @@ def choice_number(choice: StripeChoice, rows: int) -> Number:
     return Number(choice.way, "method", n=rows, details=details)
 
 
-def _votes(sinogram: np.ndarray, size: int) -> np.ndarray:
-    profiles = sector_means(np.ascontiguousarray(sinogram)[:, None], 0)
+def mirrored_part(stripe: np.ndarray, every: np.ndarray, axis: float) -> float:
+    """Give the part of stripes that is found on the other side of the axis, too.
+
+    Either all of them at one place, such as the two walls of a tube; or some columns at a time
+    wherever they fit best, as shells do that are not quite concentric. The latter counts where so
+    many columns fit so well that it is no chance.
+
+    Parameters
+    ----------
+    stripe : ndarray, shape (column,)
+        What was found.
+    every : ndarray, shape (column,)
+        The same before anything was left out of it, however weak.
+    axis : float
+        Column of the rotation axis; NaN if it is not known.
+
+    Returns
+    -------
+    float
+        1 if all is; 0 if the axis is not known.
+    """
+    column = np.arange(stripe.size)
+    here = np.where(np.abs(column - axis) > stripe.size // _NEAR_PART, stripe, 0.0)
+    squares, counts = _around(here**2), _around(here**4)
+    total, limit = float(stripe @ stripe), np.abs(here)
+    if total == 0 or np.isnan(axis):
+        return 0.0
+    at_once, fits = 0.0, np.zeros(stripe.size, np.bool_)
+    for pair in range(round(2 * axis) - _OFF_PX, round(2 * axis) + _OFF_PX + 1):
+        other = pair - column
+        there = np.where((other >= 0) & (other < stripe.size), every.take(other, mode="clip"), 0.0)
+        at_once = max(at_once, float(here @ np.clip(there, -limit, limit)) / total)
+        # Correlation, and how many columns it rests on: one that is far above the others is one.
+        squares_there = _around(there**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            likeness = _around(here * there) / np.sqrt(squares * squares_there)
+            rests_on = np.minimum(squares**2 / counts, squares_there**2 / _around(there**4))
+            fits |= (likeness > _ALIKE) & (likeness**2 * rests_on > _NO_CHANCE)
+    return max(at_once, float(np.sum(here[fits] ** 2)) / total)
+
+
+def _around(values: np.ndarray) -> np.ndarray:
+    """Sum over some columns side by side."""
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    column = np.arange(values.size)
+    half = _TOGETHER_PX // 2
+    return np.asarray(
+        sums[np.minimum(column + half + 1, values.size)] - sums[np.maximum(column - half, 0)]
+    )
+
+
+def _tried(
+    sinogram: np.ndarray, size: int, axis: float, way: str
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Give what is taken off, the same with what is the sample's, and what is so by mistake."""
+    every, sample = column_constants(sinogram, 0, size, axis, way)
+    sectors, significance = CONSTANTS[way]
+    votes = sector_means(sinogram, 0, sectors) - every[:, None]
+    mistaken = [
+        constant_stripes(_sheared(votes, shear), size, np.nan, significance)[0]
+        for shear in _SHEARS_PX
+    ]
+    largest = max(float(np.mean(stripe**2)) for stripe in mistaken)
+    return np.where(sample, np.float32(0), every), every, largest
+
+
+def _sheared(votes: np.ndarray, shear_px: int) -> np.ndarray:
+    """Move each range of angles along the columns, by whole columns; what is at the edge stays."""
+    columns, sectors = votes.shape
+    moves = np.rint(shear_px * (np.arange(sectors) / max(sectors - 1, 1) - 0.5)).astype(int)
+    place = np.clip(np.arange(columns)[:, None] - moves, 0, columns - 1)
+    return np.take_along_axis(votes, place, axis=0)
+
+
+def _is_safe(weighed: Sequence[Weighed], way: str) -> bool:
+    """Whether what a way takes off is stripes in most sinograms, and no great harm in any."""
+    found = [(getattr(w, way), w.noise) for w in weighed]
+    clear = [t.squares > _LEAST_EVIDENCE[way] * t.mistaken for t, _ in found]
+    middle = _middle_of([t for t, _ in found])
+    # Shells about the axis that do not stand out to one way may do so to the other.
+    other = _middle_of([w.weak for w in weighed])
+    shells = other.squares > _LEAST_EVIDENCE["weak"] * other.mistaken
+    mirrored = max(middle.mirrored, other.mirrored if shells else 0.0)
+    harmless = [t.mistaken < _MOST_HARM * noise for t, noise in found]
+    return bool(
+        middle.squares > _LEAST_EVIDENCE[way] * middle.mistaken
+        and mirrored < _MOST_MIRRORED
+        and all(one or other for one, other in zip(clear, harmless, strict=True))
+    )
+
+
+def _middle_of(taken: Sequence[Taken]) -> Taken:
+    return Taken(*np.median([astuple(one) for one in taken], axis=0))
+
+
+def _remaining(profiles: np.ndarray, size: int) -> tuple[float, float]:
+    """Mean product of votes of a column, some apart, and its standard error."""
+    if profiles.shape[1] <= _APART:
+        return 0.0, 0.0
     smooth = np.empty_like(profiles)
     sliding_median(profiles, size | 1, smooth)
-    return np.asarray(profiles - smooth)
-
-
-def _product(votes: np.ndarray) -> tuple[float, float]:
-    """Mean product of votes of a column, some apart, and its standard error."""
-    if votes.shape[1] <= _APART:
-        return 0.0, 0.0
+    votes = profiles - smooth
     products = np.mean(votes[:, _APART:] * votes[:, :-_APART], axis=1, dtype=np.float64)
     return float(products.mean()), float(products.std() / np.sqrt(products.size))
-
-
-def _agreement(votes: np.ndarray) -> float:
-    """Mean product of the four quarters of the votes with each other, over their mean square."""
-    if votes.size == 0 or votes.shape[1] < 4:
-        return float("nan")
-    quarters = np.array([part.mean(axis=1) for part in np.array_split(votes, 4, axis=1)])
-    squares = np.sum(quarters**2)
-    total = np.sum(quarters.sum(axis=0) ** 2)
-    return float((total - squares) / 3 / squares) if squares > 0 else float("nan")
 
 
 def _noise(sinogram: np.ndarray) -> float:

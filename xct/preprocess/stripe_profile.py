@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,13 +15,9 @@ from xct.parallel.kernels import njit
 from xct.preprocess.sorting import sliding_median
 
 # Ranges of angles that vote.
-_SECTORS = 32
+SECTORS = 32
 # On a slope the median lags behind at a stripe, and leaves a part of it to the next pass.
 _PASSES = 3
-# Measured on dense particles: subtracting what does not exceed so many standard errors, their
-# slices change by half the grey value of the electrolyte; so, by less than their noise, and real
-# rings are still several times weaker.
-SIGNIFICANT = 2.0
 # Correlation of a vote with the next that chance makes.
 _CHANCE = 0.35
 _SD_OF_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in sd
@@ -44,14 +41,64 @@ _OFF_AXIS = 3.0
 _MIRRORED_HEIGHT, _SAME_HEIGHT = 8.0, 0.5
 
 
-def sector_means(sinograms: np.ndarray, row: int) -> np.ndarray:
-    """Give the means over ranges of angles, shape (column, sector)."""
-    means: np.ndarray = _sector_means(sinograms, row, min(_SECTORS, len(sinograms)))
+class Constants(NamedTuple):
+    """How constants of columns are found: the ranges of angles, and how sure they must be."""
+
+    sectors: int
+    significance: float
+
+
+CONSTANTS = {
+    # Measured on dense particles: subtracting what does not exceed two standard errors, their
+    # slices change by half the grey value of the electrolyte; so, by less than their noise, and
+    # real rings are still several times weaker.
+    "profile": Constants(SECTORS, 2.0),
+    # In ranges of about a degree edges of the sample hardly move: they spoil few votes, and what
+    # the others agree on is the stripe, however weak.
+    "weak": Constants(192, 0.0),
+    # Before sorting, stripes are taken off as far as they exceed one standard error.
+    "both": Constants(SECTORS, 1.0),
+}
+
+
+def sector_means(sinograms: np.ndarray, row: int, sectors: int = SECTORS) -> np.ndarray:
+    """Give the means over ranges of angles, at most so many, shape (column, sector)."""
+    means: np.ndarray = _sector_means(sinograms, row, min(sectors, len(sinograms)))
     return means
 
 
+def column_constants(
+    sinograms: np.ndarray, row: int, size: int, axis: float, how: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find what stripes add to the columns of a sinogram, one of `CONSTANTS`.
+
+    Parameters
+    ----------
+    sinograms : ndarray of float32, shape (angle, row, column)
+        Line integrals, finite.
+    row : int
+        Which sinogram.
+    size, axis
+        As of `constant_stripes`.
+    how : {"profile", "weak", "both"}
+
+    Returns
+    -------
+    added, sample
+        As `constant_stripes` gives them.
+    """
+    sectors, significance = CONSTANTS[how]
+    votes = sector_means(sinograms, row, sectors)
+    added, sample = constant_stripes(votes, size, axis, significance)
+    if significance == 0:
+        # Among many weak ones the walls of a tube do not stand out; among sure ones they do.
+        sure, certain = CONSTANTS["profile"]
+        sample |= constant_stripes(sector_means(sinograms, row, sure), size, axis, certain)[1]
+    return added, sample
+
+
 def constant_stripes(
-    profiles: np.ndarray, size: int, axis: float, significance: float = SIGNIFICANT
+    profiles: np.ndarray, size: int, axis: float, significance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find what stripes add to each column, and what is the sample's.
 
@@ -63,13 +110,13 @@ def constant_stripes(
         Width of the sliding median: more than twice that of the widest narrow stripe.
     axis : float
         Column of the rotation axis, within a pixel or so; NaN if it is not known.
-    significance : float, optional
+    significance : float
         A narrow stripe counts as far as it exceeds this many standard errors of the votes.
 
     Returns
     -------
     added : ndarray of float32, shape (column,)
-        0 where it is the sample's.
+        Also where it is the sample's.
     sample : ndarray of bool, shape (column,)
         Columns with what is at the same place at all angles, but mirrored about the axis.
     """
@@ -78,12 +125,10 @@ def constant_stripes(
     other = narrow_stripes(profiles - sharp[:, None], size, significance)
     sharp += sharp_stripes(profiles - (sharp + other)[:, None], size)
     sample = mirrored(other, axis) | _mirrored_bands(sharp, axis)
-    return np.where(sample, np.float32(0), sharp + other), sample
+    return sharp + other, sample
 
 
-def narrow_stripes(
-    profiles: np.ndarray, size: int, significance: float = SIGNIFICANT
-) -> np.ndarray:
+def narrow_stripes(profiles: np.ndarray, size: int, significance: float) -> np.ndarray:
     """Find what narrow stripes add to each column.
 
     Parameters
@@ -92,7 +137,7 @@ def narrow_stripes(
         As `sector_means` gives them.
     size : int
         Width of the sliding median: more than twice that of the widest stripe.
-    significance : float, optional
+    significance : float
         A stripe counts as far as it exceeds this many standard errors of the votes.
 
     Returns
@@ -101,11 +146,24 @@ def narrow_stripes(
     """
     size |= 1  # the median of an even number of pixels lags by half a pixel
     stripe = np.zeros((len(profiles), 1), np.float32)
-    smooth = np.empty_like(profiles)
+    smooth, rest = np.empty_like(profiles), np.empty_like(profiles)
     for _ in range(_PASSES):
-        sliding_median(profiles - stripe, size, smooth)
-        stripe += _agreed(profiles - stripe - smooth, significance)
+        np.subtract(profiles, stripe, out=rest)
+        _median_on_slopes(rest, size, smooth)
+        rest -= smooth
+        stripe += _agreed(rest, significance)
     return stripe[:, 0]
+
+
+def _median_on_slopes(profiles: np.ndarray, size: int, smooth: np.ndarray) -> None:
+    """Sliding median, beyond the ends of what goes on as steeply: a slope there is no stripe."""
+    beyond = min(size // 2, len(profiles) - 1)
+    begin = 2 * profiles[:1] - profiles[beyond:0:-1]
+    end = 2 * profiles[-1:] - profiles[-2 : -2 - beyond : -1]
+    longer = np.concatenate([begin, profiles, end])
+    wide = np.empty_like(longer)
+    sliding_median(longer, size, wide)
+    smooth[:] = wide[beyond : len(longer) - beyond]
 
 
 def sharp_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
@@ -246,17 +304,34 @@ def _votes(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Votes that follow each other alike, as of a wire that passes slowly, count as fewer.
     """
-    ordered = np.sort(votes, axis=1).astype(np.float64)
+    mean, error = np.empty(len(votes)), np.empty(len(votes))
+    _middle_half(votes, np.sort(votes, axis=1), mean, error)
+    return mean, error
+
+
+@njit(cache=True, nogil=True)
+def _middle_half(
+    votes: np.ndarray, ordered: np.ndarray, mean: np.ndarray, error: np.ndarray
+) -> None:
     count = votes.shape[1]
     ignored = count // 4
-    mean = ordered[:, ignored : count - ignored].mean(axis=1)
-    quartiles = ordered[:, count - 1 - ignored] - ordered[:, ignored]
-    error = quartiles / _SD_OF_QUARTILES / np.sqrt(count)
-    off = votes - ordered[:, [count // 2]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        likeness = np.sum(off[:, 1:] * off[:, :-1], axis=1) / np.sum(off**2, axis=1)
-    likeness = np.where(likeness > _CHANCE, np.minimum(likeness, 0.9), 0.0)
-    return mean, error * np.sqrt((1 + likeness) / (1 - likeness))
+    for c in range(len(votes)):
+        line, vote = ordered[c], votes[c]
+        total = 0.0
+        for n in range(ignored, count - ignored):
+            total += line[n]
+        mean[c] = total / (count - 2 * ignored)
+        quartiles = np.float64(line[count - 1 - ignored]) - np.float64(line[ignored])
+        error[c] = quartiles / _SD_OF_QUARTILES / np.sqrt(count)
+        middle, squares, products, before = line[count // 2], 0.0, 0.0, 0.0
+        for n in range(count):
+            off = np.float64(vote[n] - middle)
+            squares += off * off
+            products += off * before
+            before = off
+        likeness = products / squares if squares > 0 else 0.0
+        likeness = min(likeness, 0.9) if likeness > _CHANCE else 0.0
+        error[c] *= np.sqrt((1 + likeness) / (1 - likeness))
 
 
 def _agreed(votes: np.ndarray, significance: float) -> np.ndarray:
