@@ -333,6 +333,7 @@ for _name, _axes, _unit in (
     ("flat_mixture", (), "a flat for each projection, where the beam's profile moves"),
     ("theta_deg", ("angle",), "degrees"),
     ("row_px", ("row",), "number of the row"),
+    ("frame_shape", (), "rows and columns of a frame"),
     ("pixel_size_um", (), "µm"),
     ("energy_kev", (), "keV"),
     ("distance_mm", (), "mm"),

@@ -68,7 +68,8 @@ class Preview:
         """
         quantities: dict[str, Any] = {"line_integrals": self._before_tuned(row)}
         for step in self._steps(tuned=True):
-            if "line_integrals" in step.stage.gives:
+            # What needs more than one row, such as a tilt that is corrected, is not shown.
+            if "line_integrals" in step.stage.gives and {*step.stage.needs} <= {*quantities}:
                 chosen = self._settings(step, settings)
                 if chosen is not None:
                     quantities["line_integrals"] = step.stage(quantities, chosen)

@@ -152,6 +152,24 @@ def _cleaned(
                 binned[i, row, column] = total / factor
 
 
+def leaned(views: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+    """Move rows along columns, each by its own shift, so that a leaning axis stands upright.
+
+    Parameters
+    ----------
+    views : ndarray, shape (angle, row, column)
+        Line integrals.
+    shift_px : ndarray, shape (row,)
+        Towards larger columns.
+    """
+    moved = np.empty(views.shape, np.float32)
+    for row, shift in enumerate(shift_px):
+        scipy.ndimage.shift(
+            np.asarray(views[:, row], np.float32), (0, shift), moved[:, row], mode="nearest"
+        )
+    return moved
+
+
 # What must hold before an axis can be searched, and where the sample ends.
 
 
