@@ -22,7 +22,7 @@ log = logging.getLogger("xct")
 
 Group = tuple[int, int]
 
-_GROUPS, _LEAST_ROWS, _MOST_ROWS = 3, 3, 5
+_GROUPS, _LEAST_ROWS, _MOST_ROWS = 5, 2, 3
 # A few rows of a large scan say as much about its axis as many rows of a small one.
 _VALUES = 50_000_000
 

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from math import atan, degrees, hypot, isfinite, radians, sqrt, tan
+from math import atan, degrees, isfinite, radians, tan
 
 import numpy as np
 
-from xct.preprocess.center.answer import Center
-from xct.preprocess.center.rotation_axis import find_center
+from xct.preprocess.center.heights import at_heights, on_a_line
+from xct.preprocess.center.sample import check_logarithm, checked_views
 from xct.quantity import Number, Quantity
 from xct.stages import stage
 
 log = logging.getLogger("xct")
 
-_HEIGHTS = 3
-_LEAST_CONFIDENCE = 0.6  # of an axis that was found at one height
-_LEAST_SD_PX = 0.03
 _SURE_SD = 4.0  # standard uncertainties at which a tilt is corrected
 _MATTERS_PX = 0.1  # what the axis must move by over the frame's height to be corrected
 
@@ -33,11 +30,11 @@ class AxisTilt:
     ----------
     tilt_deg, sd_deg : float
         Positive where the axis falls on larger columns as rows grow. Both NaN where the axis was
-        not found at two heights or more.
+        not found at three heights on a line.
     height_px : float
         Rows from the first to the last of the frame.
-    row_px, center_px, sd_px : tuple of float
-        The axis at each height where it was found.
+    row_px, center_px : tuple of float
+        The axis at each height that lies on the line.
     """
 
     tilt_deg: float
@@ -45,7 +42,6 @@ class AxisTilt:
     height_px: float
     row_px: tuple[float, ...] = ()
     center_px: tuple[float, ...] = ()
-    sd_px: tuple[float, ...] = ()
 
     @property
     def moves_px(self) -> float:
@@ -69,7 +65,9 @@ def tilt_number(tilt: AxisTilt, rows: int) -> Number:
         How many rows it rests on.
     """
     if not isfinite(tilt.tilt_deg):
-        return Number(0.0, "°", n=rows, note="not measured: the axis is not found at two heights")
+        return Number(
+            0.0, "°", n=rows, note="not measured: the axis is not found at three heights on a line"
+        )
     details = {
         "measured_deg": tilt.tilt_deg,
         "moves_px": tilt.moves_px,
@@ -100,8 +98,8 @@ def find_tilt(
 ) -> AxisTilt:
     """Find how the rotation axis leans within the plane of the detector.
 
-    The axis is found at three heights as `find_center` does, and a straight line is fitted. A tilt
-    along the beam does not move the axis and is not seen.
+    The axis is found at several heights as `find_center` does, and a straight line is fitted to
+    those that lie on one. A tilt along the beam does not move the axis and is not seen.
 
     Parameters
     ----------
@@ -117,45 +115,24 @@ def find_tilt(
     Returns
     -------
     AxisTilt
-        NaN where the axis is not found at two heights, or cannot be found at all.
+        NaN where the axis is not found at three heights on a line, or cannot be found at all.
     """
     height = float((frame_shape[0] if frame_shape else int(np.max(row_px)) + 1) - 1)
     unknown = AxisTilt(float("nan"), float("nan"), height)
     try:
-        groups = [g for g in np.array_split(np.argsort(row_px), _HEIGHTS) if g.size]
-        found = [(g, find_center(line_integrals[:, g], theta_deg)) for g in groups]
+        views = checked_views(line_integrals, theta_deg)
+        check_logarithm(views)
     except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
         return unknown
-    found = [(g, center) for g, center in found if _is_found(center)]
-    if len(found) < 2:
+    heights = at_heights(views, theta_deg, row_px)
+    line = on_a_line(heights)
+    if line is None:
         return unknown
-    rows = [float(np.mean(row_px[g])) for g, _ in found]
-    centers = [center.center_px for _, center in found]
-    sd = [hypot(center.sd_px, _LEAST_SD_PX) for _, center in found]
-    slope, slope_sd = _line(np.array(rows), np.array(centers), np.array(sd))
+    on = [heights[i] for i in line.heights]
     return AxisTilt(
-        degrees(atan(slope)),
-        degrees(slope_sd),
+        degrees(atan(line.slope)),
+        degrees(line.slope_sd),
         height,
-        tuple(rows),
-        tuple(centers),
-        tuple(sd),
+        tuple(one.row_px for one in on),
+        tuple(one.center_px for one in on),
     )
-
-
-def _is_found(center: Center) -> bool:
-    return center.confidence > _LEAST_CONFIDENCE and not center.at_edge
-
-
-def _line(rows: np.ndarray, centers: np.ndarray, sd: np.ndarray) -> tuple[float, float]:
-    """Fit a line; its slope, and the uncertainty of it, wider where the centers scatter more."""
-    weight = sd**-2.0
-    away = rows - np.average(rows, weights=weight)
-    spread = float(np.sum(weight * away**2))
-    if spread <= 0:
-        return float("nan"), float("nan")
-    middle = np.average(centers, weights=weight)
-    slope = float(np.sum(weight * away * (centers - middle)) / spread)
-    rest = float(np.sum(weight * (centers - middle - slope * away) ** 2))
-    scatter = sqrt(max(1.0, rest / max(1, len(rows) - 2)))
-    return slope, scatter / sqrt(spread)
