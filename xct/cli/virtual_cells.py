@@ -57,6 +57,8 @@ def _mistakes_explained() -> Iterator[None]:
 @click.option("--noise", default=1.0, show_default=True, help="Times usual; 0: ideal detector.")
 @click.option("--distance-mm", type=float, help="Propagation; none unless given.")
 @click.option("--moving-flats", "drift_px", type=float, help="Rows that the beam moves; 1.")
+@click.option("--tilt", "axis_tilt_deg", type=float, help="Degrees that the axis leans sideways.")
+@click.option("--jitter", "jitter_px", type=float, help="Pixels (sd) that the stage stands off.")
 @click.option("--half-acquisition", is_flag=True, default=None, help="A full turn about an edge.")
 @click.option("--lost-frames", type=int, help="Projections without light.")
 @click.option("--blocked-flats", type=int, help="Flats with the sample in them.")
