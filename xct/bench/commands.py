@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xct.bench.accuracy import bench_accuracy
+from xct.bench.axis.campaign import bench_axis
 from xct.bench.beams import bench_beams
 from xct.bench.kernels import bench_stages
 from xct.bench.measuring import bench_measure
@@ -19,7 +20,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "measure", "stripes", "beams", "accuracy"}
+    name : {"reconstruct", "stages", "scan", "measure", "stripes", "axis", "beams", "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -45,6 +46,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
             "xct bench starved is a study now: python -m studies.photon_starved_cathode "
             f"--size {size} --out {out}, in a checkout of the sources"
         )
+    if name == "axis":
+        return bench_axis(out, size)
     if name == "beams":
         return bench_beams(out, size)
     if name == "measure":

@@ -23,8 +23,8 @@ class Center:
     sd_px : float
         Standard deviation in pixels.
     confidence : float
-        About the probability that the error is below half a pixel, 0 … 1. Below 0.5 the answer
-        must not be used unseen.
+        About the probability that the error is below a quarter of a pixel, 0 … 1. Below 0.5 the
+        answer must not be used unseen.
     by_method : dict of str to float
         Answer of each method that applied: opposite, wedge, profile, mass; or overlap alone.
     by_method_sd : dict of str to float
@@ -49,7 +49,7 @@ class Center:
 
 log = logging.getLogger("xct")
 
-_SURE, _TOO_UNSURE = 0.8, 0.5
+SURE, _TOO_UNSURE = 0.8, 0.5
 
 
 def center_number(center: Center, rows: int) -> Number:
@@ -81,7 +81,7 @@ def center_number(center: Center, rows: int) -> Number:
             "output folder and give the axis by scan.center_px"
         )
     log.info("find_center: %s", found)
-    if center.confidence < _SURE:
+    if center.confidence < SURE:
         warnings.warn(
             f"the rotation axis is not sure: {found}; give scan.center_px if rings or tuning "
             "forks show",

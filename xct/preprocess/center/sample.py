@@ -10,6 +10,7 @@ import scipy
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.preprocess.center.unsteadiness import unsteadiness_px
 
 LEAST_VIEWS = 8
 LEAST_RANGE_DEG = 150.0
@@ -52,6 +53,11 @@ class Sample:
         return np.asarray(self.views - fixed_stripes(self.views))
 
     @cached_property
+    def unsteadiness_px(self) -> float:
+        """Standard deviation of the views' shifts along (binned) columns."""
+        return unsteadiness_px(self.free)
+
+    @cached_property
     def missing_deg(self) -> float:
         """What the angles miss of half a turn, beyond the usual step."""
         step = float(np.median(np.diff(self.theta_deg)))
@@ -88,6 +94,11 @@ def prepared(views: np.ndarray, theta_deg: np.ndarray) -> Sample:
     limit = OUTLIER_SD * _noise(views, order)
     over_ranges(partial(_cleaned, views, order, factor, limit, binned), angles)
     few, few_theta = _fewer(binned, theta)
+    # An offset must not change the answer: the edges of the view lie about 0.
+    edge = max(2, binned.shape[-1] // 50)
+    level = np.concatenate([few[..., :edge], few[..., -edge:]], axis=-1).mean(dtype=np.float64)
+    binned -= np.float32(level)
+    few = binned if few is binned else few - np.float32(level)
     sd = float(1.4826 * np.median(np.abs(fixed_stripes(few))))
     return Sample(binned, theta, few, few_theta, factor, sd)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import erf, sqrt
+from math import sqrt
 
 import numpy as np
 
 from xct.preprocess.center.answer import Center
-from xct.preprocess.center.confidence import LEAST_SD, SD_FACTOR, combined, trust
+from xct.preprocess.center.confidence import LEAST_SD, SD_FACTOR, combined, trust, within
 from xct.preprocess.center.methods import answers_cut, answers_inside
 from xct.preprocess.center.mirror_symmetry import Estimate
 from xct.preprocess.center.opposite_views import refined_overlap, register_overlap
@@ -70,12 +70,14 @@ def _half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> Estimate | None
 def _by_overlap(found: Estimate, sample: Sample) -> Center:
     """Give the axis of a half acquisition, by the one method that sees it."""
     column, sd = refined_overlap(sample.views, sample.free, sample.theta_deg, found.center_px)
-    sd = sqrt((SD_FACTOR["overlap"] * sd) ** 2 + LEAST_SD**2) * sample.bin
+    views = len(sample.theta_deg)
+    unsteady = sample.unsteadiness_px / sqrt(views)
+    sd = sqrt((SD_FACTOR["overlap"] * sd) ** 2 + LEAST_SD**2 + unsteady**2) * sample.bin
     center = sample.raw_px(column)
     return Center(
         center_px=center,
         sd_px=sd,
-        confidence=trust(found, "overlap") * erf(0.5 / (sqrt(2) * sd)),
+        confidence=trust(found, "overlap") * within(sd),
         by_method={"overlap": center},
         by_method_sd={"overlap": sd},
         method="overlap",
