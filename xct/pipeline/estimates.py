@@ -128,7 +128,7 @@ class Estimates:
             if name not in numbers:
                 numbers[name] = self._find(step, number)
                 self.folder.note("numbers", numbers)
-            self.slabs.known[name] = numbers[name]["value"]
+            self.slabs.known[name] = QUANTITIES[name].of_entry(numbers[name])
 
     def _find(self, step: Step, number: int) -> dict[str, Any]:
         before = [earlier for earlier in self.steps[:number] if not earlier.stage.sample]

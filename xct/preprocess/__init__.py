@@ -5,6 +5,7 @@ from xct.preprocess.center.rotation_axis import find_center
 from xct.preprocess.center.tilt import find_tilt
 from xct.preprocess.dead_pixels import fill_dead_pixels
 from xct.preprocess.flats import flat_field
+from xct.preprocess.jitter import find_jitter
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
 from xct.preprocess.phase import phase_retrieval
 from xct.preprocess.photon_noise import low_signal
@@ -22,6 +23,7 @@ __all__ = [
     "fill_dead_pixels",
     "fill_nonpositive",
     "find_center",
+    "find_jitter",
     "find_tilt",
     "flat_field",
     "glare",

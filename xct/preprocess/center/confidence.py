@@ -5,7 +5,8 @@ The limits were chosen on seeds of `xct bench axis` that its table does not show
 
 from __future__ import annotations
 
-from math import erf, sqrt
+from dataclasses import replace
+from math import erf, hypot, sqrt
 
 import numpy as np
 
@@ -61,6 +62,13 @@ def combined(
         search_px=reach,
         at_edge=bool(center <= search[0] + 1 or center >= search[1] - 1),
     )
+
+
+def less_sure(center: Center, sd_px: float) -> Center:
+    """Widen the uncertainty of an axis by that of what was corrected before."""
+    wider = hypot(center.sd_px, sd_px)
+    part = within(wider) / max(within(center.sd_px), 1e-30)
+    return replace(center, sd_px=wider, confidence=center.confidence * part)
 
 
 def _carried_over(sample: Sample) -> dict[str, float]:

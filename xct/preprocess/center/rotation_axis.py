@@ -9,10 +9,12 @@ import numpy as np
 from annotated_types import Gt
 
 from xct.preprocess.center.answer import Center, center_number
+from xct.preprocess.center.confidence import less_sure
 from xct.preprocess.center.figures import center_figure, sinogram_figure
 from xct.preprocess.center.heights import at_heights, on_a_line
-from xct.preprocess.center.sample import check_logarithm, checked_views, leaned
+from xct.preprocess.center.sample import check_logarithm, checked_views, leaned, steadied
 from xct.preprocess.center.search import search_axis
+from xct.preprocess.center.unsteadiness import LEAST_PX
 from xct.quantity import Quantity
 from xct.stages import stage
 
@@ -32,6 +34,7 @@ def find_center(
     axis_tilt_deg: float = 0.0,
     row_px: np.ndarray | None = None,
     frame_shape: tuple[int, int] | None = None,
+    stage_jitter: tuple[list[float], list[float]] | None = None,
     *,
     search_px: Annotated[float, Gt(0)] | None = None,
 ) -> Center:
@@ -57,6 +60,8 @@ def find_center(
         Which rows of the frame these are.
     frame_shape : tuple of int, optional
         Rows and columns of a frame. The axis of a tilted scan is that of its middle row.
+    stage_jitter : two lists of float, optional
+        How far each projection stands off, along rows and columns, as `find_jitter` gives it.
     search_px : float, optional
         How far from the middle of the detector the axis may be, pixels; 40 % of the width
         unless given.
@@ -79,6 +84,8 @@ def find_center(
     """
     views = checked_views(line_integrals, theta_deg)
     check_logarithm(views)
+    if stage_jitter is not None:
+        views = steadied(views, np.array(stage_jitter[1]))
     if axis_tilt_deg and row_px is not None:
         middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
         views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
@@ -87,4 +94,5 @@ def find_center(
         line = on_a_line(heights, slope=0.0)
         if line is not None:
             views = views[:, np.concatenate([heights[i].rows for i in line.heights])]
-    return search_axis(views, np.asarray(theta_deg, np.float64), search_px)
+    axis = search_axis(views, np.asarray(theta_deg, np.float64), search_px)
+    return axis if stage_jitter is None else less_sure(axis, LEAST_PX)

@@ -181,6 +181,16 @@ def leaned(views: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
     return moved
 
 
+def steadied(views: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+    """Move views along columns, each back by its own shift, shape (angle,)."""
+    moved = np.empty(views.shape, np.float32)
+    for view, shift in enumerate(shift_px):
+        scipy.ndimage.shift(
+            np.asarray(views[view], np.float32), (0, -shift), moved[view], mode="nearest"
+        )
+    return moved
+
+
 # What must hold before an axis can be searched, and where the sample ends.
 
 

@@ -12,7 +12,7 @@ from math import atan, degrees, isfinite, radians, tan
 import numpy as np
 
 from xct.preprocess.center.heights import at_heights, on_a_line
-from xct.preprocess.center.sample import check_logarithm, checked_views
+from xct.preprocess.center.sample import check_logarithm, checked_views, steadied
 from xct.quantity import Number, Quantity
 from xct.stages import stage
 
@@ -95,6 +95,7 @@ def find_tilt(
     theta_deg: np.ndarray,
     row_px: np.ndarray,
     frame_shape: tuple[int, int] | None = None,
+    stage_jitter: tuple[list[float], list[float]] | None = None,
 ) -> AxisTilt:
     """Find how the rotation axis leans within the plane of the detector.
 
@@ -111,6 +112,8 @@ def find_tilt(
         Which rows of the frame these are.
     frame_shape : tuple of int, optional
         Rows and columns of a frame; as high as the last row unless given.
+    stage_jitter : two lists of float, optional
+        How far each projection stands off, along rows and columns, as `find_jitter` gives it.
 
     Returns
     -------
@@ -124,6 +127,8 @@ def find_tilt(
         check_logarithm(views)
     except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
         return unknown
+    if stage_jitter is not None:
+        views = steadied(views, np.array(stage_jitter[1]))
     heights = at_heights(views, theta_deg, row_px)
     line = on_a_line(heights)
     if line is None:
