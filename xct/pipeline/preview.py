@@ -14,7 +14,7 @@ from xct.config.recipe import Step, load_steps, starting_from
 from xct.errors import ScanError
 from xct.pipeline.estimates import sample_rows
 from xct.pipeline.slabs import Slabs
-from xct.preprocess.center.rotation_axis import Center
+from xct.preprocess.center.answer import Center
 from xct.scan import Scan
 from xct.stages import Stage, load_stages
 

@@ -157,12 +157,14 @@ def find_jitter(
     except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
         return StageJitter()
     sample = prepared(views, np.asarray(theta_deg, np.float64))
-    pairs = np.flatnonzero(np.diff(row_px) == 1) if sample.views.shape[1] == len(row_px) else []
+    # Rows that were thinned out are no neighbors.
+    whole = sample.views.shape[1] == len(row_px)
+    pairs = np.flatnonzero((np.diff(row_px) == 1) & whole)
     along_columns = sample.unsteadiness_px * sample.bin
     if not len(pairs):
         return StageJitter(0.0, along_columns)
     chosen = np.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_PAIRS)).round().astype(int)
-    pairs = np.asarray(pairs)[np.unique(chosen)]
+    pairs = pairs[np.unique(chosen)]
     along_rows = unsteadiness_of_rows_px(sample.free[:, pairs], sample.free[:, pairs + 1])
     seen = StageJitter(along_rows, along_columns)
     return _registered(seen, sample, pairs, theta_deg) if seen.matters else seen

@@ -60,7 +60,7 @@ class Moves:
         if not self.needed:
             return 0
         turned = self.lift_px + self.rows / 2 * (1 - cos(radians(self.tilt_deg)))
-        jitter = np.abs(self.row_shift_px).max(initial=0.0)
+        jitter = float(np.abs(self.row_shift_px).max(initial=0.0))
         return ceil(turned + jitter) + _KERNEL_PX
 
     @property

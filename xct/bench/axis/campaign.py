@@ -41,7 +41,7 @@ def try_axes(seeds: Iterable[int], kinds: Iterable[str] = KINDS) -> list[Tried]:
         for kind in kinds:
             scan = draw_scan(kind, seed)
             found = find_center(scan.line_integrals, scan.theta_deg)
-            error = abs(found.center_px - scan.center_px)
+            error = float(abs(found.center_px - scan.center_px))
             confidence = 0.0 if found.at_edge else found.confidence
             tried.append(Tried(kind, error, found.sd_px, confidence))
     return tried
@@ -84,7 +84,7 @@ def bench_axis(out: Path, size: str) -> str:
 
 def _line(tried: list[Tried]) -> tuple[int, int, int, float, float | None]:
     sure = [one.error_px for one in tried if one.sure]
-    wrong = sum(error >= RIGHT_PX for error in sure)
+    wrong = int(sum(error >= RIGHT_PX for error in sure))
     median = float(np.median([one.error_px for one in tried]))
     return len(tried), len(sure), wrong, median, max(sure, default=None)
 

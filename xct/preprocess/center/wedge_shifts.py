@@ -80,7 +80,9 @@ class _Turn:
 
     def moved(self, shifts: np.ndarray) -> np.ndarray:
         """Give what shifts, (kind, view), change of the spectrum."""
-        return sum(s[:, None, None] * slope for s, slope in zip(shifts, self.slopes, strict=True))
+        (rows, columns), (of_rows, of_columns) = shifts, self.slopes
+        moved: np.ndarray = rows[:, None, None] * of_rows + columns[:, None, None] * of_columns
+        return moved
 
     def steadied(self, shifts: np.ndarray) -> _Turn:
         """Take shifts, (kind, view), out of the spectrum."""

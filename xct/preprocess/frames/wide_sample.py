@@ -49,7 +49,7 @@ class WideSample:
     def offset_per_cm(self, pixel_size_um: float) -> float:
         """Bound the offset of μ in the middle half of the slices, 1/cm."""
         half_cm = self.columns / 2 * pixel_size_um / _CM_UM
-        return _PART_OF_EDGE * self.edge / (np.pi * half_cm)
+        return float(_PART_OF_EDGE * self.edge / (np.pi * half_cm))
 
 
 def wide_sample(
@@ -93,7 +93,7 @@ def _line_integral(transmission: np.ndarray) -> np.ndarray:
     parts = np.array_split(transmission, min(_PARTS, len(transmission)))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = -np.log(np.clip([np.mean(part, axis=0) for part in parts], 1e-4, None))
-    return np.nan_to_num(found)
+    return np.asarray(np.nan_to_num(found))
 
 
 def wide_number(wide: WideSample, pixel_size_um: float) -> Number:
