@@ -170,6 +170,8 @@ class Quantity:
         Of the user's choice: without it, steps that need it are left out without a word.
     asked : bool
         The configuration may say it where a scan does not.
+    taken : callable or None
+        Gives what stages take of an estimated number from its entry; its value unless given.
     """
 
     name: str
@@ -187,6 +189,11 @@ class Quantity:
     warning: Callable[..., str | None] | None = None
     optional: bool = False
     asked: bool = False
+    taken: Callable[[Mapping[str, Any]], Any] | None = None
+
+    def of_entry(self, entry: Mapping[str, Any]) -> Any:
+        """Give what stages take of an estimated number."""
+        return entry["value"] if self.taken is None else self.taken(entry)
 
     @property
     def stores(self) -> tuple[Store, ...]:
@@ -334,6 +341,7 @@ for _name, _axes, _unit in (
     ("flat_mixture", (), "a flat for each projection, where the beam's profile moves"),
     ("theta_deg", ("angle",), "degrees"),
     ("row_px", ("row",), "number of the row"),
+    ("frame_shape", (), "rows and columns of a frame"),
     ("pixel_size_um", (), "µm"),
     ("energy_kev", (), "keV"),
     ("distance_mm", (), "mm"),

@@ -197,6 +197,7 @@ class Scan:
             "flat_dose": self.flat_dose,
             "theta_deg": self.theta_deg,
             **self.facts,
+            "frame_shape": self.projections.shape[1:],
             "row_px": np.arange(rows.start, rows.stop),
         }
 

@@ -119,8 +119,8 @@ class Stage:
         The stage measures a finished volume: it gets the volume as something to read block by
         block, and cuts it itself.
     overlap : int or callable
-        Rows beyond a block that its answer depends on; a callable gets the settings, and the facts
-        of the scan that the stage takes.
+        Rows beyond a block that its answer depends on; a callable gets the settings, and what the
+        stage takes of what is known of the whole scan: facts, and what was estimated so far.
     estimate : callable or None
         A number is wanted, and some rows of the scan are enough to find it:
         ``estimate(answer, rows)`` gives the `Number`, or refuses.
@@ -215,10 +215,14 @@ class Stage:
         return {self.gives[0]: answer} if len(self.gives) == 1 else dict(zip(self.gives, answer))  # noqa: B905
 
     def overlap_rows(self, settings: Mapping[str, Any], scan: Mapping[str, Any]) -> int:
-        """Rows that a block must see on either side, with these settings and facts of the scan."""
+        """Rows that a block must see on either side, with these settings.
+
+        `scan` holds what is known of the whole scan: its facts, and what was estimated.
+        """
         if not callable(self.overlap):
             return self.overlap
-        return self.overlap({name: scan.get(name) for name in self.facts} | dict(settings))
+        asked = (*self.data, *self.facts)
+        return self.overlap({name: scan.get(name) for name in asked} | dict(settings))
 
 
 STAGES: dict[str, Stage] = {}
@@ -390,5 +394,5 @@ def _one_block(
     axis: str,
     dimension: int,
 ) -> np.ndarray:
-    answer = stage(take(quantities, axis, block.outer), settings)
+    answer = stage.answers(stage(take(quantities, axis, block.outer), settings))[stage.gives[0]]
     return np.asarray(answer[(slice(None),) * dimension + (block.inner,)])

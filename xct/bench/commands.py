@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xct.bench.accuracy import bench_accuracy
+from xct.bench.axis.campaign import bench_axis
 from xct.bench.beams.levels import bench_levels
 from xct.bench.beams.slices import bench_mishaps
 from xct.bench.kernels import bench_stages
@@ -20,7 +21,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "measure", "stripes", "beams", "accuracy"}
+    name : {"reconstruct", "stages", "scan", "measure", "stripes", "axis", "beams", "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -46,6 +47,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
             "xct bench starved is a study now: python -m studies.photon_starved_cathode "
             f"--size {size} --out {out}, in a checkout of the sources"
         )
+    if name == "axis":
+        return bench_axis(out, size)
     if name == "beams":
         slices = bench_mishaps(out, size)
         return slices if size == "quick" else f"{slices}\n\n{bench_levels(out)}"

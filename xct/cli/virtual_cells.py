@@ -57,6 +57,8 @@ def _mistakes_explained() -> Iterator[None]:
 @click.option("--noise", default=1.0, show_default=True, help="Times usual; 0: ideal detector.")
 @click.option("--distance-mm", type=float, help="Propagation; none unless given.")
 @click.option("--moving-flats", "drift_px", type=float, help="Rows that the beam moves; 1.")
+@click.option("--tilt", "axis_tilt_deg", type=float, help="Degrees that the axis leans sideways.")
+@click.option("--jitter", "jitter_px", type=float, help="Pixels (sd) that the stage stands off.")
 @click.option("--half-acquisition", is_flag=True, default=None, help="A full turn about an edge.")
 @click.option("--lost-frames", type=int, help="Projections without light.")
 @click.option("--blocked-flats", type=int, help="Flats with the sample in them.")
@@ -156,7 +158,17 @@ def demo(size: str, out: Path) -> None:
     "what",
     required=False,
     type=click.Choice(
-        ["reconstruct", "stages", "scan", "measure", "stripes", "beams", "accuracy", "starved"]
+        [
+            "reconstruct",
+            "stages",
+            "scan",
+            "measure",
+            "stripes",
+            "axis",
+            "beams",
+            "accuracy",
+            "starved",
+        ]
     ),
     metavar="[WHAT]",
 )
@@ -169,8 +181,9 @@ def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
     Without a WHAT, the first three. Packages that are not installed are named. Figures go to
     OUT/WHAT.json and OUT/WHAT.png. `measure` goes from a volume to the numbers of a cell, by step:
     400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). `stripes`
-    says what is left of stripes of each kind, `beams` what mishaps of a scan do to the slices. The
-    `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
+    says what is left of stripes of each kind, `axis` how sure the rotation axis is and how right,
+    `beams` what mishaps of a scan do to the slices. The `accuracy` is that of virtual cells: one
+    seed of each state (quick) or ten (full: hours).
     """
     from xct.bench.commands import bench as run_bench
 

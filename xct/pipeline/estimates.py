@@ -16,13 +16,13 @@ from xct.parallel.executors import map_blocks
 from xct.pipeline.monitor import RunWarnings, timed
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.slabs import Slabs, overlaps
-from xct.quantity import QUANTITIES, Quantity, call_by_name, called, numbers_of
+from xct.quantity import QUANTITIES, Quantity, along, call_by_name, called, numbers_of
 
 log = logging.getLogger("xct")
 
 Group = tuple[int, int]
 
-_GROUPS, _LEAST_ROWS, _MOST_ROWS = 3, 3, 5
+_GROUPS, _LEAST_ROWS, _MOST_ROWS = 5, 2, 3
 # A few rows of a large scan say as much about its axis as many rows of a small one.
 _VALUES = 50_000_000
 
@@ -128,7 +128,7 @@ class Estimates:
             if name not in numbers:
                 numbers[name] = self._find(step, number)
                 self.folder.note("numbers", numbers)
-            self.slabs.known[name] = numbers[name]["value"]
+            self.slabs.known[name] = QUANTITIES[name].of_entry(numbers[name])
 
     def _find(self, step: Step, number: int) -> dict[str, Any]:
         before = [earlier for earlier in self.steps[:number] if not earlier.stage.sample]
@@ -136,7 +136,7 @@ class Estimates:
         rows = self.groups()
         later = _needed(self.steps[number + 1 :])
         between = [step for step in before if step in self.left]
-        if self.seen and overlaps(between, self.slabs.scan.facts)[0] == 0:
+        if self.seen and overlaps(between, self.slabs.facts)[0] == 0:
             for group in rows:
                 quantities = {**self.seen[group], **self.slabs.known}
                 self.seen[group] = _compute_group(
@@ -145,7 +145,9 @@ class Estimates:
         else:
             self.seen = self._look(rows, before, [*names, *later])
         self.left = [step for step in self.steps[number + 1 :] if not step.stage.sample]
-        sample = {name: _joined([self.seen[group][name] for group in rows]) for name in names}
+        there = self.seen[rows[0]]
+        sample = {n: _joined(n, [self.seen[g][n] for g in rows]) for n in names if n in there}
+        sample |= {n: value for n, value in self.slabs.known.items() if n in step.stage.data}
         with timed(step.name):
             answer = step.stage(sample, step.settings)
         sample |= step.stage.answers(answer)
@@ -206,7 +208,7 @@ class Estimates:
 
     def _slices(self) -> Iterator[np.ndarray]:
         """Finish the groups that were looked at; read them again only where that must be."""
-        if not self.seen or overlaps(self.left, self.slabs.scan.facts)[0] > 0:
+        if not self.seen or overlaps(self.left, self.slabs.facts)[0] > 0:
             steps = [step for step in self.steps if not step.stage.sample]
             yield from (g["volume"] for g in self._look(self.groups(), steps, ["volume"]).values())
             return
@@ -245,6 +247,7 @@ def _needed(steps: Sequence[Step]) -> list[str]:
     return needed
 
 
-def _joined(pieces: list[Any]) -> Any:
+def _joined(name: str, pieces: list[Any]) -> Any:
     """Put groups of rows together; what has no rows is the same in all groups."""
-    return np.concatenate(pieces, axis=1) if np.ndim(pieces[0]) == 3 else pieces[0]
+    axis = along(name, pieces[0], "row")
+    return pieces[0] if axis is None else np.concatenate(pieces, axis=axis)

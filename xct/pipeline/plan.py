@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,20 @@ class Plan:
             return {}
         return {"center_px": Number(center, "px", details={"method": "configuration"}).entry()}
 
+    def for_overlap(self, known: Mapping[str, Any]) -> Plan:
+        """Share the run out anew where steps must see more rows than was known before.
+
+        Raises
+        ------
+        ConfigError
+            If memory does not suffice for that.
+        """
+        before, now = (overlaps(self.slab_steps, k)[0] for k in (self.scan.facts, known))
+        if now <= before:
+            return self
+        resources = _resources(self.config, self.source, self.steps, self.keep, now)
+        return replace(self, resources=resources)
+
     @property
     def output(self) -> Path:
         """Folder of the result."""
@@ -243,7 +257,8 @@ def make_plan(
         errors += OutputFolder(Path(config.output)).unfit()
     if opened is None or errors:
         raise ConfigError(*errors)
-    resources = _resources(config, opened, steps, keep)
+    overlap = overlaps(steps, opened.facts)[0] if isinstance(opened, Scan) else 0
+    resources = _resources(config, opened, steps, keep, overlap)
     notes = opened.notes if isinstance(opened, Scan) else []
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
@@ -360,11 +375,16 @@ def _unknown_products(steps: Sequence[Step], keep: Sequence[str]) -> list[str]:
 
 
 def _resources(
-    config: Config, source: Scan | ForeignVolume, steps: Sequence[Step], keep: Sequence[str]
+    config: Config,
+    source: Scan | ForeignVolume,
+    steps: Sequence[Step],
+    keep: Sequence[str],
+    overlap: int,
 ) -> Resources:
     measuring = [step for step in steps if step.stage.measures]
     if isinstance(source, Scan):
-        resources = _scan_resources(config, source, [s for s in steps if s not in measuring], keep)
+        slab_steps = [s for s in steps if s not in measuring]
+        resources = _scan_resources(config, source, slab_steps, keep, overlap)
         _, rows, columns = source.projections.shape
         size = slice_size(steps) or columns
         shape = (rows, size, size)
@@ -384,12 +404,12 @@ def _resources(
 
 
 def _scan_resources(
-    config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence[str]
+    config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence[str], overlap: int
 ) -> Resources:
     view = scan.projections
     return share_out(
         view.shape,
-        overlaps(steps, scan.facts)[0],
+        overlap,
         config.run,
         whole_frames=view.whole_frames,
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,

@@ -14,7 +14,7 @@ from xct.config.recipe import Step, load_steps, starting_from
 from xct.errors import ScanError
 from xct.pipeline.estimates import sample_rows
 from xct.pipeline.slabs import Slabs
-from xct.preprocess.center.rotation_axis import Center
+from xct.preprocess.center.answer import Center
 from xct.scan import Scan
 from xct.stages import Stage, load_stages
 
@@ -69,7 +69,8 @@ class Preview:
         """
         quantities: dict[str, Any] = {"line_integrals": self._before_tuned(row)}
         for step in self._steps(tuned=True):
-            if "line_integrals" in step.stage.gives:
+            # What needs more than one row, such as a tilt that is corrected, is not shown.
+            if "line_integrals" in step.stage.gives and {*step.stage.needs} <= {*quantities}:
                 chosen = self._settings(step, settings)
                 if chosen is not None:
                     quantities["line_integrals"] = step.stage(quantities, chosen)

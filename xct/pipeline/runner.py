@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def _reconstruct(job: Job) -> Job:
     estimates.sample()
     slabs.known |= {name: entry["value"] for name, entry in plan.given_numbers().items()}
     estimates.find_numbers()
+    job = replace(job, plan=plan.for_overlap(slabs.facts))
     if job.products:
         codes = plan.config.run.dtype == "uint16" and "volume" in job.products
         coding = estimates.find_coding() if codes else Coding()

@@ -35,6 +35,12 @@ class Slabs:
     scan: Scan
     known: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of the whole scan: on it depends how many rows steps must see."""
+        frame = self.scan.projections.shape[1:]
+        return {**self.scan.facts, "frame_shape": frame, **self.known}
+
     def run(
         self, first: int, stop: int, wanted: Sequence[str], steps: Sequence[Step]
     ) -> tuple[dict[str, Any], Counted]:
@@ -45,7 +51,7 @@ class Slabs:
         """Read rows first … stop, and as many around them as the steps must see."""
         go_on()
         with timed("read"):
-            rows = self._around(first, stop, overlaps(steps, self.scan.facts)[0]).outer
+            rows = self._around(first, stop, overlaps(steps, self.facts)[0]).outer
             return {**self.scan.quantities(rows), **self.known}
 
     def compute(
@@ -79,7 +85,7 @@ class Slabs:
             which pixels it replaces, also wide bands of them, by its name and ``BANDS``: rows,
             first and stop, one after the other.
         """
-        margins = overlaps(steps, self.scan.facts)
+        margins = overlaps(steps, self.facts)
         block = self._around(first, stop, margins[0])
         counts: Counted = {}
         for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):

@@ -73,6 +73,8 @@ EFFECTS = (
     Effect("noise, over that of 48,000 quanta", "noise", (2, 4, 8)),
     Effect("projections", "angles", (200, 100, 50)),
     Effect("distance to the detector, mm", "distance_mm", (2, 10, 40)),
+    Effect("axis leans, °", "axis_tilt_deg", (0.1, 0.3, 1)),
+    Effect("stage stands off, px", "jitter_px", (0.2, 0.5, 1.5)),
 )
 
 

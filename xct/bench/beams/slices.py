@@ -18,6 +18,8 @@ from scipy.ndimage import gaussian_filter
 
 import xct
 from xct.bench.figures import machine_line, table, write_figures
+from xct.config.model import Config
+from xct.config.recipe import load_steps
 from xct.errors import RunError
 from xct.phantom.cell.cell import draw_cell
 from xct.phantom.writing import write_phantom
@@ -34,6 +36,7 @@ _BLIND: Mapping[str, Any] = {
     "scan.leave_out.found": False,
     "steps.flat_field.in_time": "interpolated",
 }
+_UNSEEING = ("find_tilt", "find_jitter", "align")  # steps that a blind run does not have
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ MISHAPS = (
     Mishap("beam moves by 12 rows", {"drift_px": 12.0}),
     Mishap("half acquisition", {"half_acquisition": True}),
     Mishap("detector 40 mm behind", {"distance_mm": 40.0}, {"pipeline": "ssrf"}),
+    Mishap("axis leans by 0.3°", {"axis_tilt_deg": 0.3}),
+    Mishap("axis leans by 1°", {"axis_tilt_deg": 1.0}),
+    Mishap("stage stands off by 0.5 px", {"jitter_px": 0.5}),
+    Mishap("stage stands off by 1.5 px", {"jitter_px": 1.5}),
 )
 
 
@@ -126,6 +133,7 @@ def _tried(
     truth = draw_cell("ncm-0", **about)
     changes = [f"{key}={json.dumps(value)}" for key, value in mishap.remedy.items()]
     without = [f"{key}={json.dumps(value)}" for key, value in _BLIND.items()]
+    without.append(f"pipeline={_blind_recipe(out)}")
     blind, _ = _error(config, out / "blind", without, truth)
     default, said = _error(config, out / "default", [], truth)
     remedied = _error(config, out / "remedied", changes, truth)[0] if changes else None
@@ -138,6 +146,14 @@ def _tried(
         "remedied": remedied,
         "said": "; ".join(said) or "–",
     }
+
+
+def _blind_recipe(out: Path) -> Path:
+    """Write the recipe `reconstruct` without the steps that look at what moves."""
+    steps = [s.name for s in load_steps(Config.model_validate({"scan": {}, "output": "."}))]
+    path = out / "blind.yaml"
+    path.write_text("".join(f"- {name}\n" for name in steps if name not in _UNSEEING))
+    return path
 
 
 def _error(

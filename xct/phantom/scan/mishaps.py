@@ -8,7 +8,7 @@ import numpy as np
 
 from xct.phantom.scan.setup import DARK, FLAT, PROJECTION, Setup
 
-_STREAM = 7  # of random numbers: which frames are struck
+_STREAM, _JITTER = 7, 8  # of random numbers: which frames are struck, where the stage stands
 _LEAK = 0.3  # of the light, in a dark that is lit
 
 
@@ -40,6 +40,15 @@ def exposure(setup: Setup, number: int) -> Exposure:
     if struck:
         return Exposure(0.0, own)
     return Exposure(setup.dose_jump if own >= setup.angles // 2 else 1.0, own)
+
+
+def stage_shift(setup: Setup, angle: int) -> tuple[float, float]:
+    """Draw how far, in rows and columns, the sample stands off at an angle."""
+    if not setup.jitter_px:
+        return 0.0, 0.0
+    rng = np.random.default_rng((setup.seed, _JITTER, angle))
+    down, right = rng.normal(0, setup.jitter_px, 2)
+    return float(down), float(right)
 
 
 def _struck(setup: Setup, key: int) -> set[int]:

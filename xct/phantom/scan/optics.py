@@ -133,8 +133,13 @@ def _propagator(shape: tuple[int, int], *reach: float) -> np.ndarray:
     return np.asarray(np.exp(-1j * np.pi * (along[:, None] + across)), np.complex64)
 
 
-def turn(frame: np.ndarray, tilt_deg: float, about: tuple[float, float]) -> np.ndarray:
-    """Tilt the rotation axis within the plane of the detector.
+def turn(
+    frame: np.ndarray,
+    tilt_deg: float,
+    about: tuple[float, float],
+    moved: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:
+    """Tilt the rotation axis within the plane of the detector, and move what is seen.
 
     Parameters
     ----------
@@ -144,19 +149,21 @@ def turn(frame: np.ndarray, tilt_deg: float, about: tuple[float, float]) -> np.n
         Positive: the axis falls on larger columns as rows grow.
     about : (row, column)
         The point that stays.
+    moved : (row, column), optional
+        How far what is seen is moved.
 
     Returns
     -------
     ndarray of float32, shape (row, column)
         Between pixels, a cubic spline.
     """
-    if tilt_deg == 0:
+    if tilt_deg == 0 and not any(moved):
         return frame
     angle = np.deg2rad(tilt_deg)
     cosine, sine = np.cos(angle), np.sin(angle)
     # From where a pixel takes its value: its offset from the point, turned back.
     matrix = np.array([[cosine, sine], [-sine, cosine]])
-    shift = np.asarray(about) - matrix @ np.asarray(about)
+    shift = np.asarray(about) - matrix @ (np.asarray(about) + np.asarray(moved))
     turned = affine_transform(frame, matrix, shift, order=3, mode="nearest")
     return np.asarray(turned, np.float32)
 

@@ -73,6 +73,9 @@ class Setup:
         Outer radius of a housing about the axis, which begins inside of the field of view.
     torlon_per_cm : float
         Its attenuation.
+    jitter_px : float
+        Standard deviation of how far the stage stands off in a projection, along rows and along
+        columns.
     half_acquisition : bool
         A full turn about an axis near the first column: at a fifth of the detector.
     lost_frames, blocked_flats, lit_darks : int
@@ -99,6 +102,7 @@ class Setup:
     ideal: bool = False
     torlon_um: float | None = None
     torlon_per_cm: float = 0.0
+    jitter_px: float = 0.0
     half_acquisition: bool = False
     lost_frames: int = 0
     blocked_flats: int = 0
@@ -140,7 +144,7 @@ def _impossible(setup: Setup) -> Iterator[str]:
     for name in ("quanta", "glare_range_um", "flat_exposure", "dose_jump"):
         if not getattr(setup, name) > 0:
             yield f"{name} = {getattr(setup, name):g}; expected a positive number"
-    struck = ("lost_frames", "blocked_flats", "lit_darks")
+    struck = ("lost_frames", "blocked_flats", "lit_darks", "jitter_px")
     for name in ("blur_um", "distance_mm", "read_noise", *struck):
         if getattr(setup, name) < 0:
             yield f"{name} = {getattr(setup, name):g}; expected 0 or more"

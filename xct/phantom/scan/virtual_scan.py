@@ -14,7 +14,7 @@ import numpy as np
 from xct.io.frames import View
 from xct.parallel.threads import over_ranges
 from xct.phantom.scan.detector import Beam, Detector
-from xct.phantom.scan.mishaps import exposure
+from xct.phantom.scan.mishaps import exposure, stage_shift
 from xct.phantom.scan.optics import propagate, spread, turn
 from xct.phantom.scan.setup import FLAT, PROJECTION, Sample, Setup
 from xct.phantom.scan.shadows import cast_shadows
@@ -163,12 +163,13 @@ class VirtualFrames:
         """Give what the sample lets through, before scintillator and lens."""
         _, rows, columns = self.shape
         about = ((rows - 1) / 2, self.setup.center_px(columns))
-        integrals = turn(self.line_integrals[angle], self.setup.axis_tilt_deg, about)
+        how = (self.setup.axis_tilt_deg, about, stage_shift(self.setup, angle))
+        integrals = turn(self.line_integrals[angle], *how)
         if self.phase_integrals is None:
             return np.asarray(np.exp(-integrals))
         return propagate(
             integrals,
-            turn(self.phase_integrals[angle], self.setup.axis_tilt_deg, about),
+            turn(self.phase_integrals[angle], *how),
             energy_kev=self.energy_kev,
             pixel_um=self.pixel_um,
             distance_mm=self.setup.distance_mm,

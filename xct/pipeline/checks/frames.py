@@ -27,7 +27,9 @@ from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict,
 from xct.preprocess.frames.limits import refuse_unlit
 from xct.preprocess.frames.movement import movement_px
 from xct.preprocess.frames.own_flats import is_flatter, own_flats
+from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
 from xct.quantity import Number
+from xct.reconstruct.half_acquisition import turn_deg
 from xct.scan import Scan
 
 if TYPE_CHECKING:
@@ -112,7 +114,11 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     good, transmission = frames.without(original), verdict.transmission[left]
     own, transmission = _own_flats(good, seen, verdict, transmission)
     beside = light_beside(transmission)
-    for message in _messages(frames, verdict, beside):
+    wide = _wide_sample(good, transmission, beside)
+    messages = list(_messages(frames, verdict, beside))
+    if wide is not None:
+        messages.append(wide_message(wide, frames.voxel_size_um))
+    for message in messages:
         if job.warnings.add(message, "frames"):
             log.warning("%s", message)
     for message in look_at_angles(good, job.plan.slab_steps):
@@ -123,12 +129,24 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     if own is not None:
         moved = Number(own.moved, note="rms change of the beam's profile between flats")
         numbers["beam_profile_moved"] = moved.entry()
+    if wide is not None and frames.voxel_size_um:
+        bound = wide_number(wide, frames.voxel_size_um)
+        numbers["mu_offset_of_wide_sample"] = bound.entry()
     job.folder.note("numbers", (job.folder.number("numbers") or {}) | numbers)
     return {
         "left_out": original,
         "beside": None if beside is None else beside.by_frame.tolist(),
         "own_flats": None if own is None else own.to_dict(),
     }
+
+
+def _wide_sample(
+    good: Scan, transmission: np.ndarray, beside: LightBeside | None
+) -> WideSample | None:
+    if good.theta_deg is None:
+        return None
+    _, rows, columns = good.projections.shape
+    return wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
 
 
 def _own_flats(

@@ -52,7 +52,7 @@ def wedge_symmetry(
     .. [1] Vo, Drakopoulos, Atwood & Reinhard (2014), Opt. Express 22, 19078.
        doi:10.1364/OE.22.019078
     """
-    halves = [h for h in _half_turns(theta_deg) if h.stop - h.start >= 8]
+    halves = [h for h in half_turns(theta_deg) if h.stop - h.start >= 8]
     found = [_outside(views[h], theta_deg[h], weight, half_px, cut=cut) for h in halves]
     moving, static = (_joined([pair[kind] for pair in found]) for kind in (0, 1))
     return most_likely(moving, *search), most_likely(static, *search)
@@ -68,7 +68,7 @@ def _joined(parts: list[Agreement]) -> Agreement:
     )
 
 
-def _half_turns(theta_deg: np.ndarray) -> list[slice]:
+def half_turns(theta_deg: np.ndarray) -> list[slice]:
     """Cut ascending angles into half turns; what is left over at the end is not used."""
     step = float(np.median(np.diff(theta_deg)))
     turns = max(1, int((theta_deg[-1] - theta_deg[0] + 1.5 * step) // 180.0))
@@ -77,7 +77,7 @@ def _half_turns(theta_deg: np.ndarray) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
-def _on_circle(theta_deg: np.ndarray) -> scipy.sparse.csr_array:
+def on_circle(theta_deg: np.ndarray) -> scipy.sparse.csr_array:
     """Weights (grid angle, view) that put half a turn on an even grid over the full circle.
 
     Linear between neighbors; across the ends, half of the interpolation is left to the mirror
@@ -102,8 +102,8 @@ def _outside(
     views: np.ndarray, theta_deg: np.ndarray, weight: np.ndarray, half_px: float, *, cut: bool
 ) -> tuple[Agreement, Agreement]:
     """Power outside the wedge and its cross spectrum with the mirror image; the static part."""
-    on_circle = _on_circle(theta_deg)
-    half = on_circle.shape[0] // 2
+    circle = on_circle(theta_deg)
+    half = circle.shape[0] // 2
     kappa = spectra(views[0, 0], weight)[0]
     numbers = independent(weight, kappa)
     reach = kappa * half_px
@@ -115,10 +115,10 @@ def _outside(
     power = np.zeros((views.shape[1], *count.shape))
     cross = np.zeros(power.shape, np.complex128)
     static = np.zeros((views.shape[1], kappa.size), np.complex128)
-    stripe = scipy.fft.fft(np.asarray(on_circle.sum(axis=1))).astype(np.complex64)
+    stripe = scipy.fft.fft(np.asarray(circle.sum(axis=1))).astype(np.complex64)
     for row in range(views.shape[1]):
-        circle = on_circle @ spectra(views[:, row], weight)[1][:, keep]
-        harmonics = scipy.fft.fft(circle, axis=0, overwrite_x=True, workers=thread_count())
+        full = circle @ spectra(views[:, row], weight)[1][:, keep]
+        harmonics = scipy.fft.fft(full, axis=0, overwrite_x=True, workers=thread_count())
         job = partial(_gather, harmonics, stripe, beyond, power[row], cross[row], static[row])
         over_ranges(job, kappa.size, least=64)
     moving = Agreement(kappa, power, cross, count)

@@ -12,6 +12,7 @@ from xct.preprocess.center.opposite_views import register, register_overlap
 from xct.preprocess.center.sample import Sample, flat_beside
 
 NEAR_PX = 12.0
+_ROUGH_PX = 3.0
 
 
 def answers_inside(sample: Sample, search: tuple[float, float]) -> dict[str, Estimate]:
@@ -26,7 +27,7 @@ def answers_inside(sample: Sample, search: tuple[float, float]) -> dict[str, Est
     farthest = max(middle - search[0], search[1] - middle) + columns / 2
     first = found = _estimates(sample, middle, columns * 0.54, farthest, search)
     for _ in range(2 if first else 0):
-        start = max(found.values(), key=lambda estimate: estimate.lead).center_px
+        start = _likeliest(found)
         half = _half_width(start, columns)
         found = _estimates(sample, start, half, half, _near(start, search)) or found
     found = {name: _with_lead(e, first.get(name)) for name, e in found.items()}
@@ -39,6 +40,12 @@ def answers_inside(sample: Sample, search: tuple[float, float]) -> dict[str, Est
         }
     center = center_of_mass(sample.views, sample.theta_deg, sample.stripe_sd)
     return found if center is None else {**found, "mass": center}
+
+
+def _likeliest(found: dict[str, Estimate]) -> float:
+    """Axis that stands out most, of those that are known to some pixels."""
+    near = [estimate for estimate in found.values() if estimate.sd_px < _ROUGH_PX]
+    return max(near or found.values(), key=lambda estimate: estimate.lead).center_px
 
 
 def _estimates(
@@ -115,6 +122,8 @@ def _freed_from_window(answers: list[Estimate], start: float, step: float) -> Es
     follows = (right.center_px - left.center_px) / (2 * step)
     own = 1.0 - min(max(follows, 0.0), 0.95)
     pulled = (here.center_px - start) * (1 / own - 1)
+    if not np.isfinite([pulled, here.sd_px]).all():
+        return replace(here, sd_px=np.inf)
     # Pulled far, the answer follows the window and not the axis.
     sd_px = float(np.hypot(here.sd_px / own, pulled / 2)) if abs(pulled) < NEAR_PX else np.inf
     return replace(here, center_px=here.center_px + pulled, sd_px=sd_px)

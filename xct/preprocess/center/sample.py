@@ -10,6 +10,7 @@ import scipy
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.preprocess.center.unsteadiness import unsteadiness_px
 
 LEAST_VIEWS = 8
 LEAST_RANGE_DEG = 150.0
@@ -52,6 +53,11 @@ class Sample:
         return np.asarray(self.views - fixed_stripes(self.views))
 
     @cached_property
+    def unsteadiness_px(self) -> float:
+        """Standard deviation of the views' shifts along (binned) columns."""
+        return unsteadiness_px(self.free)
+
+    @cached_property
     def missing_deg(self) -> float:
         """What the angles miss of half a turn, beyond the usual step."""
         step = float(np.median(np.diff(self.theta_deg)))
@@ -88,6 +94,11 @@ def prepared(views: np.ndarray, theta_deg: np.ndarray) -> Sample:
     limit = OUTLIER_SD * _noise(views, order)
     over_ranges(partial(_cleaned, views, order, factor, limit, binned), angles)
     few, few_theta = _fewer(binned, theta)
+    # An offset must not change the answer: the edges of the view lie about 0.
+    edge = max(2, binned.shape[-1] // 50)
+    level = np.concatenate([few[..., :edge], few[..., -edge:]], axis=-1).mean(dtype=np.float64)
+    binned -= np.float32(level)
+    few = binned if few is binned else few - np.float32(level)
     sd = float(1.4826 * np.median(np.abs(fixed_stripes(few))))
     return Sample(binned, theta, few, few_theta, factor, sd)
 
@@ -150,6 +161,34 @@ def _cleaned(
                             value -= (up + down) / 2
                     total += value
                 binned[i, row, column] = total / factor
+
+
+def leaned(views: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+    """Move rows along columns, each by its own shift, so that a leaning axis stands upright.
+
+    Parameters
+    ----------
+    views : ndarray, shape (angle, row, column)
+        Line integrals.
+    shift_px : ndarray, shape (row,)
+        Towards larger columns.
+    """
+    moved = np.empty(views.shape, np.float32)
+    for row, shift in enumerate(shift_px):
+        scipy.ndimage.shift(
+            np.asarray(views[:, row], np.float32), (0, shift), moved[:, row], mode="nearest"
+        )
+    return moved
+
+
+def steadied(views: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
+    """Move views along columns, each back by its own shift, shape (angle,)."""
+    moved = np.empty(views.shape, np.float32)
+    for view, shift in enumerate(shift_px):
+        scipy.ndimage.shift(
+            np.asarray(views[view], np.float32), (0, -shift), moved[view], mode="nearest"
+        )
+    return moved
 
 
 # What must hold before an axis can be searched, and where the sample ends.

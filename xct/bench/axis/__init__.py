@@ -1,0 +1,1 @@
+"""How sure the rotation axis is, on many virtual scans."""

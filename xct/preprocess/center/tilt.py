@@ -1,0 +1,143 @@
+"""Tilt of the rotation axis within the detector's plane. In: line integrals of rows; out: degrees.
+
+The axis is found at several heights, each by itself: it lies on a straight line through them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from math import atan, degrees, isfinite, radians, tan
+
+import numpy as np
+
+from xct.preprocess.center.heights import at_heights, on_a_line
+from xct.preprocess.center.sample import check_logarithm, checked_views, steadied
+from xct.quantity import Number, Quantity
+from xct.stages import stage
+
+log = logging.getLogger("xct")
+
+_SURE_SD = 4.0  # standard uncertainties at which a tilt is corrected
+_MATTERS_PX = 0.1  # what the axis must move by over the frame's height to be corrected
+
+
+@dataclass(frozen=True)
+class AxisTilt:
+    """How the rotation axis leans within the plane of the detector.
+
+    Attributes
+    ----------
+    tilt_deg, sd_deg : float
+        Positive where the axis falls on larger columns as rows grow. Both NaN where the axis was
+        not found at three heights on a line.
+    height_px : float
+        Rows from the first to the last of the frame.
+    row_px, center_px : tuple of float
+        The axis at each height that lies on the line.
+    """
+
+    tilt_deg: float
+    sd_deg: float
+    height_px: float
+    row_px: tuple[float, ...] = ()
+    center_px: tuple[float, ...] = ()
+
+    @property
+    def moves_px(self) -> float:
+        """How far the axis moves from the first row to the last."""
+        return self.height_px * tan(radians(self.tilt_deg))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether there is a tilt for sure, and one that matters."""
+        return abs(self.tilt_deg) > _SURE_SD * self.sd_deg and abs(self.moves_px) > _MATTERS_PX
+
+
+def tilt_number(tilt: AxisTilt, rows: int) -> Number:
+    """Give the tilt that is corrected: 0 where it is not distinguished from none.
+
+    Parameters
+    ----------
+    tilt : AxisTilt
+        What `find_tilt` gave.
+    rows : int
+        How many rows it rests on.
+    """
+    if not isfinite(tilt.tilt_deg):
+        return Number(
+            0.0, "°", n=rows, note="not measured: the axis is not found at three heights on a line"
+        )
+    details = {
+        "measured_deg": tilt.tilt_deg,
+        "moves_px": tilt.moves_px,
+        "by_row": {f"{r:.1f}": c for r, c in zip(tilt.row_px, tilt.center_px, strict=True)},
+    }
+    if not tilt.is_sure:
+        note = "no tilt that is sure and matters: none is corrected"
+        return Number(0.0, "°", tilt.sd_deg, rows, note=note, details=details)
+    log.info(
+        "find_tilt: the rotation axis leans by %.3f ± %.3f° within the detector's plane: from the "
+        "first row to the last it moves by %.2f px; `align` corrects it",
+        tilt.tilt_deg,
+        tilt.sd_deg,
+        tilt.moves_px,
+    )
+    return Number(tilt.tilt_deg, "°", tilt.sd_deg, rows, details=details)
+
+
+@stage(
+    gives=Quantity("axis_tilt_deg", unit="degrees, within the plane of the detector"),
+    estimate=tilt_number,
+)
+def find_tilt(
+    line_integrals: np.ndarray,
+    theta_deg: np.ndarray,
+    row_px: np.ndarray,
+    frame_shape: tuple[int, int] | None = None,
+    stage_jitter: tuple[list[float], list[float]] | None = None,
+) -> AxisTilt:
+    """Find how the rotation axis leans within the plane of the detector.
+
+    The axis is found at several heights as `find_center` does, and a straight line is fitted to
+    those that lie on one. A tilt along the beam does not move the axis and is not seen.
+
+    Parameters
+    ----------
+    line_integrals : ndarray, shape (angle, row, column)
+        Line integrals of rows from several heights.
+    theta_deg : ndarray, shape (angle,)
+        Angle of each projection in degrees.
+    row_px : ndarray, shape (row,)
+        Which rows of the frame these are.
+    frame_shape : tuple of int, optional
+        Rows and columns of a frame; as high as the last row unless given.
+    stage_jitter : two lists of float, optional
+        How far each projection stands off, along rows and columns, as `find_jitter` gives it.
+
+    Returns
+    -------
+    AxisTilt
+        NaN where the axis is not found at three heights on a line, or cannot be found at all.
+    """
+    height = float((frame_shape[0] if frame_shape else int(np.max(row_px)) + 1) - 1)
+    unknown = AxisTilt(float("nan"), float("nan"), height)
+    try:
+        views = checked_views(line_integrals, theta_deg)
+        check_logarithm(views)
+    except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
+        return unknown
+    if stage_jitter is not None:
+        views = steadied(views, np.array(stage_jitter[1]))
+    heights = at_heights(views, theta_deg, row_px)
+    line = on_a_line(heights)
+    if line is None:
+        return unknown
+    on = [heights[i] for i in line.heights]
+    return AxisTilt(
+        degrees(atan(line.slope)),
+        degrees(line.slope_sd),
+        height,
+        tuple(one.row_px for one in on),
+        tuple(one.center_px for one in on),
+    )

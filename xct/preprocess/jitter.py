@@ -1,0 +1,192 @@
+"""Jitter of the stage. In: line integrals of rows; out: how far each projection stands off.
+
+Looked for only where views stand off from their neighbors by more than noise explains.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xct.figures import canvas
+from xct.preprocess.center.sample import Sample, checked_views, prepared, steadied
+from xct.preprocess.center.search import search_axis
+from xct.preprocess.center.unsteadiness import LEAST_PX, unsteadiness_of_rows_px, unsteadiness_px
+from xct.preprocess.center.wedge_shifts import find_shifts
+from xct.quantity import Number, Quantity
+from xct.stages import stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger("xct")
+
+_MATTERS_PX = 0.2  # standard deviation from view to view that is corrected
+_MOST_PAIRS = 8  # of neighboring rows
+_BETTER = 0.5  # what is left along columns after a correction that is one
+
+Shifts = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True)
+class StageJitter:
+    """How far the sample stands off in each projection.
+
+    Attributes
+    ----------
+    seen_rows_px, seen_columns_px : float
+        Standard deviation from view to view; 0 where it is not distinguished from noise.
+    rows_px, columns_px : ndarray, shape (angle,), or None
+        Of each projection, in the order of the scan; None where nothing is to be corrected, or
+        where it cannot be.
+    left_px : float
+        What is still seen along columns once they are corrected.
+    """
+
+    seen_rows_px: float = 0.0
+    seen_columns_px: float = 0.0
+    rows_px: np.ndarray | None = None
+    columns_px: np.ndarray | None = None
+    left_px: float = 0.0
+
+    @property
+    def matters(self) -> bool:
+        """Whether slices would be blurred."""
+        return max(self.seen_rows_px, self.seen_columns_px) > _MATTERS_PX
+
+
+def jitter_number(jitter: StageJitter, rows: int) -> Number:
+    """Give the jitter with the shifts that are corrected; say what matters.
+
+    Parameters
+    ----------
+    jitter : StageJitter
+        What `find_jitter` gave.
+    rows : int
+        How many rows it rests on.
+    """
+    seen = max(jitter.seen_rows_px, jitter.seen_columns_px)
+    details: dict[str, Any] = {
+        "rows_px": jitter.seen_rows_px,
+        "columns_px": jitter.seen_columns_px,
+    }
+    if not jitter.matters:
+        return Number(seen, "px", n=rows, details=details)
+    said = (
+        f"the stage stands off by {jitter.seen_rows_px:.2f} px along rows and "
+        f"{jitter.seen_columns_px:.2f} px along columns (standard deviation) from projection to "
+        "projection"
+    )
+    if jitter.rows_px is None or jitter.columns_px is None:
+        warnings.warn(
+            f"{said}, which blurs slices by as much and is not corrected: shifts that make the "
+            "projections fit each other were not found. Take more angles, or mend the stage",
+            stacklevel=2,
+        )
+        return Number(seen, "px", n=rows, details=details, note="not corrected")
+    warnings.warn(
+        f"{said}; align corrects it, and about {max(jitter.left_px, LEAST_PX):.2f} px are left "
+        "(along rows more, where neighboring rows are alike). See figures/stage_jitter.png",
+        stacklevel=2,
+    )
+    details["left_px"] = jitter.left_px
+    details["shifts_px"] = [
+        [round(float(one), 3) for one in shifts] for shifts in (jitter.rows_px, jitter.columns_px)
+    ]
+    return Number(seen, "px", n=rows, details=details)
+
+
+def corrected_shifts(entry: Mapping[str, Any]) -> Shifts | None:
+    """Give the shifts that are corrected, along rows and columns; None where there are none."""
+    shifts = entry.get("shifts_px")
+    return None if shifts is None else (shifts[0], shifts[1])
+
+
+def jitter_figure(stage_jitter: StageJitter) -> Figure | None:
+    """Draw the shifts of all projections, where they are corrected."""
+    if stage_jitter.rows_px is None or stage_jitter.columns_px is None:
+        return None
+    figure, [axes] = canvas(1, 1, (9, 4))
+    for name, shifts in (("rows", stage_jitter.rows_px), ("columns", stage_jitter.columns_px)):
+        axes.plot(shifts, lw=0.8, label=f"along {name}")
+    axes.set(xlabel="projection", ylabel="shift (px)", title="Jitter of the stage")
+    axes.legend(loc="upper right")
+    return figure
+
+
+@stage(
+    gives=Quantity(
+        "stage_jitter",
+        unit="pixels along rows and columns, by projection",
+        figures={"stage_jitter": jitter_figure},
+        taken=corrected_shifts,
+    ),
+    estimate=jitter_number,
+)
+def find_jitter(
+    line_integrals: np.ndarray, theta_deg: np.ndarray, row_px: np.ndarray
+) -> StageJitter:
+    """Find how far the sample stands off in each projection, along rows and columns.
+
+    Views are compared with their neighbors first. Where they stand off by more than noise
+    explains, shifts are found that leave least outside of the double wedge of the sinogram's
+    spectrum. Slow drifts are seen less well, and shifts along rows only where neighboring rows
+    differ.
+
+    Parameters
+    ----------
+    line_integrals : ndarray, shape (angle, row, column)
+        Line integrals of rows from several heights, some next to each other.
+    theta_deg : ndarray, shape (angle,)
+        Angle of each projection in degrees.
+    row_px : ndarray, shape (row,)
+        Which rows of the frame these are, ascending.
+
+    Returns
+    -------
+    StageJitter
+        None seen where angles do not suffice.
+    """
+    try:
+        views = checked_views(line_integrals, theta_deg)
+    except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
+        return StageJitter()
+    sample = prepared(views, np.asarray(theta_deg, np.float64))
+    # Rows that were thinned out are no neighbors.
+    whole = sample.views.shape[1] == len(row_px)
+    pairs = np.flatnonzero((np.diff(row_px) == 1) & whole)
+    along_columns = sample.unsteadiness_px * sample.bin
+    if not len(pairs):
+        return StageJitter(0.0, along_columns)
+    chosen = np.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_PAIRS)).round().astype(int)
+    pairs = pairs[np.unique(chosen)]
+    along_rows = unsteadiness_of_rows_px(sample.free[:, pairs], sample.free[:, pairs + 1])
+    seen = StageJitter(along_rows, along_columns)
+    return _registered(seen, sample, pairs, theta_deg) if seen.matters else seen
+
+
+def _registered(
+    seen: StageJitter, sample: Sample, pairs: np.ndarray, theta_deg: np.ndarray
+) -> StageJitter:
+    """Find the shifts of all views; give them only if views fit better then."""
+    axis = search_axis(sample.views, sample.theta_deg)
+    if not np.isfinite(axis.center_px):
+        return seen
+    found = find_shifts(sample, pairs, np.full(len(pairs), axis.center_px))
+    left = unsteadiness_px(steadied(sample.free, found.columns)) * sample.bin
+    if left > _BETTER * seen.seen_columns_px:
+        return seen
+    back = np.empty(len(theta_deg), np.intp)
+    back[np.argsort(theta_deg, kind="stable")] = np.arange(len(theta_deg))
+    return StageJitter(
+        seen.seen_rows_px,
+        seen.seen_columns_px,
+        found.rows[back],
+        found.columns[back] * sample.bin,
+        left,
+    )
