@@ -6,7 +6,7 @@ import pytest
 import xct.preprocess
 import xct.reconstruct
 from xct.phantom import project_discs, random_discs
-from xct.preprocess.veiling_glare import gather_light
+from xct.preprocess.veiling.frame_light import gather_light
 from xct.stages import STAGES as ALL_STAGES
 from xct.stages import in_blocks
 

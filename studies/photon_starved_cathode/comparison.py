@@ -26,7 +26,8 @@ from xct.io.atomic import write_json
 from xct.normalize import electrolyte_reference
 from xct.parallel.blocks import Voxels
 from xct.preprocess import fill_nonpositive, glare, line_integrals, low_signal, stripes
-from xct.preprocess.veiling_glare import FrameLight, Glare, measure_glare
+from xct.preprocess.veiling.frame_light import FrameLight
+from xct.preprocess.veiling.measurement import Glare, measure_glare
 from xct.reconstruct import fbp
 
 log = logging.getLogger("studies")

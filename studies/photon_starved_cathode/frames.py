@@ -16,7 +16,7 @@ from xct.phantom.scan.detector import Detector
 from xct.phantom.scan.optics import glare_map, spread
 from xct.physics.materials import mu_per_cm
 from xct.preprocess import fill_dead_pixels, flat_field, outliers
-from xct.preprocess.veiling_glare import FrameLight, gather_light
+from xct.preprocess.veiling.frame_light import FrameLight, gather_light
 
 # The frame, from above: steel, lithium, electrolyte, cathode, collector, steel.
 _HEIGHTS_UM = (747.5, 149.5, 600.6, 200.2, 29.9, 768.3)

@@ -88,7 +88,9 @@ class LeaveOut(Section):
         default_factory=list, description="numbers of darks, from 0"
     )
     found: bool = Field(
-        True, description="leave out what is found to be no good, too; false: only what is named"
+        True,
+        description="leave out what is found to be no good, and mend rows of single frames; false: "
+        "leave out only what is named",
     )
 
 

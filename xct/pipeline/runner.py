@@ -114,7 +114,7 @@ def _reconstruct(job: Job) -> Job:
     """Make the volume; give the job with the frames that are left."""
     checked = check_frames(job, open_frames(job))
     job, plan = checked.job, checked.job.plan
-    slabs = Slabs(checked.frames)
+    slabs = Slabs(checked.frames, mend=checked.mend)
     slabs.known |= checked.known
     workers = plan.resources.workers
     estimates = Estimates(slabs, plan.slab_steps, job.folder, job.warnings, workers)

@@ -12,12 +12,14 @@ from xct.config.recipe import Step
 from xct.parallel.blocks import Block
 from xct.pipeline.counts import count_by_row
 from xct.pipeline.monitor import go_on, timed
+from xct.preprocess.frames.rows import mend_rows
 from xct.quantity import take
 from xct.scan import Scan
 from xct.stages import RowCounts, hearing
 
 Counted = dict[str, list[int]]
 BANDS = ":bands"  # what is counted under a name that ends so are bands
+FRAMES = "bad rows:frames"  # rows of single frames: number of the kind, frame, row, mended or not
 
 
 @dataclass
@@ -30,10 +32,13 @@ class Slabs:
         Where rows are read.
     known : dict
         What is known of the whole scan, by quantity: the center of rotation, say.
+    mend : bool
+        Whether rows of single frames that are no good are found and mended.
     """
 
     scan: Scan
     known: dict[str, Any] = field(default_factory=dict)
+    mend: bool = False
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -83,11 +88,14 @@ class Slabs:
         counts : dict of list of int
             For every stage that marks or replaces values: how many, by row. Of a stage that says
             which pixels it replaces, also wide bands of them, by its name and ``BANDS``: rows,
-            first and stop, one after the other.
+            first and stop, one after the other. Under ``FRAMES``: rows of frames that are no good.
         """
         margins = overlaps(steps, self.facts)
         block = self._around(first, stop, margins[0])
         counts: Counted = {}
+        if self.mend and "projections" in quantities:
+            with timed("check_frames"):
+                counts |= _mended(quantities, block)
         for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):
             go_on()
             with timed(step.name):
@@ -111,6 +119,20 @@ class Slabs:
     def _around(self, first: int, stop: int, margin: int) -> Block:
         rows = self.scan.projections.shape[1]
         return Block(first, stop, max(first - margin, 0), min(stop + margin, rows))
+
+
+def _mended(quantities: dict[str, Any], block: Block) -> Counted:
+    """Mend rows of frames in place; list those within the block that were no good."""
+    names = ("projections", "flats", "darks")
+    *frames, found = mend_rows(*(quantities[name] for name in names))
+    quantities |= dict(zip(names, frames, strict=True))
+    listed: list[int] = []
+    for one in found:
+        rows = one.rows + block.outer_first
+        own = (rows >= block.first) & (rows < block.stop)
+        for frame, row in zip(one.frames[own].tolist(), rows[own].tolist(), strict=True):
+            listed += [names.index(one.kind), frame, row, int(one.mended)]
+    return {FRAMES: listed} if listed else {}
 
 
 def overlaps(steps: Sequence[Step], facts: Mapping[str, Any]) -> list[int]:

@@ -17,9 +17,10 @@ from xct.io.atomic import write_json, write_text
 from xct.io.figures import save_figure
 from xct.io.stores import write_known
 from xct.io.volumes import open_volume
+from xct.pipeline.checks.rows import rows_of_frames
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import timed
-from xct.pipeline.slabs import BANDS
+from xct.pipeline.slabs import BANDS, FRAMES
 from xct.quantity import Failed, Number, made_of, numbers_of
 from xct.stages import Band, RowCounts
 
@@ -132,6 +133,7 @@ def _of_the_scan(job: Job) -> dict[str, Any]:
     return {
         **job.plan.given_numbers(),
         **(job.folder.number("numbers") or {}),
+        **rows_of_frames(job, slabs),
         **{
             name: _counted(kinds[name], by_row, angles, columns, bands.get(name, [])).entry()
             for name, by_row in counts.items()
@@ -206,7 +208,7 @@ def _counts_by_row(slabs: Mapping[int, Mapping[str, Any]], rows: int) -> dict[st
     counts: dict[str, np.ndarray] = {}
     for first, slab in slabs.items():
         for name, values in {**slab["counts"], "beyond": slab["beyond"]}.items():
-            if name.endswith(BANDS):
+            if name.endswith(BANDS) or name == FRAMES:
                 continue
             by_row = counts.setdefault(name, np.zeros(rows, np.int64))
             by_row[first : first + len(values)] = values

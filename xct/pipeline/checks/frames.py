@@ -56,11 +56,14 @@ class Checked:
         The same as slabs read it.
     known : dict
         Quantities of the whole scan: the light beside the sample, a mixture of flats.
+    mend : bool
+        Whether every slab is to look at its own rows of all frames, too.
     """
 
     job: Job
     frames: Scan
     known: dict[str, Any]
+    mend: bool = False
 
 
 def check_frames(job: Job, frames: Scan) -> Checked:
@@ -94,7 +97,8 @@ def check_frames(job: Job, frames: Scan) -> Checked:
         known["light_beside"] = np.array(noted["beside"])
     if noted["own_flats"] is not None:
         known["flat_mixture"] = FlatMixture.from_dict(noted["own_flats"])
-    return Checked(replace(job, plan=plan), frames.without(gone), known)
+    mend = job.plan.config.scan.leave_out.found
+    return Checked(replace(job, plan=plan), frames.without(gone), known, mend)
 
 
 def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from xct.preprocess.frames.coarse import CoarseFrames
 
 Kind = Literal["projections", "flats", "darks"]
 
-_MAD = 1.4826  # from a median absolute deviation to a standard deviation
+MAD = 1.4826  # from a median absolute deviation to a standard deviation
 _LIT = 0.005  # of the light, in a dark
 _DIM_FLAT = 0.5  # of the brighter flats
 _SHADOW, _SHADOWED = 0.03, 0.05  # depth of a shadow in a flat, and the part of it that it covers
@@ -68,7 +68,7 @@ def lit_darks(darks: CoarseFrames, light: float) -> np.ndarray:
     level = darks.counts.mean(axis=(1, 2), dtype=np.float64)
     lowest = np.sort(level)[: (level.size + 1) // 2]
     middle = np.median(lowest)
-    spread = _MAD * np.median(np.abs(lowest - middle))
+    spread = MAD * np.median(np.abs(lowest - middle))
     return np.flatnonzero(level - middle > max(_LIT * light, _SPREADS * spread))
 
 
@@ -102,14 +102,17 @@ def blocked_flats(flats: np.ndarray) -> np.ndarray:
     clear = np.percentile(scaled, 75, axis=0)  # a shadow only darkens
     depth = 1 - (scaled / np.maximum(clear, 1e-9))[:, lit]
     depth -= np.percentile(depth, 10, axis=1, keepdims=True)
-    spread = _MAD * np.median(np.abs(depth - np.median(depth)))
+    spread = MAD * np.median(np.abs(depth - np.median(depth)))
     covered = (depth > max(_SHADOW, _SPREADS * spread)).mean(axis=1)
     return np.flatnonzero((covered > _SHADOWED) & (covered > 3 * np.median(covered)))
 
 
 def light_of(transmission: np.ndarray) -> np.ndarray:
     """Give the light of each frame: the transmission that its brightest tenth exceeds, (frame,)."""
-    found: np.ndarray = np.nanpercentile(transmission.reshape(len(transmission), -1), 90, axis=1)
+    by_frame = transmission.reshape(len(transmission), -1)
+    # Without NaN all frames are sorted at once.
+    percentile = np.nanpercentile if np.isnan(by_frame).any() else np.percentile
+    found: np.ndarray = percentile(by_frame, 90, axis=1)
     return found
 
 
@@ -127,7 +130,7 @@ def jumping(light: np.ndarray) -> np.ndarray:
     long = np.concatenate([ends[0], light, ends[1]])
     around = median_filter(long, 2 * half + 1)[half:-half]
     ratio = light / around - 1
-    spread = _MAD * np.median(np.abs(ratio))
+    spread = MAD * np.median(np.abs(ratio))
     return np.flatnonzero(np.abs(ratio) > max(_JUMP, _SPREADS * spread))
 
 
@@ -161,9 +164,14 @@ def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(np.nanmean(np.square(first - second), axis=1)))
 
 
+def too_many_repeat(repeated: np.ndarray) -> bool:
+    """Whether so many frames repeat the one before that the scan has no noise."""
+    return bool(repeated.mean() > _MOST_REPEATED)
+
+
 def frozen(projections: CoarseFrames) -> np.ndarray:
     """Find frames that are, count by count, the one before."""
-    if projections.repeated.mean() > _MOST_REPEATED:
+    if too_many_repeat(projections.repeated):
         return np.empty(0, int)
     return np.flatnonzero(projections.repeated)
 

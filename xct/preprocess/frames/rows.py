@@ -1,0 +1,207 @@
+"""Rows of single frames that are no good. In: some rows of all frames; out: the same, mended.
+
+The look at whole frames sees a few rows. A band that the camera dropped, or left over from the
+frame before, may lie between them: each row is compared with itself in the other frames, by the
+same rules, when it is read anyway. So the answer does not depend on how rows are cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xct.parallel.kernels import njit
+from xct.parallel.threads import over_ranges
+from xct.preprocess.frames.coarse import CoarseFrames, borders
+from xct.preprocess.frames.faults import (
+    MAD,
+    Kind,
+    blocked_flats,
+    dim_flats,
+    jumping,
+    light_of,
+    lit_darks,
+    too_many_repeat,
+    unlike,
+    unlit,
+)
+
+_MOST = 0.1  # of the frames: a row that is no good in more is no good at all
+_NOISY = 0.1  # scatter of the light: such rows tell nothing
+_LEAST_FRAMES = 7
+
+
+@dataclass(frozen=True)
+class BadRows:
+    """Rows of frames that are no good.
+
+    Attributes
+    ----------
+    kind : {"projections", "flats", "darks"}
+        Of which stack.
+    frames, rows : ndarray of int, shape (pair,)
+        Number of the frame, and of the row, both as in what was looked at.
+    mended : bool
+        Whether they were given other values.
+    """
+
+    kind: Kind
+    frames: np.ndarray
+    rows: np.ndarray
+    mended: bool
+
+
+def mend_rows(
+    projections: np.ndarray, flats: np.ndarray | None, darks: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, list[BadRows]]:
+    """Find rows of frames that are no good, and interpolate them between frames.
+
+    Parameters
+    ----------
+    projections : ndarray, shape (angle, row, column)
+        Counts, in the order of angles.
+    flats, darks : ndarray, shape (frame, row, column), or None
+        Counts.
+
+    Returns
+    -------
+    projections, flats, darks : ndarray
+        Those in which nothing was found are the same arrays. Rows of projections are linear
+        between the nearest frames in which the row is good; rows of flats and darks get the
+        median of the others.
+    found : list of BadRows
+        Not mended are rows that are no good in more than a tenth of the projections.
+    """
+    if len(projections) < _LEAST_FRAMES or flats is None:
+        return projections, flats, darks, []
+    found: list[BadRows] = []
+    coarse = {"projections": coarse_rows(projections), "flats": coarse_rows(flats)}
+    light = float(np.median(coarse["flats"].counts))
+    if darks is not None:
+        coarse["darks"] = coarse_rows(darks)
+        darks = _mend_fields("darks", darks, _lit(coarse["darks"], light), found)
+    dark = np.zeros_like(coarse["flats"].counts[0])
+    if darks is not None:
+        dark = coarse_rows(darks).counts.mean(axis=0)
+    flats = _mend_fields("flats", flats, _dim(coarse["flats"].counts - dark), found)
+    gain = coarse_rows(flats).counts.mean(axis=0) - dark
+    bad = _unlike(coarse["projections"], dark, gain)
+    few = bad.mean(axis=0) <= _MOST
+    for which, mended in ((bad & few, True), (bad & ~few, False)):
+        if which.any():
+            frames, rows = np.nonzero(which)
+            found.append(BadRows("projections", frames, rows, mended))
+    return _interpolated(projections, bad & few), flats, darks, found
+
+
+def coarse_rows(frames: np.ndarray) -> CoarseFrames:
+    """Average all rows over cells of columns; `repeated` has the shape (frame, row) here."""
+    edges = borders(frames.shape[2])
+    counts = np.empty((*frames.shape[:2], len(edges) - 1), np.float32)
+    repeated = np.zeros(frames.shape[:2], bool)
+    values = np.ascontiguousarray(frames)
+    over_ranges(lambda a, b: _cells(values, edges, counts, repeated, a, b), len(frames))
+    return CoarseFrames(counts, repeated)
+
+
+@njit(cache=True, nogil=True)
+def _cells(
+    values: np.ndarray,
+    edges: np.ndarray,
+    counts: np.ndarray,
+    repeated: np.ndarray,
+    first: int,
+    stop: int,
+) -> None:
+    for frame in range(first, stop):
+        for row in range(values.shape[1]):
+            for cell in range(edges.size - 1):
+                total = 0.0
+                for column in range(edges[cell], edges[cell + 1]):
+                    total += values[frame, row, column]
+                counts[frame, row, cell] = total / (edges[cell + 1] - edges[cell])
+            same = frame > 0
+            column = 0
+            while same and column < values.shape[2]:
+                same = values[frame, row, column] == values[frame - 1, row, column]
+                column += 1
+            repeated[frame, row] = same
+
+
+def _lit(darks: CoarseFrames, light: float) -> np.ndarray:
+    """Mark rows of darks that hold light, (frame, row)."""
+    bad = np.zeros_like(darks.repeated)
+    for row in range(bad.shape[1]):
+        bad[lit_darks(CoarseFrames(darks.counts[:, row : row + 1], darks.repeated), light), row] = 1
+    return bad
+
+
+def _dim(flats: np.ndarray) -> np.ndarray:
+    """Mark rows of flats that are dim or shadowed, (frame, row)."""
+    bad = np.zeros_like(flats[..., 0], bool)
+    for row in range(bad.shape[1]):
+        one = flats[:, row : row + 1]
+        bad[dim_flats(one), row] = True
+        left = np.flatnonzero(~bad[:, row])
+        bad[left[blocked_flats(one[left])], row] = True
+    return bad
+
+
+def _unlike(projections: CoarseFrames, dark: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Mark rows of projections that are no good, (angle, row)."""
+    bad = np.zeros_like(projections.repeated)
+    for row, row_gain in enumerate(gain):
+        lit = row_gain > 0.05 * row_gain.max()
+        if row_gain.max() <= 0 or lit.sum() < min(8, lit.size):
+            continue
+        seen = (projections.counts[:, row][:, lit] - dark[row][lit]) / row_gain[lit]
+        bad[:, row] = _bad_frames(seen[:, None], projections.repeated[:, row])
+    return bad
+
+
+def _bad_frames(transmission: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+    """Apply the rules for frames to one row of all of them, (angle, 1, cell)."""
+    light = light_of(transmission)
+    bad = np.zeros(light.size, bool)
+    usual = float(np.median(light))
+    if not usual > 0 or MAD * np.median(np.abs(np.diff(light))) > _NOISY * usual:
+        return bad
+    bad[unlit(light)] = True
+    if not too_many_repeat(repeated):
+        bad |= repeated
+    left = np.flatnonzero(~bad)
+    bad[left[jumping(light[left])]] = True
+    left = np.flatnonzero(~bad)
+    bad[left[unlike(transmission[left], light[left])]] = True
+    return bad
+
+
+def _mend_fields(
+    kind: Kind, fields: np.ndarray, bad: np.ndarray, found: list[BadRows]
+) -> np.ndarray:
+    if not bad.any():
+        return fields
+    fields = fields.copy()
+    for row in np.flatnonzero(bad.any(axis=0)):
+        others = fields[~bad[:, row], row]
+        fields[bad[:, row], row] = np.median(others, axis=0).astype(fields.dtype)
+    frames, rows = np.nonzero(bad)
+    found.append(BadRows(kind, frames, rows, True))
+    return fields
+
+
+def _interpolated(frames: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    if not bad.any():
+        return frames
+    frames = frames.copy()
+    for row in np.flatnonzero(bad.any(axis=0)):
+        good = np.flatnonzero(~bad[:, row])
+        for frame in np.flatnonzero(bad[:, row]):
+            at = int(np.searchsorted(good, frame))
+            before, after = good[max(at - 1, 0)], good[min(at, good.size - 1)]
+            part = 0.0 if after == before else (frame - before) / (after - before)
+            mixed = (1 - part) * frames[before, row] + part * frames[after, row]
+            whole = np.issubdtype(frames.dtype, np.integer)
+            frames[frame, row] = np.rint(mixed) if whole else mixed
+    return frames

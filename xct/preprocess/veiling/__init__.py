@@ -1,0 +1,1 @@
+"""Veiling glare: light of whole frames, and which fraction of it is glare."""

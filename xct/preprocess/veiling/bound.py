@@ -1,0 +1,149 @@
+"""What glare that cannot be measured does at most. In: light of whole frames; out: bounds.
+
+Nowhere arrives less than glare, so that the darkest places bound its fraction, whatever they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xct.physics.materials import mu_per_cm
+from xct.preprocess.veiling.frame_light import FrameLight
+from xct.preprocess.veiling.measurement import RANGES_PX, is_steady, lowest, rods
+
+_LEAST_UM = 150.0  # glare that reaches less far is blur
+_GROUPS = 8
+_AIR = 0.9  # what passes more is hardly sample
+_STEEL = 0.5  # of the attenuation of steel: nothing else in a cell is as dense
+_RIM, _OUT_OF_ROUND = 0.4, 0.05  # of the beam; of the width of a shadow, over all angles
+_DARKER, _OF_ROWS = 2.0, 25  # middle of a rod; rows beside it may be lit by gaps
+_DARKEST = 4  # a row is as dark as its darkest quarter
+
+
+@dataclass(frozen=True)
+class GlareBound:
+    """How much glare there may be, and what it does.
+
+    Attributes
+    ----------
+    fraction : float
+        Largest fraction of the light.
+    effect : float
+        Largest error of line integrals through the sample, relative; steel does not count.
+    transmission : float
+        What passes where that is.
+    row_px : int
+        In which row of the frame.
+    """
+
+    fraction: float
+    effect: float
+    transmission: float
+    row_px: int
+
+
+def bound_glare(
+    frame_light: FrameLight, pixel_size_um: float | None = None, energy_kev: float | None = None
+) -> GlareBound | None:
+    """Bound the fraction of glare by the darkest places, and its effect on line integrals.
+
+    Parameters
+    ----------
+    frame_light : FrameLight
+        From `gather_light`.
+    pixel_size_um, energy_kev : float, optional
+        Where they are known, rows of steel are left out: their attenuation is not measured.
+
+    Returns
+    -------
+    GlareBound or None
+        None where no row shows a sample.
+    """
+    groups = frame_light.in_groups(_GROUPS)
+    mean = frame_light.in_groups(1)
+    noise = _noise(mean[0])
+    steel = _steel(mean[0], frame_light.cell_px, pixel_size_um, energy_kev)
+    shown = np.flatnonzero(~steel & (_darkest(mean[0]) < _AIR))
+    if not shown.size:
+        return None
+    least = rods(frame_light)[0]
+    rod = np.isfinite(least)
+    if (
+        not rod.any()
+        or not _as_wide(groups)
+        or not is_steady(frame_light, rod, max(frame_light.shape), noise)
+    ):
+        least[:] = np.nan
+    least_px = RANGES_PX[0] if pixel_size_um is None else _LEAST_UM / pixel_size_um
+    worst = GlareBound(0.0, 0.0, 1.0, int(frame_light.row_px[shown[0]]))
+    for range_px in RANGES_PX[(RANGES_PX >= least_px) & (RANGES_PX < max(frame_light.shape))]:
+        about = np.maximum(frame_light.about(groups, range_px), 1e-9)
+        around = frame_light.about(mean, range_px)[0]
+        fraction = min(
+            lowest(groups / about, noise / about), _beyond_rods(mean[0], least, around, noise), 0.5
+        )
+        error, passed = _error(mean[0][shown], around[shown], fraction)
+        at = int(error.argmax())
+        if error[at] > worst.effect:
+            row = int(frame_light.row_px[shown[at]])
+            worst = GlareBound(fraction, float(error[at]), float(passed[at]), row)
+    return worst
+
+
+def _as_wide(groups: np.ndarray) -> bool:
+    """Whether shadows are as wide at all angles, as those of rods are."""
+    width = (groups < _RIM).sum(axis=2)
+    return bool((np.ptp(width, axis=0) <= 1 + _OUT_OF_ROUND * width.max(axis=0)).all())
+
+
+def _beyond_rods(light: np.ndarray, least: np.ndarray, about: np.ndarray, noise: float) -> float:
+    """Give the fraction of glare by what rods pass more than their rims let expect; 1 for none."""
+    inner = np.isfinite(least) & (least < _DARKER * np.nanmin(least, axis=1, initial=1.0)[:, None])
+    excess = np.where(inner, (light - least + 2 * noise) / np.maximum(about, 1e-9), np.nan)
+    rows = np.flatnonzero(inner.any(axis=1))
+    if not rows.size:
+        return 1.0
+    fraction = float(np.percentile(np.nanmedian(excess[rows], axis=1), _OF_ROWS))
+    return fraction if fraction > 0 else 1.0  # less than nothing: they are no rods
+
+
+def _darkest(light: np.ndarray) -> np.ndarray:
+    """Give the median of the darkest quarter of each row, (row,)."""
+    few = max(1, light.shape[1] // _DARKEST)
+    return np.asarray(np.median(np.sort(light, axis=1)[:, :few], axis=1))
+
+
+def _error(light: np.ndarray, about: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give by how much line integrals of rows are wrong without correction, and what passes.
+
+    Relative to those of the row, or of the usual row where that is less.
+    """
+    few = max(1, light.shape[1] // _DARKEST)
+    order = np.argsort(light, axis=1)[:, :few]
+    passed = np.maximum(np.take_along_axis(light, order, 1), 1e-6)
+    true = (passed - fraction * np.take_along_axis(about, order, 1)) / (1 - fraction)
+    changed = np.abs(np.log(np.maximum(true, 1e-6) / passed))
+    depth = -np.log(np.median(passed, axis=1))
+    scale = np.maximum(depth, np.median(depth))
+    return np.median(changed, axis=1) / np.maximum(scale, 1e-3), np.median(passed, axis=1)
+
+
+def _steel(
+    light: np.ndarray, cell_px: int, pixel_size_um: float | None, energy_kev: float | None
+) -> np.ndarray:
+    """Mark rows in which the sample attenuates as steel does, (row,)."""
+    if pixel_size_um is None or energy_kev is None:
+        return np.zeros(len(light), bool)
+    width_um = (light < _AIR).sum(axis=1) * cell_px * pixel_size_um
+    depth = -np.log(np.maximum(_darkest(light), 1e-6))
+    steel = float(mu_per_cm("steel", energy_kev))
+    return np.asarray(depth > _STEEL * steel * 1e-4 * np.maximum(width_um, 1.0))
+
+
+def _noise(light: np.ndarray) -> float:
+    """Estimate the noise of the darker half of the cells from what is not smooth along rows."""
+    bend = np.diff(light, 2, axis=1)
+    size = np.abs(bend[light[:, 1:-1] <= np.quantile(light, 0.5)])
+    return float(1.4826 * np.median(size) / np.sqrt(6)) if size.size else 0.0
