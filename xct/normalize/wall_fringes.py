@@ -184,51 +184,54 @@ def _look_at_slice(z: int, volume: Voxels, cell: CellGeometry) -> _Slice:
     return _Slice(rings, float(np.quantile(image[held], _RARE)), noise)
 
 
-def _left_in(wall_light: WallLight, steps: Mapping[str, Any]) -> list[str]:
+def _left_in(volume_fringes: WallLight, steps: Mapping[str, Any]) -> list[str]:
     """Say what shows fringes in the volume; where phase was retrieved, inside the bore.
 
     There the filter is right for the borders of particles, and may leave a fringe at the tube's
     outside.
     """
     seen = []
-    if wall_light.below_air and "phase_retrieval" not in steps:
+    if volume_fringes.below_air and "phase_retrieval" not in steps:
         seen.append(
             "attenuation falls below that of air beside the outermost edge, by "
-            f"{wall_light.dip:.0%} of the electrolyte's"
+            f"{volume_fringes.dip:.0%} of the electrolyte's"
         )
-    if wall_light.above_electrolyte:
+    if volume_fringes.above_electrolyte:
         seen.append(
-            f"the electrolyte beside the bore's wall is {wall_light.over:.0%} brighter than "
+            f"the electrolyte beside the bore's wall is {volume_fringes.over:.0%} brighter than "
             "farther in"
         )
-    if wall_light.darker_than_air and "phase_retrieval" not in steps:
+    if volume_fringes.darker_than_air and "phase_retrieval" not in steps:
         seen.append(
             "one voxel of the electrolyte in a thousand is below air by "
-            f"{wall_light.darkest:.0%} of the electrolyte's attenuation"
+            f"{volume_fringes.darkest:.0%} of the electrolyte's attenuation"
         )
     return seen
 
 
 def wall_numbers(
-    wall_light: WallLight, steps: Mapping[str, Any] | None = None
+    volume_fringes: WallLight, steps: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[str, Number]]:
     """Give how strong the fringes are, where there are any."""
-    if _left_in(wall_light, steps or {}):
-        yield "fringes_in_volume", Number("seen", n=wall_light.n)
-        yield "below_air_beside_wall", Number(wall_light.dip, sd=wall_light.dip_sd, n=wall_light.n)
-        over = Number(wall_light.over, sd=wall_light.over_sd, n=wall_light.n)
+    if _left_in(volume_fringes, steps or {}):
+        yield "fringes_in_volume", Number("seen", n=volume_fringes.n)
+        yield (
+            "below_air_beside_wall",
+            Number(volume_fringes.dip, sd=volume_fringes.dip_sd, n=volume_fringes.n),
+        )
+        over = Number(volume_fringes.over, sd=volume_fringes.over_sd, n=volume_fringes.n)
         yield "above_electrolyte_beside_wall", over
-        yield "below_air_in_electrolyte", Number(wall_light.darkest, n=wall_light.n)
+        yield "below_air_in_electrolyte", Number(volume_fringes.darkest, n=volume_fringes.n)
 
 
 def wall_warning(
-    wall_light: WallLight,
+    volume_fringes: WallLight,
     steps: Mapping[str, Any] | None = None,
     numbers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str | None:
     """Say what fringes in a volume do, and what helps; None where there are none, or it is said."""
     done = steps or {}
-    seen = _left_in(wall_light, done)
+    seen = _left_in(volume_fringes, done)
     if not seen or fringes_of_run(numbers or {}) is not None:
         return None
     if "phase_retrieval" in done:
@@ -249,19 +252,19 @@ def wall_warning(
 
 def known_fringes(
     numbers: Mapping[str, Mapping[str, Any]],
-    wall_light: WallLight,
+    volume_fringes: WallLight,
     steps: Mapping[str, Any] | None = None,
 ) -> str | None:
     """Say how fringes are known of that no step has dealt with; None where there are none."""
     of_frames = fringes_of_run(numbers)
     if of_frames is not None:
         return of_frames
-    return "seen in the volume" if _left_in(wall_light, steps or {}) else None
+    return "seen in the volume" if _left_in(volume_fringes, steps or {}) else None
 
 
 declare(
     Quantity(
-        "wall_light",
+        "volume_fringes",
         unit="rings beside the walls of bore and tube",
         source="run",
         derive=look_at_walls,
