@@ -16,8 +16,6 @@ from xct.analyze.layers import (
     absent_area_sweep,
     absent_lithium,
     layer_thickness,
-    swelling_map,
-    swelling_of,
     thickness_maps,
 )
 from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, thick_profile
@@ -38,6 +36,7 @@ from xct.analyze.roi.shapes import (
 from xct.analyze.roi.tables import histogram_table, histograms, statistics_table
 from xct.analyze.roughness import roughness_of, surface_roughness
 from xct.analyze.shells import particle_shells
+from xct.analyze.swelling import swelling_map, swelling_of
 from xct.analyze.voids import void_fraction, void_sizes
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_mixture

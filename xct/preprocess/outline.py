@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -71,74 +72,87 @@ def find_outline(read: Callable[[int, int], np.ndarray], rows: int, columns: int
     chosen = np.clip(chosen, 0, rows - 1)
     if columns < 4 * _LEAST_AIR_PX:
         return None
-    seen = np.stack([_over_air(read(row, row + 1)[:, 0]) for row in chosen.tolist()])
-    left, right = _first_fringe(seen), columns - 1 - _first_fringe(seen[..., ::-1])
-    known = np.isfinite(left + right) & (right - left > 2 * _WINDOW[-1])
+    sides: list[list[_Side]] = [[], []]
+    for row in chosen.tolist():
+        seen = _over_air(read(row, row + 1)[:, 0])
+        for side, light in zip(sides, (seen, seen[:, ::-1]), strict=True):
+            side.append(_Side.of(light))
+    left, right = (_Side(*map(np.stack, zip(*side, strict=True))) for side in sides)
+    width = columns - 1 - right.peak - left.peak
+    known = np.isfinite(width) & (width > 2 * _WINDOW[-1])
     if known.mean() < _LEAST_SEEN:
         return None
-    radius = float(np.median((right - left)[known])) / 2
-    best = max(
-        (_fit(seen, left, right, radius, blur) for blur in _BLURS_PX), key=lambda fit: fit[0]
-    )
-    likeness, blur, left, right, strength = best
-    good = np.isfinite(left + right)
-    if likeness < _LIKENESS or good.any(axis=0).mean() < _LEAST_SEEN:
+    radius = float(np.median(width[known])) / 2
+    fits = (_fit((left, right), radius, blur) for blur in _BLURS_PX)
+    best = max(fits, key=lambda fit: fit.likeness)
+    middle = (columns - 1 - best.right + best.left) / 2
+    half = (columns - 1 - best.right - best.left) / 2
+    good = np.isfinite(half)
+    if best.likeness < _LIKENESS or good.any(axis=0).mean() < _LEAST_SEEN:
         return None
-    radius = float(np.median((right - left)[good])) / 2
-    middle, lean = _lines(chosen, (left + right) / 2)
-    return Outline(middle, lean, radius, blur, strength)
+    radius = float(np.median(half[good]))
+    return Outline(*_lines(chosen, middle), radius, best.blur, best.strength)
 
 
 def _over_air(seen: np.ndarray) -> np.ndarray:
     """Divide by the light of the outermost columns; 1 where nothing is known."""
-    seen = np.where(np.isfinite(seen), seen, 1.0)
+    seen = np.where(np.isfinite(seen), seen, np.float32(1))
     sides = np.median(seen[:, :_AIR_PX], axis=1), np.median(seen[:, -_AIR_PX:], axis=1)
-    return np.asarray(seen / np.maximum(np.mean(sides, axis=0), 1e-6)[:, None])
+    return np.asarray(seen / np.maximum(np.mean(sides, axis=0), 1e-6)[:, None], np.float32)
 
 
-def _first_fringe(seen: np.ndarray) -> np.ndarray:
-    """Find the brightest column of the first fringe from the left; NaN where there is none."""
-    pairs = 0.5 * (seen[..., 1:] + seen[..., :-1])
-    noise = 1.4826 * np.median(np.abs(np.diff(seen[..., :_AIR_PX], axis=-1))) / 2
-    bright = pairs > 1 + max(_FRINGE, _FRINGE_SD * float(noise))
-    first = bright.argmax(axis=-1)
-    there = bright.any(axis=-1) & (first >= _LEAST_AIR_PX)
-    near = np.clip(first[..., None] + np.arange(6), 0, seen.shape[-1] - 1)
-    peak = first + np.take_along_axis(seen, near, axis=-1).argmax(axis=-1)
-    return np.where(there, peak, np.nan)
+class _Side(NamedTuple):
+    """The brightest column of the first fringe at each angle, and the light about it."""
+
+    peak: np.ndarray
+    light: np.ndarray
+
+    @classmethod
+    def of(cls, seen: np.ndarray) -> _Side:
+        """Look from the left; NaN where there is no fringe."""
+        pairs = 0.5 * (seen[:, 1:] + seen[:, :-1])
+        noise = 1.4826 * np.median(np.abs(np.diff(seen[:, :_AIR_PX], axis=1))) / 2
+        bright = pairs > 1 + max(_FRINGE, _FRINGE_SD * float(noise))
+        first = bright.argmax(axis=1)
+        last = seen.shape[1] - 1
+        near = np.clip(first[:, None] + np.arange(6), 0, last)
+        peak = first + np.take_along_axis(seen, near, axis=1).argmax(axis=1)
+        window = np.clip(peak[:, None] + _WINDOW, 0, last)
+        there = bright.any(axis=1) & (first >= _LEAST_AIR_PX)
+        return cls(np.where(there, peak, np.nan), np.take_along_axis(seen, window, axis=1))
 
 
-def _fit(
-    seen: np.ndarray, left: np.ndarray, right: np.ndarray, radius: float, blur: float
-) -> tuple[float, float, np.ndarray, np.ndarray, float]:
-    """Place the fringe of a tube on both sides; the likeness, and where it is not one NaN."""
-    columns = seen.shape[-1]
-    places, likenesses, strengths = [], [], []
-    for crude, light in ((left, seen), (columns - 1 - right, seen[..., ::-1])):
-        place, likeness, strength = _placed(light, crude, _templates(radius, blur))
-        places.append(np.where(likeness > _LIKENESS, place, np.nan))
-        likenesses.append(likeness[np.isfinite(likeness)])
-        strengths.append(strength[likeness > _LIKENESS])
-    all_strengths = np.concatenate(strengths)
-    typical = float(np.median(all_strengths)) if all_strengths.size else 0.0
-    alike = float(np.median(np.concatenate(likenesses)))
-    return alike, blur, places[0], columns - 1 - places[1], typical
+class _Fit(NamedTuple):
+    """How alike light and fringe are, and where the edges lie, counted from either side."""
+
+    likeness: float
+    blur: float
+    left: np.ndarray
+    right: np.ndarray
+    strength: float
 
 
-def _placed(
-    light: np.ndarray, crude: np.ndarray, templates: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit(sides: tuple[_Side, _Side], radius: float, blur: float) -> _Fit:
+    """Place the fringe of a tube on both sides; NaN where it is not alike."""
+    templates = _templates(radius, blur)
+    found = [_placed(side, templates) for side in sides]
+    places = [np.where(likeness > _LIKENESS, place, np.nan) for place, likeness, _ in found]
+    likenesses = np.concatenate([one[np.isfinite(one)] for _, one, _ in found])
+    strengths = np.concatenate([strength[one > _LIKENESS] for _, one, strength in found])
+    typical = float(np.median(strengths)) if strengths.size else 0.0
+    return _Fit(float(np.median(likenesses)), blur, places[0], places[1], typical)
+
+
+def _placed(side: _Side, templates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give the edge's column, the correlation, and the strength, shape (row, angle) each."""
-    start = np.where(np.isfinite(crude), crude, _LEAST_AIR_PX).astype(int)
-    at = np.clip(start[..., None] + _WINDOW, 0, light.shape[-1] - 1)
-    window = _levelled(np.take_along_axis(light, at, axis=-1))
+    window = _levelled(side.light)
     size = np.linalg.norm(templates, axis=1)
     product = window @ (templates / size[:, None]).T
     best = product.argmax(axis=-1)
     strongest = np.take_along_axis(product, best[..., None], axis=-1)[..., 0]
     likeness = strongest / np.maximum(np.linalg.norm(window, axis=-1), 1e-12)
-    likeness = np.where(np.isfinite(crude), likeness, np.nan)
-    return start + _SHIFTS[best], likeness, strongest / size[best]
+    likeness = np.where(np.isfinite(side.peak), likeness, np.nan)
+    return side.peak + _SHIFTS[best], likeness, strongest / size[best]
 
 
 @lru_cache(maxsize=16)
