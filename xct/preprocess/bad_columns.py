@@ -307,7 +307,7 @@ def _is_noise(one: np.ndarray, other: np.ndarray) -> bool:
 
 @njit(cache=True, nogil=True)
 def _scatters_slowly(
-    column: np.ndarray, one: np.ndarray, other: np.ndarray, f: float, lively: float
+    column: np.ndarray, one: np.ndarray, other: np.ndarray, f: np.float32, lively: float
 ) -> bool:
     """Whether a column has scatter of its own, besides what it shares with its sides, and slow."""
     line = one + f * (other - one)
