@@ -38,7 +38,7 @@ _MOST_HARM = 0.2
 _SHEARS_PX = (-32, -16, 16, 32)
 # Part of what is taken off that is found mirrored about the axis, above which it is the sample:
 # shells, a winding, the wall of a tube, also some columns off, where the axis is not their middle.
-_MOST_MIRRORED, _OFF_PX = 0.55, 8
+_MOST_MIRRORED, _OFF_PX = 0.48, 8
 # Columns side by side that are compared; closer to the axis than this part of the detector, a
 # wide stripe may be its own mirror image.
 _TOGETHER_PX, _NEAR_PART = 33, 16
