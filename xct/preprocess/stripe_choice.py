@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from xct.preprocess.mirror_axis import mirror_axis
+from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.sorting import sliding_median
 from xct.preprocess.stripe_profile import (
     CONSTANTS,
@@ -285,15 +285,17 @@ def _is_safe(weighed: Sequence[Weighed], way: str) -> bool:
     """Whether what a way takes off is stripes in most sinograms, and no great harm in any."""
     found = [(getattr(w, way), w.noise) for w in weighed]
     clear = [t.squares > _LEAST_EVIDENCE[way] * t.mistaken for t, _ in found]
-    middle = _middle_of([t for t, _ in found])
     # Shells about the axis that do not stand out to one way may do so to the other.
-    other = _middle_of([w.weak for w in weighed])
-    shells = other.squares > _LEAST_EVIDENCE["weak"] * other.mistaken
-    mirrored = max(middle.mirrored, other.mirrored if shells else 0.0)
+    every = {name: _middle_of([getattr(w, name) for w in weighed]) for name in _LEAST_EVIDENCE}
+    found_mirrored = [
+        taken.mirrored
+        for name, taken in every.items()
+        if taken.squares > _LEAST_EVIDENCE[name] * taken.mistaken
+    ]
     harmless = [t.mistaken < _MOST_HARM * noise for t, noise in found]
     return bool(
-        middle.squares > _LEAST_EVIDENCE[way] * middle.mistaken
-        and mirrored < _MOST_MIRRORED
+        every[way].squares > _LEAST_EVIDENCE[way] * every[way].mistaken
+        and max(found_mirrored) < _MOST_MIRRORED
         and all(one or other for one, other in zip(clear, harmless, strict=True))
     )
 
