@@ -6,7 +6,7 @@ from scipy.io import loadmat
 
 from xct.phantom import project_discs, random_discs
 from xct.preprocess import stripes
-from xct.preprocess.mirror_axis import mirror_axis
+from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.stages import Band, hearing, name_bands
 
 ANGLES, COLUMNS, CENTER_PX = 400, 384, 195.3

@@ -133,11 +133,14 @@ def test_a_way_is_picked_where_it_takes_off_more_than_by_mistake(found, way):
 
 def test_one_layer_that_would_lose_its_detail_decides_for_the_whole_scan():
     plain = weighed((1, 0.01, 0, 3), (2, 0.1, 0, 2), both=3)
-    dense = weighed((2, 0.04, 0, 3), (4, 3.0, 0, 2), both=3, noise=10.0)
+    dense = weighed((2, 0.04, 0, 3), (4, 3.0, 0, 2), both=3, noise=10.0)  # 0.3 of the noise
     assert choose([plain, plain, plain]).way == "weak"
     assert choose([plain, plain, dense]).way == "profile"
     noisy = weighed((2, 0.04, 0, 3), (4, 3.0, 0, 2), both=3, noise=100.0)
     assert choose([plain, plain, noisy]).way == "weak"
+    many = weighed((2, 0.04, 0, 3), (4, 15.0, 0, 2), both=3, noise=80.0)  # loses more than it gains
+    hardly = weighed((1, 0.01, 0, 3), (2, 0.1, 0, 2), both=3, noise=20.0)
+    assert choose([hardly, hardly, hardly, many]).way == "profile"
 
 
 def test_what_was_picked_for_the_scan_is_done_in_every_row():

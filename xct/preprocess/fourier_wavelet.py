@@ -58,6 +58,6 @@ def _without_slow(coefficients: np.ndarray) -> np.ndarray:
     periods = np.arange(min(ceil(_REACH * _DAMPING), (count - 1) // 2) + 1)
     phase = 2 * np.pi / count * np.outer(periods, np.arange(count))
     waves = np.concatenate([np.cos(phase), np.sin(phase[1:])]).astype(np.float32)
-    damped = np.exp(-(periods**2) / (2 * _DAMPING**2)) * np.where(periods > 0, 2, 1) / count
-    damped = np.concatenate([damped, damped[1:]]).astype(np.float32)[:, None]
+    once = np.exp(-(periods**2) / (2 * _DAMPING**2)) * np.where(periods > 0, 2, 1) / count
+    damped = np.concatenate([once, once[1:]]).astype(np.float32)[:, None]
     return np.asarray(coefficients - waves.T @ (damped * (waves @ coefficients)))

@@ -10,9 +10,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.parallel.threads import over_ranges
-from xct.preprocess.bad_columns import all_finite, bridge_columns, find_bands
+from xct.preprocess.columns.bad_columns import all_finite, bridge_columns, find_bands
+from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.fourier_wavelet import damp_stripes
-from xct.preprocess.mirror_axis import mirror_axis
 from xct.preprocess.sorting import smooth_ranks
 from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
 from xct.preprocess.stripe_profile import column_constants, subtract

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from xct.preprocess.mirror_axis import mirror_axis
+from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.sorting import sliding_median
 from xct.preprocess.stripe_profile import (
     CONSTANTS,
@@ -33,12 +33,12 @@ Way = Literal["none", "profile", "weak", "sorting", "both"]
 _LEAST_EVIDENCE = {"profile": 9.0, "weak": 5.0}
 # Where it is not, as in dense layers of a sample whose other layers show the stripes, it may take
 # off this part of the noise by mistake (variances).
-_MOST_HARM = 0.05
+_MOST_HARM = 0.2
 # Columns by which the last range of angles is sheared against the first, to either side.
 _SHEARS_PX = (-32, -16, 16, 32)
 # Part of what is taken off that is found mirrored about the axis, above which it is the sample:
 # shells, a winding, the wall of a tube, also some columns off, where the axis is not their middle.
-_MOST_MIRRORED, _OFF_PX = 0.4, 8
+_MOST_MIRRORED, _OFF_PX = 0.48, 8
 # Columns side by side that are compared; closer to the axis than this part of the detector, a
 # wide stripe may be its own mirror image.
 _TOGETHER_PX, _NEAR_PART = 33, 16
@@ -177,12 +177,12 @@ def choose(weighed: Sequence[Weighed]) -> StripeChoice:
     change, both, stripes, noise = map(middle, ("change", "left_by_both", "stripes", "noise"))
     certainty = middle("certainty") * np.sqrt(len(weighed))
     ways = {way: _middle_of([getattr(w, way) for w in weighed]) for way in ("profile", "weak")}
-    way, left, best = "none", stripes, 0.0
-    for name, taken in ways.items():
-        # Mean square error without it, less that with it.
-        gain = taken.squares - 2 * taken.mistaken
+    way: Way = "none"
+    left, best = stripes, 0.0
+    for name in ("profile", "weak"):
+        gain = float(np.mean([_gain(w, name) for w in weighed]))
         if _is_safe(weighed, name) and gain > best:
-            way, left, best = name, taken.left, gain
+            way, left, best = name, ways[name].left, gain
     gains = ways["profile"].left - both > _LEAST_GAIN * change and certainty > _LEAST_CERTAINTY
     if way != "none" and gains and all(w.change < _MOST_CHANGE * w.noise for w in weighed):
         way, left = "both", both
@@ -274,19 +274,28 @@ def _sheared(votes: np.ndarray, shear_px: int) -> np.ndarray:
     return np.take_along_axis(votes, place, axis=0)
 
 
+def _gain(weighed: Weighed, way: str) -> float:
+    """Give the mean square error without a way, less that with it, in variances of the noise."""
+    taken: Taken = getattr(weighed, way)
+    gain = taken.squares - 2 * taken.mistaken
+    return gain / weighed.noise if weighed.noise > 0 else gain
+
+
 def _is_safe(weighed: Sequence[Weighed], way: str) -> bool:
     """Whether what a way takes off is stripes in most sinograms, and no great harm in any."""
     found = [(getattr(w, way), w.noise) for w in weighed]
     clear = [t.squares > _LEAST_EVIDENCE[way] * t.mistaken for t, _ in found]
-    middle = _middle_of([t for t, _ in found])
     # Shells about the axis that do not stand out to one way may do so to the other.
-    other = _middle_of([w.weak for w in weighed])
-    shells = other.squares > _LEAST_EVIDENCE["weak"] * other.mistaken
-    mirrored = max(middle.mirrored, other.mirrored if shells else 0.0)
+    every = {name: _middle_of([getattr(w, name) for w in weighed]) for name in _LEAST_EVIDENCE}
+    found_mirrored = [
+        taken.mirrored
+        for name, taken in every.items()
+        if taken.squares > _LEAST_EVIDENCE[name] * taken.mistaken
+    ]
     harmless = [t.mistaken < _MOST_HARM * noise for t, noise in found]
     return bool(
-        middle.squares > _LEAST_EVIDENCE[way] * middle.mistaken
-        and mirrored < _MOST_MIRRORED
+        every[way].squares > _LEAST_EVIDENCE[way] * every[way].mistaken
+        and max(found_mirrored) < _MOST_MIRRORED
         and all(one or other for one, other in zip(clear, harmless, strict=True))
     )
 

@@ -6,12 +6,12 @@ The angles vote in ranges: in each the sample lies elsewhere, the stripes not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from xct.parallel.kernels import njit
+from xct.preprocess.columns.sample_columns import RESOLVED, mirrored, mirrored_bands
 from xct.preprocess.sorting import sliding_median
 
 # Ranges of angles that vote.
@@ -25,20 +25,13 @@ _SD_OF_MEDIAN = 1.4826  # of a normal distribution, in medians of the amount
 
 # A step from column to column belongs to a wide stripe where it exceeds this many sd of such
 # steps, this many standard errors of the votes, and this part of noise-free line integrals.
-_LEAST_STEP, _SURE_STEP, _RESOLVED_STEP = 6.0, 6.0, 1e-4
+_LEAST_STEP, _SURE_STEP = 6.0, 6.0
 # The step down is the step up but for this part; the steps beside them are less than that one.
 _SAME_STEP, _STEP_BESIDE = 0.3, 0.3
 # Columns on either side that tell whether the step holds, within this part of it.
 _HELD, _HELD_PART = 5, 0.5
 # Widest of them, as part of the detector.
 _WIDEST_PART = 8
-
-# Columns side by side that are the same on the other side of the axis: of this height, in
-# medians of all, and alike but for this part.
-_LEAST_MIRRORED, _AROUND = 3, 4  # and columns on either side that belong to them
-# Sum of two places, less twice the axis, by which they may be off being mirrored.
-_OFF_AXIS = 3.0
-_MIRRORED_HEIGHT, _SAME_HEIGHT = 8.0, 0.5
 
 
 class Constants(NamedTuple):
@@ -124,7 +117,7 @@ def constant_stripes(
     sharp = sharp_stripes(profiles, size)
     other = narrow_stripes(profiles - sharp[:, None], size, significance)
     sharp += sharp_stripes(profiles - (sharp + other)[:, None], size)
-    sample = mirrored(other, axis) | _mirrored_bands(sharp, axis)
+    sample = mirrored(other, axis) | mirrored_bands(sharp, axis)
     return sharp + other, sample
 
 
@@ -193,7 +186,7 @@ def sharp_stripes(profiles: np.ndarray, size: int) -> np.ndarray:
     votes = steps - smooth
     mean, error = _votes(votes)
     sd = _SD_OF_MEDIAN * np.median(np.abs(mean))
-    least = np.maximum(np.maximum(_LEAST_STEP * sd, _SURE_STEP * error), _RESOLVED_STEP)
+    least = np.maximum(np.maximum(_LEAST_STEP * sd, _SURE_STEP * error), RESOLVED)
     added = np.zeros(len(profiles), np.float32)
     edges = np.flatnonzero((np.abs(mean) > least) & _stands_alone(mean))
     slope = smooth.mean(axis=1)
@@ -236,67 +229,6 @@ def _stands_alone(step: np.ndarray) -> np.ndarray:
     amount = np.pad(np.abs(step), 1)
     beside = np.maximum(amount[:-2], amount[2:])
     return np.asarray(beside < _STEP_BESIDE * amount[1:-1])
-
-
-def mirrored(stripe: np.ndarray, axis: float) -> np.ndarray:
-    """Find columns whose stripes are the same on the other side of the axis, as a sample's are.
-
-    A wire on the axis, or the wall of a tube about it, is at the same columns at all angles, but
-    at both sides alike. Faults of a detector are so by chance, one column or two.
-
-    Parameters
-    ----------
-    stripe : ndarray, shape (column,)
-        What seems to be added.
-    axis : float
-        Column of the rotation axis, within a pixel or so; nothing is found if it is NaN.
-
-    Returns
-    -------
-    ndarray of bool, shape (column,)
-    """
-    spared = np.zeros(stripe.size, np.bool_)
-    if np.isnan(axis):
-        return spared
-    column, best = np.arange(stripe.size), -np.inf
-    other = np.zeros_like(stripe)
-    for total in range(round(2 * axis) - 2, round(2 * axis) + 3):
-        place = total - column
-        there = np.where((place >= 0) & (place < stripe.size), stripe.take(place, mode="clip"), 0)
-        product = float(stripe @ there)
-        if product > best:
-            best, other = product, there
-    least = max(_MIRRORED_HEIGHT * np.median(np.abs(stripe)), _RESOLVED_STEP)
-    low, high = np.minimum(np.abs(stripe), np.abs(other)), np.maximum(np.abs(stripe), np.abs(other))
-    same = (stripe * other > 0) & (high > least) & (low > _SAME_HEIGHT * high)
-    for first, stop in _runs(same):
-        if stop - first >= _LEAST_MIRRORED:
-            spared[max(first - _AROUND, 0) : stop + _AROUND] = True
-    return spared
-
-
-def _mirrored_bands(added: np.ndarray, axis: float) -> np.ndarray:
-    """Whether a sharp stripe lies symmetrically about the axis, or another on its other side."""
-    spared = np.zeros(added.size, np.bool_)
-    if np.isnan(axis):
-        return spared
-    bands = [b for b in _runs(added) if b[1] - b[0] >= _LEAST_MIRRORED]
-    for first, stop in bands:
-        for other, end in bands:
-            opposite = abs(first + end - 1 - 2 * axis) <= _OFF_AXIS
-            opposite &= abs(stop - 1 + other - 2 * axis) <= _OFF_AXIS
-            low, high = sorted((abs(added[first]), abs(added[other])))
-            if opposite and added[first] * added[other] > 0 and low > _SAME_HEIGHT * high:
-                spared[first:stop] = True
-    return spared
-
-
-def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Give the ranges of equal values that are not 0."""
-    borders = np.flatnonzero(np.diff(values.astype(np.float32), prepend=0, append=0))
-    for first, stop in pairwise(borders):
-        if values[first] != 0:
-            yield int(first), int(stop)
 
 
 def _votes(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,11 +10,19 @@ from __future__ import annotations
 import numpy as np
 
 from xct.parallel.kernels import njit
-from xct.preprocess.mirror_axis import mirror_axis
+from xct.preprocess.columns.mirror_axis import mirror_axis
+from xct.preprocess.columns.scatter import (
+    LEAST_VARIANCE,
+    centered_columns,
+    covariance,
+    is_noise,
+    median_of,
+    off_line,
+    scatter_of_columns,
+    scatter_of_steps,
+)
 from xct.preprocess.sorting import sliding_median
 
-# Angles that are looked at; the statistics of a column need no more.
-_ANGLES = 512
 # The step to the next column scatters more than those around it by this factor (of variances)
 # where a band may begin or end, and less by this one inside a band that stands still.
 _BROKEN, _QUIET = 6.0, 0.1
@@ -44,8 +52,6 @@ _OWN_SCATTER = 0.08
 _MIRRORED, _OFF, _OFF_SLOW = 0.2, 1, 8
 # Part of the columns of a band that must be bad: in its middle, chance may resemble the sample.
 _BAD_PART = 0.75
-# Scatter of line integrals that no measurement resolves; rounding alone gives less.
-LEAST_VARIANCE = 1e-10
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +84,7 @@ def find_bands(sinograms: np.ndarray, row: int, ratio: float, bad: np.ndarray) -
     .. [1] Vo, Atwood & Drakopoulos (2018), Opt. Express 26, 28396. doi:10.1364/OE.26.028396
     """
     columns = centered_columns(sinograms, row)
-    steps, scatter = _scatter_of_steps(columns), _scatter(columns)
+    steps, scatter = scatter_of_steps(columns), scatter_of_columns(columns)
     axis = mirror_axis(sinograms, row)
     for c in range(1, bad.size - 1):
         if not (bad[c - 1] or bad[c]):
@@ -108,83 +114,6 @@ def all_finite(sinograms: np.ndarray, row: int) -> bool:
         for c in range(line.size):
             nothing += line[c] * np.float32(0)
     return bool(nothing == 0)
-
-
-@njit(cache=True, nogil=True)
-def centered_columns(sinograms: np.ndarray, row: int) -> np.ndarray:
-    """Take a sinogram at some angles, less the linear trend of each column.
-
-    The trend goes, since a column that is stuck drifts where flats are interpolated in time.
-
-    Returns
-    -------
-    ndarray of float32, shape (column, angle)
-    """
-    angles, _, width = sinograms.shape
-    stride = max(1, angles // _ANGLES)
-    count = (angles + stride - 1) // stride
-    columns = np.empty((width, count), np.float32)
-    for a in range(count):
-        line = sinograms[a * stride, row]
-        for c in range(width):
-            columns[c, a] = line[c]
-    middle = (count - 1) / 2
-    squares = max(count * (count**2 - 1) / 12, 1.0)
-    for c in range(width):
-        total, moment = 0.0, 0.0
-        for a in range(count):
-            value = np.float64(columns[c, a])
-            total += value
-            moment += value * (a - middle)
-        mean, slope = total / count, moment / squares
-        for a in range(count):
-            columns[c, a] -= np.float32(mean + slope * (a - middle))
-    return columns
-
-
-@njit(cache=True, nogil=True)
-def _scatter(columns: np.ndarray) -> np.ndarray:
-    """Mean square of each column, shape (column,)."""
-    scatter = np.empty(len(columns), np.float32)
-    for c in range(scatter.size):
-        scatter[c] = _covariance(columns[c], columns[c], False)
-    return scatter
-
-
-@njit(cache=True, nogil=True)
-def _scatter_of_steps(columns: np.ndarray) -> np.ndarray:
-    """Variance of the differences between neighbors, shape (column - 1,).
-
-    By their mean amount, as of a normal distribution: what passes a column now and then, such as
-    a thin fiber, is not what scatters all the time.
-    """
-    steps = np.empty(len(columns) - 1, np.float32)
-    for c in range(steps.size):
-        amount = _mean_amount(columns[c + 1], columns[c])
-        steps[c] = 0.5 * np.pi * amount * amount
-    return steps
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _mean_amount(one: np.ndarray, other: np.ndarray) -> float:
-    total = np.float32(0)
-    for a in range(one.size):
-        total += abs(one[a] - other[a])
-    return np.float64(total) / one.size
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _covariance(one: np.ndarray, other: np.ndarray, differ: bool) -> float:
-    """Mean of the products of two columns, or of the squares of their differences."""
-    total = np.float32(0)
-    if differ:
-        for a in range(one.size):
-            step = one[a] - other[a]
-            total += step * step
-    else:
-        for a in range(one.size):
-            total += one[a] * other[a]
-    return np.float64(total) / one.size
 
 
 @njit(cache=True, nogil=True)
@@ -221,11 +150,11 @@ def _is_bad(
     bad: np.ndarray,
 ) -> bool:
     """Judge the columns between `left` and `right`; those that are bad already count."""
-    outside = max(_median(steps, left - _BESIDE, left), _median(steps, right, right + _BESIDE))
+    outside = max(median_of(steps, left - _BESIDE, left), median_of(steps, right, right + _BESIDE))
     lively = min(
-        _median(scatter, left + 1 - _BESIDE, left + 1), _median(scatter, right, right + _BESIDE)
+        median_of(scatter, left + 1 - _BESIDE, left + 1), median_of(scatter, right, right + _BESIDE)
     )
-    shared = _covariance(columns[left], columns[right], False)
+    shared = covariance(columns[left], columns[right], False)
     count = right - left - 1
     span = right - left
     found = np.zeros(4, np.int64)
@@ -240,7 +169,7 @@ def _is_bad(
                 sharp = min(steps[left], steps[right - 1]) > _SHARP * outside
                 slow = True
                 kind = kind if sharp and count <= _NARROW else _GOOD
-        if kind == _WANDERING and not _is_noise(columns[c], columns[c + 1]):
+        if kind == _WANDERING and not is_noise(columns[c], columns[c + 1]):
             slow = True
             kind = _WANDERING if count <= _NARROW else _GOOD
         if kind == _GOOD and (c == left + 1 or c == right - 1):
@@ -275,14 +204,14 @@ def _kind(
     one, other, column = columns[left], columns[right], columns[c]
     own, own_other = np.float64(scatter[left]), np.float64(scatter[right])
     f, variance = (c - left) / (right - left), np.float64(scatter[c])
-    with_line = (1 - f) * _covariance(column, one, False) + f * _covariance(column, other, False)
+    with_line = (1 - f) * covariance(column, one, False) + f * covariance(column, other, False)
     likeness = max(_LEAST_LIKENESS, _LEAST_SIGNIFICANCE / np.sqrt(one.size))
     alike = shared > likeness * np.sqrt(own * own_other)
     if alike and with_line < _RESPONSE * shared:
         return _IDLE
     if variance < _QUIET * lively:
         # Where sides so close go their own ways, slowly, a column stands still between two edges.
-        between = right - left - 1 <= _NARROW and not alike and not _is_noise(one, other)
+        between = right - left - 1 <= _NARROW and not alike and not is_noise(one, other)
         return _GOOD if between else _STILL
     line = (1 - f) ** 2 * own + f**2 * own_other + 2 * f * (1 - f) * shared
     off_line, apart = variance + line - 2 * with_line, own + own_other - 2 * shared
@@ -293,30 +222,18 @@ def _kind(
     return _WANDERING if restless else _GOOD
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _is_noise(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the difference of two columns is another at each angle, as the sample's is not."""
-    changes, squares = np.float32(0), np.float32(0)
-    for a in range(one.size - 1):
-        here, later = one[a] - other[a], one[a + 1] - other[a + 1]
-        change = later - here
-        changes += change * change
-        squares += here * here
-    return bool(changes > squares)
-
-
 @njit(cache=True, nogil=True)
 def _scatters_slowly(
-    column: np.ndarray, one: np.ndarray, other: np.ndarray, f: float, lively: float
+    column: np.ndarray, one: np.ndarray, other: np.ndarray, f: np.float32, lively: float
 ) -> bool:
     """Whether a column has scatter of its own, besides what it shares with its sides, and slow."""
     line = one + f * (other - one)
-    squares = _covariance(line, line, False)
+    squares = covariance(line, line, False)
     own = column.copy()
     if squares > LEAST_VARIANCE:
-        own -= np.float32(_covariance(column, line, False) / squares) * line
-    much = _covariance(own, own, False) > _OWN_SCATTER * lively + LEAST_VARIANCE
-    return bool(much and not _is_noise(own, np.zeros_like(own)))
+        own -= np.float32(covariance(column, line, False) / squares) * line
+    much = covariance(own, own, False) > _OWN_SCATTER * lively + LEAST_VARIANCE
+    return bool(much and not is_noise(own, np.zeros_like(own)))
 
 
 @njit(cache=True, nogil=True)
@@ -328,7 +245,7 @@ def _stands_still_there(scatter: np.ndarray, left: int, right: int, axis: float)
     for c in range(
         max(pair - right - _OFF_SLOW, 0), min(pair - left + _OFF_SLOW + 1, scatter.size)
     ):
-        beside = min(_median(scatter, c - _BESIDE, c), _median(scatter, c + 1, c + 1 + _BESIDE))
+        beside = min(median_of(scatter, c - _BESIDE, c), median_of(scatter, c + 1, c + 1 + _BESIDE))
         if not left < c < right and scatter[c] < _QUIET * beside:
             return True
     return False
@@ -339,33 +256,15 @@ def _is_mirrored(columns: np.ndarray, left: int, right: int, axis: float, off: i
     """Whether the other side of the axis wanders as well: then it is the sample, near the axis."""
     if np.isnan(axis):
         return False
-    here, middle = _off_line(columns, left, right), round(2 * axis)
+    here, middle = off_line(columns, left, right), round(2 * axis)
     for shift in range(-off, off + 1):
         first, last = middle + shift - right, middle + shift - left
         if first >= 0 and last < len(columns):
-            there = _off_line(columns, first, last)
+            there = off_line(columns, first, last)
             # Much more than here is a fault of its own.
             if _MIRRORED * here < there and (off == _OFF or _MIRRORED * there < here):
                 return True
     return False
-
-
-@njit(cache=True, nogil=True)
-def _off_line(columns: np.ndarray, left: int, right: int) -> float:
-    """Mean square of what is between two columns, off the line from one to the other."""
-    total = 0.0
-    line = np.empty_like(columns[left])
-    for c in range(left + 1, right):
-        f = np.float32((c - left) / (right - left))
-        line[:] = columns[left] + f * (columns[right] - columns[left])
-        total += _covariance(columns[c], line, True)
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _median(values: np.ndarray, first: int, stop: int) -> float:
-    beside = values[max(first, 0) : min(stop, values.size)]
-    return float(np.median(beside)) if beside.size else np.inf
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,1 @@
+"""Columns of a sinogram: which are bad, and which show what is the sample's."""
