@@ -63,11 +63,21 @@ def test_rows_are_read_once_for_the_axis_and_for_the_range_of_values(estimates):
 def test_what_is_noted_is_not_looked_for_again(estimates):
     looking, rows = estimates
     looking.folder.noted |= {
-        "numbers": {"center_px": {"value": 20.0}, "stripe_way": {"value": "none"}},
+        "numbers": {
+            "center_px": {"value": 20.0},
+            "stripe_way": {"value": "none"},
+            "axis_tilt_deg": {"value": 0.5},
+            "stage_jitter": {"value": 0.3, "shifts_px": [[0.1], [0.2]]},
+        },
         "coding": {"slope": 2.0, "offset": 1.0},
     }
     looking.find_numbers()
-    assert looking.slabs.known == {"center_px": 20.0, "stripe_way": "none"}
+    assert looking.slabs.known == {
+        "center_px": 20.0,
+        "stripe_way": "none",
+        "axis_tilt_deg": 0.5,
+        "stage_jitter": ([0.1], [0.2]),
+    }
     assert (looking.find_coding().slope, rows) == (2.0, [])
 
 

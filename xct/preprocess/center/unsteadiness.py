@@ -7,7 +7,7 @@ the slope of what is seen.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 _SMOOTH_PX = 1.5
 _MOST_ROWS = 4
@@ -29,13 +29,15 @@ def unsteadiness_px(views: np.ndarray) -> float:
     float
         Pixels; 0 where it is below a tenth of a pixel, or not distinguished from noise.
     """
-    smooth = gaussian_filter1d(_few(views), _SMOOTH_PX, axis=-1)
+    smooth = scipy.ndimage.gaussian_filter1d(_few(views), _SMOOTH_PX, axis=-1)
     return _scatter_px(smooth, np.gradient(smooth, axis=-1))
 
 
 def unsteadiness_of_rows_px(upper: np.ndarray, lower: np.ndarray) -> float:
     """Measure the same along rows, from rows and those that follow them."""
-    smooth, next_row = (gaussian_filter1d(_few(v), _SMOOTH_PX, axis=-1) for v in (upper, lower))
+    smooth, next_row = (
+        scipy.ndimage.gaussian_filter1d(_few(v), _SMOOTH_PX, axis=-1) for v in (upper, lower)
+    )
     return _scatter_px((smooth + next_row) / 2, next_row - smooth)
 
 

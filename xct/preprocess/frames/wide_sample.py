@@ -92,7 +92,7 @@ def _line_integral(transmission: np.ndarray) -> np.ndarray:
     """Give that of a column in each part of the scan, (part, row); 0 where it is not known."""
     parts = np.array_split(transmission, min(_PARTS, len(transmission)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = -np.log(np.clip([np.mean(part, axis=0) for part in parts], 1e-4, None))
+        found = -np.log(np.clip([np.median(part, axis=0) for part in parts], 1e-4, None))
     return np.asarray(np.nan_to_num(found))
 
 
