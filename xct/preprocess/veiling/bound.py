@@ -72,7 +72,7 @@ def bound_glare(
     rod = np.isfinite(least)
     if (
         not rod.any()
-        or not _as_wide(groups)
+        or not _as_wide(groups[:, rod.any(axis=1)])
         or not is_steady(frame_light, rod, max(frame_light.shape), noise)
     ):
         least[:] = np.nan
