@@ -32,6 +32,15 @@ def results(tmp_path_factory):
     return made, truth
 
 
+def test_a_recipe_that_finds_a_tilt_and_keeps_it_is_warned_of(results):
+    said = {
+        name: [one["message"] for one in result.summary["warnings"] if "align" in one["message"]]
+        for name, result in results[0].items()
+    }
+    assert said["aligned"] == []
+    assert "find_tilt: what the axis" in said["without"][0]
+
+
 def test_the_tilt_is_stated_with_its_uncertainty(results):
     tilt = results[0]["aligned"].summary["axis_tilt_deg"]
     assert tilt["value"] == pytest.approx(TILT_DEG, abs=4 * tilt["sd"])
