@@ -58,6 +58,22 @@ def inspect_steps(steps: Sequence[Step]) -> list[str]:
     steps : sequence of Step
         The recipe, in order.
     """
+    return [*_uncorrected(steps), *_zingers_before_phase(steps)]
+
+
+def _uncorrected(steps: Sequence[Step]) -> list[str]:
+    """Say that what moves is found but stays."""
+    names = [step.name for step in steps]
+    finding = [name for name in ("find_jitter", "find_tilt") if name in names]
+    if not finding or "align" in names or "fbp" not in names:
+        return []
+    return [
+        f"{' and '.join(finding)}: what the axis and the stage moved is found, but no step "
+        "corrects it: name align before fbp in the recipe"
+    ]
+
+
+def _zingers_before_phase(steps: Sequence[Step]) -> list[str]:
     names = [step.name for step in steps]
     if "phase_retrieval" not in names or "outliers" not in names:
         return []
