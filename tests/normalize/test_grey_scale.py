@@ -151,6 +151,20 @@ def test_a_density_that_stops_changing_is_followed():
     np.testing.assert_allclose(model.value(z, r), true, atol=0.006)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_model_does_not_bend_between_blocks_of_one_height(seed):
+    """Blocks of one height differ by hundredths of a slice; only heights can show a slope."""
+    rng = np.random.default_rng(seed)
+    z = np.repeat([83.05, 111.05, 139.05, 167.05], 4) + rng.uniform(-0.06, 0.06, 16)
+    r = np.tile([72.7, 125.8, 162.2, 192.0], 4)
+    true = 5.06 + 0.005 * (z - 111) + 0.02 * (z > 100)
+    peak = true + rng.normal(0, 0.007, z.size)
+    model = fit_model(z, r, peak, np.full(z.size, 0.007), z_range_um=(59.6, 191.0), r_high_um=220.0)
+    ends = model.value(np.array([59.6, 191.0]), 110.0)
+    np.testing.assert_allclose(ends, [4.8, 5.48], atol=0.12)
+    assert (model.sd(np.array([59.6, 191.0]), 110.0) < 0.1).all()
+
+
 def test_two_blocks_give_their_mean():
     pair = np.array([10.0, 20.0])
     model = fit_model(

@@ -12,6 +12,8 @@ from numpy.polynomial import legendre
 _ALONG, _ACROSS = range(4), range(3)
 # A density that stops changing somewhere is a kink, which no low order follows.
 _MOST_KINKS = 3
+_BETWEEN_KINKS = 0.1  # of the range of heights
+_SAME_HEIGHT, _SAME_RADIUS = 0.01, 0.1  # of the ranges: blocks that are closer count as one
 _OUTLIER = 5.0  # standard deviations; what is further away counts as that
 
 
@@ -111,8 +113,8 @@ class _Blocks:
 
     def allows(self, shape: _Shape) -> bool:
         """Say whether there are enough blocks, heights and radii for so many terms."""
-        heights = np.unique(np.round(self.z / max(np.ptp(self.z_range), 1e-9), 2)).size
-        radii = np.unique(np.round(self.r / self.r_high, 1)).size
+        heights = len(_apart(self.z, _SAME_HEIGHT * max(float(np.ptp(self.z_range)), 1e-9)))
+        radii = len(_apart(self.r, _SAME_RADIUS * self.r_high))
         enough_along = shape.along == 0 or heights >= max(shape.along + 1, 2 * shape.along)
         enough_across = shape.across == 0 or radii >= shape.across + 2
         return enough_along and enough_across and self.z.size >= shape.count + 2
@@ -159,15 +161,31 @@ def fit_model(
     )
 
 
+def _apart(places: np.ndarray, least: float) -> list[float]:
+    """List places in order, leaving out those that are hardly beyond the last one."""
+    kept: list[float] = []
+    for place in np.sort(places).tolist():
+        if not kept or place > kept[-1] + least:
+            kept.append(place)
+    return kept
+
+
 def _with_kinks(blocks: _Blocks, shape: _Shape) -> _Shape:
-    """Add the kink that helps most, as long as one does."""
-    places = np.unique(np.round(blocks.z, 1))[1:-1]
+    """Add the kink that helps most, as long as one does.
+
+    Blocks of one height differ a little in it. A kink among them, or two, would have a slope that
+    rests on that difference alone, and be carried to the layer's end: a kink keeps away from the
+    outermost blocks and from other kinks.
+    """
+    least = _BETWEEN_KINKS * float(np.ptp(blocks.z))
+    ends = blocks.z.min() + least, blocks.z.max() - least
+    places = [place for place in _apart(blocks.z, 0.1 * least) if ends[0] <= place <= ends[1]]
     cost = blocks.solve(shape)[0]
     for _ in range(_MOST_KINKS):
         richer = [
-            _Shape(max(1, shape.along), shape.across, (*shape.kinks_um, float(place)))
+            _Shape(max(1, shape.along), shape.across, (*shape.kinks_um, place))
             for place in places
-            if place not in shape.kinks_um
+            if all(abs(place - other) >= least for other in shape.kinks_um)
         ]
         tried = [(blocks.solve(one)[0], one) for one in richer if blocks.allows(one)]
         found = min(tried, key=lambda pair: pair[0], default=(np.inf, shape))
