@@ -159,6 +159,14 @@ def test_a_window_wider_than_the_detector_is_possible(method):
     assert np.isfinite(stripes(sinogram, method=method, size_px=51)).all()
 
 
+@pytest.mark.parametrize("method", ["profile", "weak"])
+def test_a_slope_that_leaves_the_detector_is_no_stripe(method):
+    column, angle = np.arange(200.0), np.arange(180.0)[:, None]
+    sinogram = 1 + column / 200 + 0.2 * np.sin(angle / 30) + 0 * column
+    sinogram = sinogram[:, None].astype(np.float32)
+    np.testing.assert_allclose(stripes(sinogram, method=method), sinogram, atol=1e-4)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_missing_values_are_refused_by_their_row(value):
     sinograms = np.zeros((5, 4, 6), np.float32)

@@ -108,6 +108,13 @@ def test_what_is_mirrored_about_the_axis_is_told_from_stripes():
     assert mirrored_part(shifted, shifted, CENTER_PX) > 0.5
 
 
+def test_a_wide_stripe_is_no_mirror_image_of_what_is_weak():
+    rng = np.random.default_rng(1)
+    stripe = rng.normal(0, 0.01, COLUMNS)
+    stripe[100:128] += 1
+    assert mirrored_part(stripe, np.abs(stripe), CENTER_PX) < 0.1
+
+
 def weighed(profile, weak, both=1.0, change=1.0, noise=1.0):
     """Squares, mistaken, mirrored and left of two ways; of sorting what is left and changed."""
     return Weighed(Taken(*profile), Taken(*weak), 4.0, both, 9.0, change, noise)

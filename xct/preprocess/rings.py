@@ -126,7 +126,7 @@ def stripes(
       structure that stays at a column for long.
     - ``wavelet`` is [2]_: what is fine across the columns and changes slowly along the angles is
       damped, scale by scale up to `size_px`. It removes nearly all stripes, also those that change
-      with the angle, and what of the sample looks like one. Three times as slow as ``both``.
+      with the angle, and what of the sample looks like one. Five times as slow as ``both``.
     - ``auto`` does what `measure_stripes` picked for the scan; without that step, each sinogram
       is measured by itself.
 

@@ -42,8 +42,9 @@ _MOST_MIRRORED, _OFF_PX = 0.48, 8
 # Columns side by side that are compared; closer to the axis than this part of the detector, a
 # wide stripe may be its own mirror image.
 _TOGETHER_PX, _NEAR_PART = 33, 16
-# Correlation of such columns; its square times the number of columns, above which it is no chance.
-_ALIKE, _NO_CHANCE = 0.5, 4.0
+# Correlation of such columns; its square times the number of columns, above which it is no chance;
+# part of the power that must be there, too.
+_ALIKE, _NO_CHANCE, _AS_STRONG = 0.5, 4.0, 0.1
 # Sorting reshapes noise and detail: it may change values by this part of the noise (variances),
 # of which at least this part must be stripes that went, found with this certainty.
 _MOST_CHANGE, _LEAST_GAIN, _LEAST_CERTAINTY = 0.1, 0.1, 3.0
@@ -237,7 +238,8 @@ def mirrored_part(stripe: np.ndarray, every: np.ndarray, axis: float) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
             likeness = _around(here * there) / np.sqrt(squares * squares_there)
             rests_on = np.minimum(squares**2 / counts, squares_there**2 / _around(there**4))
-            fits |= (likeness > _ALIKE) & (likeness**2 * rests_on > _NO_CHANCE)
+            sure = (likeness**2 * rests_on > _NO_CHANCE) & (squares_there > _AS_STRONG * squares)
+            fits |= sure & (likeness > _ALIKE)
     return max(at_once, float(np.sum(here[fits] ** 2)) / total)
 
 
