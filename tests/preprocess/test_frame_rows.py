@@ -88,6 +88,19 @@ def test_a_band_that_several_frames_lack_is_interpolated_across_them(scan):
     np.testing.assert_array_equal(mended[0, BAND], projections[1, BAND])
 
 
+@pytest.mark.parametrize("depth", [0.0, 3.0, 6.0])
+def test_zingers_are_no_bands_of_rows(scan, depth):
+    """Not in rows either that let little light through."""
+    flats, darks = counts(np.zeros((8, ROWS, COLUMNS)), seed=33), scan[2]
+    integrals = line_integrals(ROWS, COLUMNS, ANGLES)
+    broken = counts(integrals + depth, seed=31)
+    rng = np.random.default_rng(32)
+    struck = rng.integers(0, ANGLES, 40), rng.integers(0, ROWS, 40), rng.integers(0, COLUMNS, 40)
+    broken[struck] = 65535
+    broken[50, 2, 95:97] = 65535
+    assert found(broken, flats, darks)[1] == {}
+
+
 def test_rows_that_most_frames_lack_are_said_and_left(scan):
     projections, flats, darks = scan
     broken = projections.copy()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
@@ -29,6 +30,8 @@ from xct.preprocess.frames.faults import (
 
 _MOST = 0.1  # of the frames: a row that is no good in more is no good at all
 _NOISY = 0.1  # scatter of the light: such rows tell nothing
+_DARK = 0.02  # of the beam: nor do rows in which everything is opaque
+_WIDE = 5  # cells: what is narrower is no band
 _LEAST_FRAMES = 7
 
 
@@ -162,10 +165,11 @@ def _unlike(projections: CoarseFrames, dark: np.ndarray, gain: np.ndarray) -> np
 
 def _bad_frames(transmission: np.ndarray, repeated: np.ndarray) -> np.ndarray:
     """Apply the rules for frames to one row of all of them, (angle, 1, cell)."""
+    transmission = median_filter(transmission, (1, 1, _WIDE))  # zingers are mended elsewhere
     light = light_of(transmission)
     bad = np.zeros(light.size, bool)
     usual = float(np.median(light))
-    if not usual > 0 or MAD * np.median(np.abs(np.diff(light))) > _NOISY * usual:
+    if not usual > _DARK or MAD * np.median(np.abs(np.diff(light))) > _NOISY * usual:
         return bad
     bad[unlit(light)] = True
     if not too_many_repeat(repeated):
