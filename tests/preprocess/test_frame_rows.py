@@ -162,3 +162,14 @@ def test_a_sample_that_is_flat_and_seen_edge_on_is_no_fault():
     flats = counts(np.zeros((8, *shape[1:])), seed=9)
     darks = counts(np.full((6, *shape[1:]), 50.0), seed=10)
     assert found(projections, flats, darks)[1] == {}
+
+
+def test_a_zinger_on_the_edge_of_something_opaque_is_no_band():
+    x = np.arange(COLUMNS) - COLUMNS / 2
+    depth = np.where(np.abs(x) < 86, 12 * np.sqrt(np.clip(1 - (x / 86) ** 2, 0, None)), 0)
+    projections = counts(np.broadcast_to(depth, (ANGLES, 3, COLUMNS)), seed=41)
+    flats = counts(np.zeros((8, 3, COLUMNS)), seed=42)
+    darks = counts(np.full((6, 3, COLUMNS), 50.0), seed=43)
+    for column in range(8, 14):
+        projections[10 * column - 50, 1, column] = 40_000
+    assert found(projections, flats, darks)[1] == {}

@@ -32,6 +32,8 @@ _MOST = 0.1  # of the frames: a row that is no good in more is no good at all
 _NOISY = 0.1  # scatter of the light: such rows tell nothing
 _DARK = 0.02  # of the beam: nor do rows in which everything is opaque
 _WIDE = 5  # cells: what is narrower is no band
+_BRIGHTEST = 97  # percent: a zinger moves one percentile of a row, a band all of them
+_AWAY = 3.0  # times the usual difference
 _LEAST_FRAMES = 7
 
 
@@ -175,10 +177,19 @@ def _bad_frames(transmission: np.ndarray, repeated: np.ndarray) -> np.ndarray:
     if not too_many_repeat(repeated):
         bad |= repeated
     left = np.flatnonzero(~bad)
-    bad[left[jumping(light[left])]] = True
+    brightest = np.percentile(transmission[left, 0], _BRIGHTEST, axis=1)
+    bad[left[np.intersect1d(jumping(light[left]), jumping(brightest))]] = True
     left = np.flatnonzero(~bad)
-    bad[left[unlike(transmission[left], light[left])]] = True
+    kept, usual_light = transmission[left, 0], light[left]
+    bad[left[[n for n in unlike(kept[:, None], usual_light) if _is_wide(kept, n)]]] = True
     return bad
+
+
+def _is_wide(transmission: np.ndarray, number: int) -> bool:
+    """Whether a frame differs from those beside it in more cells than a zinger reaches."""
+    beside = transmission[max(number - 1, 0)], transmission[min(number + 1, len(transmission) - 1)]
+    away = np.abs(transmission[number] - (beside[0] + beside[1]) / 2)
+    return bool((away > _AWAY * np.median(away) + 0.01).sum() > _WIDE)
 
 
 def _mend_fields(
