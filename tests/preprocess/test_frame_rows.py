@@ -173,3 +173,15 @@ def test_a_zinger_on_the_edge_of_something_opaque_is_no_band():
     for column in range(8, 14):
         projections[10 * column - 50, 1, column] = 40_000
     assert found(projections, flats, darks)[1] == {}
+
+
+def test_of_a_sample_that_jitters_only_rows_without_light_or_frozen_are_faults(scan):
+    projections, flats, darks = (part.copy() for part in scan)
+    rng = np.random.default_rng(3)
+    face = 100 + (projections[:, 0] - 100.0) * np.where(rng.random(ANGLES) < 0.06, 0.6, 1)[:, None]
+    projections[:, 0] = np.rint(face)  # a face between layers, into which some views jump
+    projections[40, BAND] = 100
+    judged = mend_rows(projections, flats, darks)[3]
+    assert 0 in judged[0].rows
+    *_, bad = mend_rows(projections, flats, darks, steady=False)
+    assert [(b.frames.tolist(), b.rows.tolist()) for b in bad] == [([40, 40], [2, 3])]

@@ -95,7 +95,7 @@ class Slabs:
         counts: Counted = {}
         if self.mend and "projections" in quantities:
             with timed("check_frames"):
-                counts |= _mended(quantities, block)
+                counts |= _mended(quantities, block, self.known.get("stage_jitter") is None)
         for number, (step, margin) in enumerate(zip(steps, margins[1:], strict=True)):
             go_on()
             with timed(step.name):
@@ -121,10 +121,10 @@ class Slabs:
         return Block(first, stop, max(first - margin, 0), min(stop + margin, rows))
 
 
-def _mended(quantities: dict[str, Any], block: Block) -> Counted:
+def _mended(quantities: dict[str, Any], block: Block, steady: bool) -> Counted:
     """Mend rows of frames in place; list those within the block that were no good."""
     names = ("projections", "flats", "darks")
-    *frames, found = mend_rows(*(quantities[name] for name in names))
+    *frames, found = mend_rows(*(quantities[name] for name in names), steady=steady)
     quantities |= dict(zip(names, frames, strict=True))
     listed: list[int] = []
     for one in found:

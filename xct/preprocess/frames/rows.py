@@ -58,7 +58,11 @@ class BadRows:
 
 
 def mend_rows(
-    projections: np.ndarray, flats: np.ndarray | None, darks: np.ndarray | None
+    projections: np.ndarray,
+    flats: np.ndarray | None,
+    darks: np.ndarray | None,
+    *,
+    steady: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, list[BadRows]]:
     """Find rows of frames that are no good, and interpolate them between frames.
 
@@ -68,6 +72,9 @@ def mend_rows(
         Counts, in the order of angles.
     flats, darks : ndarray, shape (frame, row, column), or None
         Counts.
+    steady : bool, optional
+        Whether the sample stands still from view to view. Where it jitters, rows of single views
+        at its faces are unlike others, and no fault: only those without light, or frozen, are.
 
     Returns
     -------
@@ -91,7 +98,7 @@ def mend_rows(
         dark = coarse_rows(darks).counts.mean(axis=0)
     flats = _mend_fields("flats", flats, _dim(coarse["flats"].counts - dark), found)
     gain = coarse_rows(flats).counts.mean(axis=0) - dark
-    bad = _unlike(coarse["projections"], dark, gain)
+    bad = _unlike(coarse["projections"], dark, gain, steady)
     few = bad.mean(axis=0) <= _MOST
     for which, mended in ((bad & few, True), (bad & ~few, False)):
         if which.any():
@@ -153,7 +160,9 @@ def _dim(flats: np.ndarray) -> np.ndarray:
     return bad
 
 
-def _unlike(projections: CoarseFrames, dark: np.ndarray, gain: np.ndarray) -> np.ndarray:
+def _unlike(
+    projections: CoarseFrames, dark: np.ndarray, gain: np.ndarray, steady: bool
+) -> np.ndarray:
     """Mark rows of projections that are no good, (angle, row)."""
     bad = np.zeros_like(projections.repeated)
     for row, row_gain in enumerate(gain):
@@ -161,11 +170,11 @@ def _unlike(projections: CoarseFrames, dark: np.ndarray, gain: np.ndarray) -> np
         if row_gain.max() <= 0 or lit.sum() < min(8, lit.size):
             continue
         seen = (projections.counts[:, row][:, lit] - dark[row][lit]) / row_gain[lit]
-        bad[:, row] = _bad_frames(seen[:, None], projections.repeated[:, row])
+        bad[:, row] = _bad_frames(seen[:, None], projections.repeated[:, row], steady)
     return bad
 
 
-def _bad_frames(transmission: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+def _bad_frames(transmission: np.ndarray, repeated: np.ndarray, steady: bool) -> np.ndarray:
     """Apply the rules for frames to one row of all of them, (angle, 1, cell)."""
     transmission = median_filter(transmission, (1, 1, _WIDE))  # zingers are mended elsewhere
     light = light_of(transmission)
@@ -176,6 +185,8 @@ def _bad_frames(transmission: np.ndarray, repeated: np.ndarray) -> np.ndarray:
     bad[unlit(light)] = True
     if not too_many_repeat(repeated):
         bad |= repeated
+    if not steady:
+        return bad
     left = np.flatnonzero(~bad)
     brightest = np.percentile(transmission[left, 0], _BRIGHTEST, axis=1)
     bad[left[np.intersect1d(jumping(light[left]), jumping(brightest))]] = True
