@@ -5,10 +5,11 @@ import pytest
 
 from xct.parallel.threads import limit_threads
 from xct.phantom.scan.optics import glare_map, spread
+from xct.preprocess.fringes import EdgeLight
 from xct.preprocess.veiling.bound import bound_glare
 from xct.preprocess.veiling.frame_light import gather_light
 from xct.preprocess.veiling.measurement import measure_glare
-from xct.preprocess.veiling_glare import glare, glare_warning
+from xct.preprocess.veiling_glare import glare, glare_numbers, glare_warning
 
 PIXEL_UM = 1.3
 COLUMNS, BORE_UM, WALL_UM = 2560, 3000.0, 60.0
@@ -178,6 +179,21 @@ def test_small_frames_without_glare_get_none_and_no_warning(name):
     found = measure_glare(light)
     assert found is None or found.fraction < 2e-4
     assert glare_warning(light, {"glare": {}}, pixel_um, 25.0) is None
+
+
+def test_behind_fringes_glare_is_not_measured_but_bounded():
+    """Fringes make rims steeper: what is behind them looks opaque, and is not."""
+    mu, rows, bore_um, columns, pixel_um = SMALL[next(iter(SMALL))]
+    light = few_frames(mu, rows, bore_um, columns, 0.01, 300.0, pixel_um, seed=25)
+    plain, seen = EdgeLight(0.0, 0.001, 12), EdgeLight(0.05, 0.004, 12)
+    assert "glare_fraction" in dict(glare_numbers(light, pixel_um, 25.0, plain))
+    assert "glare_fraction" not in dict(glare_numbers(light, pixel_um, 25.0, seen))
+    frames = np.full((len(light.transmission), 2, light.shape[1]), 0.5, np.float32)
+    changed = [
+        (glare(frames, light, np.array([3, 4]), one, pixel_size_um=pixel_um) != frames).any()
+        for one in (plain, seen)
+    ]
+    assert changed == [True, False]
 
 
 # As in the demo: steel of 0.44 mm passes 0.7 %, the cathode two fifths.

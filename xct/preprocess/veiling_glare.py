@@ -10,9 +10,10 @@ from annotated_types import Ge, Gt, Lt
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
+from xct.preprocess.fringes import EdgeLight
 from xct.preprocess.veiling.bound import bound_glare
 from xct.preprocess.veiling.frame_light import FrameLight, gather_light
-from xct.preprocess.veiling.measurement import measure_glare
+from xct.preprocess.veiling.measurement import Glare, measure_glare
 from xct.quantity import Number, Quantity, declare
 from xct.stages import stage
 
@@ -20,11 +21,21 @@ _RANGE_UM = 300.0  # where it is neither given nor measured
 _MATTERS = 0.04  # of line integrals: half of what delithiation does
 
 
+def _measured(
+    frame_light: FrameLight, fringes: EdgeLight | None, range_px: float | None = None
+) -> Glare | None:
+    """Measure glare; not behind rims that fringes have made steeper than they are."""
+    return None if fringes is not None and fringes.seen else measure_glare(frame_light, range_px)
+
+
 def glare_numbers(
-    frame_light: FrameLight, pixel_size_um: float | None = None, energy_kev: float | None = None
+    frame_light: FrameLight,
+    pixel_size_um: float | None = None,
+    energy_kev: float | None = None,
+    fringes: EdgeLight | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the fraction of the light that is glare; where it cannot be measured, its bound."""
-    found = measure_glare(frame_light)
+    found = _measured(frame_light, fringes)
     if found is not None:
         yield "glare_fraction", Number(found.fraction, sd=found.sd, n=found.n)
         return
@@ -42,10 +53,11 @@ def glare_warning(
     steps: Mapping[str, Mapping[str, Any]],
     pixel_size_um: float | None = None,
     energy_kev: float | None = None,
+    fringes: EdgeLight | None = None,
 ) -> str | None:
     """Say what glare that was not measured may do; None where that is little, or it is given."""
     given = steps.get("glare", {}).get("fraction", "measured") != "measured"
-    if given or measure_glare(frame_light) is not None:
+    if given or _measured(frame_light, fringes) is not None:
         return None
     most = bound_glare(frame_light, pixel_size_um, energy_kev)
     if most is None or most.effect < _MATTERS:
@@ -94,6 +106,7 @@ def glare(
     transmission: np.ndarray,
     frame_light: FrameLight,
     row_px: np.ndarray,
+    fringes: EdgeLight | None = None,
     *,
     pixel_size_um: float,
     fraction: Annotated[float, Ge(0), Lt(0.5)] | Literal["measured"] = "measured",
@@ -113,6 +126,8 @@ def glare(
         Coarse means of the whole frames.
     row_px : ndarray, shape (row,)
         Which rows of the frame these are.
+    fringes : EdgeLight, optional
+        The light beside the sample: where fringes are seen in it, glare is not measured.
     pixel_size_um : float
         Width of a (binned) pixel.
     fraction : float or "measured", optional
@@ -139,7 +154,7 @@ def glare(
             f"{frame_light.shape[1]} columns, but the transmission has shape "
             f"{transmission.shape} (angle, row, column)"
         )
-    part, range_px = _given_or_measured(frame_light, fraction, range_um, pixel_size_um)
+    part, range_px = _given_or_measured(frame_light, fringes, fraction, range_um, pixel_size_um)
     corrected = np.array(transmission, np.float32)
     if part == 0:
         return corrected
@@ -155,6 +170,7 @@ def glare(
 
 def _given_or_measured(
     frame_light: FrameLight,
+    fringes: EdgeLight | None,
     fraction: float | Literal["measured"],
     range_um: float | Literal["measured"],
     pixel_size_um: float,
@@ -163,7 +179,7 @@ def _given_or_measured(
     given_px = None if range_um == "measured" else float(range_um) / pixel_size_um
     if fraction != "measured" and given_px is not None:
         return float(fraction), given_px
-    found = measure_glare(frame_light, given_px)
+    found = _measured(frame_light, fringes, given_px)
     if found is None and fraction == "measured":
         return 0.0, 1.0
     part = float(fraction) if fraction != "measured" else found.fraction if found else 0.0

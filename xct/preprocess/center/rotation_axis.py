@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
-from xct.preprocess.center.answer import Center, center_number
+from xct.preprocess.center.answer import SURE, Center, center_number
 from xct.preprocess.center.confidence import less_sure
 from xct.preprocess.center.figures import center_figure, sinogram_figure
 from xct.preprocess.center.heights import at_heights, on_a_line
@@ -89,10 +89,25 @@ def find_center(
     if axis_tilt_deg and row_px is not None:
         middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
         views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
-        # Faces across the beam come to lie askew in rows near them, and mislead.
-        heights = at_heights(views, theta_deg, row_px, search_px)
-        line = on_a_line(heights, slope=0.0)
-        if line is not None:
-            views = views[:, np.concatenate([heights[i].rows for i in line.heights])]
-    axis = search_axis(views, np.asarray(theta_deg, np.float64), search_px)
+    theta = np.asarray(theta_deg, np.float64)
+    axis = search_axis(views, theta, search_px)
+    if row_px is not None and (axis_tilt_deg or axis.confidence < SURE):
+        axis = _without_odd_heights(axis, views, theta, row_px, search_px)
     return axis if stage_jitter is None else less_sure(axis, LEAST_PX)
+
+
+def _without_odd_heights(
+    axis: Center, views: np.ndarray, theta: np.ndarray, row_px: np.ndarray, search_px: float | None
+) -> Center:
+    """Leave out heights at which the axis is not where it is at most others.
+
+    Rows that light hardly passes mislead, and those near faces across the beam, which come to lie
+    askew where the axis leaned.
+    """
+    heights = at_heights(views, theta, row_px, search_px)
+    line = on_a_line(heights, slope=0.0)
+    if line is None or len(line.heights) == len(heights):
+        return axis
+    rows = np.concatenate([heights[i].rows for i in line.heights])
+    again = search_axis(views[:, rows], theta, search_px)
+    return max(axis, again, key=lambda found: found.confidence)
