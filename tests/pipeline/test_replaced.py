@@ -61,6 +61,7 @@ def test_a_scan_without_faults_counts_nothing_and_is_not_warned_of(tmp_path):
 def test_bands_do_not_depend_on_the_slabs(scan, height):
     made = Config.model_validate(config(scan))
     steps = [s for s in load_steps(made) if not s.stage.sample and "volume" not in s.stage.gives]
+    steps = [s for s in steps if s.name != "align"]  # it needs an axis, which is not looked for
     slabs = Slabs(open_scan(made))
     whole, whole_counts = slabs.run(0, ROWS, ["line_integrals"], steps)
     for first in range(0, ROWS, height):

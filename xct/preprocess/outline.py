@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from xct.quantity import Quantity, declare
 
@@ -212,7 +212,7 @@ def slope_of_chord(radius: float, blur: float) -> tuple[np.ndarray, np.ndarray]:
     # A pixel's own width, and the point spread.
     wide = float(np.hypot(blur, 12**-0.5)) * _FINENESS
     kept = place <= radius
-    return place[kept], gaussian_filter1d(slope, wide, mode="nearest")[kept]
+    return place[kept], scipy.ndimage.gaussian_filter1d(slope, wide, mode="nearest")[kept]
 
 
 def fringe_of(

@@ -20,7 +20,10 @@ RIGHT_ORDER = (
     "fill_nonpositive",
     "measure_stripes",
     "stripes",
+    "find_jitter",
+    "find_tilt",
     "find_center",
+    "align",
     "fbp",
     "iterative",
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import median_filter
+import scipy
 
 from xct.preprocess.flats import InTime, blocks_of_flats, place_in_time
 from xct.preprocess.frame_means import Combine, combine_frames
@@ -128,7 +128,7 @@ def jumping(light: np.ndarray) -> np.ndarray:
     half = min(_AROUND, light.size) // 2
     ends = np.full(half, np.median(light[: 2 * half])), np.full(half, np.median(light[-2 * half :]))
     long = np.concatenate([ends[0], light, ends[1]])
-    around = median_filter(long, 2 * half + 1)[half:-half]
+    around = scipy.ndimage.median_filter(long, 2 * half + 1)[half:-half]
     ratio = light / around - 1
     spread = MAD * np.median(np.abs(ratio))
     return np.flatnonzero(np.abs(ratio) > max(_JUMP, _SPREADS * spread))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter
+import scipy
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
@@ -176,7 +176,9 @@ def _unlike(
 
 def _bad_frames(transmission: np.ndarray, repeated: np.ndarray, steady: bool) -> np.ndarray:
     """Apply the rules for frames to one row of all of them, (angle, 1, cell)."""
-    transmission = median_filter(transmission, (1, 1, _WIDE))  # zingers are mended elsewhere
+    transmission = scipy.ndimage.median_filter(
+        transmission, (1, 1, _WIDE)
+    )  # zingers are mended elsewhere
     light = light_of(transmission)
     bad = np.zeros(light.size, bool)
     usual = float(np.median(light))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+import scipy
 
 from xct.preprocess.veiling.frame_light import FrameLight
 
@@ -159,7 +159,7 @@ def _passed(row: np.ndarray) -> np.ndarray:
     if known.size < 8:
         return nothing
     filled = np.interp(np.arange(row.size), known, row[known])
-    light = uniform_filter1d(filled.astype(np.float64), _SMOOTH_PX)
+    light = scipy.ndimage.uniform_filter1d(filled.astype(np.float64), _SMOOTH_PX)
     few = max(3, row.size // 50)
     darkest = np.argpartition(light, few)[:few]
     if np.median(light[darkest]) > _DARK:
