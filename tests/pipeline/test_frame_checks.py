@@ -114,6 +114,11 @@ def test_a_scan_of_mostly_black_frames_is_refused(tmp_path):
         run(tmp_path, black(*range(60)))
 
 
+def test_a_scan_behind_a_closed_shutter_is_refused_by_its_cause(tmp_path):
+    with pytest.raises(RunError, match=r"hold no light.* shutter was closed"):
+        run(tmp_path, black(*range(ANGLES)))
+
+
 def test_what_the_rest_of_an_aborted_scan_lacks_is_said(tmp_path):
     result = run(tmp_path, black(*range(60, 90)))
     assert messages(result)[0] == "projections 60–89 are left out: hardly any light"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("xct")
 
 _KINDS: tuple[Kind, ...] = ("projections", "flats", "darks")
+_LEAST_LIGHT = 1e-3  # of the flats, in the brightest tenth of a projection
 _MOST = 0.5  # of the projections may be left out, and the rest still be a scan
 _AWAY, _DRIFT = 0.03, 0.03  # of the light beside the sample from 1, and over the scan
 _MOVED_PX = 0.5
@@ -106,6 +107,7 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     how = {name: settings[name] for name in ("combine", "in_time") if name in settings}
     seen = replace(_seen(frames), **how)
     verdict = judge(seen)
+    _refuse_without_light(verdict)
     refuse_unlit(frames)
     asked = job.plan.config.scan.leave_out.found
     if not asked:
@@ -194,6 +196,18 @@ def _coarse(view: View) -> CoarseFrames:
         return view.read(rows=slice(row, row + 1))[:, 0]
 
     return coarse_frames(read, view.shape)
+
+
+def _refuse_without_light(verdict: Verdict) -> None:
+    """Refuse projections that are all dark: none of them stands out from the others."""
+    lit = verdict.light[np.isfinite(verdict.light)]
+    usual = max(float(np.percentile(lit, 95)), 0.0) if lit.size else 0.0
+    if usual < _LEAST_LIGHT:
+        raise RunError(
+            f"frames: the projections hold no light: where they are brightest, {usual:.3%} of the "
+            "flats' light arrives. The shutter was closed, the sample is opaque all over the "
+            "view, or scan.projections names frames that are darks"
+        )
 
 
 def _refuse_if_few(verdict: Verdict, left: int) -> None:
