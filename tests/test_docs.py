@@ -15,7 +15,7 @@ import yaml
 
 from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
-from xct.config.model import read_config
+from xct.config.loading import read_config
 from xct.phantom.writing import write_phantom
 from xct.quantity import QUANTITIES
 from xct.stages import STAGES, load_stages

@@ -111,7 +111,7 @@ def test_the_schema_names_every_key_and_setting(capsys):
 
 
 def test_an_example_configuration_is_right_but_for_its_files(capsys):
-    from xct.config.model import load_config
+    from xct.config.loading import load_config
     from xct.config.recipe import load_steps
 
     config = load_config("configs/example.yaml")

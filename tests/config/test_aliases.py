@@ -3,7 +3,7 @@
 import pytest
 
 from xct.config import aliases
-from xct.config.model import load_config, read_config
+from xct.config.loading import load_config, read_config
 from xct.config.recipe import load_recipe
 from xct.errors import ConfigError
 from xct.geometry import STANDARD_SCALE, GreyScale

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xct.config.model import load_config, read_config
+from xct.config.loading import load_config, read_config
 from xct.errors import ConfigError
 
 

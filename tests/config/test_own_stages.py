@@ -7,7 +7,7 @@ import pytest
 
 import xct
 from xct.cli.main import execute
-from xct.config.model import load_config, read_config
+from xct.config.loading import load_config, read_config
 from xct.config.own_stages import load_own_stages
 from xct.config.recipe import load_recipe
 from xct.errors import ConfigError

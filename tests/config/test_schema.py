@@ -5,7 +5,7 @@ import json
 from jsonschema import Draft202012Validator
 
 from tests.scans import write_dxchange
-from xct.config.model import load_config
+from xct.config.loading import load_config
 from xct.config.new_config import write_config
 from xct.config.schema import config_schema, parameter_texts
 from xct.stages import load_stages

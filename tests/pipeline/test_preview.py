@@ -5,7 +5,8 @@ import pytest
 
 import xct
 from tests.scans import CENTER_PX, ROWS, line_integrals, write_dxchange
-from xct.config.model import Config, load_config
+from xct.config.loading import load_config
+from xct.config.model import Config
 from xct.config.recipe import load_steps
 from xct.errors import ScanError
 from xct.pipeline.preview import Preview

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.scans import write_dxchange
-from xct.config.model import read_config
+from xct.config.loading import read_config
 from xct.config.recipe import load_recipe
 from xct.errors import ConfigError
 from xct.pipeline.checks.steps import RIGHT_ORDER, check_order

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from tests.plugin.acting import dock, near, picture
 from tests.plugin.drawn import SHAPE
 from tests.scans import CENTER_PX, DISCS, line_integrals, write_dxchange
-from xct.config.model import load_config
+from xct.config.loading import load_config
 from xct.config.recipe import load_steps
 from xct.geometry import Label
 from xct.io.atomic import write_json

@@ -20,7 +20,7 @@ def stages(name: str | None, config: Path | None, allow_stages: bool) -> None:
     from xct.cli.text_output import stage_text, stages_text
 
     if config is not None:
-        from xct.config.model import load_config
+        from xct.config.loading import load_config
 
         load_config(config, allow_stages=allow_stages)
     click.echo(stages_text() if name is None else stage_text(name))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from xct.config.candidates import candidates
-from xct.config.model import Config, read_config
+from xct.config.loading import read_config
+from xct.config.model import Config
 from xct.config.recipe import Step, load_steps, starting_from
 from xct.config.schema import config_schema
 from xct.config.sources import open_scan

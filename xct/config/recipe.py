@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 import xct
 from xct.config import aliases
+from xct.config.loading import read_text
 from xct.config.messages import validation_messages
-from xct.config.model import Config, GreyScaleSection, read_text
+from xct.config.model import Config, GreyScaleSection
 from xct.errors import ConfigError, nearest
 from xct.io.yaml import Document, parse
 from xct.quantity import QUANTITIES, can_be_called

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xct.config.model import read_config, read_text
+from xct.config.loading import read_config, read_text
 from xct.errors import ConfigError
 from xct.io.atomic import write_text
 from xct.io.yaml import parse, with_values

@@ -11,7 +11,8 @@ from typing import Any
 import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
-from xct.config.model import Config, read_config
+from xct.config.loading import read_config
+from xct.config.model import Config
 from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
 from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes

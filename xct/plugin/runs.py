@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from xct.config.model import load_config
+from xct.config.loading import load_config
 from xct.errors import XctError
 from xct.pipeline.plan import make_plan
 from xct.pipeline.plan_text import plan_text

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from xct.config.model import load_config, read_config
+from xct.config.loading import load_config, read_config
 from xct.config.recipe import load_steps
 from xct.config.rewrite import rewrite_config
 from xct.config.sources import open_scan
