@@ -77,8 +77,8 @@ def touching(labels, *places):
     [
         ([], "enclosed"),
         ([(FACES[1], 28)], "at_lithium"),
-        ([(28, FACES[2])], "at_cathode"),
-        ([(28, FACES[2] - 1)], "at_cathode"),
+        ([(28, FACES[2])], "at_front"),
+        ([(28, FACES[2] - 1)], "at_front"),
         ([(FACES[1], FACES[2])], "bridging"),
     ],
 )
@@ -88,21 +88,12 @@ def test_an_inclusion_is_of_the_class_of_what_it_touches(drawn, labels, places, 
     assert list(table["class"]) == [name]
 
 
-def test_an_inclusion_that_touches_the_tube_is_at_the_wall(drawn, labels):
-    mu, cell, surfaces, *_ = drawn
-    grown = labels.copy()
-    [beyond] = np.flatnonzero(np.diff((labels[26, 35] == Label.TUBE).astype(int)) == 1)
-    grown[26, 35, 36 : beyond + 1] = Label.LOW_GREY
-    grown[25, 35, 36 : beyond + 1] = Label.LOW_GREY
-    assert list(inclusions(mu, grown, cell, surfaces, Flat())["class"]) == ["at_wall"]
-
-
 def test_what_lies_at_the_front_counts_by_itself(table):
-    three = pd.concat([table.assign(**{"class": name}) for name in ("enclosed", "at_cathode")] * 2)
+    three = pd.concat([table.assign(**{"class": name}) for name in ("enclosed", "at_front")] * 2)
     found = dict(inclusion_numbers(three.iloc[:3]))
     assert found["inclusions"].value == 2
     assert found["inclusions"].bound == "lower"
-    assert found["inclusions.at_cathode"].value == 1
+    assert found["inclusions.at_front"].value == 1
     assert found["inclusions.bridging"].value == 0
     assert found["inclusion_volume_um3"].value == pytest.approx(2 * table["dark_volume_um3"][0])
 

@@ -232,7 +232,7 @@ def test_inclusions_at_random_places_have_no_precision(result, truth, cell):
 
 
 def test_what_lies_at_the_front_has_no_part_in_the_precision(result, truth):
-    away = {"class": "at_cathode", "z_um": 4.0}
+    away = {"class": "at_front", "z_um": 4.0}
     before = score(result, truth)["inclusion_precision"]
     edit_table(
         result, "inclusions", lambda t: pd.concat([t, t.iloc[:2].assign(**away)], ignore_index=True)

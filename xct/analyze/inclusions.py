@@ -20,7 +20,6 @@ from xct.analyze.low_grey import (
     GREY_STEP,
     LITHIUM,
     OPEN,
-    WALL,
     XX,
     YX,
     YY,
@@ -49,7 +48,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Where an inclusion lies, in the order in which it is asked.
-CLASSES = ("bridging", "at_lithium", "at_cathode", "at_wall", "enclosed")
+CLASSES = ("bridging", "at_lithium", "at_front", "enclosed")
+_COUNTED = ("bridging", "enclosed")
 _MISSED = "what is thinner than the point spread is missed, in part or as a whole"
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
@@ -57,16 +57,16 @@ _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     """Give the count of inclusions, their volume, and the count of each class.
 
-    What lies at the cathode's front has a count of its own, and no part in the others.
+    What touches lithium or the cathode's front has a count of its own, and no part in the others.
     """
-    own = inclusions[inclusions["class"] != "at_cathode"]
+    own = inclusions[inclusions["class"].isin(_COUNTED)]
     yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
     volume = own["dark_volume_um3"].sum()
     yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
-        note = _NO_PORES if name == "at_cathode" else None
+        note = _NO_PORES if name == "at_front" else None
         yield f"inclusions.{name}", Number(count, "inclusions", note=note)
 
 
@@ -119,8 +119,8 @@ def inclusions(
         One row for each inclusion, in the order of their first voxels: inclusion, z_um, y_um,
         x_um, volume_um3, thickness_um (shortest axis of an ellipsoid), distance_to_anode_um,
         enclosed (nothing but electrolyte around it); class: ``at_lithium`` (touches it),
-        ``at_cathode`` (within a width of the point spread of its front), ``bridging`` (both),
-        ``at_wall``, or ``enclosed``; beyond the contract dark_volume_um3 (what
+        ``at_front`` (within a width of the point spread of the cathode's), ``bridging`` (both), or
+        ``enclosed``; beyond the contract dark_volume_um3 (what
         would be missing if it were empty, with its rim: right also below the resolution),
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
         surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
@@ -214,8 +214,8 @@ def inclusion_table(
 
 def _classes(sums: np.ndarray) -> np.ndarray:
     """Say where each inclusion lies, shape (inclusion,)."""
-    lithium, front, wall = (sums[:, flag] > 0 for flag in (LITHIUM, FRONT, WALL))
-    return np.select([lithium & front, lithium, front, wall], CLASSES[:4], CLASSES[4])
+    lithium, front = (sums[:, flag] > 0 for flag in (LITHIUM, FRONT))
+    return np.select([lithium & front, lithium, front], CLASSES[:3], CLASSES[3])
 
 
 def _distance_um(

@@ -25,12 +25,11 @@ GREY_STEP = 1e-4  # of the electrolyte's attenuation, in which grey values are s
 _OVERLAP = 2  # slices: an electrolyte voxel beside an inclusion, and what is around that
 
 # Sums over the voxels of a region; the last ones are flags.
-COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX, GREY, DARK, OPEN, LITHIUM, WALL, FRONT, FIELDS = range(17)
-_FLAGS = (OPEN, LITHIUM, WALL, FRONT)
+COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX, GREY, DARK, OPEN, LITHIUM, FRONT, FIELDS = range(16)
+_FLAGS = (OPEN, LITHIUM, FRONT)
 
 _DIRECTIONS = DIRECTIONS.astype(np.int64)
 _SE, _LI = int(Label.ELECTROLYTE), int(Label.LITHIUM)
-_TUBE, _OUTSIDE = int(Label.TUBE), int(Label.OUTSIDE)
 
 
 @sweeping
@@ -215,8 +214,6 @@ def _add(
                         row[OPEN] = 1
                         if labels[c, b, a] == _LI:
                             row[LITHIUM] = 1
-                        elif labels[c, b, a] == _TUBE or labels[c, b, a] == _OUTSIDE:
-                            row[WALL] = 1
 
 
 @njit(cache=True, nogil=True)

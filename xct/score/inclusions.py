@@ -61,7 +61,7 @@ class InclusionScore:
         if found is None and "materials" not in mine:
             return None
         if found is not None and "class" in found:
-            found = found[found["class"] != "at_cathode"]
+            found = found[found["class"] != "at_front"]
         size = int(there.inclusion.max()) + 1 if len(there) else 1
         stated = result.summary.get("inclusion_detection_um.plate", {})
         return cls(
