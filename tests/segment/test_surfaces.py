@@ -172,6 +172,17 @@ def test_strips_do_not_change_the_answer(drifted, rows, executor, monkeypatch):
         np.testing.assert_array_equal(found[name].sd_um, whole[name].sd_um)
 
 
+@pytest.mark.parametrize("strip_bytes", [150_000, 300_000, 500_000])
+def test_parts_of_a_band_may_be_cut_otherwise_than_the_band(drifted, strip_bytes, monkeypatch):
+    """Lower spans are cut into higher strips: what is put together belongs to the same cut."""
+    mu, cell, whole = drifted
+    monkeypatch.setattr(bands, "_STRIP_BYTES", strip_bytes)
+    monkeypatch.setattr(bands, "_CHUNK_ROWS", 4)
+    found = surfaces(mu, cell, FlatReference())
+    for name in SURFACES:
+        np.testing.assert_array_equal(found[name].height_um, whole[name].height_um)
+
+
 @pytest.mark.parametrize("value", [0.0, 5.0, np.nan])
 def test_a_volume_that_is_the_same_everywhere_has_no_surfaces(value):
     drawn = layered_cell()

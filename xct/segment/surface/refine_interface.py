@@ -116,7 +116,7 @@ def refine_interface(
         return np.full(face.shape, np.nan), np.full(face.shape, np.nan)
     slices, first = band.part(used.min() - _HALF_WINDOW - 1, used.max() + _HALF_WINDOW + 2)
     maps = (inside, face - first, near - first, high)
-    found, sd = band.joined(slices.map(_refine_strip, maps, step, sigma_px), 2)
+    found, sd = slices.joined(slices.map(_refine_strip, maps, step, sigma_px), 2)
     return found + first, sd
 
 
