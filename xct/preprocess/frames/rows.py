@@ -29,6 +29,7 @@ from xct.preprocess.frames.faults import (
 )
 
 _MOST = 0.1  # of the frames: a row that is no good in more is no good at all
+_MANY = 0.02  # of the frames: more are not odd
 _NOISY = 0.1  # scatter of the light: such rows tell nothing
 _DARK = 0.02  # of the beam: nor do rows in which everything is opaque
 _WIDE = 5  # cells: what is narrower is no band
@@ -191,10 +192,14 @@ def _bad_frames(transmission: np.ndarray, repeated: np.ndarray, steady: bool) ->
         return bad
     left = np.flatnonzero(~bad)
     brightest = np.percentile(transmission[left, 0], _BRIGHTEST, axis=1)
-    bad[left[np.intersect1d(jumping(light[left]), jumping(brightest))]] = True
-    left = np.flatnonzero(~bad)
+    odd = left[np.intersect1d(jumping(light[left]), jumping(brightest))]
+    left = np.setdiff1d(left, odd)
     kept, usual_light = transmission[left, 0], light[left]
-    bad[left[[n for n in unlike(kept[:, None], usual_light) if _is_wide(kept, n)]]] = True
+    wide = [n for n in unlike(kept[:, None], usual_light) if _is_wide(kept, n)]
+    odd = np.union1d(odd, left[wide]).astype(int)
+    # What many frames do is the sample's: a face of it that a stage lifts into view now and then.
+    if odd.size <= max(_MANY * light.size, 3):
+        bad[odd] = True
     return bad
 
 
