@@ -92,21 +92,28 @@ def find_center(
     theta = np.asarray(theta_deg, np.float64)
     axis = search_axis(views, theta, search_px)
     if row_px is not None and (axis_tilt_deg or axis.confidence < SURE):
-        axis = _without_odd_heights(axis, views, theta, row_px, search_px)
+        # An axis that leans unseen has several heights off a level line: then none is left out.
+        most = len(row_px) if axis_tilt_deg else 1
+        axis = _without_odd_heights(axis, views, theta, row_px, search_px, most)
     return axis if stage_jitter is None else less_sure(axis, LEAST_PX)
 
 
 def _without_odd_heights(
-    axis: Center, views: np.ndarray, theta: np.ndarray, row_px: np.ndarray, search_px: float | None
+    axis: Center,
+    views: np.ndarray,
+    theta: np.ndarray,
+    row_px: np.ndarray,
+    search_px: float | None,
+    most: int,
 ) -> Center:
-    """Leave out heights at which the axis is not where it is at most others.
+    """Leave out at most so many heights at which the axis is not where it is at most others.
 
     Rows that light hardly passes mislead, and those near faces across the beam, which come to lie
     askew where the axis leaned.
     """
     heights = at_heights(views, theta, row_px, search_px)
     line = on_a_line(heights, slope=0.0)
-    if line is None or len(line.heights) == len(heights):
+    if line is None or not 0 < len(heights) - len(line.heights) <= most:
         return axis
     rows = np.concatenate([heights[i].rows for i in line.heights])
     again = search_axis(views[:, rows], theta, search_px)
