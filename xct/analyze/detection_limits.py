@@ -36,14 +36,16 @@ _PLACES, _TRIES = 32, 400
 _HALF_BOX = (8, 12, 12)  # voxels about a place, along z, y and x
 _LEAST_PLACES = 8
 _PURE = 0.98  # of a box is electrolyte by its labels; noise may have taken some
-_SIZES = tuple(0.5 * 1.25**k for k in range(13))  # of a body, in widths of the point spread
+_STEP = 1.25
+_SIZES = tuple(0.5 * _STEP**k for k in range(13))  # of a body, in widths of the point spread
 _PLATE = 7.0  # voxels: radius of a plate, a crack that ends within the box
 _FINE = 3  # parts of a voxel in which a body is drawn
 _DRAWS = 200
 
 
-def detection_numbers(limits: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+def detection_numbers(detection_limits: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     """Give the size of each kind of body at which half are found, by a bootstrap over places."""
+    limits = detection_limits
     for kind in limits["body"].unique():
         own = limits[limits["body"] == kind]
         found, sizes = own["found"].to_numpy(), own["size_um"].to_numpy()
@@ -55,6 +57,8 @@ def detection_numbers(limits: pd.DataFrame) -> Iterator[tuple[str, Number]]:
             for _ in range(_DRAWS)
         ]  # fmt: skip
         sd = float(np.nanstd(drawn)) if np.isfinite(drawn).sum() > _DRAWS / 2 else float("nan")
+        if not ((found > 0) & (found < planted)).any():  # all is known is between which sizes
+            sd = size * (_STEP - 1) / np.sqrt(12)
         note = "half of those that were planted into the measured electrolyte are found"
         yield f"inclusion_detection_um.{kind}", Number(size, "µm", sd, planted, note=note)
 

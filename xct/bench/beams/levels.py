@@ -37,9 +37,6 @@ _BOUNDS: Mapping[str, tuple[str, ...]] = {
     ),
     "absent-Li area": ("absent_area_fraction",),
     "inclusions: recall": ("inclusions",),
-    "inclusions: precision": ("inclusions",),
-    "drifted: F1": ("drifted_particles",),
-    "drifted where there are none": ("drifted_particles",),
 }
 
 
