@@ -295,7 +295,8 @@ def light_figure(frames: Scan, verdict: Verdict, beside: LightBeside | None) -> 
     if gone:
         axes.plot(numbers[gone], verdict.light[gone], "x", color="red", label="left out")
     axes.axhline(1, color="black", lw=0.5)
-    axes.set(xlabel="projection", ylabel="transmission", ylim=(0, None))
+    # Room above the air, so that its line is not the frame's.
+    axes.set(xlabel="projection", ylabel="transmission", ylim=(0, 1.1 * axes.get_ylim()[1]))
     axes.set_title(f"{len(gone)} of {numbers.size} projections left out")
     axes.legend(loc="lower right")
     return figure
