@@ -177,12 +177,13 @@ class Scan:
         return replace(self, **changes, left_out={**self.left_out, **gone})
 
     @property
-    def facts(self) -> dict[str, float | None]:
-        """Numbers that hold for every frame; None where they are not known."""
+    def facts(self) -> dict[str, Any]:
+        """What holds for every frame; None where it is not known."""
         return {
             "pixel_size_um": self.voxel_size_um,
             "energy_kev": self.energy_kev,
             "distance_mm": self.distance_mm,
+            "frame_shape": self.projections.shape[1:],
         }
 
     def quantities(self, rows: slice) -> dict[str, Any]:
@@ -197,7 +198,6 @@ class Scan:
             "flat_dose": self.flat_dose,
             "theta_deg": self.theta_deg,
             **self.facts,
-            "frame_shape": self.projections.shape[1:],
             "row_px": np.arange(rows.start, rows.stop),
         }
 

@@ -7,6 +7,7 @@ import numpy as np
 from xct.errors import show_bytes, show_seconds
 from xct.pipeline.plan import Plan
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
+from xct.quantity import call_by_name
 from xct.scan import Scan
 
 
@@ -43,7 +44,7 @@ def _scan_lines(scan: Scan) -> list[str]:
 def _advice(plan: Plan) -> list[str]:
     """Say which recipe fits what the file tells."""
     names = [step.name for step in plan.steps]
-    advice = retrieval_advice(pixel_fresnel_number(**plan.scan.facts))
+    advice = retrieval_advice(call_by_name(pixel_fresnel_number, plan.scan.facts))
     if advice is None or "line_integrals" not in names or "phase_retrieval" in names:
         return []
     return [f"  {advice}"]

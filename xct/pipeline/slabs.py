@@ -43,8 +43,7 @@ class Slabs:
     @property
     def facts(self) -> dict[str, Any]:
         """What is known of the whole scan: on it depends how many rows steps must see."""
-        frame = self.scan.projections.shape[1:]
-        return {**self.scan.facts, "frame_shape": frame, **self.known}
+        return {**self.scan.facts, **self.known}
 
     def run(
         self, first: int, stop: int, wanted: Sequence[str], steps: Sequence[Step]

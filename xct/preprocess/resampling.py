@@ -1,7 +1,7 @@
 """One resampling for all that moves pixels. In: line integrals; out: where they should have been.
 
 Every pixel of the answer is interpolated once, at the place in the frame where it was seen:
-turned back by the tilt of the axis, and moved with the stage's jitter.
+turned back by the tilt of the axis, moved with the stage's jitter, distorted as by the lens.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from xct.errors import ScanError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.stages import stage
@@ -22,6 +23,72 @@ _KERNEL_PX = 2  # of the interpolation, on either side
 # Rows by which the ends of a frame's rows are lifted: below it, a center for each row is enough.
 # A detail that far out moves up and down by as much during the scan.
 _LEAST_LIFT_PX = 0.25
+_MOST_DISTORTION = 0.1  # of the distance from the center; lenses of detectors reach a few percent
+_ROWS_LOOKED_AT = 33
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Radial distortion of the detector's lens.
+
+    Attributes
+    ----------
+    factors : tuple of float
+        Polynomial by which the distance from the center, in pixels of a straight frame, is
+        multiplied to give that in the frame as seen: ``f0 + f1 r + f2 r² + …`` [1]_. Empty: none.
+    row_px, column_px : float
+        Center of the distortion.
+
+    References
+    ----------
+    .. [1] Vo, Atwood & Drakopoulos (2015), Opt. Express 23, 32859. doi:10.1364/OE.23.032859
+    """
+
+    factors: tuple[float, ...]
+    row_px: float
+    column_px: float
+
+    def seen(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give where places of a straight frame were seen."""
+        if not self.factors:
+            return row, column
+        down, right = row - self.row_px, column - self.column_px
+        scale = np.polynomial.polynomial.polyval(np.hypot(down, right), self.factors)
+        return self.row_px + down * scale, self.column_px + right * scale
+
+    def straight_column(self, row: float, column: np.ndarray) -> np.ndarray:
+        """Give the column of a straight frame that was seen at a column, near a row."""
+        found = np.asarray(column, np.float64)
+        for _ in range(8 if self.factors else 0):  # each round takes out all but a few percent
+            found = found + column - self.seen(np.full_like(found, row), found)[1]
+        return found
+
+    def refuse_impossible(self, rows: int, columns: int) -> None:
+        """Refuse factors that no lens has, such as those for another unit of length.
+
+        Raises
+        ------
+        ScanError
+            If the frame's corners move by more than a tenth of their distance from the center.
+        """
+        if not self.factors:
+            return
+        down = max(abs(self.row_px), abs(rows - 1 - self.row_px))
+        right = max(abs(self.column_px), abs(columns - 1 - self.column_px))
+        away = np.linspace(0, np.hypot(down, right), _ROWS_LOOKED_AT)
+        scale = np.polynomial.polynomial.polyval(away, self.factors)
+        worst = int(np.abs(scale - 1).argmax())
+        if not np.abs(scale[worst] - 1) <= _MOST_DISTORTION:
+            raise ScanError(
+                f"distortion_factors: {away[worst]:.0f} pixels from the center of the "
+                f"distortion they multiply distances by {scale[worst]:.4g}; expected is 1 within "
+                f"{_MOST_DISTORTION:g}: factors of powers of the distance in pixels of these "
+                "frames (after binning), from the straight frame to the frame as seen, the first "
+                "near 1"
+            )
+
+
+_NO_DISTORTION = Distortion((), 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -36,6 +103,8 @@ class Moves:
         Of the rotation axis within the plane of the detector.
     row_shift_px, column_shift_px : ndarray, shape (angle,)
         How far the sample had moved in each projection; or of length 0.
+    distortion : Distortion
+        Of the lens.
     """
 
     rows: int
@@ -43,6 +112,7 @@ class Moves:
     tilt_deg: float = 0.0
     row_shift_px: np.ndarray = field(default_factory=lambda: np.zeros(0))
     column_shift_px: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    distortion: Distortion = _NO_DISTORTION
 
     @property
     def lift_px(self) -> float:
@@ -52,16 +122,18 @@ class Moves:
     @property
     def needed(self) -> bool:
         """Whether values must be interpolated."""
-        return self.lift_px > _LEAST_LIFT_PX or self.row_shift_px.size > 0
+        moved = self.row_shift_px.size > 0 or bool(self.distortion.factors)
+        return moved or self.lift_px > _LEAST_LIFT_PX
 
     @property
     def reach_px(self) -> int:
         """Rows beyond those of a block that its values come from."""
         if not self.needed:
             return 0
-        turned = self.lift_px + self.rows / 2 * (1 - cos(radians(self.tilt_deg)))
+        rows = np.unique(np.linspace(0, self.rows - 1, _ROWS_LOOKED_AT).round())
+        away = np.abs(self.places(rows)[0] - rows[:, None]).max()
         jitter = float(np.abs(self.row_shift_px).max(initial=0.0))
-        return ceil(turned + jitter) + _KERNEL_PX
+        return ceil(away + jitter) + _KERNEL_PX
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -75,18 +147,23 @@ class Moves:
         right = np.arange(self.columns) - self.middle[1]
         row = self.middle[0] + down * cos(angle) - right * sin(angle)
         column = self.middle[1] + down * sin(angle) + right * cos(angle)
-        return row, column
+        return self.distortion.seen(row, column)
 
     def upright_center(self, center_px: np.ndarray) -> np.ndarray:
         """Give the axis of upright frames, from that of the middle row of the frames as seen."""
-        return self.middle[1] + (center_px - self.middle[1]) * cos(radians(self.tilt_deg))
+        center = self.distortion.straight_column(self.middle[0], center_px)
+        return self.middle[1] + (center - self.middle[1]) * cos(radians(self.tilt_deg))
 
 
 def _moves(given: Mapping[str, Any]) -> Moves:
     rows, columns = given["frame_shape"]
     jitter = given.get("stage_jitter") or ((), ())
     shifts = [np.asarray(each, np.float64) for each in jitter]
-    return Moves(rows, columns, given.get("axis_tilt_deg") or 0.0, *shifts)
+    middle = ((rows - 1) / 2, (columns - 1) / 2)
+    about = given.get("distortion_center_px") or middle
+    distortion = Distortion(tuple(given.get("distortion_factors") or ()), *about)
+    distortion.refuse_impossible(rows, columns)
+    return Moves(rows, columns, given.get("axis_tilt_deg") or 0.0, *shifts, distortion)
 
 
 def _reach(given: Mapping[str, Any]) -> int:
@@ -101,8 +178,11 @@ def align(
     frame_shape: tuple[int, int],
     axis_tilt_deg: float = 0.0,
     stage_jitter: tuple[list[float], list[float]] | None = None,
+    *,
+    distortion_factors: tuple[float, ...] = (),
+    distortion_center_px: tuple[float, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put the rotation axis upright and take the stage's jitter out, by one interpolation.
+    """Take out a tilt of the axis, the stage's jitter and the lens's distortion, at once.
 
     A tilt within the plane of the detector that lifts the ends of a row by less than a quarter of
     a pixel is corrected by an axis for each row; nothing is interpolated then. Otherwise
@@ -123,6 +203,13 @@ def align(
         Positive where the axis falls on larger columns as rows grow; as `find_tilt` gives it.
     stage_jitter : two lists of float, optional
         Rows and columns by which each projection is shifted, as `find_jitter` gives them.
+    distortion_factors : tuple of float, optional
+        Radial distortion of the lens: the distance from the center of the distortion, in pixels
+        of the frames as they are used (after binning and `scan.roi`), is multiplied by
+        ``f0 + f1 r + f2 r² + …`` to give that in the frame as seen [1]_ (the "backward model" of
+        calibrations from a grid or a target of dots). None unless given.
+    distortion_center_px : tuple of float, optional
+        Row and column of its center; the frame's middle unless given.
 
     Returns
     -------
@@ -131,12 +218,23 @@ def align(
         its edge.
     center_px : ndarray, shape (row,)
         The axis of each row.
+
+    Raises
+    ------
+    ScanError
+        If the factors are no lens's.
+
+    References
+    ----------
+    .. [1] Vo, Atwood & Drakopoulos (2015), Opt. Express 23, 32859. doi:10.1364/OE.23.032859
     """
     moves = _moves(
         {
             "frame_shape": frame_shape,
             "axis_tilt_deg": axis_tilt_deg,
             "stage_jitter": stage_jitter,
+            "distortion_factors": distortion_factors,
+            "distortion_center_px": distortion_center_px,
         }
     )
     center = np.broadcast_to(np.asarray(center_px, np.float64), np.shape(row_px))
