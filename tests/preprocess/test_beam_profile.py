@@ -156,3 +156,42 @@ def test_a_run_chooses_them_by_itself_and_says_so(tmp_path):
         return np.mean(np.square(volume - truth)[:, inside])
 
     assert squares(own) - squares(still) < 0.3 * (squares(in_time) - squares(still))
+
+
+def trembling(seed, sd, scale, contrast):
+    """A beam that stands elsewhere in every frame, in both directions."""
+    rng = np.random.default_rng(seed)
+    rough = gaussian_filter(rng.normal(0, 1, (ROWS + 40, COLUMNS + 40)), scale)
+    profile = 1 + contrast * rough / rough.std()
+    screen = 1 + rng.normal(0, 0.02, (ROWS, COLUMNS))
+
+    def frames(count):
+        places = rng.normal(0, sd, (count, 2))
+        moved = [shift(profile, place, order=3, mode="nearest")[20:-20, 20:-20] for place in places]
+        return COUNTS * np.stack(moved) * screen
+
+    theta = np.linspace(0, 180, ANGLES, endpoint=False)
+    seen = np.exp(-project_discs(DISCS, theta, COLUMNS, 63.3))[:, None]
+    return [
+        rng.poisson(np.maximum(x, 0)).astype(np.float32)
+        for x in (frames(ANGLES) * seen, frames(2 * FLATS))
+    ]
+
+
+@pytest.mark.parametrize(("sd", "scale", "contrast"), [(3, 4, 0.08), (10, 4, 0.08), (6, 2, 0.08)])
+def test_a_beam_that_stands_elsewhere_in_every_frame_is_seen_to_move(sd, scale, contrast):
+    """Though no two flats are alike, and so none shows what noise is."""
+    projections, flats = trembling(2, sd, scale, contrast)
+    own = mixed(projections, flats)
+    gains = np.tensordot(own.by_frame, np.tensordot(own.of_flats, flats, axes=1), axes=1)
+    air = np.array([unevenness(p[None], f[None]) for p, f in zip(projections, gains, strict=True)])
+    similar = [min(unevenness(p[None], f[None]) for f in flats) for p in projections]
+    assert np.sqrt(np.mean(air**2)) < 0.85 * unevenness(projections, flats.mean(axis=0))
+    assert np.sqrt(np.mean(air**2)) < np.sqrt(np.mean(np.square(similar)))
+
+
+def test_what_no_flat_takes_out_is_said(tmp_path):
+    _, said = run(tmp_path / "trembling", *trembling(3, 6, 4, 0.08))
+    assert any("the beam's profile moves" in text for text in map(str, said["warnings"]))
+    _, still = run(tmp_path / "drifting", *scan(3))
+    assert not any("beam's profile moves" in text for text in map(str, still["warnings"]))

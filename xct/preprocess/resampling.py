@@ -133,7 +133,7 @@ class Moves:
         rows = np.unique(np.linspace(0, self.rows - 1, _ROWS_LOOKED_AT).round())
         away = np.abs(self.places(rows)[0] - rows[:, None]).max()
         jitter = float(np.abs(self.row_shift_px).max(initial=0.0))
-        return ceil(away + jitter) + _KERNEL_PX
+        return ceil(float(away) + jitter) + _KERNEL_PX
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -163,7 +163,7 @@ def _moves(given: Mapping[str, Any]) -> Moves:
     about = given.get("distortion_center_px") or middle
     distortion = Distortion(tuple(given.get("distortion_factors") or ()), *about)
     distortion.refuse_impossible(rows, columns)
-    return Moves(rows, columns, given.get("axis_tilt_deg") or 0.0, *shifts, distortion)
+    return Moves(rows, columns, given.get("axis_tilt_deg") or 0.0, shifts[0], shifts[1], distortion)
 
 
 def _reach(given: Mapping[str, Any]) -> int:

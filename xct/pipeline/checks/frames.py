@@ -26,7 +26,7 @@ from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
 from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
 from xct.preprocess.frames.limits import refuse_unlit
 from xct.preprocess.frames.movement import movement_px
-from xct.preprocess.frames.own_flats import is_flatter, own_flats
+from xct.preprocess.frames.own_flats import is_flatter, left_of_beam, own_flats
 from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
 from xct.quantity import Number
 from xct.reconstruct.half_acquisition import turn_deg
@@ -42,6 +42,8 @@ _LEAST_LIGHT = 1e-3  # of the flats, in the brightest tenth of a projection
 _MOST = 0.5  # of the projections may be left out, and the rest still be a scan
 _AWAY, _DRIFT = 0.03, 0.03  # of the light beside the sample from 1, and over the scan
 _MOVED_PX = 0.5
+_MOVES_MUCH = 0.05  # rms of what moves, as a fraction of the beam
+_LEFT = 0.006  # of the beam in the air: twice what flats of their own leave of a beam that drifts
 _NAMED = 10  # runs of frames that a message names
 
 
@@ -122,6 +124,8 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     beside = light_beside(transmission)
     wide = _wide_sample(good, transmission, beside)
     messages = list(_messages(frames, verdict, beside))
+    if own is not None:
+        messages += _left_of_beam(transmission, own)
     if wide is not None:
         messages.append(wide_message(wide, frames.voxel_size_um))
     for message in messages:
@@ -153,6 +157,23 @@ def _wide_sample(
         return None
     _, rows, columns = good.projections.shape
     return wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
+
+
+def _left_of_beam(transmission: np.ndarray, own: FlatMixture) -> Iterator[str]:
+    left = left_of_beam(transmission)
+    moves = f"the beam's profile moves: flats differ by {100 * own.moved:.1f}%. "
+    if left > _LEFT:
+        yield (
+            f"{moves}No mixture of the {own.of_flats.shape[1]} flats takes it out: "
+            f"{100 * left:.1f}% is left in the air beside the sample, and slices hold rings and "
+            "streaks of that. More flats, spread over the scan, would show more of the beam"
+        )
+    elif np.isnan(left) and own.moved > _MOVES_MUCH:
+        yield (
+            f"{moves}How much of it their mixtures leave is not known, since no even air is in "
+            "view: slices may hold rings and streaks. More flats, spread over the scan, and air "
+            "beside the sample would show it"
+        )
 
 
 def _own_flats(

@@ -21,8 +21,9 @@ from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 
 _PAIRS = 8  # of neighboring rows, over the height of the frame
-_MOST = 4  # components
+_MOST = 12  # components
 _ABOVE_NOISE = 3.0  # variance of a component over that of the noise
+_MORE_THAN_WHITE = 2.0  # noise that a scintillator spreads differs less from pixel to pixel
 _MOVES = 0.003  # rms of what moves, as a fraction of the beam
 _ROUNDS = 10
 _CHUNK = 128  # projections
@@ -104,10 +105,12 @@ def components(flats: np.ndarray) -> Components | None:
     scaled = flats / bright[:, None, None, None]
     mean = scaled.mean(axis=0)
     lit = mean > _LIT
-    away = np.where(lit, (scaled - mean) / np.where(lit, mean, 1), 0).reshape(len(flats), -1)
+    away = np.where(lit, (scaled - mean) / np.where(lit, mean, 1), 0)
+    noise = _MORE_THAN_WHITE * _white(away, lit)
+    away = away.reshape(len(flats), -1)
     variance, vectors = np.linalg.eigh(away @ away.T / lit.sum())
     variance, vectors = np.clip(variance[::-1], 0, None), vectors[:, ::-1]
-    noise = float(np.median(variance[: len(flats) - 1]))
+    noise = min(noise, float(np.median(variance[: len(flats) - 1])))
     several = min(_MOST, len(flats) - 2)
     count = int(np.argmin(np.append(variance[:several] > _ABOVE_NOISE * noise, False)))
     moved = float(np.sqrt(max(variance[:count].sum() - count * noise, 0) / len(flats)))
@@ -117,6 +120,12 @@ def components(flats: np.ndarray) -> Components | None:
     weights = np.concatenate([np.full((1, len(flats)), 1 / len(flats)), centered.T]) / bright
     parts = np.tensordot(weights[1:], flats, axes=1)
     return Components(mean, parts, weights, moved)
+
+
+def _white(away: np.ndarray, lit: np.ndarray) -> float:
+    """Give the variance of what differs from pixel to pixel: noise, even where all flats differ."""
+    curved = np.diff(away, 2, axis=3)[:, lit[..., 2:] & lit[..., 1:-1] & lit[..., :-2]]
+    return float(np.mean(np.square(curved)) / 6) if curved.size else np.inf
 
 
 def mixture(

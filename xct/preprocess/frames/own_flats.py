@@ -92,6 +92,12 @@ def is_flatter(own: np.ndarray, usual: np.ndarray, moved: float) -> bool:
     return _uneven(own[:, :, air]) < _FLATTER * _uneven(usual[:, :, air])
 
 
+def left_of_beam(transmission: np.ndarray) -> float:
+    """Give what is left of the beam's profile in the air, rms; NaN where no air is in view."""
+    air = _air_cells(transmission)
+    return _uneven(transmission[:, :, air]) if air.any() else float("nan")
+
+
 def _uneven(air: np.ndarray) -> float:
     return float(
         np.sqrt(np.nanmean(np.square(air / np.nanmean(air, axis=(1, 2), keepdims=True) - 1)))
