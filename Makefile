@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint docs campaign clean imagej screen
+.PHONY: install demo test lint docs campaign clean imagej screen slurm
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -17,7 +17,7 @@ demo: install
 	$(BIN)/xct demo
 
 # Each process begins with other files: neither compiles kernels, nor draws cells, that the other has.
-test: $(VENV)/.installed-dev imagej screen
+test: $(VENV)/.installed-dev imagej screen slurm
 	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
@@ -91,3 +91,9 @@ imagej:
 	@{ command -v imagej && command -v java; } >/dev/null || \
 		$(call packages,imagej default-jre-headless,a test opens an exported stack with ImageJ) || \
 		echo "Going on: the test that opens an exported stack with ImageJ skips."
+
+# Jobs are tested on a real SLURM, started on this machine; without one these tests skip.
+slurm:
+	@{ command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || \
+		$(call packages,slurm-wlm munge,jobs of a cluster are tested on a real SLURM) || \
+		echo "Going on: the tests with a real SLURM skip."

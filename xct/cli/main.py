@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from xct import __version__
-from xct.cli import explain, files, runs, virtual_cells
+from xct.cli import cluster, explain, files, runs, virtual_cells
 from xct.errors import RunError, XctError
 
 _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
@@ -28,8 +28,9 @@ def xct() -> None:
     """
 
 
-for _command in (*runs.COMMANDS, *explain.COMMANDS, *files.COMMANDS, *virtual_cells.COMMANDS):
-    xct.add_command(_command)
+for _room in (runs, cluster, explain, files, virtual_cells):
+    for _command in _room.COMMANDS:
+        xct.add_command(_command)
 
 
 def _terminated(*_: Any) -> NoReturn:

@@ -7,15 +7,18 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import (
     BaseModel,
+    ByteSize,
     ConfigDict,
     Field,
     PrivateAttr,
+    field_validator,
     model_validator,
 )
 
 from xct.config.own_stages import LoadedModule
 from xct.geometry import STANDARD_SCALE, GreyScale
 from xct.io.yaml import Document, Key
+from xct.parallel.cluster import walltime_seconds
 
 Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
 _Edge = Annotated[float, Gt(0), Le(10_000)]
@@ -203,6 +206,51 @@ class CellSection(Section):
     )
 
 
+class SlurmSection(Section):
+    """Jobs of a SLURM cluster that work for the run."""
+
+    partition: str | None = Field(None, description="partition; the cluster's default unless given")
+    account: str | None = Field(None, description="account that is charged")
+    walltime: str = Field("04:00:00", description="of a job, [days-]hours:minutes:seconds")
+    memory: ByteSize = Field(description="of a job, such as 64 GiB")
+    cores: Annotated[int, Ge(1), Le(1024)] = Field(description="of a job")
+    jobs: tuple[Annotated[int, Ge(0)], Annotated[int, Ge(1), Le(10_000)]] = Field(
+        (1, 4), strict=False, description="[least, most] that are kept while the run lasts"
+    )
+    interface: str | None = Field(None, description="network that the nodes share, such as ib0")
+    setup: list[str] = Field(
+        default_factory=list,
+        description="lines that a job runs before it works, such as module load",
+    )
+
+    @field_validator("walltime")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        walltime_seconds(value)
+        return value
+
+    @model_validator(mode="after")
+    def _least_is_not_above_most(self) -> SlurmSection:
+        if self.jobs[0] > self.jobs[1]:
+            raise ValueError(f"jobs [{self.jobs[0]}, {self.jobs[1]}]: the first must not be more")
+        return self
+
+
+class ClusterSection(Section):
+    """Where blocks are worked on, if not in this process: one of the two."""
+
+    slurm: SlurmSection | None = Field(None, description="jobs that the run submits to SLURM")
+    scheduler: str | None = Field(
+        None, description="address of a Dask scheduler that runs already, such as tcp://node17:8786"
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> ClusterSection:
+        if (self.slurm is None) == (self.scheduler is None):
+            raise ValueError("name one of slurm and scheduler")
+        return self
+
+
 class RunSection(Section):
     """How the run uses the machine, and how the volume is stored."""
 
@@ -214,6 +262,11 @@ class RunSection(Section):
     )
     memory_gib: Annotated[float, Gt(0), Le(1_000_000)] | Literal["auto"] = Field(
         "auto", description="memory that the run may use, GiB; auto: most of what is free"
+    )
+    cluster: Literal["local"] | ClusterSection = Field(
+        "local",
+        description="who works on blocks: threads here, jobs of SLURM, or a Dask scheduler's "
+        "workers; of such, workers and memory_gib mean one process",
     )
 
 

@@ -122,8 +122,8 @@ def executed_by(executor: Executor | None = None, *, workers: int | None = None)
 
 
 def worker_count() -> int:
-    """How many blocks at a time `executed_by` has chosen."""
-    return _workers.get()
+    """How many blocks at a time `executed_by` has chosen, in all processes together."""
+    return _workers.get() * getattr(_executor.get(), "processes", 1)
 
 
 def map_blocks(

@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -132,6 +132,22 @@ class Meter:
         process = psutil.Process()
         while not self._stop.wait(0.05):
             self._book(process.memory_info().rss)
+
+    def report(self) -> dict[str, dict[str, float]]:
+        """Give what was measured, to be added to another meter."""
+        return {
+            "seconds": dict(self.seconds),
+            "cpu_seconds": dict(self.cpu_seconds),
+            "peak_mib": dict(self.peak_mib),
+        }
+
+    def add(self, report: Mapping[str, Mapping[str, float]]) -> None:
+        """Add what a meter in another process measured; memory is that of the largest process."""
+        with self._lock:
+            for name, seconds in report["seconds"].items():
+                self.seconds[name] += seconds
+                self.cpu_seconds[name] += report["cpu_seconds"].get(name, 0.0)
+                self.peak_mib[name] = max(self.peak_mib[name], report["peak_mib"].get(name, 0.0))
 
 
 class RunWarnings:

@@ -29,8 +29,15 @@ from xct.pipeline.checks.steps import (
     engine_of,
     unavailable_engines,
 )
+from xct.pipeline.machines import Machine, working_machine
 from xct.pipeline.output import OutputFolder
-from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
+from xct.pipeline.resources import (
+    Resources,
+    bytes_below,
+    share_copying,
+    share_out,
+    with_measuring,
+)
 from xct.pipeline.slabs import overlaps
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
 from xct.result import open_result
@@ -383,17 +390,18 @@ def _resources(
     overlap: int,
 ) -> Resources:
     measuring = [step for step in steps if step.stage.measures]
+    machine = working_machine(config.run)
     if isinstance(source, Scan):
         slab_steps = [s for s in steps if s not in measuring]
-        resources = _scan_resources(config, source, slab_steps, keep, overlap)
+        resources = _scan_resources(config, source, slab_steps, keep, overlap, machine)
         _, rows, columns = source.projections.shape
         size = slice_size(steps) or columns
         shape = (rows, size, size)
     else:
         shape = source.voxels.shape
-        resources = share_copying(shape, source.voxels.dtype)
+        resources = share_copying(shape, source.voxels.dtype, machine)
     if measuring:
-        resources = with_measuring(resources, shape, config.run)
+        resources = with_measuring(resources, shape, config.run, machine)
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))
     if resources.disk_bytes > free:
         raise ConfigError(
@@ -405,7 +413,12 @@ def _resources(
 
 
 def _scan_resources(
-    config: Config, scan: Scan, steps: Sequence[Step], keep: Sequence[str], overlap: int
+    config: Config,
+    scan: Scan,
+    steps: Sequence[Step],
+    keep: Sequence[str],
+    overlap: int,
+    machine: Machine,
 ) -> Resources:
     view = scan.projections
     return share_out(
@@ -416,6 +429,7 @@ def _scan_resources(
         item_bytes=4 if view.bin > 1 else view.frames.dtype.itemsize,
         size=slice_size(steps),
         engine=engine_of(steps),
+        machine=machine,
         kept=len([n for n in {*keep} - {"volume"} if QUANTITIES[n].derive is None])
         + ("volume" not in steps[-1].stage.gives),
     )

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from xct.config.model import RunSection
 from xct.errors import ConfigError
 from xct.io.overview import overview_bytes
 from xct.parallel.blocks import GRANULE
+from xct.pipeline.machines import GIB, THREADS, Machine, this_machine
 from xct.reconstruct.engines import Engine, find_engine
 
-GIB = 2**30
 _BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
 _COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
 _MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
-_THREADS = 8  # of one slab: beyond that, another slab at the same time gains more
 # Measured on one core: preprocessing and gridding by value, writing by voxel; start and estimates.
 _SECONDS_PER_VALUE = 105e-9
 _SECONDS_PER_VOXEL = 20e-9
@@ -37,15 +33,17 @@ class Resources:
     slab_rows : int
         Slices of one slab.
     workers, threads : int
-        Slabs at the same time, and threads of each.
+        Slabs at the same time in one process, and threads of each.
     memory_bytes, disk_bytes : int
-        Expected peak memory of the process; disk for results and temporary files.
+        Expected peak memory of a process; disk for results and temporary files.
     temporary_bytes : int
         Part of `disk_bytes` that is free again at the end.
     seconds : float
         Expected duration; a rough figure.
     measuring_workers : int
-        Blocks of the finished volume that are measured at the same time.
+        Blocks of the finished volume that one process measures at the same time.
+    processes : int
+        Workers of a cluster; 1: this process alone.
     """
 
     slab_rows: int
@@ -56,36 +54,16 @@ class Resources:
     temporary_bytes: int
     seconds: float
     measuring_workers: int = 1
+    processes: int = 1
 
     def sharing(self) -> str:
         """Say how the work is shared out."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         slabs = f"slabs of {self.slab_rows} rows"
+        cluster = f", on up to {self.processes} workers" if self.processes > 1 else ""
         if self.workers == 1:
-            return f"{slabs}, {threads}"
-        return f"{slabs}, {self.workers} at a time with {threads} each"
-
-
-def available_memory() -> int:
-    """Bytes that this process may use: what the system has left, and its control group allows."""
-    return min([psutil.virtual_memory().available, *_group_limits(Path("/sys/fs/cgroup"))])
-
-
-def _group_limits(root: Path) -> Iterator[int]:
-    """Limits of the control groups that this process is in, as a batch system sets them."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, kind, name = line.split(":", 2)
-        folder = root / kind / name.lstrip("/") if kind else root / name.lstrip("/")
-        for group in (folder, *folder.parents):
-            for file in (group / "memory.max", group / "memory.limit_in_bytes"):
-                if file.is_file() and (text := file.read_text().strip()).isdigit():
-                    yield int(text)
-            if group == root:
-                break
+            return f"{slabs}, {threads}{cluster}"
+        return f"{slabs}, {self.workers} at a time with {threads} each{cluster}"
 
 
 def slab_bytes(
@@ -110,6 +88,7 @@ def share_out(
     size: int | None = None,
     kept: int = 0,
     engine: Engine | None = None,
+    machine: Machine | None = None,
 ) -> Resources:
     """Choose slabs and workers, as many as memory and cores allow.
 
@@ -132,6 +111,8 @@ def share_out(
     engine : Engine, optional
         Who reconstructs: it says how much memory it needs, how many slabs it takes at once, and,
         if it is slow, how long it takes.
+    machine : Machine, optional
+        Where slabs are worked on; this machine unless given.
 
     Raises
     ------
@@ -140,8 +121,8 @@ def share_out(
     """
     angles, rows, columns = shape
     size, engine = size or columns, engine or find_engine()
-    limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
-    cores = len(os.sched_getaffinity(0))
+    machine = machine or this_machine(run)
+    limit, cores = machine.memory_bytes, machine.cores
 
     def needed(height: int, workers: int = 1) -> float:
         read_ahead = angles * columns * min(height + 2 * overlap, rows) * 4
@@ -150,7 +131,7 @@ def share_out(
             workers * slab_bytes(shape, height, overlap, size, engine) + read_ahead + being_written
         )
 
-    wanted = ceil(cores / _THREADS) if run.workers == "auto" else run.workers
+    wanted = ceil(cores / THREADS) if run.workers == "auto" else run.workers
     wanted = min(wanted, engine.at_once or wanted)
     room = limit - _BASE
     least = min(GRANULE, rows)
@@ -164,7 +145,8 @@ def share_out(
     workers = max(1, min(possible[-1], ceil(rows / GRANULE)))
     heights = range(GRANULE, _MOST_ROWS + 1, GRANULE)
     fitting = [h for h in heights if needed(h, workers) <= room] or [GRANULE]
-    even = ceil(rows / (3 * workers + 1) / GRANULE) * GRANULE  # so that the three overlap
+    at_once = workers * machine.processes
+    even = ceil(rows / (3 * at_once + 1) / GRANULE) * GRANULE  # so that the three overlap
     height = min(fitting[-1], even)
     voxel_bytes = 2 if run.dtype == "uint16" else 4
     written = kept * angles * rows * columns * 4
@@ -176,8 +158,9 @@ def share_out(
         memory_bytes=int(_BASE + needed(height, workers)),
         disk_bytes=_volume_bytes((rows, size, size), voxel_bytes) + written + temporary,
         temporary_bytes=temporary,
-        seconds=_seconds(angles * rows * columns, rows * size**2, cores)
-        + _engine_seconds(engine, shape, size) / cores,
+        seconds=_seconds(angles * rows * columns, rows * size**2, cores * machine.processes)
+        + _engine_seconds(engine, shape, size) / (cores * machine.processes),
+        processes=machine.processes,
     )
 
 
@@ -195,22 +178,28 @@ _WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 
-def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
+def share_copying(shape: tuple[int, int, int], dtype: np.dtype, machine: Machine) -> Resources:
     """Say what copying a foreign volume, with coarser levels, will take."""
     voxels = int(np.prod(shape, dtype=np.int64))
     stored = 2 if dtype.itemsize <= 2 else 4
     return Resources(
         slab_rows=GRANULE,
         workers=1,
-        threads=len(os.sched_getaffinity(0)),
+        threads=machine.cores,
         memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
         disk_bytes=_volume_bytes(shape, stored),
         temporary_bytes=0,
         seconds=1 + voxels * _SECONDS_PER_VOXEL,
+        processes=machine.processes,
     )
 
 
-def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSection) -> Resources:
+def with_measuring(
+    before: Resources,
+    shape: tuple[int, int, int],
+    run: RunSection,
+    machine: Machine | None = None,
+) -> Resources:
     """Add what measuring a volume takes to what making it takes.
 
     Raises
@@ -221,11 +210,11 @@ def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSecti
     voxels = int(np.prod(shape, dtype=np.int64))
     # A worker holds a window of planes that moves along z; as many again are maps and results.
     window = _WINDOW_PLANES * 4 * shape[1] * shape[2]
-    cores = len(os.sched_getaffinity(0))
+    machine = machine or this_machine(run)
+    cores, limit = machine.cores, machine.memory_bytes
     wanted = cores if run.workers == "auto" else min(run.workers, cores)
     workers = int(min(wanted, 1 + _SPARE_BYTES // window))
     memory = _BASE + max(_MEASURING_BYTES, (workers + 1) * window)
-    limit = available_memory() * 0.8 if run.memory_gib == "auto" else run.memory_gib * GIB
     if memory > limit:
         raise ConfigError(
             f"memory: measuring {shape[1]} × {shape[2]} voxels takes {memory / GIB:.1f} GiB, but "
@@ -236,7 +225,7 @@ def with_measuring(before: Resources, shape: tuple[int, int, int], run: RunSecti
         memory_bytes=int(max(before.memory_bytes, memory)),
         measuring_workers=workers,
         disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
-        seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL,
+        seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL / machine.processes,
     )
 
 
