@@ -120,7 +120,7 @@ def warn_once(block):
 
 
 def test_what_workers_warn_of_and_measure_comes_home(client, scan, tmp_path):
-    from xct.pipeline.cluster import watched_block
+    from xct.pipeline.clusters.workers import watched_block
 
     seen = []
     with executed_by(Cluster(client, 2, watched_block, seen.append)):

@@ -37,9 +37,9 @@ def submit(
     A job that reaches its walltime, or whose node is lost, is queued again and goes on where it
     was. A configuration with run.cluster gets a small job that submits the others.
     """
+    from xct.pipeline.clusters.submission import JobWishes, job_script, wishes_of
+    from xct.pipeline.clusters.submission import submit as hand_over
     from xct.pipeline.plan import make_plan
-    from xct.pipeline.submission import JobWishes, job_script, wishes_of
-    from xct.pipeline.submission import submit as hand_over
 
     plans = [make_plan(config, changes, allow_stages=allow_stages) for config in configs]
     more = [word for change in changes for word in ("--set", change)]

@@ -29,7 +29,7 @@ from xct.pipeline.checks.steps import (
     engine_of,
     unavailable_engines,
 )
-from xct.pipeline.machines import Machine, working_machine
+from xct.pipeline.clusters.machines import Machine, working_machine
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import (
     Resources,

@@ -12,7 +12,7 @@ from xct.config.model import RunSection
 from xct.errors import ConfigError
 from xct.io.overview import overview_bytes
 from xct.parallel.blocks import GRANULE
-from xct.pipeline.machines import GIB, THREADS, Machine, this_machine
+from xct.pipeline.clusters.machines import GIB, THREADS, Machine, this_machine
 from xct.reconstruct.engines import Engine, find_engine
 
 _BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels

@@ -15,7 +15,7 @@ from xct.errors import ConfigError, RunError, show_bytes, show_seconds
 from xct.io.volumes import Coding
 from xct.parallel.threads import share_heaps
 from xct.pipeline.checks.frames import check_frames
-from xct.pipeline.cluster import work_shared_out
+from xct.pipeline.clusters.workers import work_shared_out
 from xct.pipeline.estimates import Estimates
 from xct.pipeline.job import Job
 from xct.pipeline.measurement import Measurement, write_kept

@@ -18,8 +18,8 @@ from xct.parallel.cluster import (
     workers_of,
 )
 from xct.parallel.executors import executed_by
+from xct.pipeline.clusters.machines import THREADS
 from xct.pipeline.job import Job
-from xct.pipeline.machines import THREADS
 from xct.pipeline.monitor import Meter, RunWarnings, watched
 
 if TYPE_CHECKING:
