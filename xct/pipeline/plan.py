@@ -195,6 +195,17 @@ class Plan:
         }
 
 
+def _labels_measured(config: Config, steps: Sequence[Step]) -> list[str]:
+    """Say that a recipe for grey values cannot start from labels."""
+    is_labelled = config.volume is not None and config.volume.quantity == "labels"
+    if not is_labelled or not steps or steps[0].name == "phases":
+        return []
+    return [
+        f"{config.place('volume', 'quantity')}: volume.quantity: labels: the recipe "
+        f"{config.pipeline} measures grey values; particles_and_voids takes labels"
+    ]
+
+
 def _of_stack(volume: VolumeSection) -> dict[str, Any]:
     """Give what is said of a stack beyond a volume of a cell."""
     said = {
@@ -252,6 +263,7 @@ def make_plan(
         warnings = [*warnings, *worse, *biased_by_smoothing(steps)]
     except ConfigError as error:
         errors += error.errors
+    errors += _labels_measured(config, steps)
     opened: Scan | ForeignVolume | None = None
     try:
         if config.volume is None:
