@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.analyze.stack.roles import AsMaterials
+from xct.analyze.stack.roles import AsMaterials, note_of
 from xct.figures import canvas
 from xct.geometry import Label
 from xct.parallel.blocks import Block, Voxels, slabs
@@ -34,7 +34,7 @@ _NOWHERE = -1e9  # of a steel that is not there
 
 def numbers(stack_particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     """Give how many particles there are, and their median diameter."""
-    yield "particles", Number(len(stack_particles), "particles")
+    yield "particles", Number(len(stack_particles), "particles", note=note_of(stack_particles))
     whole = stack_particles["equivalent_diameter_um"][~stack_particles["touches_border"]]
     if len(whole):
         sd = median_sd(whole.to_numpy()) if len(whole) > 1 else None
@@ -171,7 +171,8 @@ class _Mask:
 
     def read(self, first: int, stop: int) -> np.ndarray:
         """Give slices."""
-        return (self._span[first:stop] == Label.ACTIVE_MATERIAL).astype(np.float32)
+        found = self._span[first:stop] == Label.ACTIVE_MATERIAL
+        return np.asarray(found, np.float32)
 
 
 class _Numbers:
@@ -343,4 +344,3 @@ def _elongation(sums: np.ndarray, size: np.ndarray, *, flat: bool) -> np.ndarray
     moments += np.diag(edges**2 / 12)
     axes = np.linalg.eigvalsh(moments)
     return np.asarray(np.sqrt(axes[:, -1] / axes[:, 0]))
-

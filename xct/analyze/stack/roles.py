@@ -107,7 +107,7 @@ class AsMaterials:
         table = np.full(256, int(Label.OUTSIDE), np.uint8)
         for code, role in zip(self.roles["phase"], self.roles["role"], strict=True):
             table[int(code)] = int(_MEANT[role])
-        return table[np.asarray(self.phase_labels[index])]
+        return np.asarray(table[np.asarray(self.phase_labels[index])])
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ class Part:
         return {} if self.time_s is None else {"frame": self.first, "time_s": self.time_s}
 
 
-def parts_of(
-    labels: Voxels, voxel_size_um: Any, frame_interval_s: float | None
-) -> Iterator[Part]:
+def parts_of(labels: Voxels, voxel_size_um: Any, frame_interval_s: float | None) -> Iterator[Part]:
     """Yield the images of a series one by one, or the stack as a whole."""
     z, y, x = (float(edge) for edge in voxel_size_um)
     depth = labels.shape[0]
@@ -144,3 +142,10 @@ def parts_of(
         time_s = None if frame_interval_s is None else frame * frame_interval_s
         image = np.asarray(labels[frame : frame + 1])[0]
         yield Part(frame, frame + 1, image, (y, x), time_s)
+
+
+def note_of(table: pd.DataFrame) -> str | None:
+    """Say that things are counted in each image of a series anew."""
+    if "frame" not in table:
+        return None
+    return f"in {table['frame'].nunique()} images, counted in each"

@@ -1,4 +1,4 @@
-"""Voids of a stack: sizes by region, fraction against distance and time. In: phases; out: tables."""
+"""Voids of a stack: sizes, fraction against distance and time. In: phases; out: tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Gt
 
-from xct.analyze.stack.roles import codes_of, parts_of
+from xct.analyze.stack.roles import codes_of, note_of, parts_of
 from xct.analyze.voids import void_fraction, void_sizes
 from xct.figures import canvas
 from xct.parallel.blocks import Voxels
@@ -27,13 +27,14 @@ _STEPS = 20  # bins of distance unless given
 
 def size_numbers(stack_voids: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     """Give how many voids there are, and how large, by region."""
-    yield "voids", Number(len(stack_voids), "voids")
+    yield "voids", Number(len(stack_voids), "voids", note=note_of(stack_voids))
     for region in _REGIONS:
         own = stack_voids["equivalent_diameter_um"][stack_voids["region"] == region]
         if len(own):
             sd = median_sd(own.to_numpy()) if len(own) > 1 else None
-            yield f"median_void_diameter_um.{region}", Number(
-                float(own.median()), "µm", sd, len(own)
+            yield (
+                f"median_void_diameter_um.{region}",
+                Number(float(own.median()), "µm", sd, len(own)),
             )
 
 
@@ -186,8 +187,9 @@ def fraction_numbers(void_series: pd.DataFrame) -> Iterator[tuple[str, Number]]:
         rows = [("void_fraction.first", void_series.iloc[0]), ("void_fraction.last",
                  void_series.iloc[-1])]  # fmt: skip
     for name, row in rows:
-        yield name, Number(
-            float(row["void_fraction"]), "1", float(row["void_fraction_sd"]), int(row["n"])
+        yield (
+            name,
+            Number(float(row["void_fraction"]), "1", float(row["void_fraction_sd"]), int(row["n"])),
         )
 
 

@@ -14,8 +14,8 @@ from xct.statistics.mixture_fits import fit_gaussians, fit_levels
 _BINS = 200
 _BEYOND = 0.001  # part of the values on either side that is counted into the outermost bins
 _RESOLVED = 3.0  # widths that neighboring levels are apart at least
-# Of all voxels, the pure ones: in drawn stacks three quarters, where a phase has no level of its own
-# (its grey values are as wide as the range) two fifths or less.
+# Of all voxels, the pure ones: in drawn stacks three quarters; where a phase has no level of its
+# own (its grey values are as wide as the range) two fifths or less.
 _PURE = 0.6
 _SHIFT = 1.5  # widths that a threshold may be off the middle between two levels
 _PROMINENCE = 0.3  # of a peak of the logarithm of the counts
@@ -113,9 +113,8 @@ def find_levels(values: np.ndarray, count: int) -> PhaseLevels:
 def _most_likely(counts: np.ndarray, grey: np.ndarray, count: int) -> Mixture:
     """Refine the likeliest of several beginnings; the classes alone where nothing else fits."""
     rough, begun = _beginnings(counts, grey, count)
-    tried = [(levels, noise, _of(counts, grey, levels, noise, held=True)) for levels, noise in begun]
-    tried.sort(key=lambda one: -_likelihood(one[2], counts, grey))
-    found = [_of(counts, grey, *one[:2], held=False) for one in tried[:_REFINED]]
+    begun.sort(key=lambda one: -_likelihood(_of(counts, grey, *one, held=True), counts, grey))
+    found = [_of(counts, grey, *one, held=False) for one in begun[:_REFINED]]
     return max(found or rough, key=lambda mixture: _likelihood(mixture, counts, grey))
 
 

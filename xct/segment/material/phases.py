@@ -80,8 +80,8 @@ def phases(
     1. The stack is smoothed by total variation; grey values are measured on what was not smoothed.
     2. Levels of the pure phases, their common width, and voxels that hold some of two are fitted
        to the histogram of some slices [1]_. Where the levels are less than three widths apart, or
-       few voxels are pure, the brightest phase is looked for by its local contrast (`xct.segment.bright_phase`), and the
-       others in the histogram of the rest.
+       few voxels are pure, the brightest phase is looked for by its local contrast
+       (`xct.segment.bright_phase`), and the others in the histogram of the rest.
     3. A rim of a middle phase, up to two voxels wide, between a darker and a brighter one is an
        edge: its voxels go to the nearer of these two.
 
@@ -159,7 +159,7 @@ class _Rule(NamedTuple):
     flat: bool
 
     @property
-    def count(self) -> int:
+    def phases(self) -> int:
         return len(self.levels.mixture.levels) + self.by_contrast
 
     @property
@@ -182,7 +182,7 @@ class _Rule(NamedTuple):
         smooth = self.smooth(np.ascontiguousarray(values, np.float32))
         codes = 1 + np.searchsorted(self.levels.thresholds, smooth).astype(np.uint8)
         if self.by_contrast:
-            codes[_bright(values)] = self.count
+            codes[_bright(values)] = self.phases
         _mend_rims(codes, smooth, self._middles(), flat=self.flat)
         codes[~known] = 0
         return codes
@@ -297,7 +297,7 @@ def _table(
     import pandas as pd
 
     size = np.asarray(voxel_size_um, float)
-    code = np.flatnonzero(sums[0]) if rule is None else np.arange(1, rule.count + 1)
+    code = np.flatnonzero(sums[0]) if rule is None else np.arange(1, rule.phases + 1)
     voxels, total, squares = sums[:, code]
     unknown = np.full(code.size, np.nan)
     level, mixed, certainty = unknown.copy(), unknown.copy(), unknown.copy()

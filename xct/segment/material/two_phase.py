@@ -77,9 +77,9 @@ _MIDDLE = (0.45, 0.55)  # of the local contrast: where the threshold of smoothed
 # Correlation of what smoothing takes away over 4 to 12 pixels. Noise, also of pixels that share it:
 # up to 0.2; windings and other fine patterns 0.4 to 0.8.
 _PATTERN, _PATTERN_PX = 0.25, (4, 12)
-# Of what would be called bright, what is only in between and has no background near by: electrodes
-# up to 0.02, a wound cell 0.15. After smoothing, what is in between at all: two materials up to 0.2,
-# three 0.4 and more.
+# Of what would be called bright, what is only in between and has no background near by: in
+# electrodes up to 0.02, in a wound cell 0.15. After smoothing, what is in between at all: of two
+# materials up to 0.2, of three 0.3 and more.
 _MOST_BETWEEN, _MOST_QUIET_BETWEEN = 0.06, 0.3
 _FAR = 0.05  # of the pixels within drift_px are background: there is none near by
 _ONE = (
@@ -249,7 +249,7 @@ def _judged(
     """Refuse a slice of one material, or of more than two."""
     if not _parts(values, found, _LEAST_GAIN):
         raise ValueError(_ONE.format(number))
-    part = np.count_nonzero(between) / max(np.count_nonzero(bright > 0.5), 1)
+    part = float(between.sum()) / max(float((bright > 0.5).sum()), 1.0)
     if part > _MOST_BETWEEN:
         raise ValueError(_THREE.format(number, part, "what is not background"))
     return found, bright
@@ -277,7 +277,7 @@ def _pattern(taken: np.ndarray) -> float:
     for shift in range(_PATTERN_PX[0], _PATTERN_PX[1] + 1):
         found += [float(abs(np.mean(each[shift:] * each[:-shift]))) for each in (taken, taken.T)
                   if len(each) > shift]  # fmt: skip
-    return max(found) / whole
+    return float(max(found)) / whole
 
 
 def _parts(values: np.ndarray, levels: Mixture, least_gain: float) -> bool:
