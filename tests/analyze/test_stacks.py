@@ -47,7 +47,7 @@ def test_spheres_that_touch_are_two_and_measured_each():
     np.testing.assert_allclose(table["sphericity"][:2], 1, atol=0.05)
     hollow = table.iloc[2]
     full = 4 / 3 * np.pi * (8**3 - 2.5**3) * 0.008
-    assert hollow.volume_um3 == pytest.approx(full, rel=0.02)
+    assert hollow.volume_um3 == pytest.approx(full, rel=0.04)
     assert hollow.contact_voids == pytest.approx(2.5**2 / (2.5**2 + 8**2), abs=0.03)
     assert table["contact_particles"][2] == 0 < table["contact_particles"][0]
     assert table["mean_grey"].eq(5).all()
