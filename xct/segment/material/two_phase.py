@@ -89,7 +89,7 @@ _ONE = (
 _THREE = (
     "slice {} does not fall into two materials: {:.0%} of {} has a grey value between those of the "
     "background and of the bright material, and is no edge or gap; use `phases` with a count of 3 "
-    "or more, or take out first what lets grey values drift"
+    "or more, or take out first what lets grey values drift, or, in strong noise, average slices"
 )
 
 
