@@ -373,6 +373,9 @@ for _name, _unit, _optional in (
     ("grey_scale", "grey values of air and of electrolyte", False),
     ("rois", "regions of interest in cell coordinates", True),
     ("pristine", "result of the pristine cell", True),
+    ("labelled", "whether the stack holds labels", False),
+    ("frame_interval_s", "s, where the slices are images taken one after the other", False),
+    ("blur_um", "full width at half maximum of the point spread, where it is known", True),
     ("same_cell", "whether the pristine cell is this one, before it was cycled", True),
 ):
     declare(Quantity(_name, (), _unit, source="config", optional=_optional))

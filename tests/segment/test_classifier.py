@@ -1,12 +1,17 @@
 """The pixel classifier: learns from paint, sees no seams, is kept without code."""
 
+import json
 import os
 
 import numpy as np
 import pytest
+import tifffile
+from skimage.feature import multiscale_basic_features
+from skimage.filters import threshold_otsu
 
 from xct.segment.material.classifier import classify, train_classifier
 from xct.segment.material.classifier_files import read_classifier, write_classifier
+from xct.segment.material.pixel_features import Look, grey_range
 
 pytest.importorskip("sklearn")
 
@@ -59,6 +64,54 @@ def test_a_kept_classifier_gives_the_same_labels(tmp_path):
     write_classifier(tmp_path / "particles.npz", trained)
     again = read_classifier(tmp_path / "particles.npz")
     np.testing.assert_array_equal(classify(volume, trained), classify(volume, again))
+
+
+@pytest.mark.parametrize("rescale", [True, False])
+def test_a_classifier_of_an_earlier_version_is_read(tmp_path, rescale):
+    volume, truth = textures()
+    trained = train_classifier(volume, paint(truth), sigma_px=2, trees=8)
+    look = {"sigma_px": 2.0, "dimensions": 2, "rescale": rescale}
+    earlier = {"format": "xct pixel classifier 1", "look": look, "trees": 8, "seed": 0}
+    np.savez(
+        tmp_path / "earlier.npz",
+        settings=np.array(json.dumps(earlier)),
+        features=trained.features,
+        labels=trained.labels,
+    )
+    assert read_classifier(tmp_path / "earlier.npz").look.scale == ((0, 1) if rescale else None)
+
+
+def test_within_one_scale_features_are_those_of_scikit_image(test_data):
+    folder = test_data("nmc_nanoct_labelled")
+    image, other = (tifffile.imread(folder / f"{n}.tif").astype(np.float32)[None] for n in (1, 100))
+    kwargs = {"sigma_min": 1, "sigma_max": 2, "num_sigma": 2}
+    plain = multiscale_basic_features(other[0], **kwargs)
+    ((_, found),) = Look(2.0, 2, grey_range(image)).slabs(other)
+    np.testing.assert_array_equal(found[0], plain.astype(np.float32))
+
+
+def test_what_was_learnt_on_one_slice_serves_on_the_next(test_data):
+    folder = test_data("nmc_nanoct_labelled")
+    for learnt, held_out in ((200, 100), (1502, 1501)):
+        image, fresh = (
+            tifffile.imread(folder / f"{n}.tif").astype(np.float32)[:300, :300]
+            for n in (learnt, held_out)
+        )
+        truth, wanted = (
+            tifffile.imread(folder / f"{n}_label.tif")[:300, :300] + np.uint8(1)
+            for n in (learnt, held_out)
+        )
+        painted = np.where(np.random.default_rng(0).random(truth.shape) < 0.02, truth, 0)
+        trained = train_classifier(image[None], painted[None].astype(np.uint8), trees=16)
+        # Another scale is found to be one.
+        moved = fresh if learnt == 200 else 1e-5 * fresh - 7
+        labels = classify(moved[None], trained)[0]
+        otsu = 2 * ((fresh > threshold_otsu(fresh)) & (wanted == 1)).sum()
+        otsu /= (fresh > threshold_otsu(fresh)).sum() + (wanted == 1).sum()
+        dice = (
+            2 * ((labels == 1) & (wanted == 1)).sum() / ((labels == 1).sum() + (wanted == 1).sum())
+        )
+        assert dice > otsu + 0.05
 
 
 def test_several_volumes_are_learnt_from():

@@ -50,6 +50,23 @@ def test_drifting_grey_values_do_not_matter(seed):
     assert found > dice(image > threshold_otsu(image), truth) + 0.01
 
 
+@pytest.mark.parametrize(("y", "x"), [(40, 120), (250, 380), (60, 250)])
+def test_fine_windings_are_not_smoothed_away(test_data, y, x):
+    folder = test_data("cell_cylindrical_grey")
+    part = np.s_[y : y + 160, x : x + 160]
+    image = tifffile.imread(folder / "im_1.tif").astype(np.float32)[part]
+    truth = tifffile.imread(folder / "mask_1.tif")[part] > 0
+    found = dice(bright_phase(image).mask, truth)
+    assert found >= dice(image > threshold_otsu(image), truth)
+
+
+def test_a_wound_cell_of_more_than_two_materials_is_refused(test_data):
+    image = tifffile.imread(test_data("cell_cylindrical_grey") / "im_1.tif").astype(np.float32)
+    for part in (image, image[180:340, 180:340]):
+        with pytest.raises(ValueError, match=r"does not fall into two materials.*use `phases`"):
+            bright_phase(part)
+
+
 def test_another_scale_gives_the_same_mask():
     image, _ = powder()
     plain = bright_phase(image).mask
@@ -58,7 +75,7 @@ def test_another_scale_gives_the_same_mask():
 
 
 def test_a_stack_is_segmented_slice_by_slice():
-    stack = np.stack([powder(seed, size=120)[0] for seed in range(3)])
+    stack = np.stack([powder(seed, size=200)[0] for seed in range(3)])
     whole = bright_phase(stack)
     assert len(whole.levels) == 3
     for number in range(3):

@@ -36,6 +36,10 @@ from xct.analyze.roi.shapes import (
 from xct.analyze.roi.tables import histogram_table, histograms, statistics_table
 from xct.analyze.roughness import roughness_of, surface_roughness
 from xct.analyze.shells import particle_shells
+from xct.analyze.stack.particles import stack_particles
+from xct.analyze.stack.roles import roles
+from xct.analyze.stack.shells import stack_shells
+from xct.analyze.stack.voids import stack_voids, void_profile, void_series
 from xct.analyze.swelling import swelling_map, swelling_of
 from xct.analyze.voids import void_fraction, void_sizes
 from xct.statistics.mixture import Mixture
@@ -82,7 +86,11 @@ __all__ = [
     "roi_from_box",
     "roi_from_line",
     "roi_from_polygon",
+    "roles",
     "roughness_of",
+    "stack_particles",
+    "stack_shells",
+    "stack_voids",
     "state_of_charge",
     "statistics_table",
     "surface_roughness",
@@ -91,5 +99,7 @@ __all__ = [
     "thick_profile",
     "thickness_maps",
     "void_fraction",
+    "void_profile",
+    "void_series",
     "void_sizes",
 ]

@@ -125,10 +125,10 @@ def shells_in_slabs(
     pixel = float(min(cell.voxel_size_um))
     bins = Bins.of(pixel, blur, reach_um)
     known = table["particle"].to_numpy(int)
-    seen = _Particles(Ratios(volume, cell, reference), numbers, labels)
+    seen = Surroundings(Ratios(volume, cell, reference), numbers, labels)
     sums = sum_by_distance(seen, int(known.max(initial=0)), bins, rows)
     sigma = float(np.hypot(blur / FWHM_PER_SIGMA, _ROUGH_PX * pixel))
-    found = [_measure(sums[p], bins, sigma, gap_ratio) for p in known]
+    found = [measure_layers(sums[p], bins, sigma, gap_ratio) for p in known]
     return pd.DataFrame(
         [{"particle": int(p), **row} for p, row in zip(known, found, strict=True)],
         columns=["particle", *_nothing(0, 0)],
@@ -163,7 +163,7 @@ def _nothing(least_um: float, n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _measure(sums: np.ndarray, bins: Bins, sigma: float, gap: float) -> dict[str, Any]:
+def measure_layers(sums: np.ndarray, bins: Bins, sigma: float, gap: float) -> dict[str, Any]:
     """Fit layers to the profile of one particle, and keep what is resolved."""
     least = _NARROW * FWHM_PER_SIGMA * sigma
     count = sums[:, COUNT]
@@ -217,7 +217,7 @@ class Bins(NamedTuple):
         return cls(1.5 * blur_um + pixel_um, reach_um, pixel_um / 2, clear, pixel_um)
 
 
-class _Particles(NamedTuple):
+class Surroundings(NamedTuple):
     """Where particles lie: the volume as multiples of the electrolyte, numbers, labels."""
 
     ratios: Ratios
@@ -226,7 +226,7 @@ class _Particles(NamedTuple):
 
 
 def sum_by_distance(
-    particles: _Particles, count: int, bins: Bins, rows: int | None = None
+    particles: Surroundings, count: int, bins: Bins, rows: int | None = None
 ) -> np.ndarray:
     """Sum grey values around and in each particle by distance from its surface.
 
@@ -249,7 +249,7 @@ def sum_by_distance(
 
 
 def _sum_slab(
-    slab: Block, particles: _Particles, count: int, bins: Bins
+    slab: Block, particles: Surroundings, count: int, bins: Bins
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum over one slab: the particles that it concerns, and their sums."""
     sums = np.zeros((count + 1, bins.size, FIELDS), np.int64)
@@ -265,7 +265,7 @@ def _sum_slab(
     return owners, sums[owners]
 
 
-def _others(numbers: np.ndarray, particles: _Particles, first: int) -> np.ndarray:
+def _others(numbers: np.ndarray, particles: Surroundings, first: int) -> np.ndarray:
     """Mark voxels that neither belong to a particle nor surround one."""
     if particles.labels is not None:
         found = np.asarray(particles.labels[first : first + len(numbers)])

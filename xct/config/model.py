@@ -155,14 +155,28 @@ class VolumeSection(Section):
 
     file: str = Field(description="OME-Zarr, TIFF stack, folder or pattern of TIFF slices")
     voxel_size_um: VoxelSize | None = Field(
-        None, strict=False, description="edges along z, y, x, µm; needed if the files miss them"
+        None,
+        strict=False,
+        description="edges along z, y, x, µm, or one for all; needed if the files miss them",
     )
-    quantity: Literal["attenuation", "grey"] = Field(
-        "attenuation", description="μ in 1/cm, or grey values of an unknown scale"
+    quantity: Literal["attenuation", "grey", "labels"] = Field(
+        "attenuation", description="μ in 1/cm, grey values of an unknown scale, or labels"
+    )
+    frame_interval_s: Annotated[float, Gt(0), Le(1e9)] | None = Field(
+        None, description="the slices are images taken one after the other, s from each to the next"
+    )
+    blur_um: Annotated[float, Gt(0), Le(10_000)] | None = Field(
+        None, description="full width at half maximum of the point spread, for shells of particles"
     )
     energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = Field(
         None, description="photon energy, keV, for lithium contents"
     )
+
+    @field_validator("voxel_size_um", mode="before")
+    @classmethod
+    def _one_edge_for_all(cls, value: Any) -> Any:
+        is_one = isinstance(value, int | float) and not isinstance(value, bool)
+        return [value] * 3 if is_one else value
 
 
 class GreyScaleSection(Section):

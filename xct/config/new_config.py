@@ -18,10 +18,10 @@ from xct.config.model import Config
 from xct.config.recipe import Step, load_steps, starting_from
 from xct.config.schema import config_schema
 from xct.config.sources import open_scan
-from xct.errors import ConfigError, ScanError
+from xct.errors import ConfigError, ScanError, XctError
 from xct.io.appearance import appearance
 from xct.io.atomic import write_text
-from xct.io.foreign import open_foreign
+from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.yaml import parse
 from xct.scan import Quantity, Scan, read_scan
 
@@ -49,11 +49,14 @@ class Begun:
         Keys that stand empty.
     notes : list of str
         Why the files alone are not enough.
+    hint : str
+        What else the files could be.
     """
 
     lines: list[str]
     needed: list[str]
     notes: list[str] = field(default_factory=list)
+    hint: str = ""
 
 
 def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> Begun:
@@ -112,6 +115,32 @@ def _steps(scan_path: Path, pipeline: str, output: Path) -> list[Step]:
     return load_steps(Config.model_validate(named))
 
 
+_SLICES = (
+    "if these are slices, not projections, name the recipe: --pipeline particles_and_voids for any "
+    "stack without a cell, analyze for the volume of a cell"
+)
+_FEW = 16  # values of whole numbers: labels
+
+
+def _could_be_slices(path: Path) -> bool:
+    """Whether files without angles and flats open as a stack of images."""
+    try:
+        open_foreign(path, (1.0, 1.0, 1.0), single=True)
+    except (XctError, OSError, ValueError):
+        return False
+    return True
+
+
+def _likely_values(volume: ForeignVolume, steps: Sequence[Step]) -> str:
+    """Judge what the values of a stack are; μ for a recipe that measures a cell."""
+    if steps[0].name != "phases":
+        return "attenuation     # μ in 1/cm; or grey: a scale of its own"
+    middle = volume.voxels.shape[0] // 2
+    values = np.asarray(volume.voxels[middle : middle + 1])
+    few = values.dtype.kind in "iu" and np.unique(values).size <= _FEW
+    return "labels     # or grey: grey values on any scale" if few else "grey     # or labels"
+
+
 _HELP = "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do."
 
 
@@ -127,8 +156,11 @@ def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         scan = read_scan(path, quantity=quantity)
         named.append(f"  quantity: {quantity}    # {why}; if they are counts, name flats")
     needs = {name for s in starting_from(steps, quantity) for name in s.stage.needs}
+    needed = _needed(scan, needs)
+    unlike = {"scan.theta_deg", "scan.flats"} <= set(needed) and _could_be_slices(path)
     lines = [
         f"# {scan.layout} scan: {_counts(scan)}.",
+        *([_commented(_SLICES)] if unlike else []),
         *(f"# Note: {note}" for note in scan.notes),
         _HELP,
         "scan:",
@@ -137,7 +169,11 @@ def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         "  bin: 1                    # pixels summed along each side",
         "  # roi: {row: [0, 100]}    # raw rows and columns to keep",
     ]
-    return Begun(lines, _needed(scan, needs))
+    return Begun(lines, needed, hint=_SLICES if unlike else "")
+
+
+def _commented(text: str) -> str:
+    return "\n".join(f"# {line}" for line in textwrap.wrap(text[0].upper() + text[1:] + ".", 96))
 
 
 def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
@@ -155,10 +191,11 @@ def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
 
 def _unclear_start(path: Path, named: list[str], error: ScanError) -> Begun:
     """Write what could be meant, where the files do not say it alone."""
+    slices = _could_be_slices(path)
     found = candidates(path)
     angles = [text for text in error.errors if "angles" in text]
     if not found or not path.exists():
-        raise error
+        raise ScanError(*error.errors, _SLICES) if slices else error
     of_angles = len(angles) == len(error.errors)
     wanted = "theta_deg" if of_angles else "paths" if path.is_file() else "projections"
     meaning = {
@@ -171,6 +208,7 @@ def _unclear_start(path: Path, named: list[str], error: ScanError) -> Begun:
     lines = [
         "# The files alone are not enough:",
         *(f"#   {line}" for text in error.errors for line in textwrap.wrap(text, 96)),
+        *([_commented(_SLICES)] if slices else []),
         _HELP,
         "scan:",
         *named,
@@ -179,19 +217,24 @@ def _unclear_start(path: Path, named: list[str], error: ScanError) -> Begun:
         "  # pixel_size_um:          # effective detector pixel before binning, µm",
         "  bin: 1                    # pixels summed along each side",
     ]
-    return Begun(lines, [f"scan.{wanted}"], list(error.errors))
+    return Begun(lines, [f"scan.{wanted}"], list(error.errors), _SLICES if slices else "")
+
+
+_OF_STACKS = (
+    "  # frame_interval_s:       # where the slices are images taken one after the other: s",
+    "  # blur_um:                # point spread (FWHM), µm: shells of particles are measured then",
+)
 
 
 def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     """Write the section of a reconstructed volume."""
-    del steps  # they need the volume alone
-    known = True
+    known, single = True, not any("cell" in step.stage.gives for step in steps)
     try:
-        volume = open_foreign(path)
+        volume = open_foreign(path, single=single)
     except ScanError as error:
         if not any("voxel_size_um" in text for text in error.errors):
             raise
-        known, volume = False, open_foreign(path, (1.0, 1.0, 1.0))
+        known, volume = False, open_foreign(path, (1.0, 1.0, 1.0), single=single)
     shape = " × ".join(str(length) for length in volume.voxels.shape)
     edges = ", ".join(f"{edge:g}" for edge in volume.voxel_size_um)
     lines = [
@@ -202,7 +245,8 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         f"  # voxel_size_um: [{edges}], from the file"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
-        "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
+        f"  quantity: {_likely_values(volume, steps)}",
+        *(_OF_STACKS if steps[0].name == "phases" else ()),
     ]
     return Begun(lines, [] if known else ["volume.voxel_size_um"])
 

@@ -69,7 +69,9 @@ class _Stack:
         return part[(slice(None, None, step), *rest)]
 
 
-def open_foreign(path: Path | str, voxel_size_um: VoxelSize | None = None) -> ForeignVolume:
+def open_foreign(
+    path: Path | str, voxel_size_um: VoxelSize | None = None, *, single: bool = False
+) -> ForeignVolume:
     """Open a volume by its content.
 
     Parameters
@@ -79,6 +81,8 @@ def open_foreign(path: Path | str, voxel_size_um: VoxelSize | None = None) -> Fo
         of TIFF files, or a pattern such as ``slices/*.tif``.
     voxel_size_um : tuple of float, optional
         Edges along z, y and x; needed where the files do not say them, overrules them otherwise.
+    single : bool, optional
+        Whether a single image will do.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def open_foreign(path: Path | str, voxel_size_um: VoxelSize | None = None) -> Fo
     """
     place = Path(path)
     if any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
-        return _open_zarr(place, voxel_size_um)
+        return _open_zarr(place, voxel_size_um, single=single)
     if place.is_dir():
         files = natural_order(tiff_files(place))
         if not files:
@@ -99,14 +103,14 @@ def open_foreign(path: Path | str, voxel_size_um: VoxelSize | None = None) -> Fo
     else:
         files = matching("file", path)
     frames = open_stack(files)
-    _check(frames.shape, frames.dtype, str(path))
+    _check(frames.shape, frames.dtype, str(path), single=single)
     if voxel_size_um is None and frames.pixel_size_um is not None:
         voxel_size_um = (frames.pixel_size_um,) * 3
     size = _known(voxel_size_um, str(path))
     return ForeignVolume(_Stack(frames), size, tuple(files), "TIFF stack")
 
 
-def _open_zarr(path: Path, voxel_size_um: VoxelSize | None) -> ForeignVolume:
+def _open_zarr(path: Path, voxel_size_um: VoxelSize | None, *, single: bool) -> ForeignVolume:
     import zarr
 
     opened: Any = zarr.open(path, mode="r")
@@ -127,7 +131,7 @@ def _open_zarr(path: Path, voxel_size_um: VoxelSize | None) -> ForeignVolume:
             "or channels first"
         )
     voxels = opened if opened.ndim == 3 else _Inner(opened)
-    _check(voxels.shape, voxels.dtype, str(path))
+    _check(voxels.shape, voxels.dtype, str(path), single=single)
     files = tuple(file for file in sorted(path.rglob("*")) if file.is_file())
     size = _known(voxel_size_um, str(path))
     return ForeignVolume(voxels, size, files, "OME-Zarr", slope, offset)
@@ -166,8 +170,8 @@ def _scale_um(scales: dict[str, Any], dataset: dict[str, Any]) -> VoxelSize | No
     return None
 
 
-def _check(shape: tuple[int, ...], dtype: np.dtype, path: str) -> None:
-    if len(shape) != 3 or min(shape) < 2:
+def _check(shape: tuple[int, ...], dtype: np.dtype, path: str, *, single: bool) -> None:
+    if len(shape) != 3 or min(shape[1:]) < 2 or (shape[0] < 2 and not single):
         raise ScanError(
             f"file: {path}: has shape {shape}; a volume needs 2 slices or more (z, y, x)"
         )

@@ -12,7 +12,7 @@ import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
 from xct.config.loading import read_config
-from xct.config.model import Config
+from xct.config.model import Config, VolumeSection
 from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
 from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
@@ -126,8 +126,10 @@ class Plan:
 
     def configured(self) -> dict[str, Any]:
         """Give the quantities of the configuration, by name; absent ones are not there."""
-        cell = self.config.cell
+        cell, volume = self.config.cell, self.config.volume
+        of_stack = {} if volume is None else _of_stack(volume)
         return {
+            **of_stack,
             "voxel_size_um": self.voxel_size_um,
             "anode": cell.anode,
             "grey_scale": GreyScale(**cell.grey_scale.model_dump()),
@@ -191,12 +193,34 @@ class Plan:
             "voxel_size_um": list(self.voxel_size_um),
             "quantity": self.config.volume.quantity if self.config.volume else "attenuation",
             "energy_kev": self.energy_kev,
+            **(_of_stack(self.config.volume) if self.config.volume else {}),
             "anode": self.config.cell.anode,
             "grey_scale": self.config.cell.grey_scale.model_dump(),
             "pristine": self.config.cell.pristine,
             "same_cell": self.config.cell.same_cell,
             "rois": None if rois is None else sha256(Path(rois).read_bytes()).hexdigest()[:16],
         }
+
+
+def _labels_measured(config: Config, steps: Sequence[Step]) -> list[str]:
+    """Say that a recipe for grey values cannot start from labels."""
+    is_labelled = config.volume is not None and config.volume.quantity == "labels"
+    if not is_labelled or not steps or steps[0].name == "phases":
+        return []
+    return [
+        f"{config.place('volume', 'quantity')}: volume.quantity: labels: the recipe "
+        f"{config.pipeline} measures grey values; particles_and_voids takes labels"
+    ]
+
+
+def _of_stack(volume: VolumeSection) -> dict[str, Any]:
+    """Give what is said of a stack beyond a volume of a cell."""
+    said = {
+        "labelled": volume.quantity == "labels" or None,
+        "frame_interval_s": volume.frame_interval_s,
+        "blur_um": volume.blur_um,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def make_plan(
@@ -246,6 +270,7 @@ def make_plan(
         warnings = [*warnings, *worse, *biased_by_smoothing(steps)]
     except ConfigError as error:
         errors += error.errors
+    errors += _labels_measured(config, steps)
     opened: Scan | ForeignVolume | None = None
     try:
         if config.volume is None:
@@ -255,7 +280,8 @@ def make_plan(
             wrong, odd = inspect_scan(opened, [step.name for step in steps])
             errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
         else:
-            opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
+            single = not any("cell" in step.stage.gives for step in steps)
+            opened = open_foreign(config.volume.file, config.volume.voxel_size_um, single=single)
     except ScanError as error:
         section = "scan" if config.volume is None else "volume"
         errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]

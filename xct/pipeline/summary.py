@@ -98,12 +98,13 @@ def _failed(job: Job) -> Failed:
 def _shown(job: Job) -> dict[str, Any]:
     """Give what figures show besides what was measured."""
     path, section = job.folder.path / "volume.zarr", job.plan.config.volume
-    grey = section is not None and section.quantity == "grey"
+    quantity = "attenuation" if section is None else section.quantity
+    scales = {"grey": "grey value", "labels": "label"}
     return {
         **({"volume": open_volume(path)} if path.exists() else {}),
         "voxel_size_um": job.plan.voxel_size_um,
         "title": job.plan.title,
-        "scale_name": "grey value" if grey else "linear attenuation (1/cm)",
+        "scale_name": scales.get(quantity, "linear attenuation (1/cm)"),
     }
 
 

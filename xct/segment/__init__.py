@@ -3,6 +3,7 @@
 from xct.segment.cell.shape import find_cell
 from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
 from xct.segment.material.labels import materials
+from xct.segment.material.phases import phases
 from xct.segment.material.probabilities import material_probabilities
 from xct.segment.material.table import material_table
 from xct.segment.material.two_phase import BrightPhase, bright_phase
@@ -19,6 +20,7 @@ __all__ = [
     "material_table",
     "materials",
     "particles",
+    "phases",
     "surfaces",
     "train_classifier",
 ]

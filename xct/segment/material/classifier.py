@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 
 from xct.parallel.blocks import Voxels
 from xct.parallel.threads import thread_count
-from xct.segment.material.pixel_features import Dimensions, Look
+from xct.segment.material.pixel_features import Dimensions, Look, grey_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,9 @@ def train_classifier(
     dimensions : {2, 3}, optional
         Whether slices are looked at one by one, or as a volume.
     rescale : bool, optional
-        Whether grey values count relative to the median and interquartile range of their volume.
+        Whether volumes that are plainly on another scale than the first, here and in `classify`,
+        are brought to its median and interquartile range; not for single slices of a calibrated
+        volume, which may show a material alone.
     trees : int, optional
         Trees of the forest.
     most_samples : int, optional
@@ -122,7 +124,7 @@ def train_classifier(
     .. [1] Berg et al. (2019), Nat. Methods 16, 1226. doi:10.1038/s41592-019-0582-9
     """
     pairs = list(zip(_listed(volumes), _listed(painted), strict=True))
-    look = Look(sigma_px, dimensions, rescale)
+    look = Look(sigma_px, dimensions, grey_range(pairs[0][0]) if rescale else None)
     learnt = [_samples(volume, paint, look) for volume, paint in pairs]
     features = np.concatenate([part[0] for part in learnt])
     labels = np.concatenate([part[1] for part in learnt])

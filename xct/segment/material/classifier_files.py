@@ -9,6 +9,7 @@ import json
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from xct.io.atomic import written_whole
 from xct.segment.material.classifier import PixelClassifier
 from xct.segment.material.pixel_features import Look
 
-_FORMAT = "xct pixel classifier 1"
+_FORMAT, _FORMAT_1 = "xct pixel classifier 2", "xct pixel classifier 1"
 
 
 def write_classifier(path: Path | str, classifier: PixelClassifier) -> None:
@@ -52,11 +53,22 @@ def read_classifier(path: Path | str) -> PixelClassifier:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             settings = json.loads(str(stored["settings"]))
             features, labels = stored["features"], stored["labels"]
-        look = Look(**settings["look"])
-        known = settings["format"] == _FORMAT and features.shape == (len(labels), look.count)
+        look = _look(settings["look"])
+        known = settings["format"] in (_FORMAT, _FORMAT_1) and features.shape == (
+            len(labels),
+            look.count,
+        )
         trees, seed = int(settings["trees"]), int(settings["seed"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise XctError(f"{path}: is not a pixel classifier of xct: {error}") from None
     if not known or labels.dtype != np.uint8 or features.dtype != np.float32:
         raise XctError(f"{path}: is not a pixel classifier that this version of xct can read")
     return PixelClassifier(look, features, labels, trees, seed)
+
+
+def _look(stored: dict[str, Any]) -> Look:
+    """Take the look of a file; in the first format values were relative to their volume's range."""
+    scale = stored.pop("scale", None)
+    if stored.pop("rescale", False):
+        scale = (0.0, 1.0)
+    return Look(**stored, scale=None if scale is None else (float(scale[0]), float(scale[1])))

@@ -16,6 +16,8 @@ Dimensions = Literal[2, 3]
 _TRUNCATE = 4.0  # of scikit-image's Gaussians
 _DERIVATIVES = 4  # rows that its derivatives reach beyond these
 _SLAB_BYTES = 256 * 2**20
+# Between two scales: in slices of one cathode widths differ by a fifth, medians by a quarter width.
+_OTHER = 2.0
 _SAMPLE = 200_000  # voxels from which the range of grey values is taken
 
 
@@ -29,14 +31,16 @@ class Look:
         Largest scale; the smallest is 1, each one twice the one before.
     dimensions : {2, 3}
         Whether slices are looked at one by one, or as a volume.
-    rescale : bool
-        Whether grey values count relative to the median and interquartile range of their volume,
-        so that what was learnt on one scale serves on another.
+    scale : tuple of float or None
+        Median and interquartile range of the grey values that were learnt from. A volume that is
+        plainly on another scale is brought to it, so that what was learnt serves there, too;
+        within one scale grey values stay what they are: they tell materials better than their
+        rank among the others does. None: they always stay.
     """
 
     sigma_px: float = 8.0
     dimensions: Dimensions = 2
-    rescale: bool = True
+    scale: tuple[float, float] | None = None
 
     @property
     def overlap(self) -> int:
@@ -62,19 +66,32 @@ class Look:
         only : ndarray of bool, shape (z,), optional
             Slabs without any of these slices are left out.
         """
-        middle, width = grey_range(volume) if self.rescale else (0.0, 1.0)
+        factor, offset = self._to_scale(volume)
         plane = 4 * self.count * int(np.prod(volume.shape[1:]))
         height = rows or max(1, _SLAB_BYTES // plane - 2 * self.overlap)
         for block in slabs(volume.shape, self.overlap, height):
             if only is not None and not only[block.first : block.stop].any():
                 continue
-            grey = (np.asarray(volume[block.outer], np.float32) - middle) / np.float32(width)
+            grey = np.asarray(volume[block.outer], np.float32)
+            if (factor, offset) != (1.0, 0.0):
+                grey = grey * np.float32(factor) + np.float32(offset)
             if not np.isfinite(grey).all():
                 raise ValueError(
                     f"slices {block.outer_first} to {block.outer_stop - 1} hold values that are "
                     "not finite; a classifier needs a volume without gaps"
                 )
             yield block.first, self.of(grey)[block.inner]
+
+    def _to_scale(self, volume: Voxels) -> tuple[float, float]:
+        """Find factor and offset that bring a volume to the scale that was learnt from."""
+        if self.scale is None:
+            return 1.0, 0.0
+        middle, width = grey_range(volume)
+        wanted, wanted_width = self.scale
+        factor = wanted_width / width
+        if 1 / _OTHER < factor < _OTHER and abs(middle - wanted) < _OTHER * wanted_width:
+            return 1.0, 0.0
+        return factor, wanted - factor * middle
 
     def of(self, grey: np.ndarray) -> np.ndarray:
         """Give the features of a slab, shape (z, y, x, feature)."""

@@ -1,0 +1,1 @@
+"""Stacks without a cell: particles, voids and shells in any grey or labelled image or stack."""
