@@ -251,7 +251,7 @@ def roi_slopes(
 def _heights_um(counts: RoiCounts) -> np.ndarray:
     """Middle of each block along z, in the volume."""
     box = counts.places_um[:, 0]
-    return counts.middle[0] + box - (box.min() + box.max()) / 2
+    return np.asarray(counts.middle[0] + box - (box.min() + box.max()) / 2)
 
 
 def _slope(depth: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> float:

@@ -83,7 +83,7 @@ def _drawn(radius: float, domain: Domain, rng: np.random.Generator) -> np.ndarra
     low, high = domain.bottom_um[row, column] + radius, domain.top_um[row, column] - radius
     fits = high > low
     z = low + unit[:, 2] * (high - low)
-    return np.column_stack([z, y, x])[fits]
+    return np.asarray(np.column_stack([z, y, x])[fits])
 
 
 @njit(cache=True, nogil=True)

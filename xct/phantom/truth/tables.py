@@ -235,6 +235,7 @@ def facts_of(cell: VirtualCell, tables: Mapping[str, pd.DataFrame]) -> dict[str,
         "drifted_particles": int(particles.drifted.sum()),
         "particles": len(particles),
         "inclusions": len(tables["inclusions"]),
+        "gap_at_lithium_um": _gaps_um(cell),
         "bridges": int((tables["inclusions"]["class"] == "bridging").sum()),
         "cathode_plateau_fraction": cell.fronts.plateau,
         "correlation_dead_stripped": _correlation(
@@ -242,6 +243,13 @@ def facts_of(cell: VirtualCell, tables: Mapping[str, pd.DataFrame]) -> dict[str,
         ),
         **{f"lithium_mah.{k}": float(balance.charge_mah[k]) for k in balance.index},
     }
+
+
+def _gaps_um(cell: VirtualCell) -> float:
+    """Give the mean thickness, over the bore, of gaps between lithium and electrolyte."""
+    facts = cell.inclusions.facts
+    volume = float(facts["volume_um3"][facts["kind"] == "gap"].sum())
+    return volume / (np.pi * cell.layout.bore_radius_um**2)
 
 
 def _electrolyte_heights(cell: VirtualCell) -> np.ndarray:
