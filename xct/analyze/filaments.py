@@ -22,6 +22,7 @@ _BESIDE = 1.8  # cubes: those that share a face, an edge or a corner
 # A filament is that many times as long as it is wide, and hardly wider than what it holds allows;
 # plates and lumps are not. Chosen on cells of the make "pressed".
 SLENDER, FLAT, BRANCHES = 3.0, 1.5, 3
+_LEAST_CUBES = 3.0  # of length: of what is shorter the shape is not known, such as a bit of a crack
 
 
 def nodes_of(numbers: np.ndarray, first: int) -> np.ndarray:
@@ -126,6 +127,7 @@ def _measured(
     tilt = float(np.rad2deg(np.arccos(min(abs(line[0]) / straight, 1.0))))
     azimuth = float(np.rad2deg(np.arctan2(line[1], line[2])))
     slender = length >= SLENDER * max(width, diameter) and width <= FLAT * diameter
+    slender = slender and length >= _LEAST_CUBES * CUBE * float(size.mean())
     return (length, diameter, lengths[0] / straight, tilt, azimuth, len(ways) - 1), slender
 
 
