@@ -15,12 +15,12 @@ ALONG = np.linspace(0, 1, 200)
 
 def wire(z, y, x, thick=3.0, shape=(80, 60, 60)):
     """Draw balls along a path, in voxels."""
-    at = np.indices(shape).reshape(3, -1).T
-    body = np.zeros(len(at), bool)
+    body = np.zeros(shape, bool)
     for point in np.stack(np.broadcast_arrays(z, y, x), axis=1):
-        near = np.abs(at - point).max(axis=1) <= thick
-        body[near] |= ((at[near] - point) ** 2).sum(axis=1) <= (thick / 2) ** 2
-    return body.reshape(shape)
+        near = tuple(slice(int(c - thick), int(c + thick) + 2) for c in point)
+        away = np.ogrid[near]
+        body[near] |= sum((a - c) ** 2 for a, c in zip(away, point, strict=True)) <= thick**2 / 4
+    return body
 
 
 def measured(body, sign=1):

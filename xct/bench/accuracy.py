@@ -162,7 +162,7 @@ TARGETS = (
     Target("filaments: length (%)", _of("filament_length_bias_percent"), 5, 10),
     Target("filaments: thickness (%)", _of("filament_thickness_bias_percent"), 5, 15),
     Target("bridges: error of their number", _of("bridges_error"), 0, 1),
-    Target("stated bounds that hold", _of("bounds_hold"), 1.0, 0.75, low=False),
+    Target("bounds that hold", _of("bounds_hold"), 1.0, 0.75, low=False),
     Target("inclusions: precision", _of("inclusion_precision"), 0.95, 0.85, low=False),
     Target(
         "grey value of the electrolyte by band (%)",

@@ -28,14 +28,13 @@ def score_filaments(result: Result, truth: Result) -> Metrics:
         and the bias of ``tortuosity``.
     """
     tables = [some.tables.get("inclusions") for some in (result, truth)]
-    if any(some is None or "length_um" not in some for some in tables):
+    if any(some is None or "filament" not in some for some in tables):
         return {}
     mine, there = tables
     assert mine is not None
     assert there is not None
     bridging = [int((some["class"] == "bridging").sum()) for some in (mine, there)]
-    found = mine[mine["filament"].astype(bool)] if "filament" in mine else mine
-    true = there[there["kind"] == "filament"]
+    found, true = (some[some["filament"].astype(bool)] for some in (mine, there))
     pairs = _paired(found, true)
     metrics = {
         "bridges_error": metric(bridging[0] - bridging[1], "bridges", bridging[1]),

@@ -168,6 +168,7 @@ def _inclusions(cell: VirtualCell) -> pd.DataFrame:
             "class": facts["class"],
             "kind": facts["kind"],
             "width_um": facts["width_um"],
+            "filament": facts["kind"] == "filament",
             "length_um": facts["length_um"],
             "tortuosity": facts["tortuosity"],
         }
