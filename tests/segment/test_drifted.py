@@ -27,13 +27,13 @@ def test_one_that_a_chain_of_narrow_gaps_joins_to_the_cathode_hangs():
     assert hanging((28.0, 9.0, 9.0), (17.0, 9.0, 9.0), (6.0, 9.0, 9.0)).all()
 
 
-def test_a_gap_of_more_than_half_a_particle_severs_the_chain():
-    found = hanging((33.0, 9.0, 9.0), (19.5, 9.0, 9.0), (6.0, 9.0, 9.0))
+def test_a_gap_of_nearly_a_particle_severs_the_chain():
+    found = hanging((38.0, 9.0, 9.0), (22.0, 9.0, 9.0), (6.0, 9.0, 9.0))
     np.testing.assert_array_equal(found[:2], False)
 
 
 def test_two_that_drifted_together_have_drifted():
-    assert not hanging((40.0, 9.0, 9.0), (31.0, 9.0, 9.0)).any()
+    assert not hanging((40.0, 9.0, 9.0), (30.0, 9.0, 9.0)).any()
 
 
 def test_the_order_of_particles_does_not_matter():

@@ -28,7 +28,7 @@ _DIAMETER_SD = 0.005
 # What is so small, to the median particle, and so near to the middle of the slices, in voxels
 # beyond its own radius, is not told from the dot that a detector leaves on the axis of rotation.
 _DOT, _BESIDE_AXIS_PX = 0.6, 1.5
-_HANGS = 0.5  # median diameters: what is no farther from another hangs together with it
+_HANGS = 0.75  # median diameters: what is no farther from another hangs together with it
 _UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
 
@@ -183,7 +183,7 @@ def _off_axis(
 def _hanging(
     place: np.ndarray, diameter: np.ndarray, distance: np.ndarray, far: np.ndarray, typical: float
 ) -> np.ndarray:
-    """Mark what hangs together with the cathode by gaps of less than half a median diameter.
+    """Mark what hangs together with the cathode by gaps of less than three quarters of a median diameter.
 
     At the rim of a loose packing particles lie far ahead of the front in the mean, and have not
     drifted.
