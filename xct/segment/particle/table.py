@@ -183,7 +183,7 @@ def _off_axis(
 def _hanging(
     place: np.ndarray, diameter: np.ndarray, distance: np.ndarray, far: np.ndarray, typical: float
 ) -> np.ndarray:
-    """Mark what hangs together with the cathode by gaps of less than three quarters of a median diameter.
+    """Mark what hangs together with the cathode by gaps of less than `_HANGS` median diameters.
 
     At the rim of a loose packing particles lie far ahead of the front in the mean, and have not
     drifted.
