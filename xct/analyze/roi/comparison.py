@@ -8,13 +8,13 @@ wider where the sides are, which the width of the peak alone does not see.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
-from xct.analyze.roi.homogeneity_test import distance_of, grouped, variance_factors
+from xct.analyze.roi.homogeneity_test import grouped, variance_factors
 from xct.quantity import Number
 from xct.statistics.bootstrap import interval, resample
 from xct.statistics.peaks import find_peak
@@ -27,7 +27,10 @@ _FEWEST_BLOCKS = 3
 _UNITS = {"peak_change": "GV", "width_ratio": "1", "tail_change": "1"}
 _ENDS = {"width_ratio": (0.0, np.inf), "tail_change": (-1.0, 1.0)}  # of their ranges
 _NOTE = "against the same ROI of the pristine cell, with the uncertainty of both"
-_LIKELY = "that both cells' ROIs are pieces of one packing: their blocks dealt out at random"
+_LIKELY = (
+    "chance of a change of any group of ROIs as large as the largest, in its standard deviations, "
+    "if both cells were alike; by a bootstrap over blocks"
+)
 
 
 def comparison_numbers(histograms: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, Number]]:
@@ -38,7 +41,10 @@ def comparison_numbers(histograms: Mapping[str, pd.DataFrame]) -> Iterator[tuple
     test = histograms.get("roi_test")
     if test is not None:
         for row in test.to_dict("records"):
-            yield "roi_p_value", Number(row["p_value"], n=row["blocks"], note=_LIKELY)
+            yield "roi_p_value", Number(
+                row["p_value"], n=row["blocks"], note=_LIKELY,
+                details={"largest": row["largest"], "largest_sd": row["largest_sd"]},
+            )  # fmt: skip
     changes = histograms.get("roi_changes")
     if changes is not None:
         for row in changes.to_dict("records"):
@@ -55,7 +61,7 @@ def comparison_numbers(histograms: Mapping[str, pd.DataFrame]) -> Iterator[tuple
             yield f"roi_slope_per_um.{row['group']}", slope
 
 
-def roi_changes(
+def compare_rois(
     mine: Sequence[RoiCounts],
     theirs: Sequence[RoiCounts],
     bins: GreyBins,
@@ -63,8 +69,8 @@ def roi_changes(
     *,
     draws: int = 200,
     seed: int = 0,
-) -> pd.DataFrame:
-    """Give the change of peak, width and tail of each ROI that both cells have.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the change of peak, width and tail of each ROI that both cells have, and one test.
 
     Parameters
     ----------
@@ -81,15 +87,25 @@ def roi_changes(
 
     Returns
     -------
-    DataFrame
+    changes : DataFrame
         A row for each ROI: ``roi``, and ``peak_change`` (grey values), ``width_ratio``,
         ``tail_change`` (a difference of fractions), each with ``_sd``, ``_low``, ``_high`` (95 %,
         within its range); ``variance_factor``, by which the bootstrap was widened.
+    test : DataFrame
+        One row, or none without common ROIs: ``rois``, ``blocks``, ``p_value``, and the group and
+        change with the ``largest`` mean over its ROIs in standard deviations, ``largest_sd``.
+        How often the largest of all would be as large if nothing had changed is known from the
+        same draws [1]_, so that asking for many changes at once makes none of them likelier.
+
+    References
+    ----------
+    .. [1] Westfall & Young (1993), Resampling-Based Multiple Testing, ch. 2. ISBN 0-471-55761-7
     """
     import pandas as pd
 
-    rng, rows = np.random.default_rng(seed), []
-    for pair, factor, _ in _paired(mine, theirs, seed):
+    rng, rows, blocks = np.random.default_rng(seed), [], 0
+    errors: dict[tuple[str, str], list[np.ndarray]] = {}
+    for group, pair, factor in _paired(mine, theirs, seed):
         row: dict[str, float | str] = {"roi": pair.mine.name, "variance_factor": factor}
         drawn = [
             np.vstack([each.total[None].astype(float), resample(each.blocks, draws, rng)])
@@ -97,9 +113,34 @@ def roi_changes(
         ]
         limit = limits.get(pair.mine.name)
         for name, (first, second) in _measured(drawn, bins, limit).items():
-            row |= _change(name, first, second, np.sqrt(factor))
+            change = _difference(name, first, second, np.sqrt(factor))
+            row |= _stated(name, change)
+            errors.setdefault((group, name), []).append(change)
         rows.append(row)
-    return pd.DataFrame(rows)
+        blocks += sum(len(each.blocks) for each in pair)
+    return pd.DataFrame(rows), _test(errors, len(rows), blocks)
+
+
+def _test(errors: Mapping[tuple[str, str], list[np.ndarray]], rois: int, blocks: int) -> Any:
+    """Ask whether the largest mean change of a group, in its standard deviations, is chance."""
+    import pandas as pd
+
+    scores, names = [], []
+    for (group, name), changes in errors.items():
+        mean = np.mean(changes, axis=0)
+        sd = np.nanstd(mean[1:] - mean[0], ddof=1)
+        if np.isfinite(mean[0]) and sd > 0:
+            scores.append(np.append(mean[0], mean[1:] - mean[0]) / sd)
+            names.append(f"{name}.{group}")
+    columns = ["rois", "blocks", "p_value", "largest", "largest_sd"]
+    if not scores:
+        return pd.DataFrame([], columns=columns)
+    sizes = np.nan_to_num(np.abs(scores))
+    most = sizes.max(axis=0)
+    p = (1 + np.count_nonzero(most[1:] >= most[0])) / len(most)
+    which = int(sizes[:, 0].argmax())
+    row = (rois, blocks, p, names[which], float(np.array(scores)[which, 0]))
+    return pd.DataFrame([row], columns=columns)
 
 
 class _Pair(NamedTuple):
@@ -110,17 +151,17 @@ class _Pair(NamedTuple):
 
 
 def _paired(
-    mine: Sequence[RoiCounts], theirs: Sequence[RoiCounts], seed: int, draws: int = 1
-) -> Iterator[tuple[_Pair, float, np.ndarray]]:
-    """Give the ROIs that both cells have, with the factors of variance of their group."""
+    mine: Sequence[RoiCounts], theirs: Sequence[RoiCounts], seed: int
+) -> Iterator[tuple[str, _Pair, float]]:
+    """Give the ROIs that both cells have, with their group and its factor of variance."""
     other = {each.name: each for each in theirs if len(each.blocks) >= _FEWEST_BLOCKS}
-    for group in grouped(mine).values():
+    for name, group in grouped(mine).items():
         pairs = [_Pair(each, other[each.name]) for each in group if each.name in other]
         pairs = [pair for pair in pairs if len(pair.mine.blocks) >= _FEWEST_BLOCKS]
         if pairs:
             every = [each for pair in pairs for each in pair]
-            factor, drawn = variance_factors(every, np.random.default_rng(seed), draws=draws)
-            yield from ((pair, factor, drawn) for pair in pairs)
+            factor, _ = variance_factors(every, np.random.default_rng(seed), draws=1)
+            yield from ((name, pair, factor) for pair in pairs)
 
 
 def _measured(
@@ -145,58 +186,23 @@ def _measured(
     return found
 
 
-def _change(name: str, mine: np.ndarray, theirs: np.ndarray, spread: float) -> dict[str, float]:
-    """Compare a number of both cells; a ratio as a logarithm, so that its interval is positive."""
-    if name.endswith("ratio"):
+def _difference(name: str, mine: np.ndarray, theirs: np.ndarray, spread: float) -> np.ndarray:
+    """Compare a number of both cells, and what was drawn of it; ratios as logarithms."""
+    if name.endswith("ratio"):  # so that their intervals are positive
         mine, theirs = np.log(mine), np.log(theirs)
-    value = float(mine[0] - theirs[0])
-    error = (mine[1:] - mine[0]) - (theirs[1:] - theirs[0])
-    found = interval(value, value + spread * error)
-    low, high, sd = found.low, found.high, found.sd
+    value = mine[0] - theirs[0]
+    return np.append(value, value + spread * (mine[1:] - theirs[1:] - value))
+
+
+def _stated(name: str, change: np.ndarray) -> dict[str, float]:
+    found = interval(float(change[0]), change[1:])
+    value, low, high, sd = found.value, found.low, found.high, found.sd
     if name.endswith("ratio"):
         value, low, high = (float(np.exp(end)) for end in (value, low, high))
         sd *= value
     least, most = _ENDS.get(name, (-np.inf, np.inf))
     ends = {"low": max(low, least), "high": min(high, most)}
     return {name: value, f"{name}_sd": sd, **{f"{name}_{end}": at for end, at in ends.items()}}
-
-
-def roi_test(
-    mine: Sequence[RoiCounts],
-    theirs: Sequence[RoiCounts],
-    bins: GreyBins,
-    *,
-    draws: int = 500,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Test all ROIs of a cell at once against those of the pristine one.
-
-    In each ROI the blocks of both cells are dealt out to the two at random; blocks, not voxels,
-    since neighbors share noise and particles, and what chance gives is widened as in
-    `homogeneity`. The mean Wasserstein distance over the ROIs answers to peak, width and tail.
-
-    Returns
-    -------
-    DataFrame
-        One row, or none without common ROIs: ``rois``, ``blocks``, ``distance`` and
-        ``distance_by_chance`` (grey values), ``p_value``.
-    """
-    import pandas as pd
-
-    rng, found, chance, blocks, rois = np.random.default_rng(seed), 0.0, np.zeros(draws), 0, 0
-    for pair, _, factors in _paired(mine, theirs, seed, draws):
-        both = np.concatenate([each.blocks for each in pair]).astype(np.float32)
-        owner = np.repeat([0, 1], [len(each.blocks) for each in pair])
-        own = np.array([distance_of(both, rng.permutation(owner), bins) for _ in range(draws)])
-        found += distance_of(both, owner, bins)
-        chance += own * np.sqrt(factors)
-        blocks, rois = blocks + len(owner), rois + 1
-    row = {
-        "rois": rois, "blocks": blocks, "distance": found / max(rois, 1),
-        "distance_by_chance": float(chance.mean()) / max(rois, 1),
-        "p_value": float((1 + (chance >= found).sum()) / (1 + draws)),
-    }  # fmt: skip
-    return pd.DataFrame([row][:rois], columns=list(row))
 
 
 def roi_slopes(

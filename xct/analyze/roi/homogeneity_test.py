@@ -189,8 +189,8 @@ def _row(
 ) -> dict[str, float | str]:
     blocks = np.concatenate([each.blocks for each in group]).astype(np.float32)
     owner = np.repeat(np.arange(len(group)), [len(each.blocks) for each in group])
-    found = distance_of(blocks, owner, bins)
-    chance = np.array([distance_of(blocks, rng.permutation(owner), bins) for _ in range(draws)])
+    found = _distance(blocks, owner, bins)
+    chance = np.array([_distance(blocks, rng.permutation(owner), bins) for _ in range(draws)])
     factor, drawn = variance_factors(group, rng, draws=draws)
     chance *= np.sqrt(drawn)
     means, variances = zip(*[_mean(each, bins) for each in group], strict=True)
@@ -207,8 +207,7 @@ def _row(
     }
 
 
-def distance_of(blocks: np.ndarray, owner: np.ndarray, bins: GreyBins) -> float:
-    """Give the mean Wasserstein distance of each owner's blocks to all of them, in grey values."""
+def _distance(blocks: np.ndarray, owner: np.ndarray, bins: GreyBins) -> float:
     members = np.zeros((owner.max() + 1, owner.size), np.float32)
     members[owner, np.arange(owner.size)] = 1
     histograms = (members @ blocks).astype(np.float64)

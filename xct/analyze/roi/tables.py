@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.analyze.grey_counts import GreyBins
-from xct.analyze.roi.comparison import comparison_numbers, roi_changes, roi_slopes, roi_test
+from xct.analyze.roi.comparison import compare_rois, comparison_numbers, roi_slopes
 from xct.analyze.roi.coordinates import Roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.figure import histograms_figure
@@ -146,10 +146,9 @@ def histograms(
     before = _pristine_counts(pristine, rois, edges, block_um)
     if before:
         limits = {name: None if one is None else one.tail_below for name, one in known.items()}
-        tables |= {
-            "roi_changes": roi_changes(counted, before, edges, limits, draws=resamples, seed=seed),
-            "roi_test": roi_test(counted, before, edges, seed=seed),
-        }
+        tables["roi_changes"], tables["roi_test"] = compare_rois(
+            counted, before, edges, limits, draws=resamples, seed=seed
+        )
     return tables
 
 
