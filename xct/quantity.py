@@ -43,6 +43,8 @@ class Number:
         What must be known to read it.
     details : mapping
         Further entries, such as the confidence of an estimate.
+    headline : bool
+        Whether it says at once that the cell is not as it should be: it stands before all others.
     """
 
     value: Any
@@ -52,6 +54,7 @@ class Number:
     bound: Literal["upper", "lower"] | None = None
     note: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    headline: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -70,6 +73,7 @@ class Number:
         made["unit"] = self.unit
         made |= {"bound": self.bound} if self.bound else {}
         made |= {"note": self.note} if self.note else {}
+        made |= {"headline": True} if self.headline else {}
         return made | dict(self.details)
 
 

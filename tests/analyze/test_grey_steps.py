@@ -19,7 +19,9 @@ from xct.analyze import (
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of
+from xct.errors import XctError
 from xct.geometry import CellGeometry, Plane
+from xct.normalize import grey_values
 from xct.parallel.executors import executed_by
 from xct.stages import STAGES
 
@@ -68,8 +70,13 @@ def test_grey_values_are_on_the_scale_of_the_electrolyte_at_every_depth():
 
 def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():
     before = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40)
-    pristine = SimpleNamespace(tables={"histograms": before["histograms"]})
+    grey = grey_values(volume_of(), Drifting(), CELL)
+    tables = {"histograms": before["histograms"]}
+    pristine = SimpleNamespace(tables=tables, cell=CELL, grey_values=grey)
     after = histograms(volume_of(1, tail=0.03), CELL, Drifting(), ROIS, pristine, resamples=40)
+    changes = after["roi_changes"].set_index("roi")
+    np.testing.assert_allclose(changes["tail_change"], 0.03, atol=0.005)
+    assert after["roi_test"]["p_value"].iloc[0] < 0.05
     for row in after["grey_statistics"].to_dict("records"):
         assert row["tail_fraction"] == pytest.approx(0.031, abs=0.005)
         assert abs(row["tail_fraction"] - 0.031) < 4 * row["tail_fraction_sd"]
@@ -78,6 +85,19 @@ def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():
         assert row["shift"] == pytest.approx(-0.03 * 2060, rel=0.2)
         assert row["model"] in ("two", "mixture")
         assert row["peak"] == pytest.approx(22_100, abs=15)
+
+
+def test_a_pristine_cell_without_its_volume_is_not_compared_and_that_is_said():
+    class Gone:
+        tables, cell = {}, CELL
+
+        @property
+        def grey_values(self):
+            raise XctError("out/ncm_0: holds no volume.zarr")
+
+    with pytest.warns(UserWarning, match="not compared.*no volume.zarr.*keep its volume.zarr"):
+        after = histograms(volume_of(), CELL, Drifting(), ROIS[:1], Gone(), resamples=20)
+    assert "roi_test" not in after
 
 
 def test_the_tail_in_the_cathode_is_counted_with_the_noise_of_the_electrolyte():
@@ -115,7 +135,9 @@ def test_the_uncertainty_of_pure_material_is_as_large_as_the_error_of_the_model(
 
 def test_a_pristine_cell_in_other_bins_is_not_compared():
     before = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40, bins=300)
-    pristine = SimpleNamespace(tables={"histograms": before["histograms"]})
+    grey = grey_values(volume_of(), Drifting(), CELL)
+    tables = {"histograms": before["histograms"]}
+    pristine = SimpleNamespace(tables=tables, cell=CELL, grey_values=grey)
     after = histograms(volume_of(1), CELL, Drifting(), ROIS, pristine, resamples=40)
     assert "wasserstein" not in after["grey_statistics"].columns
 

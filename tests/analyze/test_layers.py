@@ -13,6 +13,7 @@ from xct.analyze import (
     thickness_maps,
 )
 from xct.analyze.layers import beside
+from xct.analyze.swelling import gap_at_most_um
 from xct.geometry import SURFACES, Surface
 
 SHAPE = (20, 30)
@@ -114,3 +115,17 @@ def test_neighbors_are_those_at_the_corners_too():
     expected[:2, :3] = True
     expected[0, 1] = False
     np.testing.assert_array_equal(beside(one), expected)
+
+
+def test_gaps_at_the_lithium_are_within_their_bound():
+    y, x = np.indices((200, 200)) * 2.0 - 199
+    bore = np.hypot(y, x) < 190
+    plain = np.where(bore, 30.0, np.nan)
+    assert gap_at_most_um(plain, (2.0, 2.0)) == pytest.approx(0, abs=1e-6)
+    lens = 6 * np.clip(1 - ((y - 40) ** 2 + x**2) / 40**2, 0, None)
+    bound = gap_at_most_um(plain + lens, (2.0, 2.0))
+    true = np.mean(lens[bore])
+    assert true - 1e-9 <= bound < 1.3 * true
+    tilted = gap_at_most_um(plain + 0.02 * x, (2.0, 2.0))
+    assert tilted < 1.1
+    assert np.isnan(gap_at_most_um(plain[:40, :40], (2.0, 2.0)))

@@ -48,7 +48,7 @@ def test_the_truth_has_no_error(truth):
     for name, entry in found.items():
         right = name.startswith(("dice", "surface_found", "coverage", "anode_side")) or name in (
             "particle_recall", "particle_precision", "drifted_recall", "drifted_f1",
-            "inclusion_recall", "inclusion_precision",
+            "inclusion_recall", "inclusion_precision", "bounds_hold",
         ) or name.startswith("inclusion_recall.")  # fmt: skip
         assert entry["value"] == pytest.approx(float(right), abs=1e-6), name
         assert set(entry) == {"value", "unit", "n"}

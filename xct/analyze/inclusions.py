@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from xct.analyze.filaments import REGION, filament_table
 from xct.analyze.low_grey import (
     COUNT,
     DARK,
@@ -50,15 +51,23 @@ if TYPE_CHECKING:
 # Where an inclusion lies, in the order in which it is asked.
 CLASSES = ("bridging", "at_lithium", "at_front", "enclosed")
 _COUNTED = ("bridging", "enclosed")
+_MOST_NAMED = 20
+_SEVERED = (
+    "low-grey regions that join lithium and cathode, of lithium or void; one that is anywhere "
+    "thinner than the point spread may be missed"
+)
 _MISSED = "what is thinner than the point spread is missed, in part or as a whole"
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
 
 def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
-    """Give the count of inclusions, their volume, and the count of each class.
+    """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
     What touches lithium or the cathode's front has a count of its own, and no part in the others.
     """
+    yield "bridges", _bridges(inclusions)
+    slender = int(inclusions["filament"].sum())
+    yield "filaments", Number(slender, "filaments", bound="lower", note=_MISSED)
     own = inclusions[inclusions["class"].isin(_COUNTED)]
     yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
@@ -68,6 +77,16 @@ def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
         count = int((inclusions["class"] == name).sum())
         note = _NO_PORES if name == "at_front" else None
         yield f"inclusions.{name}", Number(count, "inclusions", note=note)
+
+
+def _bridges(inclusions: pd.DataFrame) -> Number:
+    """Count what joins lithium and cathode, and name the largest."""
+    joins = inclusions[inclusions["class"] == "bridging"]
+    largest = joins.nlargest(_MOST_NAMED, "dark_volume_um3")["inclusion"].tolist()
+    return Number(
+        len(joins), "bridges", bound="lower", note=_SEVERED,
+        details={"inclusions": largest} if largest else {}, headline=bool(largest),
+    )  # fmt: skip
 
 
 @stage(
@@ -123,7 +142,9 @@ def inclusions(
         ``enclosed``; beyond the contract dark_volume_um3 (what
         would be missing if it were empty, with its rim: right also below the resolution),
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
-        surface_um2, mean_grey, at_lithium, kind (always ``low_grey``).
+        surface_um2, mean_grey, at_lithium, kind (always ``low_grey``), at_front; and ``filament``,
+        ``length_um``, ``mean_diameter_um``, ``tortuosity``, ``tilt_deg``, ``azimuth_deg`` as
+        `xct.analyze.filaments.filament_table` gives them.
 
     Raises
     ------
@@ -180,6 +201,8 @@ def inclusion_table(
     # Within one slice lie only arcs of rings.
     deep = total.sums[:, COUNT] * total.sums[:, ZZ] > total.sums[:, Z] ** 2
     kept = deep & (voxels * size.prod() >= least_um3) & (mean > -3 * noise / np.sqrt(voxels))
+    nodes = total.nodes[kept[total.nodes[:, REGION]]]
+    nodes[:, REGION] = (np.cumsum(kept) - 1)[nodes[:, REGION]]
     sums, crossings, extents = total.sums[kept], total.crossings[kept], total.extents[kept]
     count = sums[:, COUNT].astype(float)
     z, y, x = ((sums[:, k] / count) * s for k, s in zip((Z, Y, X), size, strict=True))
@@ -187,7 +210,8 @@ def inclusion_table(
     dark = np.maximum(sums[:, DARK] * GREY_STEP, 0) * size.prod()
     axes = _axes_um(sums, count, size)
     feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
-    return pd.DataFrame(
+    ways = filament_table(nodes, cell.voxel_size_um, dark, feret, cell.sign)
+    table = pd.DataFrame(
         {
             "inclusion": np.arange(1, len(sums) + 1),
             "z_um": z,
@@ -208,8 +232,10 @@ def inclusion_table(
             "mean_grey": grey_scale.grey_value(GREY_STEP * sums[:, GREY] / count),
             "at_lithium": sums[:, LITHIUM] > 0,
             "kind": np.full(len(sums), "low_grey"),
+            "at_front": sums[:, FRONT] > 0,
         }
     )
+    return pd.concat([table, ways], axis=1)
 
 
 def _classes(sums: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import scipy
 
-from xct.analyze.swelling import swelling_of
+from xct.analyze.swelling import gap_at_most_um, swelling_of
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
 from xct.preprocess.fringes import refuse_fringes
@@ -92,7 +92,14 @@ def _between(first: Surface, second: Surface) -> Surface:
     return Surface(thickness, np.hypot(first.sd_um, second.sd_um), "thickness along z")
 
 
-_NOTE = "a void on the steel counts as lithium: absorption does not distinguish them"
+_NOTE = (
+    "a void on the steel, or a gap to the electrolyte, counts as lithium: absorption does not "
+    "distinguish them"
+)
+_GAP_NOTE = (
+    "mean over the area of how far lithium's face stands out, within 100 µm, of what is around: "
+    "gaps to the electrolyte that are narrower than that are part of it, and so is roughness"
+)
 
 
 def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
@@ -111,6 +118,9 @@ def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
                 note=_NOTE if is_lithium else None,
             ),
         )
+        if is_lithium and row.get("gap_at_most_um") is not None:
+            gap = Number(row["gap_at_most_um"], "µm", n=n, bound="upper", note=_GAP_NOTE)
+            yield "gap_at_lithium_um", gap
         if row.get("swelling") is not None:
             yield f"swelling.{name}", Number(row["swelling"], sd=row.get("swelling_sd"), n=n)
         if is_lithium:
@@ -190,7 +200,8 @@ def layer_thickness(
         One row for each layer: ``layer, mean_thickness_um, sd_thickness_um, absent_area_fraction,
         coefficient_of_variation, n`` (columns measured), with ``mean_thickness_um_sd`` and
         ``absent_area_fraction_sd``; and with a pristine cell ``swelling, swelling_sd``, the change
-        of the median thickness over the pristine one. Absent lithium counts as 0 µm.
+        of the median thickness over the pristine one. Absent lithium counts as 0 µm. For lithium
+        also ``gap_at_most_um``, of `gap_at_most_um`.
 
     Raises
     ------
@@ -211,6 +222,8 @@ def layer_thickness(
         row = {"layer": name, **_row(layer)}
         if name == "lithium":
             row |= _absent_area(absent_lithium(surfaces), layer.height_um)
+            if cell is not None:
+                row["gap_at_most_um"] = gap_at_most_um(layer.height_um, cell.voxel_size_um[1:])
         if pristine is not None:
             row |= swelling_of(layer, before.get(name), common=COMMON)
         if cell is not None and "phase_retrieval" in (steps or {}):

@@ -6,11 +6,12 @@ Sums over their voxels are whole numbers, so that they do not depend on where th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from xct.analyze.filaments import REGION, joined_nodes, nodes_of
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -73,11 +74,14 @@ class Total:
     extents : ndarray, shape (region, 13, 2)
         Lowest projection on each direction, µm, and the negative of the highest: both shrink as
         voxels are added.
+    nodes : ndarray of int64, shape (node, field)
+        Of `xct.analyze.filaments.nodes_of`, in the order of the regions.
     """
 
     sums: np.ndarray
     crossings: np.ndarray
     extents: np.ndarray
+    nodes: np.ndarray
 
     @classmethod
     def of(cls, count: int) -> Total:
@@ -86,6 +90,7 @@ class Total:
             np.zeros((count, FIELDS), np.int64),
             np.zeros((count, len(DIRECTIONS)), np.int64),
             np.full((count, len(DIRECTIONS), 2), np.inf),
+            nodes_of(np.zeros((1, 1, 1), np.uint32), 0),
         )
 
 
@@ -122,6 +127,7 @@ def _sum_slab(
         seen = _Seen(region, around, ratios)
         _add(numbers, seen, slab.first, slab.inner.start, total.sums, total.crossings)
         _extend(total.extents, numbers, slab.first, voxel_size_um)
+        total = replace(total, nodes=nodes_of(numbers, slab.first))
     return _Part(total, Pieces.of(numbers, count))
 
 
@@ -142,14 +148,18 @@ def _extend(
 
 def _joined(found: Sequence[_Part]) -> Total:
     """Add up the pieces of each region, in the order of their first voxels."""
-    joiner, _ = join_slabs([part.pieces for part in found])
+    joiner, before = join_slabs([part.pieces for part in found])
     numbers, count = joiner.numbers()
     region, total = numbers[1:].astype(np.int64) - 1, Total.of(count)
     np.add.at(total.sums, region, np.concatenate([part.total.sums for part in found]))
     total.sums[:, _FLAGS] = np.minimum(total.sums[:, _FLAGS], 1)
     np.add.at(total.crossings, region, np.concatenate([part.total.crossings for part in found]))
     np.minimum.at(total.extents, region, np.concatenate([part.total.extents for part in found]))
-    return total
+    nodes = [part.total.nodes.copy() for part in found]
+    for own, start in zip(nodes, before, strict=True):
+        own[:, REGION] = region[own[:, REGION] + start]
+    empty = Total.of(0).nodes
+    return replace(total, nodes=joined_nodes(np.concatenate([empty, *nodes])))
 
 
 class _Seen(NamedTuple):

@@ -1,6 +1,6 @@
 """The states of one virtual cell, pristine first. In: a folder; out: scores of each as JSON.
 
-    FOLDER/STATE-SEED.json                 scores and times
+    FOLDER/STATE-SEED.json                 scores and times; of another make STATE.MAKE-SEED
     FOLDER/cells/STATE-SEED/               raw/, config.yaml, truth/ as `xct phantom` writes them
     FOLDER/cells/STATE-SEED/result/        while the family is at work
 
@@ -44,6 +44,8 @@ class Family:
         Detector rows, columns along y and x.
     angles : int
         Projections.
+    make : str
+        How the cell was filled, see `xct.phantom.cell.makes`.
     """
 
     states: Sequence[str]
@@ -51,19 +53,24 @@ class Family:
     folder: Path
     shape: tuple[int, int, int]
     angles: int
+    make: str = "pressed"
 
     @property
     def claim(self) -> Path:
         """File that a process claims while it works on the family."""
-        return self.folder / "cells" / f".{self.states[0]}-{self.seed}.claim"
+        return self.folder / "cells" / f".{self._name(self.states[0])}.claim"
 
     def scores(self, state: str) -> Path:
         """File of the scores of a state."""
-        return self.folder / f"{state}-{self.seed}.json"
+        return self.folder / f"{self._name(state)}.json"
 
     def work(self, state: str) -> Path:
         """Folder of the scan, and of the result while it is needed."""
-        return self.folder / "cells" / f"{state}-{self.seed}"
+        return self.folder / "cells" / self._name(state)
+
+    def _name(self, state: str) -> str:
+        make = "" if self.make == "pressed" else f".{self.make}"
+        return f"{state}{make}-{self.seed}"
 
     def is_finished(self) -> bool:
         """Return whether every state is scored."""
@@ -101,7 +108,9 @@ class Family:
         before = None if work == pristine else pristine / "truth"
         with times.of("score"):
             found = score(result.path, work / "truth", pristine_truth=before)
-        facts = {"state": state, "seed": self.seed, "voxel_um": result.voxel_size_um}
+        facts = {
+            "state": state, "make": self.make, "seed": self.seed, "voxel_um": result.voxel_size_um
+        }  # fmt: skip
         write_json(self.scores(state), {**facts, "times": times.spent, "scores": found})
         shutil.rmtree(work / "raw", ignore_errors=True)
 
@@ -111,7 +120,9 @@ class Family:
         work = self.work(state)
         shutil.rmtree(work, ignore_errors=True)
         log.info("%s, seed %d: making the virtual scan", state, self.seed)
-        write_phantom(state, work, seed=self.seed, shape=self.shape, angles=self.angles)
+        write_phantom(
+            state, work, seed=self.seed, shape=self.shape, angles=self.angles, make=self.make
+        )
 
     def _configuration(self, state: str) -> Path:
         """Name the pristine state in the configuration of a cycled one."""
@@ -128,13 +139,15 @@ class Family:
 
 def families_of(
     states: Sequence[str], seeds: Sequence[int], folder: Path, shape: tuple[int, int, int],
-    angles: int,
+    angles: int, make: str = "pressed",
 ) -> list[Family]:  # fmt: skip
     """Sort states by what stands before their hyphen; the first of each is pristine."""
     kinds: dict[str, list[str]] = {}
     for state in states:
         kinds.setdefault(state.split("-")[0], []).append(state)
-    return [Family(kind, seed, folder, shape, angles) for seed in seeds for kind in kinds.values()]
+    return [
+        Family(kind, seed, folder, shape, angles, make) for seed in seeds for kind in kinds.values()
+    ]
 
 
 @dataclass

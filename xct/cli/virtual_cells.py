@@ -51,6 +51,10 @@ def _mistakes_explained() -> Iterator[None]:
 @click.option("--bore-um", type=float, help="Diameter of the bore; fits the view unless given.")
 @click.option("--torlon", is_flag=True, help="With the housing, beyond the field of view.")
 @click.option("--anode", default="low_z", type=click.Choice(["low_z", "high_z"]))
+@click.option(
+    "--make", default="pressed", show_default=True, type=click.Choice(["pressed", "scattered"]),
+    help="Packing, shapes, pores, bent faces.",
+)  # fmt: skip
 @click.option("--angles", type=int, help="Projections over 180°; 400 unless given.")
 @click.option("--energy-kev", type=float, help="Photon energy; 25 unless given.")
 @click.option("--glare", type=float, help="Fraction of veiling glare; 0.003 unless given.")
@@ -75,8 +79,8 @@ def phantom(state: str | None, out: Path, distance_mm: float | None, **wanted: A
     """Write the raw scan of a virtual cell, its configuration and its truth.
 
     STATE is ncm-0, ncm-50, ncm-100, lzp-0, lzp-50, lzp-100, or a twin of ncm-100: -drift-only,
-    -delithiated-only, -voids, -uncorrelated. With --config, a volume of labels or μ of your own
-    is scanned instead.
+    -delithiated-only, -voids, -uncorrelated; or ncm-50-filaments, ncm-50-gaps. With --config, a
+    volume of labels or μ of your own is scanned instead.
     """
     from xct.phantom.writing import write_phantom
 

@@ -2,8 +2,8 @@
 
     write_phantom(
         state, out, *, config=None, seed=0, shape=(160, 256, 256), voxel_um=2.0, bore_um=None,
-        torlon=False, anode="low_z", energy_kev=None, angles=None, glare=None, noise=1.0,
-        layout="nxtomo", pipeline="tomo_cell", **optics,
+        torlon=False, anode="low_z", make="pressed", energy_kev=None, angles=None, glare=None,
+        noise=1.0, layout="nxtomo", pipeline="tomo_cell", **optics,
     ) -> Path of OUT/config.yaml
 
 A folder holds ``raw/`` in the layout that was asked for, ``config.yaml`` and ``truth/``.
@@ -45,6 +45,7 @@ def write_phantom(
     bore_um: float | None = None,
     torlon: bool = False,
     anode: Anode = "low_z",
+    make: str = "pressed",
     energy_kev: float | None = None,
     angles: int | None = None,
     glare: float | None = None,
@@ -75,6 +76,8 @@ def write_phantom(
         Whether the housing surrounds the cell, beyond the field of view, too.
     anode : {"low_z", "high_z"}, optional
         Side of the anode.
+    make : {"pressed", "scattered"}, optional
+        How the cell was filled, see `xct.phantom.cell.cell.draw_cell`.
     energy_kev : float, optional
         Photon energy; 25 unless given here or in `config`.
     angles : int, optional
@@ -125,6 +128,7 @@ def write_phantom(
             seed=seed,
             energy_kev=energy_kev or _ENERGY_KEV,
             anode=anode,
+            make=make,
         )
         cell = {"name": state.upper(), "group": wanted.group, "cycles": wanted.cycles}
         cell["anode"] = anode

@@ -72,6 +72,7 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
         **_voxel_size(job),
         **numbers_of(found, failed),
     }
+    summary = dict(sorted(summary.items(), key=lambda entry: "headline" not in entry[1]))
     known = {**_shown(job), **found}
     for name, table in made_of(known, "tables", failed):
         write_known(folder.path / "tables" / f"{name}.csv", table)

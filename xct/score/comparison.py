@@ -13,6 +13,7 @@ import numpy as np
 from xct.errors import XctError
 from xct.parallel.blocks import slabs
 from xct.result import Result, open_result
+from xct.score.filaments import score_filaments
 from xct.score.grey import GreyScore
 from xct.score.inclusions import InclusionScore
 from xct.score.materials import AttenuationScore, LabelScore, SeparatorScore
@@ -60,6 +61,7 @@ def score(
         metrics |= _score_voxels(result, truth)
     if not has_labels(result, "particles"):
         metrics |= score_particle_tables(result, truth)
+    metrics |= score_filaments(result, truth)
     metrics |= score_surfaces(result, truth)
     if pristine_truth is not None:
         metrics |= score_displacement(result, truth, open_result(Path(pristine_truth)))

@@ -1,6 +1,7 @@
 """Low-grey inclusions in the electrolyte. In: labels, tables; out: recall by size, precision.
 
 What lies at the cathode's front is not told from its pores: it has no part in the precision.
+Filaments have scores of their own (`xct.score.filaments`).
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class InclusionScore:
             return None
         if found is not None and "class" in found:
             found = found[found["class"] != "at_front"]
+        if found is not None and "filament" in found:  # whose middles may lie beside them
+            found = found[~found["filament"].astype(bool)]
         size = int(there.inclusion.max()) + 1 if len(there) else 1
         stated = result.summary.get("inclusion_detection_um.plate", {})
         return cls(

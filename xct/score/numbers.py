@@ -36,7 +36,7 @@ def score_numbers(result: Result, truth: Result) -> Metrics:
     if (error := _difference(mine, true, "electrolyte_peak_per_cm")) is not None:
         found["electrolyte_peak_error_per_cm"] = metric(error, "1/cm", 1)
     tables = result.tables, truth.tables
-    found |= _layers(*tables) | _roughness(*tables) | _cell(result, truth)
+    found |= _layers(*tables) | _roughness(*tables) | _cell(result, truth) | _bounds(mine, true)
     return found | _coverage(mine, true, *tables)
 
 
@@ -123,6 +123,17 @@ def _coverage(
         if part:
             found[f"coverage_95.{name}"] = metric(sum(part) / len(part), "1", len(part))
     return found
+
+
+def _bounds(mine: Mapping[str, Any], true: Mapping[str, Any]) -> Metrics:
+    """Give the fraction of stated bounds on whose right side the truth lies, within 1.96 sd."""
+    held = []
+    for name, entry in mine.items():
+        if isinstance(entry, Mapping) and entry.get("bound") and name in true:
+            error = _difference(mine, true, name)
+            side = 1 if entry["bound"] == "upper" else -1
+            held.append(error is not None and side * error >= -_SDS * entry.get("sd", 0.0))
+    return {"bounds_hold": metric(sum(held) / len(held), "1", len(held))} if held else {}
 
 
 def _within_of_summary(

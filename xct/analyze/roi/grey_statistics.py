@@ -52,6 +52,11 @@ class Known:
     scatter: float | None = None
     pristine_mean_sd: float = 0.0
 
+    @property
+    def tail_below(self) -> float:
+        """Grey value below which the tail begins."""
+        return self.electrolyte - _TAIL_SD * self.noise
+
 
 def statistics_of(
     counts: RoiCounts,
@@ -124,7 +129,7 @@ def _measures(bins: GreyBins, known: Known | None) -> dict[str, Measure]:
         "percentile_99_9": lambda h: _quantile(h, bins, _HIGH),
     }
     if known is not None:
-        limit = known.electrolyte - _TAIL_SD * known.noise
+        limit = known.tail_below
         measures["tail_fraction"] = lambda h: _below(h, bins, limit)
     if known is not None and known.pristine is not None:
         pristine = known.pristine.astype(np.float64)[None]

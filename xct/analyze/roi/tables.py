@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -10,11 +11,13 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.analyze.grey_counts import GreyBins
+from xct.analyze.roi.comparison import compare_rois, comparison_numbers, roi_slopes
 from xct.analyze.roi.coordinates import Roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.figure import histograms_figure
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
+from xct.errors import XctError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
@@ -33,12 +36,23 @@ class WithTables(Protocol):
         """Tables by name."""
         ...
 
+    @property
+    def cell(self) -> CellGeometry:
+        """Where its layers lie."""
+        ...
+
+    @property
+    def grey_values(self) -> Voxels:
+        """Its grey values, normalized."""
+        ...
+
 
 @stage(
     gives=Quantity(
         "histograms",
         unit="tables of grey values by ROI",
         store=Tables(),
+        numbers=comparison_numbers,
         figures={"histograms": histograms_figure},
     ),
     measures=True,
@@ -106,7 +120,8 @@ def histograms(
     -------
     dict of str to DataFrame
         ``histograms`` (roi, grey_value, count), ``grey_statistics`` (a row for each ROI),
-        ``homogeneity`` (a row for each group of ROIs).
+        ``homogeneity`` (a row for each group of ROIs), ``roi_slopes`` (grey value with depth, by
+        group); with a pristine cell that holds its volume ``roi_changes`` and ``roi_test``.
 
     Raises
     ------
@@ -122,11 +137,36 @@ def histograms(
         )
         for each in counted
     }
-    return {
+    tables = {
         "histograms": histogram_table(counted, edges),
         "grey_statistics": statistics_table(counted, edges, known, resamples=resamples, seed=seed),
         "homogeneity": homogeneity(counted, edges, seed=seed),
+        "roi_slopes": roi_slopes(counted, edges, cell.sign, seed=seed),
     }
+    before = _pristine_counts(pristine, rois, edges, block_um)
+    if before:
+        limits = {name: None if one is None else one.tail_below for name, one in known.items()}
+        tables["roi_changes"], tables["roi_test"] = compare_rois(
+            counted, before, edges, limits, draws=resamples, seed=seed
+        )
+    return tables
+
+
+def _pristine_counts(
+    pristine: WithTables | None, rois: Sequence[Roi], bins: GreyBins, block_um: float
+) -> list[RoiCounts]:
+    """Count the same ROIs in the pristine cell, block by block; none where its volume is gone."""
+    if pristine is None:
+        return []
+    try:
+        return count_rois(pristine.grey_values, pristine.cell, rois, bins, block_um=block_um)
+    except (XctError, OSError, ValueError) as error:
+        warnings.warn(
+            f"the ROIs are not compared with those of the pristine cell, whose grey values cannot "
+            f"be read ({error}); run it again with the same ROIs, and keep its volume.zarr",
+            stacklevel=2,
+        )
+        return []
 
 
 def known_of(

@@ -19,7 +19,9 @@ from xct.phantom.cell.bodies import (
 )
 from xct.phantom.cell.interfaces import MEAN_DEAD, Interfaces
 from xct.phantom.cell.layout import Layout, at, in_bore
+from xct.phantom.cell.makes import Make
 from xct.phantom.cell.packing import Domain, pack_spheres
+from xct.phantom.cell.scattering import scatter_spheres
 from xct.phantom.cell.states import State
 from xct.phantom.cell.substances import END
 from xct.physics.materials import delta, mu_per_cm
@@ -45,29 +47,39 @@ class Sizes:
         return replace(self, diameter=self.diameter * scale, longest=self.longest * scale)
 
 
-def lognormal_um(count: int, d50_um: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw diameters from a third to twice of their median."""
+def lognormal_um(
+    count: int, d50_um: float, rng: np.random.Generator, sizes: tuple[float, ...] = (1.0,)
+) -> np.ndarray:
+    """Draw diameters from a third to twice of their median; `sizes` are medians to that."""
     low, high = (limit * d50_um for limit in DIAMETERS)
     found = np.empty(0)
     while len(found) < count:
         drawn = d50_um * SIGMA_G ** rng.standard_normal(count + 50)
+        drawn *= np.resize(sizes, len(drawn))
         found = np.append(found, drawn[(drawn > low) & (drawn < high)])
     return found[:count]
 
 
-def filling_um(volume_um3: float, d50_um: float, rng: np.random.Generator) -> np.ndarray:
+def filling_um(
+    volume_um3: float, d50_um: float, rng: np.random.Generator, sizes: tuple[float, ...] = (1.0,)
+) -> np.ndarray:
     """Draw diameters until their volumes add up."""
     mean = np.pi / 6 * d50_um**3 * np.exp(4.5 * np.log(SIGMA_G) ** 2)
-    drawn = lognormal_um(int(1.3 * volume_um3 / mean) + 100, d50_um, rng)
+    drawn = lognormal_um(int(1.3 * volume_um3 / mean) + 100, d50_um, rng, sizes)
     filled = np.cumsum(np.pi / 6 * drawn**3)
     return drawn[: int(np.searchsorted(filled, volume_um3)) + 1]
 
 
-def shaped(diameter: np.ndarray, library: FacetLibrary, rng: np.random.Generator) -> Sizes:
+def shaped(
+    diameter: np.ndarray,
+    library: FacetLibrary,
+    rng: np.random.Generator,
+    flattest: float = _FLATTEST,
+) -> Sizes:
     """Give each particle a shape of its volume: a flattened and turned row of the library."""
     count = len(diameter)
     shape = rng.integers(0, SHAPES, count)
-    ratio = np.column_stack([np.ones(count), rng.uniform(_FLATTEST, 1, (count, 2))])
+    ratio = np.column_stack([np.ones(count), rng.uniform(flattest, 1, (count, 2))])
     unit = library.volume[shape] * ratio.prod(axis=1)
     return Sizes(diameter, np.cbrt(np.pi / 6 * diameter**3 / unit), ratio, shape)
 
@@ -103,6 +115,7 @@ _LEAST_PARTICLES = 25
 _DENSEST = 0.56  # of the spheres about particles; random packings jam near 0.64
 # Room about them places particles more evenly than chance, and leaves electrolyte between them.
 _ROOM = 1.06
+_OWN_ROOM = 1.04  # of scattered particles, to spheres of their volume
 _CAVITIES, _CAVITY = 0.15, (0.25, 0.45)  # fraction of particles; radius of a cavity to theirs
 _DEAD_STEP = 0.25  # of Li content between a live and a dead cathode
 _SCATTER = 0.02
@@ -129,7 +142,7 @@ def draw_particles(
     fraction: float,
     d50_um: float,
     energy_kev: float,
-    library: FacetLibrary,
+    make: Make,
     seed: int,
 ) -> Particles:
     """Pack the cathode and let some particles drift into the electrolyte.
@@ -144,8 +157,8 @@ def draw_particles(
         Median diameter; the distribution is lognormal.
     energy_kev : float
         Photon energy.
-    library : FacetLibrary
-        Shapes.
+    make : Make
+        Shapes, sizes, and how they are packed.
     seed : int
         Seed of the cell.
 
@@ -156,15 +169,37 @@ def draw_particles(
     """
     streams = [np.random.default_rng((seed, 2, k)) for k in range(6)]
     room = _room_um3(layout, interfaces)
-    packed = filling_um(fraction * room, d50_um, streams[0])
+    packed = filling_um(fraction * room, d50_um, streams[0], make.sizes)
     if len(packed) < _LEAST_PARTICLES:
         raise ValueError(
             f"the cathode has room for {len(packed)} particles of {d50_um:g} µm only; a cell needs "
             f"{_LEAST_PARTICLES}: take a larger shape or bore"
         )
     detached = lognormal_um(_drifted(layout, state), d50_um, streams[1])
-    sizes = shaped(np.concatenate([packed, detached]), library, streams[2])
+    library = make.library()
+    sizes = shaped(np.concatenate([packed, detached]), library, streams[2], make.flattest)
     attached = len(packed)
+    domain = _domain(layout, interfaces.faces)
+    if make.scattered:
+        center, sizes = _scattered(sizes, attached, domain, streams[3])
+    else:
+        center, sizes = _pressed(sizes, attached, domain, room, fraction, streams[3])
+    away = _drift(sizes.longest[attached:], layout, interfaces, d50_um, streams[4])
+    return _finished(
+        np.vstack([center, away]), sizes, attached, layout, interfaces, state, energy_kev,
+        library, streams[5],
+    )  # fmt: skip
+
+
+def _pressed(
+    sizes: Sizes,
+    attached: int,
+    domain: Domain,
+    room: float,
+    fraction: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, Sizes]:
+    """Let the first particles push each other apart until they fit."""
     dense = float((4 / 3 * np.pi * sizes.longest[:attached] ** 3).sum()) / room
     if dense > _DENSEST:
         raise ValueError(
@@ -173,15 +208,17 @@ def draw_particles(
             f"{fraction * _DENSEST / dense:.2f}"
         )
     room_factor = min(_ROOM, float(np.cbrt(_DENSEST / dense)))
-    center, scale = pack_spheres(
-        sizes.longest[:attached] * room_factor, _domain(layout, interfaces.faces), streams[3]
-    )
-    away = _drift(sizes.longest[attached:], layout, interfaces, d50_um, streams[4])
-    sizes = sizes.times(np.append(np.minimum(scale * room_factor, 1), np.ones(len(away))))
-    return _finished(
-        np.vstack([center, away]), sizes, attached, layout, interfaces, state, energy_kev,
-        library, streams[5],
-    )  # fmt: skip
+    center, scale = pack_spheres(sizes.longest[:attached] * room_factor, domain, rng)
+    rest = np.ones(len(sizes.diameter) - attached)
+    return center, sizes.times(np.append(np.minimum(scale * room_factor, 1), rest))
+
+
+def _scattered(
+    sizes: Sizes, attached: int, domain: Domain, rng: np.random.Generator
+) -> tuple[np.ndarray, Sizes]:
+    """Put the first particles where chance wants them; corners may touch, and hardly overlap."""
+    radii = _OWN_ROOM * 0.5 * sizes.diameter[:attached]
+    return scatter_spheres(radii, domain, rng), sizes
 
 
 def _room_um3(layout: Layout, interfaces: Interfaces) -> float:

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xct.geometry import SURFACES, Anode, CellGeometry, Label, Plane, Surface
-from xct.phantom.cell.bodies import facet_library, joined
+from xct.phantom.cell.bodies import joined
 from xct.phantom.cell.cathode import Particles, draw_particles
 from xct.phantom.cell.front import FWHM_UM, Fronts, cathode_fronts
 from xct.phantom.cell.inclusions import Inclusions, draw_inclusions
 from xct.phantom.cell.interfaces import Interfaces, draw_interfaces, plane_of
 from xct.phantom.cell.layout import Layout, lay_out
+from xct.phantom.cell.makes import make_named
 from xct.phantom.cell.pores import GRAIN_PORES, Pores, draw_pores
 from xct.phantom.cell.raster import Frame, raster
 from xct.phantom.cell.states import state_named
 from xct.phantom.cell.substances import (
     ELECTROLYTE,
-    NCM_FRACTION,
     Substances,
     relative_densities,
     substances_at,
@@ -240,8 +240,9 @@ def draw_cell(
     energy_kev: float = 25.0,
     anode: Anode = "low_z",
     torlon: bool = False,
-    ncm_fraction: float = NCM_FRACTION,
+    ncm_fraction: float | None = None,
     d50_um: float = 9.0,
+    make: str = "pressed",
 ) -> VirtualCell:
     """Draw a virtual cell.
 
@@ -264,9 +265,12 @@ def draw_cell(
     torlon : bool, optional
         Whether the housing fills what is beyond the tube.
     ncm_fraction : float, optional
-        Volume fraction of NCM in the cathode.
+        Volume fraction of NCM in the cathode; that of the make unless given.
     d50_um : float, optional
         Median diameter of the particles.
+    make : {"pressed", "scattered"}, optional
+        Packing, shapes and sizes of the particles, pores of the electrolyte, how its faces are
+        bent: a name of `xct.phantom.cell.makes.MAKES`.
 
     Returns
     -------
@@ -276,35 +280,38 @@ def draw_cell(
     Raises
     ------
     ValueError
-        If the state is unknown, the layers or the bore do not fit into the shape, or the
-        particles do not fit into the cathode.
+        If the state or the make is unknown, the layers or the bore do not fit into the shape, or
+        the particles do not fit into the cathode.
     """
-    wanted = state_named(state)
+    wanted, made = state_named(state), make_named(make)
     shape = _checked(shape, voxel_um)
+    if ncm_fraction is None:
+        ncm_fraction = made.ncm_fraction
     if not (d50_um > 0 and 0 < ncm_fraction < 1):
         raise ValueError(
             f"d50_um = {d50_um:g}, ncm_fraction = {ncm_fraction:g}; a diameter is positive and a "
             "fraction lies between 0 and 1"
         )
     layout = lay_out(shape, voxel_um, bore_um, torlon, np.random.default_rng((seed, 0)))
-    interfaces = draw_interfaces(layout, wanted, seed)
-    library = facet_library()
+    interfaces = draw_interfaces(layout, wanted, seed, made.bend(seed))
     contents = draw_particles(
         layout, interfaces, wanted, fraction=ncm_fraction, d50_um=d50_um, energy_kev=energy_kev,
-        library=library, seed=seed,
+        make=made, seed=seed,
     )  # fmt: skip
-    inclusions = draw_inclusions(layout, interfaces, wanted, seed)
+    drifted = contents.bodies.center[contents.facts["released"]]
+    inclusions = draw_inclusions(layout, interfaces, wanted, seed, drifted)
     frame = Frame(
         interfaces.faces, layout.axis, layout.bore_radius_um, layout.tube_radius_um, torlon,
         np.array([*relative_densities(), layout.heights_um[1], layout.heights_um[2]]),
     )  # fmt: skip
     asked = {
         "bore_um": 2 * layout.bore_radius_um, "torlon": torlon, "ncm_fraction": ncm_fraction,
-        "d50_um": d50_um,
+        "d50_um": d50_um, "make": make,
     }  # fmt: skip
     return VirtualCell(
         state, seed, shape, voxel_um, energy_kev, anode, layout, interfaces, contents,
-        inclusions, frame, library.planes, draw_pores(layout, ncm_fraction),
+        inclusions, frame, made.library().planes,
+        draw_pores(layout, ncm_fraction, fractal=made.fractal_pores),
         substances_at(energy_kev), asked,
     )  # fmt: skip
 

@@ -139,8 +139,46 @@ class Interfaces:
     inside: np.ndarray
 
 
-def draw_interfaces(layout: Layout, state: State, seed: int) -> Interfaces:
+@dataclass(frozen=True)
+class Bend:
+    """What both faces of the electrolyte are lifted by, in µm.
+
+    Attributes
+    ----------
+    dome_um : float
+        In the middle, over the wall.
+    tilt_um : float
+        At the wall, over the middle.
+    azimuth : float
+        Towards where it is tilted, radians.
+    """
+
+    dome_um: float = 0.0
+    tilt_um: float = 0.0
+    azimuth: float = 0.0
+
+    def over(self, layout: Layout) -> np.ndarray:
+        """Give it over the voxels, shape (y, x), at most a quarter of the lithium's thickness."""
+        middle = layout.middle_axis
+        y, x = (
+            (np.arange(n) * layout.voxel_um - at) / layout.bore_radius_um
+            for n, at in zip(layout.shape[1:], middle, strict=True)
+        )
+        most = 0.25 * (layout.heights_um[1] - layout.heights_um[0])
+        dome, tilt = np.clip((self.dome_um, self.tilt_um), -most, most)
+        away = np.minimum(y[:, None] ** 2 + x**2, 1)
+        along = np.sin(self.azimuth) * y[:, None] + np.cos(self.azimuth) * x
+        return np.asarray(dome * (0.5 - away) + tilt * along, np.float32)
+
+
+def draw_interfaces(
+    layout: Layout,
+    state: State,
+    seed: int,
+    bend: Bend = Bend(),
+) -> Interfaces:
     """Draw the faces and maps of a cell; equal seeds have the same fields in all states."""
+    bent = bend.over(layout)
     inside = layout.in_bore()
     streams = iter(np.random.default_rng((seed, 1, k)) for k in range(10))
 
@@ -153,11 +191,15 @@ def draw_interfaces(layout: Layout, state: State, seed: int) -> Interfaces:
     steel = layout.plane_um(0) + _STEEL[0] * field(_STEEL[1], flat=True)
     rough = field(_ANODE_LENGTH_UM, flat=True)
     patches = field(_PATCH_LENGTH_UM)
-    front = layout.plane_um(2) + np.float32(state.front_sq_um) * field(_FRONT_LENGTH_UM, flat=True)
+    front = (
+        layout.plane_um(2)
+        + bent
+        + np.float32(state.front_sq_um) * field(_FRONT_LENGTH_UM, flat=True)
+    )
     collector = layout.plane_um(3) + _COLLECTOR[0] * field(_COLLECTOR[1], flat=True)
     pin = layout.plane_um(4) + _STEEL[0] * field(_STEEL[1], flat=True)
     other = field(_PATCH_LENGTH_UM)
-    pristine = np.maximum(layout.plane_um(1) + 3 * rough - steel, 2 * layout.voxel_um)
+    pristine = np.maximum(layout.plane_um(1) + bent + 3 * rough - steel, 2 * layout.voxel_um)
     lithium, void = _lithium(pristine, rough, patches, state, inside)
     stripped = np.where(inside, pristine - lithium, 0).astype(np.float32)
     dead = np.zeros_like(stripped)

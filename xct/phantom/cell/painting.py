@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xct.parallel.kernels import njit
-from xct.phantom.cell.bodies import FACET_DEPTH, GAP, PARTICLE
+from xct.phantom.cell.bodies import FILAMENT, GAP, PARTICLE
 from xct.phantom.cell.substances import (
     COLLECTOR,
     ELECTROLYTE,
@@ -26,9 +26,6 @@ from xct.phantom.cell.substances import (
     WAVES,
 )
 
-# Points closer to the middle of a particle lie within all of its facets.
-_UNCUT = FACET_DEPTH[0] ** 2
-
 
 class Scene(NamedTuple):
     """What is the same for all tiles. Lengths in µm; see `xct.phantom.cell.raster.Frame`."""
@@ -42,6 +39,7 @@ class Scene(NamedTuple):
     density: np.ndarray
     pores: np.ndarray
     facets: np.ndarray
+    uncut: float  # square of the distance from a particle's middle up to which no facet reaches
 
 
 class Points(NamedTuple):
@@ -162,7 +160,9 @@ def paint_pore(points: np.ndarray, touched: np.ndarray, pore: np.ndarray, places
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
-def paint_body(points: np.ndarray, touched: np.ndarray, body: Body, places: Points) -> None:
+def paint_body(
+    points: np.ndarray, touched: np.ndarray, body: Body, places: Points, uncut: float
+) -> None:
     """Paint a body over what it may replace."""
     z0, y0, x0, step = places
     code, kind, center, reach, to_unit, planes, cavity, slits = body
@@ -187,17 +187,19 @@ def paint_body(points: np.ndarray, touched: np.ndarray, body: Body, places: Poin
             first_i, stop_i = _reached(middle, half, x0, step, points.shape[2])
             for i in range(first_i, stop_i):
                 under = points[k, j, i]
-                # Only the electrolyte has cracks and chips.
+                # Only the electrolyte has cracks and chips; a filament goes on among particles.
                 soft = under == ELECTROLYTE or under == VOID
+                if kind >= FILAMENT:
+                    soft = soft or under == MATRIX
                 if kind >= GAP:
-                    soft = soft or under == MATRIX or under >= SUBSTANCES
+                    soft = soft or under >= SUBSTANCES
                 if not soft:
                     continue
                 paint = code
                 if kind == PARTICLE:
                     dx = x0 + i * step - center[2]
                     u, v, w = au + bu * dx, av + bv * dx, aw + bw * dx
-                    if u * u + v * v + w * w > _UNCUT and _is_cut(u, v, w, planes):
+                    if u * u + v * v + w * w > uncut and _is_cut(u, v, w, planes):
                         continue
                     if opened and _is_open(u, v, w, cavity, slits):
                         paint = VOID

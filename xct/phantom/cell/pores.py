@@ -19,6 +19,9 @@ _LAYER_UM = 20.0
 # About four to a grain; finer ones are part of its density, 0.88 to 1.
 GRAIN_PORES, _GRAIN_PORE_UM, _GRAIN_UM = 0.005, (1.0, 3.0), 14.0
 _MATRIX_PORE_UM = (2.0, 5.0)
+# Of the other make: clusters of clusters of pores, few of them large.
+_FRACTAL_UM, _SIZE_POWER = (0.8, 4.0), 2.5
+_COARSEST_UM, _OCTAVES, _ROUGHNESS, _CONTRAST = 150.0, 5, 0.4, 4.0
 _EMPTY = 0.35  # of the places for grains, so that their sizes differ
 
 
@@ -38,6 +41,8 @@ class Pores:
         The substance, as `xct.phantom.cell.raster` numbers them, in which they open.
     grain_um : float or None
         Distance of grains, on whose boundaries they lie; None: anywhere.
+    fractal : bool
+        They come in clusters of clusters, and fewer the larger they are.
     """
 
     low_um: float
@@ -46,6 +51,7 @@ class Pores:
     diameters_um: tuple[float, float]
     host: int
     grain_um: float | None
+    fractal: bool = False
 
     def between(self, low_um: float, high_um: float, layout: Layout, seed: int) -> np.ndarray:
         """Draw the pores that may reach between two heights.
@@ -68,9 +74,10 @@ class Pores:
     def _layer(self, layer: int, layout: Layout, seed: int) -> np.ndarray:
         rng = np.random.default_rng((seed, 4, self.host, layer + 10_000))
         small, large = self.diameters_um
-        mean = np.pi / 24 * (large**4 - small**4) / (large - small)
+        power = _SIZE_POWER if self.fractal else 0.0
+        mean = np.pi / 6 * _integral(3 - power, small, large) / _integral(-power, small, large)
         volume = np.pi * layout.bore_radius_um**2 * _LAYER_UM
-        count = rng.poisson(self.fraction * volume / mean)
+        count = rng.poisson((2 if self.fractal else 1) * self.fraction * volume / mean)
         pores = np.empty((count, 5), np.float32)
         pores[:, 0] = z = (layer + rng.random(count)) * _LAYER_UM
         radius = layout.bore_radius_um * np.sqrt(rng.random(count))
@@ -79,6 +86,9 @@ class Pores:
         pores[:, 2] = layout.axis[1] + layout.axis[3] * z + radius * np.cos(azimuth)
         pores[:, 3] = rng.uniform(small, large, count) / 2
         pores[:, 4] = self.host
+        if self.fractal:
+            pores = _clustered(pores, self.diameters_um, seed, rng)
+            count = len(pores)
         if self.grain_um is not None:
             grain, salt = self.grain_um, np.uint64(seed)
 
@@ -89,7 +99,47 @@ class Pores:
         return pores
 
 
-def draw_pores(layout: Layout, ncm_fraction: float) -> tuple[Pores, Pores]:
+def _integral(power: float, low: float, high: float) -> float:
+    """Integrate x**power, power not -1."""
+    return float((high ** (power + 1) - low ** (power + 1)) / (power + 1))
+
+
+def _clustered(
+    pores: np.ndarray, diameters_um: tuple[float, float], seed: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Keep half of the pores, more where noise of all scales is high; sizes by a power law."""
+    noise = np.zeros(len(pores))
+    for octave in range(_OCTAVES):
+        noise += 2 ** (-_ROUGHNESS * octave) * _value_noise(
+            pores[:, :3] * np.float32(2**octave / _COARSEST_UM), np.uint64(seed + 1000 * octave)
+        )
+    kept = pores[rng.random(len(pores)) < 1 / (1 + np.exp(-_CONTRAST * noise))]
+    low, high = (d ** (1 - _SIZE_POWER) for d in diameters_um)
+    kept[:, 3] = (low + rng.random(len(kept)) * (high - low)) ** (1 / (1 - _SIZE_POWER)) / 2
+    return np.ascontiguousarray(kept)
+
+
+@njit(cache=True, nogil=True)
+def _value_noise(points: np.ndarray, salt: Any) -> np.ndarray:
+    """Interpolate numbers from -1 to 1 that chance has put on a lattice of distance 1."""
+    found = np.zeros(len(points))
+    for p in range(len(points)):
+        low = np.floor(points[p])
+        part = points[p] - low
+        for c in range(2):
+            for b in range(2):
+                for a in range(2):
+                    weight = (c * part[0] + (1 - c) * (1 - part[0])) * (
+                        b * part[1] + (1 - b) * (1 - part[1])
+                    ) * (a * part[2] + (1 - a) * (1 - part[2]))  # fmt: skip
+                    key = _mixed(salt, low[0] + c, low[1] + b, low[2] + a)
+                    found[p] += weight * (2 * _uniform(key) - 1)
+    return found
+
+
+def draw_pores(
+    layout: Layout, ncm_fraction: float, *, fractal: bool = False
+) -> tuple[Pores, Pores]:
     """Plan the pores between the electrolyte's grains, and those in the composite."""
     # Room for rough and tilted faces: a pore opens only in its own layer.
     room = 0.1 * layout.bore_radius_um + 20
@@ -97,7 +147,9 @@ def draw_pores(layout: Layout, ncm_fraction: float) -> tuple[Pores, Pores]:
     # Pores lie in what is not active material, and may overlap.
     fraction = -float(np.log(1 - min(POROSITY / (1 - ncm_fraction), 0.5)))
     return (
-        Pores(steel - room, front + room, GRAIN_PORES, _GRAIN_PORE_UM, ELECTROLYTE, _GRAIN_UM),
+        Pores(steel - room, front + room, GRAIN_PORES, _FRACTAL_UM, ELECTROLYTE, None, True)
+        if fractal
+        else Pores(steel - room, front + room, GRAIN_PORES, _GRAIN_PORE_UM, ELECTROLYTE, _GRAIN_UM),
         Pores(front - room, collector + room, fraction, _MATRIX_PORE_UM, MATRIX, None),
     )
 

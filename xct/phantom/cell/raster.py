@@ -94,6 +94,7 @@ def raster(
     scene = Scene(
         frame.faces, extremes(frame.faces, tiles[1], tiles[2]), frame.axis, frame.bore_um,
         frame.tube_um, TORLON if frame.torlon else AIR, frame.density, pores, facets,
+        float(facets[..., 3].min(initial=1)) ** 2,
     )  # fmt: skip
     arrays = BodyArrays(*(getattr(bodies, name) for name in BodyArrays._fields))
     base = substances(mu, delta)

@@ -39,6 +39,11 @@ class State:
         Widest opening between a particle and its electrolyte.
     correlation : float or None
         Pearson correlation over (y, x) of dead cathode and stripped lithium; None where neither is.
+    filaments_per_mm2 : float
+        Filaments of lithium through the electrolyte; in turn one bridges it, one begins at the
+        lithium and ends within, one touches neither.
+    gap_area : float
+        Fraction of the lithium's face from which the electrolyte has come off.
     voids : bool
         Chips and stripped patches are void, not lithium and electrolyte.
     """
@@ -57,9 +62,17 @@ class State:
     crack_porosity: tuple[float, float] = (0.0, 0.0)
     gap_um: float = 0.0
     correlation: float | None = None
+    filaments_per_mm2: float = 0.0
+    gap_area: float = 0.0
     voids: bool = False
 
 
+_NCM_50 = State(
+    "ncm-50", "NCM", 50,
+    lithium_lost=0.1, anode_sq_um=8.0, front_sq_um=3.0, drifted_per_mm2=5.0, chips=0.0005,
+    cracks_per_mm3=150.0, lithium_content=(0.9, 0.8), crack_porosity=(0.0, 0.03), gap_um=0.3,
+    correlation=0.3,
+)  # fmt: skip
 _NCM_100 = State(
     "ncm-100", "NCM", 100,
     lithium_lost=0.5, absent_area=0.125, anode_sq_um=25.0, front_sq_um=4.0, drifted_per_mm2=40.0,
@@ -70,12 +83,7 @@ _NCM_100 = State(
 # The numbers are choices that follow the trends of the paper, which does not measure them.
 _ALL = (
     State("ncm-0", "NCM", 0),
-    State(
-        "ncm-50", "NCM", 50,
-        lithium_lost=0.1, anode_sq_um=8.0, front_sq_um=3.0, drifted_per_mm2=5.0, chips=0.0005,
-        cracks_per_mm3=150.0, lithium_content=(0.9, 0.8), crack_porosity=(0.0, 0.03), gap_um=0.3,
-        correlation=0.3,
-    ),
+    _NCM_50,
     _NCM_100,
     State("lzp-0", "LZP", 0, gap_um=0.1),
     State(
@@ -92,6 +100,8 @@ _ALL = (
     replace(_NCM_100, name="ncm-100-delithiated-only", drifted_per_mm2=0.0),
     replace(_NCM_100, name="ncm-100-voids", voids=True),
     replace(_NCM_100, name="ncm-100-uncorrelated", correlation=0.0),
+    replace(_NCM_50, name="ncm-50-filaments", filaments_per_mm2=25.0),
+    replace(_NCM_50, name="ncm-50-gaps", gap_area=0.3),
 )  # fmt: skip
 
 STATES: dict[str, State] = {state.name: state for state in _ALL}

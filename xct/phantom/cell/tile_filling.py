@@ -11,7 +11,7 @@ import numpy as np
 
 from xct.geometry import Label
 from xct.parallel.kernels import njit
-from xct.phantom.cell.bodies import GAP, LITHIUM_CHIP, PARTICLE
+from xct.phantom.cell.bodies import FILAMENT, GAP, LITHIUM_CHIP, PARTICLE
 from xct.phantom.cell.painting import Body, Points, Scene, paint_body, paint_frame, paint_pore
 from xct.phantom.cell.substances import (
     CHIP,
@@ -134,7 +134,7 @@ def fill_tiles(
         touched[:] = alone == _ALONE
         for m in range(reaching.pore_start[number], reaching.pore_start[number + 1]):
             paint_pore(points, touched, scene.pores[reaching.pores[m]], places)
-        _paint_bodies(points, touched, palette, scene.facets, bodies, reaching, number, places)
+        _paint_bodies(points, touched, palette, scene, bodies, reaching, number, places)
         average(points, touched, palette, scene.density, bottom, voxel, tile)
 
 
@@ -224,7 +224,7 @@ def _paint_bodies(
     points: np.ndarray,
     touched: np.ndarray,
     palette: Palette,
-    facets: np.ndarray,
+    scene: Scene,
     bodies: BodyArrays,
     reaching: Reaching,
     number: int,
@@ -239,17 +239,17 @@ def _paint_bodies(
             palette.label[code] = _ACTIVE
             palette.mu[code], palette.delta[code] = bodies.mu[body], bodies.delta[body]
         else:
-            substance = CHIP if kind == LITHIUM_CHIP else VOID
+            substance = CHIP if kind in (LITHIUM_CHIP, FILAMENT) else VOID
             palette.label[code] = palette.label[substance]
             palette.mu[code], palette.delta[code] = palette.mu[substance], palette.delta[substance]
         palette.number[code] = bodies.number[body]
         shape = bodies.facets[body]
-        planes = facets[shape] if shape >= 0 else facets[0, :0]
+        planes = scene.facets[shape] if shape >= 0 else scene.facets[0, :0]
         one = Body(
             VOID if kind == GAP else code, kind, bodies.center[body], bodies.reach[body],
             bodies.to_unit[body], planes, bodies.cavity[body], bodies.slits[body],
         )  # fmt: skip
-        paint_body(points, touched, one, places)
+        paint_body(points, touched, one, places, scene.uncut)
 
 
 # From points to voxels: labels by the largest fraction, μ and δ by the mean.

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from xct.geometry import STANDARD_SCALE, SURFACES
-from xct.phantom.cell.bodies import LITHIUM_CHIP
 from xct.phantom.cell.cell import VirtualCell
 from xct.phantom.cell.layout import at
 from xct.phantom.cell.states import state_named
@@ -41,8 +40,8 @@ def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
     inside = interfaces.inside
     metal = float(interfaces.lithium_um[inside].mean(dtype=np.float64)) * area_um2
     stripped = float(interfaces.stripped_um[inside].mean(dtype=np.float64)) * area_um2
-    chips = cell.inclusions.bodies.kind == LITHIUM_CHIP
-    lost = float(cell.inclusions.facts["volume_um3"][chips].sum())
+    inclusions = cell.inclusions.facts
+    lost = float(inclusions["volume_um3"][inclusions["lithium"]].sum())
     content = facts["li_content"]
     solid = (facts["outer_volume_um3"] - facts["cavity_um3"]) * (1 - facts["crack_porosity"])
     # Volumes are those of today; per formula unit a delithiated particle is smaller.
@@ -153,21 +152,25 @@ def _particles(cell: VirtualCell) -> pd.DataFrame:
 
 
 def _inclusions(cell: VirtualCell) -> pd.DataFrame:
-    bodies, facts = cell.inclusions.bodies, cell.inclusions.facts
-    anode = at(cell.interfaces.faces[2], bodies.center, cell.voxel_um)
-    return pd.DataFrame(  # all are drawn some voxels away from lithium and front
+    facts = cell.inclusions.facts
+    center = facts["center"]
+    anode = at(cell.interfaces.faces[2], center, cell.voxel_um)
+    return pd.DataFrame(
         {
-            "inclusion": bodies.number,
-            "z_um": cell.turned_um(bodies.center[:, 0]),
-            "y_um": bodies.center[:, 1],
-            "x_um": bodies.center[:, 2],
+            "inclusion": np.arange(1, len(center) + 1),
+            "z_um": cell.turned_um(center[:, 0]),
+            "y_um": center[:, 1],
+            "x_um": center[:, 2],
             "volume_um3": facts["volume_um3"],
             "thickness_um": facts["thickness_um"],
-            "distance_to_anode_um": bodies.center[:, 0] - anode,
-            "enclosed": np.ones(len(bodies), bool),
-            "class": np.full(len(bodies), "enclosed"),
+            "distance_to_anode_um": center[:, 0] - anode,
+            "enclosed": facts["class"] == "enclosed",
+            "class": facts["class"],
             "kind": facts["kind"],
             "width_um": facts["width_um"],
+            "filament": facts["kind"] == "filament",
+            "length_um": facts["length_um"],
+            "tortuosity": facts["tortuosity"],
         }
     )
 
@@ -233,12 +236,21 @@ def facts_of(cell: VirtualCell, tables: Mapping[str, pd.DataFrame]) -> dict[str,
         "drifted_particles": int(particles.drifted.sum()),
         "particles": len(particles),
         "inclusions": len(tables["inclusions"]),
+        "gap_at_lithium_um": _gaps_um(cell),
+        "bridges": int((tables["inclusions"]["class"] == "bridging").sum()),
         "cathode_plateau_fraction": cell.fronts.plateau,
         "correlation_dead_stripped": _correlation(
             cell.interfaces.dead[inside], cell.interfaces.stripped_um[inside]
         ),
         **{f"lithium_mah.{k}": float(balance.charge_mah[k]) for k in balance.index},
     }
+
+
+def _gaps_um(cell: VirtualCell) -> float:
+    """Give the mean thickness, over the bore, of gaps between lithium and electrolyte."""
+    facts = cell.inclusions.facts
+    volume = float(facts["volume_um3"][facts["kind"] == "gap"].sum())
+    return volume / (np.pi * cell.layout.bore_radius_um**2)
 
 
 def _electrolyte_heights(cell: VirtualCell) -> np.ndarray:
