@@ -28,6 +28,8 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
     begun = write_config(scan, pipeline=pipeline, output=output, to=to)
     for note in begun.notes:
         click.echo(f"not enough: {note}")
+    for warning in begun.warnings:
+        click.echo(f"warning: {warning}")
     click.echo(f"wrote {to}")
     for key in begun.needed:
         click.echo(f"needed: {key}")

@@ -21,7 +21,8 @@ from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError
 from xct.io.appearance import appearance
 from xct.io.atomic import write_text
-from xct.io.foreign import open_foreign
+from xct.io.volume_files.opening import open_foreign
+from xct.io.volume_files.volume import show_size, volume_facts
 from xct.io.yaml import parse
 from xct.scan import Quantity, Scan, read_scan
 
@@ -49,11 +50,14 @@ class Begun:
         Keys that stand empty.
     notes : list of str
         Why the files alone are not enough.
+    warnings : list of str
+        What is missing, or was left out.
     """
 
     lines: list[str]
     needed: list[str]
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> Begun:
@@ -183,28 +187,64 @@ def _unclear_start(path: Path, named: list[str], error: ScanError) -> Begun:
 
 
 def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
-    """Write the section of a reconstructed volume."""
+    """Write the section of a reconstructed volume: what its files say, and what was assumed."""
     del steps  # they need the volume alone
     known = True
     try:
         volume = open_foreign(path)
     except ScanError as error:
-        if not any("voxel_size_um" in text for text in error.errors):
+        unclear = _asked(error)
+        if unclear is None:
             raise
+        if unclear != "voxel_size_um":
+            return _unclear_volume(path, folder, unclear, error)
         known, volume = False, open_foreign(path, (1.0, 1.0, 1.0))
     shape = " × ".join(str(length) for length in volume.voxels.shape)
-    edges = ", ".join(f"{edge:g}" for edge in volume.voxel_size_um)
+    where = volume.origin.get("voxel_size_um", "the file")
+    said = [*volume_facts(volume), *volume.warnings]
+    energy = volume.energy_kev
     lines = [
         f"# {volume.layout}: {shape} voxels (z × y × x).",
+        *(f"# {line}" for text in said for line in textwrap.wrap(text, 96) if known or text),
         _HELP,
         "volume:",
         f"  file: {_quoted(_relative(path, folder))}",
-        f"  # voxel_size_um: [{edges}], from the file"
+        f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
+        f"  quantity: {volume.quantity or 'attenuation'}     # μ in 1/cm; or grey: a scale of its own",
+        f"  energy_kev: {energy:g}    # from {volume.origin.get('energy_kev', 'the file')}"
+        if energy is not None
+        else "  # energy_kev:             # photon energy, for lithium contents",
+    ]
+    return Begun(lines, [] if known else ["volume.voxel_size_um"], warnings=list(volume.warnings))
+
+
+_ASKED = ("voxel_size_um", "path", "raw")
+
+
+def _asked(error: ScanError) -> str | None:
+    """Name the key that an error asks for, where it is one that the user can give."""
+    return next((k for k in _ASKED if any(t.startswith(f"{k}:") for t in error.errors)), None)
+
+
+def _unclear_volume(path: Path, folder: Path, key: str, error: ScanError) -> Begun:
+    """Write what the user must add, where the file alone is not enough."""
+    meaning = {
+        "path": "where the volume lies in the file",
+        "raw": "order of the values, {shape: [z, y, x], dtype: uint16}",
+    }[key]
+    lines = [
+        "# The file alone is not enough:",
+        *(f"#   {line}" for text in error.errors for line in textwrap.wrap(text, 96)),
+        _HELP,
+        "volume:",
+        f"  file: {_quoted(_relative(path, folder))}",
+        f"  {key}:        # needed: {meaning}",
+        "  # voxel_size_um:          # edges of a voxel, [z, y, x] in µm",
         "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
     ]
-    return Begun(lines, [] if known else ["volume.voxel_size_um"])
+    return Begun(lines, [f"volume.{key}"], list(error.errors))
 
 
 def _needed(scan: Scan, needs: set[str]) -> list[str]:

@@ -109,6 +109,7 @@ def create_volume(
     name: str,
     *,
     quantity: str = "attenuation",
+    energy_kev: float | None = None,
 ) -> None:
     """Make the group, its levels and metadata, with no slice written yet.
 
@@ -126,6 +127,8 @@ def create_volume(
         Shown by viewers.
     quantity : {"attenuation", "grey"}, optional
         What the values are: μ in 1/cm, or grey values of an unknown scale.
+    energy_kev : float, optional
+        Photon energy, where it is known.
     """
     import zarr
     from zarr.codecs import BloscCodec, BloscShuffle
@@ -144,6 +147,7 @@ def create_volume(
         "unit": "1/cm" if quantity == "attenuation" else "1",
         "slope": coding.slope,
         "offset": coding.offset,
+        **({} if energy_kev is None else {"energy_kev": energy_kev}),
     }
 
 

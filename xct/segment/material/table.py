@@ -108,7 +108,7 @@ def material_table(
     sums = yield from material_sums.asking(volume, labels, cell, reference)
     voxel = float(np.prod(cell.voxel_size_um))
     count = sums[:, _COUNT].astype(float)
-    inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
+    inside = count.sum() - count[[Label.OUTSIDE, Label.TUBE, Label.UNKNOWN]].sum()
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
     sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
     edge_um = threshold_uncertainty * np.sqrt(2 * np.pi) * sigma_um
