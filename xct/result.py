@@ -70,18 +70,18 @@ class Result:
 
     @property
     def volume(self) -> Any:
-        """Linear attenuation in 1/cm, (z, y, x), as a lazy Dask array."""
+        """Linear attenuation in 1/cm, or grey values, (z, y, x), as a lazy Dask array."""
         return self.stored_volume.lazy()
 
     def to_xarray(self) -> DataArray:
-        """Linear attenuation as a lazy xarray, with z, y and x in µm."""
+        """Linear attenuation, or grey values, as a lazy xarray, with z, y and x in µm."""
         import xarray as xr
 
         stored = self.stored_volume
         sizes = zip("zyx", stored.shape, stored.voxel_size_um, strict=True)
         coords = {axis: np.arange(length) * edge for axis, length, edge in sizes}
-        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name="attenuation")
-        image.attrs["units"] = "1/cm"
+        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name=stored.quantity)
+        image.attrs["units"] = stored.unit
         for axis in "zyx":
             image[axis].attrs["units"] = "µm"
         return image

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xct.errors import ConfigError
-from xct.io.export import export_tiff, parse_window
+from xct.io.export import export_file, export_tiff, of_labels, of_volume, parse_window
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 
 JAR = Path("/usr/share/java/ij.jar")
@@ -32,7 +32,7 @@ def volume(tmp_path):
 def test_imagej_reads_voxel_size_and_attenuation(volume, tmp_path, bits, tolerance):
     if not JAR.exists() or shutil.which("java") is None:
         pytest.skip("ImageJ is not installed (Debian's packages imagej, default-jre-headless)")
-    export_tiff(volume, tmp_path / "tiff", bits=bits, window=None if bits == 32 else (-10, 50))
+    export_tiff(of_volume(volume), tmp_path / "tiff", bits=bits, window=None if bits == 32 else (-10, 50))
     macro = tmp_path / "look.ijm"
     macro.write_text(MACRO)
     command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
@@ -48,13 +48,13 @@ def test_imagej_reads_voxel_size_and_attenuation(volume, tmp_path, bits, toleran
 def test_values_beyond_the_window_are_counted(volume, tmp_path):
     values = volume.read()
     beyond = np.count_nonzero((values < 15) | (values > 25))
-    said = export_tiff(volume, tmp_path / "tiff", bits=16, window=(15, 25))
+    said = export_tiff(of_volume(volume), tmp_path / "tiff", bits=16, window=(15, 25))
     assert int(said.split()[-4]) == pytest.approx(beyond, abs=2)  # half a code at either end
 
 
 def test_a_folder_with_files_is_not_written_into(volume, tmp_path):
     with pytest.raises(ConfigError, match="holds files already"):
-        export_tiff(volume, tmp_path)
+        export_tiff(of_volume(volume), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["1", "2,1", "a,b", "nan,1", "0,inf"])

@@ -201,18 +201,20 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         known, volume = False, open_foreign(path, (1.0, 1.0, 1.0))
     shape = " × ".join(str(length) for length in volume.voxels.shape)
     where = volume.origin.get("voxel_size_um", "the file")
+    if not known:
+        del volume.origin["voxel_size_um"]  # a stand-in
     said = [*volume_facts(volume), *volume.warnings]
     energy = volume.energy_kev
     lines = [
         f"# {volume.layout}: {shape} voxels (z × y × x).",
-        *(f"# {line}" for text in said for line in textwrap.wrap(text, 96) if known or text),
+        *(f"# {line}" for text in said for line in textwrap.wrap(text, 96)),
         _HELP,
         "volume:",
         f"  file: {_quoted(_relative(path, folder))}",
         f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
-        f"  quantity: {volume.quantity or 'attenuation'}     # μ in 1/cm; or grey: a scale of its own",
+        f"  quantity: {volume.quantity or 'attenuation'}    # μ in 1/cm; or grey: a scale of its own",
         f"  energy_kev: {energy:g}    # from {volume.origin.get('energy_kev', 'the file')}"
         if energy is not None
         else "  # energy_kev:             # photon energy, for lithium contents",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -188,7 +189,7 @@ class _Whole:
 
 def _itk(path: Path, request: Request) -> ForeignVolume:
     package = _package("SimpleITK", path)
-    values = _named_by_mhd(path) if path.suffix.lower() == ".mhd" else path
+    values = path if path.suffix.lower() == ".vtk" else _named_by_meta(path)
     reader = package.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
@@ -209,11 +210,15 @@ def _itk(path: Path, request: Request) -> ForeignVolume:
     )
 
 
-def _named_by_mhd(path: Path) -> Path:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    names = [line.partition("=")[2].strip() for line in lines if line.startswith("ElementDataFile")]
+def _named_by_meta(path: Path) -> Path:
+    """Find the file that holds the values of a MetaImage: itself, or one beside it."""
+    with path.open("rb") as file:
+        text = file.read(2**16).decode("latin-1")
+    names = re.findall(r"^ElementDataFile\s*=\s*(.*?)\s*$", text, re.MULTILINE)
     if not names or names[0].startswith("LIST") or "%" in names[0]:
         raise ScanError(f"file: {path}: names no single file of values; save it as one .mha file")
+    if names[0] == "LOCAL":
+        return path
     values = beside(path, names[0])
     if not values.is_file() or values != path.parent / names[0]:
         raise ScanError(f"file: {path}: names {names[0]}, which is not there; copy it beside it")

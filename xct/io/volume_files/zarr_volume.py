@@ -66,6 +66,15 @@ class _Store:
             raise ScanError(f"file: {where}: {_DAMAGED.format(reason)}") from None
 
 
+    def below(self, inner: str, name: str) -> str:
+        """Give the place of what is named inside a group."""
+        return "/".join(part for part in (inner, _inside(name, self.path)) if part)
+
+    def holds(self, place: str) -> bool:
+        """Whether a group or an array stands at a place, damaged or not."""
+        return any((f"{place}/{name}" if place else name) in self.keys for name in _METADATA)
+
+
 def read(path: Path, request: Request) -> ForeignVolume:
     """Read the finest level of a multiscale, or an array.
 
@@ -81,15 +90,15 @@ def read(path: Path, request: Request) -> ForeignVolume:
         return _volume(store, inner, opened, _named_axes(opened), None, {}, request)
     facts = opened.attrs.get("xct", {})
     image = _image(opened, store, inner)
-    if image.path not in opened:
-        there = [level for level in image.levels if level in opened]
+    place = store.below(inner, image.path)
+    if not store.holds(place):
+        there = [level for level in image.levels if store.holds(store.below(inner, level))]
         hint = f"of its levels only {named(there)} are there" if there else "none of its levels is"
         raise ScanError(
             f"file: {path}: level {image.path}, the finest, is missing: {hint}; copy it again, or "
             f"name the array of a level (file: {path}/{(there or image.levels)[-1]}) and give "
             "voxel_size_um"
         )
-    place = "/".join(part for part in (inner, _inside(image.path, store.path)) if part)
     if image.unknown and request.voxel_size_um is None:
         raise ScanError(
             f"voxel_size_um: {path}: its transformation ({', '.join(image.unknown)}) is not "
@@ -225,7 +234,8 @@ def _only_series(store: _Store) -> str:
     attributes = opened.attrs.get("ome", opened.attrs)
     if "bioformats2raw.layout" not in attributes:
         return ""
-    series = sorted((key for key in opened.group_keys() if key.isdigit()), key=int)
+    names = {key.partition("/")[0] for key in store.keys}
+    series = sorted((name for name in names if name.isdigit() and store.holds(name)), key=int)
     if len(series) == 1:
         return series[0]
     listed = named([f"{store.path}/{key}" for key in series]) or "none"
@@ -238,16 +248,11 @@ def _only_series(store: _Store) -> str:
 def _image(group: Any, store: _Store, inner: str) -> Image:
     attributes = group.attrs.get("ome", group.attrs)
     place = f"{store.path}/{inner}" if inner else str(store.path)
-    scales = (
-        attributes.get("multiscales")
-        if isinstance(attributes, Mapping)
-        else attributes["multiscales"]
-        if "multiscales" in attributes
-        else None
-    )
+    scales = dict(attributes).get("multiscales")
     if not scales or not isinstance(scales, list | tuple):
-        arrays = [f"{place}/{name}" for name, found in group.arrays() if found.ndim >= 3]
-        hint = f"; name one of its arrays: {named(arrays)}" if arrays else ""
+        names = sorted({key.removeprefix(f"{inner}/").partition("/")[0] for key in store.keys})
+        inside = [f"{place}/{name}" for name in names if store.holds(store.below(inner, name))]
+        hint = f"; name one of its arrays: {named(inside)}" if inside else ""
         raise ScanError(f"file: {place}: is a Zarr group without an OME multiscale volume{hint}")
     return read_multiscale(scales[0], place)
 
