@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint docs campaign clean imagej screen
+.PHONY: install demo test lint docs campaign clean imagej paraview screen
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -91,3 +91,9 @@ imagej:
 	@{ command -v imagej && command -v java; } >/dev/null || \
 		$(call packages,imagej default-jre-headless,a test opens an exported stack with ImageJ) || \
 		echo "Going on: the test that opens an exported stack with ImageJ skips."
+
+# Likewise for exported VTI files; several hundred megabytes, so `make test` does not ask for it.
+paraview:
+	@command -v pvpython >/dev/null || \
+		$(call packages,paraview python3-paraview,a test opens an exported volume with ParaView) || \
+		echo "Going on: the test that opens an exported volume with ParaView skips."

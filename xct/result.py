@@ -92,7 +92,7 @@ class Result:
 
     @property
     def voxel_size_um(self) -> float:
-        """Edge of a voxel."""
+        """Edge of a voxel along x; `stored_volume.voxel_size_um` has all three."""
         return float(self.summary["voxel_size_um"]["value"])
 
     def labels(self, name: str) -> Any:
@@ -217,6 +217,8 @@ def _number(entry: Mapping[str, Any]) -> str:
     value = entry["value"]
     if isinstance(value, str):
         return escape(value)
+    if {"z", "y", "x"} <= entry.keys():  # a voxel whose edges differ
+        return " × ".join(f"{entry[axis]:.5g}" for axis in "zyx")
     text = f"{value:.5g}"
     return f"{text} ± {entry['sd']:.2g}" if "sd" in entry else text
 

@@ -34,7 +34,9 @@ def assert_same(volume, values, size=SIZE):
         ("some/where", ""),
     ],
 )
-def test_the_volume_of_known_programs_is_found_and_any_that_is_alone(tmp_path, values, place, program):
+def test_the_volume_of_known_programs_is_found_and_any_that_is_alone(
+    tmp_path, values, place, program
+):
     with h5py.File(tmp_path / "v.h5", "w") as file:
         file[place] = values
         file["entry/reconstruction/configuration/voxel_size_cm"] = 2e-4
@@ -92,7 +94,7 @@ def test_links_of_hdf5_do_not_lead_out_of_the_folder(tmp_path, values):
         file["data"] = values
     with h5py.File(tmp_path / "in" / "v.h5", "w") as file:
         file["data"] = h5py.ExternalLink("../other.h5", "/data")
-    with pytest.raises(ScanError, match="holds no dataset|outside"):
+    with pytest.raises(ScanError, match=r"outside of the scan's folder"):
         open_foreign(tmp_path / "in" / "v.h5", SIZE)
 
 
@@ -112,8 +114,8 @@ def test_values_without_a_header_need_a_few_numbers(tmp_path, values, big):
     assert_same(open_foreign(tmp_path / "v.raw", request=Request(SIZE, raw=layout)), values)
     with pytest.raises(ScanError, match=r"raw: .*volume\.raw: \{shape"):
         open_foreign(tmp_path / "v.raw", SIZE)
+    wrong = Layout((5, 8, 10), "float32", big, 4)
     with pytest.raises(ScanError, match=r"has 1,924 bytes.*take 1,604"):
-        wrong = Layout((5, 8, 10), "float32", big, 4)
         open_foreign(tmp_path / "v.raw", request=Request(SIZE, raw=wrong))
 
 
@@ -162,7 +164,9 @@ def test_a_header_does_not_lead_out_of_its_folder_and_sizes_are_checked_first(tm
     (tmp_path / "in" / "v.vgi").write_text(VGI.format(name="../v.vol"))
     with pytest.raises(ScanError, match="lies outside of its folder"):
         open_foreign(tmp_path / "in" / "v.vgi")
-    (tmp_path / "v.vgi").write_text(VGI.format(name="v.vol").replace("10 8 6", "100000 80000 60000"))
+    (tmp_path / "v.vgi").write_text(
+        VGI.format(name="v.vol").replace("10 8 6", "100000 80000 60000")
+    )
     with pytest.raises(ScanError, match="has 1,920 bytes, but 60000 × 80000 × 100000 values"):
         open_foreign(tmp_path / "v.vgi")
 
@@ -220,7 +224,9 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "nibabel", None)
     (tmp_path / "v.nii").write_bytes(struct.pack("<i", 348) + bytes(344))
-    with pytest.raises(ScanError, match=r"nibabel, which is not installed: pip install 'xct\[images\]'"):
+    with pytest.raises(
+        ScanError, match=r"nibabel, which is not installed: pip install 'xct\[images\]'"
+    ):
         open_foreign(tmp_path / "v.nii", SIZE)
 
 

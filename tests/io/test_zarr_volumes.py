@@ -44,7 +44,9 @@ def multiscale(path, values, *, version=2, names="zyx", units=(MICRO,) * 3, leve
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_transformations_of_the_level_and_of_the_whole_count(tmp_path, values, version):
-    path = multiscale(tmp_path / "v.zarr", values, version=version, level=(1, 2, 2), whole=(3, 2, 2))
+    path = multiscale(
+        tmp_path / "v.zarr", values, version=version, level=(1, 2, 2), whole=(3, 2, 2)
+    )
     volume = open_foreign(path)
     assert volume.voxel_size_um == (3, 4, 4)
     assert volume.warnings == ()
@@ -111,7 +113,9 @@ def test_background_that_was_never_written_is_background(tmp_path):
 
 def test_a_lost_shard_is_missing(tmp_path, values):
     group = zarr.open_group(tmp_path / "v.zarr", mode="w", zarr_format=3)
-    array = group.create_array("0", shape=values.shape, chunks=(2, 4, 4), shards=(4, 8, 28), dtype="f4")
+    array = group.create_array(
+        "0", shape=values.shape, chunks=(2, 4, 4), shards=(4, 8, 28), dtype="f4"
+    )
     array[:] = values
     Path(tmp_path / "v.zarr" / "0" / "c" / "1" / "1" / "0").unlink()
     volume = open_foreign(tmp_path / "v.zarr" / "0", (2, 2, 2))
@@ -124,11 +128,13 @@ def test_most_chunks_lost_is_no_volume(tmp_path, values):
     path = multiscale(tmp_path / "v.zarr", values)
     for file in list((path / "0").glob("[0-4].*"))[:50]:
         file.unlink()
-    with pytest.raises(ScanError, match="chunks of .* are missing"):
+    with pytest.raises(ScanError, match=r"chunks of .* are missing"):
         open_foreign(path)
 
 
-@pytest.mark.parametrize("text", ['{"zarr_format": 3, "node_type": "gro', "{}", '{"zarr_format": 7}'])
+@pytest.mark.parametrize(
+    "text", ['{"zarr_format": 3, "node_type": "gro', "{}", '{"zarr_format": 7}']
+)
 def test_damaged_metadata_are_said_in_one_line(tmp_path, values, text):
     path = multiscale(tmp_path / "v.zarr", values, version=3)
     for name in ("zarr.json", "0/zarr.json"):
@@ -158,7 +164,9 @@ def test_a_level_that_is_missing_is_named_with_what_is_there(tmp_path, values):
     scales = group.attrs["multiscales"]
     scales[0]["datasets"].insert(0, {"path": "full"})
     group.attrs["multiscales"] = scales
-    with pytest.raises(ScanError, match="level full, the finest, is missing: of its levels only 0"):
+    with pytest.raises(
+        ScanError, match=r"level full, the finest, is missing: of its levels only 0"
+    ):
         open_foreign(path)
     assert open_foreign(path / "0", (2, 2, 2)).voxels.shape == values.shape
 
@@ -188,7 +196,7 @@ def test_the_only_series_of_bioformats2raw_is_the_volume(tmp_path, values):
     assert volume.voxel_size_um == (2, 2, 2)
     np.testing.assert_array_equal(volume.read(np.s_[:]), values)
     multiscale(tmp_path / "b.zarr" / "1", values)
-    with pytest.raises(ScanError, match="holds 2 series.*b.zarr/0"):
+    with pytest.raises(ScanError, match=r"holds 2 series.*b.zarr/0"):
         open_foreign(tmp_path / "b.zarr")
 
 
@@ -244,4 +252,6 @@ def test_codes_without_a_value_stay_zero_and_a_lost_chunk_does_not(tmp_path):
     Path(tmp_path / "v.zarr" / "0" / "c" / "1" / "0" / "0").unlink()
     values = open_foreign(tmp_path / "v.zarr").read(np.s_[:])
     assert np.isnan(values[8:16]).all()
-    np.testing.assert_allclose(values[16:, 1:, 1:], codes[16:, 1:, 1:] * 0.01 - 5, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        values[16:, 1:, 1:], codes[16:, 1:, 1:] * 0.01 - 5, rtol=1e-4, atol=1e-3
+    )

@@ -204,7 +204,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     if not known:
         del volume.origin["voxel_size_um"]  # a stand-in
     said = [*volume_facts(volume), *volume.warnings]
-    energy = volume.energy_kev
+    energy, quantity = volume.energy_kev, volume.quantity or "attenuation"
     lines = [
         f"# {volume.layout}: {shape} voxels (z × y × x).",
         *(f"# {line}" for text in said for line in textwrap.wrap(text, 96)),
@@ -214,7 +214,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
-        f"  quantity: {volume.quantity or 'attenuation'}    # μ in 1/cm; or grey: a scale of its own",
+        f"  quantity: {quantity}    # μ in 1/cm; or grey: a scale of its own",
         f"  energy_kev: {energy:g}    # from {volume.origin.get('energy_kev', 'the file')}"
         if energy is not None
         else "  # energy_kev:             # photon energy, for lithium contents",

@@ -1,4 +1,4 @@
-"""Export: a volume or its labels for other programs. In: what is stored; out: files, slice by slice.
+"""Export: a volume or its labels for other programs. In: what is stored; out: files, by slices.
 
 TIFF slices are ImageJ's (voxel size, scale in 1/cm), OME-TIFF is what Bio-Formats opens, NRRD and
 VTI what Avizo, 3D Slicer and ParaView open. `xct` reads each back.
@@ -194,7 +194,7 @@ def _write_vti(source: Exported, path: Path) -> None:
     )
     with path.open("wb") as file:
         file.write(header.encode())
-        file.write(np.uint64(source.nbytes).newbyteorder("<").tobytes())
+        file.write(source.nbytes.to_bytes(8, "little"))
         _write_values(source, file)
         file.write(b"\n</AppendedData>\n</VTKFile>\n")
 

@@ -252,9 +252,7 @@ def make_plan(
             errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
         else:
             opened = open_volume_file(config.volume)
-            errors += looks_like_labels(
-                opened, config.volume.file, [step.name for step in steps]
-            )
+            errors += looks_like_labels(opened, config.volume.file, [step.name for step in steps])
     except ScanError as error:
         section = "scan" if config.volume is None else "volume"
         errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]

@@ -114,6 +114,9 @@ def _place(source: Source, path: Path, request: Request) -> tuple[str, str]:
         return request.path, ""
     there = {name: dataset.shape for name, dataset in source.datasets() if _is_volume(dataset)}
     if not there:
+        for ending, _ in _PLACES:
+            if source.has(f"/{ending}"):
+                source.require(f"/{ending}")  # says where a link leads
         raise ScanError(f"file: {path}: holds no dataset of three axes (z, y, x)")
     for ending, program in _PLACES:
         fitting = [
@@ -225,7 +228,8 @@ def _without_holes(
     dataset.id.chunk_iter(note)
     others = tuple(axis for axis in range(dataset.ndim) if axis not in axes)
     kept = sorted(axes)
-    along = absent.any(axis=others).transpose([kept.index(axis) for axis in axes])
+    lacking = np.asarray(absent.any(axis=others))
+    along = lacking.transpose([kept.index(axis) for axis in axes])
     z, y, x = (int(dataset.chunks[axis]) for axis in axes)
     return holed(voxels, along, (z, y, x), place, fill=None)
 

@@ -127,7 +127,7 @@ def _lost(voxels: Voxels, absent: np.ndarray, chunk: Chunk, fill: float) -> np.n
 def _beside(
     voxels: Voxels, absent: np.ndarray, chunk: Chunk, fill: float, j: int, i: int
 ) -> list[float]:
-    """What part of the faces beside a column of absent chunks is no background."""
+    """Measure what part of the faces beside a column of absent chunks is no background."""
     found = []
     middle = absent.shape[0] // 2
     for dj, di in ((-1, 0), (1, 0), (0, -1), (0, 1)):

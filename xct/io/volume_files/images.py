@@ -139,7 +139,8 @@ def _nrrd(path: Path, request: Request) -> ForeignVolume:
     )
     unit = header.get("sample units")
     return ForeignVolume(
-        voxels, size, tuple(dict.fromkeys((path, values))), "NRRD", value_unit=unit, origin=origin, notes=notes
+        voxels, size, tuple(dict.fromkeys((path, values))), "NRRD", value_unit=unit,
+        origin=origin, notes=notes,
     )  # fmt: skip
 
 
@@ -184,7 +185,7 @@ class _Whole:
         return self.values.dtype.newbyteorder("=")
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        return self.values[index]
+        return np.asarray(self.values[index])
 
 
 def _itk(path: Path, request: Request) -> ForeignVolume:

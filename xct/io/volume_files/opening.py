@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from xct.errors import ScanError, nearest
 from xct.io.tiff.pages import TIFF_STARTS
@@ -50,9 +51,11 @@ def open_foreign(
 
 
 def _read(place: Path, path: Path | str, wanted: Request) -> ForeignVolume:
-    for reader in _READERS:
+    readers: tuple[Any, ...] = _READERS
+    for reader in readers:
         if reader.recognizes(place):
-            return reader.read(place, wanted)
+            found: ForeignVolume = reader.read(place, wanted)
+            return found
     if place.is_file() and not _is_tiff(place):
         raise ScanError(_unknown(place))
     if not place.exists() and place.parent.is_dir() and not set("*?[") & set(place.name):
@@ -85,8 +88,8 @@ def _is_tiff(path: Path) -> bool:
 
 def _unknown(path: Path) -> str:
     return (
-        f"file: {path}: is no volume that is known: TIFF, OME-Zarr (also as .zarr.zip), HDF5, NIfTI "
-        "(.nii), NRRD, MHA, VTK (.vtk, .vti) or values without a header (.raw, .vol), with a .vgi "
-        "or .hdr beside them or volume.raw: {shape: [z, y, x], dtype: uint16}. Convert it, for "
-        "instance with ImageJ, into TIFF"
+        f"file: {path}: is no volume that is known: TIFF, OME-Zarr (also as .zarr.zip), HDF5, "
+        "NIfTI (.nii), NRRD, MHA, VTK (.vtk, .vti) or values without a header (.raw, .vol), with a "
+        ".vgi or .hdr beside them or volume.raw: {shape: [z, y, x], dtype: uint16}. Convert it "
+        "into TIFF, for instance with ImageJ"
     )

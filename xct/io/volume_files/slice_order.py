@@ -170,8 +170,8 @@ def _places(
         places,
         notes,
         (
-            f"{len(missing)} of {total} slices are missing (numbers {shown}); they count as data that "
-            "are missing: copy them again",
+            f"{len(missing)} of {total} slices are missing (numbers {shown}); they count as data "
+            "that are missing: copy them again",
         ),
     )
 

@@ -91,7 +91,7 @@ def read(path: Path | str, request: Request) -> ForeignVolume:
     size, origin, more = chosen_size(request.voxel_size_um, found, where, str(path))
     if (said.slope, said.offset) != (1.0, 0.0):
         origin["values"] = (
-            f"{said.slope:g} · stored value + {said.offset:g}, by the calibration of ImageJ"
+            f"{said.slope:g} · stored value {said.offset:+g}, by the calibration of ImageJ"
         )
     return ForeignVolume(
         voxels,
@@ -129,8 +129,8 @@ def _calibration(files: Sequence[Path], path: str) -> Calibration:
         if (other.slope, other.offset) != (first.slope, first.offset):
             raise ScanError(
                 f"file: {path}: slices are scaled differently: value = {first.slope:g} · code + "
-                f"{first.offset:g} in {files[0].name}, {other.slope:g} · code + {other.offset:g} in "
-                f"{files[number].name}; export them with one range"
+                f"{first.offset:g} in {files[0].name}, {other.slope:g} · code + {other.offset:g} "
+                f"in {files[number].name}; export them with one range"
             )
     if found[0].curve is not None:
         raise ScanError(

@@ -65,7 +65,6 @@ class _Store:
             where = f"{self.path}/{inner}" if inner else str(self.path)
             raise ScanError(f"file: {where}: {_DAMAGED.format(reason)}") from None
 
-
     def below(self, inner: str, name: str) -> str:
         """Give the place of what is named inside a group."""
         return "/".join(part for part in (inner, _inside(name, self.path)) if part)
@@ -143,7 +142,7 @@ def _volume(
     if energy is not None:
         origin["energy_kev"] = "the result of xct that it is"
     if (slope, offset) != (1.0, 0.0):
-        origin["values"] = f"{slope:g} · stored value + {offset:g}, by the attributes of the file"
+        origin["values"] = f"{slope:g} · stored value {offset:+g}, by the attributes of the file"
     return ForeignVolume(
         voxels,
         size,

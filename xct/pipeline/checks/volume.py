@@ -12,9 +12,7 @@ _LOOKED_AT = 5  # slices
 _MOST_LABELS = 16  # whole numbers that differ: more are grey values of few bits
 
 
-def looks_like_labels(
-    volume: ForeignVolume, file: str, stages: Sequence[str]
-) -> list[str]:
+def looks_like_labels(volume: ForeignVolume, file: str, stages: Sequence[str]) -> list[str]:
     """Say that a volume holds labels, whatever their type: numbers of materials.
 
     Parameters

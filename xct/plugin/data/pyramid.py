@@ -53,7 +53,9 @@ def volumes_of(path: Path) -> list[Volume]:
     found = []
     for one in group.attrs["ome"]["multiscales"][0]["datasets"]:
         z, y, x = one["coordinateTransformations"][0]["scale"]
-        found.append(replace(finest, array=group[one["path"]], voxel_size_um=(z, y, x), overview=None))
+        found.append(
+            replace(finest, array=group[one["path"]], voxel_size_um=(z, y, x), overview=None)
+        )
     return found
 
 
@@ -89,8 +91,8 @@ def contrast(
     """Choose what is black and what is white.
 
     Where the electrolyte's value m above air is known, the range is that in which lithium (0),
-    electrolyte (1 m) and active material (about 9 m) can be distinguished; steel is white. Else it spans the
-    values but for the outermost percent.
+    electrolyte (1 m) and active material (about 9 m) can be distinguished; steel is white.
+    Else it spans the values but for the outermost percent.
 
     Parameters
     ----------

@@ -90,8 +90,8 @@ def material_table(
     -------
     DataFrame
         material, volume_um3 and its sd (surface times the edge's uncertainty; the uncertainty of
-        the bore's radius; 0.15 voxels for each whole face across the bore of steel and of the
-        collector: how a face looks next to what is opaque depends on where in a voxel it lies; as
+        the bore's radius; all of what is missing in the volume; 0.15 voxels for each whole face
+        across the bore of steel and of the collector: how a face looks next to what is opaque depends on where in a voxel it lies; as
         much low grey as is seen may be finer than the blur and counted as electrolyte, so that the
         volume of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN
         for the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same
@@ -112,7 +112,9 @@ def material_table(
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
     sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
     edge_um = threshold_uncertainty * np.sqrt(2 * np.pi) * sigma_um
-    uncertainty_um3 = _volume_sds(sums, cell, surface * edge_um)
+    uncertainty_um3 = np.hypot(
+        _volume_sds(sums, cell, surface * edge_um), count[Label.UNKNOWN] * voxel * (count > 0)
+    )
     rows = []
     for name, code in MATERIALS.items():
         if not count[code]:
