@@ -1,5 +1,6 @@
 """Exported TIFF stacks, opened by ImageJ itself."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -159,9 +160,26 @@ def test_paraview_opens_an_exported_file(labelled, tmp_path, what):
         "print('seen', *image.GetDimensions(), *image.GetSpacing(), "
         "image.GetPointData().GetScalars().GetTuple1(3 + 40 * (2 + 30 * 5)))\n"
     )
-    done = subprocess.run([pvpython, str(script)], capture_output=True, text=True, check=True)
+    alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [pvpython, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
     seen = next(line for line in done.stdout.splitlines() if line.startswith("seen")).split()[1:]
     assert [float(n) for n in seen[:6]] == pytest.approx([40, 30, 16, 1.25, 1.5, 4.0])
     assert float(seen[6]) == pytest.approx(
         float(np.stack(list(source.slices()))[5, 2, 3]), abs=1e-4
     )
+
+
+def test_imagej_reads_labels_with_their_numbers(labelled, tmp_path):
+    if not JAR.exists() or shutil.which("java") is None:
+        pytest.skip("ImageJ is not installed (Debian's packages imagej, default-jre-headless)")
+    source = of_labels(labelled, "particles")
+    export_tiff(source, tmp_path / "tiff")
+    macro = tmp_path / "look.ijm"
+    macro.write_text(MACRO)
+    command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
+    said = subprocess.run(
+        [*command, str(macro), str(tmp_path / "tiff")], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert [float(edge) for edge in said[1:4]] == pytest.approx([1.25, 1.5, 4.0])
+    assert float(said[5]) == source.read(3)[2, 7]

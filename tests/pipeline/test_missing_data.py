@@ -11,7 +11,7 @@ from xct.geometry import Label
 from xct.phantom.cell.cell import draw_cell
 from xct.segment.material.unknown import mark_unknown
 
-SHAPE, VOXEL_UM = (96, 128, 128), 2.5
+SHAPE, VOXEL_UM = (80, 96, 96), 3.0
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +22,21 @@ def values():
     return mu.astype(np.float32)
 
 
-@pytest.fixture
-def measured(tmp_path):
-    def run(values, **volume):
-        path = tmp_path / "v.tif"
-        tifffile.imwrite(path, values, photometric="minisblack")
-        section = {"file": str(path), "voxel_size_um": [VOXEL_UM] * 3, **volume}
-        steps = ["find_cell", "electrolyte_reference", "surfaces", "layer_thickness", "materials",
-                 "material_table", "inclusions"]  # fmt: skip
-        recipe = tmp_path / "recipe.yaml"
-        recipe.write_text("".join(f"- {step}: {{}}\n" for step in steps))
-        out = str(tmp_path / f"out{len(list(tmp_path.iterdir()))}")
-        return xct.run({"volume": section, "pipeline": str(recipe), "output": out})
+STEPS = ("find_cell", "electrolyte_reference", "surfaces", "layer_thickness")
+MORE = (*STEPS, "materials", "material_table", "inclusions")
 
-    return run
+
+def measure(folder, values, steps=MORE):
+    tifffile.imwrite(folder / "v.tif", values, photometric="minisblack")
+    section = {"file": str(folder / "v.tif"), "voxel_size_um": [VOXEL_UM] * 3}
+    recipe = folder / "recipe.yaml"
+    recipe.write_text("".join(f"- {step}: {{}}\n" for step in steps))
+    return xct.run({"volume": section, "pipeline": str(recipe), "output": str(folder / "out")})
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, values):
+    return measure(tmp_path_factory.mktemp("plain"), values)
 
 
 def value(result, name):
@@ -43,21 +44,22 @@ def value(result, name):
 
 
 @pytest.mark.slow
-def test_a_lost_block_of_zeros_is_unknown_not_a_void(measured, values):
-    plain = measured(values)
+def test_a_lost_block_of_zeros_is_unknown_not_a_void(plain, tmp_path, values):
     holed = values.copy()
-    holed[30:46, 40:88, 44:90] = 0
-    result = measured(holed)
+    holed[26:40, 30:66, 33:68] = 0
+    result = measure(tmp_path, holed)
     labels = result.labels("materials")[:]
-    block = labels[30:46, 40:88, 44:90]
+    block = labels[26:40, 30:66, 33:68]
     assert (block == Label.UNKNOWN).all()
     assert np.count_nonzero(labels == Label.UNKNOWN) == block.size
     said = " ".join(w["message"] for w in result.warnings)
-    assert f"1 blocks of one exact value (0), {block.size:,} voxels in the slices 30–45" in said
+    assert f"1 blocks of one exact value (0), {block.size:,} voxels in the slices 26–39" in said
     for name in ("thickness_um.electrolyte", "thickness_um.lithium"):
-        assert value(result, name) == pytest.approx(value(plain, name), abs=0.5)
+        assert value(result, name) == pytest.approx(value(plain, name), abs=1)
     assert value(result, "inclusions") <= value(plain, "inclusions")
-    assert value(result, "volume_fraction.low_grey") <= 1.3 * value(plain, "volume_fraction.low_grey")
+    assert value(result, "volume_fraction.low_grey") <= 1.3 * value(
+        plain, "volume_fraction.low_grey"
+    )
     unknown = block.size / np.count_nonzero(~np.isin(labels, (Label.OUTSIDE, Label.TUBE)))
     for name in ("electrolyte", "steel"):
         entry = result.summary[f"volume_fraction.{name}"]
@@ -66,16 +68,19 @@ def test_a_lost_block_of_zeros_is_unknown_not_a_void(measured, values):
 
 
 @pytest.mark.slow
-def test_a_front_that_lies_in_lost_slices_is_not_given(measured, values):
-    plain = measured(values)
+def test_a_front_that_lies_in_lost_slices_is_not_given(plain, tmp_path, values):
     front = round(float(np.nanmedian(plain.surfaces["electrolyte_cathode"].height_um)) / VOXEL_UM)
     holed = values.copy()
     holed[front - 8 : front + 8] = np.nan
-    result = measured(holed)
+    result = measure(tmp_path, holed, STEPS)
     assert "electrolyte_cathode" not in result.surfaces
     assert "thickness_um.cathode" not in result.summary
-    assert "data are missing where it was looked for" in " ".join(w["message"] for w in result.warnings)
-    assert value(result, "thickness_um.lithium") == pytest.approx(value(plain, "thickness_um.lithium"), abs=0.5)
+    assert "data are missing where it was looked for" in " ".join(
+        w["message"] for w in result.warnings
+    )
+    assert value(result, "thickness_um.lithium") == pytest.approx(
+        value(plain, "thickness_um.lithium"), abs=0.5
+    )
 
 
 def test_only_what_lies_in_the_bore_becomes_unknown():
@@ -89,10 +94,12 @@ def test_only_what_lies_in_the_bore_becomes_unknown():
     assert np.count_nonzero(labels != before) == 9
 
 
-def test_labels_are_not_analyzed_as_grey_values(measured):
+def test_labels_are_not_analyzed_as_grey_values(tmp_path):
     labels = np.random.default_rng(0).integers(0, 4, (20, 24, 24)).astype(np.float32)
-    with pytest.raises(xct.errors.ConfigError, match=r"holds nothing but 0, 1, 2, 3.*not grey values"):
-        measured(labels)
+    with pytest.raises(
+        xct.errors.ConfigError, match=r"holds nothing but 0, 1, 2, 3.*not grey values"
+    ):
+        measure(tmp_path, labels)
 
 
 def test_what_the_file_says_of_its_values_is_not_passed_over(tmp_path):
