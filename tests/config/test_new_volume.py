@@ -107,3 +107,11 @@ def test_rois_of_imagej_are_named_as_such(tmp_path, name):
 def test_export_asks_for_one_place(tmp_path, capsys):
     assert execute(["export", str(tmp_path), "--bits", "8"]) == 2
     assert "name either a folder by --tiff, or a file by --to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["v.raw", "v.nii", "v.zarr.zip"])
+def test_a_volume_that_is_taken_for_a_scan_is_told_from_one(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK" + bytes(400))
+    with pytest.raises(XctError, match=r"reconstructed before: xct init .* --pipeline analyze"):
+        write_config(tmp_path / name, pipeline="reconstruct", output=tmp_path / "out",
+                     to=tmp_path / "config.yaml")  # fmt: skip

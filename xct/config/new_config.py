@@ -21,7 +21,7 @@ from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError
 from xct.io.appearance import appearance
 from xct.io.atomic import write_text
-from xct.io.volume_files.opening import open_foreign
+from xct.io.volume_files.opening import looks_like_volume, open_foreign
 from xct.io.volume_files.volume import show_size, volume_facts
 from xct.io.yaml import parse
 from xct.scan import Quantity, Scan, read_scan
@@ -125,7 +125,7 @@ def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     try:
         scan = read_scan(path)
     except ScanError as error:
-        return _unclear_start(path, named, error)
+        return _unclear_start(path, named, _with_hint(path, error))
     quantity, why = _likely_quantity(scan)
     if quantity != "counts":
         scan = read_scan(path, quantity=quantity)
@@ -154,6 +154,16 @@ def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
         return "counts", ""
     return ("transmission" if likely == "transmission" else "line_integrals"), (
         f"no flats, and values {seen.range}"
+    )
+
+
+def _with_hint(path: Path, error: ScanError) -> ScanError:
+    """Add what to do if the path is no scan at all."""
+    if not looks_like_volume(path) or any("angles" in text for text in error.errors):
+        return error
+    return ScanError(
+        *error.errors,
+        f"if {path} is a volume that was reconstructed before: xct init {path} --pipeline analyze",
     )
 
 

@@ -64,6 +64,12 @@ def _read(place: Path, path: Path | str, wanted: Request) -> ForeignVolume:
     return tiff_volume.read(path, wanted)
 
 
+def looks_like_volume(path: Path) -> bool:
+    """Whether a path is of a layout that volumes have, TIFF left out: scans have that, too."""
+    readers: tuple[Any, ...] = _READERS
+    return path.exists() and any(reader.recognizes(path) for reader in readers)
+
+
 def _in_per_cm(volume: ForeignVolume) -> ForeignVolume:
     """Turn attenuation in another unit of inverse length, which the file says, into 1/cm."""
     factor = volume.per_cm()

@@ -92,10 +92,10 @@ def material_table(
         material, volume_um3 and its sd (surface times the edge's uncertainty; the uncertainty of
         the bore's radius; all of what is missing in the volume; 0.15 voxels for each whole face
         across the bore of steel and of the collector: how a face looks next to what is opaque
-        depends on where in a voxel it lies; as much low grey as is seen may be finer than the blur and counted as electrolyte, so that the
-        volume of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN
-        for the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same
-        material, surface_um2, n (voxels).
+        depends on where in a voxel it lies; as much low grey as is seen may be finer than the blur
+        and counted as electrolyte, so that the volume of low grey is a lower bound, without sd),
+        volume_fraction (of the bore in view; NaN for the tube), mean_grey and sd_grey of voxels
+        whose six neighbors are of the same material, surface_um2, n (voxels).
 
     Raises
     ------

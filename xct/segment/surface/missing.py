@@ -73,7 +73,7 @@ def _lacking(
         return np.zeros(height_um.shape, bool)
     low, high = np.nanpercentile(height_um, _HEIGHTS) + np.array([-reach_um, reach_um])
     first, stop = (int(np.clip(h / cell.voxel_size_um[0], 0, len(missing))) for h in (low, high))
-    columns = missing[first : stop + 1].any(axis=0)
+    columns = np.asarray(missing[first : stop + 1].any(axis=0))
     rows, across = (np.minimum(n // edge, most - 1) for n, most in zip(
         np.indices(height_um.shape), columns.shape, strict=True))  # fmt: skip
     return np.asarray(columns[rows, across])
