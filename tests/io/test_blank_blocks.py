@@ -87,3 +87,8 @@ def test_the_answer_does_not_depend_on_the_cut_and_survives_the_journal(volume):
     parts = [unpacked(packed(constant_cells(volume[a : a + 7], saturated=TOP)))
              for a in range(0, 48, 7)]  # fmt: skip
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_a_volume_without_noise_says_nothing_of_what_is_lost():
+    layers = np.repeat(np.arange(4.0, dtype=np.float32), 12)[:, None, None]
+    assert found(np.broadcast_to(layers, SHAPE)) == []

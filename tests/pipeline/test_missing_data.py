@@ -56,6 +56,9 @@ def test_a_lost_block_of_zeros_is_unknown_not_a_void(plain, tmp_path, values):
     assert f"1 blocks of one exact value (0), {block.size:,} voxels in the slices 26–39" in said
     for name in ("thickness_um.electrolyte", "thickness_um.lithium"):
         assert value(result, name) == pytest.approx(value(plain, name), abs=1)
+    assert result.summary["inclusions"]["bound"] == "lower"
+    assert "data are missing" in result.summary["inclusions"]["note"]
+    assert "data are missing" not in plain.summary["inclusions"].get("note", "")
     assert value(result, "inclusions") <= value(plain, "inclusions")
     assert value(result, "volume_fraction.low_grey") <= 1.3 * value(
         plain, "volume_fraction.low_grey"

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ranges
+from xct.geometry import CellGeometry
+from xct.io.overview import overview_of
 from xct.io.volume_files.blank_blocks import Box, find_boxes, unpacked, voxels_of
-from xct.io.volumes import open_volume, write_slab
+from xct.io.volumes import Volume, open_volume, write_slab
 from xct.parallel.blocks import GRANULE
 
 _MOST_NAMED = 6  # ranges of slices in a message
@@ -74,3 +76,13 @@ def _blank(
 def _area(place: tuple[slice, slice]) -> int:
     rows, columns = place
     return int((rows.stop - rows.start) * (columns.stop - columns.start))
+
+
+def lacks_data(volume: Volume, cell: CellGeometry) -> bool:
+    """Whether data are missing inside the bore: outside of it, many programs write NaN."""
+    overview = overview_of(volume)
+    columns = np.asarray(overview.missing).any(axis=0)
+    y, x = (np.argwhere(columns).T + 0.5) * overview.edge - 0.5
+    _, y_um, x_um = cell.voxel_size_um
+    away = np.hypot(y * y_um - cell.axis_y_um, x * x_um - cell.axis_x_um)
+    return bool((away < cell.bore_radius_um - overview.edge * max(y_um, x_um)).any())

@@ -172,8 +172,10 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
     if missing:
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
-    for message in mark_blanks(path, folder.notes("slab")):
+    blanks = mark_blanks(path, folder.notes("slab"))
+    for message in blanks:
         job.warnings.add(message, "copy")
+    folder.note("missing", bool(missing or blanks))
 
 
 def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, int, str]:

@@ -22,6 +22,7 @@ _EDGE = 8  # voxels of a cell along y and x
 _LEAST_CELLS = 3  # of a box, along y and x
 _MANY_CELLS = 64  # a box of so many is believed in one slice,
 _LEAST_SLICES = 4  # a smaller one in so many
+_MOST_CONSTANT = 0.5  # of the cells: with more, there is no noise to tell data from none
 
 
 @dataclass(frozen=True)
@@ -96,21 +97,44 @@ def find_boxes(slices: Iterable[np.ndarray]) -> list[Box]:
     """
     begun: list[Box] = []
     found: list[Box] = []
+    seen = _Seen()
     before: np.ndarray | None = None
-    z = -1
     for z, cells in enumerate(slices):
-        if before is None:
-            before = cells
-            continue
-        for box in _rectangles(_ceased(before, cells), before):
-            found += _ended(box, begun, z)
-        begun = [b for b in begun if _is_still(b, cells)]
-        begun += [
-            Box(z, z, y, x, value) for y, x, value in _rectangles(_ceased(cells, before), cells)
-        ]
+        seen.add(cells)
+        if before is not None:
+            for box in _rectangles(_ceased(before, cells), before):
+                found += _ended(box, begun, z)
+            begun = [b for b in begun if _is_still(b, cells)]
+            new = _rectangles(_ceased(cells, before), cells)
+            begun += [Box(z, z, y, x, value) for y, x, value in new]
         before = cells
-    found += [Box(b.first, z + 1, b.y, b.x, b.value) for b in begun]
+    if seen.has_no_noise():
+        return []
+    found += [Box(b.first, seen.depth, b.y, b.x, b.value) for b in begun]
     return [box for box in dict.fromkeys(found) if _is_believed(box)]
+
+
+class _Seen:
+    """How much of a volume is constant, but for what is so at every height."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._first = self._always = self._constant = np.empty(0)
+
+    def add(self, cells: np.ndarray) -> None:
+        """Add a slice."""
+        if not self.depth:
+            self._first, self._constant = cells, np.zeros(cells.shape, np.int64)
+            self._always = ~np.isnan(cells)
+        self._always = self._always & (cells == self._first)
+        self._constant += ~np.isnan(cells)
+        self.depth += 1
+
+    def has_no_noise(self) -> bool:
+        """Whether so much is constant that it says nothing: drawn, labelled or denoised volumes."""
+        varying = ~self._always.astype(bool)
+        cells = np.count_nonzero(varying) * self.depth
+        return bool(self._constant[varying].sum() > _MOST_CONSTANT * cells)
 
 
 Rectangle = tuple[tuple[int, int], tuple[int, int], float]
