@@ -92,3 +92,14 @@ def test_the_answer_does_not_depend_on_the_cut_and_survives_the_journal(volume):
 def test_a_volume_without_noise_says_nothing_of_what_is_lost():
     layers = np.repeat(np.arange(4.0, dtype=np.float32), 12)[:, None, None]
     assert found(np.broadcast_to(layers, SHAPE)) == []
+
+
+@pytest.mark.parametrize("low", [90, 96])
+def test_layers_that_are_clipped_over_the_first_slices_are_no_lost_data(low):
+    rng = np.random.default_rng(2)
+    height = 12 + 3 * np.sin(np.arange(96) / 9)[:, None] * np.cos(np.arange(104) / 7)
+    dark = np.arange(48)[:, None, None] < height
+    values = np.where(dark, 40, 110) + rng.normal(0, 10, SHAPE)
+    clipped = np.clip(values - low, 0, None).astype(np.float32)
+    assert np.mean(~np.isnan(constant_cells(clipped))) > 0.1
+    assert found(clipped) == []

@@ -103,14 +103,15 @@ def find_boxes(slices: Iterable[np.ndarray]) -> list[Box]:
         seen.add(cells)
         if before is not None:
             for box in _rectangles(_ceased(before, cells), before):
-                found += _ended(box, begun, z)
+                found += _ended(box, begun, z, before)
             begun = [b for b in begun if _is_still(b, cells)]
             new = _rectangles(_ceased(cells, before), cells)
             begun += [Box(z, z, y, x, value) for y, x, value in new]
         before = cells
-    if seen.has_no_noise():
+    if before is None or seen.has_no_noise():
         return []
-    found += [Box(b.first, seen.depth, b.y, b.x, b.value) for b in begun]
+    open_ = [b for b in begun if _stands_alone((b.y, b.x, b.value), before)]
+    found += [Box(b.first, seen.depth, b.y, b.x, b.value) for b in open_]
     return [box for box in dict.fromkeys(found) if _is_believed(box)]
 
 
@@ -160,14 +161,24 @@ def _rectangles(changed: np.ndarray, cells: np.ndarray) -> Iterator[Rectangle]:
                 yield y, x, float(value)
 
 
-def _ended(rectangle: Rectangle, begun: list[Box], stop: int) -> Iterator[Box]:
+def _ended(rectangle: Rectangle, begun: list[Box], stop: int, cells: np.ndarray) -> Iterator[Box]:
     """Give the box that ends; one that began before the first slice was there from the first."""
     y, x, value = rectangle
     same = [b for b in begun if b.value == value and _covers(b, y, x)]
     if same:
         yield Box(same[-1].first, stop, y, x, value)
-    elif not any(b.value == value and _touch(b, y, x) for b in begun):
+    elif any(b.value == value and _touch(b, y, x) for b in begun):
+        return
+    elif _stands_alone(rectangle, cells):
         yield Box(0, stop, y, x, value)
+
+
+def _stands_alone(rectangle: Rectangle, cells: np.ndarray) -> bool:
+    """Whether nothing beside a rectangle has its value: asked where only one end was seen."""
+    y, x, value = rectangle
+    around = tuple(slice(max(part[0] - 1, 0), part[1] + 1) for part in (y, x))
+    same = np.count_nonzero(cells[around] == value)
+    return bool(same == (y[1] - y[0]) * (x[1] - x[0]))
 
 
 def _covers(box: Box, y: tuple[int, int], x: tuple[int, int]) -> bool:
