@@ -102,7 +102,8 @@ def test_what_is_exported_is_what_is_read_again(labelled, tmp_path, name, what):
 
 @pytest.mark.parametrize(("what", "dtype"), [("materials", "uint8"), ("particles", "float32")])
 def test_labels_keep_their_numbers_as_slices_for_imagej(labelled, tmp_path, what, dtype):
-    export_tiff(of_labels(labelled, what), tmp_path / "tiff")
+    said = export_tiff(of_labels(labelled, what), tmp_path / "tiff")
+    assert f"{np.dtype(dtype).itemsize * 8} bits" in said
     again = open_foreign(tmp_path / "tiff", SIZE)
     assert again.voxels.dtype == dtype
     np.testing.assert_array_equal(

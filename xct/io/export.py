@@ -265,7 +265,8 @@ def export_tiff(
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    report = f"wrote {count} slices of {np.dtype(image.dtype).itemsize * 8} bits to {folder}"
+    stored = np.dtype(source.dtype).itemsize * 8 if bits == 32 else bits
+    report = f"wrote {count} slices of {stored} bits to {folder}"
     if window is not None and bits < 32:
         unit = "" if source.unit == "1" else f" {source.unit}"
         report += f"; window {window[0]:g} to {window[1]:g}{unit}, {beyond} values beyond it"

@@ -182,7 +182,7 @@ def _axes(dataset: h5py.Dataset, place: str) -> tuple[tuple[int, int, int], tupl
             f"its axes have no names: slices are taken along the second one, as only they are "
             f"square ({first} × {third})",
         )
-    return (kept[0], kept[1], kept[2]), ()
+    return (kept[0], kept[1], kept[2]), ("its axes have no names: taken as z, y, x",)
 
 
 def _names(dataset: h5py.Dataset) -> list[str]:
