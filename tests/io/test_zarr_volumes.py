@@ -158,6 +158,26 @@ def test_metadata_that_are_no_multiscale_are_said_in_one_line(tmp_path, values, 
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("change", [{"ome": 5}, {"xct": [1]}, {"xct": {"slope": "steep"}}])
+def test_attributes_of_another_kind_are_said_in_one_line(tmp_path, values, change):
+    path = multiscale(tmp_path / "v.zarr", values, version=3)
+    zarr.open_group(path, mode="a").attrs.update(change)
+    with pytest.raises(ScanError, match="file: ") as caught:
+        open_foreign(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_chunk_that_is_truncated_names_the_slices(tmp_path, values):
+    path = multiscale(tmp_path / "v.zarr", values)
+    (path / "0" / "2.1.1").write_bytes(b"\x02\x01\x21\x04 broken")
+    volume = open_foreign(path)
+    np.testing.assert_array_equal(volume.read(np.s_[:8]), values[:8])
+    with pytest.raises(
+        ScanError, match=r"v.zarr: cannot be read at slices 8 to 11 .*copy it again"
+    ):
+        volume.read(np.s_[8:12])
+
+
 def test_a_level_that_is_missing_is_named_with_what_is_there(tmp_path, values):
     path = multiscale(tmp_path / "v.zarr", values)
     group = zarr.open_group(path, mode="a")

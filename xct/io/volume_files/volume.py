@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,8 +111,23 @@ class ForeignVolume:
         """Read a part in the unit of the values, float32; what has no value is NaN, or 0.
 
         Stored zeros of a volume of xct stay 0, as `Volume.read` gives them.
+
+        Raises
+        ------
+        ScanError
+            If the files are damaged there.
         """
-        stored = np.asarray(self.voxels[index])
+        try:
+            stored = np.asarray(self.voxels[index])
+        except (ScanError, MemoryError):
+            raise
+        except Exception as error:  # what damaged chunks raise in codecs has no common type
+            place = os.path.commonpath(self.files)
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise ScanError(
+                f"{place}: cannot be read at {_shown(index)} ({reason}): the volume is damaged "
+                "there; copy it again"
+            ) from None
         values = stored.astype(np.float32)
         if (self.slope, self.offset) != (1.0, 0.0):
             values *= np.float32(self.slope)
@@ -133,6 +149,11 @@ class ForeignVolume:
     def per_cm(self) -> float | None:
         """By what values must be multiplied to be in 1/cm; None where their unit is another."""
         return 1.0 if self.value_unit is None else per_cm_factor(self.value_unit)
+
+
+def _shown(index: Any) -> str:
+    z = index[0] if isinstance(index, tuple) else index
+    return f"slices {z.start} to {z.stop - 1}" if isinstance(z, slice) and z.stop else f"{z}"
 
 
 def check_form(shape: Sequence[int], dtype: np.dtype, path: str) -> None:

@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import yaml
 
-from xct.errors import ScanError
+from xct.errors import ScanError, XctError
 from xct.io.tiff.stacks import named
 from xct.io.volume_files.holes import holed
 from xct.io.volume_files.ome_zarr import Image, placed_axes, read_multiscale
@@ -83,6 +83,16 @@ def read(path: Path, request: Request) -> ForeignVolume:
         If it is damaged, holds several volumes, or leads out of its folder.
     """
     store = _store(path)
+    try:
+        return _opened(store, path, request)
+    except (XctError, MemoryError):
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise ScanError(f"file: {path}: {_DAMAGED.format(reason)}") from None
+
+
+def _opened(store: _Store, path: Path, request: Request) -> ForeignVolume:
     inner = request.path or _only_series(store)
     opened = store.open(_inside(inner, store.path))
     if not hasattr(opened, "group_keys"):
