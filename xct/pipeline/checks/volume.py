@@ -29,7 +29,7 @@ def looks_like_labels(volume: ForeignVolume, file: str, stages: Sequence[str]) -
     found: set[float] = set()
     most = 0
     for z in np.unique(np.linspace(0, volume.voxels.shape[0] - 1, _LOOKED_AT).astype(int)):
-        values = np.asarray(volume.voxels[int(z) : int(z) + 1])
+        values = volume.read(np.s_[int(z) : int(z) + 1])
         seen = np.unique(values[np.isfinite(values)])
         if len(seen) > _MOST_LABELS or (seen != np.rint(seen)).any():
             return []
