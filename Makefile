@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint docs campaign clean imagej screen slurm
+.PHONY: install demo test lint docs campaign clean imagej paraview screen slurm
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -97,3 +97,9 @@ slurm:
 	@{ command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || \
 		$(call packages,slurm-wlm munge,jobs of a cluster are tested on a real SLURM) || \
 		echo "Going on: the tests with a real SLURM skip."
+
+# A test opens an exported VTI file with ParaView files; several hundred megabytes, so `make test` does not ask for it.
+paraview:
+	@command -v pvpython >/dev/null || \
+		$(call packages,paraview python3-paraview,a test opens an exported volume with ParaView) || \
+		echo "Going on: the test that opens an exported volume with ParaView skips."

@@ -27,9 +27,12 @@ class Label(IntEnum):
     COLLECTOR = 5
     TUBE = 6
     LOW_GREY = 7
+    UNKNOWN = 8  # data are missing: left out of fractions
 
 
-MATERIALS: Mapping[str, int] = {label.name.lower(): int(label) for label in Label if label}
+MATERIALS: Mapping[str, int] = {
+    label.name.lower(): int(label) for label in Label if label not in (Label.OUTSIDE, Label.UNKNOWN)
+}
 
 
 @dataclass(frozen=True)

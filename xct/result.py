@@ -70,18 +70,18 @@ class Result:
 
     @property
     def volume(self) -> Any:
-        """Linear attenuation in 1/cm, (z, y, x), as a lazy Dask array."""
+        """Linear attenuation in 1/cm, or grey values, (z, y, x), as a lazy Dask array."""
         return self.stored_volume.lazy()
 
     def to_xarray(self) -> DataArray:
-        """Linear attenuation as a lazy xarray, with z, y and x in µm."""
+        """Linear attenuation, or grey values, as a lazy xarray, with z, y and x in µm."""
         import xarray as xr
 
         stored = self.stored_volume
         sizes = zip("zyx", stored.shape, stored.voxel_size_um, strict=True)
         coords = {axis: np.arange(length) * edge for axis, length, edge in sizes}
-        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name="attenuation")
-        image.attrs["units"] = "1/cm"
+        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name=stored.quantity)
+        image.attrs["units"] = stored.unit
         for axis in "zyx":
             image[axis].attrs["units"] = "µm"
         return image
@@ -92,7 +92,7 @@ class Result:
 
     @property
     def voxel_size_um(self) -> float:
-        """Edge of a voxel."""
+        """Edge of a voxel along x; `stored_volume.voxel_size_um` has all three."""
         return float(self.summary["voxel_size_um"]["value"])
 
     def labels(self, name: str) -> Any:
@@ -217,6 +217,8 @@ def _number(entry: Mapping[str, Any]) -> str:
     value = entry["value"]
     if isinstance(value, str):
         return escape(value)
+    if {"z", "y", "x"} <= entry.keys():  # a voxel whose edges differ
+        return " × ".join(f"{entry[axis]:.5g}" for axis in "zyx")
     text = f"{value:.5g}"
     return f"{text} ± {entry['sd']:.2g}" if "sd" in entry else text
 

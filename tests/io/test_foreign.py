@@ -6,7 +6,7 @@ import tifffile
 import zarr
 
 from xct.errors import ScanError
-from xct.io.foreign import open_foreign
+from xct.io.volume_files.opening import open_foreign
 from xct.io.volumes import Coding, create_volume, write_slab
 
 SIZE = (2.0, 1.5, 1.5)

@@ -9,7 +9,7 @@ import tifffile
 import yaml
 
 from xct.errors import ConfigError, RunError
-from xct.io.foreign import open_foreign
+from xct.io.volume_files.opening import open_foreign
 from xct.phantom.user_volume import read_user_scan
 from xct.phantom.writing import write_phantom
 from xct.scan import read_scan

@@ -66,3 +66,18 @@ def test_error_of_reading_ahead_shows_where_it_is_asked_for():
     lazy[0], lazy[1]
     with pytest.raises(OSError, match="chunk is gone"):
         lazy[4]
+
+
+def test_grey_values_with_an_offset_are_seen():
+    from xct.plugin.data.pyramid import contrast
+
+    air, electrolyte = 13_000.0, 1_500.0
+    rng = np.random.default_rng(0)
+    values = rng.choice([air, air + electrolyte, air + 9 * electrolyte], (8, 20, 20))
+    lazy = LazyArray(values.shape, np.float32, values.astype(np.float32).__getitem__)
+    (black, white), span = contrast(lazy, electrolyte, air)
+    assert black < air
+    assert white == pytest.approx(air + 9 * electrolyte)
+    shown = (np.array([air, air + electrolyte, air + 9 * electrolyte]) - black) / (white - black)
+    assert np.diff(shown).min() >= 0.1
+    assert span[0] < black

@@ -50,7 +50,7 @@ def test_a_rare_material_needs_a_clearer_grey_value():
 
 
 def test_probabilities_of_all_materials_sum_to_one(found):
-    assert found.shape == (8, MIDDLE[1] - MIDDLE[0], 72, 72)
+    assert found.shape == (len(Label), MIDDLE[1] - MIDDLE[0], 72, 72)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
     assert found.min() >= 0
 

@@ -25,21 +25,44 @@ def convert(scan: Path, to: Path, layout: str) -> None:
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
-@click.option("--tiff", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--bits", type=click.Choice(["8", "16", "32"]), default="32", show_default=True)
+@click.option("--tiff", type=click.Path(path_type=Path), help="Folder of TIFF slices to write.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="File to write: .ome.tif, .nrrd or .vti."
+)
+@click.option("--labels", metavar="NAME", help="Labels in place of the volume, e.g. materials.")
+@click.option("--bits", type=click.Choice(["8", "16", "32"]), help="With --tiff; 32 unless given.")
 @click.option("--window", metavar="A,B", help="Range in 1/cm that 8 or 16 bits cover.")
-def export(result: Path, tiff: Path, bits: str, window: str | None) -> None:
-    """Write a volume as TIFF files.
+def export(
+    result: Path,
+    tiff: Path | None,
+    to: Path | None,
+    labels: str | None,
+    bits: str | None,
+    window: str | None,
+) -> None:
+    """Write a volume, or its labels, for other programs.
 
-    ImageJ opens them with their voxel size and, at 8 and 16 bits, their scale in 1/cm.
+    ImageJ opens TIFF slices with their voxel size and, at 8 and 16 bits, their scale in 1/cm.
+    OME-TIFF is for Bio-Formats, NRRD for Avizo and 3D Slicer, VTI for ParaView.
     """
-    from xct.io.export import export_tiff, parse_window
+    from xct.errors import ConfigError
+    from xct.io.export import export_file, export_tiff, of_labels, of_volume, parse_window
     from xct.result import open_result
 
-    message = export_tiff(
-        open_result(result).stored_volume, tiff, bits=int(bits), window=parse_window(window)
-    )
-    click.echo(message)
+    if (tiff is None) == (to is None):
+        raise ConfigError("name either a folder by --tiff, or a file by --to")
+    coded = bits is not None or window is not None
+    if coded and (to is not None or labels is not None):
+        raise ConfigError("--bits and --window: only for a volume as --tiff; leave them out")
+    opened = open_result(result)
+    if labels is None:
+        source = of_volume(opened.stored_volume)
+    else:
+        source = of_labels(opened.path / "volume.zarr", labels)
+    if to is not None:
+        click.echo(export_file(source, to))
+    elif tiff is not None:
+        click.echo(export_tiff(source, tiff, bits=int(bits or 32), window=parse_window(window)))
 
 
 @click.command()

@@ -30,6 +30,8 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
         click.echo(f"not enough: {note}")
     if begun.hint:
         click.echo(f"note: {begun.hint}")
+    for warning in begun.warnings:
+        click.echo(f"warning: {warning}")
     click.echo(f"wrote {to}")
     for key in begun.needed:
         click.echo(f"needed: {key}")

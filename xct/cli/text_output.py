@@ -99,6 +99,8 @@ def _with_sd(value: float, sd: float) -> str:
 
 def _entry(entry: Mapping[str, Any]) -> str:
     value = entry["value"] if isinstance(entry["value"], str) else f"{entry['value']:.6g}"
+    if {"z", "y", "x"} <= entry.keys():  # a voxel whose edges differ
+        value = " × ".join(f"{entry[axis]:.6g}" for axis in "zyx")
     if "sd" in entry:
         value = _with_sd(entry["value"], entry["sd"])
     unit = entry.get("unit", "1")

@@ -150,10 +150,30 @@ class ScanSection(Section):
     )
 
 
+class RawSection(Section):
+    """Values of a file without a header, slice by slice."""
+
+    shape: tuple[Annotated[int, Ge(2)], Annotated[int, Ge(2)], Annotated[int, Ge(2)]] = Field(
+        strict=False, description="slices, rows, columns"
+    )
+    dtype: Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"] = (
+        Field(description="type of the values")
+    )
+    big_endian: bool = Field(False, description="the highest byte of a value comes first")
+    header_bytes: Annotated[int, Ge(0)] = Field(0, description="bytes before the first value")
+
+
 class VolumeSection(Section):
     """A volume that was reconstructed before, by xct or another program."""
 
-    file: str = Field(description="OME-Zarr, TIFF stack, folder or pattern of TIFF slices")
+    file: str = Field(
+        description="result of xct, OME-Zarr, TIFF stack, folder or pattern of TIFF slices, HDF5, "
+        "NIfTI, NRRD, MHA, VTK, or values without a header"
+    )
+    path: str | None = Field(None, description="where the volume lies inside HDF5 or Zarr")
+    raw: RawSection | None = Field(
+        None, description="order of values without a header: {shape: [z, y, x], dtype: uint16}"
+    )
     voxel_size_um: VoxelSize | None = Field(
         None,
         strict=False,

@@ -21,7 +21,8 @@ from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError
 from xct.io.appearance import appearance
 from xct.io.atomic import write_text
-from xct.io.foreign import ForeignVolume, open_foreign
+from xct.io.volume_files.opening import looks_like_volume, open_foreign
+from xct.io.volume_files.volume import ForeignVolume, Request, show_size, volume_facts
 from xct.io.yaml import parse
 from xct.scan import Quantity, Scan, read_scan
 
@@ -51,12 +52,15 @@ class Begun:
         Why the files alone are not enough.
     hint : str
         What else the files could be.
+    warnings : list of str
+        What is missing, or was left out.
     """
 
     lines: list[str]
     needed: list[str]
     notes: list[str] = field(default_factory=list)
     hint: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> Begun:
@@ -125,7 +129,7 @@ _FEW = 16  # values of whole numbers: labels
 def _could_be_slices(path: Path) -> bool:
     """Whether files without angles and flats open as a stack of images."""
     try:
-        open_foreign(path, (1.0, 1.0, 1.0), single=True)
+        open_foreign(path, request=Request((1.0, 1.0, 1.0), single=True))
     except (XctError, OSError, ValueError):
         return False
     return True
@@ -134,7 +138,7 @@ def _could_be_slices(path: Path) -> bool:
 def _likely_values(volume: ForeignVolume, steps: Sequence[Step]) -> str:
     """Judge what the values of a stack are; μ for a recipe that measures a cell."""
     if steps[0].name != "phases":
-        return "attenuation     # μ in 1/cm; or grey: a scale of its own"
+        return f"{volume.quantity or 'attenuation'}    # μ in 1/cm; or grey: a scale of its own"
     middle = volume.voxels.shape[0] // 2
     values = np.asarray(volume.voxels[middle : middle + 1])
     few = values.dtype.kind in "iu" and np.unique(values).size <= _FEW
@@ -150,7 +154,7 @@ def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     try:
         scan = read_scan(path)
     except ScanError as error:
-        return _unclear_start(path, named, error)
+        return _unclear_start(path, named, _with_hint(path, error))
     quantity, why = _likely_quantity(scan)
     if quantity != "counts":
         scan = read_scan(path, quantity=quantity)
@@ -186,6 +190,16 @@ def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
         return "counts", ""
     return ("transmission" if likely == "transmission" else "line_integrals"), (
         f"no flats, and values {seen.range}"
+    )
+
+
+def _with_hint(path: Path, error: ScanError) -> ScanError:
+    """Add what to do if the path is no scan at all."""
+    if not looks_like_volume(path) or any("angles" in text for text in error.errors):
+        return error
+    return ScanError(
+        *error.errors,
+        f"if {path} is a volume that was reconstructed before: xct init {path} --pipeline analyze",
     )
 
 
@@ -227,28 +241,66 @@ _OF_STACKS = (
 
 
 def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
-    """Write the section of a reconstructed volume."""
+    """Write the section of a reconstructed volume: what its files say, and what was assumed."""
     known, single = True, not any("cell" in step.stage.gives for step in steps)
     try:
-        volume = open_foreign(path, single=single)
+        volume = open_foreign(path, request=Request(single=single))
     except ScanError as error:
-        if not any("voxel_size_um" in text for text in error.errors):
+        unclear = _asked(error)
+        if unclear is None:
             raise
-        known, volume = False, open_foreign(path, (1.0, 1.0, 1.0), single=single)
+        if unclear != "voxel_size_um":
+            return _unclear_volume(path, folder, unclear, error)
+        known, volume = False, open_foreign(path, request=Request((1.0, 1.0, 1.0), single=single))
     shape = " × ".join(str(length) for length in volume.voxels.shape)
-    edges = ", ".join(f"{edge:g}" for edge in volume.voxel_size_um)
+    where = volume.origin.get("voxel_size_um", "the file")
+    if not known:
+        del volume.origin["voxel_size_um"]  # a stand-in
+    said = [*volume_facts(volume), *volume.warnings]
+    energy = volume.energy_kev
     lines = [
         f"# {volume.layout}: {shape} voxels (z × y × x).",
+        *(f"# {line}" for text in said for line in textwrap.wrap(text, 96)),
         _HELP,
         "volume:",
         f"  file: {_quoted(_relative(path, folder))}",
-        f"  # voxel_size_um: [{edges}], from the file"
+        f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
         f"  quantity: {_likely_values(volume, steps)}",
         *(_OF_STACKS if steps[0].name == "phases" else ()),
+        f"  energy_kev: {energy:g}    # from {volume.origin.get('energy_kev', 'the file')}"
+        if energy is not None
+        else "  # energy_kev:             # photon energy, for lithium contents",
     ]
-    return Begun(lines, [] if known else ["volume.voxel_size_um"])
+    return Begun(lines, [] if known else ["volume.voxel_size_um"], warnings=list(volume.warnings))
+
+
+_ASKED = ("voxel_size_um", "path", "raw")
+
+
+def _asked(error: ScanError) -> str | None:
+    """Name the key that an error asks for, where it is one that the user can give."""
+    return next((k for k in _ASKED if any(t.startswith(f"{k}:") for t in error.errors)), None)
+
+
+def _unclear_volume(path: Path, folder: Path, key: str, error: ScanError) -> Begun:
+    """Write what the user must add, where the file alone is not enough."""
+    meaning = {
+        "path": "where the volume lies in the file",
+        "raw": "order of the values, {shape: [z, y, x], dtype: uint16}",
+    }[key]
+    lines = [
+        "# The file alone is not enough:",
+        *(f"#   {line}" for text in error.errors for line in textwrap.wrap(text, 96)),
+        _HELP,
+        "volume:",
+        f"  file: {_quoted(_relative(path, folder))}",
+        f"  {key}:        # needed: {meaning}",
+        "  # voxel_size_um:          # edges of a voxel, [z, y, x] in µm",
+        "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
+    ]
+    return Begun(lines, [f"volume.{key}"], list(error.errors))
 
 
 def _needed(scan: Scan, needs: set[str]) -> list[str]:

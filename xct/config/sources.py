@@ -1,9 +1,11 @@
-"""What a configuration starts from. In: a Config; out: the Scan that it names."""
+"""What a configuration starts from. In: a Config; out: the scan or the volume that it names."""
 
 from __future__ import annotations
 
-from xct.config.model import Config, InFile
+from xct.config.model import Config, InFile, VolumeSection
 from xct.errors import ScanError
+from xct.io.volume_files.opening import open_foreign
+from xct.io.volume_files.volume import ForeignVolume, Layout, Request
 from xct.scan import Scan, read_scan
 
 
@@ -30,3 +32,29 @@ def open_scan(config: Config) -> Scan:
     overrides["roi"] = section.roi.model_dump(exclude_none=True)
     overrides["paths"] = section.paths.model_dump(exclude_none=True)
     return read_scan(section.file, **overrides)
+
+
+def open_volume_file(section: VolumeSection, *, single: bool = False) -> ForeignVolume:
+    """Open the volume that a configuration names; `single`: one slice will do.
+
+    Raises
+    ------
+    ScanError
+        If it cannot be read, or is not what the configuration says.
+    """
+    raw = section.raw
+    layout = None if raw is None else Layout(**raw.model_dump())
+    opened = open_foreign(
+        section.file, request=Request(section.voxel_size_um, section.path, layout, single)
+    )
+    if section.quantity == "attenuation" and opened.quantity == "grey":
+        raise ScanError(
+            f"quantity: {section.file} says that it holds grey values, not attenuation; set "
+            "volume.quantity: grey"
+        )
+    if section.quantity == "attenuation" and opened.per_cm() is None:
+        raise ScanError(
+            f"quantity: {section.file} says that its values are in {opened.value_unit!r}, which is "
+            "no attenuation; set volume.quantity: grey, or convert them into 1/cm"
+        )
+    return opened

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # unit in lower case -> (what it measures, how many of the contract's unit it holds)
 _UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), ("length", 1e6)),
@@ -11,7 +13,7 @@ _UNITS: dict[str, tuple[str, float]] = {
         ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometre", "micrometers"),
         ("length", 1.0),
     ),
-    **dict.fromkeys(("nm", "nanometer", "nanometre"), ("length", 1e-3)),
+    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers"), ("length", 1e-3)),
     **dict.fromkeys(("kev", "kiloelectronvolt"), ("energy", 1.0)),
     **dict.fromkeys(("ev", "electronvolt"), ("energy", 1e-3)),
     **dict.fromkeys(("j", "joule", "joules"), ("energy", 1 / 1.602176634e-16)),
@@ -55,6 +57,25 @@ def unit_factor(unit: str, to: str) -> float | None:
     name = unit.strip()
     known = _EXACT.get(name) or _UNITS.get(name.lower())
     return None if known is None or known[0] != measures else known[1] / size
+
+
+def per_cm_factor(unit: str) -> float | None:
+    """Find what an attenuation in `unit` must be multiplied by to be in 1/cm.
+
+    Parameters
+    ----------
+    unit : str
+        Such as 1/mm, mm^-1, cm⁻¹ or /m.
+
+    Returns
+    -------
+    float or None
+        None where the unit is no inverse length.
+    """
+    text = unit.strip().lower().replace(" ", "").replace("**", "^").replace("⁻¹", "^-1")
+    found = re.fullmatch(r"(?:1?/|per)([a-zµμ]+)|([a-zµμ]+)\^?\(?-1\)?", text)
+    length = None if found is None else unit_factor(found.group(1) or found.group(2), "um")
+    return None if length is None else 1e4 / length
 
 
 def decoded(text: bytes | str) -> str:

@@ -109,6 +109,7 @@ def create_volume(
     name: str,
     *,
     quantity: str = "attenuation",
+    energy_kev: float | None = None,
 ) -> None:
     """Make the group, its levels and metadata, with no slice written yet.
 
@@ -126,6 +127,8 @@ def create_volume(
         Shown by viewers.
     quantity : {"attenuation", "grey"}, optional
         What the values are: μ in 1/cm, or grey values of an unknown scale.
+    energy_kev : float, optional
+        Photon energy, where it is known.
     """
     import zarr
     from zarr.codecs import BloscCodec, BloscShuffle
@@ -144,6 +147,7 @@ def create_volume(
         "unit": "1/cm" if quantity == "attenuation" else "1",
         "slope": coding.slope,
         "offset": coding.offset,
+        **({} if energy_kev is None else {"energy_kev": energy_kev}),
     }
 
 
@@ -269,6 +273,8 @@ class Volume:
         Edges of a voxel along z, y and x.
     overview : Overview or None
         What is kept beside the levels; None in a volume of before xct kept any.
+    quantity : str
+        "attenuation", or "grey": values of an unknown scale.
     """
 
     array: Any
@@ -276,6 +282,12 @@ class Volume:
     offset: float
     voxel_size_um: tuple[float, float, float]
     overview: Overview | None = None
+    quantity: str = "attenuation"
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values: 1/cm, or 1 for grey values of an unknown scale."""
+        return "1/cm" if self.quantity == "attenuation" else "1"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -321,4 +333,5 @@ def open_volume(path: Path) -> Volume:
     first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
     z, y, x = first["coordinateTransformations"][0]["scale"]
     levels, kept = group[first["path"]], overview.open_arrays(group)
-    return Volume(levels, facts["slope"], facts["offset"], (z, y, x), kept)
+    quantity = str(facts.get("quantity", "attenuation"))
+    return Volume(levels, facts["slope"], facts["offset"], (z, y, x), kept, quantity)

@@ -166,7 +166,8 @@ class GreyValues:
 class Ratios(GreyValues):
     """A volume divided by the electrolyte's value at the same height and radius.
 
-    Air is 0 and electrolyte 1 everywhere; what is not finite becomes 0.
+    Air is 0 and electrolyte 1 everywhere; what is not finite becomes 1: whatever smooths
+    makes neither voids nor grains of it.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ class Ratios(GreyValues):
 
     def __init__(self, volume: Voxels, cell: CellGeometry, reference: ElectrolyteReference) -> None:
         super().__init__(volume, cell, reference, _Line("factor", GreyScale(0, 1), 1.0, (0.0, 0.0)))
-        self._no_value = np.float32(reference.air)
+        self._no_value = np.float32(1)
 
     def read(self, first: int, stop: int, strip: slice = slice(None)) -> np.ndarray:
         """Read slices, or a strip of rows of them."""
@@ -315,9 +316,9 @@ def _map(values: np.ndarray, table: _Table, inverse: bool, first: int, stop: int
                 if inverse:
                     values[k, j, i] = (value - offsets[at]) / factors[at] + air
                 else:
-                    if replaced and not np.isfinite(value):
-                        value = no_value
-                    values[k, j, i] = factors[at] * (value - air) + offsets[at]
+                    mapped = factors[at] * (value - air) + offsets[at]
+                    missing = replaced and not np.isfinite(value)
+                    values[k, j, i] = no_value if missing else mapped
 
 
 declare(

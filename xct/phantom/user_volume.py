@@ -22,8 +22,8 @@ import numpy as np
 from xct.errors import ConfigError
 from xct.geometry import Label
 from xct.io.atomic import write_json
-from xct.io.foreign import open_foreign
 from xct.io.labels import create_labels
+from xct.io.volume_files.opening import open_foreign
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.io.yaml import Document, parse
 from xct.parallel.blocks import Voxels, slabs

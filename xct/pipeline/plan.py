@@ -14,13 +14,13 @@ from xct.analyze.roi.shapes import Roi
 from xct.config.loading import read_config
 from xct.config.model import Config, VolumeSection
 from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
-from xct.config.sources import open_scan
+from xct.config.sources import open_scan, open_volume_file
 from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
-from xct.io.foreign import ForeignVolume, open_foreign
 from xct.io.frames import Turned
 from xct.io.scans.recognize import identity as input_identity
+from xct.io.volume_files.volume import ForeignVolume
 from xct.pipeline.checks.quantity import without_flats
 from xct.pipeline.checks.scan import inspect_scan, inspect_steps
 from xct.pipeline.checks.steps import (
@@ -29,6 +29,7 @@ from xct.pipeline.checks.steps import (
     engine_of,
     unavailable_engines,
 )
+from xct.pipeline.checks.volume import looks_like_labels
 from xct.pipeline.clusters.machines import Machine, working_machine
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import (
@@ -107,8 +108,10 @@ class Plan:
     @property
     def energy_kev(self) -> float | None:
         """Photon energy, as far as it is known."""
-        volume = self.config.volume
-        return self.scan.energy_kev if volume is None else volume.energy_kev
+        section = self.config.volume
+        if section is None or section.energy_kev is None:
+            return self.source.energy_kev
+        return section.energy_kev
 
     @property
     def volume_shape(self) -> tuple[int, int, int]:
@@ -281,7 +284,8 @@ def make_plan(
             errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
         else:
             single = not any("cell" in step.stage.gives for step in steps)
-            opened = open_foreign(config.volume.file, config.volume.voxel_size_um, single=single)
+            opened = open_volume_file(config.volume, single=single)
+            errors += looks_like_labels(opened, config.volume.file, [step.name for step in steps])
     except ScanError as error:
         section = "scan" if config.volume is None else "volume"
         errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]
@@ -293,7 +297,7 @@ def make_plan(
         raise ConfigError(*errors)
     overlap = overlaps(steps, opened.facts)[0] if isinstance(opened, Scan) else 0
     resources = _resources(config, opened, steps, keep, overlap)
-    notes = opened.notes if isinstance(opened, Scan) else []
+    notes = opened.notes if isinstance(opened, Scan) else opened.warnings
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 
@@ -425,7 +429,7 @@ def _resources(
         shape = (rows, size, size)
     else:
         shape = source.voxels.shape
-        resources = share_copying(shape, source.voxels.dtype, machine)
+        resources = share_copying(shape, machine)
     if measuring:
         resources = with_measuring(resources, shape, config.run, machine)
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xct.errors import show_bytes, show_seconds
+from xct.io.volume_files.volume import ForeignVolume, volume_facts
 from xct.pipeline.plan import Plan
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.quantity import call_by_name
@@ -54,4 +55,6 @@ def _volume_lines(plan: Plan) -> list[str]:
     sizes, edges = plan.volume_shape, plan.voxel_size_um
     shape = " × ".join(str(length) for length in sizes)
     size = " × ".join(f"{edge:g}" for edge in edges)
-    return [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
+    lines = [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
+    assert isinstance(plan.source, ForeignVolume)
+    return [*lines, *(f"  {line}" for line in volume_facts(plan.source))]

@@ -37,6 +37,8 @@ class Products:
         How the volume is stored.
     name : str
         Name of the volume.
+    energy_kev : float or None
+        Photon energy, where it is known.
     """
 
     folder: Path
@@ -46,6 +48,7 @@ class Products:
     voxel_size_um: float
     coding: Coding
     name: str
+    energy_kev: float | None = None
 
     def create(self, scratch: Path) -> bool:
         """Make what is not there yet, in `scratch` first; return whether anything was missing."""
@@ -55,7 +58,10 @@ class Products:
             shutil.rmtree(fresh, ignore_errors=True)
             if name == "volume":
                 volume = (self.shape[1], self.size, self.size)
-                create_volume(fresh, volume, self.voxel_size_um, self.coding, self.name)
+                create_volume(
+                    fresh, volume, self.voxel_size_um, self.coding, self.name,
+                    energy_kev=self.energy_kev,
+                )  # fmt: skip
             else:
                 _create_array(fresh, name, self.shape)
             os.replace(fresh, self.folder / f"{name}.zarr")

@@ -15,10 +15,12 @@ import numpy as np
 
 from xct.config.recipe import Step
 from xct.io import by_rows
-from xct.io.foreign import ForeignVolume
+from xct.io.volume_files.blank_blocks import constant_cells, packed
+from xct.io.volume_files.volume import ForeignVolume
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
+from xct.pipeline.blanks import mark_blanks
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import Progress, go_on, timed
 from xct.pipeline.products import Products
@@ -88,6 +90,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
         voxel_size_um=plan.voxel_size_um[0],
         coding=coding,
         name=plan.title,
+        energy_kev=plan.energy_kev,
     )
     blocks = cut(rows, plan.resources.slab_rows)
     if products.create(folder.state):
@@ -143,8 +146,6 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     """Copy a foreign volume, slab by slab, so that labels and coarser levels lie beside it."""
     plan, folder = job.plan, job.folder
     path = folder.path / "volume.zarr"
-    few_bits = source.voxels.dtype.kind == "u"
-    coding = Coding("uint16", source.slope, source.offset) if few_bits else Coding()
     if not path.exists():
         folder.forget("slab")
         fresh = folder.state / "volume.zarr"
@@ -152,35 +153,39 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         section = plan.config.volume
         quantity = section.quantity if section is not None else "attenuation"
         size = source.voxel_size_um
-        create_volume(fresh, source.voxels.shape, size, coding, plan.title, quantity=quantity)
+        shape, energy = source.voxels.shape, plan.energy_kev
+        create_volume(
+            fresh, shape, size, Coding(), plan.title, quantity=quantity, energy_kev=energy
+        )
         os.replace(fresh, path)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
     progress = Progress("copying", len(left))
 
-    def finished(answer: tuple[Block, int]) -> None:
-        block, missing = answer
-        folder.note(f"slab-{block.first}", {"stop": block.stop, "not_finite": missing})
+    def finished(answer: tuple[Block, int, str]) -> None:
+        block, missing, cells = answer
+        note = {"stop": block.stop, "not_finite": missing, "constant": cells}
+        folder.note(f"slab-{block.first}", note)
         progress.step(f"slices {block.first}–{block.stop - 1}")
 
-    map_blocks(_copy_slab, left, source, path, coding, workers=1, done=finished)
+    map_blocks(_copy_slab, left, source, path, workers=1, done=finished)
     progress.close()
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
     if missing:
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
+    blanks = mark_blanks(path, folder.notes("slab"))
+    for message in blanks:
+        job.warnings.add(message, "copy")
+    folder.note("missing", bool(missing or blanks))
 
 
-def _copy_slab(
-    block: Block, source: ForeignVolume, path: Path, coding: Coding
-) -> tuple[Block, int]:
+def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, int, str]:
     go_on()
     with timed("copy"):
-        values = source.voxels[block.outer]
-        missing = 0
-        if values.dtype.kind != "u":
-            values = values.astype(np.float32) * source.slope + source.offset
-            missing = int(np.count_nonzero(~np.isfinite(values)))
-        write_slab(path, block.first, values.astype(coding.dtype, copy=False))
-    return block, missing
+        values = source.read(block.outer)
+        missing = int(np.count_nonzero(~np.isfinite(values)))
+        write_slab(path, block.first, values)
+        cells = packed(constant_cells(values, saturated=source.saturated))
+    return block, missing, cells
 
 
 def _waits(

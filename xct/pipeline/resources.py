@@ -178,16 +178,15 @@ _WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 
-def share_copying(shape: tuple[int, int, int], dtype: np.dtype, machine: Machine) -> Resources:
+def share_copying(shape: tuple[int, int, int], machine: Machine) -> Resources:
     """Say what copying a foreign volume, with coarser levels, will take."""
     voxels = int(np.prod(shape, dtype=np.int64))
-    stored = 2 if dtype.itemsize <= 2 else 4
     return Resources(
         slab_rows=GRANULE,
         workers=1,
         threads=machine.cores,
         memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
-        disk_bytes=_volume_bytes(shape, stored),
+        disk_bytes=_volume_bytes(shape, 4),
         temporary_bytes=0,
         seconds=1 + voxels * _SECONDS_PER_VOXEL,
         processes=machine.processes,

@@ -17,6 +17,7 @@ from xct.io.atomic import write_json, write_text
 from xct.io.figures import save_figure
 from xct.io.stores import write_known
 from xct.io.volumes import open_volume
+from xct.pipeline.blanks import lacks_data
 from xct.pipeline.checks.rows import rows_of_frames
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import timed
@@ -27,6 +28,7 @@ from xct.stages import Band, RowCounts
 log = logging.getLogger("xct")
 
 _PACKAGES = ("numpy", "scipy", "numba", "dask", "zarr", "h5py", "tifffile")
+_COUNTED = ("particles", "inclusions")  # units of counts
 _MOST_BANDS = 50  # listed in summary.json
 _YAML: Any = {"sort_keys": False, "allow_unicode": True, "width": 100}
 
@@ -70,7 +72,7 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
     summary = {
         **scanned,
         **_voxel_size(job),
-        **numbers_of(found, failed),
+        **_bounded(job, found, numbers_of(found, failed)),
     }
     summary = dict(sorted(summary.items(), key=lambda entry: "headline" not in entry[1]))
     known = {**_shown(job), **found}
@@ -84,6 +86,20 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
         if entry["step"] != "check":
             log.warning("%s: %s", entry["step"], entry["message"])
     write_text(folder.path / "run.yaml", yaml.safe_dump(_account(job), **_YAML))
+
+
+def _bounded(
+    job: Job, found: Mapping[str, Any], numbers: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Say of counts that they are lower bounds, where data are missing inside the bore."""
+    cell, path = found.get("cell"), job.folder.path / "volume.zarr"
+    if cell is None or not (job.folder.number("missing") and lacks_data(open_volume(path), cell)):
+        return dict(numbers)
+    bound = {"bound": "lower", "note": "data are missing; what lay there is not counted"}
+    return {
+        name: {**entry, **bound} if entry.get("unit") in _COUNTED else entry
+        for name, entry in numbers.items()
+    }
 
 
 def _failed(job: Job) -> Failed:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import yaml
 
@@ -48,11 +49,32 @@ def read_rois(path: Path | str) -> list[Roi]:
         With every mistake in it: file, line, ROI, key, value and what is allowed.
     """
     path = Path(path)
+    if _is_of_imagej(path):
+        raise XctError(
+            f"{path}: holds ROIs of ImageJ: outlines in the pixels of one picture, which say "
+            "nothing of depth. A ROI set of xct is a YAML file in cell coordinates, such as rois: "
+            "{C-1: {shape: box, surface: electrolyte_cathode, depth_um: [20, 80], y_um: [-50, 50], "
+            "x_um: [-300, -200]}}; draw it in `xct view RESULT`, which saves it"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise XctError(f"{path}: cannot be read as a ROI set: {error}") from None
     return parse_rois(text, str(path))
+
+
+def _is_of_imagej(path: Path) -> bool:
+    """Whether a file is a ROI of ImageJ, or a zip file of such."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) == b"Iout":
+                return True
+        if not is_zipfile(path):
+            return False
+        with ZipFile(path) as zipped:
+            return any(name.lower().endswith(".roi") for name in zipped.namelist())
+    except (OSError, BadZipFile):
+        return False
 
 
 def parse_rois(text: str, name: str = "ROI set") -> list[Roi]:

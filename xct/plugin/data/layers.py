@@ -34,6 +34,7 @@ _MATERIAL_COLORS: dict[int | None, Any] = {
     5: (0.4, 0.9, 0.5, 1),
     6: (0.75, 0.6, 0.45, 1),
     7: (0.75, 0.25, 0.9, 1),
+    8: (0.15, 0.15, 0.15, 1),
     None: (1, 1, 1, 1),
 }
 MATERIAL_COLORMAP = DirectLabelColormap(color_dict=_MATERIAL_COLORS)
@@ -88,7 +89,7 @@ def placed(cell: Cell, kind: str, **settings: Any) -> dict[str, Any]:
 def volume_layer(cell: Cell) -> LayerData:
     """Show the volume itself, in 1/cm."""
     data = pyramid.levels(cell.volume_path)
-    limits, span = pyramid.contrast(data[-1], _electrolyte(cell))
+    limits, span = pyramid.contrast(data[-1], _electrolyte(cell), _air(cell))
     settings = placed(
         cell,
         "volume",
@@ -190,6 +191,15 @@ def _electrolyte(cell: Cell) -> float | None:
     measured = cell.result.summary.get("electrolyte_peak_per_cm")
     value = measured.get("value") if isinstance(measured, dict) else None
     return float(value) if value and np.isfinite(value) and value > 0 else None
+
+
+def _air(cell: Cell) -> float:
+    """Read the value of air that the electrolyte's is measured from; 0 of attenuation."""
+    if cell.result is None or not (cell.path / "reference.json").is_file():
+        return 0.0
+    with errors_shown(f"{cell.path / 'reference.json'} is broken"):
+        return float(cell.result.reference.air)
+    return 0.0
 
 
 def _materials(cell: Cell, kind: str, **settings: Any) -> LayerData | None:

@@ -53,7 +53,9 @@ def volumes_of(path: Path) -> list[Volume]:
     found = []
     for one in group.attrs["ome"]["multiscales"][0]["datasets"]:
         z, y, x = one["coordinateTransformations"][0]["scale"]
-        found.append(Volume(group[one["path"]], finest.slope, finest.offset, (z, y, x)))
+        found.append(
+            replace(finest, array=group[one["path"]], voxel_size_um=(z, y, x), overview=None)
+        )
     return found
 
 
@@ -84,20 +86,22 @@ def sample(array: LazyArray) -> np.ndarray:
 
 
 def contrast(
-    array: LazyArray, electrolyte: float | None = None
+    array: LazyArray, electrolyte: float | None = None, air: float = 0.0
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Choose what is black and what is white.
 
-    Where the electrolyte's value m is known, the range is that in which lithium (0), electrolyte
-    (1 m) and active material (about 9 m) can be distinguished; steel is white. Else it spans the
-    values but for the outermost percent.
+    Where the electrolyte's value m above air is known, the range is that in which lithium (0),
+    electrolyte (1 m) and active material (about 9 m) can be distinguished; steel is white.
+    Else it spans the values but for the outermost percent.
 
     Parameters
     ----------
     array : LazyArray
         A coarse level.
     electrolyte : float, optional
-        The electrolyte's value.
+        The electrolyte's value above that of air.
+    air : float, optional
+        Value of air: not 0 in grey values of an unknown scale.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def contrast(
     low, high = (float(v) for v in np.percentile(values, (1, 99)))
     least, most = float(values.min()), float(values.max())
     if electrolyte:
-        low, high = -electrolyte, 9.0 * electrolyte
+        low, high = air - electrolyte, air + 9.0 * electrolyte
     if not high > low:
         low, high = low - 0.5, low + 0.5
     margin = 0.1 * (high - low)

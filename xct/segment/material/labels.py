@@ -22,6 +22,7 @@ from xct.segment.material.columns import find_columns
 from xct.segment.material.rules import WEAK, Layout, classify, without_foreign
 from xct.segment.material.sharpened import Edges, edges_of
 from xct.segment.material.thresholds import SMOOTH_PX, Thresholds, find_thresholds
+from xct.segment.material.unknown import mark_unknown
 from xct.segment.surface.collector import find_back
 from xct.stages import stage
 from xct.statistics.gaussian import reach_px
@@ -127,6 +128,7 @@ def label_slabs(
     job = Labeling(ratios, layout, thresholds.shifted(shift), edges)
     if any(map_blocks(_label_run, job.runs(labels), job, labels, rows or GRANULE)):
         resolve(labels, rows)
+    mark_unknown(volume, labels)
     return labels
 
 

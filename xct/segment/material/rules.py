@@ -16,7 +16,7 @@ from xct.parallel.threads import over_ranges
 from xct.segment.material.columns import Columns
 from xct.segment.material.thresholds import Thresholds
 
-WEAK = 8  # low grey only if connected to a voxel that certainly is; not left in the result
+WEAK = 9  # low grey only if connected to a voxel that certainly is; not left in the result
 
 _OUTSIDE, _LITHIUM, _ELECTROLYTE = int(Label.OUTSIDE), int(Label.LITHIUM), int(Label.ELECTROLYTE)
 _ACTIVE, _STEEL, _COLLECTOR = int(Label.ACTIVE_MATERIAL), int(Label.STEEL), int(Label.COLLECTOR)

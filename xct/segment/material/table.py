@@ -90,12 +90,12 @@ def material_table(
     -------
     DataFrame
         material, volume_um3 and its sd (surface times the edge's uncertainty; the uncertainty of
-        the bore's radius; 0.15 voxels for each whole face across the bore of steel and of the
-        collector: how a face looks next to what is opaque depends on where in a voxel it lies; as
-        much low grey as is seen may be finer than the blur and counted as electrolyte, so that the
-        volume of low grey is a lower bound, without sd), volume_fraction (of the bore in view; NaN
-        for the tube), mean_grey and sd_grey of voxels whose six neighbors are of the same
-        material, surface_um2, n (voxels).
+        the bore's radius; all of what is missing in the volume; 0.15 voxels for each whole face
+        across the bore of steel and of the collector: how a face looks next to what is opaque
+        depends on where in a voxel it lies; as much low grey as is seen may be finer than the blur
+        and counted as electrolyte, so that the volume of low grey is a lower bound, without sd),
+        volume_fraction (of the bore in view; NaN for the tube), mean_grey and sd_grey of voxels
+        whose six neighbors are of the same material, surface_um2, n (voxels).
 
     Raises
     ------
@@ -108,11 +108,13 @@ def material_table(
     sums = yield from material_sums.asking(volume, labels, cell, reference)
     voxel = float(np.prod(cell.voxel_size_um))
     count = sums[:, _COUNT].astype(float)
-    inside = count.sum() - count[Label.OUTSIDE] - count[Label.TUBE]
+    inside = count.sum() - count[[Label.OUTSIDE, Label.TUBE, Label.UNKNOWN]].sum()
     surface = sums[:, _FIRST_CROSSING:] @ crofton_weights(cell.voxel_size_um)
     sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
     edge_um = threshold_uncertainty * np.sqrt(2 * np.pi) * sigma_um
-    uncertainty_um3 = _volume_sds(sums, cell, surface * edge_um)
+    uncertainty_um3 = np.hypot(
+        _volume_sds(sums, cell, surface * edge_um), count[Label.UNKNOWN] * voxel * (count > 0)
+    )
     rows = []
     for name, code in MATERIALS.items():
         if not count[code]:

@@ -11,6 +11,7 @@ from xct.parallel.blocks import Voxels
 from xct.quantity import HeightMaps, Quantity
 from xct.segment.surface.anode import anode_surfaces
 from xct.segment.surface.cathode import cathode_surfaces
+from xct.segment.surface.missing import without_missing
 from xct.segment.surface.search import Electrolyte, Search
 from xct.stages import stage
 
@@ -91,4 +92,5 @@ def surfaces(
         least_thickness_um=least_thickness_um,
         chip_um=chip_um,
     )
-    return anode | cathode_surfaces(search, front_fwhm_um=front_fwhm_um)
+    found = anode | cathode_surfaces(search, front_fwhm_um=front_fwhm_um)
+    return without_missing(found, volume, cell, reach_um=front_fwhm_um)
