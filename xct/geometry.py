@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xct.errors import DataError
+
 # Labels: which number stands for which material in every labelled volume.
 
 
@@ -49,7 +51,7 @@ class GreyScale:
 
     def __post_init__(self) -> None:
         if self.zero == self.reference_value:
-            raise ValueError(
+            raise DataError(
                 f"zero and reference_value are both {self.zero:g}; grey values need two points"
             )
 
@@ -232,7 +234,7 @@ class CellGeometry:
 
     def _plane(self, surface: str) -> Plane:
         if surface not in self.planes:
-            raise ValueError(
+            raise DataError(
                 f"surface {surface!r} is not in view; there are {', '.join(self.planes) or 'none'}"
             )
         return self.planes[surface]

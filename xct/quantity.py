@@ -210,6 +210,25 @@ def declare(quantity: Quantity) -> Quantity:
     return quantity
 
 
+def unknown_names(quantity: Quantity) -> Iterator[tuple[str, str]]:
+    """Find what functions of a quantity take that is no quantity: ``(function, parameter)``.
+
+    What is not there is not called for: such a function would be skipped without a word.
+    """
+    functions = {
+        "numbers": quantity.numbers,
+        "derive": quantity.derive,
+        "warning": quantity.warning,
+        **{f"figure {name}": function for name, function in quantity.figures.items()},
+        **{f"table {name}": function for name, function in quantity.tables.items()},
+    }
+    for name, function in functions.items():
+        for p in [] if function is None else parameters_of(function):
+            setting = p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+            if not setting and p.name not in QUANTITIES:
+                yield name, p.name
+
+
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """List the parameters of a function, in order."""
     return list(inspect.signature(function).parameters.values())

@@ -9,7 +9,7 @@ import tifffile
 
 import xct
 from xct.cli.main import execute
-from xct.errors import ConfigError
+from xct.errors import ConfigError, DataError
 from xct.io.labels import open_labels
 from xct.io.volumes import Volume
 from xct.parallel.sweeps import Sweep, sweeping
@@ -81,7 +81,7 @@ def test_the_account_of_a_measuring_run_can_be_run_again(config, calls, tmp_path
 def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, monkeypatch):
     def refuse(volume):
         """Refuse."""
-        raise ValueError("there is no lithium: its grey value does not occur")
+        raise DataError("there is no lithium: its grey value does not occur")
 
     monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, ("table",), (), measures=True))
 
@@ -96,6 +96,30 @@ def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, mo
     said = {(w["step"], w["message"]) for w in result.warnings}
     assert ("refuse", "there is no lithium: its grey value does not occur") in said
     assert ("dense", "left out: there is no table") in said
+    assert list(result.tables["inclusions"]["n"]) == [1]
+
+
+def test_a_fault_of_a_step_is_not_shown_as_a_refusal_of_the_data(config, calls, monkeypatch):
+    def faulty(volume):
+        """Be wrong."""
+        return np.zeros(3) + np.zeros(4)  # ValueError: operands could not be broadcast
+
+    monkeypatch.setitem(STAGES, "mean_by_slice", Stage(faulty, ("table",), (), measures=True))
+    with open(config["pipeline"], "a") as recipe:
+        recipe.write("- count: {}\n")
+
+    def count(volume):
+        """Count."""
+        return pd.DataFrame({"n": [1], "volume_um3": [2.0]})
+
+    monkeypatch.setitem(STAGES, "count", Stage(count, ("inclusions",), (), measures=True))
+    result = xct.run(config)
+    [said] = [w["message"] for w in result.warnings if w["step"] == "faulty"]
+    assert said.startswith(
+        "left out: a fault of the program, not of the data (ValueError: operands"
+    )
+    assert "\n" not in said
+    assert "Traceback" in (result.path / "run.log").read_text()
     assert list(result.tables["inclusions"]["n"]) == [1]
 
 
@@ -184,7 +208,7 @@ def means(block, values):
 
 
 def refusal(block, values):
-    raise ValueError("this volume is not for me")
+    raise DataError("this volume is not for me")
 
 
 @sweeping

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import Surface
 
 
@@ -60,7 +61,7 @@ def swelling_map(layer: Surface, pristine: Surface) -> Surface:
         If the maps have different shapes.
     """
     if layer.height_um.shape != pristine.height_um.shape:
-        raise ValueError(
+        raise DataError(
             f"the maps have shapes {layer.height_um.shape} and {pristine.height_um.shape} (y, x); "
             "bring them onto one grid first, as displacement_map does"
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
@@ -138,7 +139,7 @@ def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
     edges = tuple(float(edge) for edge in np.atleast_1d(np.asarray(voxel_size_um, float)))
     edges = edges * 3 if len(edges) == 1 else edges
     if len(edges) != 3 or not all(np.isfinite(edge) and edge > 0 for edge in edges):
-        raise ValueError(
+        raise DataError(
             f"voxel_size_um is {voxel_size_um!r}; expected three positive numbers, along z, y and x"
         )
     return edges[0], edges[1], edges[2]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -114,7 +115,7 @@ def label_slabs(
 ) -> Any:
     """Label as `materials` does, in slabs of a given height, on which no label depends."""
     if tuple(volume.shape) != tuple(cell.shape):
-        raise ValueError(
+        raise DataError(
             f"volume has shape {tuple(volume.shape)}, but the cell was found in one of shape "
             f"{tuple(cell.shape)} (z, y, x); give the volume that find_cell was given"
         )

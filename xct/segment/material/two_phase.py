@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 from annotated_types import Ge, Gt
 
+from xct.errors import DataError
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_gaussians, fit_mixture
 
@@ -149,7 +150,7 @@ def bright_phase(
     .. [3] Chambolle (2004), J. Math. Imaging Vis. 20, 89. doi:10.1023/B:JMIV.0000011325.36760.1e
     """
     if image.ndim not in (2, 3):
-        raise ValueError(f"the image has {image.ndim} axes; it needs 2, or 3 for a stack")
+        raise DataError(f"the image has {image.ndim} axes; it needs 2, or 3 for a stack")
     slices = image[None] if image.ndim == 2 else image
     probability = np.empty(slices.shape, np.float32)
     levels = []
@@ -160,7 +161,7 @@ def bright_phase(
             sharp = _sharpened(_in_local_contrast(values, drift_px), blur_px, sharpening)
             found = fit_levels(sharp)
             if not _parts(sharp, found, _LEAST_GAIN):
-                raise ValueError(_ONE.format(number))
+                raise DataError(_ONE.format(number))
             probability[number] = 1 - found.more_than_half(sharp, 0)
         levels.append(found)
     probability = probability.reshape(image.shape)
@@ -219,9 +220,9 @@ def _checked(plane: np.ndarray, number: int) -> np.ndarray:
     values = np.asarray(plane, np.float32)
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing:
-        raise ValueError(f"slice {number} holds {missing} values that are NaN or infinite")
+        raise DataError(f"slice {number} holds {missing} values that are NaN or infinite")
     if values.min() == values.max():
-        raise ValueError(f"slice {number} holds the one value {values.flat[0]:g}")
+        raise DataError(f"slice {number} holds the one value {values.flat[0]:g}")
     return _standardized(values)
 
 
