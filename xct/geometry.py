@@ -29,9 +29,12 @@ class Label(IntEnum):
     COLLECTOR = 5
     TUBE = 6
     LOW_GREY = 7
+    UNKNOWN = 8  # light did not reach there, or data are missing
 
 
-MATERIALS: Mapping[str, int] = {label.name.lower(): int(label) for label in Label if label}
+MATERIALS: Mapping[str, int] = {
+    label.name.lower(): int(label) for label in Label if label not in (Label.OUTSIDE, Label.UNKNOWN)
+}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from xct.segment.denoise import Denoising, gaussian
 from xct.segment.material.columns import find_columns
 from xct.segment.material.rules import WEAK, Layout, classify, without_foreign
 from xct.segment.material.sharpened import Edges, edges_of
-from xct.segment.material.thresholds import SMOOTH_PX, Thresholds, find_thresholds
+from xct.segment.material.thresholds import Thresholds, find_thresholds
 from xct.segment.surface.collector import find_back
 from xct.stages import stage
 from xct.statistics.gaussian import reach_px
@@ -171,7 +171,7 @@ class Labeling:
     @property
     def overlap_y(self) -> int:
         """Rows along y beyond a strip that its labels depend on."""
-        return max(self.edges.overlap_y, reach_px(SMOOTH_PX))
+        return max(self.edges.overlap_y, reach_px(self.thresholds.smooth_px))
 
     def prepared(self) -> Prepared:
         """Give slices of full height, ready to be labelled."""
@@ -192,7 +192,8 @@ class Prepared:
     """Slices of a strip of rows as `classify` needs them, made once each as they are asked for."""
 
     def __init__(self, job: Labeling, strip: Block) -> None:
-        ratios, near = job.ratios, reach_px(SMOOTH_PX)
+        ratios, smooth_px = job.ratios, job.thresholds.smooth_px
+        near = reach_px(smooth_px)
         depth = ratios.shape[0]
         layout = job.layout.strip(strip.outer_first, strip.outer_stop)
         top = 1 + _FOREIGN * job.edges.noise
@@ -207,7 +208,7 @@ class Prepared:
         def smooth(first: int, stop: int) -> np.ndarray:
             before = first - max(first - near, 0)
             inner = slice(before, before + stop - first)
-            return gaussian(cleaned.planes(first - near, stop + near), SMOOTH_PX, inner)
+            return gaussian(cleaned.planes(first - near, stop + near), smooth_px, inner)
 
         cleaned = Rolling(clean, depth)
         self._smooth = Rolling(smooth, depth)

@@ -69,7 +69,7 @@ def material_probabilities(
 
     Returns
     -------
-    ndarray of float32, shape (8, z1 - z0, y, x)
+    ndarray of float32, shape (9, z1 - z0, y, x)
         By code of `xct.geometry.Label`; they sum to 1. A choice of other slices does not change
         them.
 
