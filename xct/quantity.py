@@ -166,6 +166,9 @@ class Quantity:
     warning : callable or None
         Says what the user must know of what was sampled before anything else, or None. Like
         `numbers`, it may take the facts of the scan and `steps`, the settings by step.
+    basis : bool
+        It is None, or says what is wrong with something that measurements rest on: that is said
+        before anything else, and stages that rest on it are left out.
     optional : bool
         Of the user's choice: without it, steps that need it are left out without a word.
     asked : bool
@@ -187,6 +190,7 @@ class Quantity:
     sampled: str = "transmission"
     watched: bool = False
     warning: Callable[..., str | None] | None = None
+    basis: bool = False
     optional: bool = False
     asked: bool = False
     taken: Callable[[Mapping[str, Any]], Any] | None = None

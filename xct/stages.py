@@ -139,6 +139,9 @@ class Stage:
     engine : callable or None
         The stage reconstructs: ``engine(settings)`` gives the `xct.reconstruct.Engine` that does
         it, which says what it takes and whether it can run here.
+    rests_on : tuple of str
+        Quantities that are a `basis`: in a run, the stage is left out where one of them says that
+        something is wrong.
     """
 
     function: Callable[..., Any]
@@ -149,6 +152,7 @@ class Stage:
     counts: RowCounts | None = None
     measures: bool = False
     engine: Callable[[Mapping[str, Any]], Any] | None = None
+    rests_on: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -247,6 +251,7 @@ def stage(
     counts: RowCounts | str | None = None,
     measures: bool = False,
     engine: Callable[[Mapping[str, Any]], Any] | None = None,
+    rests_on: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare a function as a stage; the function itself is returned unchanged.
 
@@ -254,7 +259,7 @@ def stage(
     ----------
     gives : str, Quantity, or several
         What it returns. A `Quantity` is declared with it; a name must be declared by another.
-    cut, overlap, estimate, counts, measures, engine
+    cut, overlap, estimate, counts, measures, engine, rests_on
         As of `Stage`; `counts` may be a name alone.
 
     Examples
@@ -270,7 +275,7 @@ def stage(
     counted = RowCounts(counts) if isinstance(counts, str) else counts
 
     def register(function: F) -> F:
-        made = Stage(function, names, cut, overlap, estimate, counted, measures, engine)
+        made = Stage(function, names, cut, overlap, estimate, counted, measures, engine, rests_on)
         STAGES[made.name] = made
         return function
 
@@ -338,6 +343,13 @@ def check_quantities() -> None:
     """
     known = ", ".join(QUANTITIES)
     for each in STAGES.values():
+        for name in each.rests_on:
+            if name not in QUANTITIES or not QUANTITIES[name].basis:
+                bases = [one.name for one in QUANTITIES.values() if one.basis]
+                raise DataError(
+                    f"stage {each.name} rests on {name!r}, which is not a basis; there are "
+                    f"{', '.join(bases)}"
+                )
         for name in each.gives:
             if name not in QUANTITIES:
                 raise DataError(

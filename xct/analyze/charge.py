@@ -64,6 +64,10 @@ def charge_numbers(
         "charge", unit="table of lithium contents", store=Table(), numbers=charge_numbers
     ),
     measures=True,
+    rests_on=(
+        "implausible_blur",
+        "implausible_values",
+    ),
 )
 def state_of_charge(
     volume: Voxels,

@@ -76,6 +76,10 @@ def detection_numbers(detection_limits: pd.DataFrame) -> Iterator[tuple[str, Num
         numbers=detection_numbers,
     ),
     measures=True,
+    rests_on=(
+        "bore_not_found",
+        "implausible_blur",
+    ),
 )
 def detection_limits(
     volume: Voxels,

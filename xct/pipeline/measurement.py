@@ -72,8 +72,12 @@ class Measurement:
                 self._sweep()
             self._derive()
             missing = [name for name in step.stage.needs if name not in {*self.found, "into"}]
+            wrong = [name for name in step.stage.rests_on if self.found.get(name)]
             if missing:
                 self._skip(step, missing)
+            elif wrong:
+                said = "; ".join(self.found[name].partition(":")[0] for name in wrong)
+                self._warn(f"left out: {said}", step)
             else:
                 self._one(step, number)
         self._sweep()
@@ -87,6 +91,7 @@ class Measurement:
         for name in fresh:
             said = QUANTITIES[name].warning
             message = None if said is None else call_by_name(said, self.found)
+            message = fresh[name] if QUANTITIES[name].basis else message
             if message is not None and self.job.warnings.add(message, name, first=True):
                 log.warning("%s", message)
 
