@@ -1,6 +1,7 @@
 """Measuring steps: kept one by one, resumed, and left out where what they need is missing."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from xct.errors import ConfigError, DataError
 from xct.io.labels import open_labels
 from xct.io.volumes import Volume
 from xct.parallel.sweeps import Sweep, sweeping
+from xct.quantity import QUANTITIES, Quantity
 from xct.stages import STAGES, Stage, load_stages
 
 SIZE_UM = [2.0, 1.0, 1.0]
@@ -121,6 +123,25 @@ def test_a_fault_of_a_step_is_not_shown_as_a_refusal_of_the_data(config, calls, 
     assert "\n" not in said
     assert "Traceback" in (result.path / "run.log").read_text()
     assert list(result.tables["inclusions"]["n"]) == [1]
+
+
+def test_a_step_is_left_out_where_something_it_rests_on_is_wrong_and_that_is_said_first(
+    config, calls, monkeypatch
+):
+    def too_dark(table):
+        """Say what is wrong."""
+        return "there is no light: nothing can be told"
+
+    monkeypatch.setitem(
+        QUANTITIES, "too_dark", Quantity("too_dark", source="run", derive=too_dark, basis=True)
+    )
+    dense = STAGES["dense"]
+    monkeypatch.setitem(STAGES, "dense", replace(dense, rests_on=("too_dark",)))
+    result = xct.run(config)
+    assert calls == ["mean_by_slice"]
+    said = [(w["step"], w["message"]) for w in result.warnings]
+    assert said[0] == ("too_dark", "there is no light: nothing can be told")
+    assert ("dense", "left out: there is no light") in said
 
 
 def test_what_is_measured_is_not_measured_again_after_an_interruption(

@@ -53,7 +53,7 @@ CLASSES = ("bridging", "at_lithium", "at_front", "enclosed")
 _COUNTED = ("bridging", "enclosed")
 # Half of the width over which the front is averaged: pores of particles that stand out from it.
 _FRONT_UM = 6.5
-_MOST_NOISE = 4.0  # of a voxel, in multiples of the electrolyte
+_MOST_NOISE = 2.0  # of a voxel, in multiples of the electrolyte
 _MISSED = "what is thinner than the point spread is missed, in part or as a whole"
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
@@ -137,7 +137,7 @@ def inclusions(
     Raises
     ------
     ValueError
-        If there are fringes, or if noise exceeds four times the electrolyte.
+        If there are fringes, or if noise exceeds twice the electrolyte.
     """
     refuse_fringes(uncorrected_fringes)
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
