@@ -35,9 +35,10 @@ _DARK = 0.0
 HALF = 0.45  # of the electrolyte: low grey is darker, if noise does not reach there
 # Standard deviations below the electrolyte, where they say less than half of it. Of a separator
 # full of nothing but noise, _WEAK leaves a thousandth, and of a million voxels _CERTAIN three: a
-# low-grey region needs one. Pores of the composite, where a voxel of electrolyte seldom has none
-# beside it, need no other; _PORE leaves a hundredth.
-_WEAK, _CERTAIN, _PORE = 3.0, 4.5, 2.3
+# low-grey region needs one. Of the composite's pores the mean of smoothed and sharpened values is
+# looked at, which scatters by about 0.6 of the mean of both scatters: _PORE leaves a hundredth of
+# an electrolyte of which three quarters have a pore beside them.
+_WEAK, _CERTAIN, _PORE = 3.0, 4.5, 1.5
 # Standard deviations between electrolyte and active material, below which a voxel may be either.
 _LEAST_STEP = 3.0
 _EDGE = 0.47

@@ -8,7 +8,9 @@ from xct.io.overview import columns_of
 from xct.normalize.grey_scale import Ratios
 from xct.segment.material.columns import Columns
 
-_STEEL = 8.5  # of the electrolyte, typically in a slice: a composite has 8 at most
+# Typical value of a slice, in multiples of the electrolyte: a composite has 8 at most. Steel that
+# no light passes may have less, but it exceeds the slices behind the cathode's front by half.
+_STEEL, _OVER_COMPOSITE, _COMPOSITE_PX = 8.5, 1.5, 12
 _BLUR_PX = 3  # slices before it that blur has brightened
 
 
@@ -32,10 +34,14 @@ def steel_behind(ratios: Ratios, columns: Columns) -> int | None:
     if not np.isfinite(front).any():
         return None
     heights = columns.sign * np.arange(depth)
-    behind = np.flatnonzero(heights > np.nanmax(front[np.isfinite(front)]))
-    levels = {z: _level(ratios, z) for z in behind[np.argsort(heights[behind])].tolist()}
-    steel = [z for z, level in levels.items() if level > _STEEL]
-    return None if not steel else int(steel[0] - columns.sign * _BLUR_PX)
+    behind = np.flatnonzero(heights > np.median(front[np.isfinite(front)]))
+    slices = behind[np.argsort(heights[behind])]
+    levels = np.array([_level(ratios, z) for z in slices.tolist()])
+    if not np.isfinite(levels[:_COMPOSITE_PX]).any():
+        return None
+    composite = float(np.nanmedian(levels[:_COMPOSITE_PX]))
+    steel = slices[levels > min(_STEEL, _OVER_COMPOSITE * composite)]
+    return None if not steel.size else int(steel[0] - columns.sign * _BLUR_PX)
 
 
 def _level(ratios: Ratios, z: int) -> float:
