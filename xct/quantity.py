@@ -310,15 +310,22 @@ def _declared(quantities: Mapping[str, Any]) -> list[Quantity]:
     return [QUANTITIES[name] for name in quantities if name in QUANTITIES]
 
 
-def derived(quantities: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the quantities that follow from those which are there."""
+def derived(quantities: Mapping[str, Any], failed: Failed | None = None) -> dict[str, Any]:
+    """Give the quantities that follow from those which are there; `failed` as of `numbers_of`."""
     found: dict[str, Any] = {}
     for name, quantity in QUANTITIES.items():
         if quantity.derive is None or name in quantities:
             continue
         known = {**quantities, **found}
-        if can_be_called(quantity.derive, known):
+        if not can_be_called(quantity.derive, known):
+            continue
+        try:
             found[name] = call_by_name(quantity.derive, known)
+        except Exception as error:  # of a stage that somebody else may have written
+            if failed is None:
+                raise
+            failed(name, error)
+            found[name] = None
     return found
 
 

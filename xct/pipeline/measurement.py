@@ -86,14 +86,19 @@ class Measurement:
 
     def _derive(self) -> None:
         """Add what follows from what is there; say first of all what makes numbers wrong."""
-        fresh = derived(self.found)
+        fresh = derived(self.found, self._not_derived)
         self.found |= fresh
         for name in fresh:
-            said = QUANTITIES[name].warning
+            said = QUANTITIES[name].warning if fresh[name] is not None else None
             message = None if said is None else call_by_name(said, self.found)
             message = fresh[name] if QUANTITIES[name].basis else message
             if message is not None and self.job.warnings.add(message, name, first=True):
                 log.warning("%s", message)
+
+    def _not_derived(self, name: str, error: Exception) -> None:
+        message = fault_of(error)
+        self.job.warnings.add(message, name)
+        log.error("%s: %s", name, message, exc_info=error, extra=UNSEEN)
 
     def _given(self) -> dict[str, Any]:
         plan, folder = self.job.plan, self.job.folder

@@ -138,6 +138,8 @@ def implausible_values(absolute: DataFrame) -> str | None:
 
 def implausible_charge(charge: DataFrame) -> str | None:
     """Say that most lithium contents are impossible."""
+    if not {"mu_per_cm", "physically_possible"} <= set(charge):
+        return None
     read = charge[np.isfinite(charge["mu_per_cm"].to_numpy(float))]
     possible = float(read["physically_possible"].astype(bool).mean()) if len(read) else 1.0
     if len(read) < _LEAST_READINGS or possible >= _POSSIBLE:
