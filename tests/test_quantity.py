@@ -155,7 +155,7 @@ def test_a_derived_quantity_is_there_where_its_needs_are():
     QUANTITIES["double"] = Quantity("double", derive=lambda volume: 2 * volume)
     try:
         assert derived({"volume": 4})["double"] == 8
-        assert "double" not in derived({"labels": 4})
+        assert "double" not in derived({"title": 4})
     finally:
         del QUANTITIES["double"]
 

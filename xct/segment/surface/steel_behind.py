@@ -8,9 +8,9 @@ from xct.io.overview import columns_of
 from xct.normalize.grey_scale import Ratios
 from xct.segment.material.columns import Columns
 
-# Typical value of a slice, in multiples of the electrolyte: a composite has 8 at most. Steel that
-# no light passes may have less, but it exceeds the slices behind the cathode's front by half.
-_STEEL, _OVER_COMPOSITE, _COMPOSITE_PX = 8.5, 1.5, 12
+# Steel goes on to the end of the volume, and each slice of it exceeds all before it by half: also
+# where no light passes it, and it seems to attenuate less than it does.
+_OVER = 1.5
 _BLUR_PX = 3  # slices before it that blur has brightened
 
 
@@ -36,12 +36,13 @@ def steel_behind(ratios: Ratios, columns: Columns) -> int | None:
     heights = columns.sign * np.arange(depth)
     behind = np.flatnonzero(heights > np.median(front[np.isfinite(front)]))
     slices = behind[np.argsort(heights[behind])]
-    levels = np.array([_level(ratios, z) for z in slices.tolist()])
-    if not np.isfinite(levels[:_COMPOSITE_PX]).any():
+    levels = np.nan_to_num([_level(ratios, z) for z in slices.tolist()])
+    if levels.size <= _BLUR_PX + 1:
         return None
-    composite = float(np.nanmedian(levels[:_COMPOSITE_PX]))
-    steel = slices[levels > min(_STEEL, _OVER_COMPOSITE * composite)]
-    return None if not steel.size else int(steel[0] - columns.sign * _BLUR_PX)
+    before = np.maximum.accumulate(levels)[: -_BLUR_PX - 1]
+    after = np.minimum.accumulate(levels[::-1])[::-1][_BLUR_PX + 1 :]
+    steel = np.flatnonzero(after > _OVER * before)
+    return int(slices[steel[0] + 1]) if steel.size else None
 
 
 def _level(ratios: Ratios, z: int) -> float:
