@@ -12,6 +12,7 @@ from xct.segment.material.columns import Columns
 # where no light passes it, and it seems to attenuate less than it does.
 _OVER = 1.5
 _BLUR_PX = 3  # slices before it that blur has brightened
+_FRONT_UM = 13.0  # over which a composite begins
 
 
 def steel_behind(ratios: Ratios, columns: Columns) -> int | None:
@@ -34,7 +35,8 @@ def steel_behind(ratios: Ratios, columns: Columns) -> int | None:
     if not np.isfinite(front).any():
         return None
     heights = columns.sign * np.arange(depth)
-    behind = np.flatnonzero(heights > np.median(front[np.isfinite(front)]))
+    begins = np.median(front[np.isfinite(front)]) + _FRONT_UM / cell.voxel_size_um[0]
+    behind = np.flatnonzero(heights > begins)
     slices = behind[np.argsort(heights[behind])]
     levels = np.nan_to_num([_level(ratios, z) for z in slices.tolist()])
     if levels.size <= _BLUR_PX + 1:
