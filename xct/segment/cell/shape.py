@@ -145,8 +145,8 @@ def find_cell(
 
 
 def _is_guess(order: LayerOrder) -> bool:
-    """Whether layers rest on a cathode alone, which any grainy body may be taken for."""
-    return "cathode" in order.layers and "electrolyte" not in order.layers
+    """Whether a surface rests on a cathode alone, which any grainy body may be taken for."""
+    return set(order.layers) == {"cathode", "collector"}
 
 
 def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
