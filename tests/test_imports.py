@@ -213,3 +213,18 @@ def test_imports_are_found_wherever_they_stand(text, found, monkeypatch):
     assert len(offenders([file], ("dask",), everywhere=False)) == sum(
         name.split(".")[0] == "dask" for name in found
     )
+
+
+@pytest.mark.parametrize("room", ["preprocess", "reconstruct", "normalize", "segment", "analyze"])
+def test_what_stages_refuse_is_told_from_faults_of_the_program(room):
+    """A run shows a refusal as a word about the data, and any other error as a fault of xct."""
+    raised = [
+        f"{file.relative_to(PACKAGE)}:{node.lineno}"
+        for file, tree in TREES.items()
+        if file.is_relative_to(PACKAGE / room)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise)
+        and isinstance(node.exc, ast.Call)
+        and getattr(node.exc.func, "id", "") == "ValueError"
+    ]
+    assert not raised, "raise xct.errors.DataError instead"

@@ -7,6 +7,7 @@ import tifffile
 
 import xct
 from xct.cli.main import execute
+from xct.errors import XctError
 from xct.figures import canvas
 from xct.pipeline.output import OutputFolder
 from xct.quantity import (
@@ -110,6 +111,21 @@ def test_a_stage_that_gives_what_is_not_declared_is_refused(measure_porosity):
         check_quantities()
 
 
+@pytest.mark.parametrize("kind", ["numbers", "derive", "figures", "tables"])
+def test_a_function_that_would_never_be_called_is_refused(kind, monkeypatch):
+    load_stages()
+    monkeypatch.setattr("xct.quantity.QUANTITIES", known := dict(QUANTITIES))
+    monkeypatch.setattr("xct.stages.QUANTITIES", known)
+
+    def misspelt(porosity, volum):
+        """Take what is no quantity."""
+
+    function = {"drawn": misspelt} if kind in ("figures", "tables") else misspelt
+    known["porosity"] = Quantity("porosity", **{kind: function})
+    with pytest.raises(XctError, match=r"takes 'volum', which is not.*did you mean volume"):
+        check_quantities()
+
+
 def test_numbers_that_are_not_finite_are_absent():
     quantity = Quantity("x", numbers=lambda x: iter([("a", Number(x)), ("b", Number("no"))]))
     QUANTITIES["x"] = quantity
@@ -139,7 +155,7 @@ def test_a_derived_quantity_is_there_where_its_needs_are():
     QUANTITIES["double"] = Quantity("double", derive=lambda volume: 2 * volume)
     try:
         assert derived({"volume": 4})["double"] == 8
-        assert "double" not in derived({"labels": 4})
+        assert "double" not in derived({"title": 4})
     finally:
         del QUANTITIES["double"]
 

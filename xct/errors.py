@@ -20,6 +20,14 @@ class ScanError(XctError):
     """A scan that cannot be read, or whose facts contradict each other."""
 
 
+class DataError(XctError):
+    """Data that a step refuses: they do not carry what was asked of them.
+
+    A step that refuses is left out with this message; anything else that it raises is a fault of
+    its program.
+    """
+
+
 class RunError(RuntimeError):
     """A run that had to end; what was finished is kept."""
 

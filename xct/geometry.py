@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xct.errors import DataError
+
 # Labels: which number stands for which material in every labelled volume.
 
 
@@ -27,7 +29,7 @@ class Label(IntEnum):
     COLLECTOR = 5
     TUBE = 6
     LOW_GREY = 7
-    UNKNOWN = 8  # data are missing: left out of fractions
+    UNKNOWN = 8  # light did not reach there, or data are missing: left out of fractions
 
 
 MATERIALS: Mapping[str, int] = {
@@ -52,7 +54,7 @@ class GreyScale:
 
     def __post_init__(self) -> None:
         if self.zero == self.reference_value:
-            raise ValueError(
+            raise DataError(
                 f"zero and reference_value are both {self.zero:g}; grey values need two points"
             )
 
@@ -235,7 +237,7 @@ class CellGeometry:
 
     def _plane(self, surface: str) -> Plane:
         if surface not in self.planes:
-            raise ValueError(
+            raise DataError(
                 f"surface {surface!r} is not in view; there are {', '.join(self.planes) or 'none'}"
             )
         return self.planes[surface]

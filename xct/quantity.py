@@ -170,6 +170,9 @@ class Quantity:
     warning : callable or None
         Says what the user must know of what was sampled before anything else, or None. Like
         `numbers`, it may take the facts of the scan and `steps`, the settings by step.
+    basis : bool
+        It is None, or says what is wrong with something that measurements rest on: that is said
+        before anything else, and stages that rest on it are left out.
     optional : bool
         Of the user's choice: without it, steps that need it are left out without a word.
     asked : bool
@@ -191,6 +194,7 @@ class Quantity:
     sampled: str = "transmission"
     watched: bool = False
     warning: Callable[..., str | None] | None = None
+    basis: bool = False
     optional: bool = False
     asked: bool = False
     taken: Callable[[Mapping[str, Any]], Any] | None = None
@@ -212,6 +216,25 @@ def declare(quantity: Quantity) -> Quantity:
     """Enter a quantity; what is declared once more by the same module takes its place."""
     QUANTITIES[quantity.name] = quantity
     return quantity
+
+
+def unknown_names(quantity: Quantity) -> Iterator[tuple[str, str]]:
+    """Find what functions of a quantity take that is no quantity: ``(function, parameter)``.
+
+    What is not there is not called for: such a function would be skipped without a word.
+    """
+    functions = {
+        "numbers": quantity.numbers,
+        "derive": quantity.derive,
+        "warning": quantity.warning,
+        **{f"figure {name}": function for name, function in quantity.figures.items()},
+        **{f"table {name}": function for name, function in quantity.tables.items()},
+    }
+    for name, function in functions.items():
+        for p in [] if function is None else parameters_of(function):
+            setting = p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+            if not setting and p.name not in QUANTITIES:
+                yield name, p.name
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -291,15 +314,22 @@ def _declared(quantities: Mapping[str, Any]) -> list[Quantity]:
     return [QUANTITIES[name] for name in quantities if name in QUANTITIES]
 
 
-def derived(quantities: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the quantities that follow from those which are there."""
+def derived(quantities: Mapping[str, Any], failed: Failed | None = None) -> dict[str, Any]:
+    """Give the quantities that follow from those which are there; `failed` as of `numbers_of`."""
     found: dict[str, Any] = {}
     for name, quantity in QUANTITIES.items():
         if quantity.derive is None or name in quantities:
             continue
         known = {**quantities, **found}
-        if can_be_called(quantity.derive, known):
+        if not can_be_called(quantity.derive, known):
+            continue
+        try:
             found[name] = call_by_name(quantity.derive, known)
+        except Exception as error:  # of a stage that somebody else may have written
+            if failed is None:
+                raise
+            failed(name, error)
+            found[name] = None
     return found
 
 

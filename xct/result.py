@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from xct.errors import XctError
-from xct.geometry import CellGeometry, GreyScale, Surface
+from xct.geometry import CellGeometry, GreyScale, Label, Surface
 from xct.io.labels import open_labels
 from xct.io.stores import is_stored, load, read_object
 from xct.io.surfaces import read_surfaces
@@ -136,9 +136,17 @@ class Result:
 
     @property
     def grey_values(self) -> Any:
-        """Normalized grey values, (z, y, x), as a lazy Dask array."""
-        normalized = self.quantity("normalized")
-        return lazily(normalized.__getitem__, self.stored_volume.array)
+        """Normalized grey values, (z, y, x), as a lazy Dask array; NaN where light is missing."""
+        normalized, labels = self.quantity("normalized"), None
+        if (self.path / "volume.zarr" / "labels" / "materials").exists():
+            labels = self.labels("materials")
+
+        def read(index: Any) -> np.ndarray:
+            values = np.asarray(normalized[index])
+            unknown = labels is not None and np.asarray(labels[index]) == Label.UNKNOWN
+            return np.where(unknown, np.float32("nan"), values)
+
+        return lazily(read, self.stored_volume.array)
 
     def quantity(self, name: str) -> Any:
         """Give a quantity as its stage gave it: as it is stored, or derived from what is stored.

@@ -21,11 +21,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
-from xct.errors import ranges
+from xct.errors import DataError, nearest, ranges
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
 from xct.parallel.sweeps import Asking
-from xct.quantity import QUANTITIES, Labels, Number, Quantity, along, declare, parameters_of, take
+from xct.quantity import (
+    QUANTITIES,
+    Labels,
+    Number,
+    Quantity,
+    along,
+    declare,
+    parameters_of,
+    take,
+    unknown_names,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -129,6 +139,9 @@ class Stage:
     engine : callable or None
         The stage reconstructs: ``engine(settings)`` gives the `xct.reconstruct.Engine` that does
         it, which says what it takes and whether it can run here.
+    rests_on : tuple of str
+        Quantities that are a `basis`: in a run, the stage is left out where one of them says that
+        something is wrong.
     """
 
     function: Callable[..., Any]
@@ -139,6 +152,7 @@ class Stage:
     counts: RowCounts | None = None
     measures: bool = False
     engine: Callable[[Mapping[str, Any]], Any] | None = None
+    rests_on: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -237,6 +251,7 @@ def stage(
     counts: RowCounts | str | None = None,
     measures: bool = False,
     engine: Callable[[Mapping[str, Any]], Any] | None = None,
+    rests_on: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare a function as a stage; the function itself is returned unchanged.
 
@@ -244,7 +259,7 @@ def stage(
     ----------
     gives : str, Quantity, or several
         What it returns. A `Quantity` is declared with it; a name must be declared by another.
-    cut, overlap, estimate, counts, measures, engine
+    cut, overlap, estimate, counts, measures, engine, rests_on
         As of `Stage`; `counts` may be a name alone.
 
     Examples
@@ -260,7 +275,7 @@ def stage(
     counted = RowCounts(counts) if isinstance(counts, str) else counts
 
     def register(function: F) -> F:
-        made = Stage(function, names, cut, overlap, estimate, counted, measures, engine)
+        made = Stage(function, names, cut, overlap, estimate, counted, measures, engine, rests_on)
         STAGES[made.name] = made
         return function
 
@@ -295,7 +310,7 @@ def load_stages() -> Mapping[str, Stage]:
     Raises
     ------
     ValueError
-        If a stage gives a quantity that is declared nowhere.
+        If a stage gives a quantity that is declared nowhere, or a function of one takes such.
     """
     for package in _OWN:
         import_module(f"xct.{package}")
@@ -319,20 +334,34 @@ def installed_packages() -> tuple[StagePackage, ...]:
 
 
 def check_quantities() -> None:
-    """Refuse stages that give a quantity that is declared nowhere.
+    """Refuse stages that give, and functions that take, a quantity that is declared nowhere.
 
     Raises
     ------
     ValueError
-        Naming the stage and the quantity.
+        Naming the stage or function, and the quantity.
     """
+    known = ", ".join(QUANTITIES)
     for each in STAGES.values():
+        for name in each.rests_on:
+            if name not in QUANTITIES or not QUANTITIES[name].basis:
+                bases = [one.name for one in QUANTITIES.values() if one.basis]
+                raise DataError(
+                    f"stage {each.name} rests on {name!r}, which is not a basis; there are "
+                    f"{', '.join(bases)}"
+                )
         for name in each.gives:
             if name not in QUANTITIES:
-                raise ValueError(
+                raise DataError(
                     f"stage {each.name} gives {name!r}, which is not a quantity; declare it by "
-                    f"gives=Quantity({name!r}, …); known: {', '.join(QUANTITIES)}"
+                    f"gives=Quantity({name!r}, …); known: {known}"
                 )
+    for quantity in QUANTITIES.values():
+        for function, name in unknown_names(quantity):
+            raise DataError(
+                f"{function} of quantity {quantity.name} takes {name!r}, which is not a quantity"
+                f"{nearest(name, list(QUANTITIES))}: it would never be called; known: {known}"
+            )
 
 
 def in_blocks(
@@ -370,14 +399,14 @@ def in_blocks(
     """
     if axis not in stage.cut:
         allowed = ", ".join(stage.cut) or "no axis: it must see the whole"
-        raise ValueError(f"{stage.name} may not be cut along {axis!r}; it may along {allowed}")
+        raise DataError(f"{stage.name} may not be cut along {axis!r}; it may along {allowed}")
     lengths = {
         np.shape(quantities[name])[dimension]
         for name in stage.data
         if (dimension := along(name, quantities.get(name), axis)) is not None
     }
     if len(lengths) != 1:
-        raise ValueError(f"{stage.name}: lengths along {axis!r} are {sorted(lengths)}, not one")
+        raise DataError(f"{stage.name}: lengths along {axis!r} are {sorted(lengths)}, not one")
     overlap = stage.overlap_rows(settings, quantities) if axis == "row" else 0
     dimension = QUANTITIES[stage.gives[0]].axes.index(axis)
 

@@ -1,6 +1,7 @@
 """Measuring steps: kept one by one, resumed, and left out where what they need is missing."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ import tifffile
 
 import xct
 from xct.cli.main import execute
-from xct.errors import ConfigError
+from xct.errors import ConfigError, DataError
 from xct.io.labels import open_labels
 from xct.io.volumes import Volume
 from xct.parallel.sweeps import Sweep, sweeping
+from xct.quantity import QUANTITIES, Quantity
 from xct.stages import STAGES, Stage, load_stages
 
 SIZE_UM = [2.0, 1.0, 1.0]
@@ -81,7 +83,7 @@ def test_the_account_of_a_measuring_run_can_be_run_again(config, calls, tmp_path
 def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, monkeypatch):
     def refuse(volume):
         """Refuse."""
-        raise ValueError("there is no lithium: its grey value does not occur")
+        raise DataError("there is no lithium: its grey value does not occur")
 
     monkeypatch.setitem(STAGES, "mean_by_slice", Stage(refuse, ("table",), (), measures=True))
 
@@ -97,6 +99,49 @@ def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, mo
     assert ("refuse", "there is no lithium: its grey value does not occur") in said
     assert ("dense", "left out: there is no table") in said
     assert list(result.tables["inclusions"]["n"]) == [1]
+
+
+def test_a_fault_of_a_step_is_not_shown_as_a_refusal_of_the_data(config, calls, monkeypatch):
+    def faulty(volume):
+        """Be wrong."""
+        return np.zeros(3) + np.zeros(4)  # ValueError: operands could not be broadcast
+
+    monkeypatch.setitem(STAGES, "mean_by_slice", Stage(faulty, ("table",), (), measures=True))
+    with open(config["pipeline"], "a") as recipe:
+        recipe.write("- count: {}\n")
+
+    def count(volume):
+        """Count."""
+        return pd.DataFrame({"n": [1], "volume_um3": [2.0]})
+
+    monkeypatch.setitem(STAGES, "count", Stage(count, ("inclusions",), (), measures=True))
+    result = xct.run(config)
+    [said] = [w["message"] for w in result.warnings if w["step"] == "faulty"]
+    assert said.startswith(
+        "left out: a fault of the program, not of the data (ValueError: operands"
+    )
+    assert "\n" not in said
+    assert "Traceback" in (result.path / "run.log").read_text()
+    assert list(result.tables["inclusions"]["n"]) == [1]
+
+
+def test_a_step_is_left_out_where_something_it_rests_on_is_wrong_and_that_is_said_first(
+    config, calls, monkeypatch
+):
+    def too_dark(table):
+        """Say what is wrong."""
+        return "there is no light: nothing can be told"
+
+    monkeypatch.setitem(
+        QUANTITIES, "too_dark", Quantity("too_dark", source="run", derive=too_dark, basis=True)
+    )
+    dense = STAGES["dense"]
+    monkeypatch.setitem(STAGES, "dense", replace(dense, rests_on=("too_dark",)))
+    result = xct.run(config)
+    assert calls == ["mean_by_slice"]
+    said = [(w["step"], w["message"]) for w in result.warnings]
+    assert said[0] == ("too_dark", "there is no light: nothing can be told")
+    assert ("dense", "left out: there is no light") in said
 
 
 def test_what_is_measured_is_not_measured_again_after_an_interruption(
@@ -184,7 +229,7 @@ def means(block, values):
 
 
 def refusal(block, values):
-    raise ValueError("this volume is not for me")
+    raise DataError("this volume is not for me")
 
 
 @sweeping

@@ -17,6 +17,7 @@ import scipy
 from annotated_types import Ge, Gt, Lt
 
 from xct.analyze.grey_counts import plane_transmission as transmission_of
+from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
@@ -63,6 +64,10 @@ def charge_numbers(
         "charge", unit="table of lithium contents", store=Table(), numbers=charge_numbers
     ),
     measures=True,
+    rests_on=(
+        "implausible_blur",
+        "implausible_values",
+    ),
 )
 def state_of_charge(
     volume: Voxels,
@@ -130,10 +135,10 @@ def state_of_charge(
 
     refuse_fringes(uncorrected_fringes)
     if reference.blur_guessed:
-        raise ValueError(_GUESSED)
+        raise DataError(_GUESSED)
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
-        raise ValueError(
+        raise DataError(
             f"the table of particles lacks {', '.join(missing)}; give the one that "
             "xct.segment.particles returns"
         )

@@ -25,7 +25,12 @@ from xct.segment.connected import label_pieces
 from xct.segment.denoise import Triple, gaussian
 from xct.segment.material.columns import Columns, find_columns
 from xct.segment.material.sharpened import blur_um
-from xct.segment.material.thresholds import HALF, SMOOTH_PX, certain_below
+from xct.segment.material.thresholds import (
+    SMOOTH_PX,
+    certain_below,
+    low_below,
+    smoothing_px,
+)
 from xct.segment.particle.separation import triple
 from xct.stages import stage
 
@@ -71,6 +76,10 @@ def detection_numbers(detection_limits: pd.DataFrame) -> Iterator[tuple[str, Num
         numbers=detection_numbers,
     ),
     measures=True,
+    rests_on=(
+        "bore_not_found",
+        "implausible_blur",
+    ),
 )
 def detection_limits(
     volume: Voxels,
@@ -124,9 +133,11 @@ def detection_limits(
     if len(boxes) < _LEAST_PLACES:
         return None
     blur, voxel = blur_um(reference, cell.voxel_size_um), np.array(cell.voxel_size_um)
-    smooth_sd = _scatter([gaussian(box, SMOOTH_PX)[_inner(box)] for box in boxes])
+    smooth_px, smooth_sd = _smoothing(boxes)
     look = _Look(
-        certain_below(smooth_sd),
+        float(low_below(smooth_sd)),
+        float(certain_below(smooth_sd)),
+        smooth_px,
         triple(blur / FWHM_PER_SIGMA / voxel),
         max(2.0, least_psf_volumes * np.pi / 6 * blur**3 / float(voxel.prod())),
         voxel,
@@ -141,7 +152,9 @@ def detection_limits(
 class _Look:
     """How low grey is looked for, in multiples of the electrolyte and voxels."""
 
+    low: float
     certain: float
+    smooth_px: float
     psf_sigma_px: Triple
     least_voxels: float
     voxel_um: np.ndarray
@@ -176,6 +189,15 @@ def _boxes(ratios: Ratios, labels: Voxels, columns: Columns, seed: int) -> list[
 def _inner(box: np.ndarray) -> tuple[slice, ...]:
     """Leave out the rim, which smoothing has made of what lies beyond."""
     return tuple(slice(2, n - 2) for n in box.shape)
+
+
+def _smoothing(boxes: list[np.ndarray]) -> tuple[float, float]:
+    """Choose how wide boxes are smoothed, as for the labels; give what scatter is left."""
+    width = SMOOTH_PX
+    sd = _scatter([gaussian(box, width)[_inner(box)] for box in boxes])
+    if (wider := smoothing_px(sd)) > width:
+        width, sd = wider, _scatter([gaussian(box, wider)[_inner(box)] for box in boxes])
+    return width, sd
 
 
 def _scatter(values: list[np.ndarray]) -> float:
@@ -215,8 +237,8 @@ def _drawn(
 
 def _is_found(box: np.ndarray, filled: np.ndarray, look: _Look) -> bool:
     """Whether low grey of enough voxels, in more than one slice, is where a body was planted."""
-    smooth = gaussian(box - filled, SMOOTH_PX)
-    pieces, count = label_pieces(smooth < HALF)
+    smooth = gaussian(box - filled, look.smooth_px)
+    pieces, count = label_pieces(smooth < look.low)
     for number in range(1, count + 1):
         piece = pieces == number
         large = np.count_nonzero(piece) >= look.least_voxels and piece.any(axis=(1, 2)).sum() > 1

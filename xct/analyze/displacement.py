@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from xct.analyze.registration import Motion, carried, find_motion
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Surface
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import HeightMaps, Quantity, Table
@@ -189,19 +190,19 @@ def _check(
     same_cell: bool,
 ) -> None:
     if not same_cell:
-        raise ValueError(
+        raise DataError(
             "displacement is defined for one cell in two states only: between different cells, "
             "heights differ by how these were built; compare thickness and roughness instead, or "
             "set cell.same_cell: true if this is the pristine cell, cycled"
         )
     if not np.allclose(cell.voxel_size_um, pristine.voxel_size_um, rtol=1e-3):
-        raise ValueError(
+        raise DataError(
             f"the states have voxels of {cell.voxel_size_um} and {pristine.voxel_size_um} µm; "
             "reconstruct both with the same pixel size and binning"
         )
     for state, names in (("this", surfaces), ("the pristine", before)):
         if _PIN not in names:
-            raise ValueError(
+            raise DataError(
                 f"{state} state has no surface {_PIN}; the face of the pin, which does not deform, "
                 "is what both are aligned by"
             )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import Surface
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.threads import thread_count
@@ -93,7 +94,7 @@ def as_stack(labels: Any) -> Any:
     if len(labels.shape) == 2:
         return np.asarray(labels)[None]
     if len(labels.shape) != 3:
-        raise ValueError(f"labels have {len(labels.shape)} axes; an image has 2, a stack 3")
+        raise DataError(f"labels have {len(labels.shape)} axes; an image has 2, a stack 3")
     return labels
 
 
@@ -110,5 +111,5 @@ def stack_size(voxel_size_um: float | Sequence[float]) -> tuple[float, float, fl
     if edges.size == 2:
         edges = np.array([edges.min(), *edges])
     if edges.size != 3 or not (edges > 0).all():
-        raise ValueError(f"{voxel_size_um!r} are not the edges of a pixel or voxel in µm")
+        raise DataError(f"{voxel_size_um!r} are not the edges of a pixel or voxel in µm")
     return float(edges[0]), float(edges[1]), float(edges[2])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
+from xct.errors import DataError
 from xct.figures import canvas
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize import GreyValues, Reference, grey_values
@@ -48,11 +49,11 @@ class GreyBins:
 
     def __post_init__(self) -> None:
         if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
-            raise ValueError(
+            raise DataError(
                 f"bins from {self.low:g} to {self.high:g} are empty; low must be below high"
             )
         if self.count < 3:
-            raise ValueError(f"{self.count} bins are too few; a histogram needs at least 3")
+            raise DataError(f"{self.count} bins are too few; a histogram needs at least 3")
 
     @property
     def width(self) -> float:

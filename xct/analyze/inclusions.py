@@ -33,6 +33,7 @@ from xct.analyze.low_grey import (
     Z,
     low_grey_regions,
 )  # fmt: skip
+from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -56,6 +57,9 @@ _SEVERED = (
     "low-grey regions that join lithium and cathode, of lithium or void; one that is anywhere "
     "thinner than the point spread may be missed"
 )
+# Half of the width over which the front is averaged: pores of particles that stand out from it.
+_FRONT_UM = 6.5
+_MOST_NOISE = 2.0  # of a voxel, in multiples of the electrolyte
 _MISSED = "what is thinner than the point spread is missed, in part or as a whole"
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
@@ -97,6 +101,10 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
         numbers=inclusion_numbers,
     ),
     measures=True,
+    rests_on=(
+        "bore_not_found",
+        "implausible_blur",
+    ),
 )
 @sweeping
 def inclusions(
@@ -138,7 +146,8 @@ def inclusions(
         One row for each inclusion, in the order of their first voxels: inclusion, z_um, y_um,
         x_um, volume_um3, thickness_um (shortest axis of an ellipsoid), distance_to_anode_um,
         enclosed (nothing but electrolyte around it); class: ``at_lithium`` (touches it),
-        ``at_front`` (within a width of the point spread of the cathode's), ``bridging`` (both), or
+        ``at_front`` (as near to the cathode's as its particles stand out, 6.5 µm, and a width of
+        the point spread), ``bridging`` (both), or
         ``enclosed``; beyond the contract dark_volume_um3 (what
         would be missing if it were empty, with its rim: right also below the resolution),
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
@@ -149,21 +158,36 @@ def inclusions(
     Raises
     ------
     ValueError
-        If there are fringes.
+        If there are fringes, or if noise exceeds twice the electrolyte.
     """
     refuse_fringes(uncorrected_fringes)
+    ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
+    _refuse_noise(ratios, columns)
     blur = blur_um(reference, cell.voxel_size_um)
+    reach_um = _FRONT_UM + blur + cell.voxel_size_um[0]
     total = yield from low_grey_regions.asking(
-        volume, labels, cell, surfaces, reference, front_reach_um=blur + cell.voxel_size_um[0]
+        volume, labels, cell, surfaces, reference, front_reach_um=reach_um
     )
     return inclusion_table(
         total,
         cell,
-        find_columns(cell, surfaces),
+        columns,
         least_um3=least_psf_volumes * np.pi / 6 * blur**3,
-        noise=Ratios(volume, cell, reference).noise(volume.shape[0] / 2),
+        noise=ratios.noise(volume.shape[0] / 2),
         grey_scale=grey_scale,
     )
+
+
+def _refuse_noise(ratios: Ratios, columns: Columns) -> None:
+    """Refuse an electrolyte in whose noise an empty place is lost, however it is smoothed."""
+    first, stop = columns.rows(columns.lithium, columns.front, ratios.shape[0])
+    noise = float(np.median([ratios.noise(z) for z in range(first, stop)] or [0.0]))
+    if noise > _MOST_NOISE:
+        raise DataError(
+            f"the noise of a voxel is {noise:.2g} times the electrolyte, where {_MOST_NOISE:g} "
+            "is the most in which an empty place is told from it; take more light, more "
+            "projections, or bin (scan.bin)"
+        )
 
 
 def inclusion_table(

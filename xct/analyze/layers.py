@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from xct.analyze.swelling import gap_at_most_um, swelling_of
+from xct.errors import DataError
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
 from xct.preprocess.fringes import refuse_fringes
@@ -170,6 +171,7 @@ def thickness_figure(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Fig
         tables={"absent_lithium": absent_lithium_table},
     ),
     measures=True,
+    rests_on=("bore_not_found",),
 )
 def layer_thickness(
     surfaces: Mapping[str, Surface],
@@ -213,7 +215,7 @@ def layer_thickness(
     refuse_fringes(uncorrected_fringes)
     maps = thickness_maps(surfaces)
     if not maps:
-        raise ValueError(
+        raise DataError(
             f"no layer has both its faces: only {', '.join(surfaces) or 'no surface'} was found"
         )
     before = thickness_maps(pristine.surfaces) if pristine is not None else {}
@@ -305,10 +307,10 @@ def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:
 
     layer = thickness_maps(surfaces).get("lithium")
     if layer is None:
-        raise ValueError("there is no lithium: one of its faces was not found")
+        raise DataError("there is no lithium: one of its faces was not found")
     values = np.sort(layer.height_um[np.isfinite(layer.height_um)].astype(np.float64))
     if not values.size:
-        raise ValueError("there is no lithium: neither face has a height anywhere")
+        raise DataError("there is no lithium: neither face has a height anywhere")
     least = max(0.1 * _median(layer.sd_um), 1e-3)
     most = max(0.5 * float(np.median(values[values > 0])) if values[-1] > 0 else least, 2 * least)
     limits = np.geomspace(least, most, _SWEEP)

@@ -11,6 +11,7 @@ import numpy as np
 import scipy
 
 from xct.analyze.roi.shapes import LineRoi
+from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Voxels
 
@@ -69,7 +70,7 @@ def thick_profile(
     first, last = np.asarray(start, float) * size, np.asarray(stop, float) * size
     length = float(np.linalg.norm(last - first))
     if not length > 0 or not width_um > 0:
-        raise ValueError(f"a line of {length:g} µm and {width_um:g} µm width has no profile")
+        raise DataError(f"a line of {length:g} µm and {width_um:g} µm width has no profile")
     step = step_um or float(size.min())
     distance = np.arange(0, length + step * 1e-6, step)
     direction = (last - first) / length
@@ -115,7 +116,7 @@ def _sampled(grey_values: Voxels, points: np.ndarray) -> np.ndarray:
     limit = np.array(grey_values.shape) - 1
     inside = ((points >= -0.5) & (points <= limit + 0.5)).all(axis=-1)
     if not inside.any():
-        raise ValueError(
+        raise DataError(
             f"the line lies outside of the volume of {' × '.join(map(str, grey_values.shape))} "
             "voxels"
         )
@@ -123,7 +124,7 @@ def _sampled(grey_values: Voxels, points: np.ndarray) -> np.ndarray:
     low = np.floor(held[inside].min(axis=0)).astype(int)
     high = np.minimum(np.ceil(held[inside].max(axis=0)).astype(int), limit) + 1
     if np.prod(high - low, dtype=float) > _LARGEST_BOX:
-        raise ValueError(
+        raise DataError(
             f"the box around the line holds {np.prod(high - low, dtype=float):.2g} voxels; take a "
             "shorter line"
         )
@@ -257,7 +258,7 @@ def crack_opening(
     """
     s, g, sd = (profile[c].to_numpy(float) for c in ("distance_um", "grey_value", "grey_value_sd"))
     if s.size < 10 or not np.isfinite(g).all():
-        raise ValueError("a crack needs a profile of at least 10 points, all inside the volume")
+        raise DataError("a crack needs a profile of at least 10 points, all inside the volume")
     length = s[-1] - s[0]
     ends = (s <= s[0] + length / 5) | (s >= s[-1] - length / 5)
     sd = _noise(g, sd)
@@ -267,7 +268,7 @@ def crack_opening(
         beside_sd = 1.25 * float(sd[ends].mean()) / np.sqrt(ends.sum())  # of a median
     contrast = beside - grey_low
     if contrast <= 0:
-        raise ValueError(
+        raise DataError(
             f"grey value {beside:.6g} beside the crack is not above that within, {grey_low:.6g}"
         )
     _check_sides(s, g, sd, beside, contrast)
@@ -278,7 +279,7 @@ def crack_opening(
     level = beside_sd * (part.sum() * step - opening) / contrast
     error = float(np.hypot(own, level))
     if opening < -_SIGNIFICANT * error:
-        raise ValueError(
+        raise DataError(
             f"what lies between the ends of the line is brighter than they are (an opening of "
             f"{opening:.3g} ± {error:.2g} µm): it crosses a particle, or no crack"
         )
@@ -294,7 +295,7 @@ def _check_sides(
     levels = [float(np.median(g[end])) for end in ends]
     error = max(1.25 * float(sd[end].mean()) / np.sqrt(end.sum()) for end in ends)
     if np.abs(np.subtract(levels, beside)).max() > _UNEQUAL * contrast + _SIGNIFICANT * error:
-        raise ValueError(
+        raise DataError(
             f"the line begins at grey value {levels[0]:.6g} and ends at {levels[1]:.6g}: one of "
             "its ends leaves the electrolyte; draw it so that both lie in electrolyte"
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Surface
 
 _RINGS, _AZIMUTHS = 48, 1440
@@ -76,7 +77,7 @@ def find_motion(
     design = np.stack([np.ones(offset.shape), y, x], axis=-1)
     kept = np.isfinite(offset)
     if np.count_nonzero(kept) < 10:
-        raise ValueError("the faces of the pin have no columns in common; is it the same cell?")
+        raise DataError("the faces of the pin have no columns in common; is it the same cell?")
     plane, residual = np.zeros(3), np.inf
     for _ in range(_ROUNDS):
         plane = np.linalg.lstsq(design[kept], offset[kept].astype(np.float64))[0]

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.analyze.shell_fit import fit_layers, resolved_layers
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Label
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -138,7 +139,7 @@ def shells_in_slabs(
 def _check_shapes(volume: Voxels, numbers: Voxels, labels: Voxels | None) -> None:
     for name, other in (("particles", numbers), ("labels", labels)):
         if other is not None and tuple(other.shape) != tuple(volume.shape):
-            raise ValueError(
+            raise DataError(
                 f"{name} have shape {tuple(other.shape)}, the volume has {tuple(volume.shape)} "
                 "(z, y, x); give those that were found in this volume"
             )
@@ -147,7 +148,7 @@ def _check_shapes(volume: Voxels, numbers: Voxels, labels: Voxels | None) -> Non
 def _known_blur(blur_um: float | None, reference: ElectrolyteReference) -> float:
     blur = float(reference.blur_um if blur_um is None else blur_um)
     if not (np.isfinite(blur) and blur > 0):
-        raise ValueError(
+        raise DataError(
             "the point spread of this volume could not be measured, so a gap looks like "
             "a blurred surface; give its full width at half maximum as blur_um"
         )

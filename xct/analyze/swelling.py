@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.geometry import Surface
 
 _GAP_UM, _GAP_STEP_UM = 100.0, 10.0  # width of a gap; of the columns that are taken together
@@ -63,7 +64,7 @@ def swelling_map(layer: Surface, pristine: Surface) -> Surface:
         If the maps have different shapes.
     """
     if layer.height_um.shape != pristine.height_um.shape:
-        raise ValueError(
+        raise DataError(
             f"the maps have shapes {layer.height_um.shape} and {pristine.height_um.shape} (y, x); "
             "bring them onto one grid first, as displacement_map does"
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from xct.analyze.block_grid import BlockGrid
 from xct.analyze.distances import Near, Side, as_stack, stack_size
+from xct.errors import DataError
 from xct.geometry import Label, Surface
 from xct.parallel.blocks import Block
 from xct.parallel.executors import map_blocks
@@ -79,7 +80,7 @@ def void_fraction(
     """
     stack, size = as_stack(labels), stack_size(voxel_size_um)
     if not 0 < step_um <= farthest_um:
-        raise ValueError(f"steps of {step_um:g} µm up to {farthest_um:g} µm make no bins")
+        raise DataError(f"steps of {step_um:g} µm up to {farthest_um:g} µm make no bins")
     near = Near(stack, _codes(of), size, farthest_um, side)
     grid = BlockGrid.of(stack.shape, _block_edges(stack.shape, size, block_um))
     wanted = _Wanted(_table(void), _table(within), step_um, round(farthest_um / step_um))
@@ -87,7 +88,7 @@ def void_fraction(
     found = map_blocks(_count_slab, slabs, near, grid, wanted)
     counts = grid.combined(zip(slabs, found, strict=True))
     if not counts.any():
-        raise ValueError(
+        raise DataError(
             f"no voxel of the labels {_shown(void, within)} lies within {farthest_um:g} µm of "
             f"the object {'surface' if isinstance(of, Surface) else of!r}"
         )

@@ -43,6 +43,11 @@ def stage_text(name: str) -> str:
         f"{name}: {_summary(stage)}",
         f"takes {', '.join(stage.needs)}",
         *(_given(QUANTITIES[name]) for name in stage.gives),
+        *(
+            [f"rests on {', '.join(stage.rests_on)}: left out where one says why"]
+            if stage.rests_on
+            else []
+        ),
         f"blocks along {' or '.join(stage.cut) or 'nothing: it sees the whole'}",
         "",
         "settings:" if stage.settings.model_fields else "no settings",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.physics.optics import FWHM_PER_SIGMA
 
@@ -103,7 +104,7 @@ def fit_round_edge(
     if usable is not None:
         near &= usable
     if np.count_nonzero(near) < 60:
-        raise ValueError(
+        raise DataError(
             f"only {np.count_nonzero(near)} pixels lie near a circle of radius {radius_um:.4g} µm "
             f"about (y, x) = ({center_um[0]:.4g}, {center_um[1]:.4g}) µm; too few to fit its edge"
         )

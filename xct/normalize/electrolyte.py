@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.normalize.cathode_electrolyte import (
     Cathode,
@@ -161,7 +162,7 @@ def electrolyte_reference(
     layer, composite = electrolyte_span(cell, 0.0), composite_span(cell)
     wide = layer or cathode_span(cell, 0.0)
     if wide is None:
-        raise ValueError(_no_electrolyte(cell))
+        raise DataError(_no_electrolyte(cell))
     sample = sample_volume(volume, cell, wall=wide.rows())
     fringed = "phase_retrieval" in (steps or {}) and layer is not None
     air, (blur, blur_sd) = _air(sample), _blur(sample, cell, blur_um, fringed=fringed)
@@ -173,7 +174,7 @@ def electrolyte_reference(
     in_plane = None if cathode is None else cathode.in_plane
     if found is None:
         if cathode is None or in_plane is None:
-            raise ValueError(_no_electrolyte(cell))
+            raise DataError(_no_electrolyte(cell))
         between = reference_between_particles(cell, cathode, sample.noise, (blur, blur_sd), air)
         return replace(between, blur_guessed=guessed)
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
@@ -280,7 +281,7 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         z = float(cubes.z_um[chosen].mean())
         rows.append((z, r, found.position, max(found.sd, 1e-9), found.n))
     if not rows:
-        raise ValueError(
+        raise DataError(
             f"the electrolyte in view is too small to be a reference: {cubes.mean.size} cubes of "
             f"{height:.3g} µm lie inside"
         )
@@ -292,7 +293,7 @@ def _heights(cell: CellGeometry, z_um: np.ndarray, band_um: float) -> tuple[floa
     """Give the heights on the axis between which electrolyte lies, or its blocks and a band."""
     span = electrolyte_span(cell, 0.0)
     if span is None:
-        raise ValueError(_no_electrolyte(cell))
+        raise DataError(_no_electrolyte(cell))
     low, high = span.limits_um(np.array(cell.axis_y_um), np.array(cell.axis_x_um))
     last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
     first, stop = float(z_um.min()) - band_um, float(z_um.max()) + band_um

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference, Reference
 from xct.parallel.blocks import Voxels
@@ -247,7 +248,7 @@ def grey_values(
         of electrolyte.
     """
     if (second is None) == (method == "two_point"):
-        raise ValueError(
+        raise DataError(
             "method two_point needs `second`, a value and its grey value; other methods take none"
         )
     if second is not None:
@@ -261,7 +262,7 @@ def _refuse_equal_points(reference: Reference, value: float) -> None:
     heights, radii = np.linspace(model.z_low_um, model.z_high_um, 65), np.linspace(0, 1, 17)
     found = reference.mu_per_cm(heights[:, None], model.r_high_um * radii)
     if np.any(np.abs(found - value) < 0.05 * np.abs(found)):
-        raise ValueError(
+        raise DataError(
             f"the second material's value {value:.4g} is that of electrolyte ({found.mean():.4g}); "
             "two points must differ"
         )

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels, slabs
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
@@ -109,7 +110,7 @@ def sweep(several: Sequence[Sweep]) -> list[list[Any]]:
     """
     first = several[0]
     if len(several) > 1 and not of_one_volume(several):
-        raise ValueError("sweeps over different volumes, or cut differently, cannot share a pass")
+        raise DataError("sweeps over different volumes, or cut differently, cannot share a pass")
     blocks = runs(first.volume.shape[0], worker_count())
     height = first.rows or slabs(first.volume.shape)[0].stop
     found = map_blocks(_sweep_run, blocks, _source(first.volume), tuple(several), height)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from xct.errors import DataError
+
 # Relative loss of volume of NCM811 per unit of lithium taken out: 7 % from x = 1 to 0.3.
 _SHRINKING = 0.1
 # xraydb's tables are whole between these.
@@ -127,14 +129,14 @@ def _of_lithium(
     entry = _found(material)
     low, high = _ENERGY_KEV
     if not low <= energy_kev <= high:
-        raise ValueError(f"energy_kev = {energy_kev!r}; expected {low:g} … {high:g}")
+        raise DataError(f"energy_kev = {energy_kev!r}; expected {low:g} … {high:g}")
     scale = 1.0 if density is None else density / entry.density
     full = scale * _optics(entry.formula, entry.density, energy_kev)[which]
     if np.ndim(lithium) == 0 and lithium == 1:
         return full
     x = np.asarray(lithium, dtype=np.float64)
     if material != "ncm811" or not ((x >= 0) & (x <= 1)).all():
-        raise ValueError(
+        raise DataError(
             f"lithium = {lithium!r} for {material}; only ncm811 can lose lithium, x from 1 to 0"
         )
     # Per formula unit both are sums over the atoms: linear in x, then shared by the volume.
@@ -147,7 +149,7 @@ def _of_lithium(
 
 def _found(material: str) -> Material:
     if material not in TABLE:
-        raise ValueError(f"material {material!r} is not known; expected one of {', '.join(TABLE)}")
+        raise DataError(f"material {material!r} is not known; expected one of {', '.join(TABLE)}")
     return TABLE[material]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from xct.errors import DataError
 from xct.physics.materials import TABLE, delta, mu_per_cm, wavelength_um
 
 
@@ -50,7 +51,7 @@ def attenuation_and_refraction(
     if material in TABLE:
         return tuple(float(f(material, energy_kev, density=density)) for f in (mu_per_cm, delta))  # type: ignore[return-value]
     if density is None:
-        raise ValueError(
+        raise DataError(
             f"{material!r} is none of the materials {', '.join(TABLE)}; a chemical formula needs "
             "its density in g/cm³ beside it"
         )
@@ -65,7 +66,7 @@ def _of_formula(formula: str, density: float, energy_kev: float) -> tuple[float,
         mu = float(material_mu(formula, 1000 * energy_kev, density=density))
         return mu, float(xray_delta_beta(formula, density, 1000 * energy_kev)[0])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ValueError(
+        raise DataError(
             f"{formula!r} is no chemical formula with symbols of elements, such as LiCoO2"
         ) from error
 
@@ -109,7 +110,7 @@ def refraction_over_attenuation_um(
         around = attenuation_and_refraction(within, energy_kev, density=within_density)
         mu, refraction = mu - around[0], refraction - around[1]
     if mu == 0 or not refraction / mu > 0:
-        raise ValueError(
+        raise DataError(
             f"{material} and {within or 'air'} differ by {mu:.4g} 1/cm in attenuation and by "
             f"{refraction:.3g} in refraction (delta); both must differ, in the same direction: "
             "choose two materials with a border that matters, the denser one first"

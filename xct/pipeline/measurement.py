@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from xct.config.recipe import Step
+from xct.errors import RunError, XctError
 from xct.io.labels import create_labels
 from xct.io.stores import load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
@@ -24,10 +25,13 @@ from xct.parallel.executors import executed_by
 from xct.parallel.sweeps import Asking, Sweep, of_one_volume, sweep
 from xct.parallel.threads import limit_threads
 from xct.pipeline.job import Job
-from xct.pipeline.monitor import go_on, timed
+from xct.pipeline.monitor import UNSEEN, fault_of, go_on, timed
 from xct.quantity import QUANTITIES, call_by_name, derived
 
 log = logging.getLogger("xct")
+
+# What ends a run wherever it comes from; all else that a step raises is its own.
+_ENDING = (OSError, MemoryError, RunError)
 
 
 @dataclass
@@ -68,8 +72,12 @@ class Measurement:
                 self._sweep()
             self._derive()
             missing = [name for name in step.stage.needs if name not in {*self.found, "into"}]
+            wrong = [name for name in step.stage.rests_on if self.found.get(name)]
             if missing:
                 self._skip(step, missing)
+            elif wrong:
+                said = "; ".join(self.found[name].partition(":")[0] for name in wrong)
+                self._warn(f"left out: {said}", step)
             else:
                 self._one(step, number)
         self._sweep()
@@ -78,13 +86,19 @@ class Measurement:
 
     def _derive(self) -> None:
         """Add what follows from what is there; say first of all what makes numbers wrong."""
-        fresh = derived(self.found)
+        fresh = derived(self.found, self._not_derived)
         self.found |= fresh
         for name in fresh:
-            said = QUANTITIES[name].warning
+            said = QUANTITIES[name].warning if fresh[name] is not None else None
             message = None if said is None else call_by_name(said, self.found)
+            message = fresh[name] if QUANTITIES[name].basis else message
             if message is not None and self.job.warnings.add(message, name, first=True):
                 log.warning("%s", message)
+
+    def _not_derived(self, name: str, error: Exception) -> None:
+        message = fault_of(error)
+        self.job.warnings.add(message, name)
+        log.error("%s: %s", name, message, exc_info=error, extra=UNSEEN)
 
     def _given(self) -> dict[str, Any]:
         plan, folder = self.job.plan, self.job.folder
@@ -156,18 +170,29 @@ class Measurement:
         try:
             with self._shared_out():
                 found = [*sweep([_timed(one.wanted, one.step.name) for one in several])]
-        except ValueError:  # whose it is shows when each goes alone
+        except _ENDING:
+            raise
+        except Exception:  # whose it is shows when each goes alone
             found = [answers for one in several for answers in self._answers([one])]
         return found
 
     def _watched(self, step: Step, work: Callable[[], Any]) -> Any:
-        """Do some of a step's work; what it refuses becomes a warning, and the answer None."""
+        """Do some of a step's work; what it refuses becomes a warning, and the answer None.
+
+        So does a fault of its program, whose traceback the log keeps.
+        """
         try:
             with self._shared_out(), timed(step.name):
                 return work()
-        except ValueError as error:
+        except XctError as error:
             self._warn(str(error).replace("\n", "; "), step)
-            return None
+        except _ENDING:
+            raise
+        except Exception as error:
+            message = f"left out: {fault_of(error)}"
+            self._warn(message, step)
+            log.error("%s: %s", step.name, message, exc_info=error, extra=UNSEEN)
+        return None
 
     @contextmanager
     def _shared_out(self) -> Iterator[None]:

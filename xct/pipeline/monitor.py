@@ -29,6 +29,17 @@ _step: ContextVar[str] = ContextVar("xct_step", default="run")
 _stop: ContextVar[threading.Event | None] = ContextVar("xct_stop", default=None)
 
 
+UNSEEN = {"to_screen": False}  # of a line for the log alone
+FAULT = "a fault of the program, not of the data"
+
+
+def fault_of(error: BaseException) -> str:
+    """Say in one line that something failed by a fault of its program, not for its data."""
+    what = " ".join(str(error).split())
+    kind = type(error).__name__
+    return f"{FAULT} ({kind}: {what}); run.log holds what is needed to report it"
+
+
 class Interrupted(KeyboardInterrupt):
     """The run was asked to end; raised between two steps of a block."""
 

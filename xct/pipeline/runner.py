@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xct.errors import ConfigError, RunError, show_bytes, show_seconds
+from xct.errors import ConfigError, RunError, XctError, show_bytes, show_seconds
 from xct.io.volumes import Coding
 from xct.parallel.threads import share_heaps
 from xct.pipeline.checks.frames import check_frames
@@ -19,7 +19,15 @@ from xct.pipeline.clusters.workers import work_shared_out
 from xct.pipeline.estimates import Estimates
 from xct.pipeline.job import Job
 from xct.pipeline.measurement import Measurement, write_kept
-from xct.pipeline.monitor import Meter, RunWarnings, log_file, watched
+from xct.pipeline.monitor import (
+    FAULT,
+    UNSEEN,
+    Meter,
+    RunWarnings,
+    fault_of,
+    log_file,
+    watched,
+)
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.plan import make_plan
 from xct.pipeline.reconstruction import copy_volume, open_frames, write_slabs
@@ -174,18 +182,19 @@ def _failures_explained(job: Job) -> Iterator[None]:
     except BaseException as error:
         job.stop.set()  # other slabs end after their present step
         reason = _reason(error, job.folder)
-        log.error("%s", reason or f"interrupted by {type(error).__name__}", extra=_UNSEEN)
+        traceback = error if reason is not None and reason.startswith(FAULT) else None
+        said = reason or f"interrupted by {type(error).__name__}"
+        log.error("%s", said, exc_info=traceback, extra=UNSEEN)
         if reason is None:
             raise
         raise RunError(reason) from error
 
 
 _KEPT = "; what was finished is kept: mend the cause and run again"
-_UNSEEN = {"to_screen": False}  # who catches the error shows it
 
 
 def _reason(error: BaseException, folder: OutputFolder) -> str | None:
-    """Put an error into words; None where it is a bug or an interruption."""
+    """Put an error into words; None where it is an interruption."""
     if isinstance(error, RunError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -194,9 +203,9 @@ def _reason(error: BaseException, folder: OutputFolder) -> str | None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"the disk below {folder.path} is full{_KEPT}"
         return f"{error.filename or folder.path}: {error.strerror or error}{_KEPT}"
-    if isinstance(error, ValueError):  # a stage, or a reader, refuses what it was given
+    if isinstance(error, XctError):  # a stage, or a reader, refuses what it was given
         return (
             f"{str(error).replace(chr(10), '; ')}; mend the cause and run again, with --restart "
             "if slices were finished with other input or settings"
         )
-    return None
+    return f"{fault_of(error)}; what was finished is kept" if isinstance(error, Exception) else None

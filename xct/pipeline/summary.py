@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from xct.errors import ranges
+from xct.geometry import CellGeometry
 from xct.io.atomic import write_json, write_text
 from xct.io.figures import save_figure
 from xct.io.stores import write_known
@@ -68,7 +69,8 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
         Every quantity that is known at the end, by name.
     """
     folder = job.folder
-    scanned, failed = _of_the_scan(job) if job.plan.from_scan else {}, _failed(job)
+    scanned = _of_the_scan(job, found.get("cell")) if job.plan.from_scan else {}
+    failed = _failed(job)
     summary = {
         **scanned,
         **_voxel_size(job),
@@ -125,7 +127,7 @@ def _shown(job: Job) -> dict[str, Any]:
     }
 
 
-def _of_the_scan(job: Job) -> dict[str, Any]:
+def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
     """Give the numbers that were estimated and counted on the way from counts to slices."""
     angles, rows, columns = job.plan.scan.projections.shape
     slabs = job.folder.notes("slab")
@@ -140,7 +142,8 @@ def _of_the_scan(job: Job) -> dict[str, Any]:
     for step in job.plan.slab_steps:
         made = step.stage.counts
         if made is not None and made.warning is not None and made.name in counts:
-            message = made.warning(counts[made.name], angles * columns)
+            looked_at = np.where(_of_steel(cell, rows), 0, counts[made.name])
+            message = made.warning(looked_at, angles * columns)
             if message is not None:
                 job.warnings.add(message, step.name)
         if made is not None and made.band_warning is not None:
@@ -157,6 +160,20 @@ def _of_the_scan(job: Job) -> dict[str, Any]:
             for name, by_row in counts.items()
         },
     }
+
+
+def _of_steel(cell: CellGeometry | None, rows: int) -> np.ndarray:
+    """Say which rows hold steel: it is opaque in every scan, and nothing is measured in it."""
+    found = np.zeros(rows, bool)
+    if cell is None or cell.shape[0] != rows:
+        return found
+    heights = cell.sign * np.arange(rows) * cell.voxel_size_um[0]
+    inside = cell.in_bore(rows / 2)
+    if "steel_lithium" in cell.planes:
+        found |= heights <= (cell.sign * cell.plane_um("steel_lithium"))[inside].max()
+    if "cathode_collector" in cell.planes:
+        found |= heights >= (cell.sign * cell.plane_um("cathode_collector"))[inside].min()
+    return found
 
 
 def _counted(

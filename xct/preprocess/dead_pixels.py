@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.stages import Band, RowCounts, name_bands, replaced, stage
@@ -108,7 +109,7 @@ def _refuse_unreached(
         return
     empty = np.flatnonzero(left.sum(axis=1) == transmission[0].size)
     if empty.size:
-        raise ValueError(
+        raise DataError(
             f"frame {empty[0]} (counted from 0) holds no values, only NaN"
             f"{_and_others(empty.size)}; leave the bad frame out of the scan"
         )
@@ -124,7 +125,7 @@ def _refuse_unreached(
         if missing > 0.5
         else "enlarge reach_px, or crop what the beam does not reach with scan.roi"
     )
-    raise ValueError(
+    raise DataError(
         f"no good pixel within reach_px = {reach} of the dead pixel at frame {frame}, row {row}, "
         f"column {column} (counted from 0){_and_others(int(seen.sum()))}; {remedy}"
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Gt
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.frame_means import Combine, combine_frames
@@ -188,7 +189,7 @@ def flat_field(
         transmission /= np.asarray(projection_dose, np.float32)[:, None, None]
     if dose == "beside":
         if light_beside is None:
-            raise ValueError(
+            raise DataError(
                 "steps.flat_field.dose: beside, but no column shows air beside the sample at all "
                 "angles; take recorded, or scan.flat_exposure_ratio"
             )
@@ -200,7 +201,7 @@ def _check_doses(projection_dose: np.ndarray, flat_dose: np.ndarray) -> None:
     for name, dose in (("projection", projection_dose), ("flat", flat_dose)):
         lost = np.flatnonzero(~(np.asarray(dose) > 0))
         if lost.size:
-            raise ValueError(
+            raise DataError(
                 f"{name} {lost[0]} and {lost.size - 1} others have a dose of "
                 f"{np.asarray(dose)[lost[0]]:g}: the beam was lost; leave these frames out"
             )
@@ -210,19 +211,19 @@ def _check_frames(
     projections: np.ndarray, flats: np.ndarray | None, darks: np.ndarray | None
 ) -> None:
     if flats is None or len(flats) == 0:
-        raise ValueError(
+        raise DataError(
             "there are no flats: transmission needs at least one frame with beam and without "
             "sample; name them under scan.flats"
         )
     if projections.ndim != 3:
-        raise ValueError(
+        raise DataError(
             f"projections have shape {projections.shape}; they must be (angle, row, column)"
         )
     for name, fields in (("flats", flats), ("darks", darks)):
         if fields is None or len(fields) == 0:
             continue
         if fields.ndim != 3 or fields.shape[1:] != projections.shape[1:]:
-            raise ValueError(
+            raise DataError(
                 f"{name} have shape {fields.shape} (frame, row, column), but one projection has "
                 f"shape {projections.shape[1:]} (row, column); crop and bin both in the same way"
             )
@@ -243,7 +244,7 @@ def _checked_times(
     ):
         array = np.asarray(time, np.float64)
         if array.shape != (count,) or not np.isfinite(array).all():
-            raise ValueError(
+            raise DataError(
                 f"{name} has shape {array.shape} with {np.count_nonzero(~np.isfinite(array))} "
                 f"values that are no numbers; there must be one time for each of {count} frames"
             )
@@ -268,7 +269,7 @@ def _check_values(dark: np.ndarray, gains: np.ndarray) -> None:
         wrong = np.argwhere(~np.isfinite(field))
         if wrong.size:
             _, row, column = wrong[0]
-            raise ValueError(
+            raise DataError(
                 f"{name} hold values that are no numbers (NaN or infinite), first at row {row}, "
                 f"column {column} (counted from 0); leave the bad frames out"
             )
@@ -280,8 +281,8 @@ def _mark_dead(gains: np.ndarray, min_gain: float, dark: np.ndarray) -> None:
     if dead.all():
         flat = gains + dark
         if not flat.any():
-            raise ValueError("all flats are zero; are these the right frames?")
-        raise ValueError(
+            raise DataError("all flats are zero; are these the right frames?")
+        raise DataError(
             f"no pixel has flat - dark >= min_gain = {min_gain:g} counts (largest is "
             f"{gains.max():.4g}, with flats of {flat.mean():.4g} and darks of {dark.mean():.4g} "
             "counts on average); are flat and dark swapped?"

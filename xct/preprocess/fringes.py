@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.physics.phase import fresnel_number
 from xct.quantity import Number, Quantity, declare
 
@@ -237,7 +238,7 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
         If there are fringes that no step has dealt with.
     """
     if uncorrected_fringes is not None:
-        raise ValueError(
+        raise DataError(
             f"left out: propagation fringes are {uncorrected_fringes}, and what is measured here "
             "would be wrong by more than can be said; retrieve the phase before the logarithm"
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
-from xct.errors import ranges
+from xct.errors import DataError, ranges
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.frame_means import combine_frames, sd_of_frames
@@ -114,7 +114,7 @@ def fill_nonpositive(
     frame = line_integrals.shape[1:]
     for name, fields in (("flats", flats), ("darks", darks)):
         if fields is not None and len(fields) and fields.shape[1:] != frame:
-            raise ValueError(
+            raise DataError(
                 f"{name} have shape {fields.shape} (frame, row, column), but one frame of line "
                 f"integrals has shape {frame} (row, column); crop and bin both in the same way"
             )

@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 from annotated_types import Gt
 
+from xct.errors import DataError
 from xct.parallel.threads import over_ranges
 from xct.physics.materials import wavelength_um
 from xct.physics.phase import (
@@ -82,10 +83,10 @@ def _length_px(
     facts = {"energy_kev": energy_kev, "distance_mm": distance_mm, "pixel_size_um": pixel_size_um}
     for name, value in facts.items():
         if value is None or not value > 0:
-            raise ValueError(f"{name} = {value!r}; give scan.{name}, a positive number")
+            raise DataError(f"{name} = {value!r}; give scan.{name}, a positive number")
     assert energy_kev is not None and distance_mm is not None and pixel_size_um is not None  # noqa: PT018
     if (material is None) == (delta_over_beta is None):
-        raise ValueError(
+        raise DataError(
             f"material = {material!r} and delta_over_beta = {delta_over_beta!r}; give one of the "
             "two: what the sample is made of, such as {material: ncm811, within: lpscl}, or the "
             "ratio of refraction to absorption, such as {delta_over_beta: 400}"
@@ -177,7 +178,7 @@ def phase_retrieval(
         pixel_size_um=pixel_size_um,
     )
     if transmission.ndim != 3:
-        raise ValueError(
+        raise DataError(
             f"transmission has shape {transmission.shape}; it must be (angle, row, column)"
         )
     frames = np.asarray(transmission, np.float32)
@@ -262,7 +263,7 @@ def _shadow(frames: np.ndarray, averaged: Callable[[np.ndarray], np.ndarray]) ->
 
 def _refuse_nan(frame: np.ndarray, number: int) -> None:
     bad = np.argwhere(~np.isfinite(frame))
-    raise ValueError(
+    raise DataError(
         f"the transmission of frame {number} holds {len(bad)} values that are no numbers, first at "
         f"row {bad[0][0]}, column {bad[0][1]}; phase_retrieval spreads them over the frame: put "
         "fill_dead_pixels before it"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from xct.errors import DataError
 from xct.parallel.threads import over_ranges
 from xct.preprocess.columns.bad_columns import all_finite, bridge_columns, find_bands
 from xct.preprocess.columns.mirror_axis import mirror_axis
@@ -187,7 +188,7 @@ def stripes(
 def _checked(line_integrals: np.ndarray) -> np.ndarray:
     """Copy line integrals, finite and wide enough."""
     if line_integrals.ndim != 3 or line_integrals.shape[2] < 3:
-        raise ValueError(
+        raise DataError(
             f"line integrals have shape {line_integrals.shape}; stripes needs (angle, row, column) "
             "with at least 3 columns"
         )
@@ -207,7 +208,7 @@ def _checked(line_integrals: np.ndarray) -> np.ndarray:
 def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
     rows = np.flatnonzero(unusable)
     values = line_integrals[:, rows]
-    raise ValueError(
+    raise DataError(
         f"{np.count_nonzero(~np.isfinite(values))} line integrals in {rows.size} rows, first row "
         f"{rows[0]} (counted from 0), are NaN or infinite; put fill_nonpositive (and before the "
         "logarithm fill_dead_pixels) before stripes"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.fringes import EdgeLight
@@ -149,7 +150,7 @@ def glare(
     """
     angles, _, columns = transmission.shape
     if len(frame_light.transmission) != angles or frame_light.shape[1] != columns:
-        raise ValueError(
+        raise DataError(
             f"frame_light is of {len(frame_light.transmission)} frames of "
             f"{frame_light.shape[1]} columns, but the transmission has shape "
             f"{transmission.shape} (angle, row, column)"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.parallel.threads import thread_count
 from xct.reconstruct.filters import ramp, window_response
 from xct.reconstruct.gridding.engine import PADDING, padded_lengths
@@ -106,7 +107,7 @@ def _check_memory(request: Request) -> None:
     one = _bytes_of_a_row(request.theta_deg.size, length, request.picture)
     needed = (request.rows * request.size**2 * 4 + one) / 2**30
     if needed > request.memory_gib:
-        raise ValueError(
+        raise DataError(
             f"memory_gib={request.memory_gib:.4g} is too small: {request.rows} slices and the work "
             f"on one of them take {needed:.3g} GiB; pass fewer rows at once or allow more"
         )

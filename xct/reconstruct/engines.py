@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from xct.errors import DataError
+
 if TYPE_CHECKING:
     from xct.reconstruct.inputs import Request
 
@@ -85,7 +87,7 @@ def register_engine(engine: Engine) -> None:
     """
     _check_protocol(engine)
     if engine.name in (AUTO, _BEST, "astra"):
-        raise ValueError(f"engine name {engine.name!r} is taken by xct; choose another")
+        raise DataError(f"engine name {engine.name!r} is taken by xct; choose another")
     _KNOWN[engine.name] = lambda: engine
 
 
@@ -125,7 +127,7 @@ def check_engine(name: str) -> str:
     if name not in known:
         near = get_close_matches(str(name).lower(), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"engine={name!r} is unknown{hint} There are: {', '.join(known)}")
+        raise DataError(f"engine={name!r} is unknown{hint} There are: {', '.join(known)}")
     return name
 
 

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 import scipy
 
+from xct.errors import DataError
+
 Window = Literal["ramp", "shepp-logan", "cosine", "hamming", "hann", "parzen"]
 
 
@@ -88,7 +90,7 @@ def check_window(window: str) -> None:
     if window not in known:
         near = get_close_matches(str(window).lower(), known, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"window={window!r} is unknown{hint} There are: {', '.join(known)}")
+        raise DataError(f"window={window!r} is unknown{hint} There are: {', '.join(known)}")
 
 
 # Weights of the angles. In: angles in any order; out: the fraction of the half circle of each.

@@ -8,6 +8,7 @@ from math import ceil
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.reconstruct.filters import Window, angle_weights, check_window
@@ -97,26 +98,26 @@ def check_request(
     """Refuse what cannot be reconstructed; see `xct.reconstruct.fbp`, which alone calls it."""
     check_window(window)
     if not 0 < cutoff <= 1:
-        raise ValueError(f"cutoff={cutoff} must be above 0 and at most 1 (Nyquist frequency)")
+        raise DataError(f"cutoff={cutoff} must be above 0 and at most 1 (Nyquist frequency)")
     if memory_gib is not None and not memory_gib > 0:
-        raise ValueError(f"memory_gib={memory_gib} must be positive")
+        raise DataError(f"memory_gib={memory_gib} must be positive")
     values = _checked_values(line_integrals)
     angles, rows, columns = values.shape
     theta = np.asarray(theta_deg, dtype=np.float64)
     if theta.shape != (angles,):
-        raise ValueError(
+        raise DataError(
             f"theta_deg has shape {theta.shape}, but line_integrals holds {angles} projections "
             f"(shape {values.shape}, angle first); there must be one angle for each projection"
         )
     if not np.isfinite(theta).all():
-        raise ValueError(
+        raise DataError(
             f"theta_deg holds {np.count_nonzero(~np.isfinite(theta))} values that are not "
             "finite; leave those projections out or give their angles"
         )
     if not (np.isfinite(pixel_size_um) and pixel_size_um > 0):
-        raise ValueError(f"pixel_size_um={pixel_size_um} must be positive: it scales to 1/cm")
+        raise DataError(f"pixel_size_um={pixel_size_um} must be positive: it scales to 1/cm")
     if size is not None and size < 1:
-        raise ValueError(f"size={size} must be at least 1 pixel")
+        raise DataError(f"size={size} must be at least 1 pixel")
     center = _checked_center(center_px, rows, columns)
     refuse_nonfinite(values)
     size = size or columns
@@ -157,7 +158,7 @@ def _checked_values(line_integrals: np.ndarray) -> np.ndarray:
     if values.ndim == 2:
         values = values[:, None, :]
     if values.ndim != 3 or 0 in values.shape:
-        raise ValueError(
+        raise DataError(
             f"line_integrals has shape {values.shape}; expected (angle, row, column), or "
             "(angle, column) for one slice, with at least one of each"
         )
@@ -171,13 +172,13 @@ def _checked_values(line_integrals: np.ndarray) -> np.ndarray:
 def _checked_center(center_px: float | np.ndarray, rows: int, columns: int) -> np.ndarray:
     center = np.asarray(center_px, dtype=np.float64)
     if center.shape not in ((), (rows,)):
-        raise ValueError(
+        raise DataError(
             f"center_px has shape {center.shape}; expected one number, or one for each of the "
             f"{rows} rows"
         )
     outside = ~((center >= -0.5) & (center <= columns - 0.5))
     if outside.any():
-        raise ValueError(
+        raise DataError(
             f"center_px={np.atleast_1d(center)[np.atleast_1d(outside)][0]:.6g} is outside the "
             f"detector, whose columns are 0 … {columns - 1}; it counts cropped and binned pixels"
         )
@@ -198,7 +199,7 @@ def refuse_nonfinite(values: np.ndarray) -> None:
         return
     bad = np.flatnonzero(by_row)
     where = f"row {bad[0]}" if bad.size == 1 else f"{bad.size} rows ({bad[0]} … {bad[-1]})"
-    raise ValueError(
+    raise DataError(
         f"line_integrals holds {by_row.sum()} values that are NaN or infinite, in {where}; the "
         "stages fill_dead_pixels (dead pixels) and fill_nonpositive (no transmission) repair them"
     )

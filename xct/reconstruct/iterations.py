@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from xct.errors import ranges, show_seconds
+from xct.errors import DataError, ranges, show_seconds
 from xct.reconstruct.gridding.spectra import edge_columns
 from xct.reconstruct.inputs import Request, check_request
 from xct.reconstruct.iterative_engine import Method, Solver, iterative_engine
@@ -222,7 +222,7 @@ def refuse_wider_samples(request: Request) -> None:
     worst = np.max(np.where(away, sure / largest, 0), axis=1)
     bad = np.flatnonzero(worst > _BEYOND)
     if bad.size:
-        raise ValueError(
+        raise DataError(
             f"line integrals at the edges of the slices are {100 * worst.max():.0f} % of the "
             f"largest (rows {ranges([int(row) for row in bad])} of this slab): the sample reaches "
             "beyond them, or the air beside it is not at zero (transmission_beside in "

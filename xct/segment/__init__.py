@@ -1,5 +1,6 @@
 """Segmentation: where which material is."""
 
+from xct.segment.basis import light_missing
 from xct.segment.cell.shape import find_cell
 from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
 from xct.segment.material.labels import materials
@@ -16,6 +17,7 @@ __all__ = [
     "bright_phase",
     "classify",
     "find_cell",
+    "light_missing",
     "material_probabilities",
     "material_table",
     "materials",

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.statistics.gaussian import gaussian_density
 
 Kind = Literal["one", "two", "mixture"]
@@ -195,7 +196,7 @@ class Mixture:
             If there is one material only.
         """
         if self.kind == "one" or self.a == self.b:
-            raise ValueError(
+            raise DataError(
                 "the histogram holds one material only, so there is no threshold between two"
             )
         low, high = self.levels[-2:]

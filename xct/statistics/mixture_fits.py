@@ -16,6 +16,7 @@ import numpy as np
 import scipy
 from annotated_types import Gt, Le
 
+from xct.errors import DataError
 from xct.statistics.mixture import KINDS, Kind, Mixture, densities
 
 _LEAST = 1e-12  # no probability density is taken to be less: a stray count is tolerated
@@ -90,14 +91,14 @@ def fit_mixture(
 def _checked(counts: np.ndarray, grey_value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     counts, grey = np.asarray(counts, float), np.asarray(grey_value, float)
     if counts.ndim != 1 or counts.shape != grey.shape:
-        raise ValueError(
+        raise DataError(
             f"counts have shape {counts.shape} and grey values {grey.shape}; "
             "they must be lists of the same length"
         )
     if not np.isfinite(counts).all() or (counts < 0).any():
-        raise ValueError("counts of a histogram must be finite and not negative")
+        raise DataError("counts of a histogram must be finite and not negative")
     if np.count_nonzero(counts) < 2:
-        raise ValueError(
+        raise DataError(
             f"the histogram has {np.count_nonzero(counts)} bins with voxels; a fit needs at least "
             "2: take narrower bins, or another range"
         )
@@ -252,7 +253,7 @@ def fit_levels(
     counts = np.asarray(counts, float)
     start = np.asarray(levels, float)
     if counts.sum() <= 0 or np.any(np.diff(start) <= 0) or noise <= 0:
-        raise ValueError(
+        raise DataError(
             f"a mixture needs voxels (got {counts.sum():.0f}), ascending levels (got "
             f"{list(levels)}) and a noise above 0 (got {noise})"
         )
@@ -393,7 +394,7 @@ def fit_robust(
     """
     total = float(counts.sum())
     if total < 500 or bright <= dark:
-        raise ValueError(
+        raise DataError(
             f"a mixture of two materials needs 500 voxels and a bright above a dark value; there "
             f"are {total:.0f} voxels, dark {dark:.4g} and bright {bright:.4g}"
         )

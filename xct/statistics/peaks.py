@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xct.errors import DataError
+
 _HALVINGS = 3  # down to the densest eighth of the voxels: beyond, single bins decide
 _BINS_PER_SD = 5.0
 _RESAMPLED = 32
@@ -150,7 +152,7 @@ def sample_peak(values: np.ndarray, *, seed: int = 0) -> Peak:
     sample = np.asarray(values, np.float64).ravel()
     sample = sample[np.isfinite(sample)]
     if sample.size < _LEAST_SAMPLE:
-        raise ValueError(f"a peak needs at least {_LEAST_SAMPLE} values; there are {sample.size}")
+        raise DataError(f"a peak needs at least {_LEAST_SAMPLE} values; there are {sample.size}")
     start, width = _located(sample)
     if width == 0:
         return Peak(start, 0.0, 0.0, sample.size)

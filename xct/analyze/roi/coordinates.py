@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import SURFACES, CellGeometry
 
 # Regions in one volume: a ROI's coordinates there, and the voxels that it holds.
@@ -134,7 +135,7 @@ class Roi:
 
     def __post_init__(self) -> None:
         if found := self.problems():
-            raise ValueError("; ".join(f"ROI {self.name}: {key}: {text}" for key, text in found))
+            raise DataError("; ".join(f"ROI {self.name}: {key}: {text}" for key, text in found))
 
     def problems(self) -> list[tuple[str, str]]:
         """List what is wrong: key and error."""
@@ -184,7 +185,7 @@ class Roi:
         whole = [_voxels_between(frame, axis, span) for axis, span in enumerate(self.bounds_um)]
         seen = [(max(a, 0), min(b, n)) for (a, b), n in zip(whole, cell.shape, strict=True)]
         if any(a >= b for a, b in seen):
-            raise ValueError(self._nowhere(whole, cell))
+            raise DataError(self._nowhere(whole, cell))
         part = np.prod([(b - a) / (d - c) for (a, b), (c, d) in zip(seen, whole, strict=True)])
         z, y, x = (slice(a, b) for a, b in seen)
         return Region(self.name, (z, y, x), float(part), self.fills_box, self.contains, frame)

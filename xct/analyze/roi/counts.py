@@ -12,6 +12,7 @@ import numpy as np
 from xct.analyze.block_grid import BlockGrid
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.coordinates import Region, Roi
+from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
@@ -93,7 +94,7 @@ def count_rois(
         except ValueError as error:
             errors.append(str(error))
     if errors:
-        raise ValueError("\n".join(errors))
+        raise DataError("\n".join(errors))
     grids = [
         _grid(region.shape, [block_um / size for size in cell.voxel_size_um]) for region in regions
     ]

@@ -21,7 +21,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import yaml
 
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
-from xct.errors import XctError, nearest
+from xct.errors import DataError, XctError, nearest
 from xct.io.atomic import write_text
 from xct.io.yaml import Document, Key, parse
 
@@ -110,7 +110,7 @@ def write_rois(path: Path | str, rois: Sequence[Roi]) -> None:
     """
     names = [roi.name for roi in rois]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"several ROIs are called {', '.join(twice)}; give each its own name")
+        raise DataError(f"several ROIs are called {', '.join(twice)}; give each its own name")
     content = {"rois": {roi.name: _facts(roi) for roi in rois}}
     dumped = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
     path = Path(path)
@@ -180,12 +180,12 @@ def _plain(key: str, value: Any) -> Any:
     """Turn lists into tuples of numbers; texts stay texts."""
     if key in ("surface", "along"):
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not a name")
+            raise DataError(f"{value!r} is not a name")
         return value
     if isinstance(value, list):
         return tuple(_plain(key, item) for item in value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is not a number in µm or degrees")
+        raise DataError(f"{value!r} is not a number in µm or degrees")
     return float(value)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
+from xct.errors import DataError
 from xct.geometry import Label
 from xct.parallel.blocks import Voxels
 from xct.quantity import Quantity, Table
@@ -57,20 +58,20 @@ def roles(
     there = [int(code) for code in phases["phase"]]
     unknown = [c for c in (particle, void, *left_out) if c is not None and c not in there]
     if unknown:
-        raise ValueError(
+        raise DataError(
             f"{', '.join(map(str, unknown))} is no phase of this stack, which has "
             f"{', '.join(map(str, there))}; set steps.roles to these"
         )
     kept = [code for code in there if code not in left_out]
     if len(kept) < 2:
-        raise ValueError(
+        raise DataError(
             f"of the phases {', '.join(map(str, there))}, {len(kept)} is left; particles and voids "
             "need one each"
         )
     solid = kept[-1] if particle is None else particle
     empty = kept[0] if void is None else void
     if solid == empty or {solid, empty} & set(left_out):
-        raise ValueError(
+        raise DataError(
             f"particle {solid} and void {empty} must be two phases that are not left out"
         )
     named = {solid: "particle", empty: "void"}

@@ -11,6 +11,7 @@ from annotated_types import Gt
 
 from xct.analyze.shells import Bins, Surroundings, measure_layers, sum_by_distance
 from xct.analyze.stack.roles import AsMaterials, codes_of
+from xct.errors import DataError
 from xct.parallel.blocks import Voxels
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Number, Quantity, Table
@@ -105,10 +106,10 @@ def stack_shells(
     import pandas as pd
 
     if frame_interval_s is not None:
-        raise ValueError("shells are measured in one image or volume, not in a series: cut it")
+        raise DataError("shells are measured in one image or volume, not in a series: cut it")
     low, high = (_level(phases, codes_of(roles, role)) for role in ("void", "matrix"))
     if not high > low:
-        raise ValueError(
+        raise DataError(
             f"the grey value of the matrix ({high:.4g}) is not above that of voids ({low:.4g}): "
             "shells are measured in grey values, with voids darker than the matrix"
         )

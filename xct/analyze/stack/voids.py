@@ -10,6 +10,7 @@ from annotated_types import Gt
 
 from xct.analyze.stack.roles import codes_of, note_of, parts_of
 from xct.analyze.voids import void_fraction, void_sizes
+from xct.errors import DataError
 from xct.figures import canvas
 from xct.parallel.blocks import Voxels
 from xct.quantity import Number, Quantity, Table
@@ -261,7 +262,7 @@ def void_series(
 def _fraction(part: Any, roles: pd.DataFrame, step_um: float, farthest_um: float) -> pd.DataFrame:
     matrix = codes_of(roles, "matrix")
     if not matrix:
-        raise ValueError(
+        raise DataError(
             "the stack shows particles and voids, and nothing that voids could be a part of; take "
             "more phases (steps.phases.count), or label the matrix"
         )

@@ -40,7 +40,9 @@ log = logging.getLogger("xct")
 _KINDS: tuple[Kind, ...] = ("projections", "flats", "darks")
 _LEAST_LIGHT = 1e-3  # of the flats, in the brightest tenth of a projection
 _MOST = 0.5  # of the projections may be left out, and the rest still be a scan
-_AWAY, _DRIFT = 0.03, 0.03  # of the light beside the sample from 1, and over the scan
+# Of the light beside the sample from 1, and over the scan. Good scans are within 0.003; flats that
+# were exposed 1 % otherwise move lithium by more than its own μ.
+_AWAY, _DRIFT = 0.006, 0.03
 _MOVED_PX = 0.5
 _MOVES_MUCH = 0.05  # rms of what moves, as a fraction of the beam
 _LEFT = 0.006  # of the beam in the air: twice what flats of their own leave of a beam that drifts

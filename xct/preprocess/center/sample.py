@@ -8,6 +8,7 @@ from functools import cached_property, partial
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.center.unsteadiness import unsteadiness_px
@@ -201,12 +202,12 @@ def checked_views(line_integrals: np.ndarray, theta_deg: np.ndarray) -> np.ndarr
     if views.ndim == 2:
         views = views[:, None, :]
     if views.ndim != 3 or views.shape[1] < 1 or views.shape[2] < 16:
-        raise ValueError(
+        raise DataError(
             f"line_integrals has shape {np.shape(line_integrals)}; expected (angle, row, column) "
             "or (angle, column), at least 16 columns wide" + REMEDY
         )
     if theta.shape != views.shape[:1]:
-        raise ValueError(
+        raise DataError(
             f"theta_deg has shape {theta.shape}, but line_integrals holds {len(views)} angles: "
             "one angle per projection is needed"
         )
@@ -217,12 +218,12 @@ def checked_views(line_integrals: np.ndarray, theta_deg: np.ndarray) -> np.ndarr
 
 def _check_angles(theta_deg: np.ndarray) -> None:
     if not np.isfinite(theta_deg).all():
-        raise ValueError(
+        raise DataError(
             f"{np.count_nonzero(~np.isfinite(theta_deg))} of {theta_deg.size} angles in theta_deg "
             "are not finite; every projection needs its angle in degrees"
         )
     if np.unique(theta_deg).size < LEAST_VIEWS:
-        raise ValueError(
+        raise DataError(
             f"{np.unique(theta_deg).size} different angles are too few to find the rotation axis: "
             f"at least {LEAST_VIEWS} are needed" + REMEDY
         )
@@ -230,7 +231,7 @@ def _check_angles(theta_deg: np.ndarray) -> None:
     span += span / (theta_deg.size - 1)
     if span < LEAST_RANGE_DEG:
         radians = " (are they radians? degrees are expected)" if span < 7 else ""
-        raise ValueError(
+        raise DataError(
             f"the angles cover {span:.4g}°{radians}, but the axis can only be found from at least "
             f"{LEAST_RANGE_DEG:g}°" + REMEDY
         )
@@ -239,7 +240,7 @@ def _check_angles(theta_deg: np.ndarray) -> None:
 def _check_finite(views: np.ndarray) -> None:
     bad = sum(int(np.count_nonzero(~np.isfinite(view))) for view in views)
     if bad:
-        raise ValueError(
+        raise DataError(
             f"{bad} of {views.size} line integrals are NaN or infinite; repair them first "
             "(fill_dead_pixels, fill_nonpositive)" + REMEDY
         )
@@ -261,7 +262,7 @@ def check_logarithm(views: np.ndarray) -> None:
     noise = 1.4826 * np.median(np.abs(thinned[..., :margin] - np.median(thinned[..., :margin])))
     profile = thinned.mean(axis=(0, 1))
     if high < 1.05 + 3 * noise and low < 0.97 - 3 * noise and low > -0.1 and profile.min() < 0.97:
-        raise ValueError(
+        raise DataError(
             f"these look like transmission, not line integrals: {np.median(air):.3g} beside the "
             f"sample and down to {low:.3g} behind it, where line integrals are 0 and rise; "
             "run the stage line_integrals (the negative logarithm) first"

@@ -8,6 +8,7 @@ from math import floor
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.parallel.threads import thread_count
 from xct.reconstruct.filters import ramp, window_response
 from xct.reconstruct.gridding.fft import COLUMNS
@@ -120,7 +121,7 @@ def affordable_lanes(request: Request) -> int:
             if slices + kept_bytes() / GIB > memory_gib:
                 release()
             return lanes
-    raise ValueError(
+    raise DataError(
         f"memory_gib={memory_gib:.4g} is too small: {request.rows} slices of {request.size} × "
         f"{request.size} take {slices:.3g} GiB and the work on two of them "
         f"{needed_gib(request, 2):.3g} GiB; pass fewer rows at once or allow more"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.reconstruct.gridding.vectors import FUSED, Writer, compiled, copy_line, void
@@ -143,7 +144,7 @@ def plan(length: int) -> Plan:
             radices.append(radix)
             rest //= radix
     if rest != 1:
-        raise ValueError(f"length={length} must be a product of 2, 3 and 5, as fast_even gives")
+        raise DataError(f"length={length} must be a product of 2, 3 and 5, as fast_even gives")
     twiddles, rest = [], length
     for radix in radices:
         turn = np.arange(rest // radix)[:, None] * np.arange(1, radix) / rest

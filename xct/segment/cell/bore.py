@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.normalize.blur import RoundEdge, fit_round_edge
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
@@ -85,7 +86,7 @@ def fit_bore(groups: Sequence[GroupMean], frame: Frame, estimate: BoreEstimate) 
     found = map_blocks(_edge_of_group, groups, frame, estimate)
     edges = [edge for edge in found if edge is not None]
     if not edges:
-        raise ValueError("no sharp edge of the bore was found")
+        raise DataError("no sharp edge of the bore was found")
     heights = [g.height_um(frame) for g, edge in zip(groups, found, strict=True) if edge]
     return _axis(edges, np.array(heights))
 

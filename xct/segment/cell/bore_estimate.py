@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.segment.cell.coarse import Coarse, Frame, known_quantile
 
 _TRIALS = 300
@@ -52,14 +53,14 @@ def circle_through(
     from skimage.measure import CircleModel
 
     if y.size < 5:
-        raise ValueError(f"a circle needs at least 5 points; there are {y.size}")
+        raise DataError(f"a circle needs at least 5 points; there are {y.size}")
     points = np.column_stack([y, x])
     length, width = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if width <= 1e-9 * length:
-        raise ValueError("the points lie on a line; no circle goes through them")
+        raise DataError("the points lie on a line; no circle goes through them")
     circle, close = _agreeing(CircleModel, points, 3, tolerance)
     if circle is None:
-        raise ValueError(f"no circle has points within {tolerance:.4g} of it")
+        raise DataError(f"no circle has points within {tolerance:.4g} of it")
     return float(circle.center[0]), float(circle.center[1]), float(circle.radius), close
 
 
@@ -190,7 +191,7 @@ def refuse_oval(ovals: Sequence[Oval], voxel_size_um: Sequence[float]) -> None:
     if middle.is_round:
         return
     z, y, x = (float(edge) for edge in voxel_size_um)
-    raise ValueError(
+    raise DataError(
         f"the bore is not round: it is {2 * middle.half_y_um:.4g} µm wide along y and "
         f"{2 * middle.half_x_um:.4g} µm along x, {middle.ratio:.3g} times as wide, where at most "
         f"{MOST_OVAL:.0%} are expected. The voxel size of one of the axes is probably wrong: "

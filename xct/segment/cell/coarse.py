@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.io.overview import Overview, coarse_edge, overview_of
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
@@ -140,7 +141,7 @@ def make_coarse(
     """
     shape = tuple(int(n) for n in volume.shape)
     if len(shape) != 3 or min(shape) < 8:
-        raise ValueError(f"the volume has shape {shape}; a cell needs (z, y, x), at least 8 each")
+        raise DataError(f"the volume has shape {shape}; a cell needs (z, y, x), at least 8 each")
     overview = overview_of(volume, rows)
     size, several = coarse_edge(shape), coarse_edge(shape) // overview.edge
     found = map_blocks(_merge_slab, slabs(overview.columns.shape), overview, several)
@@ -173,9 +174,9 @@ def _added(values: np.ndarray, several: int) -> np.ndarray:
 def _refuse_empty(values: np.ndarray) -> None:
     known = values[np.isfinite(values)]
     if not known.size:
-        raise ValueError("no voxel of the volume holds a finite value; was it reconstructed?")
+        raise DataError("no voxel of the volume holds a finite value; was it reconstructed?")
     if known.min() == known.max():
-        raise ValueError(
+        raise DataError(
             f"every voxel of the volume is {known.min():.6g}; there is nothing to find a cell by"
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.segment.cell.bore_estimate import BoreEstimate
 from xct.segment.cell.coarse import Coarse, known_quantile
 
@@ -99,7 +100,7 @@ def _candidates(level: np.ndarray) -> np.ndarray:
     seen = np.quantile(level, np.linspace(0.02, 0.98, 49))
     seen = seen[seen > 0]
     if not seen.size:
-        raise ValueError(
+        raise DataError(
             "nothing inside the bore is brighter than what lies around it; is the volume inverted?"
         )
     scales = (1.0, *_NCM_RATIO, *_STEEL_RATIO)
@@ -190,7 +191,7 @@ def order_along_axis(coarse: Coarse, bore: BoreEstimate) -> LayerOrder:
 def _refuse_noise(level: np.ndarray, zero: float) -> None:
     scatter = 1.05 * float(np.median(np.abs(np.diff(level)))) / np.sqrt(2)
     if np.median(level) - zero < _LEAST_CONTRAST * scatter and np.ptp(level) < 12 * scatter:
-        raise ValueError(
+        raise DataError(
             "there is no edge of a bore in view, and no layer stands out from the noise of its "
             f"slices ({scatter:.3g}); is there a sample in the volume?"
         )

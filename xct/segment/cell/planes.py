@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.geometry import Plane
 from xct.physics.optics import FWHM_PER_SIGMA
 
@@ -89,9 +90,7 @@ def fit_plane(
     used = wanted & np.isfinite(height_um)
     count, asked = int(used.sum()), int(wanted.sum())
     if count < max(20, asked // 10):
-        raise ValueError(
-            f"the surface was found in {count} of {asked} columns; too few for a plane"
-        )
+        raise DataError(f"the surface was found in {count} of {asked} columns; too few for a plane")
     y, x = np.broadcast_arrays(y_um, x_um)
     terms = np.stack([np.ones(count), y[used], x[used]], axis=1)
     heights = height_um[used]

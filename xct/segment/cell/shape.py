@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
@@ -40,7 +41,8 @@ def cell_numbers(
     # Without a standard deviation the wall is out of view.
     if edges_known and math.isfinite(cell.bore_radius_sd_um):
         yield "bore_radius_um", Number(cell.bore_radius_um, "µm", cell.bore_radius_sd_um)
-    yield "anode", Number(cell.anode)
+    if cell.planes or cell.only:  # without layers there is none
+        yield "anode", Number(cell.anode)
     for name, plane in cell.planes.items() if edges_known else ():
         steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
         yield f"tilt_deg.{name}", Number(steepest, "°")
@@ -123,6 +125,14 @@ def find_cell(
         anode=side,
         planes=_planes(coarse, estimate, order),
     )
+    if _is_guess(order) and not is_composite(volume, geometry):
+        geometry = replace(geometry, planes={})
+        warnings.warn(
+            "this is no layered cell: nothing in view is electrolyte, and what is as bright as a "
+            "cathode is no active material in electrolyte; no surface and no side of an anode is "
+            "given",
+            stacklevel=2,
+        )
     _say_missing(geometry)
     if set(order.layers) == {"cathode"} and is_composite(volume, geometry):
         geometry = replace(geometry, only="cathode")
@@ -134,11 +144,16 @@ def find_cell(
     return geometry
 
 
+def _is_guess(order: LayerOrder) -> bool:
+    """Whether a surface rests on a cathode alone, which any grainy body may be taken for."""
+    return set(order.layers) == {"cathode", "collector"}
+
+
 def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
     edges = tuple(float(edge) for edge in np.atleast_1d(np.asarray(voxel_size_um, float)))
     edges = edges * 3 if len(edges) == 1 else edges
     if len(edges) != 3 or not all(np.isfinite(edge) and edge > 0 for edge in edges):
-        raise ValueError(
+        raise DataError(
             f"voxel_size_um is {voxel_size_um!r}; expected three positive numbers, along z, y and x"
         )
     return edges[0], edges[1], edges[2]

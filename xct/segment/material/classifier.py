@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 
+from xct.errors import DataError
 from xct.parallel.blocks import Voxels
 from xct.parallel.threads import thread_count
 from xct.segment.material.pixel_features import Dimensions, Look, grey_range
@@ -53,7 +54,7 @@ class PixelClassifier:
         try:
             from sklearn.ensemble import RandomForestClassifier
         except ImportError:
-            raise ValueError(
+            raise DataError(
                 "the pixel classifier needs scikit-learn: pip install 'xct[classifier]'"
             ) from None
         forest = RandomForestClassifier(
@@ -130,7 +131,7 @@ def train_classifier(
     labels = np.concatenate([part[1] for part in learnt])
     found = np.unique(labels)
     if found.size < 2:
-        raise ValueError(
+        raise DataError(
             f"{found.size} label was painted ({', '.join(map(str, found)) or 'none'}); paint at "
             "least two, such as 1 on the background and 2 on the particles"
         )
@@ -183,7 +184,7 @@ def _listed(volumes: Any) -> list[Any]:
 
 def _samples(volume: Voxels, painted: Voxels, look: Look) -> tuple[np.ndarray, np.ndarray]:
     if tuple(volume.shape) != tuple(painted.shape):
-        raise ValueError(
+        raise DataError(
             f"the painted labels have shape {tuple(painted.shape)}, the volume "
             f"{tuple(volume.shape)}; paint on the volume itself"
         )

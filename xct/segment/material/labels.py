@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -21,7 +22,7 @@ from xct.segment.denoise import Denoising, gaussian
 from xct.segment.material.columns import find_columns
 from xct.segment.material.rules import WEAK, Layout, classify, without_foreign
 from xct.segment.material.sharpened import Edges, edges_of
-from xct.segment.material.thresholds import SMOOTH_PX, Thresholds, find_thresholds
+from xct.segment.material.thresholds import Thresholds, find_thresholds
 from xct.segment.material.unknown import mark_unknown
 from xct.segment.surface.collector import find_back
 from xct.stages import stage
@@ -115,7 +116,7 @@ def label_slabs(
 ) -> Any:
     """Label as `materials` does, in slabs of a given height, on which no label depends."""
     if tuple(volume.shape) != tuple(cell.shape):
-        raise ValueError(
+        raise DataError(
             f"volume has shape {tuple(volume.shape)}, but the cell was found in one of shape "
             f"{tuple(cell.shape)} (z, y, x); give the volume that find_cell was given"
         )
@@ -172,7 +173,7 @@ class Labeling:
     @property
     def overlap_y(self) -> int:
         """Rows along y beyond a strip that its labels depend on."""
-        return max(self.edges.overlap_y, reach_px(SMOOTH_PX))
+        return max(self.edges.overlap_y, reach_px(self.thresholds.smooth_px))
 
     def prepared(self) -> Prepared:
         """Give slices of full height, ready to be labelled."""
@@ -193,7 +194,8 @@ class Prepared:
     """Slices of a strip of rows as `classify` needs them, made once each as they are asked for."""
 
     def __init__(self, job: Labeling, strip: Block) -> None:
-        ratios, near = job.ratios, reach_px(SMOOTH_PX)
+        ratios, smooth_px = job.ratios, job.thresholds.smooth_px
+        near = reach_px(smooth_px)
         depth = ratios.shape[0]
         layout = job.layout.strip(strip.outer_first, strip.outer_stop)
         top = 1 + _FOREIGN * job.edges.noise
@@ -208,7 +210,7 @@ class Prepared:
         def smooth(first: int, stop: int) -> np.ndarray:
             before = first - max(first - near, 0)
             inner = slice(before, before + stop - first)
-            return gaussian(cleaned.planes(first - near, stop + near), SMOOTH_PX, inner)
+            return gaussian(cleaned.planes(first - near, stop + near), smooth_px, inner)
 
         cleaned = Rolling(clean, depth)
         self._smooth = Rolling(smooth, depth)

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import scipy
 
+from xct.errors import DataError
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_gaussians, fit_levels
 
@@ -89,7 +90,7 @@ def find_levels(values: np.ndarray, count: int) -> PhaseLevels:
     if not high > low:
         low, high = float(values.min()), float(values.max())
     if not high > low:
-        raise ValueError(f"all grey values are {low:g}; there is one phase only")
+        raise DataError(f"all grey values are {low:g}; there is one phase only")
     counts, edges = np.histogram(np.clip(values, low, high), _BINS, (low, high))
     grey = (edges[:-1] + edges[1:]) / 2
     found = _most_likely(counts.astype(float), grey, count)
@@ -97,7 +98,7 @@ def find_levels(values: np.ndarray, count: int) -> PhaseLevels:
     phase = np.maximum.accumulate(chosen.argmax(axis=0))
     held = np.bincount(phase, counts, minlength=count)
     if (held < _RARE * counts.sum()).any():
-        raise ValueError(
+        raise DataError(
             f"the grey values show {np.count_nonzero(held >= _RARE * counts.sum())} phases, not "
             f"{count}: two levels come out as one; set steps.phases.count to fewer"
         )

@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 from annotated_types import Ge, Le
 
+from xct.errors import DataError
 from xct.figures import canvas
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
@@ -202,7 +203,7 @@ def _rule(volume: Voxels, count: int, smoothing: float, *, flat: bool) -> _Rule:
     planes = [np.asarray(volume[z : z + 1], np.float32)[0] for z in chosen.tolist()]
     planes = [plane for plane in planes if np.isfinite(plane).all() and np.ptp(plane) > 0]
     if not planes:
-        raise ValueError(
+        raise DataError(
             "no slice is whole and has more than one grey value; cut the stack to where it has"
         )
     noise = smoothing * float(np.median([noise_sd(plane) for plane in planes]))
@@ -283,7 +284,7 @@ def _own_codes(values: np.ndarray, block: Block) -> np.ndarray:
     codes = values.astype(np.uint8)
     if not np.array_equal(codes, values):
         odd = values[codes != values].flat[0]
-        raise ValueError(
+        raise DataError(
             f"slices {block.first} to {block.stop - 1} hold {odd:g}; labels are whole numbers from "
             "0 to 255: is this a stack of grey values (volume.quantity: grey)?"
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.parallel.blocks import Voxels, slabs
 
 Dimensions = Literal[2, 3]
@@ -76,7 +77,7 @@ class Look:
             if (factor, offset) != (1.0, 0.0):
                 grey = grey * np.float32(factor) + np.float32(offset)
             if not np.isfinite(grey).all():
-                raise ValueError(
+                raise DataError(
                     f"slices {block.outer_first} to {block.outer_stop - 1} hold values that are "
                     "not finite; a classifier needs a volume without gaps"
                 )
@@ -121,5 +122,5 @@ def grey_range(volume: Voxels) -> tuple[float, float]:
     )  # fmt: skip
     low, middle, high = np.nanquantile(sample, [0.25, 0.5, 0.75])
     if not high > low:
-        raise ValueError(f"all grey values are {middle:g}; there is nothing to distinguish")
+        raise DataError(f"all grey values are {middle:g}; there is nothing to distinguish")
     return float(middle), float(high - low)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -79,7 +80,7 @@ def material_probabilities(
     """
     depth = int(volume.shape[0])
     if not 0 <= z0 < z1 <= depth:
-        raise ValueError(f"slices {z0} to {z1}: the volume has slices 0 to {depth - 1}")
+        raise DataError(f"slices {z0} to {z1}: the volume has slices 0 to {depth - 1}")
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
     edges = edges_of(ratios, denoising, sigma_px, sharpening)
     thresholds = find_thresholds(ratios, columns, edges)

@@ -14,13 +14,13 @@ from xct.geometry import CellGeometry, Label
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.segment.material.columns import Columns
-from xct.segment.material.thresholds import Thresholds
+from xct.segment.material.thresholds import Limits, Thresholds
 
 WEAK = 9  # low grey only if connected to a voxel that certainly is; not left in the result
 
 _OUTSIDE, _LITHIUM, _ELECTROLYTE = int(Label.OUTSIDE), int(Label.LITHIUM), int(Label.ELECTROLYTE)
 _ACTIVE, _STEEL, _COLLECTOR = int(Label.ACTIVE_MATERIAL), int(Label.STEEL), int(Label.COLLECTOR)
-_TUBE, _LOW_GREY = int(Label.TUBE), int(Label.LOW_GREY)
+_TUBE, _LOW_GREY, _UNKNOWN = int(Label.TUBE), int(Label.LOW_GREY), int(Label.UNKNOWN)
 _FACE_PX = 2.0  # half steel, half lithium has the grey value of active material
 
 
@@ -135,15 +135,13 @@ def classify(
     seen = (np.array(cell.shape[1:]) / 2 * size[1:]).min()
     tube = min(cell.tube_radius_um or np.inf, seen)
     radii = np.array([cell.bore_radius_um, tube, cell.bore_radius_um - pixel])
-    limits = np.array(
-        [thresholds.active, thresholds.low, thresholds.low_certain, thresholds.pore_certain],
-        np.float32,
-    )
+    limits = thresholds.limits(first, first + len(edge))
+    per_um = limits.low.shape[1] / cell.bore_radius_um
 
     def kernel(a: int, b: int) -> None:
         _classify(
             edge, smooth, labels, first, layout.row, c.sign, axes, size, radii,
-            c.steel, c.lithium, c.front, c.collector, layout.back, limits, a, b,
+            c.steel, c.lithium, c.front, c.collector, layout.back, limits, per_um, a, b,
         )  # fmt: skip
 
     over_ranges(kernel, len(edge))
@@ -195,12 +193,13 @@ def _classify(
     front: np.ndarray,
     collector: np.ndarray,
     back: np.ndarray,
-    limits: np.ndarray,
+    limits: Limits,
+    per_um: float,
     start: int,
     stop: int,
 ) -> None:
     _, height, width = edge.shape
-    squared = radii * radii
+    squared, last = radii * radii, limits.low.shape[1] - 1
     for z in range(start, stop):
         level = np.float32(sign * (first + z))
         for y in range(height):
@@ -219,18 +218,20 @@ def _classify(
                 elif level >= collector[y, x]:
                     labels[z, y, x] = _COLLECTOR
                 else:
-                    value = edge[z, y, x]
+                    value, ring = edge[z, y, x], min(int(np.sqrt(away) * per_um), last)
                     label = _ELECTROLYTE
+                    inside = level >= front[y, x]
                     if level < steel[y, x] + _FACE_PX:
                         pass
-                    elif value > limits[0]:
+                    elif inside and limits.unknown[z, ring]:
+                        label = _UNKNOWN
+                    elif value > (limits.active if inside else limits.drifted[z, ring]):
                         label = _ACTIVE
                     elif away <= squared[2]:
-                        inside = level >= front[y, x]
                         dark = smooth[z, y, x]
                         if inside:
-                            dark = np.float32(0.5) * (dark + value)
-                        if dark < limits[1]:
-                            certain = limits[3] if inside else limits[2]
-                            label = _LOW_GREY if dark < certain else WEAK
+                            if np.float32(0.5) * (dark + value) < limits.pore[z, ring]:
+                                label = _LOW_GREY
+                        elif dark < limits.low[z, ring]:
+                            label = _LOW_GREY if dark < limits.certain[z, ring] else WEAK
                     labels[z, y, x] = label

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -84,7 +85,7 @@ class SliceLabels:
         """
         depth = self._ratios.shape[0]
         if not 0 <= z < depth:
-            raise ValueError(f"slice {z}: the volume has slices 0 to {depth - 1}")
+            raise DataError(f"slice {z}: the volume has slices 0 to {depth - 1}")
         job, first = self._job(sharpening), max(0, z - _AROUND)
         edge, smooth = self._made_ready(job, z, sharpening)
         axes = self._ratios.axes(first, first + len(edge))

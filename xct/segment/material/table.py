@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -38,22 +38,35 @@ _ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
 _FACE_PX = 0.15
 
 
-_NOTE = "a void on the steel counts as lithium: absorption does not distinguish them"
+# Of what absorption does not distinguish, or what is finer than the blur: the number is a bound.
+_BOUNDS: Mapping[str, tuple[Literal["upper", "lower"], str]] = {
+    "lithium": (
+        "upper",
+        "a void on the steel counts as lithium: absorption does not distinguish them",
+    ),
+    "electrolyte": ("upper", "pores finer than the point spread count as electrolyte"),
+    "low_grey": ("lower", "pores finer than the point spread count as electrolyte"),
+}
 
 
 def material_numbers(materials: pd.DataFrame) -> Iterator[tuple[str, Number]]:
-    """Give the volume fraction of each material."""
+    """Give the volume fraction of each material, and of what is unknown."""
     for row in materials.to_dict("records"):
-        fraction, is_lithium = row["volume_fraction"], row["material"] == "lithium"
+        fraction, name = row["volume_fraction"], str(row["material"])
         sd = fraction * row["volume_um3_sd"] / row["volume_um3"]
-        bound, note = ("upper", _NOTE) if is_lithium else (None, None)
-        key = f"volume_fraction.{row['material']}"
-        yield key, Number(fraction, sd=sd, bound=bound, note=note)  # type: ignore[arg-type]
+        bound, note = _BOUNDS.get(name, (None, None))
+        yield f"volume_fraction.{name}", Number(fraction, sd=sd, bound=bound, note=note)
 
 
 @stage(
     gives=Quantity("materials", unit="table of materials", store=Table(), numbers=material_numbers),
     measures=True,
+    rests_on=(
+        "bore_not_found",
+        "cathode_end_not_found",
+        "light_missing",
+        "implausible_blur",
+    ),
 )
 @sweeping
 def material_table(
@@ -116,16 +129,17 @@ def material_table(
         _volume_sds(sums, cell, surface * edge_um), count[Label.UNKNOWN] * voxel * (count > 0)
     )
     rows = []
-    for name, code in MATERIALS.items():
+    for name, code in {**MATERIALS, "unknown": Label.UNKNOWN}.items():
         if not count[code]:
             continue
+        part = count[code] / (inside + (count[code] if code == Label.UNKNOWN else 0))
         mean, sd = _grey(sums[code])
         rows.append(
             {
                 "material": name,
                 "volume_um3": count[code] * voxel,
                 "volume_um3_sd": uncertainty_um3[code],
-                "volume_fraction": np.nan if code == Label.TUBE else count[code] / inside,
+                "volume_fraction": np.nan if code == Label.TUBE else part,
                 "mean_grey": grey_scale.grey_value(mean),
                 "sd_grey": grey_scale.step * sd,
                 "surface_um2": surface[code],

@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 from annotated_types import Ge, Gt
 
+from xct.errors import DataError
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_gaussians, fit_mixture
 
@@ -167,7 +168,7 @@ def bright_phase(
     .. [3] Chambolle (2004), J. Math. Imaging Vis. 20, 89. doi:10.1023/B:JMIV.0000011325.36760.1e
     """
     if image.ndim not in (2, 3):
-        raise ValueError(f"the image has {image.ndim} axes; it needs 2, or 3 for a stack")
+        raise DataError(f"the image has {image.ndim} axes; it needs 2, or 3 for a stack")
     slices = image[None] if image.ndim == 2 else image
     probability = np.empty(slices.shape, np.float32)
     levels = []
@@ -224,10 +225,10 @@ def _parted(
         between = (bright > 0.5) & (found.more_than_half(contrast, 1) > 0.5)
         return _judged(number, contrast, found, bright, _far_between(contrast, between, drift_px))
     if not _parts(contrast, found, _LEAST_QUIET_GAIN):
-        raise ValueError(_ONE.format(number))
+        raise DataError(_ONE.format(number))
     part = found.weights[1, 1]
     if part > _MOST_QUIET_BETWEEN:
-        raise ValueError(_THREE.format(number, part, "it"))
+        raise DataError(_THREE.format(number, part, "it"))
     return found, _beyond_middle(contrast)
 
 
@@ -248,10 +249,10 @@ def _judged(
 ) -> tuple[Mixture, np.ndarray]:
     """Refuse a slice of one material, or of more than two."""
     if not _parts(values, found, _LEAST_GAIN):
-        raise ValueError(_ONE.format(number))
+        raise DataError(_ONE.format(number))
     part = float(between.sum()) / max(float((bright > 0.5).sum()), 1.0)
     if part > _MOST_BETWEEN:
-        raise ValueError(_THREE.format(number, part, "what is not background"))
+        raise DataError(_THREE.format(number, part, "what is not background"))
     return found, bright
 
 
@@ -289,9 +290,9 @@ def _checked(plane: np.ndarray, number: int) -> np.ndarray:
     values = np.asarray(plane, np.float32)
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing:
-        raise ValueError(f"slice {number} holds {missing} values that are NaN or infinite")
+        raise DataError(f"slice {number} holds {missing} values that are NaN or infinite")
     if values.min() == values.max():
-        raise ValueError(f"slice {number} holds the one value {values.flat[0]:g}")
+        raise DataError(f"slice {number} holds the one value {values.flat[0]:g}")
     return _standardized(values)
 
 

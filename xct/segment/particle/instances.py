@@ -60,6 +60,11 @@ _LEAST_VOXELS = 4
         ),
     ),
     measures=True,
+    rests_on=(
+        "bore_not_found",
+        "cathode_end_not_found",
+        "light_missing",
+    ),
 )
 def particles(
     volume: Voxels,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.segment.connected import Joiner
 from xct.segment.crofton import DIRECTIONS
@@ -318,7 +319,7 @@ class Basins:
         plane = heights.shape[1] * heights.shape[2]
         offset = self._joiner.add(peak.size)
         if self.count > _MOST:
-            raise ValueError(
+            raise DataError(
                 f"{self.count} basins, more than {_MOST}: the mask is noise; denoise more before "
                 "labeling"
             )

@@ -22,6 +22,7 @@ from xct.segment.material.columns import Columns
 from xct.segment.surface.bands import Band, Strip, average_across
 from xct.segment.surface.excess import ExcessCounts
 from xct.segment.surface.opaque_edge import REACH, OpaqueEdge, opaque_edge
+from xct.segment.surface.steel_behind import steel_behind
 from xct.statistics.gaussian import reach_px
 
 _ACROSS_PX = 0.5  # against noise; more would round the particles off
@@ -265,7 +266,8 @@ def find_back(ratios: Ratios, columns: Columns) -> np.ndarray:
     inside = ratios.cell.in_bore(depth / 2, _MARGIN_PX * max(ratios.cell.voxel_size_um[1:]))
     face = columns.collector
     if not np.isfinite(face[inside]).any():
-        return nowhere
+        begins = steel_behind(ratios, columns)
+        return nowhere if begins is None else np.full_like(nowhere, columns.sign * begins)
     z, means = _tile_means(ratios, columns, inside)
     crossing = _crossing(z, means, _tiles(np.where(inside, face, np.nan)), columns.sign)
     known = np.argwhere(np.isfinite(crossing))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Surface
 from xct.parallel.blocks import Voxels
 from xct.quantity import HeightMaps, Quantity
@@ -80,7 +81,7 @@ def surfaces(
         If the cell was found in a volume of another shape.
     """
     if tuple(volume.shape) != tuple(cell.shape):
-        raise ValueError(
+        raise DataError(
             f"the volume has shape {tuple(volume.shape)}, but the cell was found in one of shape "
             f"{tuple(cell.shape)} (z, y, x); run find_cell on this volume"
         )

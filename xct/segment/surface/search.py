@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from xct.errors import DataError
 from xct.geometry import CellGeometry, Surface
 from xct.parallel.blocks import Voxels
 from xct.segment.surface.bands import Band, Span, span_between
@@ -79,7 +80,7 @@ class Search:
         middle = 0.5 * self.cell.voxel_size_um[0] * (self.cell.shape[0] - 1)
         level = float(self.reference.mu_per_cm(middle, 0.0))
         if not level > 0:
-            raise ValueError(
+            raise DataError(
                 f"the reference gives the electrolyte a value of {level:g} above air; surfaces "
                 "need one that attenuates: look at what electrolyte_reference found"
             )

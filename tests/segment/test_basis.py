@@ -1,0 +1,105 @@
+"""What measurements rest on: a sentence where something is wrong with it, None where nothing is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.segment.spheres import Flat, cell_of_spheres
+from xct.geometry import CellGeometry
+from xct.quantity import QUANTITIES
+from xct.segment.basis import (
+    bore_not_found,
+    cathode_end_not_found,
+    implausible_blur,
+    implausible_charge,
+    implausible_values,
+)
+from xct.segment.material.labels import materials
+from xct.stages import STAGES, load_stages
+
+VIEW = CellGeometry((24, 64, 64), (2.0,) * 3, 63.0, 63.0, 64.0, bore_radius_sd_um=float("nan"))
+
+
+def view(radius, noise):
+    """Draw an even body within a view 64 voxels wide."""
+    y, x = np.indices((64, 64)) - 31.5
+    noise = noise * np.random.default_rng(0).standard_normal((24, 64, 64))
+    return (5.0 * (np.hypot(y, x) < radius) + noise).astype(np.float32)
+
+
+def test_a_wall_that_noise_hides_is_said_to_be_in_view():
+    assert "wall of the bore was not found" in bore_not_found(view(24, 8.0), VIEW)
+
+
+@pytest.mark.parametrize("noise", [0.0, 8.0])
+def test_a_view_inside_the_bore_is_nothing_wrong(noise):
+    assert bore_not_found(view(100, noise), VIEW) is None
+
+
+def test_a_bore_that_was_found_is_nothing_wrong():
+    assert bore_not_found(view(24, 8.0), replace(VIEW, bore_radius_sd_um=0.1)) is None
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    mu, cell, surfaces, truth, *_ = cell_of_spheres()
+    return mu, cell, surfaces, truth
+
+
+def without_collector(cell, surfaces):
+    planes = {name: plane for name, plane in cell.planes.items() if name != "cathode_collector"}
+    kept = {name: one for name, one in surfaces.items() if name != "cathode_collector"}
+    return replace(cell, planes=planes), kept
+
+
+def test_steel_behind_a_collector_that_was_not_found_is_said_and_is_no_active_material(drawn):
+    mu, cell, surfaces, truth = drawn
+    cell, kept = without_collector(cell, surfaces)
+    assert "collector's face was not found" in cathode_end_not_found(mu, cell, Flat(), kept)
+    from xct.geometry import Label
+
+    labels = materials(mu, cell, Flat(), kept)
+    wrong = (labels == Label.ACTIVE_MATERIAL) & (truth == Label.STEEL)
+    assert np.count_nonzero(wrong) < 0.01 * np.count_nonzero(truth == Label.ACTIVE_MATERIAL)
+
+
+def test_a_collector_that_was_found_or_a_view_that_ends_before_is_nothing_wrong(drawn):
+    mu, cell, surfaces, _truth = drawn
+    assert cathode_end_not_found(mu, cell, Flat(), surfaces) is None
+    end = int(surfaces["cathode_collector"].height_um[36, 36] / cell.voxel_size_um[0]) - 4
+    cell, kept = without_collector(replace(cell, shape=(end, *cell.shape[1:])), surfaces)
+    assert cathode_end_not_found(mu[:end], cell, Flat(), kept) is None
+
+
+@pytest.mark.parametrize(
+    ("blur_um", "wrong"), [(2.2, False), (6.0, False), (0.5, True), (40, True)]
+)
+def test_an_impossible_point_spread_is_said(blur_um, wrong):
+    cell = replace(VIEW, voxel_size_um=(2.0,) * 3)
+    assert (implausible_blur(Flat(blur_um=blur_um), cell) is not None) == wrong
+
+
+@pytest.mark.parametrize(("lithium", "wrong"), [(0.1, False), (-0.1, False), (-1.0, True)])
+def test_lithium_that_brightens_the_light_is_said(lithium, wrong):
+    table = pd.DataFrame({
+        "material": ["lpscl", "lithium"], "value_per_cm": [5.0, lithium],
+        "value_per_cm_sd": [0.01, 0.05],
+    })  # fmt: skip
+    assert (implausible_values(table) is not None) == wrong
+
+
+@pytest.mark.parametrize(("possible", "wrong"), [(90, False), (20, True)])
+def test_charges_most_of_which_are_impossible_are_said(possible, wrong):
+    table = pd.DataFrame(
+        {"mu_per_cm": [48.0] * 100, "physically_possible": np.arange(100) < possible}
+    )
+    assert (implausible_charge(table) is not None) == wrong
+
+
+def test_every_basis_has_a_stage_or_is_said_alone():
+    load_stages()
+    bases = {name for name, quantity in QUANTITIES.items() if quantity.basis}
+    rested_on = {name for stage in STAGES.values() for name in stage.rests_on}
+    assert bases - rested_on == {"implausible_charge"}  # nothing is made of the table of charges

@@ -1,0 +1,170 @@
+"""What measurements rest on, looked at before they are made. In: what was found; out: a sentence.
+
+Each is a quantity of its own: None, or what is wrong and what helps. It is said first of all, and
+a stage that `rests_on` it is left out. `xct stages NAME` lists what a stage rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xct.geometry import CellGeometry, Label, Surface
+from xct.io.overview import overview_of
+from xct.normalize.grey_scale import Ratios
+from xct.normalize.reference import ElectrolyteReference
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
+from xct.quantity import Quantity, declare
+from xct.segment.material.columns import find_columns
+from xct.segment.surface.steel_behind import steel_behind
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Radii, of the field of view: between which a wall shows, where the bore is taken to be wider.
+_CENTER, _RIM = 0.5, (0.86, 0.97)
+_DARK_RIM = 0.6  # of the middle: no trend of an even electrolyte is as steep
+# Of the point spread (FWHM), in voxels. Scans without noise have 1.1, binned ones 1.5 to 3.
+_BLUR = (0.7, 8.0)
+_SURE = 3.0  # standard errors
+_LEAST_NEGATIVE = 0.05  # of the electrolyte's value, that lithium is below air by
+_LIT = 0.5  # of the active material and what is unknown: less, and particles are chance
+_POSSIBLE = 0.5  # of the readings of lithium content
+_LEAST_READINGS = 20
+
+
+def bore_not_found(volume: Voxels, cell: CellGeometry) -> str | None:
+    """Say that a wall is in view which was not found: what is outside counts as inside then."""
+    if np.isfinite(cell.bore_radius_sd_um):
+        return None
+    overview = overview_of(volume)
+    columns = np.asarray(overview.columns[:])
+    middle = [
+        ((np.arange(n) + 0.5) * overview.edge - 0.5) * size - axis
+        for n, size, axis in zip(
+            columns.shape[1:],
+            cell.voxel_size_um[1:],
+            (cell.axis_y_um, cell.axis_x_um),
+            strict=True,
+        )
+    ]
+    radius = np.hypot(middle[0][:, None], middle[1][None]) / cell.bore_radius_um
+    center = np.nanmedian(columns[:, radius < _CENTER])
+    rim = np.nanmedian(columns[:, (radius > _RIM[0]) & (radius < _RIM[1])])
+    if not rim < _DARK_RIM * center:
+        return None
+    return (
+        f"the wall of the bore was not found, though it is in view (the rim attenuates "
+        f"{rim / center:.0%} of the middle): tube and air would count as cell. Thickness, "
+        "roughness, volumes, particles and inclusions are withheld; more light or more "
+        "projections, or scan.bin, show the wall"
+    )
+
+
+def cathode_end_not_found(
+    volume: Voxels,
+    cell: CellGeometry,
+    reference: ElectrolyteReference,
+    surfaces: Mapping[str, Surface],
+) -> str | None:
+    """Say that a cathode ends in view, and no surface says where."""
+    known = {*surfaces, *cell.planes}
+    if "electrolyte_cathode" not in known or "cathode_collector" in known:
+        return None
+    ratios = Ratios(volume, cell, reference)
+    begins = steel_behind(ratios, find_columns(cell, surfaces))
+    if begins is None:
+        return None
+    return (
+        f"the collector's face was not found, but steel begins behind the cathode about slice "
+        f"{begins}: what lies between is not known. Volumes and fractions, particles and their "
+        "lithium are withheld; more light in these rows, or a crop before them (scan.roi), helps"
+    )
+
+
+def light_missing(labels: Voxels) -> str | None:
+    """Say that noise hides the cathode."""
+    counts = np.sum(map_blocks(_count, slabs(labels.shape), labels), axis=0)
+    unknown, active = int(counts[Label.UNKNOWN]), int(counts[Label.ACTIVE_MATERIAL])
+    if not unknown or active > _LIT * (active + unknown):
+        return None
+    return (
+        f"hardly any light passed the cathode: noise does not let its materials be told apart in "
+        f"{unknown} voxels (label {int(Label.UNKNOWN)}). Its particles and their lithium, and the "
+        "fractions of materials, are withheld; more light, a higher energy or scan.bin helps"
+    )
+
+
+def _count(block: Block, labels: Voxels) -> np.ndarray:
+    values = np.asarray(labels[block.first : block.stop]).ravel()
+    return np.bincount(values, minlength=len(Label))
+
+
+def implausible_blur(reference: ElectrolyteReference, cell: CellGeometry) -> str | None:
+    """Say that the point spread is narrower or wider than any detector's."""
+    blur, voxel = float(reference.blur_um), min(cell.voxel_size_um)
+    low, high = _BLUR
+    if getattr(reference, "blur_guessed", False) or not np.isfinite(blur):
+        return None
+    if low * voxel <= blur <= high * voxel:
+        return None
+    return (
+        f"the point spread is {blur:.3g} µm wide (FWHM), {blur / voxel:.2g} voxels, where {low:g} "
+        f"to {high:g} are possible: the wall that it was measured at is no sharp edge. Inclusions, "
+        "uncertainties of volumes and state of charge rest on it and are withheld; give it by "
+        "steps.electrolyte_reference.blur_um"
+    )
+
+
+def implausible_values(absolute: DataFrame) -> str | None:
+    """Say that lithium attenuates less than air, or that no table fits the values."""
+    values, sds = (
+        dict(zip(absolute["material"], absolute[name].to_numpy(float), strict=True))
+        for name in ("value_per_cm", "value_per_cm_sd")
+    )
+    if "lithium" in values:
+        value, sd, electrolyte = values["lithium"], sds["lithium"], values["lpscl"]
+        if value < -max(_SURE * sd, _LEAST_NEGATIVE * electrolyte):
+            return (
+                f"lithium attenuates less than air: {value:.3g} ± {sd:.2g} 1/cm. Something takes "
+                "light from these rows that is no absorption, such as flats of another exposure, "
+                "glare or fringes; grey values, and state of charge above all, cannot be trusted"
+            )
+    return None
+
+
+def implausible_charge(charge: DataFrame) -> str | None:
+    """Say that most lithium contents are impossible."""
+    if not {"mu_per_cm", "physically_possible"} <= set(charge):
+        return None
+    read = charge[np.isfinite(charge["mu_per_cm"].to_numpy(float))]
+    possible = float(read["physically_possible"].astype(bool).mean()) if len(read) else 1.0
+    if len(read) < _LEAST_READINGS or possible >= _POSSIBLE:
+        return None
+    return (
+        f"{1 - possible:.0%} of {len(read)} particles attenuate as no lithium content lets them: "
+        "their grey values show something else, such as glare, blur or a wrong energy; "
+        "do not read tables/charge.csv as states of charge"
+    )
+
+
+for _function in (
+    bore_not_found,
+    cathode_end_not_found,
+    light_missing,
+    implausible_blur,
+    implausible_values,
+    implausible_charge,
+):
+    declare(
+        Quantity(
+            _function.__name__,
+            unit="what is wrong with it, in words",
+            source="run",
+            derive=_function,
+            basis=True,
+        )
+    )
