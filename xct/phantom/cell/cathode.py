@@ -91,9 +91,7 @@ def draw_slits(porosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return slits
 
 
-def draw_wide_slits(
-    width: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def draw_wide_slits(width: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw one crack of a given width, of the unit sphere, through each particle.
 
     Every other one goes all through; give the cracks, and the fraction of the volume they open.
@@ -290,7 +288,9 @@ def _finished(
     slits = draw_slits(porosity, rng)
     if state.cracked:
         cracked = np.flatnonzero(of_cracks.random(count) < state.cracked)
-        width = of_cracks.uniform(*state.slit_um, cracked.size) / np.cbrt(half[cracked].prod(axis=1))
+        width = of_cracks.uniform(*state.slit_um, cracked.size) / np.cbrt(
+            half[cracked].prod(axis=1)
+        )
         slits[cracked], porosity[cracked] = draw_wide_slits(width, of_cracks)
     bodies = replace(
         plain_bodies(PARTICLE, center, half, turn),
