@@ -182,7 +182,8 @@ def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, 
     """Fill in provisional numbers, and choose; the pieces' graph is given up with this."""
     pieces = separate(job, numbers)
     merged = merge(pieces.graph, rise)
-    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces)[merged]
+    places_px = pieces.places * (job.size / job.pixel_um)
+    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces, places_px)[merged]
     return pieces.parts, _chosen(pieces, merged)
 
 
