@@ -151,7 +151,7 @@ def particles_in_slabs(
     """Separate and measure as `particles` does, in slabs of a height that changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = separation(Ratios(volume, cell, reference), labels, largest_um, rows)
-    parts, chosen = _separated(job, numbers, rise_px / HEIGHT_STEP)
+    parts, chosen = separated(job, numbers, rise_px / HEIGHT_STEP)
     columns = find_columns(cell, surfaces)
     task = Measuring(job, parts, chosen.final, int(chosen.final.max(initial=0)), columns)
     sums, crossings = measure(task, numbers)
@@ -160,7 +160,7 @@ def particles_in_slabs(
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """What is a particle.
 
     Attributes
@@ -178,7 +178,7 @@ class _Chosen:
     speck: np.ndarray
 
 
-def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], _Chosen]:
+def separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], Chosen]:
     """Fill in provisional numbers, and choose; the pieces' graph is given up with this."""
     pieces = separate(job, numbers)
     merged = merge(pieces.graph, rise)
@@ -193,7 +193,7 @@ def _shared_noise(job: Separation) -> float:
     return shared if np.isfinite(shared) else max(job.blur_px, 1.0)
 
 
-def _chosen(pieces: Pieces, merged: np.ndarray) -> _Chosen:
+def _chosen(pieces: Pieces, merged: np.ndarray) -> Chosen:
     """Give each provisional number its final one, and find what is connected."""
     basin = pieces.graph.number
     count = int(merged.max(initial=0)) + 1
@@ -211,4 +211,4 @@ def _chosen(pieces: Pieces, merged: np.ndarray) -> _Chosen:
     attached[of_basin[group == main]] = True
     attached[0] = False
     speck = np.concatenate([[0.0], np.where(size < _LEAST_VOXELS, held, 0)[kept]])
-    return _Chosen(of_basin[basin], attached, speck)
+    return Chosen(of_basin[basin], attached, speck)
