@@ -151,7 +151,7 @@ def particles_in_slabs(
     """Separate and measure as `particles` does, in slabs of a height that changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = separation(Ratios(volume, cell, reference), labels, largest_um, rows)
-    parts, chosen = separated(job, numbers, rise_px / HEIGHT_STEP)
+    parts, chosen = _separated(job, numbers, rise_px / HEIGHT_STEP)
     columns = find_columns(cell, surfaces)
     task = Measuring(job, parts, chosen.final, int(chosen.final.max(initial=0)), columns)
     sums, crossings = measure(task, numbers)
@@ -178,13 +178,18 @@ class Chosen:
     speck: np.ndarray
 
 
-def separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], Chosen]:
-    """Fill in provisional numbers, and choose; the pieces' graph is given up with this."""
-    pieces = separate(job, numbers)
+def choose(pieces: Pieces, job: Separation, rise: float) -> Chosen:
+    """Merge basins, join the pieces of cracked particles, and leave out what is too small."""
     merged = merge(pieces.graph, rise)
     places_px = pieces.places * (job.size / job.pixel_um)
     merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces, places_px)[merged]
-    return pieces.parts, _chosen(pieces, merged)
+    return _chosen(pieces, merged)
+
+
+def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], Chosen]:
+    """Fill in provisional numbers, and choose; the pieces' graph is given up with this."""
+    pieces = separate(job, numbers)
+    return pieces.parts, choose(pieces, job, rise)
 
 
 def _shared_noise(job: Separation) -> float:

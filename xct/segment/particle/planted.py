@@ -16,8 +16,8 @@ import scipy
 from xct.geometry import CellGeometry, Label
 from xct.normalize.reference import ElectrolyteReference
 from xct.segment.denoise import Triple, sharpen
-from xct.segment.particle.instances import separated
-from xct.segment.particle.separation import HEIGHT_STEP, Separation
+from xct.segment.particle.instances import choose
+from xct.segment.particle.separation import HEIGHT_STEP, Separation, separate_here
 
 _TOP = 12.0  # as in `xct.segment.material.sharpened`
 _RIM = 3  # voxels of a box whose sharpened values lack what lies beyond
@@ -123,11 +123,10 @@ def are_found(
     volume: Any = _SideBySide(values, how)
     job = Separation(volume, labels, how.largest_um, how.level, depth)
     numbers = np.empty(values.shape, np.uint32)
-    parts, chosen = separated(job, numbers, how.rise_px / HEIGHT_STEP)
-    for part in parts:
-        own = chosen.final[part.offset : part.offset + part.count + 1].copy()
-        own[0] = 0
-        numbers[part.first : part.stop] = own[numbers[part.first : part.stop]]
+    pieces = separate_here(job, numbers)
+    final = choose(pieces, job, how.rise_px / HEIGHT_STEP).final.copy()
+    final[0] = 0
+    numbers = final[numbers]  # one part: the volume was gone through at once
     sizes = np.bincount(numbers.ravel())
     return [
         _is_one(numbers[place], body, sizes) for place, body in zip(places, bodies, strict=True)

@@ -230,10 +230,19 @@ class _Found:
 def separate(job: Separation, numbers: Any) -> Pieces:
     """Fill `numbers` with provisional ones, and give what is known of each."""
     blocks = runs(job.ratios.shape[0], worker_count())
+    return _put_together(blocks, map_blocks(_separate_run, blocks, job, numbers), job)
+
+
+def separate_here(job: Separation, numbers: np.ndarray) -> Pieces:
+    """Do as `separate` does, of a volume that is small, without other workers."""
+    blocks = runs(job.ratios.shape[0], 1)
+    return _put_together(blocks, [_separate_run(block, job, numbers) for block in blocks], job)
+
+
+def _put_together(blocks: list[Block], answers: list[_Found], job: Separation) -> Pieces:
     basins, facing = Basins(), Facing(job.size)
     voxels, parts = [np.zeros((1, 4), np.int64)], []
     held: list[tuple[np.ndarray, np.ndarray]] = []
-    answers = map_blocks(_separate_run, blocks, job, numbers)
     for block in blocks:
         found = answers.pop(0)  # so that nothing is in memory twice
         offset = basins.append(found.basins)
