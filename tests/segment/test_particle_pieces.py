@@ -61,8 +61,7 @@ def test_a_particle_with_a_flat_crack_through_it_is_one(along, offset):
     np.testing.assert_array_equal(numbers > 0, labels == Label.ACTIVE_MATERIAL)
 
 
-@pytest.mark.parametrize("radius", [3.2, 4.5])
-@pytest.mark.parametrize("width", [0.6, 1.0])
+@pytest.mark.parametrize(("radius", "width"), [(3.2, 0.6), (4.5, 0.6), (4.5, 1.0)])
 def test_a_particle_that_two_cracks_cut_into_four_is_one(radius, width):
     body = ball((20, 20, 20), radius)
     cracks = (slit("z", 20.3, width) | slit("turned", 19.8, width, turn=1.4)) & body

@@ -175,6 +175,8 @@ def detection_limits(
     ValueError
         If there are fringes.
     """
+    import pandas as pd
+
     refuse_fringes(uncorrected_fringes)
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
     boxes = [box for box, _ in _boxes(ratios, labels, columns, seed)]
@@ -192,13 +194,7 @@ def detection_limits(
     planted = [(body, size * blur) for body in ("sphere", "plate") for size in _SIZES]
     found = map_blocks(_found, planted, boxes, look, seed)
     rows = [(*task, len(boxes), count) for task, count in zip(planted, found, strict=True)]
-    return _table(rows + particles)
-
-
-def _table(rows: list[tuple[str, float, int, int]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=["body", "size_um", "planted", "found"])
+    return pd.DataFrame(rows + particles, columns=["body", "size_um", "planted", "found"])
 
 
 @dataclass(frozen=True)

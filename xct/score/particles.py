@@ -114,7 +114,8 @@ def with_charge(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if charge is None or "li_content" not in charge:
         return particles
     columns = ["particle", "li_content", "li_content_low", "li_content_high", "withheld"]
-    return particles.merge(charge[columns], on="particle", how="left")
+    others = particles.drop(columns=columns[1:], errors="ignore")
+    return others.merge(charge[columns], on="particle", how="left")
 
 
 def _metrics(

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 # particle scatters it by √(diameter / blur) of that; the less of it is core, the less is seen.
 # From the virtual cells ncm-0 and ncm-100 of seed 0.
 _MOST, _TYPICAL = 7.0, 4.4
+_FLAT = 0.2  # … and for one that is much wider, whose cracks cross in its core
 _ONE_SIDED = 1.645  # standard deviations beyond which 5 % lie
-_ROUGHER = 1.25  # rings and the labels' own errors scatter a core by no more, in units of noise
+_ROUGHER = 1.1  # what rings and the labels' own errors scatter a core by, in units of noise
 _QUIET, _LEAST_VOXELS, _LEAST_CORES = 0.1, 20, 10  # the quietest of well-known cores
 _ALL = 0.9  # no particle is emptier
 
@@ -73,7 +74,7 @@ def unresolved_voids(
         beyond = (scatter**2 - noise**2) / mean**2
         chance = np.sqrt(2 / (count - 1)) * (noise / mean) ** 2
         shape = blur_um / particles["equivalent_diameter_um"].to_numpy(float)
-        most = _MOST * shape * np.sqrt(np.maximum(beyond, 0) + _ONE_SIDED * chance)
+        most = (_MOST * shape + _FLAT) * np.sqrt(np.maximum(beyond, 0) + _ONE_SIDED * chance)
         seen = _TYPICAL * shape * np.sqrt(np.maximum(beyond - chance, 0))
     known = (count > 1) & np.isfinite(most)
     return Unresolved(*(np.where(known, np.minimum(some, _ALL), np.nan) for some in (seen, most)))
