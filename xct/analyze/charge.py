@@ -36,7 +36,9 @@ _INTERVAL = 1.96  # standard deviations on each side
 _LITHIUM = np.linspace(0, 1, 101)
 # Where μ is less certain than half of what the whole charge changes, no reading is given.
 _LARGEST_UNCERTAINTY = 0.037
-_WIDEST = 1.0  # interval of x that still says something
+# The widest interval of x that still says something, if it leaves out part of 0 … 1: by chance
+# alone hardly any wider one does.
+_WIDEST = 1.2
 _RECOVERY_SD = 0.25  # of what is put back of the point spread: labels are not the particle's shape
 _AROUND_UM = 20.0
 _UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
@@ -127,7 +129,7 @@ def state_of_charge(
         li_content (x; what cracks are seen to take is put back; NaN where withheld) with
         li_content_low and li_content_high (95 %; low with all that unseen cracks, cavities and
         glare may hide), physically_possible (whether the interval meets 0 … 1), withheld (why, or
-        empty; ``undecidable`` where the interval is as wide as the whole charge), void_fraction
+        empty; ``undecidable`` where the interval holds all of 0 … 1, or is wider), void_fraction
         and void_fraction_high (of the core, in cracks and cavities that labels do not show: what
         is seen of them, and its 95 % bound); and the confounders transmission (of the plane,
         through the bore), ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um,
@@ -181,7 +183,7 @@ def state_of_charge(
         (relative > _LARGEST_UNCERTAINTY, "photon-starved plane: correct the glare"),
         (~np.isfinite(mu), "no core"),
         (doubtful, _DOUBTFUL),
-        (~(high - low < _WIDEST), _UNDECIDABLE),
+        (~(high - low < _WIDEST) | ((low <= 0) & (high >= 1)), _UNDECIDABLE),
     ]
     withheld = np.select([which for which, _ in reasons], [why for _, why in reasons], "")
     known = withheld == ""
