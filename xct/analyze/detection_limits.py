@@ -114,7 +114,8 @@ def _count_above(own: pd.DataFrame, particles: pd.DataFrame) -> Iterator[tuple[s
     )
     yield "particles_above_limit", Number(
         float(np.sum(1 / rate)), "particles", float(sd), large.size,
-        note=f"wider than {limit:.3g} µm, of which nine in ten are found; with those missed",
+        note=f"wider than {limit:.3g} µm by the volume that cracks and cavities leave; "
+        "nine in ten of that size are found; with those missed",
         details={"limit_um": round(limit, 4)},
     )  # fmt: skip
 
