@@ -148,3 +148,50 @@ def test_no_charge_is_read_where_the_point_spread_is_a_guess():
     reference.blur_guessed = True
     with pytest.raises(ValueError, match=r"is a guess.*electrolyte_reference.blur_um"):
         state_of_charge(THIN, table([48.0]), CELL, reference, energy_kev=25.0, glare_sd=None)
+
+
+def read(particles, **settings):
+    given = {"energy_kev": 25.0, "glare_sd": None, "glare": 0.0} | settings
+    return state_of_charge(THIN, particles, CELL, Flat(), **given)
+
+
+def cores(mu, scatter_per_cm, diameter_um=16.0, voxels=120):
+    """Particles whose voxels scatter by more or less than the noise of 1 1/cm."""
+    return table(mu).assign(
+        core_scatter=2_100 * np.asarray(scatter_per_cm) / MU[2],
+        core_voxels=voxels,
+        equivalent_diameter_um=diameter_um,
+    )
+
+
+def test_what_cracks_may_hide_widens_the_interval_towards_less_lithium():
+    full = float(mu_per_cm("ncm811", 25.0, lithium=0.4))
+    quiet = read(cores([full] * 20, 1.0))
+    rough = read(cores([0.97 * full] * 20, 2.0))
+    assert (quiet["withheld"] == "").all()
+    np.testing.assert_allclose(quiet["li_content"], 0.4, atol=0.02)
+    assert (rough["void_fraction_high"] > quiet["void_fraction_high"]).all()
+    assert (rough["void_fraction_high"] > 0.03).all()
+    width = rough["li_content_high"] - rough["li_content_low"]
+    assert (width > (quiet["li_content_high"] - quiet["li_content_low"])).all()
+    assert ((rough["li_content_low"] < 0.4) & (rough["li_content_high"] > 0.4)).all()
+
+
+def test_a_reading_as_wide_as_the_whole_charge_is_undecidable_and_not_called_impossible():
+    full = float(mu_per_cm("ncm811", 25.0, lithium=0.4))
+    charge = read(cores([0.88 * full] * 20, 6.0))
+    assert charge["withheld"].str.startswith("undecidable").all()
+    assert charge[["li_content", "li_content_low", "li_content_high"]].isna().all(axis=None)
+    assert charge["physically_possible"].all()
+
+
+def test_glare_that_frames_only_bound_can_only_hide_attenuation():
+    known = plane_transmission(THIN, CELL)
+    known["transmission"] = 0.3
+    given = {"plane_transmission": known}
+    full = float(mu_per_cm("ncm811", 25.0, lithium=0.4))
+    without, bounded = (
+        read(cores([full] * 20, 1.0), glare_bound=bound, **given) for bound in (0.0, 0.01)
+    )
+    np.testing.assert_allclose(bounded["li_content_high"], without["li_content_high"])
+    assert (bounded["li_content_low"] < without["li_content_low"] - 0.05).all()

@@ -115,3 +115,29 @@ def test_without_electrolyte_nothing_is_said(drawn, labels):
     mu, cell, surfaces, *_ = drawn
     full = np.where(labels == Label.ELECTROLYTE, Label.LITHIUM, labels)
     assert detection_limits(mu, full, cell, surfaces, REFERENCE) is None
+
+
+def test_particles_are_found_the_larger_they_are_and_alone_rather_than_among_others(limits):
+    rows = {body: own for body, own in limits.groupby("body") if "particle" in body}
+    assert set(rows) == {"particle", "isolated_particle"}
+    for own in rows.values():
+        assert own["found"].iloc[0] < 0.2 * own["planted"].iloc[0]
+        assert own["found"].iloc[-1] > 0.9 * own["planted"].iloc[-1]
+    assert rows["isolated_particle"]["found"].sum() >= rows["particle"]["found"].sum()
+
+
+def test_the_count_above_the_limit_says_where_that_is_and_grows_by_what_is_missed():
+    table = pd.DataFrame(
+        {"body": "particle", "size_um": [4.0, 5.0, 6.25, 8.0], "planted": 32,
+         "found": [0, 16, 30, 32]}
+    )  # fmt: skip
+    diameters = np.random.default_rng(0).uniform(3, 12, 1000)
+    particles = pd.DataFrame({"equivalent_diameter_um": diameters})
+    found = dict(detection_numbers(table, particles))
+    assert found["particle_detection_um.in_cathode"].value == pytest.approx(5.0)
+    count = found["particles_above_limit"]
+    limit = count.entry()["limit_um"]
+    assert 5.9 < limit < 6.25
+    seen = np.count_nonzero(diameters >= limit)
+    assert seen < count.value < 1.03 * seen
+    assert 0.01 * seen < count.sd < 0.1 * seen

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from xct.phantom.cell.bodies import PARTICLE, facet_library, plain_bodies, rotations
-from xct.phantom.cell.cathode import draw_slits
+from xct.phantom.cell.cathode import draw_slits, draw_wide_slits
 from xct.phantom.cell.front import cathode_fronts
 from xct.phantom.cell.interfaces import correlated, gaussian_field
 from xct.phantom.cell.layout import lay_out
@@ -165,3 +165,15 @@ def test_roughness_of_a_wave_is_as_in_the_books():
     # cos(2π s / 50) falls to 0.2 at s = 10.9.
     assert wave["Sal_um"] == pytest.approx(10.9, abs=1.2)
     assert wave["Sdr"] == pytest.approx((2 * np.pi / 50 * 3) ** 2 / 4, rel=0.1)
+
+
+def test_cracks_of_a_given_width_open_what_they_are_said_to():
+    width = np.linspace(0.1, 0.3, 40)
+    slits, porosity = draw_wide_slits(width, np.random.default_rng(5))
+    points = np.random.default_rng(6).uniform(-1, 1, (20_000, 3))
+    points = points[np.linalg.norm(points, axis=1) < 1]
+    for number in range(0, 40, 2):  # those that go all through
+        away = points @ slits[number, 0, :3] - slits[number, 0, 3]
+        opened = np.mean(np.abs(away) < slits[number, 0, 4])
+        assert opened == pytest.approx(porosity[number], rel=0.15)
+    assert (slits[:, 1, 4] == 0).all()

@@ -326,3 +326,38 @@ def test_no_number_counts_twice_and_the_tube_not_at_all(result, truth, change_su
     assert found["coverage_95.numbers.layers"] == {"value": 1.0, "unit": "1", "n": 3}
     assert found["coverage_95.numbers.materials"] == {"value": 1.0, "unit": "1", "n": kinds - 1}
     assert "coverage_95.numbers.summary" not in found
+
+
+def test_missed_particles_count_in_the_class_of_their_size(result, truth):
+    table = read_table(truth / "tables" / "particles.csv")
+    wide = table[(table.equivalent_diameter_um >= 10) & (table.equivalent_diameter_um < 16)]
+    gone = wide.particle.iloc[:3].to_numpy()
+    edit_labels(result, "particles", lambda numbers: np.where(np.isin(numbers, gone), 0, numbers))
+    found = score(result, truth)
+    assert found["particle_missed.5_to_8"]["value"] == pytest.approx(3 / len(wide))
+    assert found["particle_missed.over_8"]["value"] == 0
+
+
+def test_intervals_of_the_lithium_content_are_scored_by_size(result, truth):
+    table = read_table(truth / "tables" / "particles.csv")
+    off = np.where(np.arange(len(table)) % 4 == 0, 0.3, 0.0)
+    charge = table[["particle"]].assign(
+        li_content=table.li_content + off,
+        li_content_low=table.li_content + off - 0.2,
+        li_content_high=table.li_content + off + 0.2,
+        withheld="",
+    )
+    write_table(result / "tables" / "charge.csv", charge)
+    found = score(result, truth)
+    assert found["coverage_95.li_content"]["value"] == pytest.approx(0.75, abs=0.01)
+    assert found["li_content_bias"]["value"] == pytest.approx(0.075, abs=0.005)
+
+
+def test_a_count_above_the_limit_is_held_against_the_true_one(result, truth, change_summary):
+    table = read_table(truth / "tables" / "particles.csv")
+    there = int((table.equivalent_diameter_um >= 7).sum())
+    entry = {"value": there + 10, "sd": 4.0, "limit_um": 7.0, "unit": "particles"}
+    change_summary(result, particles_above_limit=entry)
+    found = score(result, truth)
+    assert found["particle_count_error_percent"]["value"] == pytest.approx(1000 / there)
+    assert found["coverage_95.particle_count"]["value"] == 0

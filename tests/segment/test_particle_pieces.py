@@ -61,6 +61,14 @@ def test_a_particle_with_a_flat_crack_through_it_is_one(along, offset):
     np.testing.assert_array_equal(numbers > 0, labels == Label.ACTIVE_MATERIAL)
 
 
+@pytest.mark.parametrize(("radius", "width"), [(3.2, 0.6), (4.5, 0.6), (4.5, 1.0)])
+def test_a_particle_that_two_cracks_cut_into_four_is_one(radius, width):
+    body = ball((20, 20, 20), radius)
+    cracks = (slit("z", 20.3, width) | slit("turned", 19.8, width, turn=1.4)) & body
+    numbers, _ = measured(*scanned(body & ~cracks, cracks))
+    assert np.bincount(numbers[numbers > 0]).max() > 0.8 * np.count_nonzero(numbers)
+
+
 @pytest.mark.parametrize("radii", [(6, 6), (6, 4), (5, 2.5)])
 def test_two_spheres_that_touch_are_two(radii):
     first, second = radii

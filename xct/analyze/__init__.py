@@ -1,8 +1,9 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
-from xct.analyze.charge import ChargeContrast, charge_contrast, state_of_charge
+from xct.analyze.charge import state_of_charge
 from xct.analyze.detection_limits import detection_limits
 from xct.analyze.displacement import Displacement, displacement_map
+from xct.analyze.drifted_charge import ChargeContrast, charge_contrast
 from xct.analyze.grey_counts import (
     GreyBins,
     SliceCounts,

@@ -3,19 +3,21 @@
 In: the table of particles, the transmission of planes; out: the lithium content of each particle,
 its interval, whether it is possible at all; and whether drifted particles differ. Taking out 70 %
 of the lithium raises μ of NCM811 by 7.4 %: less than a glare of 0.3 % changes it in a
-photon-starved plane.
+photon-starved plane, and as much as cracks that fill 7 % of a particle hide. Cracks and cavities
+too fine to be labelled scatter the grey values of a core by more than noise does; what they may
+take at most from its mean widens the interval towards less lithium.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import scipy
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Lt
 
+from xct.analyze.drifted_charge import charge_contrast
 from xct.analyze.grey_counts import plane_transmission as transmission_of
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
@@ -25,6 +27,7 @@ from xct.physics.materials import mu_per_cm
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.segment.particle.beside_faces import beside_faces
+from xct.segment.particle.unresolved import Unresolved, quantum_noise, unresolved_voids
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -34,7 +37,12 @@ _INTERVAL = 1.96  # standard deviations on each side
 _LITHIUM = np.linspace(0, 1, 101)
 # Where μ is less certain than half of what the whole charge changes, no reading is given.
 _LARGEST_UNCERTAINTY = 0.037
+# The widest interval of x that still says something, if it leaves out part of 0 … 1: by chance
+# alone hardly any wider one does.
+_WIDEST = 1.2
+_RECOVERY_SD = 0.25  # of what is put back of the point spread: labels are not the particle's shape
 _AROUND_UM = 20.0
+_UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
 _DOUBTFUL = "beside a face, where phase retrieval falls short"
 _GUESSED = (
     "left out: the width of the point spread is a guess, and grey values of particles that are a "
@@ -78,6 +86,7 @@ def state_of_charge(
     plane_transmission: pd.DataFrame | None = None,
     uncorrected_fringes: str | None = None,
     steps: Mapping[str, Any] | None = None,
+    glare_bound: float | None = None,
     *,
     energy_kev: float,
     glare_sd: float | None,
@@ -105,25 +114,31 @@ def state_of_charge(
     steps : mapping, optional
         Settings of the steps that led to the volume, by name: after `phase_retrieval` nothing is
         read beside the faces of the cathode.
+    glare_bound : float, optional
+        Largest fraction of the beam that may be glare, where the frames bound it.
     energy_kev : float
         Photon energy.
     glare_sd : float or None
         Standard uncertainty of the fraction of the beam that was measured as veiling glare and
         subtracted; None where that was not done.
     glare : float, optional
-        Fraction of the beam that may be there as glare, where none was measured and subtracted.
+        Fraction of the beam that may be there as glare, where it was neither measured and
+        subtracted nor is bounded.
     scale_sd : float, optional
         Relative standard deviation of the scale of μ.
 
     Returns
     -------
     DataFrame
-        particle, mu_per_cm, its sd and what noise has of it, li_content (x; NaN where withheld)
-        with li_content_low and li_content_high (95 %), physically_possible (whether the interval
-        meets 0 … 1), withheld
-        (why, or empty); and the confounders transmission (of the plane, through the bore),
-        ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um, cavity_fraction,
-        core_share.
+        particle, mu_per_cm (of the material with its cracks), its sd and what noise has of it,
+        li_content (x; what cracks are seen to take is put back; NaN where withheld) with
+        li_content_low and li_content_high (95 %; low with all that unseen cracks, cavities and
+        glare may hide), physically_possible (whether the interval meets 0 … 1), withheld (why, or
+        empty; ``undecidable`` where the interval holds all of 0 … 1, or is wider), void_fraction
+        and void_fraction_high (of the core, in cracks and cavities that labels do not show: what
+        is seen of them, and its 95 % bound); and the confounders transmission (of the plane,
+        through the bore), ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um,
+        cavity_fraction (labelled), core_share.
 
     Raises
     ------
@@ -151,41 +166,82 @@ def state_of_charge(
     electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
     step = electrolyte / grey_scale.step
     mu = (particles["core_grey"].to_numpy(float) - grey_scale.zero) * step
-    remaining = glare if glare_sd is None else glare_sd
-    relative = np.hypot(scale_sd, _glare_uncertainty(transmission, remaining))
+    noise_sd = particles["core_grey_noise_sd"].to_numpy(float) * step
+    taken, relative = _glare(transmission, scale_sd, glare_sd, glare, glare_bound)
     sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, relative * mu)
-    photon_starved = relative > _LARGEST_UNCERTAINTY
+    noise = quantum_noise(reference, cell, plane_transmission["transmission"].to_numpy(float))[at]
+    voids = _voids(particles, mu, noise, step, reference.blur_um)
+    share = particles["core_share"].to_numpy(float)
+    own = np.hypot(noise_sd, _RECOVERY_SD * (1 - share) * (mu - electrolyte)) / mu
+    symmetric = _INTERVAL * np.hypot(own, scale_sd if glare_sd is None else relative)
+    hidden = np.hypot(taken, voids.at_most / (1 - voids.at_most))
+    content, low, high = (
+        _content(value, energy_kev)
+        for value in (
+            mu / (1 - voids.fraction), mu * (1 + np.hypot(symmetric, hidden)), mu * (1 - symmetric)
+        )
+    )  # fmt: skip
     doubtful = np.zeros(len(mu), bool)
     if "phase_retrieval" in (steps or {}):
         doubtful = beside_faces(particles, cell)
-    known = np.isfinite(mu) & ~photon_starved & ~doubtful
-    content, low, high = (
-        np.where(known, _content(value, energy_kev), np.nan)
-        for value in (mu, mu + _INTERVAL * sd, mu - _INTERVAL * sd)
+    reasons = [
+        (relative > _LARGEST_UNCERTAINTY, "photon-starved plane: correct the glare"),
+        (~np.isfinite(mu), "no core"),
+        (doubtful, _DOUBTFUL),
+        (~(high - low < _WIDEST) | ((low <= 0) & (high >= 1)), _UNDECIDABLE),
+    ]
+    withheld = np.select([which for which, _ in reasons], [why for _, why in reasons], "")
+    known = withheld == ""
+    content, shown_low, shown_high = (
+        np.where(known, some, np.nan) for some in (content, low, high)
     )
+    possible = (known | (withheld == _UNDECIDABLE)) & ~(low > 1) & ~(high < 0)
     return pd.DataFrame(
         {
             "particle": particles["particle"].to_numpy(),
             "mu_per_cm": mu,
             "mu_per_cm_sd": sd,
-            "mu_per_cm_noise_sd": particles["core_grey_noise_sd"].to_numpy(float) * step,
+            "mu_per_cm_noise_sd": noise_sd,
             "li_content": content,
-            "li_content_low": low,
-            "li_content_high": high,
-            "physically_possible": known & (low <= 1) & (high >= 0),
-            "withheld": np.select(
-                [photon_starved, ~np.isfinite(mu), doubtful],
-                ["photon-starved plane: correct the glare", "no core", _DOUBTFUL],
-                "",
-            ),
+            "li_content_low": shown_low,
+            "li_content_high": shown_high,
+            "physically_possible": possible,
+            "withheld": withheld,
+            "void_fraction": voids.fraction,
+            "void_fraction_high": voids.at_most,
             "transmission": transmission,
             "ncm_fraction": _fraction_around(particles),
             "radius_um": radius,
             "equivalent_diameter_um": particles["equivalent_diameter_um"].to_numpy(float),
             "cavity_fraction": particles["cavity_fraction"].to_numpy(float),
-            "core_share": particles["core_share"].to_numpy(float),
+            "core_share": share,
         }
     )
+
+
+def _voids(
+    particles: pd.DataFrame, mu: np.ndarray, noise: np.ndarray, step: np.ndarray, blur_um: float
+) -> Unresolved:
+    """Bound what cracks take; nothing where a table does not say how its cores scatter."""
+    if "core_scatter" not in particles:
+        return Unresolved(np.zeros(len(mu)), np.zeros(len(mu)))
+    scatter = particles["core_scatter"].to_numpy(float) * step
+    return unresolved_voids(particles, mu, scatter, noise, blur_um)
+
+
+def _glare(
+    transmission: np.ndarray,
+    scale_sd: float,
+    glare_sd: float | None,
+    glare: float,
+    bound: float | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give what glare may at most take from μ, and the relative sd of glare and scale together."""
+    if glare_sd is not None:
+        uncertain = _glare_uncertainty(transmission, glare_sd)
+        return np.zeros_like(uncertain), np.hypot(scale_sd, uncertain)
+    most = _glare_uncertainty(transmission, glare if bound is None else bound)
+    return most, np.hypot(scale_sd, most / np.sqrt(3))  # anything between none and most
 
 
 def _glare_uncertainty(transmission: np.ndarray, glare: float) -> np.ndarray:
@@ -211,130 +267,3 @@ def _fraction_around(particles: pd.DataFrame) -> np.ndarray:
     near = scipy.spatial.cKDTree(place).query_ball_point(place, _AROUND_UM)
     ball = 4 / 3 * np.pi * _AROUND_UM**3
     return np.array([volume[others].sum() / ball for others in near])
-
-
-Verdict = Literal["no_change", "change", "other_cause", "undecidable", "too_few"]
-
-_LEAST = 3  # particles in a group
-_SIGNIFICANT = 2.58  # standard errors: 1 % of null cells
-_UNEXPLAINED = 1.5  # times the stated noise: the particles differ among themselves
-
-
-@dataclass(frozen=True)
-class ChargeContrast:
-    """Difference of μ between drifted and attached particles.
-
-    Attributes
-    ----------
-    difference : float
-        Relative: 0.074 is what taking out 70 % of the lithium would give.
-    sd : float
-        Its standard deviation, systematic errors included.
-    n_drifted, n_attached : int
-        Particles compared.
-    verdict : {"no_change", "change", "other_cause", "undecidable", "too_few"}
-        ``other_cause``: larger than any charge could make it. ``undecidable``: it might be
-        charge, but the particles of a group differ by more than noise (cracks, cavities), or the
-        transmission of the planes differs, which looks the same.
-    """
-
-    difference: float
-    sd: float
-    n_drifted: int
-    n_attached: int
-    verdict: Verdict
-
-
-def charge_contrast(
-    charge: pd.DataFrame,
-    particles: pd.DataFrame,
-    *,
-    energy_kev: Annotated[float, Gt(1), Lt(100)] = 25.0,
-) -> ChargeContrast:
-    """Compare drifted particles with those of the cathode.
-
-    Drift alone must not be read as a change of lithium content: a drifted particle lies in a
-    plane that transmits more, alone, and is not cracked by its neighbors.
-
-    Parameters
-    ----------
-    charge : DataFrame
-        What `state_of_charge` gave.
-    particles : DataFrame
-        The table that it was made from.
-    energy_kev : float, optional
-        Photon energy.
-    """
-    usable = np.isfinite(charge["mu_per_cm"].to_numpy(float))
-    usable &= ~charge["withheld"].astype(str).str.contains("starved|beside").to_numpy(bool)
-    drifted = usable & particles["drifted"].to_numpy(bool)
-    attached = usable & particles["attached"].to_numpy(bool)
-    counts = int(drifted.sum()), int(attached.sum())
-    if min(counts) < _LEAST:
-        return ChargeContrast(float("nan"), float("nan"), *counts, "too_few")
-    relative = _common_uncertainty(charge, particles)
-    far, near = (charge.assign(relative=relative)[group] for group in (drifted, attached))
-    level = float(near["mu_per_cm"].median())
-    difference = (float(far["mu_per_cm"].median()) - level) / level
-    sd = float(np.hypot(_standard_error(far), _standard_error(near))) / level
-    systematic = _systematic(far, near)
-    most = abs(float(mu_per_cm("ncm811", energy_kev, lithium=0.0)) / _full(energy_kev) - 1)
-    total = float(np.hypot(sd, systematic))
-    return ChargeContrast(
-        difference, total, *counts, _verdict(difference, sd, total, most, far, near)
-    )
-
-
-def _full(energy_kev: float) -> float:
-    return float(mu_per_cm("ncm811", energy_kev, lithium=1.0))
-
-
-def _verdict(
-    difference: float, sd: float, total: float, most: float, far: pd.DataFrame, near: pd.DataFrame
-) -> Verdict:
-    if abs(difference) <= _SIGNIFICANT * sd:
-        return "no_change" if _SIGNIFICANT * total < most else "undecidable"
-    if abs(difference) - _SIGNIFICANT * total > most:
-        return "other_cause"
-    differ = any(_unexplained(group) for group in (far, near))
-    if differ or abs(difference) <= _SIGNIFICANT * total:
-        return "undecidable"
-    return "change"
-
-
-def _standard_error(group: pd.DataFrame) -> float:
-    """Of the median; three or four particles may lie closer together than their noise allows."""
-    scatter = max(_scatter_of(group), float(group["mu_per_cm_noise_sd"].median()))
-    return float(1.2533 * scatter / np.sqrt(len(group)))
-
-
-def _scatter_of(group: pd.DataFrame) -> float:
-    """Give the standard deviation among particles, from their quartiles."""
-    low, high = np.percentile(group["mu_per_cm"].to_numpy(float), (25, 75))
-    return float((high - low) / 1.349)
-
-
-def _unexplained(group: pd.DataFrame) -> bool:
-    """Whether particles differ by more than noise."""
-    return _scatter_of(group) > _UNEXPLAINED * float(group["mu_per_cm_noise_sd"].median())
-
-
-def _common_uncertainty(charge: pd.DataFrame, particles: pd.DataFrame) -> np.ndarray:
-    """Relative uncertainty of each reading without that of its own core: of glare and scale."""
-    mu, sd, noise = (
-        charge[name].to_numpy(float) for name in ("mu_per_cm", "mu_per_cm_sd", "mu_per_cm_noise_sd")
-    )
-    core, core_noise = (
-        particles[name].to_numpy(float) for name in ("core_grey_sd", "core_grey_noise_sd")
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = core * noise / core_noise
-        return np.asarray(np.sqrt(np.maximum(sd**2 - own**2, 0)) / mu)
-
-
-def _systematic(far: pd.DataFrame, near: pd.DataFrame) -> float:
-    """Give the relative uncertainty that is common to a group, as far as the planes differ."""
-    relative = max(float(group["relative"].median()) for group in (far, near))
-    planes = [float(group["transmission"].median()) for group in (far, near)]
-    alike = min(planes) / max(max(planes), 1e-30)
-    return relative * (1 - alike)

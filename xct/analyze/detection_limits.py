@@ -1,13 +1,14 @@
-"""How small an inclusion may be to be found. In: a measured volume; out: a table, sizes at half.
+"""How small inclusions and particles may be to be found. In: a measured volume; out: a table.
 
 Empty bodies of known size are planted into the electrolyte as it was measured, with its noise and
-blur, and looked for again by the rules that label low grey.
+blur, and looked for again by the rules that label low grey; spheres of active material, alone and
+among others, by the rules that find particles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -24,14 +25,22 @@ from xct.quantity import Number, Quantity, Table
 from xct.segment.connected import label_pieces
 from xct.segment.denoise import Triple, gaussian
 from xct.segment.material.columns import Columns, find_columns
-from xct.segment.material.sharpened import blur_um
+from xct.segment.material.sharpened import blur_um, edges_of
 from xct.segment.material.thresholds import (
     SMOOTH_PX,
     certain_below,
     low_below,
     smoothing_px,
 )
-from xct.segment.particle.separation import triple
+from xct.segment.particle.planted import (
+    Looking,
+    are_found,
+    filled_parts,
+    neighbors_um,
+    offsets_um,
+    threshold_of,
+)
+from xct.segment.particle.separation import separation, triple
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -44,17 +53,29 @@ _PURE = 0.98  # of a box is electrolyte by its labels; noise may have taken some
 _STEP = 1.25
 _SIZES = tuple(0.5 * _STEP**k for k in range(13))  # of a body, in widths of the point spread
 _PLATE = 7.0  # voxels: radius of a plate, a crack that ends within the box
-_FINE = 3  # parts of a voxel in which a body is drawn
 _DRAWS = 200
+_PARTICLES = _SIZES[3:9]
+_BESIDE = 3.0  # widths of the point spread: diameter of the neighbors of a planted particle
+_LIKELY = 0.9  # of a size are found: what is larger is counted
+# Relative, of all alike: labels put every boundary a little out or in, and what cracks and cavities
+# open is not part of a volume.
+_DIAMETER_SD = 0.03
+_SHARPENING = 3  # as of `materials`
 
 
-def detection_numbers(detection_limits: pd.DataFrame) -> Iterator[tuple[str, Number]]:
-    """Give the size of each kind of body at which half are found, by a bootstrap over places."""
-    limits = detection_limits
-    for kind in limits["body"].unique():
-        own = limits[limits["body"] == kind]
+def detection_numbers(
+    detection_limits: pd.DataFrame, particles: pd.DataFrame | None = None
+) -> Iterator[tuple[str, Number]]:
+    """Give the size of each kind of body at which half are found, by a bootstrap over places.
+
+    And how many particles there are above the size of which nine in ten are found.
+    """
+    for kind in detection_limits["body"].unique():
+        if "particle" in kind and particles is None:
+            continue
+        own = detection_limits[detection_limits["body"] == kind]
         found, sizes = own["found"].to_numpy(), own["size_um"].to_numpy()
-        planted = int(own["planted"].max())
+        planted = own["planted"].to_numpy()
         size = _at_half(sizes, found / planted)
         rng = np.random.default_rng(0)
         drawn = [
@@ -64,8 +85,44 @@ def detection_numbers(detection_limits: pd.DataFrame) -> Iterator[tuple[str, Num
         sd = float(np.nanstd(drawn)) if np.isfinite(drawn).sum() > _DRAWS / 2 else float("nan")
         if not ((found > 0) & (found < planted)).any():  # all is known is between which sizes
             sd = size * (_STEP - 1) / np.sqrt(12)
-        note = "half of those that were planted into the measured electrolyte are found"
-        yield f"inclusion_detection_um.{kind}", Number(size, "µm", sd, planted, note=note)
+        into, name = _NAMES[kind]
+        note = f"half of those that were planted into the measured {into} are found"
+        yield name, Number(size, "µm", sd, int(planted.max()), note=note)
+        if kind == "particle" and particles is not None:
+            yield from _count_above(own, particles)
+
+
+_NAMES = {
+    "sphere": ("electrolyte", "inclusion_detection_um.sphere"),
+    "plate": ("electrolyte", "inclusion_detection_um.plate"),
+    "particle": ("electrolyte among others", "particle_detection_um.in_cathode"),
+    "isolated_particle": ("electrolyte", "particle_detection_um.isolated"),
+}
+
+
+def _count_above(own: pd.DataFrame, particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+    """Count the particles of which at least nine in ten are found, and those missed among them."""
+    sizes, planted = own["size_um"].to_numpy(), own["planted"].to_numpy(float)
+    part = own["found"].to_numpy() / planted
+    limit = _at_half(sizes, part, _LIKELY)
+    if not np.isfinite(limit):
+        return
+    diameter = particles["equivalent_diameter_um"].to_numpy(float)
+    large = diameter[diameter >= limit]
+    # Of what none was missed, one in planted + 2 may be.
+    rate = np.interp(large, sizes, np.clip(part, _LIKELY, 1))
+    rate_sd = np.sqrt(np.maximum(rate * (1 - rate), 1 / (planted.max() + 2)) / planted.max())
+    missed = np.sqrt(np.sum((1 - rate) / rate**2))
+    edge = [np.count_nonzero(diameter >= limit * (1 + s * _DIAMETER_SD)) for s in (-1, 1)]
+    sd = np.sqrt(
+        missed**2 + np.mean(rate_sd / rate**2) ** 2 * large.size + (edge[0] - edge[1]) ** 2 / 4
+    )
+    yield "particles_above_limit", Number(
+        float(np.sum(1 / rate)), "particles", float(sd), large.size,
+        note=f"wider than {limit:.3g} µm by the volume that cracks and cavities leave; "
+        "nine in ten of that size are found; with those missed",
+        details={"limit_um": round(limit, 4)},
+    )  # fmt: skip
 
 
 @stage(
@@ -92,7 +149,9 @@ def detection_limits(
     least_psf_volumes: Annotated[float, Ge(0)] = 3.0,
     seed: Annotated[int, Ge(0)] = 0,
 ) -> pd.DataFrame | None:
-    """Plant empty spheres and plates into the measured electrolyte, and look for them again.
+    """Plant bodies of known size into the measured volume, and look for them again.
+
+    Empty spheres and plates, and spheres of active material, into the electrolyte.
 
     Parameters
     ----------
@@ -116,9 +175,10 @@ def detection_limits(
     Returns
     -------
     DataFrame or None
-        ``body`` (``sphere``, ``plate``: a flat disc 14 voxels wide, as a crack), ``size_um`` (its
-        diameter; its thickness), ``planted``, ``found``. None where hardly any electrolyte is in
-        view.
+        ``body`` (``sphere``, ``plate``: a flat disc 14 voxels wide, as a crack; ``particle``:
+        a sphere with four neighbors less than a voxel away, ``isolated_particle``: alone),
+        ``size_um`` (its diameter; its thickness), ``planted``, ``found``. None where hardly any
+        electrolyte is in view.
 
     Raises
     ------
@@ -129,7 +189,8 @@ def detection_limits(
 
     refuse_fringes(uncorrected_fringes)
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
-    boxes = _boxes(ratios, labels, columns, seed)
+    boxes = [box for box, _ in _boxes(ratios, labels, columns, seed)]
+    particles = _planted_particles(ratios, labels, columns, boxes, seed)
     if len(boxes) < _LEAST_PLACES:
         return None
     blur, voxel = blur_um(reference, cell.voxel_size_um), np.array(cell.voxel_size_um)
@@ -145,7 +206,7 @@ def detection_limits(
     planted = [(body, size * blur) for body in ("sphere", "plate") for size in _SIZES]
     found = map_blocks(_found, planted, boxes, look, seed)
     rows = [(*task, len(boxes), count) for task, count in zip(planted, found, strict=True)]
-    return pd.DataFrame(rows, columns=["body", "size_um", "planted", "found"])
+    return pd.DataFrame(rows + particles, columns=["body", "size_um", "planted", "found"])
 
 
 @dataclass(frozen=True)
@@ -160,12 +221,18 @@ class _Look:
     voxel_um: np.ndarray
 
 
-def _boxes(ratios: Ratios, labels: Voxels, columns: Columns, seed: int) -> list[np.ndarray]:
-    """Read boxes at random places where nearly all is electrolyte."""
+Box = tuple[np.ndarray, np.ndarray]  # multiples of the electrolyte, labels
+
+
+def _boxes(
+    ratios: Ratios, labels: Voxels, columns: Columns, seed: int, *, cathode: bool = False
+) -> list[Box]:
+    """Read boxes at random places where nearly all is electrolyte, or in the cathode."""
     rng, found = np.random.default_rng(seed), []
     depth, height, width = ratios.shape
     half = np.array(_HALF_BOX)
-    low, high = columns.rows(columns.lithium, columns.front, depth)
+    near, far = (columns.front, columns.collector) if cathode else (columns.lithium, columns.front)
+    low, high = columns.rows(near, far, depth)
     if high - low < 2 * half[0] + 1 or min(height, width) < 2 * half[1] + 1:
         return []
     for _ in range(_TRIES):
@@ -177,13 +244,66 @@ def _boxes(ratios: Ratios, labels: Voxels, columns: Columns, seed: int) -> list[
         rows, across = slice(z - half[0], z + half[0] + 1), slice(x - half[2], x + half[2] + 1)
         strip = slice(y - half[1], y + half[1] + 1)
         between = [columns.height(edge) for edge in (rows.start, rows.stop)]
-        clear = columns.lithium[strip, across].max() < min(between)
-        clear &= columns.front[strip, across].min() > max(between)
-        if clear and np.mean(labels[rows, strip, across] == Label.ELECTROLYTE) >= _PURE:
-            found.append(ratios[rows, strip, across])
+        clear = near[strip, across].max() < min(between)
+        clear &= far[strip, across].min() > max(between)
+        if not clear:
+            continue
+        of = np.asarray(labels[rows, strip, across])
+        own = np.isin(of, _COMPOSITE) if cathode else of == Label.ELECTROLYTE
+        if np.mean(own) >= _PURE:
+            found.append((ratios[rows, strip, across], of))
         if len(found) == _PLACES:
             break
     return found
+
+
+_COMPOSITE = (Label.ELECTROLYTE, Label.ACTIVE_MATERIAL, Label.LOW_GREY)
+
+
+def _planted_particles(
+    ratios: Ratios, labels: Voxels, columns: Columns, alone: list[np.ndarray], seed: int
+) -> list[tuple[str, float, int, int]]:
+    """Plant spheres of active material among others, and alone; labels show how they are made."""
+    boxes = _boxes(ratios, labels, columns, seed, cathode=True)
+    if min(len(boxes), len(alone)) < _LEAST_PLACES:
+        return []
+    edges = edges_of(ratios, "none", 1.0, _SHARPENING)
+    job = separation(ratios, labels, 30.0)
+    how = Looking(
+        edges.psf_sigma_px, edges.rounds, 0.0, job.level, job.noise, ratios.reference,
+        triple(job.size),
+    )  # fmt: skip
+    values, of = zip(*boxes, strict=True)
+    how = replace(how, threshold=threshold_of(values, of, how))
+    tasks = [
+        (body, size * job.blur_um, beside)
+        for body, beside in (("particle", _BESIDE * job.blur_um), ("isolated_particle", 0.0))
+        for size in _PARTICLES
+    ]
+    found = map_blocks(_found_particles, tasks, alone, how, seed)
+    return [
+        (body, size, len(alone), count) for (body, size, _), count in zip(tasks, found, strict=True)
+    ]
+
+
+def _found_particles(
+    task: tuple[str, float, float], boxes: list[np.ndarray], how: Looking, seed: int
+) -> int:
+    """Plant a sphere into each box, alone or with neighbors of a diameter; count those found."""
+    _, size_um, beside_um = task
+    rng = np.random.default_rng((seed, round(1000 * size_um)))
+    voxel = np.array(how.voxel_um)
+    grown, bodies = [], []
+    for box in boxes:
+        z, y, x = offsets_um(box.shape, voxel, rng)
+        inside = z**2 + y**2 + x**2 <= (size_um / 2) ** 2
+        bodies.append(filled_parts(inside, box.shape) > 0.5)
+        if beside_um:
+            for c, b, a in neighbors_um(size_um, beside_um, voxel, rng):
+                inside |= (z - c) ** 2 + (y - b) ** 2 + (x - a) ** 2 <= (beside_um / 2) ** 2
+        filled = gaussian(filled_parts(inside, box.shape), how.psf_sigma_px)
+        grown.append(box + np.float32(how.level - 1) * filled)
+    return sum(are_found(grown, bodies, how))
 
 
 def _inner(box: np.ndarray) -> tuple[slice, ...]:
@@ -217,11 +337,7 @@ def _drawn(
     body: str, size_um: float, shape: tuple[int, ...], look: _Look, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw which part of each voxel a body fills, blurred by the point spread."""
-    offsets = [
-        ((np.arange(_FINE * n) + 0.5) / _FINE - 0.5 - (n - 1) / 2 - rng.uniform(-0.5, 0.5)) * s
-        for n, s in zip(shape, look.voxel_um, strict=True)
-    ]
-    z, y, x = np.meshgrid(*offsets, indexing="ij", sparse=True)
+    z, y, x = offsets_um(shape, look.voxel_um, rng)
     if body == "sphere":
         inside = z**2 + y**2 + x**2 <= (size_um / 2) ** 2
     else:
@@ -230,9 +346,7 @@ def _drawn(
         away = z * normal[0] + y * normal[1] + x * normal[2]
         radius = _PLATE * float(look.voxel_um.min())
         inside = (np.abs(away) <= size_um / 2) & (z**2 + y**2 + x**2 - away**2 <= radius**2)
-    fine = (shape[0], _FINE, shape[1], _FINE, shape[2], _FINE)
-    filled = inside.reshape(fine).mean(axis=(1, 3, 5)).astype(np.float32)
-    return gaussian(filled, look.psf_sigma_px)
+    return gaussian(filled_parts(inside, shape), look.psf_sigma_px)
 
 
 def _is_found(box: np.ndarray, filled: np.ndarray, look: _Look) -> bool:
@@ -247,10 +361,12 @@ def _is_found(box: np.ndarray, filled: np.ndarray, look: _Look) -> bool:
     return False
 
 
-def _at_half(sizes: np.ndarray, part: np.ndarray) -> float:
+def _at_half(sizes: np.ndarray, part: np.ndarray, wanted: float = 0.5) -> float:
     """Interpolate the size beyond which more than half are found; NaN where it is not in range."""
-    below = np.flatnonzero(part < 0.5)
+    below = np.flatnonzero(part < wanted)
     if not below.size or below[-1] + 1 >= sizes.size:
         return float("nan")
     k = int(below[-1])
-    return float(sizes[k] + (0.5 - part[k]) / (part[k + 1] - part[k]) * (sizes[k + 1] - sizes[k]))
+    return float(
+        sizes[k] + (wanted - part[k]) / (part[k + 1] - part[k]) * (sizes[k + 1] - sizes[k])
+    )

@@ -79,8 +79,8 @@ def phantom(state: str | None, out: Path, distance_mm: float | None, **wanted: A
     """Write the raw scan of a virtual cell, its configuration and its truth.
 
     STATE is ncm-0, ncm-50, ncm-100, lzp-0, lzp-50, lzp-100, or a twin of ncm-100: -drift-only,
-    -delithiated-only, -voids, -uncorrelated; or ncm-50-filaments, ncm-50-gaps. With --config, a
-    volume of labels or μ of your own is scanned instead.
+    -delithiated-only, -voids, -uncorrelated, -cracked; or ncm-50-filaments, ncm-50-gaps. With
+    --config, a volume of labels or μ of your own is scanned instead.
     """
     from xct.phantom.writing import write_phantom
 

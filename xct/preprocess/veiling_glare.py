@@ -82,6 +82,15 @@ def removed_glare_sd(
     return float(found["sd"]) if measured and found is not None else None
 
 
+def possible_glare(
+    numbers: Mapping[str, Mapping[str, Any]], steps: Mapping[str, Mapping[str, Any]]
+) -> float | None:
+    """Give the bound of glare that was not subtracted; None where frames do not bound it."""
+    given = steps.get("glare", {}).get("fraction", "measured") not in (None, "measured")
+    bound = numbers.get("glare_at_most")
+    return None if given or bound is None else float(bound["value"])
+
+
 declare(
     Quantity(
         "frame_light",
@@ -98,6 +107,15 @@ declare(
         unit="uncertainty of the glare that was measured and removed",
         source="run",
         derive=removed_glare_sd,
+    )
+)
+declare(
+    Quantity(
+        "glare_bound",
+        unit="largest fraction of the beam that may be glare, where none was removed",
+        source="run",
+        derive=possible_glare,
+        optional=True,
     )
 )
 

@@ -1,6 +1,7 @@
 """Particles that were found against those that are there. In: labels, tables; out: recall, bias.
 
 Two particles are one where their overlap is at least half of their union: then no other fits.
+What is missed, what is false, and how well the lithium content is told stand by size, too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from scipy.spatial import cKDTree
 from xct.result import Result
 from xct.score.metric import Metrics, Slab, metric
 
-WIDE_VOXELS = 5.0  # smaller particles are not judged
+WIDE_VOXELS = 5.0  # smaller particles are judged by their size only
+# Equivalent diameters in voxels.
+CLASSES = (
+    ("under_3", 0.0, 3.0), ("3_to_4", 3.0, 4.0), ("4_to_5", 4.0, 5.0), ("5_to_8", 5.0, 8.0),
+    ("over_8", 8.0, np.inf),
+)  # fmt: skip
+_WHOLE = 0.001  # fraction of cracks below which a particle is none that is cracked
 _OVERLAP = 0.5
 _OVERLAP_DRIFTED = 0.25  # an isolated particle can be taken for no other
 _NEAR = 0.5  # of a particle's diameter, between middles, where there are no labels
@@ -29,6 +36,7 @@ class ParticleScore:
     mine: pd.DataFrame
     true: pd.DataFrame
     voxel_um: float
+    count: Mapping[str, Any] = field(default_factory=dict)
     pairs: list[np.ndarray] = field(default_factory=list)
     sizes: tuple[list[np.ndarray], list[np.ndarray]] = field(default_factory=lambda: ([], []))
 
@@ -42,7 +50,8 @@ class ParticleScore:
         tables = result.tables, truth.tables
         if any("particles" not in some for some in tables):
             return None
-        return cls(tables[0]["particles"], tables[1]["particles"], truth.voxel_size_um)
+        count = result.summary.get("particles_above_limit", {})
+        return cls(with_charge(tables[0]), tables[1]["particles"], truth.voxel_size_um, count)
 
     def add(self, slab: Slab) -> None:
         """Add a slab."""
@@ -59,7 +68,8 @@ class ParticleScore:
         strict = overlap[overlap.iou >= _OVERLAP]
         lenient = overlap[overlap.iou >= _OVERLAP_DRIFTED].sort_values("iou", ascending=False)
         lenient = lenient.drop_duplicates("true").drop_duplicates("mine")
-        return _metrics(self.true, self.mine, strict, lenient, self.voxel_um)
+        found = _metrics(self.true, self.mine, strict, lenient, self.voxel_um)
+        return found | _above_limit(self.count, self.true)
 
     def _overlap(self) -> pd.DataFrame:
         """List pairs with common voxels, and the ratio of these to all that the two cover."""
@@ -82,7 +92,7 @@ def score_particle_tables(result: Result, truth: Result) -> Metrics:
     tables = result.tables, truth.tables
     if any("particles" not in some or not len(some["particles"]) for some in tables):
         return {}
-    mine, true = (some["particles"] for some in tables)
+    mine, true = with_charge(tables[0]), tables[1]["particles"]
     places = [some[["z_um", "y_um", "x_um"]].to_numpy() for some in (mine, true)]
     found = cKDTree(places[0]).query(places[1])
     distance, nearest = (np.asarray(some) for some in found)
@@ -96,6 +106,16 @@ def score_particle_tables(result: Result, truth: Result) -> Metrics:
     )
     pairs = pairs.sort_values("distance").drop_duplicates("mine")
     return _metrics(true, mine, pairs, pairs, truth.voxel_size_um)
+
+
+def with_charge(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Give the table of particles with their lithium contents, where these were read."""
+    particles, charge = tables["particles"], tables.get("charge")
+    if charge is None or "li_content" not in charge:
+        return particles
+    columns = ["particle", "li_content", "li_content_low", "li_content_high", "withheld"]
+    others = particles.drop(columns=columns[1:], errors="ignore")
+    return others.merge(charge[columns], on="particle", how="left")
 
 
 def _metrics(
@@ -114,11 +134,64 @@ def _metrics(
     if len(wide_mine):
         right = wide_mine.particle.isin(strict.mine).mean()
         found["particle_precision"] = metric(right, "1", len(wide_mine))
+    found |= _by_size(true, mine, strict, voxel_um)
     both = strict.merge(true, left_on="true", right_on="particle").merge(
         mine, left_on="mine", right_on="particle", suffixes=("", "_found")
     )
+    found |= _charge(both, voxel_um)
     both = both[both.equivalent_diameter_um > least]
     return found | _errors(both) | _drifted(true, mine, lenient)
+
+
+def _by_size(
+    true: pd.DataFrame, mine: pd.DataFrame, strict: pd.DataFrame, voxel_um: float
+) -> Metrics:
+    """Give which part of each size is missed, and which part of what was found is false."""
+    found: Metrics = {}
+    for what, table, good in (("missed", true, strict.true), ("false", mine, strict.mine)):
+        size = table.equivalent_diameter_um / voxel_um
+        for name, low, high in CLASSES:
+            some = table.particle[(size >= low) & (size < high)]
+            if len(some):
+                fraction = 1 - some.isin(good).mean()
+                found[f"particle_{what}.{name}"] = metric(fraction, "1", len(some))
+    return found
+
+
+def _charge(both: pd.DataFrame, voxel_um: float) -> Metrics:
+    """Give how often intervals of the lithium content hold the truth, and where none is given."""
+    if "li_content_found" not in both or "withheld" not in both:
+        return {}
+    found: Metrics = {}
+    read = both.li_content_found.notna()
+    held = (both.li_content_low <= both.li_content) & (both.li_content <= both.li_content_high)
+    size = both.equivalent_diameter_um / voxel_um
+    for name, low, high in (("", 0.0, np.inf), *((f".{n}", a, b) for n, a, b in CLASSES)):
+        own = (size >= low) & (size < high)
+        if (own & read).any():
+            some = both[own & read]
+            n = len(some)
+            found[f"coverage_95.li_content{name}"] = metric(held[own & read].mean(), "1", n)
+            bias = (some.li_content_found - some.li_content).mean()
+            found[f"li_content_bias{name}"] = metric(bias, "1", n)
+        whole = own & (both.get("crack_porosity", 0.0) < _WHOLE)
+        if whole.any():
+            undecided = both.withheld[whole].astype(str).str.startswith("undecidable").mean()
+            found[f"li_content_undecidable{name}"] = metric(undecided, "1", whole.sum())
+    return found
+
+
+def _above_limit(count: Mapping[str, Any], true: pd.DataFrame) -> Metrics:
+    """Compare the count of particles above the size that the result says it finds."""
+    if not count.get("sd") or "limit_um" not in count:
+        return {}
+    there = int((true.equivalent_diameter_um >= count["limit_um"]).sum())
+    error = float(count["value"]) - there
+    within = abs(error) <= 1.96 * float(count["sd"])
+    return {
+        "particle_count_error_percent": metric(100 * error / max(there, 1), "%", there),
+        "coverage_95.particle_count": metric(within, "1", 1),
+    }
 
 
 def _errors(both: pd.DataFrame) -> Metrics:

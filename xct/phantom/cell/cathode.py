@@ -98,17 +98,37 @@ def draw_slits(porosity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     slits = np.zeros((count, 2, 8), np.float32)
     first = rng.uniform(0.5, 1, count)
     for number, part in enumerate((first, 1 - first)):
-        turn = turned_to(directions(count, rng), rng)
-        offset = rng.uniform(-0.4, 0.4, count)
-        # The crack is a disc whose far segment, beyond END, stays closed.
-        radius = np.sqrt(1 - offset**2)
-        end = END / radius
-        area = radius**2 * (np.pi - np.arccos(end) + end * np.sqrt(1 - end**2))
-        slits[:, number, :3] = turn[:, :, 0]
-        slits[:, number, 3] = offset
+        area = _place_slits(slits[:, number], rng)
         slits[:, number, 4] = porosity * part * (4 / 3 * np.pi) / (2 * area)
-        slits[:, number, 5:] = turn[:, :, 1]
     return slits
+
+
+def draw_wide_slits(width: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one crack of a given width, of the unit sphere, through each particle.
+
+    Every other one goes all through; give the cracks, and the fraction of the volume they open.
+    """
+    count = len(width)
+    slits = np.zeros((count, 2, 8), np.float32)
+    area = _place_slits(slits[:, 0], rng)
+    through = np.arange(count) % 2 == 0
+    slits[through, 0, 5:] = 0
+    area = np.where(through, np.pi * (1 - slits[:, 0, 3].astype(float) ** 2), area)
+    slits[:, 0, 4] = width / 2
+    return slits, width * area / (4 / 3 * np.pi)
+
+
+def _place_slits(slits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Fill in where cracks (n, 8) lie, but not how wide; give their areas."""
+    turn = turned_to(directions(len(slits), rng), rng)
+    offset = rng.uniform(-0.4, 0.4, len(slits))
+    # The crack is a disc whose far segment, beyond END, stays closed.
+    radius = np.sqrt(1 - offset**2)
+    end = END / radius
+    slits[:, :3] = turn[:, :, 0]
+    slits[:, 3] = offset
+    slits[:, 5:] = turn[:, :, 1]
+    return np.asarray(radius**2 * (np.pi - np.arccos(end) + end * np.sqrt(1 - end**2)))
 
 
 _LEAST_PARTICLES = 25
@@ -116,7 +136,7 @@ _DENSEST = 0.56  # of the spheres about particles; random packings jam near 0.64
 # Room about them places particles more evenly than chance, and leaves electrolyte between them.
 _ROOM = 1.06
 _OWN_ROOM = 1.04  # of scattered particles, to spheres of their volume
-_CAVITIES, _CAVITY = 0.15, (0.25, 0.45)  # fraction of particles; radius of a cavity to theirs
+_CAVITY = (0.25, 0.45)  # radius of a cavity to that of its particle
 _DEAD_STEP = 0.25  # of Li content between a live and a dead cathode
 _SCATTER = 0.02
 _LEAST_CONTENT = 0.1
@@ -167,7 +187,7 @@ def draw_particles(
     ValueError
         If the particles do not fit, or there is room for a few only.
     """
-    streams = [np.random.default_rng((seed, 2, k)) for k in range(6)]
+    streams = [np.random.default_rng((seed, 2, k)) for k in range(7)]
     room = _room_um3(layout, interfaces)
     packed = filling_um(fraction * room, d50_um, streams[0], make.sizes)
     if len(packed) < _LEAST_PARTICLES:
@@ -187,7 +207,7 @@ def draw_particles(
     away = _drift(sizes.longest[attached:], layout, interfaces, d50_um, streams[4])
     return _finished(
         np.vstack([center, away]), sizes, attached, layout, interfaces, state, energy_kev,
-        library, streams[5],
+        library, streams[5:],
     )  # fmt: skip
 
 
@@ -284,9 +304,9 @@ def _finished(
     state: State,
     energy_kev: float,
     library: FacetLibrary,
-    rng: np.random.Generator,
+    streams: list[np.random.Generator],
 ) -> Particles:
-    count = len(center)
+    count, (rng, of_cracks) = len(center), streams
     front, back, dead = (
         at(field, center, layout.voxel_um)
         for field in (interfaces.faces[3], interfaces.faces[4], interfaces.dead)
@@ -297,11 +317,18 @@ def _finished(
     if state.lithium_content != (1.0, 1.0):
         lithium = np.clip(lithium - _DEAD_STEP * (dead - MEAN_DEAD) + scatter, _LEAST_CONTENT, 1)
     porosity = _between(state.crack_porosity, depth) * rng.uniform(0.5, 1.5, count)
-    hollow = rng.random(count) < _CAVITIES
+    hollow = rng.random(count) < state.hollow
     cavity = np.where(hollow, rng.uniform(*_CAVITY, count), 0)
     gap = state.gap_um * rng.uniform(0.7, 1.3, count)
     half = sizes.longest[:, None] * sizes.ratio
     turn = rotations(count, rng)
+    slits = draw_slits(porosity, rng)
+    if state.cracked:
+        cracked = np.flatnonzero(of_cracks.random(count) < state.cracked)
+        width = of_cracks.uniform(*state.slit_um, cracked.size) / np.cbrt(
+            half[cracked].prod(axis=1)
+        )
+        slits[cracked], porosity[cracked] = draw_wide_slits(width, of_cracks)
     bodies = replace(
         plain_bodies(PARTICLE, center, half, turn),
         facets=sizes.shape.astype(np.int16),
@@ -309,7 +336,7 @@ def _finished(
         mu=np.asarray(mu_per_cm("ncm811", energy_kev, lithium=lithium), np.float32),
         delta=np.asarray(delta("ncm811", energy_kev, lithium=lithium), np.float32),
         cavity=cavity.astype(np.float32),
-        slits=draw_slits(porosity, rng),
+        slits=slits,
     )
     # The particle sticks to its electrolyte on one side and opens a crescent on the other.
     gaps = plain_bodies(GAP, center + directions(count, rng) * gap[:, None], half, turn)

@@ -35,6 +35,12 @@ class State:
         x of NCM at the front and at the collector.
     crack_porosity : tuple of float
         Fraction of a particle that is cracks, at the front and at the collector.
+    hollow : float
+        Fraction of the particles that have a cavity in their middle.
+    cracked : float
+        Fraction of the particles that have one crack more, of a given width.
+    slit_um : tuple of float
+        Narrowest and widest of these.
     gap_um : float
         Widest opening between a particle and its electrolyte.
     correlation : float or None
@@ -60,6 +66,9 @@ class State:
     cracks_per_mm3: float = 0.0
     lithium_content: tuple[float, float] = (1.0, 1.0)
     crack_porosity: tuple[float, float] = (0.0, 0.0)
+    hollow: float = 0.15
+    cracked: float = 0.0
+    slit_um: tuple[float, float] = (0.0, 0.0)
     gap_um: float = 0.0
     correlation: float | None = None
     filaments_per_mm2: float = 0.0
@@ -102,6 +111,10 @@ _ALL = (
     replace(_NCM_100, name="ncm-100-uncorrelated", correlation=0.0),
     replace(_NCM_50, name="ncm-50-filaments", filaments_per_mm2=25.0),
     replace(_NCM_50, name="ncm-50-gaps", gap_area=0.3),
+    replace(
+        _NCM_100, name="ncm-100-cracked", crack_porosity=(0.0, 0.0), hollow=0.3, cracked=0.5,
+        slit_um=(1.0, 2.0),
+    ),
 )  # fmt: skip
 
 STATES: dict[str, State] = {state.name: state for state in _ALL}

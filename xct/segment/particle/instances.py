@@ -165,7 +165,7 @@ def particles_in_slabs(
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """What is a particle.
 
     Attributes
@@ -183,12 +183,18 @@ class _Chosen:
     speck: np.ndarray
 
 
-def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], _Chosen]:
+def choose(pieces: Pieces, job: Separation, rise: float) -> Chosen:
+    """Merge basins, join the pieces of cracked particles, and leave out what is too small."""
+    merged = merge(pieces.graph, rise)
+    places_px = pieces.places * (job.size / job.pixel_um)
+    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces, places_px)[merged]
+    return _chosen(pieces, merged)
+
+
+def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], Chosen]:
     """Fill in provisional numbers, and choose; the pieces' graph is given up with this."""
     pieces = separate(job, numbers)
-    merged = merge(pieces.graph, rise)
-    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces)[merged]
-    return pieces.parts, _chosen(pieces, merged)
+    return pieces.parts, choose(pieces, job, rise)
 
 
 def _shared_noise(job: Separation) -> float:
@@ -197,7 +203,7 @@ def _shared_noise(job: Separation) -> float:
     return shared if np.isfinite(shared) else max(job.blur_px, 1.0)
 
 
-def _chosen(pieces: Pieces, merged: np.ndarray) -> _Chosen:
+def _chosen(pieces: Pieces, merged: np.ndarray) -> Chosen:
     """Give each provisional number its final one, and find what is connected."""
     basin = pieces.graph.number
     count = int(merged.max(initial=0)) + 1
@@ -215,4 +221,4 @@ def _chosen(pieces: Pieces, merged: np.ndarray) -> _Chosen:
     attached[of_basin[group == main]] = True
     attached[0] = False
     speck = np.concatenate([[0.0], np.where(size < _LEAST_VOXELS, held, 0)[kept]])
-    return _Chosen(of_basin[basin], attached, speck)
+    return Chosen(of_basin[basin], attached, speck)

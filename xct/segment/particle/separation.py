@@ -44,6 +44,8 @@ class Pieces:
         Basins and the saddles between them.
     voxels : ndarray of int64, shape (1 + provisional,)
         Voxels of each provisional number.
+    places : ndarray of int64, shape (1 + provisional, 3)
+        Sums over these of z, y and x.
     held : ndarray of float64, shape (1 + provisional,)
         Volume in voxels of specks, by their grey values; 0 for others.
     faces : Faces
@@ -54,6 +56,7 @@ class Pieces:
 
     graph: Graph
     voxels: np.ndarray
+    places: np.ndarray
     held: np.ndarray
     faces: Faces
     parts: tuple[Part, ...]
@@ -220,27 +223,37 @@ class _Found:
 
     basins: Basins
     facing: Facing
-    voxels: np.ndarray
+    voxels: np.ndarray  # (provisional, 4): how many, and the sums of their z, y and x
     specks: tuple[np.ndarray, np.ndarray]  # their numbers, and thousandths of voxels
 
 
 def separate(job: Separation, numbers: Any) -> Pieces:
     """Fill `numbers` with provisional ones, and give what is known of each."""
     blocks = runs(job.ratios.shape[0], worker_count())
+    return _put_together(blocks, map_blocks(_separate_run, blocks, job, numbers), job)
+
+
+def separate_here(job: Separation, numbers: np.ndarray) -> Pieces:
+    """Do as `separate` does, of a volume that is small, without other workers."""
+    blocks = runs(job.ratios.shape[0], 1)
+    return _put_together(blocks, [_separate_run(block, job, numbers) for block in blocks], job)
+
+
+def _put_together(blocks: list[Block], answers: list[_Found], job: Separation) -> Pieces:
     basins, facing = Basins(), Facing(job.size)
-    voxels, parts = [np.zeros(1, np.int64)], []
+    voxels, parts = [np.zeros((1, 4), np.int64)], []
     held: list[tuple[np.ndarray, np.ndarray]] = []
-    answers = map_blocks(_separate_run, blocks, job, numbers)
     for block in blocks:
         found = answers.pop(0)  # so that nothing is in memory twice
         offset = basins.append(found.basins)
         facing.append(found.facing, offset)
         voxels.append(found.voxels[1:])
         held.append((found.specks[0] + offset, found.specks[1]))
-        parts.append(Part(block.first, block.stop, offset, found.voxels.size - 1))
+        parts.append(Part(block.first, block.stop, offset, len(found.voxels) - 1))
     del found
     volumes = _held(held, basins.count)
-    return Pieces(basins.graph(), np.concatenate(voxels), volumes, facing.faces(), tuple(parts))
+    sums = np.concatenate(voxels)
+    return Pieces(basins.graph(), sums[:, 0], sums[:, 1:], volumes, facing.faces(), tuple(parts))
 
 
 def _separate_run(run: Block, job: Separation, numbers: Any) -> _Found:
@@ -262,7 +275,7 @@ class _Run:
     job: Separation
     basins: Basins
     facing: Facing
-    voxels: list[np.ndarray] = field(default_factory=lambda: [np.zeros(1, np.int64)])
+    voxels: list[np.ndarray] = field(default_factory=lambda: [np.zeros((1, 4), np.int64)])
     held: list[tuple[np.ndarray, np.ndarray]] = field(
         default_factory=lambda: [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     )
@@ -280,7 +293,7 @@ class _Run:
         bright = values[inner] > np.float32(LEAST_BRIGHT * level)
         self.facing.add(tree, bright, self.basins.count)
         self.held.append((tree.reshape(-1)[index].astype(np.int64), volume))
-        self.voxels.append(_voxels(tree, sum(map(len, self.voxels)), self.basins.count))
+        self.voxels.append(_voxels(tree, first, sum(map(len, self.voxels)), self.basins.count))
         return tree
 
     def add_nothing(self, first: int, stop: int) -> np.ndarray:
@@ -295,12 +308,17 @@ class _Run:
         return int(first > 0), int(stop < self.job.ratios.shape[0])
 
 
-def _voxels(tree: np.ndarray, before: int, count: int) -> np.ndarray:
-    """Count the voxels of numbers `before` … `count`; 0 is none."""
-    found = np.zeros(count + 1 - before, np.int64)
-    for plane in tree:
-        own = plane[plane > 0].astype(np.int64) - before
-        found += np.bincount(own, minlength=found.size)
+def _voxels(tree: np.ndarray, first: int, before: int, count: int) -> np.ndarray:
+    """Count the voxels of numbers `before` … `count`, and sum their places; 0 is none."""
+    found = np.zeros((count + 1 - before, 4), np.int64)
+    for z, plane in enumerate(tree, first):
+        y, x = np.nonzero(plane)
+        own = plane[y, x].astype(np.int64) - before
+        voxels = np.bincount(own, minlength=len(found))
+        found[:, 0] += voxels
+        found[:, 1] += z * voxels
+        for axis, places in ((2, y), (3, x)):
+            found[:, axis] += np.bincount(own, places, len(found)).astype(np.int64)
     return found
 
 

@@ -18,7 +18,8 @@ RECOVERY_STEP = 1e-4
 # Columns of the sums.
 COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX = range(10)
 GREY, CORE, CORE_GREY, CORE_GREY_2, CORE_RECOVERY = range(10, 15)
-BORDER, CAVITY, CAVITY_DARK, AT_STEEL, FIELDS = range(15, 20)
+CORE_OWN, CORE_OWN_2 = range(15, 17)  # of what is left where the surroundings' part is taken off
+BORDER, CAVITY, CAVITY_DARK, AT_STEEL, FIELDS = range(17, 22)
 
 # What is on the other side of a crossing.
 ELECTROLYTE, PARTICLE, DARK, ELSE, KINDS = range(5)
@@ -84,6 +85,10 @@ def add_voxels(
                     row[CORE_GREY_2] += grey * grey // 10000
                     steps = recovery[z - before, y, x] / RECOVERY_STEP
                     row[CORE_RECOVERY] += np.int64(np.rint(steps))
+                    part = np.float64(recovery[z - before, y, x])
+                    own = np.int64(np.rint(((ratios[z, y, x] - 1) / part + 1) / GREY_STEP))
+                    row[CORE_OWN] += own
+                    row[CORE_OWN_2] += own * own // 10000
                 if sign * w < steel[y, x] + _FACE_PX:
                     row[AT_STEEL] = 1
                 if w == 0 or w == whole - 1 or y in (0, height - 1) or x in (0, width - 1):

@@ -85,7 +85,8 @@ def particle_table(
         voxel), distance_to_front_um (positive towards the anode), drifted, touches_border; beyond
         the contract core_grey_sd (noise, half of what was put back, and half of what particles
         differ by beyond noise: a core shows about half more cracks than the whole),
-        core_grey_noise_sd, core_voxels, core_share (of the particle in what its core shows),
+        core_grey_noise_sd, core_scatter (standard deviation of its voxels, what comes from beside
+        taken off), core_voxels, core_share (of the particle in what its core shows),
         surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (fractions
         of the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
         particle), radius_um.
@@ -135,6 +136,7 @@ def particle_table(
                 "touches_border": sums[:, of.BORDER] > 0,
                 "core_grey_sd": scale.step * core_sd,
                 "core_grey_noise_sd": scale.step * noise_sd,
+                "core_scatter": scale.step * _scatter(sums),
                 "core_voxels": sums[:, of.CORE],
                 "core_share": recovery,
                 "surface_um2": surface,
@@ -239,6 +241,16 @@ def _core(
         # What the point spread takes from beside is taken to be electrolyte.
         alone = (mean - (1 - recovery)) / recovery
     return alone, np.where(count > 0, sd, np.nan), recovery
+
+
+def _scatter(sums: np.ndarray) -> np.ndarray:
+    """Give the standard deviation of a core's voxels (electrolyte: 1); NaN where it has one."""
+    count = sums[:, of.CORE].astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = of.GREY_STEP * sums[:, of.CORE_OWN] / count
+        square = 1e4 * of.GREY_STEP**2 * sums[:, of.CORE_OWN_2] / count
+        variance = np.maximum(square - mean**2, 0) * count / (count - 1)
+    return np.where(count > 1, np.sqrt(variance), np.nan)
 
 
 def _unlike(core: np.ndarray, noise_sd: np.ndarray) -> float:
