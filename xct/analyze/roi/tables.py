@@ -15,7 +15,8 @@ from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.figure import histograms_figure
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
-from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
+from xct.analyze.roi.scaled import on_cell
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
 from xct.quantity import Quantity, Tables
@@ -50,6 +51,7 @@ def histograms(
     rois: Sequence[Roi],
     pristine: WithTables | None = None,
     grey_scale: GreyScale = STANDARD_SCALE,
+    surfaces: Mapping[str, Surface] | None = None,
     *,
     low: float = 10_000.0,
     high: float = 60_000.0,
@@ -89,6 +91,8 @@ def histograms(
         of both means, and Wasserstein distance.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
+    surfaces : mapping of str to Surface, optional
+        Height maps, for ROIs that follow one.
     low, high : float, optional
         Range of the bins; the first and last bin hold what lies beyond. Steel, above 60,000, is
         beyond unless given.
@@ -113,19 +117,71 @@ def histograms(
     ValueError
         If a ROI holds no voxel.
     """
-    grey = grey_values(volume, reference, cell, grey_scale)
-    edges = GreyBins(low, high, bins)
-    counted = count_rois(grey, cell, rois, edges, block_um=block_um)
+    return measure_rois(
+        grey_values(volume, reference, cell, grey_scale),
+        cell,
+        reference,
+        [on_cell(roi, cell, surfaces) for roi in rois],
+        pristine,
+        grey_scale,
+        bins=GreyBins(low, high, bins),
+        block_um=block_um,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def measure_rois(
+    grey: Voxels,
+    cell: CellGeometry,
+    reference: Reference,
+    rois: Sequence[Roi],
+    pristine: WithTables | None = None,
+    grey_scale: GreyScale = STANDARD_SCALE,
+    *,
+    bins: GreyBins | None = None,
+    block_um: float = 40.0,
+    resamples: int = 200,
+    seed: int = 0,
+    mixture: bool = True,
+) -> dict[str, pd.DataFrame]:
+    """Measure the grey values of ROIs: what `histograms` does, on grey values that are there.
+
+    Parameters
+    ----------
+    grey : Voxels, shape (z, y, x)
+        Normalized grey values, undenoised.
+    cell, reference, rois, pristine, grey_scale, block_um, resamples, seed
+        As for `histograms`.
+    bins : GreyBins, optional
+        Bins of the histograms; 50 grey values wide unless given.
+    mixture : bool, optional
+        Whether to fit the partial-volume mixture: most of the time goes there.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        As of `histograms`.
+
+    Raises
+    ------
+    ValueError
+        If a ROI holds no voxel.
+    """
+    bins = bins or GreyBins()
+    counted = count_rois(grey, cell, rois, bins, block_um=block_um)
     known = {
         each.name: _with_pristine(
-            known_of(each, cell, reference, grey_scale=grey_scale), each.name, edges, pristine
+            known_of(each, cell, reference, grey_scale=grey_scale), each.name, bins, pristine
         )
         for each in counted
     }
     return {
-        "histograms": histogram_table(counted, edges),
-        "grey_statistics": statistics_table(counted, edges, known, resamples=resamples, seed=seed),
-        "homogeneity": homogeneity(counted, edges, seed=seed),
+        "histograms": histogram_table(counted, bins),
+        "grey_statistics": statistics_table(
+            counted, bins, known, resamples=resamples, seed=seed, mixture=mixture
+        ),
+        "homogeneity": homogeneity(counted, bins, seed=seed),
     }
 
 
@@ -181,6 +237,7 @@ def statistics_table(
     *,
     resamples: int = 200,
     seed: int = 0,
+    mixture: bool = True,
 ) -> pd.DataFrame:
     """Measure the histograms of ROIs.
 
@@ -196,6 +253,8 @@ def statistics_table(
         Draws of the block bootstrap.
     seed : int, optional
         Of its random numbers.
+    mixture : bool, optional
+        Whether to fit the partial-volume mixture (``model``, ``model_a``, …).
 
     Returns
     -------
@@ -219,6 +278,7 @@ def statistics_table(
             factor=factors[each.name],
             resamples=resamples,
             seed=seed,
+            mixture=mixture,
         )
         for each in counted
         if len(each.blocks)

@@ -1,0 +1,1 @@
+"""Several cells side by side: one report, with tables and figures."""

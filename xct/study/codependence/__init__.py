@@ -1,0 +1,1 @@
+"""Do the damage of the cathode and the loss of lithium lie at the same places?"""
