@@ -47,13 +47,18 @@ def _layers(own: Sequence[Change]) -> Iterator[str]:
         yield "No change beyond the uncertainty: " + ", ".join(unsure) + "."
 
 
+def signed(value: float, decimals: int) -> str:
+    """Write a difference with its sign."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
 def _written(change: Change) -> str:
     heading, unit, decimals = SHOWN[change.row.key]
-    value, low, high = (f"{v:+.{decimals}f}" for v in (change.value, change.low, change.high))
+    value, low, high = (signed(v, decimals) for v in (change.value, change.low, change.high))
     unit = "points of %" if unit == "%" else unit
     percent = ""
     if isfinite(change.relative) and unit == "µm":
-        percent = f", {100 * change.relative:+.0f} %"
+        percent = f", {signed(100 * change.relative, 0)} %"
     bound = f" ({change.row.bound} bound)" if change.row.bound else ""
     return f"{heading}{bound} {value} {unit} ({low} … {high}{percent})"
 
@@ -67,19 +72,22 @@ def _grey(cell: GreyCell | None, before: GreyCell | None) -> Iterator[str]:
     ):
         return
     alike = same_kind_distance(before)
-    beyond, within = [], []
+    beyond: list[str] = []
+    within: list[str] = []
     for row in cell.tables["grey_statistics"].to_dict("records"):
         kind = kind_of(str(row["roi"]))
         if not isfinite(row.get("wasserstein", float("nan"))) or kind not in alike:
             continue
         text = f"{row['roi']} ({row['wasserstein']:.0f}, pristine ones differ by {alike[kind]:.0f})"
-        (beyond if row["wasserstein_low"] > alike[kind] else within).append((row["roi"], text))
+        if row["wasserstein_low"] > alike[kind]:
+            beyond.append(text)
+        else:
+            within.append(str(row["roi"]))
     if beyond:
         yield (
             "Grey values are farther from the pristine cell than its own regions from each other: "
-            + ", ".join(text for _, text in beyond)
+            + ", ".join(beyond)
             + "."
         )
     if within:
-        names = ", ".join(str(roi) for roi, _ in within)
-        yield f"Grey values not distinguished from the pristine cell: {names}."
+        yield f"Grey values not distinguished from the pristine cell: {', '.join(within)}."

@@ -13,8 +13,7 @@ import yaml
 
 import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
-from xct.io.atomic import write_text
-from xct.io.figures import save_figure
+from xct.io.atomic import write_text, written_whole
 from xct.io.tables import write_table
 from xct.result import Result
 from xct.study.answers import answers
@@ -41,7 +40,7 @@ from xct.study.layers import (
     maps_figure,
 )
 from xct.study.methods import METHODS
-from xct.study.report import Part, render
+from xct.study.report import Part, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
 
@@ -101,12 +100,19 @@ class Comparison:
     @cached_property
     def parts(self) -> list[Part]:
         """Sections of the report, with their figures and tables."""
-        return [part for part in self._parts() if part.figures or part.tables]
+        import matplotlib
+
+        with matplotlib.rc_context({"text.parse_math": False}):  # a name may hold a dollar
+            return [part for part in self._parts() if part.figures or part.tables]
 
     @property
     def figures(self) -> dict[str, Figure]:
         """Every figure by the name of its file."""
         return {name: figure for part in self.parts for name, (figure, _) in part.figures.items()}
+
+    @cached_property
+    def _pngs(self) -> dict[str, bytes]:
+        return pictures(self.parts)
 
     def report(self) -> str:
         """Give the report as one HTML file that needs nothing else."""
@@ -118,6 +124,7 @@ class Comparison:
             title=self.study.study.title,
             answers=self.answers,
             parts=self.parts,
+            pngs=self._pngs,
             methods=METHODS,
             settings=settings,
             warnings=[*self.warnings, *_of_runs(self.cells)],
@@ -137,8 +144,12 @@ class Comparison:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in self.tables.items():
             write_table(folder / "tables" / f"{name}.csv", table)
+        (folder / "figures").mkdir(exist_ok=True)
         for name, figure in self.figures.items():
-            save_figure(figure, folder / "figures", name)
+            with written_whole(folder / "figures" / f"{name}.svg") as temporary:
+                figure.savefig(temporary, format="svg")
+            with written_whole(folder / "figures" / f"{name}.png") as temporary:
+                temporary.write_bytes(self._pngs[name])
         write_text(folder / REPORT, self.report())
         return folder / REPORT
 
@@ -196,8 +207,8 @@ class Comparison:
             figures[f"histograms_group_{number}"] = (group_histograms_figure(those), caption)
         for number, each in enumerate(self.grey, 1):
             name = each.cell.name
-            before = each.cell.pristine and by_name[each.cell.pristine.name]
             if each.cell.pristine is not None:
+                before = by_name[each.cell.pristine.name]
                 figures[f"histograms_cell_{number}"] = (
                     cell_histograms_figure(each, before),
                     f"Each ROI of {name}; grey: the same ROI of the pristine cell.",
@@ -310,7 +321,7 @@ def compare(
         cells,
         layer_rows(cells),
         grey,
-        [measure_together(cell) for cell in cells],
+        measure_together(cells),
         [*warnings, *(text for each in grey for text in each.left_out)],
     )
     folder = out if out is not None else study.output

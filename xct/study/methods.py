@@ -36,9 +36,10 @@ METHODS: tuple[tuple[str, str], ...] = (
         "cracks scatter counts as noise. Both are smoothed with the same Gaussian, at several "
         "widths, and what depends on the radius alone is taken out, since the beam makes such "
         "structure in every layer. r is Pearson's coefficient, divided by the root of the parts of "
-        "both variances that are not noise. p is the part of all turns of one map about the axis, "
-        "as it is and mirrored, that give a coefficient as large, at the strongest of all scales "
-        "and maps: one p for each cell. The detectable r would be found in four of five such bores.",
+        "both variances that are neither noise nor in the pristine cell, too. p is the part of all "
+        "turns of one map about the axis, as it is and mirrored, that give a coefficient as large, "
+        "at the strongest of all scales and maps: one p for each cell. The detectable r would be "
+        "found in four of five such bores.",
     ),
     (
         "Cross-sections",

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-_DPI = 110
+_DPI = (110, 80, 55)  # the first at which all pictures fit
+_MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def render(
     title: str,
     answers: Sequence[tuple[str, Sequence[str]]],
     parts: Sequence[Part],
+    pngs: Mapping[str, bytes],
     methods: Sequence[tuple[str, str]],
     settings: str,
     warnings: Sequence[str],
@@ -59,6 +61,8 @@ def render(
         What comes first.
     parts : sequence of Part
         Figures and tables.
+    pngs : mapping of str to bytes
+        What `pictures` made of the figures.
     methods : sequence of (str, str)
         What was done, by heading.
     settings : str
@@ -84,7 +88,7 @@ def render(
     return environment.from_string(template).render(
         title=title,
         answers=answers,
-        parts=[_prepared(part) for part in parts],
+        parts=[_prepared(part, pngs) for part in parts],
         methods=methods,
         settings=settings,
         warnings=warnings,
@@ -93,26 +97,42 @@ def render(
     )
 
 
-def _prepared(part: Part) -> dict[str, Any]:
+def pictures(parts: Sequence[Part]) -> dict[str, bytes]:
+    """Draw every figure as PNG, all coarser where they would make the report too large."""
+    found: dict[str, bytes] = {}
+    for dpi in _DPI:
+        found = {
+            name: _png(figure, dpi) for part in parts for name, (figure, _) in part.figures.items()
+        }
+        if sum(map(len, found.values())) <= _MOST_BYTES:
+            break
+    return found
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
+    """Draw with 256 colours: a third of the bytes, and noise hides the steps."""
+    from PIL import Image
+
+    drawn, reduced = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    Image.open(drawn).convert("RGB").quantize(256).save(reduced, format="png", optimize=True)
+    return reduced.getvalue()
+
+
+def _prepared(part: Part, pngs: Mapping[str, bytes]) -> dict[str, Any]:
     return {
         "name": part.name,
         "title": part.title,
         "text": part.text,
         "figures": [
-            {"name": name, "caption": caption, "png": _png(figure)}
-            for name, (figure, caption) in part.figures.items()
+            {"name": name, "caption": caption, "png": b64encode(pngs[name]).decode("ascii")}
+            for name, (_, caption) in part.figures.items()
         ],
         "tables": [
             {"name": name, "caption": caption, **table_cells(table)}
             for name, (table, caption) in part.tables.items()
         ],
     }
-
-
-def _png(figure: Figure) -> str:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=_DPI)
-    return b64encode(data.getvalue()).decode("ascii")
 
 
 def table_cells(table: DataFrame) -> dict[str, Any]:
@@ -125,13 +145,13 @@ def table_cells(table: DataFrame) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> tuple[str, str, bool]:
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        text = {True: "yes", False: "no", None: "–"}.get(value, value)  # type: ignore[call-overload]
-        return str(text), str(text), False
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return str(value), str(value), False
+    if value is None or value is True or value is False:
+        text = {True: "yes", False: "no", None: "–"}[value]
+        return text, text, False
+    if isinstance(value, str):
+        return value, value, False
+    number = float(value)
     if not isfinite(number):
         return "–", "", True
-    return f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}", repr(number), True
+    text = f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
+    return text.replace("-", "−"), repr(number), True

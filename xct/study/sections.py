@@ -120,7 +120,7 @@ def sections_figure(cells: Sequence[Cell], wanted: SectionPlane) -> Figure | Non
     rows = -(-len(shown) // columns)
     height = max(_height_over_width(geometry) for _, geometry in shown)
     figure, axes = canvas(rows, columns, (4.4 * columns, 4.4 * height * rows + 0.5 * rows + 0.8))
-    image = None
+    image: Any = None
     for axis, (cell, geometry) in zip(axes, shown, strict=False):
         section = section_of(cell, geometry, wanted)
         image = _draw_section(axis, cell, geometry, section)

@@ -1,4 +1,4 @@
-"""Settings of a study: which results, and what they are. In: YAML or results; out: checked facts."""
+"""Settings of a study: which results, and what they are. In: YAML or results; out: a Study."""
 
 from __future__ import annotations
 

@@ -100,12 +100,12 @@ class ScaledRoi(Roi):
             ring = _times(self.radius_of_bore, radius)
             roi = SectorRoi(self.name, self.surface, depth, ring, self.azimuth_deg)
         else:
-            assert self.y_of_bore is not None and self.x_of_bore is not None  # by `problems`
-            y, x = (_times(span, radius) for span in (self.y_of_bore, self.x_of_bore))
+            spans = [span for span in (self.y_of_bore, self.x_of_bore) if span is not None]
+            y, x = (_times(span, radius) for span in spans)
             roi = BoxRoi(self.name, self.surface, depth, y, x)
         if not self.follow:
             return roi
-        if surfaces is None or self.surface not in surfaces:
+        if surfaces is None or self.surface is None or self.surface not in surfaces:
             raise ValueError(
                 f"ROI {self.name} follows {self.surface}, which was not measured in this cell; "
                 "leave out follow to count depth from the mean plane"
@@ -115,7 +115,8 @@ class ScaledRoi(Roi):
     def _depth_um(self, cell: CellGeometry) -> Span:
         if self.depth_um is not None:
             return self.depth_um
-        assert self.depth_of_layer is not None and self.surface is not None  # by `problems`
+        assert self.depth_of_layer is not None  # by `problems`
+        assert self.surface is not None
         following = SURFACES[SURFACES.index(self.surface) + 1]
         for name in (self.surface, following):
             if name not in cell.planes:

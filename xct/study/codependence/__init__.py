@@ -1,1 +1,1 @@
-"""Do the damage of the cathode and the loss of lithium lie at the same places?"""
+"""Damage of the cathode and loss of lithium at the same places: maps, correlation, chance."""

@@ -1,9 +1,9 @@
 """Correlation of two maps of one bore. In: samples of both; out: coefficients by scale, one p.
 
 Whether it is chance is judged by turning one map about the axis, and mirroring it: that keeps its
-values, its spectrum, its noise and whatever depends on the radius, and breaks only the link between
-the maps. Where a bore has no preferred direction the test is exact: under chance alone, 5 % of cells
-get p ≤ 0.05, however smooth their maps are [1]_. Shuffling pixels would call nearly all significant.
+values, its spectrum, its noise and whatever depends on the radius, and breaks only the link of the
+two. Where a bore has no preferred direction the test is exact: under chance alone, 5 % of cells
+get p ≤ 0.05, however smooth their maps are [1]_. Shuffled pixels would call nearly all of them so.
 
 References
 ----------
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import atanh, inf, isfinite, nan, sqrt, tanh
+from types import MappingProxyType
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class AtScale:
         Corrected for the noise of both maps, with its 95 % interval; NaN where a map is not told
         from noise.
     signal_first, signal_second : float
-        Part of each map's variance that is not noise.
+        Part of each map's variance that is neither noise nor in the pristine cell, too.
     chance_sd : float
         Standard deviation of `seen` when one map is mirrored and turned.
     detectable : float
@@ -121,6 +122,7 @@ def codependence(
     second: Samples,
     radius_um: float,
     scales_um: Sequence[float] = SCALES_UM,
+    before: Mapping[str, Samples] = MappingProxyType({}),
 ) -> Codependence:
     """Correlate maps of one layer with a map of another.
 
@@ -135,6 +137,9 @@ def codependence(
     scales_um : sequence of float, optional
         Widths (FWHM) to which both maps are smoothed; those above a third of the radius are left
         out.
+    before : mapping of str to Samples, optional
+        Maps of the pristine cell by name: structure that it has as well is no damage, and counts
+        like noise.
 
     Returns
     -------
@@ -154,10 +159,12 @@ def codependence(
     rows, all_turned = [], []
     for scale in scales:
         other = ring_map(second, radius_um, scale)
+        signal = _signal(second, other, before, scale, radius_um)
         for first in firsts:
             this = ring_map(first, radius_um, scale)
             turned = correlations(this, other, radius_um)
-            row = _at_scale(this, other, turned, scale, radius_um)
+            signals = (_signal(first, this, before, scale, radius_um), signal)
+            row = _at_scale(turned, scale, signals)
             if isfinite(row.seen) and row.chance_sd > 0:
                 rows.append(replace(row, first=first.name, second=second.name))
                 # By all of them, so that no one is set apart.
@@ -202,12 +209,9 @@ def _powers(ring: RingMap) -> list[np.ndarray]:
     return [ring.known.astype(float), value, value**2]
 
 
-def _at_scale(
-    first: RingMap, second: RingMap, turned: np.ndarray, fwhm_um: float, radius_um: float
-) -> AtScale:
+def _at_scale(turned: np.ndarray, fwhm_um: float, signals: tuple[float, float]) -> AtScale:
     seen, by_chance = float(turned[0, 0]), turned[1]
     chance_sd = float(np.sqrt(np.nanmean(by_chance**2)))
-    signals = [_signal(ring, radius_um) for ring in (first, second)]
     needed = float(np.nanquantile(np.abs(by_chance), 1 - _ALPHA)) + _POWER * chance_sd
     could_hide = 1 - 1 / (1 + _BY_CHANCE * chance_sd)
     at_best = needed / sqrt(np.prod([max(signal, could_hide) for signal in signals]))
@@ -218,14 +222,30 @@ def _at_scale(
     return AtScale("", "", fwhm_um, seen, *ends, *signals, chance_sd, detectable, at_best)
 
 
-def _signal(ring: RingMap, radius_um: float) -> float:
-    """Part of the variance of a map that is not noise."""
+def _signal(
+    samples: Samples,
+    ring: RingMap,
+    before: Mapping[str, Samples],
+    fwhm_um: float,
+    radius_um: float,
+) -> float:
+    """Part of the variance of a map that is neither noise nor in the pristine cell."""
+    whole, noise = _variances(ring, radius_um)
+    if samples.name in before:
+        earlier, of_it = _variances(ring_map(before[samples.name], radius_um, fwhm_um), radius_um)
+        noise += max(0.0, earlier - of_it)
+    return max(0.0, 1 - noise / whole) if whole > 0 else 0.0
+
+
+def _variances(ring: RingMap, radius_um: float) -> tuple[float, float]:
+    """Variance of a map over the area, and that of its noise."""
     weight = np.broadcast_to(ring_radii_um(radius_um)[:, None], ring.value.shape)[ring.known]
     if not weight.size:
-        return 0.0
-    whole = float(np.average(ring.value[ring.known] ** 2, weights=weight))
-    noise = float(np.average(ring.variance[ring.known], weights=weight))
-    return max(0.0, 1 - noise / whole) if whole > 0 else 0.0
+        return 0.0, 0.0
+    return (
+        float(np.average(ring.value[ring.known] ** 2, weights=weight)),
+        float(np.average(ring.variance[ring.known], weights=weight)),
+    )
 
 
 def _corrected(seen: float, chance_sd: float, kept: float) -> tuple[float, float, float]:

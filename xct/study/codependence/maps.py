@@ -1,9 +1,9 @@
 """Maps of the damage in both layers. In: a cell; out: values at places, with their noise.
 
 The cathode is seen by its particles. How many of a column have drifted is counted. Whether they are
-dead is read from the grey value of their cores, less what depends on depth, size and cavities: cracks
-grow with depth and darken a core as much as delithiation brightens it, so a column is compared
-with its own depth only, and what cracks scatter from particle to particle counts as noise.
+dead is read from the grey value of their cores, less what depends on depth, size and cavities:
+cracks grow with depth and darken a core as much as delithiation brightens it, so a particle is
+compared with its own depth only, and what cracks scatter from one to the next counts as noise.
 """
 
 from __future__ import annotations
@@ -148,5 +148,6 @@ def _clipped(value: np.ndarray) -> np.ndarray:
 
 def _nugget(y: np.ndarray, x: np.ndarray, value: np.ndarray) -> float:
     """Variance between a value and that of its nearest neighbor: what no map explains."""
-    _, nearest = scipy.spatial.cKDTree(np.column_stack([y, x])).query(np.column_stack([y, x]), k=2)
-    return float(np.mean((value - value[nearest[:, 1]]) ** 2) / 2)
+    places = np.column_stack([y, x])
+    _, nearest = scipy.spatial.cKDTree(places).query(places, k=[2])  # the first is itself
+    return float(np.mean((value - value[np.asarray(nearest)[:, 0]]) ** 2) / 2)

@@ -54,36 +54,29 @@ class Together:
 
     def answer(self) -> str:
         """Say in a sentence whether both layers belong together."""
-        name, found = self.cell.name, self.found
+        found = self.found
         if found is None:
-            return f"{name}: codependence is not measured: {self.reason}"
-        best = found.best
-        p = f"p = {found.p_value:.2g}"
+            return f"Codependence of cathode and lithium is not measured: {self.reason}."
+        best, p = found.best, f"p = {found.p_value:.2g}"
+        r = f"r = {_estimate(best.value, best.low, best.high)} for the {best.first}"
         if found.verdict in ("together", "opposed"):
             where = "the same places" if found.verdict == "together" else "opposite places"
-            return (
-                f"{name}: damage of the cathode and lost lithium lie at {where} ({p}); "
-                f"r = {_estimate(best.value, best.low, best.high)} for the {best.first}"
-            )
+            return f"Damage of the cathode and lost lithium lie at {where} ({p}; {r})."
         if found.verdict == "not_seen":
             return (
-                f"{name}: damage of the cathode and lost lithium do not belong together as far as "
-                f"can be seen ({p}; r = {_estimate(best.value, best.low, best.high)}; a true "
-                f"correlation of {best.detectable:.2f} would be seen in four of five such bores)"
+                "Damage of the cathode and lost lithium do not belong together as far as can be "
+                f"seen ({p}; {r}; {best.detectable:.2f} would be seen in four of five such bores)."
             )
-        return f"{name}: {self._too_small(found)} ({p})"
-
-    def _too_small(self, found: Codependence) -> str:
         bore, needed = 2 * found.radius_um / 1000, _rounded_up(found.diameter_needed_um / 1000)
         lead = (
-            f"this bore of {bore:.2g} mm is too small to tell whether damage of the cathode and "
-            "lost lithium belong together: "
+            f"This bore of {bore:.2g} mm is too small to tell whether damage of the cathode and "
+            f"lost lithium belong together ({p}): "
         )
-        if isfinite(found.best.detectable):
-            return f"{lead}to see a correlation of {WANTED:g} takes one of about {needed} mm"
+        if isfinite(best.detectable):
+            return f"{lead}to see a correlation of {WANTED:g} takes one of about {needed} mm."
         return (
             f"{lead}its map of the cathode is not told from noise; to see a correlation of "
-            f"{WANTED:g} takes one of at least {needed} mm"
+            f"{WANTED:g} takes one of at least {needed} mm."
         )
 
 
@@ -93,27 +86,44 @@ def _rounded_up(mm: float) -> str:
 
 def _estimate(value: float, low: float, high: float) -> str:
     if not isfinite(value):
-        return "not known, as its map is not told from noise,"
-    return f"{value:.2f} ({low:.2f} … {high:.2f})"
+        return "not known, as the map is not told from noise,"
+    return f"{value:.2f} ({low:.2f} … {high:.2f})".replace("-", "−")
 
 
-def measure_together(cell: Cell) -> Together:
-    """Compare where a cell's cathode is damaged with where its lithium is lost."""
-    particles, geometry = cell.table("particles"), cell.geometry
-    if geometry is None or particles is None or not len(particles):
+def measure_together(cells: Sequence[Cell]) -> list[Together]:
+    """Compare, in every cell that was cycled, where its cathode is damaged and lithium is lost."""
+    return [_measured(cell) for cell in cells if not cell.is_pristine]
+
+
+def _measured(cell: Cell) -> Together:
+    cathode, anode = _maps(cell)
+    geometry = cell.geometry
+    if geometry is None or cell.table("particles") is None:
         return Together(cell, None, "there is no table of particles", [], None)
-    anode = lithium_lost(cell.surfaces, geometry)
-    maps = [drifted_fraction(particles, geometry), excess_grey(particles, geometry)]
-    cathode = [each for each in maps if each is not None]
     if anode is None:
         return Together(cell, None, "no lithium was measured", cathode, None)
     if not cathode:
         return Together(cell, None, "there are too few particles for a map", [], anode)
+    before: dict[str, Samples] = {}
+    if cell.pristine is not None:
+        earlier, lithium = _maps(cell.pristine)
+        before = {each.name: each for each in (*earlier, lithium) if each is not None}
     try:
-        found = codependence(cathode, anode, looked_at_um(geometry))
+        found = codependence(cathode, anode, looked_at_um(geometry), before=before)
     except ValueError as error:
         return Together(cell, None, str(error), cathode, anode)
     return Together(cell, found, "", cathode, anode)
+
+
+def _maps(cell: Cell) -> tuple[list[Samples], Samples | None]:
+    """Give the maps of the cathode and of the lithium, as far as they were measured."""
+    particles, geometry = cell.table("particles"), cell.geometry
+    if geometry is None:
+        return [], None
+    found = []
+    if particles is not None and len(particles):
+        found = [drifted_fraction(particles, geometry), excess_grey(particles, geometry)]
+    return [each for each in found if each is not None], lithium_lost(cell.surfaces, geometry)
 
 
 def codependence_table(cells: Sequence[Together]) -> DataFrame:
@@ -123,7 +133,8 @@ def codependence_table(cells: Sequence[Together]) -> DataFrame:
     -------
     DataFrame
         ``cell, cathode_map, scale_um, r, r_low, r_high`` (corrected for noise, 95 %), ``r_seen``,
-        ``signal_cathode, signal_anode`` (parts of the variances that are not noise),
+        ``signal_cathode, signal_anode`` (parts of the variances that are neither noise nor in the
+        pristine cell),
         ``detectable_r, p_value, verdict, bore_um, bore_needed_um, lag_y_um, lag_x_um``; the last
         six are of the cell. Lags are given where both layers belong together.
     """
@@ -176,7 +187,8 @@ def codependence_figure(cells: Sequence[Together]) -> Figure | None:
     figure, axes = canvas(len(shown), 4, (13, 3.1 * len(shown)))
     grid = np.array(axes).reshape(len(shown), 4)
     for line, one in zip(grid, shown, strict=True):
-        assert one.found is not None and one.anode is not None
+        assert one.found is not None
+        assert one.anode is not None
         radius = one.found.radius_um
         scale = max(row.fwhm_um for row in one.found.rows if row.fwhm_um <= _SHOWN_UM)
         by_name = {each.name.split(" ")[0]: each for each in one.cathode}
@@ -225,6 +237,9 @@ def _draw_scales(axis: Axes, found: Codependence) -> None:
         )  # fmt: skip
     axis.axhline(0, color="0.5", lw=0.8)
     axis.set(xscale="log", ylim=(-1.05, 1.05), xlabel="scale (µm)", ylabel="r, noise corrected")
+    scales = sorted({row.fwhm_um for row in found.rows})
+    axis.set_xticks(scales, [f"{scale:g}" for scale in scales])
+    axis.set_xticks([], minor=True)
     axis.set_title(f"p = {found.p_value:.2g}: {found.verdict.replace('_', ' ')}", fontsize=8)
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=7, loc="lower left")

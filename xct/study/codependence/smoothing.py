@@ -59,7 +59,7 @@ class RingMap:
     @property
     def known(self) -> np.ndarray:
         """Where there is a value, bool (ring, azimuth)."""
-        return np.isfinite(self.value)
+        return np.asarray(np.isfinite(self.value))
 
 
 def ring_radii_um(radius_um: float) -> np.ndarray:
@@ -116,10 +116,10 @@ def _gridded(samples: Samples, of: np.ndarray, pitch: float, count: int) -> np.n
         r, c = row + dy, column + dx
         inside = (r >= 0) & (r < count) & (c >= 0) & (c < count)
         sums += np.bincount((r * count + c)[inside], weights=part[inside], minlength=count * count)
-    return sums.reshape(count, count)
+    return np.asarray(sums.reshape(count, count))
 
 
 def _without_ring_means(value: np.ndarray) -> np.ndarray:
     known = np.isfinite(value)
     counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return value - np.where(known, value, 0).sum(axis=1, keepdims=True) / counts
+    return np.asarray(value - np.where(known, value, 0).sum(axis=1, keepdims=True) / counts)
