@@ -27,7 +27,8 @@ WANTED = 0.7  # the correlation that a bore should be able to show
 _WIDEST = 0.35  # of the radius: the coarsest scale
 _SURE = 1.96  # standard deviations on each side
 _POWER = 0.84  # standard deviations: seen in four of five cells
-_BY_CHANCE = 1.645 * sqrt(2)  # noise alone has so many `chance_sd` more variance in 5 % of maps
+# Noise alone varies by √2 `chance_sd` of its variance from map to map: so many of them are chance.
+_SURE_OF_SIGNAL = 1.645
 _ALPHA = 0.05
 
 
@@ -53,8 +54,9 @@ class AtScale:
     detectable : float
         The true coefficient that would be seen in four of five such bores; infinite where a map is
         not told from noise.
-    at_best : float
-        A bound of it that holds there, too: with as much signal as could hide in the noise.
+    to_plan_with : float
+        The same with less signal, by one standard deviation, than was found; where a map is not
+        told from noise, with as much as could hide there: then it is a lower bound.
     """
 
     first: str
@@ -68,7 +70,7 @@ class AtScale:
     signal_second: float
     chance_sd: float
     detectable: float
-    at_best: float
+    to_plan_with: float
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,12 @@ class Codependence:
     @property
     def best(self) -> AtScale:
         """The row that would show the weakest correlation: chosen without looking at what it is."""
-        return min(self.rows, key=lambda row: (row.detectable, row.at_best))
+        return min(self.rows, key=lambda row: (row.detectable, row.to_plan_with))
+
+    @property
+    def strongest(self) -> AtScale:
+        """The row that is farthest from chance: what the p-value is of."""
+        return max(self.rows, key=lambda row: abs(row.seen) / row.chance_sd)
 
     @property
     def can_tell(self) -> bool:
@@ -105,15 +112,13 @@ class Codependence:
 
         Where a map is not told from noise, a lower bound.
         """
-        needed = min(self.best.detectable, self.best.at_best)
-        return 2 * self.radius_um * needed / WANTED
+        return 2 * self.radius_um * self.best.to_plan_with / WANTED
 
     @property
     def verdict(self) -> str:
         """Give the answer in a word: together, opposed, not_seen, or too_small."""
         if self.p_value <= _ALPHA:
-            strongest = max(self.rows, key=lambda row: abs(row.seen) / row.chance_sd)
-            return "together" if strongest.seen > 0 else "opposed"
+            return "together" if self.strongest.seen > 0 else "opposed"
         return "not_seen" if self.can_tell else "too_small"
 
 
@@ -213,13 +218,15 @@ def _at_scale(turned: np.ndarray, fwhm_um: float, signals: tuple[float, float]) 
     seen, by_chance = float(turned[0, 0]), turned[1]
     chance_sd = float(np.sqrt(np.nanmean(by_chance**2)))
     needed = float(np.nanquantile(np.abs(by_chance), 1 - _ALPHA)) + _POWER * chance_sd
-    could_hide = 1 - 1 / (1 + _BY_CHANCE * chance_sd)
-    at_best = needed / sqrt(np.prod([max(signal, could_hide) for signal in signals]))
+    could_hide = 1 - 1 / (1 + _SURE_OF_SIGNAL * sqrt(2) * chance_sd)
     ends, detectable = (nan, nan, nan), inf
+    plan = [max(signal, could_hide) for signal in signals]
     if min(signals) > could_hide:
         ends = _corrected(seen, chance_sd, sqrt(signals[0] * signals[1]))
-        detectable = at_best
-    return AtScale("", "", fwhm_um, seen, *ends, *signals, chance_sd, detectable, at_best)
+        detectable = needed / sqrt(signals[0] * signals[1])
+        plan = [1 - (1 - signal) * (1 + sqrt(2) * chance_sd) for signal in signals]
+    to_plan_with = needed / sqrt(plan[0] * plan[1])
+    return AtScale("", "", fwhm_um, seen, *ends, *signals, chance_sd, detectable, to_plan_with)
 
 
 def _signal(

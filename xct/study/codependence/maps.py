@@ -27,6 +27,10 @@ _ALIKE_PX = 9  # columns whose errors are alike: surfaces are averaged laterally
 _LEAST_SD_UM = 0.05
 _FEWEST_DRIFTED, _FEWEST_PARTICLES = 3, 50
 _LEAST_CORE = 8  # voxels
+# Beyond the contract of the table.
+NEEDED = frozenset({
+    "attached", "core_voxels", "core_grey_noise_sd", "cavity_fraction", "core_share"
+})  # fmt: skip
 _CLIPPED = 3.0  # robust standard deviations
 _MAD = 1.4826  # standard deviation over median absolute deviation
 

@@ -11,8 +11,15 @@ import numpy as np
 
 from xct.figures import canvas
 from xct.study.cells import Cell
-from xct.study.codependence.correlation import WANTED, Codependence, codependence, lag_um
+from xct.study.codependence.correlation import (
+    WANTED,
+    AtScale,
+    Codependence,
+    codependence,
+    lag_um,
+)
 from xct.study.codependence.maps import (
+    NEEDED,
     drifted_fraction,
     excess_grey,
     lithium_lost,
@@ -58,14 +65,14 @@ class Together:
         if found is None:
             return f"Codependence of cathode and lithium is not measured: {self.reason}."
         best, p = found.best, f"p = {found.p_value:.2g}"
-        r = f"r = {_estimate(best.value, best.low, best.high)} for the {best.first}"
         if found.verdict in ("together", "opposed"):
             where = "the same places" if found.verdict == "together" else "opposite places"
+            r = _estimate(best if isfinite(best.value) else found.strongest)
             return f"Damage of the cathode and lost lithium lie at {where} ({p}; {r})."
         if found.verdict == "not_seen":
             return (
                 "Damage of the cathode and lost lithium do not belong together as far as can be "
-                f"seen ({p}; {r}; {best.detectable:.2f} would be seen in four of five such bores)."
+                f"seen ({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of five such bores)."
             )
         bore, needed = 2 * found.radius_um / 1000, _rounded_up(found.diameter_needed_um / 1000)
         lead = (
@@ -84,10 +91,11 @@ def _rounded_up(mm: float) -> str:
     return f"{np.ceil(mm * 10) / 10:.1f}"
 
 
-def _estimate(value: float, low: float, high: float) -> str:
-    if not isfinite(value):
-        return "not known, as the map is not told from noise,"
-    return f"{value:.2f} ({low:.2f} … {high:.2f})".replace("-", "−")
+def _estimate(row: AtScale) -> str:
+    where = f"for the {row.first} at {row.fwhm_um:g} µm"
+    if not isfinite(row.value):
+        return f"r = {row.seen:.2f} {where}, lowered by noise to an unknown part".replace("-", "−")
+    return f"r = {row.value:.2f} ({row.low:.2f} … {row.high:.2f}) {where}".replace("-", "−")
 
 
 def measure_together(cells: Sequence[Cell]) -> list[Together]:
@@ -98,8 +106,10 @@ def measure_together(cells: Sequence[Cell]) -> list[Together]:
 def _measured(cell: Cell) -> Together:
     cathode, anode = _maps(cell)
     geometry = cell.geometry
-    if geometry is None or cell.table("particles") is None:
-        return Together(cell, None, "there is no table of particles", [], None)
+    particles = cell.table("particles")
+    if geometry is None or particles is None or not set(particles) >= NEEDED:
+        lacks = "" if particles is None else f" with {', '.join(sorted(NEEDED - set(particles)))}"
+        return Together(cell, None, f"there is no table of particles{lacks}", [], None)
     if anode is None:
         return Together(cell, None, "no lithium was measured", cathode, None)
     if not cathode:
@@ -121,7 +131,7 @@ def _maps(cell: Cell) -> tuple[list[Samples], Samples | None]:
     if geometry is None:
         return [], None
     found = []
-    if particles is not None and len(particles):
+    if particles is not None and set(particles) >= NEEDED:
         found = [drifted_fraction(particles, geometry), excess_grey(particles, geometry)]
     return [each for each in found if each is not None], lithium_lost(cell.surfaces, geometry)
 
@@ -167,8 +177,8 @@ def codependence_table(cells: Sequence[Together]) -> DataFrame:
 def _of_the_cell(one: Together, found: Codependence) -> dict[str, Any]:
     lag = (np.nan, np.nan)
     if found.verdict in ("together", "opposed") and one.anode is not None:
-        first = next(each for each in one.cathode if each.name == found.best.first)
-        lag = lag_um(first, one.anode, found.radius_um, found.best.fwhm_um)
+        first = next(each for each in one.cathode if each.name == found.strongest.first)
+        lag = lag_um(first, one.anode, found.radius_um, found.strongest.fwhm_um)
     return {
         "p_value": found.p_value,
         "verdict": found.verdict,

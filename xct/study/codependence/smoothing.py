@@ -103,6 +103,8 @@ def ring_map(samples: Samples, radius_um: float, fwhm_um: float) -> RingMap:
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(enough, read[0] / read[1], np.nan)
         variance = np.where(enough, read[2] / read[1] ** 2, np.nan)
+    alike = np.exp(-((radii * np.sin(turn / 2) * FWHM_PER_SIGMA / fwhm_um) ** 2))
+    variance *= 1 - alike.mean(axis=1, keepdims=True)  # noise of a ring's mean is taken out, too
     return RingMap(_without_ring_means(value), variance)
 
 
