@@ -221,8 +221,21 @@ def test_displacement_of_one_cell_is_measured(drawn):
     from xct.study.layers import displacement_table
 
     cells, _ = opened(drawn / "fresh", drawn / "cycled", same_cell=True)
-    with pytest.warns(UserWarning, match="relief of the pin"):
-        table = displacement_table(cells)
+    table, said = displacement_table(cells)
+    assert said == []
     front = table.set_index("surface").loc["electrolyte_cathode"]
     assert front["cell"] == "A-100"
     assert front["mean_um"] == pytest.approx(0.0, abs=0.5)
+
+
+def test_a_state_that_cannot_be_aligned_is_left_out_and_said(results):
+    from xct.io.surfaces import read_surfaces, write_surfaces
+    from xct.study.layers import displacement_table
+
+    surfaces = read_surfaces(results[1] / "surfaces.zarr")
+    del surfaces["steel_lithium"]
+    shutil.rmtree(results[1] / "surfaces.zarr")
+    write_surfaces(results[1] / "surfaces.zarr", surfaces, (4.0,) * 3)
+    table, said = displacement_table(opened(*results, same_cell=True)[0])
+    assert len(table) == 0
+    assert "A-100: no displacement: this state has no surface steel_lithium" in said[0]

@@ -67,6 +67,8 @@ class Comparison:
         Grey values of ROIs.
     together : list of Together
         Codependence of cathode and lithium.
+    displacement : DataFrame
+        How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
         What must be known; warnings of the runs are in the report.
     """
@@ -76,6 +78,7 @@ class Comparison:
     rows: list[Row]
     grey: list[GreyCell]
     together: list[Together]
+    displacement: DataFrame
     warnings: list[str]
 
     @cached_property
@@ -93,8 +96,7 @@ class Comparison:
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
         }
-        if self.study.study.same_cell:
-            made["displacement"] = displacement_table(self.cells)
+        made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
 
     @cached_property
@@ -316,13 +318,15 @@ def compare(
     cells, warnings = open_cells(study)
     rois = read_rois(roi_set_file(study.study.rois))
     grey = measure_grey(cells, rois)
+    moved, said = displacement_table(cells if study.study.same_cell else [])
     found = Comparison(
         study,
         cells,
         layer_rows(cells),
         grey,
         measure_together(cells),
-        [*warnings, *(text for each in grey for text in each.left_out)],
+        moved,
+        [*warnings, *said, *(text for each in grey for text in each.left_out)],
     )
     folder = out if out is not None else study.output
     if folder is not None:

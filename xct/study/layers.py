@@ -7,6 +7,7 @@ were built is a part of the change that no uncertainty here holds.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
@@ -293,19 +294,37 @@ def maps_figure(cells: Sequence[Cell], layer: str = "lithium") -> Figure | None:
     return figure
 
 
-def displacement_table(cells: Sequence[Cell]) -> DataFrame:
-    """Say how far surfaces of one cell moved, in the states of a study with `same_cell`."""
+def displacement_table(cells: Sequence[Cell]) -> tuple[DataFrame, list[str]]:
+    """Say how far surfaces of one cell moved, in the states of a study with `same_cell`.
+
+    Returns
+    -------
+    table : DataFrame
+        ``cell`` and what `xct.analyze.displacement_map` gives: ``surface, mean_um, …``.
+    said : list of str
+        Why there is none for a state, and what must be known of the others.
+    """
     import pandas as pd
 
     from xct.analyze.displacement import displacement_map
 
-    parts = []
-    for cell in cells:
-        if cell.pristine is None or cell.geometry is None:
+    parts, said = [], []
+    for cell in (cell for cell in cells if cell.pristine is not None):
+        assert cell.pristine is not None
+        try:
+            if cell.geometry is None:
+                raise ValueError("the cell was not found in it")
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                found = displacement_map(
+                    cell.surfaces, cell.geometry, cell.pristine.result, same_cell=True
+                )
+        except ValueError as error:
+            said.append(f"{cell.name}: no displacement: {error}")
             continue
-        found = displacement_map(cell.surfaces, cell.geometry, cell.pristine.result, same_cell=True)
+        said += [f"{cell.name}: displacement: {warning.message}" for warning in caught]
         parts.append(found.table.assign(cell=cell.name))
     if not parts:
-        return pd.DataFrame()
+        return pd.DataFrame(), said
     table = pd.concat(parts, ignore_index=True)
-    return table[["cell", *(column for column in table if column != "cell")]]
+    return table[["cell", *(column for column in table if column != "cell")]], said
