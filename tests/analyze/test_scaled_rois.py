@@ -76,7 +76,7 @@ def test_a_roi_of_a_layer_without_its_far_face_says_which_is_missing():
     bare = cell()
     bare = CellGeometry(**{**vars(bare), "planes": {FRONT: bare.planes[FRONT]}})
     with pytest.raises(
-        ValueError, match="g1 is a part of the layer .* cathode_collector is not in view"
+        ValueError, match=r"g1 is a part of the layer .* cathode_collector is not in view"
     ):
         BOX.region(bare)
 

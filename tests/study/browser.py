@@ -1,4 +1,4 @@
-"""A real browser without a window, over the WebDriver protocol: nothing but the standard library."""
+"""A real browser without a window, over the WebDriver protocol, by the standard library."""
 
 import json
 import shutil

@@ -150,7 +150,7 @@ def test_displacement_of_different_cells_is_an_error(drawn, results):
     account = yaml.safe_load((results[1] / "run.yaml").read_text("utf-8"))
     account["configuration"]["cell"]["group"] = "LZP"
     (results[1] / "run.yaml").write_text(yaml.safe_dump(account), "utf-8")
-    with pytest.raises(XctError, match="2 groups .LZP, NCM., so they are not one cell"):
+    with pytest.raises(XctError, match=r"2 groups .LZP, NCM., so they are not one cell"):
         opened(*results, same_cell=True)
 
 

@@ -72,7 +72,8 @@ class Together:
         if found.verdict == "not_seen":
             return (
                 "Damage of the cathode and lost lithium do not belong together as far as can be "
-                f"seen ({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of five such bores)."
+                f"seen ({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of "
+                "five such bores)."
             )
         bore, needed = 2 * found.radius_um / 1000, _rounded_up(found.diameter_needed_um / 1000)
         lead = (
