@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xct.analyze.roi.files import parse_rois, read_rois, roi_set_file, write_rois
-from xct.analyze.roi.scaled import ScaledRoi, on_cell
+from xct.analyze.roi.scaled import ScaledRoi, flat_on_cell, on_cell
 from xct.errors import XctError
 from xct.geometry import CellGeometry, Plane, Surface
 
@@ -75,6 +75,8 @@ def test_a_roi_that_follows_a_surface_lies_at_one_depth_below_it(anode):
 def test_a_roi_of_a_layer_without_its_far_face_says_which_is_missing():
     bare = cell()
     bare = CellGeometry(**{**vars(bare), "planes": {FRONT: bare.planes[FRONT]}})
+    with pytest.raises(XctError, match="is not in view"):
+        flat_on_cell(BOX, bare)
     with pytest.raises(
         ValueError, match=r"g1 is a part of the layer .* cathode_collector is not in view"
     ):
@@ -107,3 +109,9 @@ def test_the_set_of_the_study_has_its_fourteen_regions_and_survives_writing(tmp_
     assert read_rois(tmp_path / "again.yaml") == rois
     with pytest.raises(XctError, match="did you mean zheng2023"):
         roi_set_file("zheng203")
+
+
+def test_a_viewer_draws_a_scaled_roi_flat_and_in_um():
+    follows = ScaledRoi("f1", FRONT, depth_um=(2, 4), radius_of_bore=(0, 0.5), follow=True)
+    drawn = flat_on_cell(follows, cell())
+    assert (drawn.shape, drawn.radius_um, drawn.depth_um) == ("sector", (0.0, 20.0), (2, 4))

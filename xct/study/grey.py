@@ -122,8 +122,8 @@ def _foreign(cell: Cell, roi: Roi, geometry: CellGeometry) -> list[str]:
     region = roi.region(geometry)
     z, y, x = region.slices
     counts = np.zeros(256, np.int64)
-    for first in range(0, region.shape[0], 32):
-        stop = min(first + 32, region.shape[0])
+    for first in range(0, region.shape[0], 8):
+        stop = min(first + 8, region.shape[0])
         codes = np.asarray(labels[z.start + first : z.start + stop, y, x])
         counts += np.bincount(codes[region.mask(first, stop)], minlength=256)[:256]
     whole = max(int(counts.sum()), 1)

@@ -13,6 +13,7 @@ import numpy as np
 
 from xct.analyze.roi.coordinates import Frame, Region, Roi, Span, bad_spans
 from xct.analyze.roi.shapes import BoxRoi, SectorRoi
+from xct.errors import XctError
 from xct.geometry import SURFACES, CellGeometry, Surface
 
 
@@ -217,3 +218,19 @@ def _times(span: Span, factor: float) -> Span:
 def on_cell(roi: Roi, cell: CellGeometry, surfaces: Mapping[str, Surface] | None = None) -> Roi:
     """Give a ROI as it lies in one cell: a scaled one in µm, any other as it is."""
     return roi.on(cell, surfaces) if isinstance(roi, ScaledRoi) else roi
+
+
+def flat_on_cell(roi: Roi, cell: CellGeometry) -> Roi:
+    """Give a ROI as it is drawn and edited: in µm, and flat if it follows a surface.
+
+    Raises
+    ------
+    XctError
+        If the cell has no such place.
+    """
+    if not isinstance(roi, ScaledRoi):
+        return roi
+    try:
+        return replace(roi, follow=False).on(cell)
+    except ValueError as error:
+        raise XctError(str(error)) from None
