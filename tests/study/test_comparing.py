@@ -116,6 +116,19 @@ def test_other_voxels_or_another_energy_are_refused_with_the_reason(results):
     assert "A-100 has a photon energy of 20 keV, A-0 of 25 keV" in energy
 
 
+def test_an_energy_or_a_voxel_size_that_is_not_stated_is_said(results):
+    account = yaml.safe_load((results[1] / "run.yaml").read_text("utf-8"))
+    del account["input"]["energy_kev"]
+    (results[1] / "run.yaml").write_text(yaml.safe_dump(account), "utf-8")
+    _, warnings = opened(*results)
+    assert "A-100: the result does not state its photon energy" in warnings[0]
+    summary = json.loads((results[1] / "summary.json").read_text("utf-8"))
+    del summary["voxel_size_um"]
+    (results[1] / "summary.json").write_text(json.dumps(summary), "utf-8")
+    with pytest.raises(XctError, match="does not state its voxel size"):
+        opened(*results)
+
+
 def test_missing_unfinished_and_damaged_results_are_all_named_with_their_lines(results, tmp_path):
     (tmp_path / "begun" / ".xct").mkdir(parents=True)
     (results[1] / "summary.json").write_text("{", "utf-8")

@@ -118,7 +118,7 @@ def open_cells(study: Study) -> tuple[list[Cell], list[str]]:
     named, warnings, more = _with_pristine(cells, study.study.cells)
     if errors + more:
         raise XctError(*errors, *more)
-    return named, warnings
+    return named, [*_unknown_energy(named), *warnings]
 
 
 def _opened(entry: StudyCell) -> Cell:
@@ -136,9 +136,13 @@ def _opened(entry: StudyCell) -> Cell:
         ) from None
     if not isinstance(listed, list):
         raise XctError(f"{path}: is damaged: summary.json lists no warnings; run it again")
-    missing = [name for name in ("volume.zarr",) if not (path / name / "zarr.json").is_file()]
-    if missing:
-        raise XctError(f"{path}: is damaged: {missing[0]} is missing; run it again")
+    if not (path / "volume.zarr" / "zarr.json").is_file():
+        raise XctError(f"{path}: is damaged: volume.zarr is missing; run it again")
+    if "voxel_size_um" not in summary:
+        raise XctError(
+            f"{path}: does not state its voxel size, so nothing can be compared with it; give "
+            "scan.pixel_size_um and run it again"
+        )
     cycles = entry.cycles if entry.cycles is not None else says.get("cycles")
     return Cell(
         name=entry.name or says.get("name") or path.parent.name,
@@ -170,6 +174,15 @@ def _other_scale(cells: Sequence[Cell]) -> Iterator[str]:
                     f"{unit}: blur, noise and grey values would differ for that alone; compare "
                     "cells that were measured alike, or bin one to the other's pixel size"
                 )
+
+
+def _unknown_energy(cells: Sequence[Cell]) -> Iterator[str]:
+    unknown = [cell.name for cell in cells if cell.energy_kev is None]
+    if unknown and len(cells) > 1:
+        yield (
+            f"{', '.join(unknown)}: the result does not state its photon energy, so that all were "
+            "measured at one is taken for granted; give scan.energy_kev and run it again"
+        )
 
 
 def _bad_displacement(study: Study, cells: Sequence[Cell]) -> Iterator[str]:
