@@ -71,9 +71,9 @@ class Together:
             return f"Damage of the cathode and lost lithium lie at {where} ({p}; {r})."
         if found.verdict == "not_seen":
             return (
-                "Damage of the cathode and lost lithium do not belong together as far as can be "
-                f"seen ({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of "
-                "five such bores)."
+                "Nothing shows that damage of the cathode and lost lithium belong together "
+                f"({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of five "
+                "such bores)."
             )
         bore, needed = 2 * found.radius_um / 1000, _rounded_up(found.diameter_needed_um / 1000)
         lead = (
