@@ -34,6 +34,7 @@ PUBLIC = (
     "xct.analyze",
     "xct.phantom",
     "xct.score",
+    "xct.study",
     "xct.beamtime",
     "xct.stages",
     "xct.quantity",

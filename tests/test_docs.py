@@ -19,10 +19,11 @@ from xct.config.loading import read_config
 from xct.phantom.writing import write_phantom
 from xct.quantity import QUANTITIES
 from xct.stages import STAGES, load_stages
+from xct.study.settings import load_study
 
 ROOT = Path(__file__).parent.parent
-# Those that only an installed package, a screen or minutes of time can run.
-ELSEWHERE = ("make ", "pip ", "xct view", "xct demo", "xct bench")
+# Those that only an installed package, a screen, several results or minutes of time can run.
+ELSEWHERE = ("make ", "pip ", "xct view", "xct compare", "xct demo", "xct bench")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -69,6 +70,8 @@ def check_yaml(text, folder):
         for step in content:
             [(name, settings)] = step.items()
             known[name].settings.model_validate(settings or {})
+    elif "study" in content:
+        assert load_study(content).output
     elif "rois" in content and isinstance(content["rois"], dict):
         assert parse_rois(text)
     elif "output" in content:

@@ -31,7 +31,7 @@ FLOORS = (
     ("phantom", "beamtime"),
     ("config",),
     ("pipeline",),
-    ("score",),
+    ("score", "study"),
     ("bench",),
     ("cli", "plugin"),
 )

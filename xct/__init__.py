@@ -4,17 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Result", "Scan", "open_result", "read_scan", "run", "stage"]
+__all__ = ["Result", "Scan", "compare", "open_result", "read_scan", "run", "stage"]
 
 if TYPE_CHECKING:
     from xct.pipeline.runner import run
     from xct.result import Result, open_result
     from xct.scan import Scan, read_scan
     from xct.stages import stage
+    from xct.study.comparing import compare
 
 # Imported on first use, so that `import xct` and `xct --help` stay fast.
 _HOMES = {
     "Result": "xct.result",
+    "compare": "xct.study.comparing",
     "open_result": "xct.result",
     "Scan": "xct.scan",
     "read_scan": "xct.scan",

@@ -23,6 +23,7 @@ from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, t
 from xct.analyze.registration import Motion, find_motion
 from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.homogeneity_test import homogeneity
+from xct.analyze.roi.scaled import ScaledRoi
 from xct.analyze.roi.shapes import (
     BoxRoi,
     LineRoi,
@@ -60,6 +61,7 @@ __all__ = [
     "Region",
     "Roi",
     "RoiCounts",
+    "ScaledRoi",
     "SectorRoi",
     "SliceCounts",
     "absent_area_sweep",

@@ -17,6 +17,7 @@ from xct.figures import SURFACE_COLORS, canvas, scale_bar
 from xct.io.atomic import write_json
 from xct.pipeline.runner import run
 from xct.result import Result, open_result
+from xct.study.comparing import compare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,16 +148,25 @@ def run_demo(out: Path, size: str) -> str:
     Returns
     -------
     str
-        What was measured beside what is true, and where to look.
+        What was measured beside what is true, and where the report of all six is.
     """
     started = time.monotonic()
     cells = [one_cell(state, out / state, size) for state in STATES]
     from xct.bench.demo import draw_demo
 
     draw_demo(out, cells)
+    report = _compared(out, cells)
     spent = show_seconds(time.monotonic() - started)
-    look = f"look at {out / 'cells.png'} and at figures/ in {out / STATES[2] / 'result'}"
+    look = f"open {report}; look at {out / 'cells.png'}"
     return "\n".join([*_table(cells), f"six cells after {spent}; {look}"])
+
+
+def _compared(out: Path, cells: Sequence[DemoCell]) -> Path:
+    """Write the report of the six cells side by side."""
+    listed = [{"result": str(cell.result.path.resolve())} for cell in cells]
+    title = "Six virtual cells: pristine, after 50 and after 100 cycles"
+    study = {"study": {"title": title, "cells": listed}}
+    return compare(study).write(out / "comparison")
 
 
 def one_cell(state: str, folder: Path, size: str, *, seed: int = 0) -> DemoCell:

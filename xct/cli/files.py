@@ -1,4 +1,4 @@
-"""Commands on scans and results that are there: convert, export, view."""
+"""Commands on scans and results that are there: convert, export, view, compare."""
 
 from __future__ import annotations
 
@@ -77,4 +77,24 @@ def view(results: tuple[Path, ...]) -> None:
     show(list(results))
 
 
-COMMANDS = (convert, export, view)
+@click.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write.")
+def compare(sources: tuple[Path, ...], out: Path | None) -> None:
+    """Put cells side by side: one report.html, tables and figures.
+
+    SOURCES is a study in YAML, or results, which say of themselves what they are.
+    """
+    from xct.cli.text_output import comparison_text
+    from xct.study.comparing import REPORT
+    from xct.study.comparing import compare as compare_cells
+    from xct.study.settings import load_study
+
+    is_study = len(sources) == 1 and sources[0].suffix in (".yaml", ".yml")
+    source = sources[0] if is_study else list(sources)
+    folder = Path(out or load_study(source).output or "comparison")
+    click.echo(comparison_text(compare_cells(source, out=folder)))
+    click.echo(f"wrote {folder / REPORT}")
+
+
+COMMANDS = (convert, export, view, compare)

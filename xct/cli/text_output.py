@@ -13,6 +13,7 @@ from xct.stages import Stage, installed_packages, load_stages
 
 if TYPE_CHECKING:
     from xct.result import Result
+    from xct.study.comparing import Comparison
 
 
 def stages_text() -> str:
@@ -93,6 +94,15 @@ def result_text(result: Result) -> str:
     for name, row in result.account["time_and_memory"].items():
         lines.append(f"  {name:<32}{row['seconds']:>10.2f}{row['peak_memory_mib']:>10.0f}")
     lines += [f"  warning: {w['step']}: {w['message']}" for w in result.warnings]
+    return "\n".join(lines)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Show the answers of a study, and its warnings."""
+    lines = []
+    for heading, sentences in comparison.answers:
+        lines += [f"\n{heading}", *(f"  {sentence}" for sentence in sentences)]
+    lines += [f"warning: {warning}" for warning in comparison.warnings]
     return "\n".join(lines)
 
 

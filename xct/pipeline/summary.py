@@ -225,6 +225,7 @@ def _account(job: Job) -> dict[str, Any]:
             "layout": plan.source.layout,
             "files": len(plan.source.files),
             "checksum": job.folder.identity()["input"],  # type: ignore[index]
+            **({} if plan.energy_kev is None else {"energy_kev": plan.energy_kev}),
             **({"facts_from": plan.scan.origin} if plan.from_scan else {}),
         },
         "versions": versions(),

@@ -7,7 +7,11 @@
             x_um: [-300, -200]}
       E-1: {shape: sector, surface: lithium_electrolyte, depth_um: [10, 60], radius_um: [0, 400]}
 
-Depth counts from the surface, away from the anode; without a surface, z from the first slice.
+      f1: {shape: scaled, surface: electrolyte_cathode, depth_of_layer: [0.0, 0.2],
+           radius_of_bore: [0, 0.8], follow: true}
+
+Depth counts from the surface, away from the anode; without a surface, z from the first slice. A
+scaled ROI is given by parts of the bore's radius and of a layer, and fits any cell.
 """
 
 from __future__ import annotations
@@ -20,13 +24,15 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import yaml
 
+import xct
+from xct.analyze.roi.scaled import ScaledRoi
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
 from xct.errors import DataError, XctError, nearest
 from xct.io.atomic import write_text
 from xct.io.yaml import Document, Key, parse
 
 SHAPES: Mapping[str, type[Roi]] = {
-    kind.shape: kind for kind in (BoxRoi, SectorRoi, PolygonRoi, LineRoi)
+    kind.shape: kind for kind in (BoxRoi, SectorRoi, PolygonRoi, LineRoi, ScaledRoi)
 }
 
 
@@ -75,6 +81,27 @@ def _is_of_imagej(path: Path) -> bool:
             return any(name.lower().endswith(".roi") for name in zipped.namelist())
     except (OSError, BadZipFile):
         return False
+
+
+def roi_set_file(name: str) -> Path:
+    """Find a ROI set: a path as it is, a plain name among the shipped ones.
+
+    Raises
+    ------
+    XctError
+        If there is no such set; the message lists those that xct ships.
+    """
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        return Path(name)
+    package = Path(xct.__file__).parent
+    folders = [package / "rois", package.parent / "configs" / "rois"]
+    known = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    if name not in known:
+        raise XctError(
+            f"rois: {name!r} is not a ROI set{nearest(name, list(known))}; xct ships "
+            f"{', '.join(sorted(known))}; name your own by its path"
+        )
+    return known[name]
 
 
 def parse_rois(text: str, name: str = "ROI set") -> list[Roi]:
@@ -182,6 +209,10 @@ def _plain(key: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise DataError(f"{value!r} is not a name")
         return value
+    if key == "follow":
+        if not isinstance(value, bool):
+            raise DataError(f"{value!r} is not true or false")
+        return value
     if isinstance(value, list):
         return tuple(_plain(key, item) for item in value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -201,4 +232,4 @@ def _facts(roi: Roi) -> dict[str, Any]:
 def _lists(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_lists(item) for item in value]
-    return value if isinstance(value, str) else float(value)
+    return value if isinstance(value, str | bool) else float(value)

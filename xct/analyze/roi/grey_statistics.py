@@ -66,6 +66,7 @@ def statistics_of(
     factor: float = 1.0,
     resamples: int,
     seed: int,
+    mixture: bool = True,
 ) -> dict[str, float | str | int]:
     """Measure the histogram of one ROI.
 
@@ -85,6 +86,8 @@ def statistics_of(
         Draws of the block bootstrap.
     seed : int
         Of the random numbers.
+    mixture : bool, optional
+        Whether to fit the partial-volume mixture.
 
     Returns
     -------
@@ -112,7 +115,8 @@ def statistics_of(
         _add(row, name, float(measure(whole)[0]), measure(drawn))
     if known is not None and "shift" in row:
         _add_variance(row, "shift", known.pristine_mean_sd)
-    _add_mixture(row, counts, bins, known, rng)
+    if mixture:
+        _add_mixture(row, counts, bins, known, rng)
     return row
 
 

@@ -17,8 +17,9 @@ from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.figure import histograms_figure
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
+from xct.analyze.roi.scaled import on_cell
 from xct.errors import XctError
-from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize import Reference, grey_values
 from xct.parallel.blocks import Voxels
 from xct.quantity import Quantity, Tables
@@ -39,6 +40,11 @@ class WithTables(Protocol):
     @property
     def cell(self) -> CellGeometry:
         """Where its layers lie."""
+        ...
+
+    @property
+    def surfaces(self) -> Mapping[str, Surface]:
+        """Its height maps."""
         ...
 
     @property
@@ -64,6 +70,7 @@ def histograms(
     rois: Sequence[Roi],
     pristine: WithTables | None = None,
     grey_scale: GreyScale = STANDARD_SCALE,
+    surfaces: Mapping[str, Surface] | None = None,
     *,
     low: float = 10_000.0,
     high: float = 60_000.0,
@@ -103,6 +110,8 @@ def histograms(
         of both means, and Wasserstein distance.
     grey_scale : GreyScale, optional
         Grey values of air and of electrolyte.
+    surfaces : mapping of str to Surface, optional
+        Height maps, for ROIs that follow one.
     low, high : float, optional
         Range of the bins; the first and last bin hold what lies beyond. Steel, above 60,000, is
         beyond unless given.
@@ -128,26 +137,83 @@ def histograms(
     ValueError
         If a ROI holds no voxel.
     """
-    grey = grey_values(volume, reference, cell, grey_scale)
     edges = GreyBins(low, high, bins)
-    counted = count_rois(grey, cell, rois, edges, block_um=block_um)
+    return measure_rois(
+        grey_values(volume, reference, cell, grey_scale),
+        cell,
+        reference,
+        [on_cell(roi, cell, surfaces) for roi in rois],
+        pristine,
+        grey_scale,
+        bins=edges,
+        block_um=block_um,
+        resamples=resamples,
+        seed=seed,
+        before=_pristine_counts(pristine, rois, edges, block_um),
+    )
+
+
+def measure_rois(
+    grey: Voxels,
+    cell: CellGeometry,
+    reference: Reference,
+    rois: Sequence[Roi],
+    pristine: WithTables | None = None,
+    grey_scale: GreyScale = STANDARD_SCALE,
+    *,
+    bins: GreyBins | None = None,
+    block_um: float = 40.0,
+    resamples: int = 200,
+    seed: int = 0,
+    mixture: bool = True,
+    before: Sequence[RoiCounts] = (),
+) -> dict[str, pd.DataFrame]:
+    """Measure the grey values of ROIs: what `histograms` does, on grey values that are there.
+
+    Parameters
+    ----------
+    grey : Voxels, shape (z, y, x)
+        Normalized grey values, undenoised.
+    cell, reference, rois, pristine, grey_scale, block_um, resamples, seed
+        As for `histograms`.
+    bins : GreyBins, optional
+        Bins of the histograms; 50 grey values wide unless given.
+    mixture : bool, optional
+        Whether to fit the partial-volume mixture: most of the time goes there.
+    before : sequence of RoiCounts, optional
+        The same ROIs of the pristine cell, in the same bins, where it lies; for ``roi_changes``
+        and ``roi_test``.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        As of `histograms`.
+
+    Raises
+    ------
+    ValueError
+        If a ROI holds no voxel.
+    """
+    bins = bins or GreyBins()
+    counted = count_rois(grey, cell, rois, bins, block_um=block_um)
     known = {
         each.name: _with_pristine(
-            known_of(each, cell, reference, grey_scale=grey_scale), each.name, edges, pristine
+            known_of(each, cell, reference, grey_scale=grey_scale), each.name, bins, pristine
         )
         for each in counted
     }
     tables = {
-        "histograms": histogram_table(counted, edges),
-        "grey_statistics": statistics_table(counted, edges, known, resamples=resamples, seed=seed),
-        "homogeneity": homogeneity(counted, edges, seed=seed),
-        "roi_slopes": roi_slopes(counted, edges, cell.sign, seed=seed),
+        "histograms": histogram_table(counted, bins),
+        "grey_statistics": statistics_table(
+            counted, bins, known, resamples=resamples, seed=seed, mixture=mixture
+        ),
+        "homogeneity": homogeneity(counted, bins, seed=seed),
+        "roi_slopes": roi_slopes(counted, bins, cell.sign, seed=seed),
     }
-    before = _pristine_counts(pristine, rois, edges, block_um)
     if before:
         limits = {name: None if one is None else one.tail_below for name, one in known.items()}
         tables["roi_changes"], tables["roi_test"] = compare_rois(
-            counted, before, edges, limits, draws=resamples, seed=seed
+            counted, before, bins, limits, draws=resamples, seed=seed
         )
     return tables
 
@@ -159,7 +225,9 @@ def _pristine_counts(
     if pristine is None:
         return []
     try:
-        return count_rois(pristine.grey_values, pristine.cell, rois, bins, block_um=block_um)
+        cell, surfaces = pristine.cell, pristine.surfaces
+        placed = [on_cell(roi, cell, surfaces) for roi in rois]
+        return count_rois(pristine.grey_values, cell, placed, bins, block_um=block_um)
     except (XctError, OSError, ValueError) as error:
         warnings.warn(
             f"the ROIs are not compared with those of the pristine cell, whose grey values cannot "
@@ -221,6 +289,7 @@ def statistics_table(
     *,
     resamples: int = 200,
     seed: int = 0,
+    mixture: bool = True,
 ) -> pd.DataFrame:
     """Measure the histograms of ROIs.
 
@@ -236,6 +305,8 @@ def statistics_table(
         Draws of the block bootstrap.
     seed : int, optional
         Of its random numbers.
+    mixture : bool, optional
+        Whether to fit the partial-volume mixture (``model``, ``model_a``, …).
 
     Returns
     -------
@@ -259,6 +330,7 @@ def statistics_table(
             factor=factors[each.name],
             resamples=resamples,
             seed=seed,
+            mixture=mixture,
         )
         for each in counted
         if len(each.blocks)

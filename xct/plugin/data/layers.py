@@ -10,6 +10,7 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
 from xct.analyze.roi.files import read_rois
+from xct.analyze.roi.scaled import flat_on_cell
 from xct.analyze.roi.shapes import Roi
 from xct.geometry import MATERIALS, SURFACES, Surface
 from xct.io.labels import CLASSIFIED, PAINTED, open_labels
@@ -160,7 +161,7 @@ def stored_rois(cell: Cell) -> list[Roi]:
     if named is None or not named.is_file() or cell.geometry is None:
         return []
     with errors_shown(f"{named} is broken"):
-        return read_rois(named)
+        return [flat_on_cell(roi, cell.geometry) for roi in read_rois(named)]
     return []
 
 

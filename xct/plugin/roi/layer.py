@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from xct.analyze.roi.scaled import flat_on_cell
 from xct.analyze.roi.shapes import Roi
 from xct.plugin.data.cells import KEY, Cell
 from xct.plugin.data.layers import AXES, ROI_COLOR, UNITS, placed
@@ -100,8 +101,8 @@ class RoiLayer(QObject):
         layer.mode = f"add_{kind}"
 
     def set_rois(self, rois: Sequence[Roi]) -> None:
-        """Take other ROIs in place of those that are there."""
-        self.rois = list(rois)
+        """Take other ROIs in place of those that are there, in µm and flat."""
+        self.rois = [flat_on_cell(roi, self.geometry) for roi in rois]
         self.draw(force=True)
         self.changed.emit()
 

@@ -1,0 +1,135 @@
+"""The report, in a real browser: it renders, asks nobody for anything, and works."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.study.browser import open_page
+from xct.figures import canvas
+from xct.study import report
+from xct.study.report import Part, pictures, render, table_cells
+
+NASTY = "<script>document.title='hacked'</script><b>&amp;\"'$x^$"
+
+
+def drawn():
+    figure, [axis] = canvas(1, 1, (4, 3))
+    axis.imshow(np.random.default_rng(0).random((200, 200)), cmap="gray")
+    return figure
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    table = pd.DataFrame(
+        {"cell": ["b", NASTY, "a"], "value": [2.0, np.nan, 10.0], "change": [-1.5, 3.0, 0.25]}
+    )
+    part = Part("layers", "Layers", NASTY, {"f": (drawn(), NASTY)}, {"t": (table, "A table.")})
+    text = render(
+        title=NASTY,
+        answers=[(NASTY, [NASTY])],
+        parts=[part],
+        pngs=pictures([part]),
+        methods=[("How", NASTY)],
+        settings=NASTY,
+        warnings=[NASTY],
+        provenance=table,
+        made="now",
+    )
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(page_file):
+    with open_page(page_file) as opened:
+        yield opened
+
+
+def test_it_renders_without_an_error_and_no_request_leaves(page):
+    assert page.run("return document.readyState") == "complete"
+    assert [e for e in page.log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
+    asked = page.requests()
+    assert any(url.startswith("file:") for url in asked)
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    sizes = page.run("return [...document.images].filter(i => i.src).map(i => i.naturalWidth)")
+    assert sizes
+    assert min(sizes) > 100
+
+
+def test_names_with_html_show_as_text(page):
+    assert page.run("return document.title") == NASTY
+    assert page.run("return document.querySelectorAll('script').length") == 1
+    for selector in ("h1", ".answer h3", ".answer li", ".warnings li", "pre", "#layers > p"):
+        assert (
+            page.run("return document.querySelector(arguments[0]).textContent", selector) == NASTY
+        )
+    assert page.run("return document.querySelector('figure img').alt") == NASTY
+
+
+def test_the_answer_comes_first(page):
+    order = page.run("return [...document.querySelectorAll('main > section')].map(s => s.id)")
+    assert order == ["answer", "layers", "warnings", "methods", "provenance"]
+    links = "[...document.querySelectorAll('nav a')]"
+    assert page.run(f"return {links}.filter(a => !document.querySelector(a.hash))") == []
+
+
+def column(page, number):
+    script = "return [...document.querySelectorAll('#layers tbody tr')].filter(r => !r.hidden)"
+    return page.run(f"{script}.map(r => r.cells[{number}].textContent)")
+
+
+def test_tables_sort_by_number_with_gaps_at_the_end_and_filter(page):
+    click = "document.querySelectorAll('#layers th button')[1].click()"
+    page.run(click)
+    assert column(page, 1) == ["2", "10", "–"]
+    page.run(click)
+    assert column(page, 1) == ["10", "2", "–"]
+    assert column(page, 2) == ["0.25", "−1.5", "3"]
+    enter = "const i = document.querySelector('#layers input'); i.value = arguments[0];"
+    enter += "i.dispatchEvent(new Event('input'))"
+    page.run(enter, "hacked")
+    assert column(page, 0) == [NASTY]
+    page.run(enter, "")
+    assert len(column(page, 0)) == 3
+
+
+def test_figures_enlarge_and_can_be_saved(page):
+    page.run("document.querySelector('figure img').click()")
+    assert page.run("return document.getElementById('zoom').open") is True
+    page.run("document.getElementById('zoom').click()")
+    assert page.run("return document.getElementById('zoom').open") is False
+    link = page.run(
+        "const a = document.querySelector('a.save'); return [a.download, a.href.slice(0, 15)]"
+    )
+    assert link == ["f.png", "data:image/png;"]
+
+
+def test_light_and_dark_can_be_changed(page):
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    before = page.run(ground)
+    page.run("document.getElementById('theme').click()")
+    assert page.run(ground) != before
+    page.run("document.getElementById('theme').click()")
+    assert page.run(ground) == before
+
+
+def test_nothing_is_wider_than_a_narrow_screen(page):
+    size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    page("POST", "/goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=size)
+    wide = page.run("return [document.documentElement.scrollWidth, innerWidth]")
+    page("POST", "/goog/cdp/execute", cmd="Emulation.clearDeviceMetricsOverride", params={})
+    assert wide[0] <= wide[1]
+
+
+def test_many_large_pictures_are_drawn_coarser_so_that_the_report_stays_small(monkeypatch):
+    part = Part("a", "A", "", {"f": (drawn(), "")})
+    fine = pictures([part])["f"]
+    monkeypatch.setattr(report, "_MOST_BYTES", len(fine) - 1)
+    assert len(pictures([part])["f"]) < len(fine)
+
+
+def test_cells_of_a_table_are_sorted_by_their_full_value():
+    cells = table_cells(pd.DataFrame({"a": [12345.678, np.nan], "b": [True, None]}))
+    assert cells["rows"][0] == [("12,346", "12345.678", True), ("yes", "yes", False)]
+    assert cells["rows"][1][0] == ("–", "", True)

@@ -1,0 +1,93 @@
+"""The answer of a study in sentences. In: changes, distances, codependence; out: lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from xct.study.cells import Cell
+from xct.study.codependence.measured import Together
+from xct.study.grey import GreyCell, kind_of, same_kind_distance
+from xct.study.layers import SHOWN, Change, Row, changes
+
+
+def answers(
+    cells: Sequence[Cell],
+    rows: Sequence[Row],
+    grey: Sequence[GreyCell],
+    together: Sequence[Together],
+) -> list[tuple[str, list[str]]]:
+    """Say for each cell that has a pristine one what is different in it.
+
+    Returns
+    -------
+    list of (str, list of str)
+        A heading for each cell, and its sentences.
+    """
+    all_changes, by_name = changes(rows), {each.cell.name: each for each in grey}
+    found = []
+    for cell in (cell for cell in cells if cell.pristine is not None):
+        assert cell.pristine is not None
+        own = [change for change in all_changes if change.row.cell.name == cell.name]
+        sentences = [
+            *_layers(own),
+            *_grey(by_name.get(cell.name), by_name.get(cell.pristine.name)),
+            *(one.answer() for one in together if one.cell.name == cell.name),
+        ]
+        found.append((f"{cell.name} against {cell.pristine.name}", sentences))
+    return found
+
+
+def _layers(own: Sequence[Change]) -> Iterator[str]:
+    sure = [_written(change) for change in own if change.is_sure]
+    unsure = [SHOWN[change.row.key][0] for change in own if not change.is_sure]
+    if sure:
+        yield "Changed: " + "; ".join(sure) + "."
+    if unsure:
+        yield "No change beyond the uncertainty: " + ", ".join(unsure) + "."
+
+
+def signed(value: float, decimals: int) -> str:
+    """Write a difference with its sign."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def _written(change: Change) -> str:
+    heading, unit, decimals = SHOWN[change.row.key]
+    value, low, high = (signed(v, decimals) for v in (change.value, change.low, change.high))
+    unit = "points of %" if unit == "%" else unit
+    percent = ""
+    if isfinite(change.relative) and unit == "µm":
+        percent = f", {signed(100 * change.relative, 0)} %"
+    bound = f" ({change.row.bound} bound)" if change.row.bound else ""
+    return f"{heading}{bound} {value} {unit} ({low} … {high}{percent})"
+
+
+def _grey(cell: GreyCell | None, before: GreyCell | None) -> Iterator[str]:
+    """Compare the distance of each kind of ROI with that of pristine ROIs from each other."""
+    if (
+        cell is None
+        or before is None
+        or "wasserstein" not in cell.tables.get("grey_statistics", {})
+    ):
+        return
+    alike = same_kind_distance(before)
+    beyond: list[str] = []
+    within: list[str] = []
+    for row in cell.tables["grey_statistics"].to_dict("records"):
+        kind = kind_of(str(row["roi"]))
+        if not isfinite(row.get("wasserstein", float("nan"))) or kind not in alike:
+            continue
+        text = f"{row['roi']} ({row['wasserstein']:.0f}, pristine ones differ by {alike[kind]:.0f})"
+        if row["wasserstein_low"] > alike[kind]:
+            beyond.append(text)
+        else:
+            within.append(str(row["roi"]))
+    if beyond:
+        yield (
+            "Grey values are farther from the pristine cell than its own regions from each other: "
+            + ", ".join(beyond)
+            + "."
+        )
+    if within:
+        yield f"Grey values not distinguished from the pristine cell: {', '.join(within)}."

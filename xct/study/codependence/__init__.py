@@ -1,0 +1,1 @@
+"""Damage of the cathode and loss of lithium at the same places: maps, correlation, chance."""

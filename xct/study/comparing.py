@@ -1,0 +1,334 @@
+"""Cells side by side. In: a study or results; out: tables, figures, an answer, one report."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+import xct
+from xct.analyze.roi.files import read_rois, roi_set_file
+from xct.io.atomic import write_text, written_whole
+from xct.io.tables import write_table
+from xct.result import Result
+from xct.study.answers import answers
+from xct.study.cells import Cell, open_cells
+from xct.study.codependence.measured import (
+    Together,
+    codependence_figure,
+    codependence_table,
+    measure_together,
+)
+from xct.study.grey import GreyCell, histograms_of, homogeneity_table, measure_grey, statistics
+from xct.study.histogram_figures import (
+    cell_histograms_figure,
+    distances_figure,
+    group_histograms_figure,
+    homogeneity_figure,
+)
+from xct.study.layers import (
+    Row,
+    displacement_table,
+    layer_rows,
+    layers_figure,
+    layers_table,
+    maps_figure,
+)
+from xct.study.methods import METHODS
+from xct.study.report import Part, pictures, render
+from xct.study.sections import rois_figure, sections_figure
+from xct.study.settings import Study, load_study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found in a study.
+
+    Attributes
+    ----------
+    study : Study
+        Its settings.
+    cells : list of Cell
+        In the order of the study.
+    rows : list of Row
+        Numbers of the layers.
+    grey : list of GreyCell
+        Grey values of ROIs.
+    together : list of Together
+        Codependence of cathode and lithium.
+    displacement : DataFrame
+        How far surfaces moved, if it is one cell in several states; else empty.
+    warnings : list of str
+        What must be known; warnings of the runs are in the report.
+    """
+
+    study: Study
+    cells: list[Cell]
+    rows: list[Row]
+    grey: list[GreyCell]
+    together: list[Together]
+    displacement: DataFrame
+    warnings: list[str]
+
+    @cached_property
+    def answers(self) -> list[tuple[str, list[str]]]:
+        """Say what is different in each cell, in sentences, by a heading."""
+        return answers(self.cells, self.rows, self.grey, self.together)
+
+    @cached_property
+    def tables(self) -> dict[str, DataFrame]:
+        """Every table by the name of its file; those without a row are left out."""
+        made = {
+            "layers": layers_table(self.rows),
+            "grey_statistics": statistics(self.grey),
+            "histograms": histograms_of(self.grey),
+            "homogeneity": homogeneity_table(self.grey),
+            "codependence": codependence_table(self.together),
+        }
+        made["displacement"] = self.displacement
+        return {name: table for name, table in made.items() if len(table)}
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Sections of the report, with their figures and tables."""
+        import matplotlib
+
+        with matplotlib.rc_context({"text.parse_math": False}):  # a name may hold a dollar
+            return [part for part in self._parts() if part.figures or part.tables]
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Every figure by the name of its file."""
+        return {name: figure for part in self.parts for name, (figure, _) in part.figures.items()}
+
+    @cached_property
+    def _pngs(self) -> dict[str, bytes]:
+        return pictures(self.parts)
+
+    def report(self) -> str:
+        """Give the report as one HTML file that needs nothing else."""
+        settings = yaml.safe_dump(
+            self.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
+        )
+        now = datetime.datetime.now(datetime.UTC)
+        return render(
+            title=self.study.study.title,
+            answers=self.answers,
+            parts=self.parts,
+            pngs=self._pngs,
+            methods=METHODS,
+            settings=settings,
+            warnings=[*self.warnings, *_of_runs(self.cells)],
+            provenance=provenance_table(self.cells),
+            made=f"Made by xct {xct.__version__} on {now:%Y-%m-%d at %H:%M} UTC.",
+        )
+
+    def write(self, folder: Path | str) -> Path:
+        """Write report, tables and figures into a folder; files of an earlier one are replaced.
+
+        Returns
+        -------
+        Path
+            The report.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in self.tables.items():
+            write_table(folder / "tables" / f"{name}.csv", table)
+        (folder / "figures").mkdir(exist_ok=True)
+        for name, figure in self.figures.items():
+            with written_whole(folder / "figures" / f"{name}.svg") as temporary:
+                figure.savefig(temporary, format="svg")
+            with written_whole(folder / "figures" / f"{name}.png") as temporary:
+                temporary.write_bytes(self._pngs[name])
+        write_text(folder / REPORT, self.report())
+        return folder / REPORT
+
+    def _parts(self) -> Iterator[Part]:
+        tables = self.tables
+        wanted = self.study.study.section
+        yield Part(
+            "sections", "Cross-sections",
+            "One grey window for all cells; brightness is the square root, so that lithium and "
+            "electrolyte are told apart while active material is not white.",
+            _known({
+                "sections": (
+                    sections_figure(self.cells, wanted),
+                    "Cross-sections with both interfaces; anode on top.",
+                ),
+            }),
+        )  # fmt: skip
+        captions = {
+            "layers": "Every number with its 95 % interval, and its change against the pristine "
+            "cell of the group.",
+            "displacement": "How far surfaces of this cell moved since its pristine state.",
+        }
+        yield Part(
+            "layers", "Layers", "",
+            _known({
+                "layers": (layers_figure(self.rows), "Numbers of the layers by cycle and group."),
+                "lithium": (maps_figure(self.cells), "Lithium that is left, on one colour scale."),
+                "electrolyte": (
+                    maps_figure(self.cells, "electrolyte"), "Electrolyte, on one colour scale."
+                ),
+            }),
+            {name: (tables[name], text) for name, text in captions.items() if name in tables},
+        )  # fmt: skip
+        yield self._grey_part(tables)
+        yield Part(
+            "codependence", "Codependence",
+            "Do damage of the cathode and loss of lithium lie at the same places?",
+            _known({
+                "codependence": (
+                    codependence_figure(self.together),
+                    "Maps of both layers without what depends on the radius alone, and their "
+                    "correlation by scale.",
+                ),
+            }),
+            _only(tables, {"codependence": "Every pair of maps at every scale."}),
+        )  # fmt: skip
+
+    def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
+        figures: dict[str, tuple[Figure | None, str]] = {}
+        by_name = {each.cell.name: each for each in self.grey}
+        groups = list(dict.fromkeys(cell.group for cell in self.cells))
+        for number, group in enumerate(groups, 1):
+            those = [each for each in self.grey if each.cell.group == group]
+            caption = f"Histograms of the ROIs of {group}, the pristine cell on top."
+            figures[f"histograms_group_{number}"] = (group_histograms_figure(those), caption)
+        for number, each in enumerate(self.grey, 1):
+            name = each.cell.name
+            if each.cell.pristine is not None:
+                before = by_name[each.cell.pristine.name]
+                figures[f"histograms_cell_{number}"] = (
+                    cell_histograms_figure(each, before),
+                    f"Each ROI of {name}; grey: the same ROI of the pristine cell.",
+                )
+        figures["distances"] = (
+            distances_figure(self.grey),
+            "Distance of each ROI from that of the pristine cell; grey: how far ROIs of the "
+            "pristine cell lie from each other.",
+        )
+        figures["homogeneity"] = (
+            homogeneity_figure(self.grey), "How much the ROIs of one cell differ."
+        )  # fmt: skip
+        for number, each in enumerate(self.grey, 1):
+            caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."
+            figures[f"rois_{number}"] = (rois_figure(each.cell, each.rois), caption)
+        shown = dict(_only(tables, {
+            "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap.",
+            "homogeneity": "Do the ROIs of a kind hold the same?",
+        }))  # fmt: skip
+        if "grey_statistics" in shown:
+            table, caption = shown["grey_statistics"]
+            shown["grey_statistics"] = (_narrowed(table), caption)
+        return Part("grey_values", "Grey values by region", "", _known(figures), shown)
+
+
+def _known(
+    figures: Mapping[str, tuple[Figure | None, str]],
+) -> dict[str, tuple[Figure, str]]:
+    return {name: (made, text) for name, (made, text) in figures.items() if made is not None}
+
+
+def _only(
+    tables: Mapping[str, DataFrame], captions: Mapping[str, str]
+) -> dict[str, tuple[DataFrame, str]]:
+    return {name: (tables[name], text) for name, text in captions.items() if name in tables}
+
+
+def _narrowed(table: DataFrame) -> DataFrame:
+    """Leave out what only the CSV has: standard deviations beside intervals, counts of blocks."""
+    left_out = {"missing", "blocks", "in_view", "beyond_fraction", "variance_factor"}
+    return table[[c for c in table if c not in left_out and not str(c).endswith("_sd")]]
+
+
+def _of_runs(cells: Sequence[Cell]) -> list[str]:
+    found = []
+    for cell in cells:
+        for warning in cell.result.warnings:
+            parts = [warning["message"], warning.get("remedy", "")]
+            found.append(f"{cell.name}: {warning['step']}: {' – '.join(p for p in parts if p)}")
+    return found
+
+
+def provenance_table(cells: Sequence[Cell]) -> DataFrame:
+    """Say where each result comes from."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for cell in cells:
+        account = cell.result.account
+        source = account.get("input") or {}
+        rows.append(
+            {
+                "cell": cell.name,
+                "group": cell.group,
+                "cycles": cell.cycles,
+                "pristine": "is pristine"
+                if cell.is_pristine
+                else getattr(cell.pristine, "name", None),
+                "result": str(cell.result.path),
+                "recipe": account["configuration"].get("pipeline"),
+                "xct": (account.get("versions") or {}).get("xct"),
+                "voxel_um": cell.result.voxel_size_um,
+                "energy_kev": cell.energy_kev,
+                "input_checksum": str(source.get("checksum", ""))[:16],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def compare(
+    source: Path | str | Mapping[str, Any] | Sequence[Path | str | Result],
+    *,
+    out: Path | str | None = None,
+) -> Comparison:
+    """Put cells side by side.
+
+    Parameters
+    ----------
+    source : path, mapping or sequence
+        A study in YAML, the same as a mapping, or results, which say of themselves what they are.
+    out : path, optional
+        Folder for report, tables and figures; the study's `output` unless given. Nothing is
+        written where neither is given.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    XctError
+        With every reason why the results cannot be compared.
+    """
+    study = load_study(source)
+    cells, warnings = open_cells(study)
+    rois = read_rois(roi_set_file(study.study.rois))
+    grey = measure_grey(cells, rois)
+    moved, said = displacement_table(cells if study.study.same_cell else [])
+    found = Comparison(
+        study,
+        cells,
+        layer_rows(cells),
+        grey,
+        measure_together(cells),
+        moved,
+        [*warnings, *said, *(text for each in grey for text in each.left_out)],
+    )
+    folder = out if out is not None else study.output
+    if folder is not None:
+        found.write(folder)
+    return found

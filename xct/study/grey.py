@@ -1,0 +1,218 @@
+"""Grey values of one ROI set in every cell. In: cells, ROIs; out: tables, and what was left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xct.analyze.grey_counts import GreyBins
+from xct.analyze.roi.coordinates import Region, Roi
+from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.grey_statistics import wasserstein
+from xct.analyze.roi.scaled import on_cell
+from xct.analyze.roi.tables import measure_rois
+from xct.errors import XctError
+from xct.geometry import CellGeometry, Label
+from xct.study.cells import Cell
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_RESAMPLES = 100  # know a standard deviation within 7 %
+_IN_BORE = 0.98  # of the voxels of a ROI, at least
+_FOREIGN = 0.02  # of the voxels of a ROI, at most, without a word
+_EXPECTED = (Label.ELECTROLYTE, Label.ACTIVE_MATERIAL, Label.LOW_GREY)
+# What the table of a study shows of each ROI.
+NUMBERS = ("peak", "width", "mean", "skewness", "tail_fraction", "shift", "wasserstein")
+
+
+@dataclass(frozen=True)
+class GreyCell:
+    """What was measured in the ROIs of one cell.
+
+    Attributes
+    ----------
+    cell : Cell
+        The cell.
+    rois : list of Roi
+        In µm, as they lie in it.
+    tables : dict of str to DataFrame
+        ``histograms, grey_statistics, homogeneity``; empty where nothing could be measured.
+    left_out : list of str
+        ROIs that do not lie in this cell, and why; ROIs that hold something else.
+    """
+
+    cell: Cell
+    rois: list[Roi]
+    tables: dict[str, DataFrame]
+    left_out: list[str]
+
+
+def kind_of(roi: str) -> str:
+    """Give the kind of a ROI: its name without the number at the end."""
+    return re.sub(r"[-_ ]*\d+$", "", roi) or roi
+
+
+def measure_grey(cells: Sequence[Cell], rois: Sequence[Roi]) -> list[GreyCell]:
+    """Measure the ROIs in every cell, each against the pristine cell of its group.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        In the order of the study.
+    rois : sequence of Roi
+        One set for all; in a cell without the place of a ROI it is left out, and that is said.
+    """
+    found: dict[str, GreyCell] = {}
+    for cell in sorted(cells, key=lambda cell: not cell.is_pristine):
+        before = None if cell.pristine is None else found[cell.pristine.name]
+        found[cell.name] = _measured(cell, rois, before)
+    return [found[cell.name] for cell in cells]
+
+
+def _measured(cell: Cell, rois: Sequence[Roi], before: GreyCell | None) -> GreyCell:
+    geometry = cell.geometry
+    if geometry is None:
+        return GreyCell(cell, [], {}, [f"{cell.name}: no ROI: the cell was not found in it"])
+    try:
+        grey, reference = cell.grey_values, cell.result.reference
+    except XctError as error:
+        return GreyCell(cell, [], {}, [f"{cell.name}: no ROI: grey values are missing: {error}"])
+    placed, left_out, bins = [], [], GreyBins()
+    for roi in rois:
+        try:
+            here = on_cell(roi, geometry, cell.surfaces)
+            part = _in_bore(here.region(geometry), geometry)
+            if part < _IN_BORE:
+                raise ValueError(f"ROI {roi.name}: {1 - part:.0%} of it lies outside of the bore")
+        except ValueError as error:
+            left_out.append(f"{cell.name}: {error}; it is left out")
+            continue
+        placed.append(here)
+        left_out += _foreign(cell, here, geometry)
+    if not placed:
+        return GreyCell(cell, [], {}, left_out)
+    pristine = SimpleNamespace(tables=before.tables) if before and before.tables else None
+    tables = measure_rois(
+        grey, geometry, reference, placed, pristine, cell.result.grey_scale,
+        resamples=_RESAMPLES, mixture=False, before=_counted(before, bins), bins=bins,
+    )  # fmt: skip
+    return GreyCell(cell, placed, tables, left_out)
+
+
+def _counted(before: GreyCell | None, bins: GreyBins) -> list[RoiCounts]:
+    """Count the ROIs of the pristine cell, block by block."""
+    if before is None or not before.tables or before.cell.geometry is None:
+        return []
+    return count_rois(before.cell.grey_values, before.cell.geometry, before.rois, bins)
+
+
+def _in_bore(region: Region, geometry: CellGeometry) -> float:
+    """Part of a region, in its middle slice, that lies within the bore."""
+    z, y, x = region.slices
+    middle = (z.stop - z.start) // 2
+    mask = region.mask(middle, middle + 1)[0]
+    inside = geometry.in_bore(z.start + middle)[y, x]
+    return float(inside[mask].mean()) if mask.any() else 1.0
+
+
+def _foreign(cell: Cell, roi: Roi, geometry: CellGeometry) -> list[str]:
+    """Say what a ROI holds besides what a cathode and an electrolyte are made of."""
+    try:
+        labels = cell.result.labels("materials")
+    except XctError:
+        return []
+    region = roi.region(geometry)
+    z, y, x = region.slices
+    counts = np.zeros(256, np.int64)
+    for first in range(0, region.shape[0], 8):
+        stop = min(first + 8, region.shape[0])
+        codes = np.asarray(labels[z.start + first : z.start + stop, y, x])
+        counts += np.bincount(codes[region.mask(first, stop)], minlength=256)[:256]
+    whole = max(int(counts.sum()), 1)
+    return [
+        f"{cell.name}: ROI {roi.name}: {counts[label] / whole:.0%} of it is {label.name.lower()}; "
+        "its grey values are not those of one layer"
+        for label in Label
+        if label not in _EXPECTED and counts[label] / whole > _FOREIGN
+    ]
+
+
+def statistics(cells: Sequence[GreyCell]) -> DataFrame:
+    """Join the numbers of all ROIs: ``cell, group, cycles, roi, n``, and X with X_low, X_high."""
+    return _joined(cells, "grey_statistics")
+
+
+def histograms_of(cells: Sequence[GreyCell]) -> DataFrame:
+    """Join the histograms: ``cell, group, cycles, roi, grey_value, count``."""
+    return _joined(cells, "histograms")
+
+
+def _joined(cells: Sequence[GreyCell], name: str) -> DataFrame:
+    import pandas as pd
+
+    parts = [
+        each.tables[name].assign(
+            cell=each.cell.name, group=each.cell.group, cycles=each.cell.cycles
+        )
+        for each in cells
+        if name in each.tables
+    ]
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    first = ["cell", "group", "cycles"]
+    return table[[*first, *(column for column in table if column not in first)]]
+
+
+def homogeneity_table(cells: Sequence[GreyCell]) -> DataFrame:
+    """Say for each kind of ROI in each cell whether its ROIs hold the same.
+
+    Returns
+    -------
+    DataFrame
+        ``cell, kind, rois, distance`` (mean Wasserstein distance of a ROI from all together),
+        ``distance_by_chance, p_value, largest_difference, largest_difference_sd`` (of means).
+    """
+    import pandas as pd
+
+    parts = [
+        each.tables["homogeneity"].rename(columns={"group": "kind"}).assign(cell=each.cell.name)
+        for each in cells
+        if "homogeneity" in each.tables
+    ]
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    return table[["cell", *(column for column in table if column != "cell")]]
+
+
+def same_kind_distance(cell: GreyCell) -> dict[str, float]:
+    """Give the largest distance between two ROIs of one kind: what sameness looks like.
+
+    Returns
+    -------
+    dict of str to float
+        Wasserstein distance in grey values, by kind.
+    """
+    table = cell.tables.get("histograms")
+    if table is None:
+        return {}
+    counts: dict[str, list[np.ndarray]] = {}
+    for roi, part in table.groupby("roi", sort=False):
+        counts.setdefault(kind_of(str(roi)), []).append(part["count"].to_numpy(float)[None])
+    width = GreyBins().width
+    return {
+        kind: max(
+            float(wasserstein(a, b, width)[0])
+            for number, a in enumerate(several)
+            for b in several[number + 1 :]
+        )
+        for kind, several in counts.items()
+        if len(several) > 1
+    }

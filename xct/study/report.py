@@ -1,0 +1,158 @@
+"""The report of a study: one HTML file that needs nothing else. In: a comparison; out: text."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+_DPI = (110, 80, 55)  # the first at which all pictures fit
+_MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the report.
+
+    Attributes
+    ----------
+    name, title, text : str
+        Anchor, heading, and what must be known to read it.
+    figures : mapping of str to (Figure, str)
+        By the names of their files, with captions.
+    tables : mapping of str to (DataFrame, str)
+        By the names of their files, with captions.
+    """
+
+    name: str
+    title: str
+    text: str = ""
+    figures: Mapping[str, tuple[Figure, str]] = field(default_factory=dict)
+    tables: Mapping[str, tuple[DataFrame, str]] = field(default_factory=dict)
+
+
+def render(
+    *,
+    title: str,
+    answers: Sequence[tuple[str, Sequence[str]]],
+    parts: Sequence[Part],
+    pngs: Mapping[str, bytes],
+    methods: Sequence[tuple[str, str]],
+    settings: str,
+    warnings: Sequence[str],
+    provenance: DataFrame,
+    made: str,
+) -> str:
+    """Write the report.
+
+    Parameters
+    ----------
+    title : str
+        Of the study.
+    answers : sequence of (str, sequence of str)
+        What comes first.
+    parts : sequence of Part
+        Figures and tables.
+    pngs : mapping of str to bytes
+        What `pictures` made of the figures.
+    methods : sequence of (str, str)
+        What was done, by heading.
+    settings : str
+        The study with every default, as YAML.
+    warnings : sequence of str
+        What must be known.
+    provenance : DataFrame
+        Where each result comes from.
+    made : str
+        When, and with which version.
+
+    Returns
+    -------
+    str
+        HTML. Every text is escaped: a name with ``<`` shows as it is written.
+    """
+    import jinja2
+
+    template = resources.files("xct.study").joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(template).render(
+        title=title,
+        answers=answers,
+        parts=[_prepared(part, pngs) for part in parts],
+        methods=methods,
+        settings=settings,
+        warnings=warnings,
+        provenance=table_cells(provenance),
+        made=made,
+    )
+
+
+def pictures(parts: Sequence[Part]) -> dict[str, bytes]:
+    """Draw every figure as PNG, all coarser where they would make the report too large."""
+    found: dict[str, bytes] = {}
+    for dpi in _DPI:
+        found = {
+            name: _png(figure, dpi) for part in parts for name, (figure, _) in part.figures.items()
+        }
+        if sum(map(len, found.values())) <= _MOST_BYTES:
+            break
+    return found
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
+    """Draw with 256 colours: a third of the bytes, and noise hides the steps."""
+    from PIL import Image
+
+    drawn, reduced = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    figure.set_layout_engine("none")  # it is laid out: to do so again takes half of the time
+    Image.open(drawn).convert("RGB").quantize(256).save(reduced, format="png", optimize=True)
+    return reduced.getvalue()
+
+
+def _prepared(part: Part, pngs: Mapping[str, bytes]) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "title": part.title,
+        "text": part.text,
+        "figures": [
+            {"name": name, "caption": caption, "png": b64encode(pngs[name]).decode("ascii")}
+            for name, (_, caption) in part.figures.items()
+        ],
+        "tables": [
+            {"name": name, "caption": caption, **table_cells(table)}
+            for name, (table, caption) in part.tables.items()
+        ],
+    }
+
+
+def table_cells(table: DataFrame) -> dict[str, Any]:
+    """Turn a table into texts: headings, and rows of (shown, key to sort by, is a number)."""
+    columns = [str(column) for column in table]
+    rows = [
+        [_cell(value) for value in record] for record in table.itertuples(index=False, name=None)
+    ]
+    return {"columns": columns, "rows": rows}
+
+
+def _cell(value: Any) -> tuple[str, str, bool]:
+    if value is None or value is True or value is False:
+        text = {True: "yes", False: "no", None: "–"}[value]
+        return text, text, False
+    if isinstance(value, str):
+        return value, value, False
+    number = float(value)
+    if not isfinite(number):
+        return "–", "", True
+    text = f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
+    return text.replace("-", "−"), repr(number), True

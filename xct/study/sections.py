@@ -1,0 +1,300 @@
+"""Cross-sections of several cells. In: cells, a plane; out: figures in one grey window.
+
+The anode is on top in every picture, whichever way the cell lay in the beam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xct.analyze.layers import absent_lithium
+from xct.analyze.roi.coordinates import Roi
+from xct.errors import XctError
+from xct.figures import SURFACE_COLORS, canvas, reduced
+from xct.geometry import CellGeometry
+from xct.study.cells import Cell
+from xct.study.settings import SectionPlane
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Lithium (20,000) and electrolyte (22,100) differ by 9 % of a linear window that holds active
+# material (40,000) too; the square root makes it a fifth.
+WINDOW, _GAMMA = (19_000.0, 41_000.0), 0.5
+NEAR_UM = 10.0  # drifted particles up to here from the plane are marked
+_BAND_UM = 10.0  # half the thickness of what damage of a plane is summed over
+_ABSENT, _DRIFTED = "yellow", "red"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A plane along the axis of a cell.
+
+    Attributes
+    ----------
+    along : {"x", "y"}
+        Direction across the picture.
+    index : int
+        Of the plane, voxels along the other direction.
+    offset_um : float
+        From the axis.
+    chosen : str
+        Why it is this one.
+    """
+
+    along: str
+    index: int
+    offset_um: float
+    chosen: str
+
+
+def section_of(cell: Cell, geometry: CellGeometry, wanted: SectionPlane) -> Section:
+    """Find the plane that is shown: the one that is asked for, else the most damaged one.
+
+    Damage of a plane is the area without lithium and the particles that drifted within 10 µm of it,
+    each over the most that a plane has; without either it is the plane through the axis.
+
+    Raises
+    ------
+    XctError
+        If the plane that is asked for lies outside of the bore.
+    """
+    other = 1 if wanted.along == "x" else 2
+    axis_um = (geometry.axis_y_um, geometry.axis_x_um)[other - 1]
+    edge, count = geometry.voxel_size_um[other], geometry.shape[other]
+    if wanted.offset_um is not None:
+        index = round((axis_um + wanted.offset_um) / edge)
+        if abs(wanted.offset_um) >= geometry.bore_radius_um or not 0 <= index < count:
+            raise XctError(
+                f"study.section.offset_um: {wanted.offset_um:g} lies outside of the bore of "
+                f"{cell.name}, whose radius is {geometry.bore_radius_um:.0f} µm"
+            )
+        return Section(wanted.along, index, wanted.offset_um, "as asked for")
+    damage = _damage(cell, geometry, other)
+    if damage.max(initial=0) <= 0:
+        return Section(wanted.along, round(axis_um / edge), 0.0, "through the axis")
+    index = int(np.argmax(damage))
+    return Section(wanted.along, index, index * edge - axis_um, "the most damaged")
+
+
+def _damage(cell: Cell, geometry: CellGeometry, other: int) -> np.ndarray:
+    edge, count = geometry.voxel_size_um[other], geometry.shape[other]
+    damage = np.zeros(count)
+    surfaces = cell.surfaces
+    if {"steel_lithium", "lithium_electrolyte"} <= surfaces.keys():
+        gone = absent_lithium(surfaces).sum(axis=2 - other, dtype=float)
+        damage += _relative(gone, edge)
+    particles = cell.table("particles")
+    if particles is not None and "drifted" in particles:
+        column = "y_um" if other == 1 else "x_um"
+        place = particles.loc[particles["drifted"], column].to_numpy(float) / edge
+        drifted = np.bincount(np.clip(np.rint(place).astype(int), 0, count - 1), minlength=count)
+        damage += _relative(drifted.astype(float), edge)
+    return damage
+
+
+def _relative(damage: np.ndarray, edge_um: float) -> np.ndarray:
+    """Sum what lies within some µm of each plane, as a part of the most that a plane has."""
+    half = max(1, round(_BAND_UM / edge_um))
+    near = np.convolve(damage, np.ones(2 * half + 1), mode="same")
+    return near / near.max() if near.max(initial=0) > 0 else near
+
+
+def sections_figure(cells: Sequence[Cell], wanted: SectionPlane) -> Figure | None:
+    """Draw a plane of every cell, in one grey window, with both surfaces and the damage.
+
+    Raises
+    ------
+    XctError
+        If the plane lies outside of a cell.
+    """
+    shown = [(cell, cell.geometry) for cell in cells if cell.geometry is not None]
+    if not shown:
+        return None
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    height = max(_height_over_width(geometry) for _, geometry in shown)
+    figure, axes = canvas(rows, columns, (4.4 * columns, 4.4 * height * rows + 0.5 * rows + 0.8))
+    image: Any = None
+    for axis, (cell, geometry) in zip(axes, shown, strict=False):
+        section = section_of(cell, geometry, wanted)
+        image = _draw_section(axis, cell, geometry, section)
+        axis.set_title(f"{cell.name} ({section.chosen}, {section.offset_um:+.0f} µm)", fontsize=9)
+    for axis in axes[len(shown) :]:
+        axis.set_visible(False)
+    _legend(figure, axes[0])
+    figure.colorbar(image, ax=axes, label="grey value", shrink=0.6, aspect=30)
+    return figure
+
+
+def _height_over_width(geometry: CellGeometry) -> float:
+    height = geometry.shape[0] * geometry.voxel_size_um[0]
+    return float(np.clip(height / (2.2 * geometry.bore_radius_um), 0.15, 1.5))
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    for color, label in (
+        (SURFACE_COLORS["lithium_electrolyte"], "lithium | electrolyte"),
+        (SURFACE_COLORS["electrolyte_cathode"], "electrolyte | cathode"),
+        (_ABSENT, "no lithium"),
+    ):
+        axis.plot([], [], color=color, lw=2, label=label)
+    axis.plot(
+        [], [], "o", mfc="none", mec=_DRIFTED, label=f"drifted, up to {NEAR_UM:g} µm from the plane"
+    )
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+
+
+def _draw_section(axis: Axes, cell: Cell, geometry: CellGeometry, section: Section) -> Any:
+    from matplotlib.colors import PowerNorm
+
+    grey = _grey_plane(cell, section)
+    _, dy, dx = geometry.voxel_size_um
+    edge = dx if section.along == "x" else dy
+    across = (geometry.axis_x_um, geometry.axis_y_um)[section.along == "y"]
+    bottom = grey.shape[0] * geometry.voxel_size_um[0]
+    extent = (-across - edge / 2, grey.shape[1] * edge - across - edge / 2, bottom, 0.0)
+    image = axis.imshow(
+        reduced(grey), cmap="gray", norm=PowerNorm(_GAMMA, *WINDOW), extent=extent,
+        interpolation="none", aspect="equal",
+    )  # fmt: skip
+    if geometry.sign < 0:
+        axis.invert_yaxis()
+    _draw_surfaces(axis, cell, geometry, section)
+    _mark_drifted(axis, cell, geometry, section)
+    axis.set(
+        xticks=[], yticks=[], xlim=(-1.08 * geometry.bore_radius_um, 1.08 * geometry.bore_radius_um)
+    )
+    bar(axis, 2.16 * geometry.bore_radius_um)
+    return image
+
+
+def _grey_plane(cell: Cell, section: Section) -> np.ndarray:
+    """Read grey values of a plane, (z, across)."""
+    grey = cell.grey_values
+    if section.along == "x":
+        return np.asarray(grey[:, section.index : section.index + 1, :])[:, 0, :]
+    return np.asarray(grey[:, :, section.index : section.index + 1])[:, :, 0]
+
+
+def _line(section: Section, image: np.ndarray) -> np.ndarray:
+    return image[section.index] if section.along == "x" else image[:, section.index]
+
+
+def _draw_surfaces(axis: Axes, cell: Cell, geometry: CellGeometry, section: Section) -> None:
+    surfaces = cell.surfaces
+    _, dy, dx = geometry.voxel_size_um
+    edge, across = (dx, geometry.axis_x_um) if section.along == "x" else (dy, geometry.axis_y_um)
+    for name in ("lithium_electrolyte", "electrolyte_cathode"):
+        if name in surfaces:
+            height = _line(section, surfaces[name].height_um)
+            place = np.arange(len(height)) * edge - across
+            axis.plot(place, height, color=SURFACE_COLORS[name], lw=1.0)
+    if {"steel_lithium", "lithium_electrolyte"} <= surfaces.keys():
+        gone = _line(section, absent_lithium(surfaces))
+        steel = _line(section, surfaces["steel_lithium"].height_um)
+        place = np.arange(len(steel)) * edge - across
+        axis.plot(place, np.where(gone, steel, np.nan), color=_ABSENT, lw=2.5)
+
+
+def _mark_drifted(axis: Axes, cell: Cell, geometry: CellGeometry, section: Section) -> None:
+    particles = cell.table("particles")
+    if particles is None or "drifted" not in particles:
+        return
+    other, along = ("y", "x") if section.along == "x" else ("x", "y")
+    plane_um = section.index * geometry.voxel_size_um[1 if other == "y" else 2]
+    across = geometry.axis_x_um if along == "x" else geometry.axis_y_um
+    near = particles["drifted"] & ((particles[f"{other}_um"] - plane_um).abs() <= NEAR_UM)
+    chosen = particles[near]
+    axis.plot(
+        chosen[f"{along}_um"] - across, chosen["z_um"], "o", mfc="none", mec=_DRIFTED, ms=8, mew=1.2
+    )
+
+
+def bar(axis: Axes, width_um: float) -> None:
+    """Draw a scale bar that is seen on any ground: white on a dark plate, in a corner."""
+    rough = width_um / 5
+    decade = 10 ** np.floor(np.log10(rough))
+    length = float(decade * max(step for step in (1, 2, 5) if step * decade <= rough))
+    text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
+    low, high = axis.get_xlim()
+    part = length / abs(high - low)
+    plate = axis.inset_axes((0.02, 0.03, part + 0.05, 0.14))
+    plate.set(xlim=(0, part + 0.05), ylim=(0, 1), xticks=[], yticks=[], facecolor="black")
+    plate.plot([0.025, 0.025 + part], [0.25, 0.25], color="white", lw=3, solid_capstyle="butt")
+    plate.text(0.025 + part / 2, 0.42, text, color="white", ha="center", va="bottom", fontsize=7)
+
+
+def rois_figure(cell: Cell, rois: Sequence[Roi]) -> Figure | None:
+    """Draw ROIs on a cell: all on a cross-section, each on a crop of the slice in its middle."""
+    geometry = cell.geometry
+    if geometry is None or not rois:
+        return None
+    columns = min(7, len(rois))
+    rows = -(-len(rois) // columns)
+    figure, axes = canvas(1 + rows, columns, (1.9 * columns, 4.2 + 1.9 * rows))
+    grid = np.array(axes).reshape(1 + rows, columns)
+    for axis in grid[0]:
+        axis.set_visible(False)
+    grid[0, 0].get_gridspec().set_height_ratios([2.2, *[1] * rows])
+    whole = figure.add_subplot(grid[0, 0].get_gridspec()[0, :])
+    middle = SectionPlane(along="x", offset_um=0.0)
+    _draw_section(whole, cell, geometry, section_of(cell, geometry, middle))
+    places = list(grid[1:].flat)
+    for number, (axis, roi) in enumerate(zip(places, rois, strict=False)):
+        color = f"C{number % 10}"
+        _outline_across(whole, roi, geometry, color)
+        _draw_crop(axis, cell, geometry, roi, color)
+    for axis in places[len(rois) :]:
+        axis.set_visible(False)
+    whole.set_title(f"{cell.name}: ROIs on the plane through the axis", fontsize=9)
+    return figure
+
+
+def _outline_across(axis: Axes, roi: Roi, geometry: CellGeometry, color: str) -> None:
+    z, _, x = roi.region(geometry).slices
+    dz, _, dx = geometry.voxel_size_um
+    left, right = x.start * dx - geometry.axis_x_um, x.stop * dx - geometry.axis_x_um
+    top, bottom = z.start * dz, z.stop * dz
+    axis.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=color, lw=1)
+    axis.annotate(roi.name, (left, top), color=color, fontsize=7, va="bottom")
+
+
+def _draw_crop(axis: Axes, cell: Cell, geometry: CellGeometry, roi: Roi, color: str) -> None:
+    from matplotlib.colors import PowerNorm
+
+    region = roi.region(geometry)
+    z, y, x = region.slices
+    middle = (z.start + z.stop) // 2
+    margin = [max(4, (part.stop - part.start) // 6) for part in (y, x)]
+    rows, columns = (
+        slice(max(0, part.start - more), min(n, part.stop + more))
+        for part, more, n in zip((y, x), margin, geometry.shape[1:], strict=True)
+    )
+    grey = cell.grey_values
+    crop = np.asarray(grey[middle : middle + 1, rows, columns])[0]
+    _, dy, dx = geometry.voxel_size_um
+    extent = (0, crop.shape[1] * dx, crop.shape[0] * dy, 0)
+    axis.imshow(
+        reduced(crop), cmap="gray", norm=PowerNorm(_GAMMA, *WINDOW), extent=extent,
+        interpolation="none",
+    )  # fmt: skip
+    mask = region.mask(middle - z.start, middle - z.start + 1)[0]
+    full = np.zeros(crop.shape, bool)
+    full[
+        y.start - rows.start : y.stop - rows.start, x.start - columns.start : x.stop - columns.start
+    ] = mask
+    if full.any() and not full.all():
+        axis.contour(
+            (np.arange(crop.shape[1]) + 0.5) * dx, (np.arange(crop.shape[0]) + 0.5) * dy,
+            full.astype(float), [0.5], colors=color, linewidths=1,
+        )  # fmt: skip
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(roi.name, fontsize=8, color=color)
+    bar(axis, crop.shape[1] * dx)
