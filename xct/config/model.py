@@ -155,11 +155,48 @@ class VolumeSection(Section):
         None, strict=False, description="edges along z, y, x, µm; needed if the files miss them"
     )
     quantity: Literal["attenuation", "grey"] = Field(
-        "attenuation", description="μ in 1/cm, or grey values of an unknown scale"
+        "attenuation", description="μ, or grey values of an unknown linear scale"
+    )
+    unit: Literal["1/cm", "1/mm", "1/px", "grey"] | None = Field(
+        None, description="of the values; unless given, 1/cm for attenuation; 1/px: per voxel edge"
     )
     energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = Field(
         None, description="photon energy, keV, for lithium contents"
     )
+
+    @model_validator(mode="after")
+    def _quantity_and_unit_agree(self) -> VolumeSection:
+        if self.unit is None:
+            self.unit = "grey" if self.quantity == "grey" else "1/cm"
+        elif (self.unit == "grey") != (self.quantity == "grey"):
+            if "quantity" in self.model_fields_set:
+                raise ValueError(
+                    f"quantity is {self.quantity}, but unit is {self.unit}: attenuation comes in "
+                    "1/cm, 1/mm or 1/px, grey values have the unit grey; leave quantity out"
+                )
+            self.quantity = "grey"
+        return self
+
+    @property
+    def kept_unit(self) -> str:
+        """The unit in which the result keeps the values: attenuation is turned into 1/cm."""
+        return "grey" if self.unit == "grey" else "1/cm"
+
+    def per_cm(self, voxel_size_um: VoxelSize) -> float:
+        """Give what turns the file's attenuation into 1/cm; 1 for grey values.
+
+        Raises
+        ------
+        ValueError
+            If the unit is 1/px, and a voxel's edges along y and x differ.
+        """
+        y, x = voxel_size_um[1:]
+        if self.unit == "1/px" and abs(y - x) > 0.01 * x:
+            raise ValueError(
+                f"unit: 1/px needs square pixels, but voxel_size_um is {y:g} along y and {x:g} "
+                "along x; turn the values into 1/cm"
+            )
+        return {"1/mm": 10.0, "1/px": 1e4 / x}.get(str(self.unit), 1.0)
 
 
 class GreyScaleSection(Section):

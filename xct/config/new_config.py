@@ -202,7 +202,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         f"  # voxel_size_um: [{edges}], from the file"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
-        "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
+        "  unit: 1/cm                # of the values; or 1/mm, 1/px; grey: a scale of their own",
     ]
     return Begun(lines, [] if known else ["volume.voxel_size_um"])
 

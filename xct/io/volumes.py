@@ -141,7 +141,7 @@ def create_volume(
     }
     group.attrs["xct"] = {
         "quantity": quantity,
-        "unit": "1/cm" if quantity == "attenuation" else "1",
+        "unit": "1/cm" if quantity == "attenuation" else "grey",
         "slope": coding.slope,
         "offset": coding.offset,
     }

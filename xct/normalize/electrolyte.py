@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from xct.geometry import CellGeometry
+from xct.normalize.calibration import GREY, Calibration, calibrate
 from xct.normalize.cathode_electrolyte import (
     Cathode,
     composite_span,
@@ -107,7 +109,7 @@ _LARGEST_AIR_ERROR = 0.15
     gives=Quantity(
         "reference",
         unit="the electrolyte's μ by depth and radius, 1/cm",
-        store=(Json(Reference), Table(of="table")),
+        store=(Json(Reference), Table(of="published_table")),
         numbers=reference_numbers,
     ),
     measures=True,
@@ -116,6 +118,8 @@ def electrolyte_reference(
     volume: Voxels,
     cell: CellGeometry,
     steps: Mapping[str, Any] | None = None,
+    volume_unit: str | None = None,
+    energy_kev: float | None = None,
     *,
     margin_widths: Annotated[float, Ge(1)] = 3.0,
     band_um: Annotated[float, Gt(0)] = 24.0,
@@ -131,12 +135,16 @@ def electrolyte_reference(
     Parameters
     ----------
     volume : Voxels, shape (z, y, x)
-        Linear attenuation, 1/cm.
+        Linear attenuation, 1/cm, or grey values of any linear scale.
     cell : CellGeometry
         Where the layers lie.
     steps : mapping, optional
         Settings of the steps that led to the volume, by name: after `phase_retrieval` a fringe may
         be left beside the bore's wall, which then does not tell the point spread.
+    volume_unit : str, optional
+        "1/cm", or "grey": values are then counted from those of air, and no μ.
+    energy_kev : float, optional
+        Photon energy: by it μ of the electrolyte is held against its table.
     margin_widths : float, optional
         Widths (FWHM) of the point spread to keep from interfaces and the wall.
     band_um : float, optional
@@ -164,7 +172,11 @@ def electrolyte_reference(
         raise ValueError(_no_electrolyte(cell))
     sample = sample_volume(volume, cell, wall=wide.rows())
     fringed = "phase_retrieval" in (steps or {}) and layer is not None
-    air, (blur, blur_sd) = _air(sample), _blur(sample, cell, blur_um, fringed=fringed)
+    air = _air(volume, sample, cell, grey=volume_unit == GREY)
+    blur, blur_sd = _blur(sample, cell, blur_um, fringed=fringed)
+    known = partial(
+        calibrate, unit=volume_unit, energy_kev=energy_kev, voxel_um=cell.voxel_size_um[2]
+    )
     guessed = blur_um == "measured" and not np.isfinite(blur_sd)
     found = _layer(volume, layer, margin_widths * blur, air)
     if found is not None and not cell.planes:
@@ -174,8 +186,13 @@ def electrolyte_reference(
     if found is None:
         if cathode is None or in_plane is None:
             raise ValueError(_no_electrolyte(cell))
-        between = reference_between_particles(cell, cathode, sample.noise, (blur, blur_sd), air)
-        return replace(between, blur_guessed=guessed)
+        calibration = known(in_plane[0], between=True)
+        between = reference_between_particles(
+            cell, cathode, sample.noise, (blur, blur_sd), air, per_um=_per_um(calibration)
+        )
+        return replace(
+            between, blur_guessed=guessed, unit=volume_unit or "1/cm", **vars(calibration)
+        )
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
@@ -184,6 +201,7 @@ def electrolyte_reference(
     )
     over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
     middle = model.value(found.cubes.z_um, found.cubes.r_um)
+    calibration = known(float(middle.mean()))
     return Reference(
         model=model,
         noise_per_cm=sample.noise,
@@ -201,10 +219,12 @@ def electrolyte_reference(
             model,
             bore_radius_um=cell.bore_radius_um,
             in_plane=in_plane,
-            per_um=1e-4 if air == 0 else float("nan"),
+            per_um=_per_um(calibration) if air == 0 else float("nan"),
         ),
         air=air,
         blur_guessed=guessed,
+        unit=volume_unit or "1/cm",
+        **vars(calibration),
     )
 
 
@@ -214,9 +234,16 @@ class _Layer:
     peak: Peak
 
 
-def _air(sample: VolumeSample) -> float:
+def _per_um(calibration: Calibration) -> float:
+    """Turn values above air into 1/µm; NaN where they are no attenuation."""
+    return 1e-4 if calibration.mu_known else float("nan")
+
+
+def _air(volume: Voxels, sample: VolumeSample, cell: CellGeometry, *, grey: bool) -> float:
     """Value of air in a volume whose scale does not begin there; 0 where it holds attenuation."""
     air, middle = sample.air, sample.middle
+    if grey:
+        return air if np.isfinite(air) else _air_by_lithium(volume, cell)
     if not np.isfinite(air + middle) or abs(air) < _LARGEST_AIR_ERROR * abs(middle - air):
         return 0.0
     warnings.warn(
@@ -225,6 +252,22 @@ def _air(sample: VolumeSample) -> float:
         stacklevel=3,
     )
     return air
+
+
+def _air_by_lithium(volume: Voxels, cell: CellGeometry) -> float:
+    """Find where a grey scale begins if no air is in view: lithium attenuates next to nothing."""
+    planes = ("steel_lithium", "lithium_electrolyte")
+    if all(name in cell.planes for name in planes):
+        cubes = gather_cubes(volume, Span(cell, *planes, 2 * max(cell.voxel_size_um)))
+        if cubes.mean.size >= _LEAST_CUBES:
+            return sample_peak(cubes.mean).position
+    warnings.warn(
+        "neither air nor lithium is in view, so nothing shows where the grey scale begins: 0 is "
+        "taken for air; where the files have an offset, all that is told by ratios of grey values "
+        "is wrong: give attenuation (volume.unit: 1/cm), or a volume that reaches beyond the wall",
+        stacklevel=4,
+    )
+    return 0.0
 
 
 def _blur(
@@ -278,7 +321,7 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         found = sample_peak(cubes.mean[chosen], seed=number)
         r = float(np.sqrt(np.mean(cubes.r_um[chosen].astype(float) ** 2)))
         z = float(cubes.z_um[chosen].mean())
-        rows.append((z, r, found.position, max(found.sd, 1e-9), found.n))
+        rows.append((z, r, found.position, max(found.sd, 1e-9 * found.position), found.n))
     if not rows:
         raise ValueError(
             f"the electrolyte in view is too small to be a reference: {cubes.mean.size} cubes of "

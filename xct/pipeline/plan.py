@@ -124,6 +124,7 @@ class Plan:
             "voxel_size_um": self.voxel_size_um,
             "anode": cell.anode,
             "grey_scale": GreyScale(**cell.grey_scale.model_dump()),
+            **({} if self.config.volume is None else {"volume_unit": self.config.volume.kept_unit}),
             **({} if self.energy_kev is None else {"energy_kev": self.energy_kev}),
             **({"same_cell": True} if cell.same_cell else {}),
             **({} if self.config.rois is None else {"rois": self.rois}),
@@ -182,7 +183,7 @@ class Plan:
         rois = self.config.rois
         return identity | {
             "voxel_size_um": list(self.voxel_size_um),
-            "quantity": self.config.volume.quantity if self.config.volume else "attenuation",
+            "unit": self.config.volume.unit if self.config.volume else "1/cm",
             "energy_kev": self.energy_kev,
             "anode": self.config.cell.anode,
             "grey_scale": self.config.cell.grey_scale.model_dump(),
@@ -249,6 +250,9 @@ def make_plan(
             errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
+            config.volume.per_cm(opened.voxel_size_um)
+    except ValueError as error:
+        errors += [f"{config.place('volume', 'unit')}: volume.{error}"]
     except ScanError as error:
         section = "scan" if config.volume is None else "volume"
         errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]

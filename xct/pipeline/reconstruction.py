@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,14 +144,16 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     plan, folder = job.plan, job.folder
     path = folder.path / "volume.zarr"
     few_bits = source.voxels.dtype.kind == "u"
+    section = plan.config.volume
+    assert section is not None
+    factor = section.per_cm(source.voxel_size_um)
+    source = replace(source, slope=factor * source.slope, offset=factor * source.offset)
     coding = Coding("uint16", source.slope, source.offset) if few_bits else Coding()
     if not path.exists():
         folder.forget("slab")
         fresh = folder.state / "volume.zarr"
         shutil.rmtree(fresh, ignore_errors=True)
-        section = plan.config.volume
-        quantity = section.quantity if section is not None else "attenuation"
-        size = source.voxel_size_um
+        size, quantity = source.voxel_size_um, section.quantity
         create_volume(fresh, source.voxels.shape, size, coding, plan.title, quantity=quantity)
         os.replace(fresh, path)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from xct.geometry import Anode, CellGeometry, Plane
+from xct.normalize.calibration import GREY
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Number, Quantity
@@ -58,6 +59,7 @@ def cell_numbers(
 )
 def find_cell(
     volume: Voxels,
+    volume_unit: str | None = None,
     *,
     voxel_size_um: Sequence[float],
     anode: Anode | None,
@@ -75,6 +77,8 @@ def find_cell(
     ----------
     volume : Voxels, shape (z, y, x)
         The cell, its axis along z.
+    volume_unit : str, optional
+        "grey" where values may begin anywhere, not at air.
     voxel_size_um : sequence of float
         Edges of a voxel along z, y and x.
     anode : {"low_z", "high_z"} or None
@@ -98,13 +102,14 @@ def find_cell(
             stacklevel=2,
         )
     estimate = estimate_bore(coarse)
-    order = order_along_axis(coarse, estimate)
+    grey = volume_unit == GREY
+    order = order_along_axis(coarse, estimate, grey=grey)
     groups = group_means(volume, edge_rows(order)) if estimate.in_view else []
     bore = _bore(groups, coarse.frame, estimate)
     tube, radius_sd = None, float("nan")
     if bore is None:
         estimate = all_in_view(coarse.frame)
-        order = order_along_axis(coarse, estimate)
+        order = order_along_axis(coarse, estimate, grey=grey)
         _say_no_bore(estimate)
     else:
         radius, radius_sd, tube = _wall(groups, coarse.frame, bore)
