@@ -20,6 +20,7 @@ from xct.io.yaml import Document, Key
 Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
 _Edge = Annotated[float, Gt(0), Le(10_000)]
 VoxelSize = tuple[_Edge, _Edge, _Edge]
+AxisName = Literal["z", "y", "x", "-z", "-y", "-x"]
 
 
 class Section(BaseModel):
@@ -160,9 +161,21 @@ class VolumeSection(Section):
     unit: Literal["1/cm", "1/mm", "1/px", "grey"] | None = Field(
         None, description="of the values; unless given, 1/cm for attenuation; 1/px: per voxel edge"
     )
+    axes: tuple[AxisName, AxisName, AxisName] | None = Field(
+        None,
+        strict=False,
+        description="axes of the file along z (across the layers), y and x of the result, such as "
+        "[x, z, y]; -z: against it; found, without mirroring, unless given",
+    )
     energy_kev: Annotated[float, Gt(0), Lt(1000)] | None = Field(
         None, description="photon energy, keV, for lithium contents"
     )
+
+    @model_validator(mode="after")
+    def _each_axis_once(self) -> VolumeSection:
+        if self.axes is not None and sorted(name[-1] for name in self.axes) != ["x", "y", "z"]:
+            raise ValueError(f"axes [{', '.join(self.axes)}] must name each of x, y and z once")
+        return self
 
     @model_validator(mode="after")
     def _quantity_and_unit_agree(self) -> VolumeSection:

@@ -17,8 +17,9 @@ GREY = "grey"
 # Where it is only seen between particles of a cathode, carbon and pores make it darker.
 DENSITY = (1.2, 1.95)
 _LEAST_BETWEEN = 0.8
-# μ of an electrolyte in 1/cm at any energy that gets through a cell; and a typical one, at 25 keV.
-_ANY_ENERGY, _TYPICAL = (0.3, 100.0), 5.0
+# μ of an electrolyte in 1/cm at any energy that gets through a cell.
+_ANY_ENERGY = (0.3, 100.0)
+_USUAL_KEV = 25.0
 # Other units that files come in, by how many of them 1/cm is.
 _UNITS = {"1/mm": 10.0, "1/m": 0.01, "1/µm": 1e4}
 
@@ -65,7 +66,7 @@ def calibrate(
     -------
     Calibration
     """
-    typical = _TYPICAL if energy_kev is None else float(mu_per_cm("lpscl_pressed", energy_kev))
+    typical = float(mu_per_cm("lpscl_pressed", energy_kev or _USUAL_KEV))
     unknown = Calibration(typical / electrolyte if electrolyte > 0 else 1.0, mu_known=False)
     if unit == GREY:
         return unknown
@@ -80,6 +81,12 @@ def density_of(electrolyte_per_cm: float, energy_kev: float) -> float:
     return float(
         TABLE["lpscl"].density * electrolyte_per_cm / float(mu_per_cm("lpscl", energy_kev))
     )
+
+
+def lithium_over_electrolyte(energy_kev: float | None) -> float:
+    """Give the ratio of the μ of lithium and electrolyte; at 25 keV unless the energy is known."""
+    energy = energy_kev or _USUAL_KEV
+    return float(mu_per_cm("lithium", energy)) / float(mu_per_cm("lpscl_pressed", energy))
 
 
 def _range(energy_kev: float | None, between: bool) -> tuple[float, float]:
@@ -114,7 +121,7 @@ def _implausible(
 
 def _remedy(value: float, unit: str | None, energy_kev: float | None, voxel_um: float) -> str:
     if unit is None:
-        return "Are energy_kev and pixel_size_um right?"
+        return 'Look at energy_kev and the pixel size; grey values go by volume_unit="grey"'
     units = {**_UNITS, "1/px": 1e4 / voxel_um}
     fitting = [
         name for name, factor in units.items() if _is_plausible(value * factor, energy_kev, False)

@@ -14,7 +14,6 @@ from annotated_types import Ge, Gt
 from xct.geometry import CellGeometry
 from xct.normalize.calibration import GREY, Calibration, calibrate
 from xct.normalize.cathode_electrolyte import (
-    Cathode,
     composite_span,
     find_cathode,
     reference_between_particles,
@@ -22,75 +21,17 @@ from xct.normalize.cathode_electrolyte import (
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.reference import Reference, reference_numbers
+from xct.normalize.reference_table import reference_table
 from xct.normalize.sampling import Cubes, Span, cathode_span, electrolyte_span, gather_cubes
 from xct.normalize.volume_sample import VolumeSample, sample_volume
+from xct.normalize.zero_level import grey_of_air, offset_of_air
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
 from xct.statistics.peaks import Peak, sample_peak
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
-
-# The table of a reference. In: blocks and the model; out: peaks by height, and what backs them.
-
-
-def reference_table(
-    blocks: Mapping[str, np.ndarray],
-    model: SmoothModel,
-    cell: CellGeometry,
-    cathode: Cathode | None,
-) -> DataFrame:
-    """List the peaks of blocks, and the heights at which the model is extrapolated.
-
-    Parameters
-    ----------
-    blocks : mapping of str to ndarray, shape (n,)
-        ``z_um``, ``r_um``, ``peak``, ``sd`` and ``n``.
-    model : SmoothModel
-        What was fitted to them.
-    cell : CellGeometry
-        Where the layers lie.
-    cathode : Cathode or None
-        What the cathode says of the electrolyte in it.
-    """
-    from pandas import DataFrame, concat
-
-    table = DataFrame({
-        "layer": "electrolyte",
-        "z_um": blocks["z_um"],
-        "radius_um": blocks["r_um"],
-        "peak_per_cm": blocks["peak"],
-        "peak_per_cm_sd": blocks["sd"],
-        "n": blocks["n"].astype(int),
-        "model_per_cm": model.value(blocks["z_um"], blocks["r_um"]),
-        "reference": "in_plane",
-    })  # fmt: skip
-    parts = [table, _beyond(model, cell)]
-    if cathode is not None and cathode.in_plane is not None:
-        peak, sd = cathode.in_plane
-        parts.append(DataFrame([{
-            "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
-            "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
-            "model_per_cm": float(model.value(cathode.z_um, 0.5 * cell.bore_radius_um)),
-            "reference": "extrapolated",
-        }]))  # fmt: skip
-    return concat(parts, ignore_index=True)
-
-
-def _beyond(model: SmoothModel, cell: CellGeometry) -> DataFrame:
-    """List heights at which only the nearest electrolyte determines the reference."""
-    from pandas import DataFrame
-
-    last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
-    z = np.array([0.0, 0.5 * model.z_low_um, 0.5 * (model.z_high_um + last), last])
-    radius = 0.5 * cell.bore_radius_um
-    return DataFrame({
-        "layer": "beyond", "z_um": z, "radius_um": radius, "peak_per_cm": np.nan,
-        "peak_per_cm_sd": np.nan, "n": 0, "model_per_cm": model.value(z, radius),
-        "reference": "extrapolated",
-    })  # fmt: skip
+    pass
 
 
 _RINGS, _LEAST_BANDS = 4, 4
@@ -101,8 +42,6 @@ _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain mater
 # than this part of the step has a fringe beside it: 0.03 where it is 4 voxels thick, else 0.007.
 _LARGEST_MISFIT = 0.02
 _GUESSED_BLUR_VOXELS = 2.2
-# A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
-_LARGEST_AIR_ERROR = 0.15
 
 
 @stage(
@@ -166,14 +105,42 @@ def electrolyte_reference(
     .. [1] Bickel & Frühwirth (2006), Comput. Stat. Data Anal. 50, 3500.
        doi:10.1016/j.csda.2005.07.011
     """
+    find = partial(
+        _find,
+        volume,
+        cell,
+        energy_kev=energy_kev,
+        fringed="phase_retrieval" in (steps or {}),
+        margin_widths=margin_widths,
+        band_um=band_um,
+        blur_um=blur_um,
+    )
+    found = find(volume_unit)
+    if found.mu_known or found.is_grey:
+        return found
+    # What cannot be μ may begin anywhere, as grey values do.
+    return replace(find(GREY), unit=found.unit)
+
+
+def _find(
+    volume: Voxels,
+    cell: CellGeometry,
+    volume_unit: str | None,
+    *,
+    energy_kev: float | None,
+    fringed: bool,
+    margin_widths: float,
+    band_um: float,
+    blur_um: float | Literal["measured"],
+) -> Reference:
     layer, composite = electrolyte_span(cell, 0.0), composite_span(cell)
     wide = layer or cathode_span(cell, 0.0)
     if wide is None:
         raise ValueError(_no_electrolyte(cell))
     sample = sample_volume(volume, cell, wall=wide.rows())
-    fringed = "phase_retrieval" in (steps or {}) and layer is not None
-    air = _air(volume, sample, cell, grey=volume_unit == GREY)
-    blur, blur_sd = _blur(sample, cell, blur_um, fringed=fringed)
+    grey = volume_unit == GREY
+    air = grey_of_air(volume, sample, cell, energy_kev) if grey else offset_of_air(sample)
+    blur, blur_sd = _blur(sample, cell, blur_um, fringed=fringed and layer is not None)
     known = partial(
         calibrate, unit=volume_unit, energy_kev=energy_kev, voxel_um=cell.voxel_size_um[2]
     )
@@ -237,37 +204,6 @@ class _Layer:
 def _per_um(calibration: Calibration) -> float:
     """Turn values above air into 1/µm; NaN where they are no attenuation."""
     return 1e-4 if calibration.mu_known else float("nan")
-
-
-def _air(volume: Voxels, sample: VolumeSample, cell: CellGeometry, *, grey: bool) -> float:
-    """Value of air in a volume whose scale does not begin there; 0 where it holds attenuation."""
-    air, middle = sample.air, sample.middle
-    if grey:
-        return air if np.isfinite(air) else _air_by_lithium(volume, cell)
-    if not np.isfinite(air + middle) or abs(air) < _LARGEST_AIR_ERROR * abs(middle - air):
-        return 0.0
-    warnings.warn(
-        f"air has the value {air:.5g} in this volume, not 0: values are counted from there; 1/cm "
-        "in the numbers of the reference stands for the volume's own unit",
-        stacklevel=3,
-    )
-    return air
-
-
-def _air_by_lithium(volume: Voxels, cell: CellGeometry) -> float:
-    """Find where a grey scale begins if no air is in view: lithium attenuates next to nothing."""
-    planes = ("steel_lithium", "lithium_electrolyte")
-    if all(name in cell.planes for name in planes):
-        cubes = gather_cubes(volume, Span(cell, *planes, 2 * max(cell.voxel_size_um)))
-        if cubes.mean.size >= _LEAST_CUBES:
-            return sample_peak(cubes.mean).position
-    warnings.warn(
-        "neither air nor lithium is in view, so nothing shows where the grey scale begins: 0 is "
-        "taken for air; where the files have an offset, all that is told by ratios of grey values "
-        "is wrong: give attenuation (volume.unit: 1/cm), or a volume that reaches beyond the wall",
-        stacklevel=4,
-    )
-    return 0.0
 
 
 def _blur(

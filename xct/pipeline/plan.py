@@ -30,6 +30,7 @@ from xct.pipeline.checks.steps import (
     unavailable_engines,
 )
 from xct.pipeline.output import OutputFolder
+from xct.pipeline.placement import brick_bytes, placement_of, put_upright
 from xct.pipeline.resources import Resources, bytes_below, share_copying, share_out, with_measuring
 from xct.pipeline.slabs import overlaps
 from xct.quantity import QUANTITIES, GreyVolume, Number, can_be_called
@@ -178,6 +179,9 @@ class Plan:
         }
         if installed:
             identity |= {"stage_packages": installed}
+        placement = placement_of(self.source)
+        if placement is not None:
+            identity |= {"placement": placement.to_dict()}
         if not self.measuring_steps:
             return identity
         rois = self.config.rois
@@ -251,6 +255,7 @@ def make_plan(
         else:
             opened = open_foreign(config.volume.file, config.volume.voxel_size_um)
             config.volume.per_cm(opened.voxel_size_um)
+            opened = put_upright(opened, config.volume)
     except ValueError as error:
         errors += [f"{config.place('volume', 'unit')}: volume.{error}"]
     except ScanError as error:
@@ -395,7 +400,7 @@ def _resources(
         shape = (rows, size, size)
     else:
         shape = source.voxels.shape
-        resources = share_copying(shape, source.voxels.dtype)
+        resources = share_copying(shape, source.voxels.dtype, brick_bytes(source))
     if measuring:
         resources = with_measuring(resources, shape, config.run)
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xct.errors import show_bytes, show_seconds
+from xct.pipeline.placement import placement_of
 from xct.pipeline.plan import Plan
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.scan import Scan
@@ -53,4 +54,6 @@ def _volume_lines(plan: Plan) -> list[str]:
     sizes, edges = plan.volume_shape, plan.voxel_size_um
     shape = " × ".join(str(length) for length in sizes)
     size = " × ".join(f"{edge:g}" for edge in edges)
-    return [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
+    placement = placement_of(plan.source)
+    lines = [] if placement is None else [f"  {placement.describe()}"]
+    return [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm", *lines]

@@ -21,6 +21,7 @@ from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import Progress, go_on, timed
+from xct.pipeline.placement import readable, remove_bricks
 from xct.pipeline.products import Products
 from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
@@ -157,6 +158,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         create_volume(fresh, source.voxels.shape, size, coding, plan.title, quantity=quantity)
         os.replace(fresh, path)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
+    source = readable(folder, source) if left else source
     progress = Progress("copying", len(left))
 
     def finished(answer: tuple[Block, int]) -> None:
@@ -166,6 +168,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
 
     map_blocks(_copy_slab, left, source, path, coding, workers=1, done=finished)
     progress.close()
+    remove_bricks(folder)
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
     if missing:
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")

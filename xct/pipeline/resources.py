@@ -195,8 +195,8 @@ _WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 
-def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
-    """Say what copying a foreign volume, with coarser levels, will take."""
+def share_copying(shape: tuple[int, int, int], dtype: np.dtype, brick_bytes: int = 0) -> Resources:
+    """Say what copying a foreign volume, with coarser levels, will take; turned, by bricks."""
     voxels = int(np.prod(shape, dtype=np.int64))
     stored = 2 if dtype.itemsize <= 2 else 4
     return Resources(
@@ -204,9 +204,9 @@ def share_copying(shape: tuple[int, int, int], dtype: np.dtype) -> Resources:
         workers=1,
         threads=len(os.sched_getaffinity(0)),
         memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
-        disk_bytes=_volume_bytes(shape, stored),
-        temporary_bytes=0,
-        seconds=1 + voxels * _SECONDS_PER_VOXEL,
+        disk_bytes=_volume_bytes(shape, stored) + brick_bytes,
+        temporary_bytes=brick_bytes,
+        seconds=1 + (2 if brick_bytes else 1) * voxels * _SECONDS_PER_VOXEL,
     )
 
 
