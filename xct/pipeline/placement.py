@@ -20,11 +20,16 @@ from xct.parallel.blocks import GRANULE, Block, Voxels, cut
 from xct.parallel.executors import map_blocks
 from xct.pipeline.monitor import Progress, go_on, timed
 from xct.pipeline.output import OutputFolder
+from xct.segment.cell.layer_tilt import layer_tilt
 from xct.segment.cell.orientation import layer_axis, sample_volume
 from xct.segment.cell.placement import AS_STORED, Axes, PlacedVoxels, Placement
 
 log = logging.getLogger("xct")
 
+# Surfaces follow layers that lean less; those that lean more than the second are not put upright.
+_FOLLOWED_DEG, _STEEPEST_DEG = 3.0, 16.0
+# Of the variance, which a lean must explain to be one: any explains up to 0.025 of a cell without.
+_CLEARLY = 0.04
 _BRICK = 64  # voxels along the sides of a brick that are not the result's z
 # By the axis that the layers follow: turns, no mirror.
 _UPRIGHT: tuple[Axes, ...] = (AS_STORED, ("y", "x", "z"), ("x", "z", "y"))
@@ -40,11 +45,13 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     section : VolumeSection
         What the user says of it: axes that are given are believed.
     """
-    axes: Axes | None = section.axes
-    if axes is None:
-        sample = sample_volume(source.voxels, source.voxel_size_um)
-        axes = _UPRIGHT[layer_axis(sample).axis or 0]
+    sample = sample_volume(source.voxels, source.voxel_size_um)
+    axes: Axes = section.axes or _UPRIGHT[layer_axis(sample).axis or 0]
     placement = Placement.along(axes, source.voxels.shape, source.voxel_size_um)
+    tilt = layer_tilt(sample.turned(placement.order, placement.against))
+    clear = tilt.explained - tilt.upright > _CLEARLY
+    if clear and _FOLLOWED_DEG < tilt.degrees < _STEEPEST_DEG:
+        placement = placement.leaning(tilt.rotation)
     return placed(source, placement)
 
 
@@ -74,11 +81,13 @@ def brick_bytes(source: Any) -> int:
 def readable(folder: OutputFolder, source: ForeignVolume) -> ForeignVolume:
     """Give a volume that is read slice by slice at speed; from bricks, where it lies otherwise."""
     placement = placement_of(source)
-    if placement is None or placement.by_slices:
+    if placement is None:
+        return source
+    log.info("%s", placement.describe())
+    if placement.by_slices:
         return source
     import zarr
 
-    log.info("%s", placement.describe())
     stored: Voxels = source.voxels.voxels  # type: ignore[attr-defined]
     path = folder.state / "bricks.zarr"
     if folder.number("bricks") is None:

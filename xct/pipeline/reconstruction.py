@@ -21,7 +21,7 @@ from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import Progress, go_on, timed
-from xct.pipeline.placement import readable, remove_bricks
+from xct.pipeline.placement import placement_of, readable, remove_bricks
 from xct.pipeline.products import Products
 from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
@@ -170,7 +170,8 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     progress.close()
     remove_bricks(folder)
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
-    if missing:
+    placement = placement_of(source)
+    if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
 
 

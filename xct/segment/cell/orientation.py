@@ -37,6 +37,17 @@ class Sample:
     step: tuple[int, int, int]
     voxel_size_um: tuple[float, float, float]
 
+    def turned(self, order: tuple[int, ...], against: tuple[bool, ...]) -> Sample:
+        """Give the axes in another order, some of them reversed."""
+        z, y, x = order
+        step, size = self.step, self.voxel_size_um
+        flips = tuple(slice(None, None, -1 if flip else 1) for flip in against)
+        return Sample(
+            self.values.transpose(order)[flips],
+            (step[z], step[y], step[x]),
+            (size[z], size[y], size[x]),
+        )
+
     @property
     def edges_um(self) -> np.ndarray:
         """Distances of the values along z, y and x."""
@@ -90,21 +101,21 @@ def layer_axis(sample: Sample) -> LayerAxis:
     sample : Sample
         Of the volume.
     """
-    ranked = _ranked(sample.values)
-    found = _clearest(ranked, sample.edges_um, (0.0,))
+    ranks = ranked(sample.values)
+    found = _clearest(ranks, sample.edges_um, (0.0,))
     # Where the cell is cut off, its axis does not pass through the middle.
-    return found if found.axis == 0 else _clearest(ranked, sample.edges_um, _CENTERS)
+    return found if found.axis == 0 else _clearest(ranks, sample.edges_um, _CENTERS)
 
 
-def _clearest(ranked: np.ndarray, edges_um: np.ndarray, centers: tuple[float, ...]) -> LayerAxis:
-    explained = [_explained(np.moveaxis(ranked, a, 0), edges_um, a, centers) for a in range(3)]
+def _clearest(ranks: np.ndarray, edges_um: np.ndarray, centers: tuple[float, ...]) -> LayerAxis:
+    explained = [_explained(np.moveaxis(ranks, a, 0), edges_um, a, centers) for a in range(3)]
     best = int(np.argmax(explained))
     others = max(value for a, value in enumerate(explained) if a != best)
     axis = best if explained[best] > others + _CLEARLY else None
     return LayerAxis(axis, (explained[0], explained[1], explained[2]))
 
 
-def _ranked(values: np.ndarray) -> np.ndarray:
+def ranked(values: np.ndarray) -> np.ndarray:
     """Give ranks 0 … 1, alike for alike values; NaN are the lowest."""
     _, at, count = np.unique(np.nan_to_num(values), return_inverse=True, return_counts=True)
     rank = (np.cumsum(count) - 0.5 * (count + 1)) / max(values.size - 1, 1)

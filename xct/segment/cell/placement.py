@@ -6,7 +6,7 @@ read where they lie in the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -60,10 +60,20 @@ class Placement:
         edges = (voxel_um[order[0]], voxel_um[order[1]], voxel_um[order[2]])
         return cls(axes, shape, voxel_um, (z, y, x), edges)
 
+    def leaning(self, rotation: np.ndarray) -> Placement:
+        """Put an axis upright that leans in the turned file: values are interpolated."""
+        rows = [(float(a), float(b), float(c)) for a, b, c in rotation]
+        return replace(self, rotation=(rows[0], rows[1], rows[2]))
+
     @property
     def order(self) -> tuple[int, ...]:
         """Numbers of the file's axes in the result's order."""
         return tuple(AS_STORED.index(name[-1]) for name in self.axes)
+
+    @property
+    def against(self) -> tuple[bool, ...]:
+        """Which of them are run against."""
+        return tuple(name.startswith("-") for name in self.axes)
 
     @property
     def as_stored(self) -> bool:
@@ -168,7 +178,7 @@ class PlacedVoxels:
     def _turned(self, first: int, stop: int) -> np.ndarray:
         place, part = self.placement, [slice(None)] * 3
         length = place.shape[0]
-        against = [name.startswith("-") for name in place.axes]
+        against = place.against
         part[place.order[0]] = (
             slice(length - stop, length - first) if against[0] else slice(first, stop)
         )
@@ -179,14 +189,13 @@ class PlacedVoxels:
     def _resampled(self, first: int, stop: int) -> np.ndarray:
         _, rows, columns = self.shape
         out = np.empty((stop - first, rows, columns), np.float32)
-        beyond = np.float32(np.asarray(self.voxels[0:1, 0:1, 0:1]).ravel()[0])
         for y, x in product(range(0, rows, _TILE), range(0, columns, _TILE)):
             low = (first, y, x)
             tile = out[:, y : y + _TILE, x : x + _TILE]
-            self._interpolate(low, tile, beyond)
+            self._interpolate(low, tile)
         return out
 
-    def _interpolate(self, low: tuple[int, int, int], tile: np.ndarray, beyond: np.float32) -> None:
+    def _interpolate(self, low: tuple[int, int, int], tile: np.ndarray) -> None:
         """Fill a tile of the result from the box of the file that it lies in."""
         place = self.placement
         scale = np.array(place.file_voxel_um)
@@ -198,11 +207,11 @@ class PlacedVoxels:
         first = np.clip(np.floor(seen.min(axis=0)).astype(int) - _KERNEL, 0, shape)
         stop = np.clip(np.ceil(seen.max(axis=0)).astype(int) + _KERNEL + 1, 0, shape)
         if (first >= stop).any():
-            tile[:] = beyond
+            tile[:] = np.nan
             return
         part = tuple(slice(a, b) for a, b in zip(first.tolist(), stop.tolist(), strict=True))
         box = np.ascontiguousarray(self.voxels[part], np.float32)
-        over_ranges(lambda a, b: _fill(tile, box, linear, start - first, beyond, a, b), len(tile))
+        over_ranges(lambda a, b: _fill(tile, box, linear, start - first, a, b), len(tile))
 
 
 @njit(cache=True, nogil=True)
@@ -211,11 +220,10 @@ def _fill(
     box: np.ndarray,
     linear: np.ndarray,
     start: np.ndarray,
-    beyond: np.float32,
     first: int,
     stop: int,
 ) -> None:
-    """Interpolate by cubics through four values along each axis; beyond the box, one value."""
+    """Interpolate by cubics through four values along each axis; beyond the box, NaN."""
     depth, height, width = box.shape
     for k in range(first, stop):
         for j in range(out.shape[1]):
@@ -228,7 +236,7 @@ def _fill(
                     and -0.5 <= y <= height - 0.5
                     and -0.5 <= x <= width - 0.5
                 ):
-                    out[k, j, i] = beyond
+                    out[k, j, i] = np.nan
                     continue
                 a, b, c = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
                 wz, wy, wx = _weights(z - a), _weights(y - b), _weights(x - c)
