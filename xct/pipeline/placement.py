@@ -44,6 +44,11 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
         As it is stored.
     section : VolumeSection
         What the user says of it: axes that are given are believed.
+
+    Raises
+    ------
+    ValueError
+        If its voxels are too long.
     """
     sample = sample_volume(source.voxels, source.voxel_size_um)
     axes: Axes = section.axes or _UPRIGHT[layer_axis(sample).axis or 0]
@@ -52,7 +57,7 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     clear = tilt.explained - tilt.upright > _CLEARLY
     if clear and _FOLLOWED_DEG < tilt.degrees < _STEEPEST_DEG:
         placement = placement.leaning(tilt.rotation)
-    return placed(source, placement)
+    return placed(source, placement.with_even_slices())
 
 
 def placed(source: ForeignVolume, placement: Placement) -> ForeignVolume:

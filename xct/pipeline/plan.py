@@ -257,7 +257,7 @@ def make_plan(
             config.volume.per_cm(opened.voxel_size_um)
             opened = put_upright(opened, config.volume)
     except ValueError as error:
-        errors += [f"{config.place('volume', 'unit')}: volume.{error}"]
+        errors += [f"{config.place('volume')}: volume.{error}"]
     except ScanError as error:
         section = "scan" if config.volume is None else "volume"
         errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]
@@ -270,6 +270,9 @@ def make_plan(
     overlap = overlaps(steps, opened.facts)[0] if isinstance(opened, Scan) else 0
     resources = _resources(config, opened, steps, keep, overlap)
     notes = opened.notes if isinstance(opened, Scan) else []
+    placement = placement_of(opened)
+    if placement is not None and placement.warning is not None:
+        warnings = [*warnings, placement.warning]
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 

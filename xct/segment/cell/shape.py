@@ -17,6 +17,7 @@ from xct.quantity import Json, Number, Quantity
 from xct.segment.cell.bore import Bore, GroupMean, fit_bore, group_means
 from xct.segment.cell.bore_estimate import BoreEstimate, all_in_view, estimate_bore
 from xct.segment.cell.coarse import Coarse, Frame, make_coarse
+from xct.segment.cell.contrast import clipping_of, refuse_clipped, refuse_inverted
 from xct.segment.cell.cross_sections import cross_sections_figure
 from xct.segment.cell.layer_order import LayerOrder, edge_rows, order_along_axis
 from xct.segment.cell.planes import fit_plane, heights_between
@@ -92,7 +93,8 @@ def find_cell(
     ------
     ValueError
         If the volume is empty, the same everywhere, or holds nothing that is brighter than what
-        lies around it; or if the bore is not round, as with a wrong voxel size across.
+        lies around it; if its contrast is inverted, or particles or lithium are cut off by a
+        window; or if the bore is not round, as with a wrong voxel size across.
     """
     edges = _checked(voxel_size_um)
     coarse = make_coarse(volume, edges)
@@ -103,7 +105,7 @@ def find_cell(
         )
     estimate = estimate_bore(coarse)
     grey = volume_unit == GREY
-    order = order_along_axis(coarse, estimate, grey=grey)
+    order = _order(volume, coarse, estimate, grey=grey)
     groups = group_means(volume, edge_rows(order)) if estimate.in_view else []
     bore = _bore(groups, coarse.frame, estimate)
     tube, radius_sd = None, float("nan")
@@ -137,6 +139,14 @@ def find_cell(
             stacklevel=2,
         )
     return geometry
+
+
+def _order(volume: Voxels, coarse: Coarse, estimate: BoreEstimate, *, grey: bool) -> LayerOrder:
+    """Find the layers; refuse what grey values cannot carry."""
+    order = order_along_axis(coarse, estimate, grey=grey)
+    refuse_inverted(coarse, estimate, order)
+    refuse_clipped(clipping_of(volume, coarse, estimate), grey=grey)
+    return order
 
 
 def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:
