@@ -80,9 +80,9 @@ class Placement:
         if max(self.voxel_size_um) > _FLATTEST * min(self.voxel_size_um) * (1 + 1e-6):
             edges = " × ".join(f"{edge:g}" for edge in self.file_voxel_um)
             raise ValueError(
-                f"voxel_size_um: voxels of {edges} µm (z × y × x) are longer than {_FLATTEST} times "
-                "their width, and layers and particles are lost in them; bin the finer axes, or "
-                "reconstruct finer slices"
+                f"voxel_size_um: voxels of {edges} µm (z × y × x) are longer than {_FLATTEST} "
+                "times their width, and layers and particles are lost in them; bin the finer axes, "
+                "or reconstruct finer slices"
             )
         if ratio <= _EVEN:
             return self
@@ -152,8 +152,8 @@ class Placement:
             return None
         step = self.file_voxel_um[self.order[0]]
         said = (
-            f"slices lie {step:g} µm apart, {step / self.voxel_size_um[0]:.3g} times the width of a "
-            f"voxel, and values between them are interpolated: what is thinner than {step:g} µm "
+            f"slices lie {step:g} µm apart, {step / self.voxel_size_um[0]:.3g} times the width of "
+            f"a voxel, and values between them are interpolated: what is thinner than {step:g} µm "
             "along z (lithium that is gone, the collector's face) is less certain than is stated"
         )
         if self.voxel_size_um[0] == step:
