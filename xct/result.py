@@ -74,14 +74,15 @@ class Result:
         return self.stored_volume.lazy()
 
     def to_xarray(self) -> DataArray:
-        """Linear attenuation as a lazy xarray, with z, y and x in µm."""
+        """Give the volume as a lazy xarray, with its unit, and z, y and x in µm."""
         import xarray as xr
 
         stored = self.stored_volume
         sizes = zip("zyx", stored.shape, stored.voxel_size_um, strict=True)
         coords = {axis: np.arange(length) * edge for axis, length, edge in sizes}
-        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name="attenuation")
-        image.attrs["units"] = "1/cm"
+        name = "attenuation" if stored.unit == "1/cm" else "grey"
+        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name=name)
+        image.attrs["units"] = stored.unit
         for axis in "zyx":
             image[axis].attrs["units"] = "µm"
         return image

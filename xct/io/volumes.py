@@ -269,6 +269,8 @@ class Volume:
         Edges of a voxel along z, y and x.
     overview : Overview or None
         What is kept beside the levels; None in a volume of before xct kept any.
+    unit : str
+        "1/cm", or "grey".
     """
 
     array: Any
@@ -276,6 +278,7 @@ class Volume:
     offset: float
     voxel_size_um: tuple[float, float, float]
     overview: Overview | None = None
+    unit: str = "1/cm"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -321,4 +324,5 @@ def open_volume(path: Path) -> Volume:
     first = group.attrs["ome"]["multiscales"][0]["datasets"][0]
     z, y, x = first["coordinateTransformations"][0]["scale"]
     levels, kept = group[first["path"]], overview.open_arrays(group)
-    return Volume(levels, facts["slope"], facts["offset"], (z, y, x), kept)
+    unit = "1/cm" if facts.get("quantity", "attenuation") == "attenuation" else "grey"
+    return Volume(levels, facts["slope"], facts["offset"], (z, y, x), kept, unit)

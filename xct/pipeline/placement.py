@@ -30,7 +30,8 @@ log = logging.getLogger("xct")
 _FOLLOWED_DEG, _STEEPEST_DEG = 3.0, 16.0
 # Of the variance, which a lean must explain to be one: any explains up to 0.025 of a cell without.
 _CLEARLY = 0.04
-_BRICK = 64  # voxels along the sides of a brick that are not the result's z
+# Edges of a brick along the file's z, y and x; along the result's z, what a slab is made of.
+_BRICK = (2 * GRANULE, 128, 128)
 # By the axis that the layers follow: turns, no mirror.
 _UPRIGHT: tuple[Axes, ...] = (AS_STORED, ("y", "x", "z"), ("x", "z", "y"))
 
@@ -74,6 +75,16 @@ def placement_of(source: Any) -> Placement | None:
     return voxels.placement if isinstance(voxels, PlacedVoxels) else None
 
 
+def note_placement(path: Path, source: Any) -> None:
+    """Write beside the volume how it lies in its file, where that is otherwise."""
+    import zarr
+
+    placement = placement_of(source)
+    if placement is not None:
+        group: Any = zarr.open_group(path, mode="r+")
+        group.attrs["xct"] = {**group.attrs["xct"], "placement": placement.to_dict()}
+
+
 def brick_bytes(source: Any) -> int:
     """Say how much disk the bricks of a volume take while it is copied."""
     placement = placement_of(source)
@@ -112,8 +123,8 @@ def _write_bricks(path: Path, stored: Voxels, placement: Placement) -> None:
     import zarr
     from zarr.codecs import BloscCodec, BloscShuffle
 
-    edges = [_BRICK] * 3
-    edges[placement.order[0]] = GRANULE  # of which a slab of the result is made
+    edges = list(_BRICK)
+    edges[placement.order[0]] = GRANULE
     zarr.create_array(
         path,
         shape=stored.shape,

@@ -21,7 +21,12 @@ from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import Progress, go_on, timed
-from xct.pipeline.placement import placement_of, readable, remove_bricks
+from xct.pipeline.placement import (
+    note_placement,
+    placement_of,
+    readable,
+    remove_bricks,
+)
 from xct.pipeline.products import Products
 from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
@@ -156,6 +161,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         size, quantity = source.voxel_size_um, section.quantity
         create_volume(fresh, source.voxels.shape, size, coding, plan.title, quantity=quantity)
+        note_placement(fresh, source)
         os.replace(fresh, path)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
     source = readable(folder, source) if left else source

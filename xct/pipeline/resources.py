@@ -199,11 +199,13 @@ def share_copying(shape: tuple[int, int, int], dtype: np.dtype, brick_bytes: int
     """Say what copying a foreign volume, with coarser levels, will take; turned, by bricks."""
     voxels = int(np.prod(shape, dtype=np.int64))
     stored = 2 if dtype.itemsize <= 2 else 4
+    # Of a volume that is turned, the largest that there is.
+    plane = voxels // min(shape) if brick_bytes else shape[1] * shape[2]
     return Resources(
         slab_rows=GRANULE,
         workers=1,
         threads=len(os.sched_getaffinity(0)),
-        memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
+        memory_bytes=int(_BASE + (2 if brick_bytes else 1) * 3.2 * 4 * GRANULE * plane),
         disk_bytes=_volume_bytes(shape, stored) + brick_bytes,
         temporary_bytes=brick_bytes,
         seconds=1 + (2 if brick_bytes else 1) * voxels * _SECONDS_PER_VOXEL,
