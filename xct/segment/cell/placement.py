@@ -22,7 +22,7 @@ AS_STORED: Axes = ("z", "y", "x")
 _UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _TILE = 256  # voxels across that are interpolated from one box of the file
 # Slices further apart than pixels, times: up to the first as they are, beyond the second refused.
-_EVEN, _FLATTEST = 1.2, 4
+_EVEN, _FLATTEST = 2.0, 4
 _KERNEL = 2  # voxels around a place that its value comes from
 
 
@@ -84,7 +84,7 @@ class Placement:
                 "times their width, and layers and particles are lost in them; bin the finer axes, "
                 "or reconstruct finer slices"
             )
-        if ratio <= _EVEN:
+        if ratio <= _EVEN * (1 + 1e-6):
             return self
         count = int((self.shape[0] - 1) * ratio + 1e-6) + 1
         return replace(
