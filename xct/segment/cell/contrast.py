@@ -77,7 +77,7 @@ def clipping_of(volume: Voxels, coarse: Coarse, bore: BoreEstimate) -> Clipping:
     bore : BoreEstimate
         Where the bore lies.
     """
-    overview = overview_of(volume)
+    overview = coarse.overview or overview_of(volume)
     size = coarse.frame.voxel_size_um
     sparse = np.asarray(overview.sparse[:], np.float32)
     y, x = (
