@@ -404,6 +404,7 @@ declare(Quantity("table", unit="a table of one's own", store=Table()))
 for _name, _unit, _optional in (
     ("voxel_size_um", "µm, along z, y and x", False),
     ("anode", "side of the anode, where it is known", False),
+    ("volume_unit", "of a volume that was given: 1/cm, or grey", True),
     ("grey_scale", "grey values of air and of electrolyte", False),
     ("rois", "regions of interest in cell coordinates", True),
     ("pristine", "result of the pristine cell", True),

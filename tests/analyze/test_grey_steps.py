@@ -41,7 +41,7 @@ class Drifting:
 
     noise_per_cm = np.full(60, 0.3, np.float32)
     peak_per_cm = 5.25
-    air = 0.0
+    air, per_cm, mu_known = 0.0, 1.0, True
 
     def mu_per_cm(self, z_um, r_um):
         return 5 * (1 + np.asarray(z_um) / 1200) + 0 * np.asarray(r_um)

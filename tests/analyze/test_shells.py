@@ -23,6 +23,7 @@ TOUCHING = [(30, 30, 30, 13.0), (30, 58.5, 30, 15.0), (57, 44, 30, 14.0), (70, 7
 
 class Flat:
     blur_um, noise_per_cm, air = 0.4, 0.3, 0.0
+    per_cm, mu_known = 1.0, True
 
     def mu_per_cm(self, z_um, r_um):
         return np.full(np.broadcast(z_um, r_um).shape, SE)

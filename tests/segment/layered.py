@@ -17,7 +17,7 @@ BLUR_PX = 0.6
 class FlatReference:
     """The same electrolyte everywhere."""
 
-    air = 0.0
+    air, per_cm, mu_known = 0.0, 1.0, True
 
     def mu_per_cm(self, z_um, r_um):
         return np.full(np.broadcast(z_um, r_um).shape, LEVELS[2])

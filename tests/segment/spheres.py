@@ -12,7 +12,7 @@ FACES = (8.0, 20.0, 44.0, 70.0, 76.0)  # steel, lithium, electrolyte, cathode, c
 class Flat:
     """The same electrolyte everywhere."""
 
-    air, blur_guessed = 0.0, False
+    air, per_cm, mu_known, blur_guessed = 0.0, 1.0, True, False
 
     def __init__(self, noise_per_cm=1.0, blur_um=2.8):
         self.noise_per_cm, self.blur_um = noise_per_cm, blur_um

@@ -36,6 +36,7 @@ def table(z_um, x_um=59.0):
 
 class Electrolyte:
     air, blur_guessed, noise_per_cm, blur_um = 0.0, False, 0.1, 4.0
+    per_cm, mu_known = 1.0, True
 
     def mu_per_cm(self, z_um, r_um):
         return np.full(np.broadcast(z_um, r_um).shape, 5.574)

@@ -22,7 +22,7 @@ STATES = ("ncm-0", "ncm-50", "ncm-100")
 class Known:
     """The electrolyte's true attenuation."""
 
-    air = 0.0
+    air, per_cm, mu_known = 0.0, 1.0, True
 
     def __init__(self, cell):
         self.cell = cell

@@ -87,7 +87,7 @@ def test_grey_values_on_another_scale_give_the_same():
     drawn = layered_cell()
 
     class GreyReference:
-        air = 500.0
+        air, per_cm = 500.0, 1 / 400
 
         def mu_per_cm(self, z_um, r_um):
             return 400 * FlatReference().mu_per_cm(z_um, r_um)
@@ -197,6 +197,8 @@ def test_a_reference_without_electrolyte_is_refused():
     drawn = layered_cell()
 
     class Nothing:
+        air, per_cm = 0.0, 1.0
+
         def mu_per_cm(self, z_um, r_um):
             return np.zeros(np.broadcast(z_um, r_um).shape)
 

@@ -49,6 +49,10 @@ _GUESSED = (
     "few voxels wide depend on it by as much as the whole charge changes; give its FWHM by "
     "steps.electrolyte_reference.blur_um"
 )
+_NO_MU = (
+    "left out: lithium contents are read from μ in 1/cm, and the values of this volume are not "
+    "known to be that; give attenuation, and its unit by volume.unit"
+)
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
 )  # fmt: skip
@@ -143,14 +147,16 @@ def state_of_charge(
     Raises
     ------
     ValueError
-        If the table lacks what `particles` gives beyond the contract, there are fringes, or the
-        width of the point spread is a guess.
+        If the table lacks what `particles` gives beyond the contract, there are fringes, the
+        width of the point spread is a guess, or values are not known to be μ.
     """
     import pandas as pd
 
     refuse_fringes(uncorrected_fringes)
     if reference.blur_guessed:
         raise DataError(_GUESSED)
+    if not reference.mu_known:
+        raise DataError(_NO_MU)
     missing = [name for name in _NEEDED if name not in particles]
     if missing:
         raise DataError(

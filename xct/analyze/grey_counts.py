@@ -73,12 +73,13 @@ class SliceCounts(NamedTuple):
     ----------
     depth_histogram : DataArray, dimensions (z_um, grey_value)
         Voxels by height of the slice and center of the bin.
-    plane_transmission : DataFrame
-        ``z_um, transmission``: the fraction of the beam that each plane transmits.
+    plane_transmission : DataFrame or None
+        ``z_um, transmission``: the fraction of the beam that each plane transmits; None where the
+        reference does not know μ.
     """
 
     depth_histogram: DataArray
-    plane_transmission: DataFrame
+    plane_transmission: DataFrame | None
 
 
 def depth_histogram_figure(depth_histogram: DataArray) -> Figure:
@@ -146,7 +147,8 @@ def depth_histogram(
     -------
     SliceCounts
         ``depth_histogram``, a DataArray of dimensions (z_um, grey_value): voxels by height of the
-        slice and center of the bin; ``plane_transmission``, a table: z_um, transmission.
+        slice and center of the bin; ``plane_transmission``, a table: z_um, transmission; None
+        where values are not known to be μ.
     """
     edges = GreyBins(low, high, bins)
     return (
@@ -183,7 +185,8 @@ def count_planes(
     grey = grey_values(volume, reference, cell, grey_scale)
     found = yield Sweep(volume, _count_slab, (grey, cell, bins, margin_um), rows=rows)
     counts, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return SliceCounts(_by_depth(counts, cell, bins), _transmission(means, cell))
+    transmission = _transmission(means - reference.air, cell) if reference.mu_known else None
+    return SliceCounts(_by_depth(counts, cell, bins), transmission)
 
 
 def count_slices(

@@ -23,6 +23,7 @@ from xct.parallel.cluster import walltime_seconds
 Range = tuple[Annotated[int, Ge(0)], Annotated[int, Gt(0)]]
 _Edge = Annotated[float, Gt(0), Le(10_000)]
 VoxelSize = tuple[_Edge, _Edge, _Edge]
+AxisName = Literal["z", "y", "x", "-z", "-y", "-x"]
 
 
 class Section(BaseModel):
@@ -180,7 +181,16 @@ class VolumeSection(Section):
         description="edges along z, y, x, µm, or one for all; needed if the files miss them",
     )
     quantity: Literal["attenuation", "grey", "labels"] = Field(
-        "attenuation", description="μ in 1/cm, grey values of an unknown scale, or labels"
+        "attenuation", description="μ, grey values of an unknown linear scale, or labels"
+    )
+    unit: Literal["1/cm", "1/mm", "1/px", "grey"] | None = Field(
+        None, description="of the values; unless given, 1/cm for attenuation; 1/px: per voxel edge"
+    )
+    axes: tuple[AxisName, AxisName, AxisName] | None = Field(
+        None,
+        strict=False,
+        description="axes of the file along z (across the layers), y and x of the result, such as "
+        "[x, z, y]; -z: against it; found, without mirroring, unless given",
     )
     frame_interval_s: Annotated[float, Gt(0), Le(1e9)] | None = Field(
         None, description="the slices are images taken one after the other, s from each to the next"
@@ -197,6 +207,46 @@ class VolumeSection(Section):
     def _one_edge_for_all(cls, value: Any) -> Any:
         is_one = isinstance(value, int | float) and not isinstance(value, bool)
         return [value] * 3 if is_one else value
+
+    @model_validator(mode="after")
+    def _each_axis_once(self) -> VolumeSection:
+        if self.axes is not None and sorted(name[-1] for name in self.axes) != ["x", "y", "z"]:
+            raise ValueError(f"axes [{', '.join(self.axes)}] must name each of x, y and z once")
+        return self
+
+    @model_validator(mode="after")
+    def _quantity_and_unit_agree(self) -> VolumeSection:
+        if self.unit is None:
+            self.unit = "1/cm" if self.quantity == "attenuation" else "grey"
+        elif (self.unit == "grey") == (self.quantity == "attenuation"):
+            if "quantity" in self.model_fields_set:
+                raise ValueError(
+                    f"quantity is {self.quantity}, but unit is {self.unit}: attenuation comes in "
+                    "1/cm, 1/mm or 1/px, grey values and labels in the unit grey; leave quantity out"
+                )
+            self.quantity = "grey"
+        return self
+
+    @property
+    def kept_unit(self) -> str:
+        """The unit in which the result keeps the values: attenuation is turned into 1/cm."""
+        return "grey" if self.unit == "grey" else "1/cm"
+
+    def per_cm(self, voxel_size_um: VoxelSize) -> float:
+        """Give what turns the file's attenuation into 1/cm; 1 for grey values.
+
+        Raises
+        ------
+        ValueError
+            If the unit is 1/px, and a voxel's edges along y and x differ.
+        """
+        y, x = voxel_size_um[1:]
+        if self.unit == "1/px" and abs(y - x) > 0.01 * x:
+            raise ValueError(
+                f"unit: 1/px needs square pixels, but voxel_size_um is {y:g} along y and {x:g} "
+                "along x; turn the values into 1/cm"
+            )
+        return {"1/mm": 10.0, "1/px": 1e4 / x}.get(str(self.unit), 1.0)
 
 
 class GreyScaleSection(Section):

@@ -135,14 +135,19 @@ def _could_be_slices(path: Path) -> bool:
     return True
 
 
+_UNIT = "unit: 1/cm                # of the values; or 1/mm, 1/px; grey: a scale of their own"
+
+
 def _likely_values(volume: ForeignVolume, steps: Sequence[Step]) -> str:
     """Judge what the values of a stack are; μ for a recipe that measures a cell."""
     if steps[0].name != "phases":
-        return f"{volume.quantity or 'attenuation'}    # μ in 1/cm; or grey: a scale of its own"
+        return _UNIT.replace("1/cm ", "grey ", 1) if volume.quantity == "grey" else _UNIT
     middle = volume.voxels.shape[0] // 2
     values = np.asarray(volume.voxels[middle : middle + 1])
     few = values.dtype.kind in "iu" and np.unique(values).size <= _FEW
-    return "labels     # or grey: grey values on any scale" if few else "grey     # or labels"
+    return (
+        "quantity: labels     # or grey, on any scale" if few else "quantity: grey     # or labels"
+    )
 
 
 _HELP = "# `xct check` names mistakes and needs; `xct stages` lists what the steps can do."
@@ -267,7 +272,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
-        f"  quantity: {_likely_values(volume, steps)}",
+        f"  {_likely_values(volume, steps)}",
         *(_OF_STACKS if steps[0].name == "phases" else ()),
         f"  energy_kev: {energy:g}    # from {volume.origin.get('energy_kev', 'the file')}"
         if energy is not None
@@ -298,7 +303,7 @@ def _unclear_volume(path: Path, folder: Path, key: str, error: ScanError) -> Beg
         f"  file: {_quoted(_relative(path, folder))}",
         f"  {key}:        # needed: {meaning}",
         "  # voxel_size_um:          # edges of a voxel, [z, y, x] in µm",
-        "  quantity: attenuation     # μ in 1/cm; or grey: a scale of its own",
+        f"  {_UNIT}",
     ]
     return Begun(lines, [f"volume.{key}"], list(error.errors))
 

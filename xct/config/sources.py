@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xct.config.model import Config, InFile, VolumeSection
 from xct.errors import ScanError
 from xct.io.volume_files.opening import open_foreign
@@ -57,4 +59,22 @@ def open_volume_file(section: VolumeSection, *, single: bool = False) -> Foreign
             f"quantity: {section.file} says that its values are in {opened.value_unit!r}, which is "
             "no attenuation; set volume.quantity: grey, or convert them into 1/cm"
         )
-    return opened
+    factor = _per_cm(section, opened)
+    return replace(opened, slope=factor * opened.slope, offset=factor * opened.offset)
+
+
+def _per_cm(section: VolumeSection, opened: ForeignVolume) -> float:
+    """Give what turns the values into 1/cm, where the configuration says their unit."""
+    try:
+        factor = section.per_cm(opened.voxel_size_um)
+    except ValueError as error:
+        raise ScanError(str(error)) from error
+    if factor == 1 or opened.value_unit is None:
+        return factor
+    said = opened.origin.get("values", "").rpartition(" says ")[2] or opened.value_unit
+    if said == section.unit:
+        return 1.0  # the file's own unit was turned into 1/cm already
+    raise ScanError(
+        f"unit: {section.unit}, but {section.file} says that its values are in {said}; leave "
+        "volume.unit out, or have the file say it rightly"
+    )

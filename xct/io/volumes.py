@@ -144,7 +144,7 @@ def create_volume(
     }
     group.attrs["xct"] = {
         "quantity": quantity,
-        "unit": "1/cm" if quantity == "attenuation" else "1",
+        "unit": "1/cm" if quantity == "attenuation" else "grey",
         "slope": coding.slope,
         "offset": coding.offset,
         **({} if energy_kev is None else {"energy_kev": energy_kev}),
@@ -286,8 +286,8 @@ class Volume:
 
     @property
     def unit(self) -> str:
-        """Unit of the values: 1/cm, or 1 for grey values of an unknown scale."""
-        return "1/cm" if self.quantity == "attenuation" else "1"
+        """Unit of the values: 1/cm, or grey: a scale of their own."""
+        return "1/cm" if self.quantity == "attenuation" else "grey"
 
     @property
     def shape(self) -> tuple[int, int, int]:

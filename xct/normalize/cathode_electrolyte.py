@@ -79,7 +79,7 @@ def find_cathode(
     noise = sample.noise[first:stop]
     sigma = float(np.nanmedian(noise)) if np.isfinite(noise).any() else 0.0
     above = AboveAir(volume, air) if air else volume
-    mixture = _mixture(above, span, cubes, max(sigma, 1e-6))
+    mixture = _mixture(above, span, cubes, max(sigma, 1e-6 * float(np.ptp(cubes.mean))))
     return Cathode(cubes, mixture, float(cubes.z_um.mean()))
 
 
@@ -161,6 +161,7 @@ def reference_between_particles(
     noise: np.ndarray,
     blur: tuple[float, float],
     air: float,
+    per_um: float = 1e-4,
 ) -> Reference:
     """Make the reference of a cell whose electrolyte is in view only between the particles."""
     from pandas import DataFrame
@@ -182,6 +183,8 @@ def reference_between_particles(
         model=model, noise_per_cm=noise, blur_um=blur[0], blur_sd_um=blur[1], table=table,
         peak_per_cm=peak, peak_sd_per_cm=sd, n=int(cathode.cubes.mean.size),
         flatness_before=float("nan"), flatness_after=float("nan"),
-        glare=diagnose(cathode.cubes, model, bore_radius_um=cell.bore_radius_um, in_plane=None),
+        glare=diagnose(
+            cathode.cubes, model, bore_radius_um=cell.bore_radius_um, in_plane=None, per_um=per_um
+        ),
         air=air,
     )  # fmt: skip

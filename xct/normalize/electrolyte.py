@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -12,8 +13,8 @@ from annotated_types import Ge, Gt
 
 from xct.errors import DataError
 from xct.geometry import CellGeometry
+from xct.normalize.calibration import GREY, Calibration, calibrate
 from xct.normalize.cathode_electrolyte import (
-    Cathode,
     composite_span,
     find_cathode,
     reference_between_particles,
@@ -21,75 +22,17 @@ from xct.normalize.cathode_electrolyte import (
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel, fit_model
 from xct.normalize.reference import Reference, reference_numbers
+from xct.normalize.reference_table import reference_table
 from xct.normalize.sampling import Cubes, Span, cathode_span, electrolyte_span, gather_cubes
 from xct.normalize.volume_sample import VolumeSample, sample_volume
+from xct.normalize.zero_level import grey_of_air, offset_of_air
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
 from xct.statistics.peaks import Peak, sample_peak
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
-
-# The table of a reference. In: blocks and the model; out: peaks by height, and what backs them.
-
-
-def reference_table(
-    blocks: Mapping[str, np.ndarray],
-    model: SmoothModel,
-    cell: CellGeometry,
-    cathode: Cathode | None,
-) -> DataFrame:
-    """List the peaks of blocks, and the heights at which the model is extrapolated.
-
-    Parameters
-    ----------
-    blocks : mapping of str to ndarray, shape (n,)
-        ``z_um``, ``r_um``, ``peak``, ``sd`` and ``n``.
-    model : SmoothModel
-        What was fitted to them.
-    cell : CellGeometry
-        Where the layers lie.
-    cathode : Cathode or None
-        What the cathode says of the electrolyte in it.
-    """
-    from pandas import DataFrame, concat
-
-    table = DataFrame({
-        "layer": "electrolyte",
-        "z_um": blocks["z_um"],
-        "radius_um": blocks["r_um"],
-        "peak_per_cm": blocks["peak"],
-        "peak_per_cm_sd": blocks["sd"],
-        "n": blocks["n"].astype(int),
-        "model_per_cm": model.value(blocks["z_um"], blocks["r_um"]),
-        "reference": "in_plane",
-    })  # fmt: skip
-    parts = [table, _beyond(model, cell)]
-    if cathode is not None and cathode.in_plane is not None:
-        peak, sd = cathode.in_plane
-        parts.append(DataFrame([{
-            "layer": "cathode", "z_um": cathode.z_um, "radius_um": 0.5 * cell.bore_radius_um,
-            "peak_per_cm": peak, "peak_per_cm_sd": sd, "n": cathode.cubes.mean.size,
-            "model_per_cm": float(model.value(cathode.z_um, 0.5 * cell.bore_radius_um)),
-            "reference": "extrapolated",
-        }]))  # fmt: skip
-    return concat(parts, ignore_index=True)
-
-
-def _beyond(model: SmoothModel, cell: CellGeometry) -> DataFrame:
-    """List heights at which only the nearest electrolyte determines the reference."""
-    from pandas import DataFrame
-
-    last = (cell.shape[0] - 1) * cell.voxel_size_um[0]
-    z = np.array([0.0, 0.5 * model.z_low_um, 0.5 * (model.z_high_um + last), last])
-    radius = 0.5 * cell.bore_radius_um
-    return DataFrame({
-        "layer": "beyond", "z_um": z, "radius_um": radius, "peak_per_cm": np.nan,
-        "peak_per_cm_sd": np.nan, "n": 0, "model_per_cm": model.value(z, radius),
-        "reference": "extrapolated",
-    })  # fmt: skip
+    pass
 
 
 _RINGS, _LEAST_BANDS = 4, 4
@@ -100,15 +43,13 @@ _GRAINY = 0.25  # width over position of the cubes' peak: more is no plain mater
 # than this part of the step has a fringe beside it: 0.03 where it is 4 voxels thick, else 0.007.
 _LARGEST_MISFIT = 0.02
 _GUESSED_BLUR_VOXELS = 2.2
-# A volume whose air lies further from 0 than this part of its electrolyte has a scale of its own.
-_LARGEST_AIR_ERROR = 0.15
 
 
 @stage(
     gives=Quantity(
         "reference",
         unit="the electrolyte's μ by depth and radius, 1/cm",
-        store=(Json(Reference), Table(of="table")),
+        store=(Json(Reference), Table(of="published_table")),
         numbers=reference_numbers,
     ),
     measures=True,
@@ -117,6 +58,8 @@ def electrolyte_reference(
     volume: Voxels,
     cell: CellGeometry,
     steps: Mapping[str, Any] | None = None,
+    volume_unit: str | None = None,
+    energy_kev: float | None = None,
     *,
     margin_widths: Annotated[float, Ge(1)] = 3.0,
     band_um: Annotated[float, Gt(0)] = 24.0,
@@ -132,12 +75,16 @@ def electrolyte_reference(
     Parameters
     ----------
     volume : Voxels, shape (z, y, x)
-        Linear attenuation, 1/cm.
+        Linear attenuation, 1/cm, or grey values of any linear scale.
     cell : CellGeometry
         Where the layers lie.
     steps : mapping, optional
         Settings of the steps that led to the volume, by name: after `phase_retrieval` a fringe may
         be left beside the bore's wall, which then does not tell the point spread.
+    volume_unit : str, optional
+        "1/cm", or "grey": values are then counted from those of air, and no μ.
+    energy_kev : float, optional
+        Photon energy: by it μ of the electrolyte is held against its table.
     margin_widths : float, optional
         Widths (FWHM) of the point spread to keep from interfaces and the wall.
     band_um : float, optional
@@ -159,13 +106,45 @@ def electrolyte_reference(
     .. [1] Bickel & Frühwirth (2006), Comput. Stat. Data Anal. 50, 3500.
        doi:10.1016/j.csda.2005.07.011
     """
+    find = partial(
+        _find,
+        volume,
+        cell,
+        energy_kev=energy_kev,
+        fringed="phase_retrieval" in (steps or {}),
+        margin_widths=margin_widths,
+        band_um=band_um,
+        blur_um=blur_um,
+    )
+    found = find(volume_unit)
+    if found.mu_known or found.is_grey:
+        return found
+    # What cannot be μ may begin anywhere, as grey values do.
+    return replace(find(GREY), unit=found.unit)
+
+
+def _find(
+    volume: Voxels,
+    cell: CellGeometry,
+    volume_unit: str | None,
+    *,
+    energy_kev: float | None,
+    fringed: bool,
+    margin_widths: float,
+    band_um: float,
+    blur_um: float | Literal["measured"],
+) -> Reference:
     layer, composite = electrolyte_span(cell, 0.0), composite_span(cell)
     wide = layer or cathode_span(cell, 0.0)
     if wide is None:
         raise DataError(_no_electrolyte(cell))
     sample = sample_volume(volume, cell, wall=wide.rows())
-    fringed = "phase_retrieval" in (steps or {}) and layer is not None
-    air, (blur, blur_sd) = _air(sample), _blur(sample, cell, blur_um, fringed=fringed)
+    grey = volume_unit == GREY
+    air = grey_of_air(volume, sample, cell, energy_kev) if grey else offset_of_air(sample)
+    blur, blur_sd = _blur(sample, cell, blur_um, fringed=fringed and layer is not None)
+    known = partial(
+        calibrate, unit=volume_unit, energy_kev=energy_kev, voxel_um=cell.voxel_size_um[2]
+    )
     guessed = blur_um == "measured" and not np.isfinite(blur_sd)
     found = _layer(volume, layer, margin_widths * blur, air)
     if found is not None and not cell.planes:
@@ -175,8 +154,13 @@ def electrolyte_reference(
     if found is None:
         if cathode is None or in_plane is None:
             raise DataError(_no_electrolyte(cell))
-        between = reference_between_particles(cell, cathode, sample.noise, (blur, blur_sd), air)
-        return replace(between, blur_guessed=guessed)
+        calibration = known(in_plane[0], between=True)
+        between = reference_between_particles(
+            cell, cathode, sample.noise, (blur, blur_sd), air, per_um=_per_um(calibration)
+        )
+        return replace(
+            between, blur_guessed=guessed, unit=volume_unit or "1/cm", **vars(calibration)
+        )
     blocks = _blocks(found.cubes, found.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
@@ -185,6 +169,7 @@ def electrolyte_reference(
     )
     over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
     middle = model.value(found.cubes.z_um, found.cubes.r_um)
+    calibration = known(float(middle.mean()))
     return Reference(
         model=model,
         noise_per_cm=sample.noise,
@@ -202,10 +187,12 @@ def electrolyte_reference(
             model,
             bore_radius_um=cell.bore_radius_um,
             in_plane=in_plane,
-            per_um=1e-4 if air == 0 else float("nan"),
+            per_um=_per_um(calibration) if air == 0 else float("nan"),
         ),
         air=air,
         blur_guessed=guessed,
+        unit=volume_unit or "1/cm",
+        **vars(calibration),
     )
 
 
@@ -215,17 +202,9 @@ class _Layer:
     peak: Peak
 
 
-def _air(sample: VolumeSample) -> float:
-    """Value of air in a volume whose scale does not begin there; 0 where it holds attenuation."""
-    air, middle = sample.air, sample.middle
-    if not np.isfinite(air + middle) or abs(air) < _LARGEST_AIR_ERROR * abs(middle - air):
-        return 0.0
-    warnings.warn(
-        f"air has the value {air:.5g} in this volume, not 0: values are counted from there; 1/cm "
-        "in the numbers of the reference stands for the volume's own unit",
-        stacklevel=3,
-    )
-    return air
+def _per_um(calibration: Calibration) -> float:
+    """Turn values above air into 1/µm; NaN where they are no attenuation."""
+    return 1e-4 if calibration.mu_known else float("nan")
 
 
 def _blur(
@@ -279,7 +258,7 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         found = sample_peak(cubes.mean[chosen], seed=number)
         r = float(np.sqrt(np.mean(cubes.r_um[chosen].astype(float) ** 2)))
         z = float(cubes.z_um[chosen].mean())
-        rows.append((z, r, found.position, max(found.sd, 1e-9), found.n))
+        rows.append((z, r, found.position, max(found.sd, 1e-9 * found.position), found.n))
     if not rows:
         raise DataError(
             f"the electrolyte in view is too small to be a reference: {cubes.mean.size} cubes of "

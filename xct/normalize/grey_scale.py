@@ -21,7 +21,7 @@ from xct.quantity import GreyVolume, Quantity, declare
 Method = Literal["factor", "offset", "two_point"]
 
 _PER_VOXEL = 2.0  # entries of the table over the radius per voxel
-_LEAST_NOISE = 1e-3  # 1/cm
+_LEAST_NOISE = 2e-4  # of the electrolyte
 
 
 @dataclass(frozen=True)
@@ -190,15 +190,13 @@ class Ratios(GreyValues):
 
     def noise(self, z_index: float) -> float:
         """Give the noise of a slice as a ratio."""
-        z_um = z_index * self.cell.voxel_size_um[0]
-        return self._absolute_noise(z_index) / float(np.asarray(self.reference.mu_per_cm(z_um, 0)))
-
-    def _absolute_noise(self, z_index: float) -> float:
         noise = np.atleast_1d(self.reference.noise_per_cm)
         value = float(noise[min(round(z_index), noise.size - 1)])
         if not np.isfinite(value):
-            value = float(np.nanmedian(noise)) if np.isfinite(noise).any() else _LEAST_NOISE
-        return max(value, _LEAST_NOISE)
+            value = float(np.nanmedian(noise)) if np.isfinite(noise).any() else 0.0
+        z_um = z_index * self.cell.voxel_size_um[0]
+        level = float(np.asarray(self.reference.mu_per_cm(z_um, 0)))
+        return max(value / level, _LEAST_NOISE)
 
     def _factors(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         model = np.array(self._models(z), np.float32)

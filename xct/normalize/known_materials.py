@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xct.geometry import CellGeometry
+from xct.normalize.calibration import DENSITY, density_of
 from xct.normalize.reference import Reference
 from xct.normalize.sampling import Span, gather_cubes
 from xct.normalize.volume_sample import AboveAir
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
-from xct.physics.materials import TABLE, delta, mu_per_cm
+from xct.physics.materials import delta, mu_per_cm
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.stages import stage
@@ -31,8 +32,6 @@ _LEAST_VOXELS = 50
 _MARGIN_WIDTHS = 2.0  # of the point spread, from the tube's faces
 _CLEARLY = 3.0  # times closer than the other table
 _FITS = 0.06  # of the electrolyte's value: how far away on average a table may be
-# Between these the electrolyte's density in g/cm³ is plausible: uncompacted powder to crystal.
-_DENSITY = (1.2, 1.95)
 
 
 def known_material_numbers(absolute: DataFrame) -> Iterator[tuple[str, Number]]:
@@ -106,10 +105,10 @@ def check_materials(
     table["value_over_mu"] = table["value_per_cm"] / table["mu_per_cm"]
     fits = _which(table)
     table.attrs["fits"] = fits
-    if fits == "attenuation":
-        density = float(TABLE["lpscl"].density * table["value_over_mu"].iloc[0])
+    if fits == "attenuation" and not reference.is_grey:
+        density = density_of(reference.peak_per_cm, energy_kev)
         table.attrs["density_g_per_cm3"] = density
-        table.attrs["plausible"] = bool(_DENSITY[0] < density < _DENSITY[1])
+        table.attrs["plausible"] = bool(DENSITY[0] < density < DENSITY[1])
     return table
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from xct.normalize.calibration import GREY
 from xct.normalize.model import SmoothModel
 from xct.quantity import Number
 
@@ -36,6 +37,16 @@ class ElectrolyteReference(Protocol):
     @property
     def air(self) -> float:
         """Value of air in the volume."""
+        ...
+
+    @property
+    def per_cm(self) -> float:
+        """What turns values above air into 1/cm, at least about."""
+        ...
+
+    @property
+    def mu_known(self) -> bool:
+        """Whether values are known to be μ."""
         ...
 
     def mu_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
@@ -74,6 +85,13 @@ class Reference:
         ``undecidable``, ``no_cathode``), and the numbers that it rests on.
     air : float
         Value of air in the volume: 0 where it holds attenuation.
+    unit : str
+        Of the values: ``1/cm``, or ``grey`` where they have a scale of their own; everything that
+        is called ``…per_cm`` here is then in grey values above air.
+    per_cm : float
+        What turns values above air into 1/cm; about, where `mu_known` is False.
+    mu_known : bool
+        Whether it is known: not of grey values, nor where the electrolyte's μ is implausible.
     blur_guessed : bool
         Whether the width of the point spread was neither measured nor given.
     """
@@ -92,6 +110,9 @@ class Reference:
     glare: Mapping[str, Any] = field(default_factory=dict)
     air: float = 0.0
     blur_guessed: bool = False
+    unit: str = "1/cm"
+    per_cm: float = 1.0
+    mu_known: bool = True
 
     def mu_per_cm(self, z_um: np.ndarray | float, r_um: np.ndarray | float) -> np.ndarray:
         """Give the electrolyte's value above air at heights and distances from the axis, 1/cm."""
@@ -108,14 +129,15 @@ class Reference:
 
     def numbers(self, uncorrected_fringes: str | None = None) -> Iterator[tuple[str, Number]]:
         """Give the numbers for ``summary.json``; with fringes no width of the point spread."""
-        yield (
-            "electrolyte_peak_per_cm",
-            Number(self.peak_per_cm, "1/cm", self.peak_sd_per_cm, self.n),
-        )
+        ending = "grey" if self.is_grey else "per_cm"
+        peak = Number(self.peak_per_cm, self.unit, self.peak_sd_per_cm, self.n)
+        yield f"electrolyte_peak_{ending}", peak
+        if self.is_grey:
+            yield "air_grey", Number(self.air, self.unit)
         if uncorrected_fringes is None:
             note = "a guess" if self.blur_guessed else None
             yield "blur_um", Number(self.blur_um, "µm", self.blur_sd_um, note=note)
-        yield "noise_per_cm", Number(self._typical_noise(), "1/cm")
+        yield f"noise_{ending}", Number(self._typical_noise(), self.unit)
         yield "flatness_before", Number(self.flatness_before)
         yield "flatness_after", Number(self.flatness_after)
         yield "reference_confounded", Number(self.confounded or "no")
@@ -123,6 +145,18 @@ class Reference:
         for name in ("cupping", "in_plane_ratio"):
             if name in self.glare:
                 yield f"glare_{name}", Number(self.glare[name], sd=self.glare.get(f"{name}_sd"))
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether values have a scale of their own."""
+        return self.unit == GREY
+
+    @property
+    def published_table(self) -> DataFrame:
+        """The table as a result shows it: grey values are not called attenuation."""
+        if not self.is_grey:
+            return self.table
+        return self.table.rename(columns=lambda name: name.replace("per_cm", GREY))
 
     def _typical_noise(self) -> float:
         step = self.table[self.table["reference"] == "in_plane"]["z_um"]

@@ -15,7 +15,7 @@ from xct.config.loading import read_config
 from xct.config.model import Config, VolumeSection
 from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
 from xct.config.sources import open_scan, open_volume_file
-from xct.errors import ConfigError, ScanError, XctError, nearest, show_bytes
+from xct.errors import ConfigError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
 from xct.io.frames import Turned
@@ -32,6 +32,7 @@ from xct.pipeline.checks.steps import (
 from xct.pipeline.checks.volume import looks_like_labels
 from xct.pipeline.clusters.machines import Machine, working_machine
 from xct.pipeline.output import OutputFolder
+from xct.pipeline.placement import brick_bytes, placement_of, put_upright
 from xct.pipeline.resources import (
     Resources,
     bytes_below,
@@ -136,6 +137,7 @@ class Plan:
             "voxel_size_um": self.voxel_size_um,
             "anode": cell.anode,
             "grey_scale": GreyScale(**cell.grey_scale.model_dump()),
+            **({} if self.config.volume is None else {"volume_unit": self.config.volume.kept_unit}),
             **({} if self.energy_kev is None else {"energy_kev": self.energy_kev}),
             **({"same_cell": True} if cell.same_cell else {}),
             **({} if self.config.rois is None else {"rois": self.rois}),
@@ -189,12 +191,15 @@ class Plan:
         }
         if installed:
             identity |= {"stage_packages": installed}
+        placement = placement_of(self.source)
+        if placement is not None:
+            identity |= {"placement": placement.to_dict()}
         if not self.measuring_steps:
             return identity
         rois = self.config.rois
         return identity | {
             "voxel_size_um": list(self.voxel_size_um),
-            "quantity": self.config.volume.quantity if self.config.volume else "attenuation",
+            "unit": self.config.volume.unit if self.config.volume else "1/cm",
             "energy_kev": self.energy_kev,
             **(_of_stack(self.config.volume) if self.config.volume else {}),
             "anode": self.config.cell.anode,
@@ -286,7 +291,9 @@ def make_plan(
             single = not any("cell" in step.stage.gives for step in steps)
             opened = open_volume_file(config.volume, single=single)
             errors += looks_like_labels(opened, config.volume.file, [step.name for step in steps])
-    except ScanError as error:
+            if not single:
+                opened = put_upright(opened, config.volume)
+    except XctError as error:
         section = "scan" if config.volume is None else "volume"
         errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]
     rois, of_rois = _read_rois(config)
@@ -298,6 +305,9 @@ def make_plan(
     overlap = overlaps(steps, opened.facts)[0] if isinstance(opened, Scan) else 0
     resources = _resources(config, opened, steps, keep, overlap)
     notes = opened.notes if isinstance(opened, Scan) else opened.warnings
+    placement = placement_of(opened)
+    if placement is not None and placement.warning is not None:
+        warnings = [*warnings, placement.warning]
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 
@@ -429,7 +439,7 @@ def _resources(
         shape = (rows, size, size)
     else:
         shape = source.voxels.shape
-        resources = share_copying(shape, machine)
+        resources = share_copying(shape, machine, brick_bytes(source))
     if measuring:
         resources = with_measuring(resources, shape, config.run, machine)
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))

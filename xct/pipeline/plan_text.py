@@ -6,6 +6,7 @@ import numpy as np
 
 from xct.errors import show_bytes, show_seconds
 from xct.io.volume_files.volume import ForeignVolume, volume_facts
+from xct.pipeline.placement import placement_of
 from xct.pipeline.plan import Plan
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.quantity import call_by_name
@@ -57,4 +58,6 @@ def _volume_lines(plan: Plan) -> list[str]:
     size = " × ".join(f"{edge:g}" for edge in edges)
     lines = [f"{plan.source.layout}: {shape} voxels (z × y × x) of {size} µm"]
     assert isinstance(plan.source, ForeignVolume)
+    placement = placement_of(plan.source)
+    lines += [] if placement is None else [f"  {placement.describe()}"]
     return [*lines, *(f"  {line}" for line in volume_facts(plan.source))]

@@ -23,6 +23,12 @@ from xct.parallel.executors import map_blocks
 from xct.pipeline.blanks import mark_blanks
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import Progress, go_on, timed
+from xct.pipeline.placement import (
+    note_placement,
+    placement_of,
+    readable,
+    remove_bricks,
+)
 from xct.pipeline.products import Products
 from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
@@ -157,8 +163,10 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         create_volume(
             fresh, shape, size, Coding(), plan.title, quantity=quantity, energy_kev=energy
         )
+        note_placement(fresh, source)
         os.replace(fresh, path)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
+    source = readable(folder, source) if left else source
     progress = Progress("copying", len(left))
 
     def finished(answer: tuple[Block, int, str]) -> None:
@@ -169,8 +177,10 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
 
     map_blocks(_copy_slab, left, source, path, workers=1, done=finished)
     progress.close()
+    remove_bricks(folder)
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
-    if missing:
+    placement = placement_of(source)
+    if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
     blanks = mark_blanks(path, folder.notes("slab"))
     for message in blanks:

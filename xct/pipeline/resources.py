@@ -178,17 +178,19 @@ _WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 
-def share_copying(shape: tuple[int, int, int], machine: Machine) -> Resources:
-    """Say what copying a foreign volume, with coarser levels, will take."""
+def share_copying(shape: tuple[int, int, int], machine: Machine, brick_bytes: int = 0) -> Resources:
+    """Say what copying a foreign volume, with coarser levels, will take; turned, by bricks."""
     voxels = int(np.prod(shape, dtype=np.int64))
+    # Of a volume that is turned, the largest that there is.
+    plane = voxels // min(shape) if brick_bytes else shape[1] * shape[2]
     return Resources(
         slab_rows=GRANULE,
         workers=1,
         threads=machine.cores,
-        memory_bytes=int(_BASE + 3.2 * 4 * GRANULE * shape[1] * shape[2]),
-        disk_bytes=_volume_bytes(shape, 4),
-        temporary_bytes=0,
-        seconds=1 + voxels * _SECONDS_PER_VOXEL,
+        memory_bytes=int(_BASE + (2 if brick_bytes else 1) * 3.2 * 4 * GRANULE * plane),
+        disk_bytes=_volume_bytes(shape, 4) + brick_bytes,
+        temporary_bytes=brick_bytes,
+        seconds=1 + (2 if brick_bytes else 1) * voxels * _SECONDS_PER_VOXEL,
         processes=machine.processes,
     )
 

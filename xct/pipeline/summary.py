@@ -22,6 +22,7 @@ from xct.pipeline.blanks import lacks_data
 from xct.pipeline.checks.rows import rows_of_frames
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import timed
+from xct.pipeline.placement import placement_of
 from xct.pipeline.slabs import BANDS, FRAMES
 from xct.quantity import Failed, Number, made_of, numbers_of
 from xct.stages import Band, RowCounts
@@ -74,6 +75,7 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
     summary = {
         **scanned,
         **_voxel_size(job),
+        **_placement(job),
         **_bounded(job, found, numbers_of(found, failed)),
     }
     summary = dict(sorted(summary.items(), key=lambda entry: "headline" not in entry[1]))
@@ -208,6 +210,14 @@ def _voxel_size(job: Job) -> dict[str, Any]:
     z, y, x = job.plan.voxel_size_um
     details = {"z": z, "y": y, "x": x} if len({z, y, x}) > 1 else {}
     return {"voxel_size_um": Number(x, "µm", details=details).entry()}
+
+
+def _placement(job: Job) -> dict[str, Any]:
+    """Say how a given volume was turned, and the matrix from the result to the file, µm."""
+    placement = placement_of(job.plan.source)
+    if placement is None:
+        return {}
+    return {"placement": {"value": placement.describe(), "unit": "µm", **placement.to_dict()}}
 
 
 def _account(job: Job) -> dict[str, Any]:

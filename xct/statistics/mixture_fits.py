@@ -398,6 +398,8 @@ def fit_robust(
             f"a mixture of two materials needs 500 voxels and a bright above a dark value; there "
             f"are {total:.0f} voxels, dark {dark:.4g} and bright {bright:.4g}"
         )
+    unit = 1.0 if 0.01 < noise < 100 else noise  # tolerances of the fit are absolute
+    edges, (dark, bright, noise) = edges / unit, (dark / unit, bright / unit, noise / unit)
     middles, width = 0.5 * (edges[1:] + edges[:-1]), float(edges[1] - edges[0])
     seen = counts / total / width
     weight = 1 / np.sqrt(np.maximum(counts, 4) / total / width)
@@ -418,4 +420,6 @@ def fit_robust(
     found, slopes = unpacked(fit.x), np.asarray(fit.jac)
     covariance = np.linalg.pinv(slopes.T @ slopes) * float(np.mean(left(fit.x) ** 2))
     misfit = float(np.sqrt(np.mean((found.density(middles) - seen) ** 2)) / seen.max())
-    return RobustFit(found, float(np.sqrt(max(covariance[0, 0], 0))), misfit)
+    levels = (unit * found.a, unit * found.b)
+    mixture = Mixture(levels, tuple(unit * sd for sd in found.noises), found.weights)
+    return RobustFit(mixture, unit * float(np.sqrt(max(covariance[0, 0], 0))), misfit)

@@ -96,11 +96,14 @@ class Coarse:
         Fraction of the volume's voxels that are not finite.
     frame : Frame
         The volume's grid and that of the columns.
+    overview : Overview or None
+        What it was made of.
     """
 
     values: np.ndarray
     missing: float
     frame: Frame
+    overview: Overview | None = None
 
     def positions_um(self) -> tuple[np.ndarray, np.ndarray]:
         """Give y, shape (y, 1), and x, shape (1, x), of the middles of columns."""
@@ -149,7 +152,8 @@ def make_coarse(
     missing = sum(count for _, count in found) / np.prod(shape)
     _refuse_empty(values)
     edges = (float(voxel_size_um[0]), float(voxel_size_um[1]), float(voxel_size_um[2]))
-    return Coarse(values, float(missing), Frame(shape, edges, size, _field_radius(volume, edges)))
+    frame = Frame(shape, edges, size, _field_radius(volume, edges))
+    return Coarse(values, float(missing), frame, overview)
 
 
 def _merge_slab(block: Block, overview: Overview, several: int) -> tuple[np.ndarray, int]:

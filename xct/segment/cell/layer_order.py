@@ -48,12 +48,15 @@ class LayerOrder:
         By how many slices that fit nothing the other direction is worse; under 3 it is a guess.
     electrolyte : float
         Grey value of the electrolyte above that of the tube.
+    cost : float
+        Slices that fit nothing.
     """
 
     layers: dict[str, tuple[int, int]]
     anode_low: bool
     margin: float
     electrolyte: float
+    cost: float
 
 
 def order_layers(level: np.ndarray, texture: np.ndarray) -> LayerOrder:
@@ -92,7 +95,7 @@ def order_layers(level: np.ndarray, texture: np.ndarray) -> LayerOrder:
         if (rows := np.flatnonzero(path == number)).size
     }
     margin = abs(found[True][0] - found[False][0])
-    return LayerOrder(layers, anode_low, margin, float(candidates[which]))
+    return LayerOrder(layers, anode_low, margin, float(candidates[which]), found[anode_low][0])
 
 
 def _candidates(level: np.ndarray) -> np.ndarray:
@@ -164,8 +167,11 @@ _COLUMN_UM = 10.0  # as wide as a particle
 _EDGE_LAYERS = ("electrolyte", "collector", "cathode", "cathode_steel", "anode_steel")
 
 
-def order_along_axis(coarse: Coarse, bore: BoreEstimate) -> LayerOrder:
+def order_along_axis(coarse: Coarse, bore: BoreEstimate, *, grey: bool = False) -> LayerOrder:
     """Find the order of layers from medians of columns as wide as particles, slice by slice.
+
+    Grey values may begin anywhere: where nothing beyond a bore shows it, at 0 or at the darkest
+    layer, whichever explains the layers better.
 
     Raises
     ------
@@ -179,10 +185,13 @@ def order_along_axis(coarse: Coarse, bore: BoreEstimate) -> LayerOrder:
     level, texture = (
         np.interp(at, at[known], v) for v in (known_quantile(columns, 0.5), _texture(columns))
     )
-    zero = bore.outside if bore.outside is not None else min(0.0, float(level.min()))
-    if not bore.in_view:
-        _refuse_noise(level, zero)
-    order = order_layers(level - zero, texture)
+    if bore.outside is not None:
+        order = order_layers(level - bore.outside, texture)
+    else:
+        darkest = float(level.min())
+        zeros = {min(0.0, darkest), darkest} if grey else {min(0.0, darkest)}
+        _refuse_noise(level, max(zeros) if grey else min(zeros))
+        order = min((order_layers(level - z, texture) for z in zeros), key=lambda o: o.cost)
     # What is no thicker than a blurred edge is one.
     thick = {name: rows for name, rows in order.layers.items() if rows[1] - rows[0] >= _THINNEST}
     return replace(order, layers=thick or order.layers)

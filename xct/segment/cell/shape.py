@@ -11,12 +11,14 @@ import numpy as np
 
 from xct.errors import DataError
 from xct.geometry import Anode, CellGeometry, Plane
+from xct.normalize.calibration import GREY
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Number, Quantity
 from xct.segment.cell.bore import Bore, GroupMean, fit_bore, group_means
 from xct.segment.cell.bore_estimate import BoreEstimate, all_in_view, estimate_bore
 from xct.segment.cell.coarse import Coarse, Frame, make_coarse
+from xct.segment.cell.contrast import clipping_of, refuse_clipped, refuse_inverted
 from xct.segment.cell.cross_sections import cross_sections_figure
 from xct.segment.cell.layer_order import LayerOrder, edge_rows, order_along_axis
 from xct.segment.cell.planes import fit_plane, heights_between
@@ -60,6 +62,7 @@ def cell_numbers(
 )
 def find_cell(
     volume: Voxels,
+    volume_unit: str | None = None,
     *,
     voxel_size_um: Sequence[float],
     anode: Anode | None,
@@ -77,6 +80,8 @@ def find_cell(
     ----------
     volume : Voxels, shape (z, y, x)
         The cell, its axis along z.
+    volume_unit : str, optional
+        "grey" where values may begin anywhere, not at air.
     voxel_size_um : sequence of float
         Edges of a voxel along z, y and x.
     anode : {"low_z", "high_z"} or None
@@ -90,7 +95,8 @@ def find_cell(
     ------
     ValueError
         If the volume is empty, the same everywhere, or holds nothing that is brighter than what
-        lies around it; or if the bore is not round, as with a wrong voxel size across.
+        lies around it; if its contrast is inverted, or particles or lithium are cut off by a
+        window; or if the bore is not round, as with a wrong voxel size across.
     """
     edges = _checked(voxel_size_um)
     coarse = make_coarse(volume, edges)
@@ -100,13 +106,14 @@ def find_cell(
             stacklevel=2,
         )
     estimate = estimate_bore(coarse)
-    order = order_along_axis(coarse, estimate)
+    grey = volume_unit == GREY
+    order = _order(volume, coarse, estimate, grey=grey)
     groups = group_means(volume, edge_rows(order)) if estimate.in_view else []
     bore = _bore(groups, coarse.frame, estimate)
     tube, radius_sd = None, float("nan")
     if bore is None:
         estimate = all_in_view(coarse.frame)
-        order = order_along_axis(coarse, estimate)
+        order = order_along_axis(coarse, estimate, grey=grey)
         _say_no_bore(estimate)
     else:
         radius, radius_sd, tube = _wall(groups, coarse.frame, bore)
@@ -147,6 +154,14 @@ def find_cell(
 def _is_guess(order: LayerOrder) -> bool:
     """Whether a surface rests on a cathode alone, which any grainy body may be taken for."""
     return set(order.layers) == {"cathode", "collector"}
+
+
+def _order(volume: Voxels, coarse: Coarse, estimate: BoreEstimate, *, grey: bool) -> LayerOrder:
+    """Find the layers; refuse what grey values cannot carry."""
+    order = order_along_axis(coarse, estimate, grey=grey)
+    refuse_inverted(coarse, estimate, order)
+    refuse_clipped(clipping_of(volume, coarse, estimate), grey=grey)
+    return order
 
 
 def _checked(voxel_size_um: Sequence[float]) -> tuple[float, float, float]:

@@ -347,7 +347,8 @@ def _too_deep(ratios: Ratios, z: np.ndarray, means: np.ndarray, crossing: np.nda
     clear = min(np.nanmedian(crossing) + REACH, z[-1])
     steel = np.median(means[z >= clear], axis=0)
     # The collector dims all rows alike: what steel attenuates beyond it looks as if next to air.
-    beyond = (steel - _ALUMINIUM) * ratios.reference.mu_per_cm(z_um, radius_um)
+    electrolyte = ratios.reference.per_cm * ratios.reference.mu_per_cm(z_um, radius_um)
+    beyond = (steel - _ALUMINIUM) * electrolyte
     bore = cell.bore_radius_um / pixel_um
     edge = opaque_edge(beyond, radius_um / pixel_um, bore, pixel_um * 1e-4, _LIGHT_BLUR)
     shift = _shift_by_ring(edge)

@@ -15,16 +15,24 @@ from xct.parallel.blocks import Voxels
 from xct.segment.surface.bands import Band, Span, span_between
 
 _WALL_VOXELS = 1.5  # voxels of the bore next to its wall, which are mixed with it
-# μ of an electrolyte in 1/cm: values beyond are on another scale, and stand for a typical one.
-_PLAUSIBLE, _TYPICAL = (0.3, 100.0), 5.0
 _FRACTION = 0.75  # of the way to the next surface that a band goes at most
 
 
 class Electrolyte(Protocol):
-    """What is asked of a reference: the electrolyte's μ by height and radius."""
+    """What is asked of a reference: the electrolyte's value by height and radius, and the scale."""
+
+    @property
+    def air(self) -> float:
+        """Value of air in the volume."""
+        ...
+
+    @property
+    def per_cm(self) -> float:
+        """What turns values above air into 1/cm."""
+        ...
 
     def mu_per_cm(self, z_um: Any, r_um: Any) -> np.ndarray:
-        """Give the electrolyte's value above air, 1/cm."""
+        """Give the electrolyte's value above air."""
         ...
 
 
@@ -59,11 +67,11 @@ class Search:
     Attributes
     ----------
     volume : Voxels
-        μ in 1/cm.
+        μ in 1/cm, or any linear scale.
     cell : CellGeometry
         Where the planes are.
     reference : Electrolyte
-        What the electrolyte attenuates.
+        What the electrolyte attenuates, and what the scale is.
     search_um : float
         Farthest that a surface lies from its plane.
     """
@@ -75,8 +83,8 @@ class Search:
 
     @cached_property
     def attenuation(self) -> Voxels:
-        """The volume in 1/cm; of grey values, the electrolyte's is taken as a typical one."""
-        air = float(getattr(self.reference, "air", 0.0))
+        """The volume in 1/cm above air; about, where the reference knows its scale only about."""
+        air, factor = float(self.reference.air), float(self.reference.per_cm)
         middle = 0.5 * self.cell.voxel_size_um[0] * (self.cell.shape[0] - 1)
         level = float(self.reference.mu_per_cm(middle, 0.0))
         if not level > 0:
@@ -84,7 +92,6 @@ class Search:
                 f"the reference gives the electrolyte a value of {level:g} above air; surfaces "
                 "need one that attenuates: look at what electrolyte_reference found"
             )
-        factor = 1.0 if _PLAUSIBLE[0] < level < _PLAUSIBLE[1] else _TYPICAL / level
         if air == 0 and factor == 1:
             return self.volume
         return _Scaled(self.volume, np.float32(air), np.float32(factor))
@@ -92,7 +99,7 @@ class Search:
     @property
     def factor(self) -> float:
         """Give by what the volume's values above air become 1/cm."""
-        return float(getattr(self.attenuation, "factor", 1.0))
+        return float(self.reference.per_cm)
 
     @property
     def pixel_um(self) -> float:
