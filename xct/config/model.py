@@ -222,7 +222,7 @@ class VolumeSection(Section):
             if "quantity" in self.model_fields_set:
                 raise ValueError(
                     f"quantity is {self.quantity}, but unit is {self.unit}: attenuation comes in "
-                    "1/cm, 1/mm or 1/px, grey values and labels in the unit grey; leave quantity out"
+                    "1/cm, 1/mm or 1/px, grey values and labels in grey; leave quantity out"
                 )
             self.quantity = "grey"
         return self
