@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xct.errors import XctError
 from xct.io.atomic import write_json
+from xct.io.journal import files_below
 from xct.io.labels import open_labels
 from xct.io.surfaces import read_surfaces, write_surfaces
 from xct.io.tables import read_counts, read_table, write_counts, write_table
@@ -57,6 +58,26 @@ def load(folder: Path, quantity: Quantity) -> Any:
         If it is not there, or damaged.
     """
     return _load(quantity.stores[0], folder, quantity)
+
+
+def files_kept(folder: Path, quantity: Quantity, value: Any) -> list[Path]:
+    """List the files that a result keeps of a quantity."""
+    places = [place for store in quantity.stores for place in _places(store, quantity, value)]
+    return [file for place in places for file in files_below(folder / place)]
+
+
+def _places(store: Any, quantity: Quantity, value: Any) -> list[str]:
+    """Name the files and folders in which a store keeps a quantity."""
+    name = quantity.name
+    if isinstance(store, Tables):
+        return [f".xct/{_LISTED.format(name)}", *(f"tables/{table}.csv" for table in value)]
+    if isinstance(store, Table):
+        return [f"tables/{store.file or name}.csv"]
+    if isinstance(store, Labels):
+        return [f"volume.zarr/labels/{store.group}"]
+    if isinstance(store, Json):
+        return [f"{name}.json"]
+    return [f"tables/{name}.zarr" if isinstance(store, Counts) else f"{name}.zarr"]
 
 
 def is_stored(quantity: Quantity) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from xct.errors import XctError
 from xct.io.atomic import written_whole
+from xct.io.journal import with_checksum
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,16 +67,18 @@ def write_counts(path: Path, counts: DataArray) -> None:
         Voxels by depth (center of the slice, µm) and grey value (center of the bin).
     """
     import zarr
+    from zarr.codecs import ZstdCodec
 
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     group: Any = zarr.open_group(fresh, mode="w", zarr_format=3)
     values = np.ascontiguousarray(counts.values, np.int64)
-    group.create_array("counts", data=values, dimension_names=_AXES)
+    codecs = with_checksum(ZstdCodec())
+    group.create_array("counts", data=values, dimension_names=_AXES, compressors=codecs)
     for axis in _AXES:
         centers = np.ascontiguousarray(counts[axis].values, np.float64)
-        group.create_array(axis, data=centers, dimension_names=(axis,))
+        group.create_array(axis, data=centers, dimension_names=(axis,), compressors=codecs)
     shutil.rmtree(path, ignore_errors=True)
     os.replace(fresh, path)
 

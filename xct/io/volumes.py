@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from xct.errors import XctError
+from xct.errors import DamagedFile, XctError
 from xct.io import overview
+from xct.io.journal import chunk_files, with_checksum
 from xct.io.overview import Overview
 from xct.parallel.blocks import CHUNK_SLICES, GRANULE
 
@@ -131,7 +132,8 @@ def create_volume(
     from zarr.codecs import BloscCodec, BloscShuffle
 
     group = zarr.open_group(path, mode="w-", zarr_format=3)
-    compressors = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    blosc = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    compressors = with_checksum(blosc)
     for number, level in enumerate(levels_of(shape)):
         create_level(group, number, level, coding.dtype, compressors)
     overview.create_arrays(group, shape, compressors)
@@ -219,6 +221,21 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
         codes, first = _coarser(codes, level.steps), first // level.steps[0]
 
 
+def files_of_slab(path: Path, first: int, stop: int) -> list[Path]:
+    """List the chunks of a volume that `write_slab` made of slices first … stop."""
+    import zarr
+
+    group: Any = zarr.open_group(path, mode="r")
+    levels = levels_of(group["0"].shape)
+    found: list[Path] = []
+    for name in overview.NAMES if overview.is_kept(group) else ():
+        found += chunk_files(path / name, first, stop)
+    for number, level in enumerate(levels):
+        step = level.factors[0]
+        found += chunk_files(path / str(number), first // step, -(-stop // step))
+    return found
+
+
 def _coarser(codes: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     """Average blocks of voxels; in uint16, over those that have a value (code 0 has none)."""
     kept = [length // step * step for length, step in zip(codes.shape, steps, strict=True)]
@@ -294,8 +311,21 @@ class Volume:
 
     def read(self, index: Any = ...) -> np.ndarray:
         """Read a part as float32 in 1/cm; voxels without a value are 0."""
-        codes: np.ndarray = np.asarray(self.array[index])
+        try:
+            codes: np.ndarray = np.asarray(self.array[index])
+        except ValueError as error:
+            raise (self._damage(index) if "checksum" in str(error) else error) from error
         return Coding(codes.dtype.name, self.slope, self.offset).decode(codes)
+
+    def _damage(self, index: Any) -> DamagedFile:
+        part = index[0] if isinstance(index, tuple) and index else index
+        first, stop, _ = part.indices(self.shape[0]) if isinstance(part, slice) else (0, -1, 1)
+        where = f"slices {first} … {stop - 1}" if stop > 0 else "some slices"
+        folder = Path(self.array.store.root)
+        return DamagedFile(
+            f"{folder}: {where} cannot be read: a checksum says that a file is damaged. "
+            f"`xct verify {folder.parent}` names it, and the run that made it makes it anew"
+        )
 
     def lazy(self) -> Any:
         """Give the whole as a Dask array in 1/cm."""

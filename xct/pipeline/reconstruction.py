@@ -16,7 +16,7 @@ import numpy as np
 from xct.config.recipe import Step
 from xct.io import by_rows
 from xct.io.foreign import ForeignVolume
-from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.volumes import Coding, create_volume, files_of_slab, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.job import Job
@@ -41,7 +41,8 @@ def open_frames(job: Job) -> Scan:
     progress = Progress("frames", len(blocks), len(done))
 
     def finished(block: by_rows.FrameBlock) -> None:
-        job.folder.note(f"frames-{block.number}", {"last": block.stop})
+        files = by_rows.files_of_block(path, block)
+        job.folder.note(f"frames-{block.number}", {"last": block.stop}, files)
         progress.step(f"{block.kind} {block.first}–{block.stop - 1}")
 
     left = [block for block in blocks if block.number not in done]
@@ -90,7 +91,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
         name=plan.title,
     )
     blocks = cut(rows, plan.resources.slab_rows)
-    if products.create(folder.state):
+    if products.create(folder.journal):
         folder.forget("slab")
     done = folder.notes("slab")
     left = _unfinished(blocks, done)
@@ -99,7 +100,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
     def finished(slab: Finished) -> None:
         folder.note("warnings", job.warnings.listed)
         note = {"stop": slab.stop, "counts": slab.counts, "beyond": slab.beyond}
-        folder.note(f"slab-{slab.first}", note)
+        folder.note(f"slab-{slab.first}", note, products.files(slab.first, slab.stop))
         folder.note("meter", job.metered())
         progress.step(f"rows {slab.first}–{slab.stop - 1}")
 
@@ -134,6 +135,7 @@ def _compute_slab(
 
 def _write_slab(block: Block, computed: tuple[dict[str, Any], Counted], work: SlabWork) -> Finished:
     found, counts = computed
+    go_on()
     with timed("write"):
         beyond = work.products.store(block.first, found)
     return Finished(block.first, block.stop, counts, beyond)
@@ -145,7 +147,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     path = folder.path / "volume.zarr"
     few_bits = source.voxels.dtype.kind == "u"
     coding = Coding("uint16", source.slope, source.offset) if few_bits else Coding()
-    if not path.exists():
+    if not folder.journal.has_product(path.name):
         folder.forget("slab")
         fresh = folder.state / "volume.zarr"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -153,13 +155,16 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         quantity = section.quantity if section is not None else "attenuation"
         size = source.voxel_size_um
         create_volume(fresh, source.voxels.shape, size, coding, plan.title, quantity=quantity)
+        shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
+        folder.journal.write_product(path.name)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
     progress = Progress("copying", len(left))
 
     def finished(answer: tuple[Block, int]) -> None:
         block, missing = answer
-        folder.note(f"slab-{block.first}", {"stop": block.stop, "not_finite": missing})
+        note = {"stop": block.stop, "not_finite": missing}
+        folder.note(f"slab-{block.first}", note, files_of_slab(path, block.first, block.stop))
         progress.step(f"slices {block.first}–{block.stop - 1}")
 
     map_blocks(_copy_slab, left, source, path, coding, workers=1, done=finished)

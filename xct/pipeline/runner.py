@@ -16,7 +16,8 @@ from xct.io.volumes import Coding
 from xct.parallel.threads import share_heaps
 from xct.pipeline.checks.frames import check_frames
 from xct.pipeline.estimates import Estimates
-from xct.pipeline.job import Job
+from xct.pipeline.job import Job, times_of
+from xct.pipeline.lock import Held
 from xct.pipeline.measurement import Measurement, write_kept
 from xct.pipeline.monitor import Meter, RunWarnings, log_file, watched
 from xct.pipeline.output import OutputFolder
@@ -71,23 +72,29 @@ def run(
     share_heaps()
     plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
+    times = times_of(plan.source.files)
+    if not restart:
+        plan = plan.continuing(folder.identity())
     identity = plan.identity()
     errors = folder.conflicts(identity, restart=restart)
     if errors:
         raise ConfigError(*errors)
-    with _unwritable_explained(folder), folder.locked():
+    with _unwritable_explained(folder), folder.locked() as lock:
         resumed = folder.claim(identity, restart=restart)
         if folder.is_finished():
             log.info("%s is finished already; --restart does it again", folder.path)
             return open_result(folder.path)
         warnings = RunWarnings(folder.number("warnings") or [])
         folder.note("meter-before", folder.number("meter") or {})
+        if folder.number("input-times") is None:
+            folder.note("input-times", times)
         job = Job(plan, folder, Meter(), warnings)
+        lock.when_lost = job.stop.set
         with (
             log_file(folder.path / "run.log"),
             watched(job.meter, job.stop),
             warnings.gathered(),
-            _failures_explained(job),
+            _failures_explained(job, lock),
         ):
             _carry_out(job, resumed=resumed)
     return open_result(folder.path)
@@ -102,11 +109,11 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
         plan = job.plan
     else:
         copy_volume(job, plan.source)
+    job.check_input()
     release()  # what fbp keeps for its next call
     found = Measurement(job).run() if plan.measuring_steps else {}
-    write_kept(job, found)
-    write_summary(job, found)
-    job.folder.finish(job.products)
+    written = [*write_kept(job, found), *write_summary(job, found)]
+    job.folder.finish(job.products, written)
     log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
@@ -165,19 +172,23 @@ def _unwritable_explained(folder: OutputFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _failures_explained(job: Job) -> Iterator[None]:
+def _failures_explained(job: Job, lock: Held) -> Iterator[None]:
     """Say in one line why a run had to end, and that nothing finished is lost."""
     try:
         yield
     except BaseException as error:
         job.stop.set()  # other slabs end after their present step
-        reason = _reason(error, job.folder)
+        reason = _LOST.format(job.folder.path) if lock.lost.is_set() else _reason(error, job.folder)
         log.error("%s", reason or f"interrupted by {type(error).__name__}", extra=_UNSEEN)
         if reason is None:
             raise
         raise RunError(reason) from error
 
 
+_LOST = (
+    "output: {}: another run took this folder, since this one had stood still for a minute; "
+    "it goes on there"
+)
 _KEPT = "; what was finished is kept: mend the cause and run again"
 _UNSEEN = {"to_screen": False}  # who catches the error shows it
 

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_summary(job: Job, found: Mapping[str, Any]) -> None:
+def write_summary(job: Job, found: Mapping[str, Any]) -> list[Path]:
     """Write summary.json, run.yaml, the tables and figures that are made of what was found.
 
     Parameters
@@ -64,6 +65,11 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
         Of the run.
     found : mapping
         Every quantity that is known at the end, by name.
+
+    Returns
+    -------
+    list of Path
+        The files.
     """
     folder = job.folder
     scanned, failed = _of_the_scan(job) if job.plan.from_scan else {}, _failed(job)
@@ -73,16 +79,19 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
         **numbers_of(found, failed),
     }
     known = {**_shown(job), **found}
+    written: list[Path] = []
     for name, table in made_of(known, "tables", failed):
-        write_known(folder.path / "tables" / f"{name}.csv", table)
+        written.append(folder.path / "tables" / f"{name}.csv")
+        write_known(written[-1], table)
     with timed("figures"):
         for name, figure in made_of(known, "figures", failed):
-            save_figure(figure, folder.path / "figures", name)
+            written += save_figure(figure, folder.path / "figures", name)
     write_json(folder.path / "summary.json", {**summary, "warnings": job.warnings.listed})
     for entry in job.warnings.listed:
         if entry["step"] != "check":
             log.warning("%s: %s", entry["step"], entry["message"])
     write_text(folder.path / "run.yaml", yaml.safe_dump(_account(job), **_YAML))
+    return [*written, folder.path / "summary.json", folder.path / "run.yaml"]
 
 
 def _failed(job: Job) -> Failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -153,11 +153,7 @@ def identity(files: Iterable[Path]) -> str:
         64 hexadecimal digits.
     """
     sizes = {file: file.stat().st_size for file in sorted({Path(file) for file in files})}
-    small = [file for file, size in sizes.items() if size < _WHOLE_BYTES]
-    if len(small) > _SAMPLES and sum(sizes[file] for file in small) > _MANY_BYTES:
-        last = len(small) - 1
-        small = [small[last * number // (_SAMPLES - 1)] for number in range(_SAMPLES)]
-    read_whole = set(small)
+    read_whole = _read_whole(sizes)
     digest = hashlib.sha256()
     for file, size in sizes.items():
         digest.update(f"{size}\0".encode())
@@ -169,3 +165,18 @@ def identity(files: Iterable[Path]) -> str:
                     opened.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
                     digest.update(opened.read(_SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def is_sampled(files: Iterable[Path]) -> bool:
+    """Whether `identity` reads only samples of some files."""
+    sizes = {Path(file): Path(file).stat().st_size for file in files}
+    return len(_read_whole(sizes)) < len(sizes)
+
+
+def _read_whole(sizes: Mapping[Path, int]) -> set[Path]:
+    """Choose the files of which `identity` reads the whole content."""
+    small = [file for file, size in sizes.items() if size < _WHOLE_BYTES]
+    if len(small) > _SAMPLES and sum(sizes[file] for file in small) > _MANY_BYTES:
+        last = len(small) - 1
+        small = [small[last * number // (_SAMPLES - 1)] for number in range(_SAMPLES)]
+    return set(small)
