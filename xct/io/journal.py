@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,10 @@ class Journal:
 
     def write_damage(self, files: Sequence[str]) -> None:
         """Note what was found to be damaged: the next run makes it anew."""
-        self.write(_DAMAGED, list(files))
+        if files:
+            self.write(_DAMAGED, list(files))
+        else:
+            (self.folder / f"{_DAMAGED}.json").unlink(missing_ok=True)
 
     def read(self, name: str) -> Any:
         """Read a note; None where there is none.
@@ -246,8 +250,12 @@ class Journal:
 
     def sealed(self) -> dict[str, int]:
         """Give the size of every file that a note vouches for, by relative path."""
-        notes = [read_note(path) for path in self._notes()]
-        return {n: s.size for note in notes if note is not None for n, s in note.files.items()}
+        found: dict[str, int] = {}
+        for path in self._notes():
+            with suppress(DamagedNote):  # `damaged` names it
+                note = read_note(path)
+                found |= {} if note is None else {n: s.size for n, s in note.files.items()}
+        return found
 
     def damaged(self, *, thorough: bool = False) -> list[str]:
         """List the files that are missing, or not as they were written.
