@@ -17,8 +17,9 @@ import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -31,6 +32,7 @@ from xct.phantom.writing import write_phantom
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _TOUCHES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")
 _OF_THE_RUN = re.compile(r"(run\.(log|yaml)|\.xct/.*)")  # times stand in them
+_KILL = signal.SIGKILL
 _MOST_SECONDS = 900
 _SHAPE = (48, 64, 64)
 
@@ -45,10 +47,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run that was killed, and of the one that went on."""
+    """What became of a run that was killed, once or several times, and then went on."""
 
-    place: Place
-    reached: bool
+    places: list[Place]
+    reached: int
     code: int
     wrong: list[str]
 
@@ -58,49 +60,55 @@ class Outcome:
         return self.code == 0 and not self.wrong
 
 
-def touches(config: Path, output: Path) -> Counter[str]:
-    """Run a configuration, and count what it does to the files of its output."""
-    counted = output.with_suffix(".touches")
+def touches(config: Path, output: Path) -> list[str]:
+    """Run a configuration, and list what it does to the files of its output, in order."""
+    listed = output.with_suffix(".touches")
 
-    def count() -> int:
-        found: Counter[str] = Counter()
-        _listen(output, lambda touch: found.update([touch]))
+    def listen() -> int:
+        found: list[str] = []
+        _listen(output, found.append)
         code = _run(config, output)
-        counted.write_text(json.dumps(found))
+        listed.write_text(json.dumps(found))
         return code
 
-    if _in_child(count) != 0:
+    if _in_child(listen) != 0:
         raise RuntimeError(f"{config} does not run by itself")
-    return Counter(json.loads(counted.read_text()))
+    found: list[str] = json.loads(listed.read_text())
+    return found
 
 
-def places(counts: Counter[str]) -> list[Place]:
-    """List the first, a middle and the last occurrence of every touch."""
-    return [
-        Place(touch, number)
-        for touch, count in sorted(counts.items())
-        for number in sorted({1, (count + 1) // 2, count})
-    ]
+def places(touched: Sequence[str]) -> list[Place]:
+    """List the first, a middle and the last occurrence of every touch, in order of time."""
+    when: dict[str, list[int]] = {}
+    for moment, touch in enumerate(touched):
+        when.setdefault(touch, []).append(moment)
+    found = {
+        moments[number - 1]: Place(touch, number)
+        for touch, moments in when.items()
+        for number in (1, (len(moments) + 1) // 2, len(moments))
+    }
+    return [found[moment] for moment in sorted(found)]
 
 
-def kill_and_continue(config: Path, output: Path, whole: Path, place: Place) -> Outcome:
-    """Kill a run at a place, let it go on, and compare its result with that of a whole run."""
+def kill_and_continue(config: Path, output: Path, whole: Path, chain: Sequence[Place]) -> Outcome:
+    """Kill a run at a place, what goes on at the next, …; compare the end with a whole run."""
     rmtree(output, ignore_errors=True)
-
-    def die() -> int:
-        seen: Counter[str] = Counter()
-
-        def listen(touch: str) -> None:
-            seen[touch] += 1
-            if touch == place.touch and seen[touch] == place.number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        _listen(output, listen)
-        return _run(config, output)
-
-    reached = _in_child(die) == -signal.SIGKILL
+    reached = sum(_in_child(partial(_die, config, output, place)) == -_KILL for place in chain)
     code = _in_child(lambda: _run(config, output))
-    return Outcome(place, reached, code, differing(whole, output))
+    return Outcome(list(chain), reached, code, differing(whole, output))
+
+
+def _die(config: Path, output: Path, place: Place) -> int:
+    """Run, and die at a place."""
+    seen: Counter[str] = Counter()
+
+    def listen(touch: str) -> None:
+        seen[touch] += 1
+        if touch == place.touch and seen[touch] == place.number:
+            os.kill(os.getpid(), _KILL)
+
+    _listen(output, listen)
+    return _run(config, output)
 
 
 def differing(whole: Path, other: Path) -> list[str]:
@@ -160,7 +168,7 @@ def campaign(out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     log = out / "killed.jsonl"
     known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    done = {(each["recipe"], *each["place"].values()) for each in known}
+    done = {(e["recipe"], p["touch"], p["number"]) for e in known for p in e["places"]}
     wrong = sum(not each["right"] for each in known)
     for recipe in ("reconstruct", "tomo_cell"):
         config, whole = write_cell(out / recipe, recipe), out / recipe / "whole"
@@ -168,7 +176,7 @@ def campaign(out: Path) -> int:
         for place in places(touches(config, whole)):
             if (recipe, place.touch, place.number) in done:
                 continue
-            outcome = kill_and_continue(config, out / recipe / "killed", whole, place)
+            outcome = kill_and_continue(config, out / recipe / "killed", whole, [place])
             wrong += not outcome.is_right
             with log.open("a", encoding="utf-8") as file:
                 entry = {"recipe": recipe, "right": outcome.is_right, **asdict(outcome)}
