@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,14 +49,14 @@ class Result:
     def summary(self) -> dict[str, Any]:
         """Every measured number with its uncertainty, n and unit, and the warnings."""
         path = self.path / "summary.json"
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        summary: dict[str, Any] = _parsed(path, json.loads)
         return summary
 
     @cached_property
     def account(self) -> dict[str, Any]:
         """How the result was made: configuration, versions, input, time and memory."""
         path = self.path / "run.yaml"
-        account: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        account: dict[str, Any] = _parsed(path, yaml.safe_load)
         return account
 
     @property
@@ -169,6 +169,16 @@ class Result:
 
 # What a result knows without a stage's declaration.
 _OF_THE_RESULT = {"volume": "stored_volume", "cell": "cell", "grey_scale": "grey_scale"}
+
+
+def _parsed(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise XctError(f"{path}: is damaged: {error}; `xct run` makes it anew") from None
+    if not isinstance(value, dict):
+        raise XctError(f"{path}: is damaged: it holds no keys; `xct run` makes it anew")
+    return value
 
 
 def _declared(name: str) -> Quantity:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.hdf5.files import damage_named
 from xct.io.scans.tiff_scans import tiff_files
 from xct.io.tiff.frames import TiffFrames
 from xct.io.tiff.stacks import matching, natural_order, open_stack
@@ -90,6 +91,11 @@ def open_foreign(path: Path | str, voxel_size_um: VoxelSize | None = None) -> Fo
         If it cannot be read, is no volume (z, y, x), or its voxel size is not known.
     """
     place = Path(path)
+    with damage_named(place):
+        return _open(place, path, voxel_size_um)
+
+
+def _open(place: Path, path: Path | str, voxel_size_um: VoxelSize | None) -> ForeignVolume:
     if any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
         return _open_zarr(place, voxel_size_um)
     if place.is_dir():

@@ -139,10 +139,10 @@ def read_note(path: Path) -> Note | None:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path) from error
-    if not isinstance(content, dict) or "crc32c" not in content:
+    if not isinstance(content, dict) or not {"crc32c", "note"} & content.keys():
         return Note(content, {})  # of before notes had checksums
-    wanted = content.pop("crc32c")
-    if checksum(_text(content).encode("utf-8", "replace")) != wanted:
+    wanted = content.pop("crc32c", None)
+    if wanted is None or checksum(_text(content).encode("utf-8", "replace")) != wanted:
         raise _damaged(path)
     return Note(content.get("note"), {n: Seal(*s) for n, s in content.get("files", {}).items()})
 

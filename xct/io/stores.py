@@ -107,7 +107,7 @@ def read_object(path: Path, type_: Any) -> Any:
         raise XctError(f"{path}: there is no {path.stem}; has the run reached that step?")
     try:
         return type_.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise XctError(f"{path}: does not hold the {path.stem} of a cell ({error})") from None
 
 

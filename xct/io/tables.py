@@ -56,6 +56,8 @@ def read_table(path: Path) -> DataFrame:
         return _texts(pd.read_csv(path), _unguarded)
     except pd.errors.EmptyDataError:  # a table of nothing has no columns either
         return pd.DataFrame()
+    except (ValueError, OverflowError) as error:
+        raise XctError(f"{path}: is damaged, or no table: {error}") from None
 
 
 # What begins so is a formula to a spreadsheet, and is run by it when the table is opened.

@@ -340,10 +340,21 @@ def open_volume(path: Path) -> Volume:
     XctError
         If there is none, or it was not written by xct.
     """
-    import zarr
-
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there is no volume; has the run reached fbp?")
+    try:
+        return _opened(path)
+    except (XctError, MemoryError):
+        raise
+    except Exception as error:  # what damaged metadata raise has no common type
+        raise XctError(
+            f"{path}: is damaged, or no volume: {type(error).__name__}: {error}"
+        ) from None
+
+
+def _opened(path: Path) -> Volume:
+    import zarr
+
     group: Any = zarr.open_group(path, mode="r")
     facts = group.attrs.get("xct")
     if facts is None:

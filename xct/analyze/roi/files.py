@@ -21,7 +21,7 @@ import yaml
 
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
 from xct.errors import XctError, nearest
-from xct.io.atomic import write_text
+from xct.io.atomic import read_small, write_text
 from xct.io.yaml import Document, Key, parse
 
 SHAPES: Mapping[str, type[Roi]] = {
@@ -49,8 +49,8 @@ def read_rois(path: Path | str) -> list[Roi]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise XctError(f"{path}: cannot be read as a ROI set: {error}") from None
     return parse_rois(text, str(path))
 

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from xct.errors import ScanError
-from xct.io.hdf5.files import open_hdf5
+from xct.io.hdf5.files import damage_named, open_hdf5
 from xct.io.scans import nxtomo
 from xct.io.scans.raw import Raw, Request
 
@@ -52,11 +52,10 @@ def read_raw(path: Path | str, request: Request | None = None) -> Raw:
     path = Path(path)
     if not path.exists():
         raise ScanError(_missing(path))
-    wanted = request or Request()
-    try:
-        return _recognized(path, wanted)
-    except OSError as error:
-        raise ScanError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not (path.is_file() or path.is_dir()):
+        raise ScanError(f"{path} is neither a file nor a folder, but a pipe or a device")
+    with damage_named(path):
+        return _recognized(path, request or Request())
 
 
 def _recognized(path: Path, wanted: Request) -> Raw:
