@@ -4,14 +4,16 @@ In: files that can be read, and a seed; out: what ended in an exception, took lo
 wanted more than 2 GiB. Bytes are flipped, cut and written over; HDF5 objects are given other
 types, shapes and links as well, such as sizes that no disk holds.
 
-``python -m studies.fuzzed_inputs OUT`` tries 20,000 and goes on where it was.
+``python -m studies.fuzzed_inputs OUT`` takes hours and goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import sys
 import traceback
@@ -30,13 +32,27 @@ from xct.analyze.roi.files import read_rois
 from xct.cli.main import execute
 from xct.errors import XctError
 from xct.io.tables import read_table
-from xct.segment.material.classifier_files import read_classifier
+from xct.phantom.writing import write_phantom
+from xct.segment.material.classifier import PixelClassifier
+from xct.segment.material.classifier_files import read_classifier, write_classifier
+from xct.segment.material.pixel_features import Look
 
 MOST_SECONDS = 10
 MOST_BYTES = 2 * 2**30
 _HUGE = 2**34
+_SHAPE = (48, 48, 48)
 _CODES = (0, 1, 2)  # of commands that ended in words
-_ODD = (b"\xff" * 4, b"\0" * 4, b"[" * 64, b"{" * 64, b"$" * 3, b"\xf0\x9f", b"-1", b"1e999", b"NaN")
+_ODD = (
+    b"\xff" * 4,
+    b"\0" * 4,
+    b"[" * 64,
+    b"{" * 64,
+    b"$" * 3,
+    b"\xf0\x9f",
+    b"-1",
+    b"1e999",
+    b"NaN",
+)
 
 
 @dataclass(frozen=True)
@@ -237,24 +253,60 @@ def campaign(kinds: list[Kind], out: Path, count: int) -> int:
 
 
 def kinds_below(folder: Path) -> list[Kind]:
-    """List what can be damaged in folders that each hold a configuration, or a file to read."""
-    found = []
+    """List what can be damaged in folders of inputs; of files that differ in numbers, one."""
+    found: dict[str, Kind] = {}
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         for file in sorted(path for path in place.rglob("*") if path.is_file()):
             name = file.relative_to(place).as_posix()
             reader = verified if name.startswith("out/") else READERS.get(name, checked)
-            if not name.endswith(("run.log", "lock")):
-                found.append(Kind(f"{place.name}/{name}", place, name, reader))
-    return found
+            alike = f"{place.name}/{re.sub('[0-9]+', 'N', name)}"
+            if file.name not in ("run.log", "lock"):
+                found.setdefault(alike, Kind(alike, place, name, reader))
+    return list(found.values())
+
+
+def write_inputs(folder: Path) -> None:
+    """Write a small scan of every layout, a volume, a result, and files of every other kind."""
+    for layout in ("dxchange", "nxtomo", "p05", "tiff"):
+        place = folder / layout
+        write_phantom(
+            "ncm-0", place, shape=_SHAPE, angles=12, layout=layout, pipeline="reconstruct"
+        )
+        truth = place / "truth"
+        if layout == "dxchange":
+            (folder / "zarr").mkdir()
+            copytree(truth / "volume.zarr", folder / "zarr" / "volume.zarr")
+            shutil.rmtree(folder / "zarr" / "volume.zarr" / "labels")
+            (folder / "zarr" / "config.yaml").write_text(
+                "volume: {file: volume.zarr}\npipeline: analyze\noutput: out\n"
+            )
+            (folder / "files").mkdir()
+            shutil.copy(truth / "rois.yaml", folder / "files" / "rois.yaml")
+            shutil.copy(truth / "tables" / "particles.csv", folder / "files" / "table.csv")
+        rmtree(truth)
+    write_example_classifier(folder / "files" / "classifier.npz")
+    copytree(folder / "dxchange", folder / "result")
+    config = folder / "result" / "config.yaml"
+    execute(["run", str(config), "--set", f"output={folder / 'result' / 'out'}"])
+
+
+def write_example_classifier(path: Path) -> None:
+    """Write a classifier that learnt from noise."""
+    look = Look()
+    samples = np.random.default_rng(0).normal(size=(20, look.count)).astype(np.float32)
+    write_classifier(path, PixelClassifier(look, samples, np.arange(20, dtype=np.uint8) % 2 + 1))
 
 
 @click.command()
-@click.argument("inputs", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--count", default=2000, show_default=True, help="Seeds of every file.")
-def main(inputs: Path, out: Path, count: int) -> None:
-    """Damage every file below INPUTS, which stays as it is; faults are listed in OUT."""
+@click.option("--count", default=1000, show_default=True, help="Seeds of every file.")
+def main(out: Path, count: int) -> None:
+    """Damage inputs of every kind; those that are not refused as they must be are listed in OUT."""
     out.mkdir(parents=True, exist_ok=True)
+    inputs = out / "inputs"
+    if not (inputs / "result" / "out").is_dir():
+        rmtree(inputs, ignore_errors=True)
+        write_inputs(inputs)
     found = campaign(kinds_below(inputs), out, count)
     click.echo(f"{found} inputs were not refused as they must be: see {out / 'fuzzed.jsonl'}")
     sys.exit(1 if found else 0)

@@ -188,7 +188,7 @@ def write_cell(folder: Path, recipe: str) -> Path:
     """Write a small virtual scan and its configuration, where it is not there yet."""
     config = folder / "config.yaml"
     if not config.exists():
-        write_phantom("pristine", folder, shape=_SHAPE, pipeline=recipe)
+        write_phantom("ncm-0", folder, shape=_SHAPE, pipeline=recipe)
     return config
 
 
