@@ -13,10 +13,11 @@ import pytest
 
 from xct.errors import ConfigError, DamagedFile
 from xct.io.atomic import write_text
-from xct.io.volumes import Coding, create_volume, files_of_slab, open_volume, write_slab
+from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.pipeline import lock
 from xct.pipeline.identity import FORMAT
 from xct.pipeline.output import OutputFolder
+from xct.pipeline.products import files_of_slab
 
 IDENTITY = {
     "format": FORMAT,
@@ -359,10 +360,11 @@ import time
 from pathlib import Path
 from xct.errors import ConfigError, DamagedFile
 from xct.io.atomic import write_text
-from xct.io.volumes import Coding, create_volume, files_of_slab, open_volume, write_slab
+from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.pipeline import lock
 from xct.pipeline.identity import FORMAT
 from xct.pipeline.output import OutputFolder
+from xct.pipeline.products import files_of_slab
 folder, total, done = OutputFolder(Path({str(tmp_path)!r})), Path({str(total)!r}), 0
 while done < 60:
     try:

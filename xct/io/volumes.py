@@ -16,7 +16,7 @@ import numpy as np
 
 from xct.errors import DamagedFile, XctError
 from xct.io import overview
-from xct.io.journal import chunk_files, with_checksum
+from xct.io.journal import with_checksum
 from xct.io.overview import Overview
 from xct.parallel.blocks import CHUNK_SLICES, GRANULE
 
@@ -219,21 +219,6 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
         if codes.shape[0]:
             group[str(number)][first : first + codes.shape[0]] = codes
         codes, first = _coarser(codes, level.steps), first // level.steps[0]
-
-
-def files_of_slab(path: Path, first: int, stop: int) -> list[Path]:
-    """List the chunks of a volume that `write_slab` made of slices first … stop."""
-    import zarr
-
-    group: Any = zarr.open_group(path, mode="r")
-    levels = levels_of(group["0"].shape)
-    found: list[Path] = []
-    for name in overview.NAMES if overview.is_kept(group) else ():
-        found += chunk_files(path / name, first, stop)
-    for number, level in enumerate(levels):
-        step = level.factors[0]
-        found += chunk_files(path / str(number), first // step, -(-stop // step))
-    return found
 
 
 def _coarser(codes: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:

@@ -232,6 +232,13 @@ def _begins(whole: list[Any], part: list[Any]) -> bool:
     return whole[: len(part)] == part
 
 
+def reasons(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say why a run does not continue an earlier one; what only comes on top is no reason."""
+    found = differences(earlier, now)
+    on_top = [d for d in found if d.startswith("keep.") or "(nothing there, [" in d]
+    return [d for d in found if d not in on_top] or found
+
+
 def differences(earlier: Any, now: Any, above: str = "") -> list[str]:
     """Say in which keys two identities differ, with both values."""
     if isinstance(earlier, list) and isinstance(now, list):

@@ -15,7 +15,7 @@ from typing import Any
 
 from xct.errors import ConfigError
 from xct.io.journal import ENDING, Journal, files_below
-from xct.pipeline.identity import FORMAT, continues, differences
+from xct.pipeline.identity import FORMAT, continues, reasons
 from xct.pipeline.lock import Held, locked
 from xct.quantity import QUANTITIES, files_of
 
@@ -169,7 +169,7 @@ class OutputFolder:
                 f"output: {self.path}: holds a result of an earlier xct, which opens as before "
                 "but cannot be continued; name another output, or --restart to replace it"
             ]
-        changed = differences(earlier, json.loads(json.dumps(identity)))
+        changed = reasons(earlier, json.loads(json.dumps(identity)))
         return [
             f"output: {self.path}: holds another run, which differs in {'; '.join(changed[:4])}; "
             "name another output, or --restart to replace it"

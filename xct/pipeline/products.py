@@ -13,7 +13,8 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 
 from xct.io.journal import Journal, chunk_files, with_checksum
-from xct.io.volumes import Coding, create_volume, files_of_slab, write_slab
+from xct.io.overview import NAMES, is_kept
+from xct.io.volumes import Coding, create_volume, levels_of, write_slab
 from xct.parallel.blocks import GRANULE
 from xct.quantity import QUANTITIES
 
@@ -90,6 +91,19 @@ class Products:
                 array: Any = zarr.open_array(target, mode="r+")
                 array[:, first : first + values.shape[1]] = values
         return beyond
+
+
+def files_of_slab(path: Path, first: int, stop: int) -> list[Path]:
+    """List the chunks of a volume that `write_slab` made of slices first … stop."""
+    group: Any = zarr.open_group(path, mode="r")
+    levels = levels_of(group["0"].shape)
+    found: list[Path] = []
+    for name in NAMES if is_kept(group) else ():
+        found += chunk_files(path / name, first, stop)
+    for number, level in enumerate(levels):
+        step = level.factors[0]
+        found += chunk_files(path / str(number), first // step, -(-stop // step))
+    return found
 
 
 def _create_array(path: Path, name: str, shape: tuple[int, int, int]) -> None:

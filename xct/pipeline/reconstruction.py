@@ -16,12 +16,12 @@ import numpy as np
 from xct.config.recipe import Step
 from xct.io import by_rows
 from xct.io.foreign import ForeignVolume
-from xct.io.volumes import Coding, create_volume, files_of_slab, write_slab
+from xct.io.volumes import Coding, create_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import Progress, go_on, timed
-from xct.pipeline.products import Products
+from xct.pipeline.products import Products, files_of_slab
 from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
 
