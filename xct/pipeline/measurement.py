@@ -76,7 +76,14 @@ class Measurement:
                 self._one(step, number)
         self._sweep()
         self._derive()
-        return self.found
+        return self._in_order()
+
+    def _in_order(self) -> dict[str, Any]:
+        """Give what was found in one order, wherever the run was interrupted meanwhile."""
+        steps = [name for step in self.job.plan.measuring_steps for name in step.stage.gives]
+        first = dict.fromkeys([*self._given(), *steps])
+        names = [*first, *sorted(self.found.keys() - first.keys())]
+        return {name: self.found[name] for name in names if name in self.found}
 
     def _derive(self) -> None:
         """Add what follows from what is there; say first of all what makes numbers wrong."""
