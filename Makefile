@@ -40,6 +40,8 @@ clean:
 OUT = bench
 campaign: install
 	$(BIN)/xct bench accuracy --size full --out $(OUT)
+	$(BIN)/python -m studies.killed_runs $(OUT)/killed
+	$(BIN)/python -m studies.fuzzed_inputs $(OUT)/fuzzed
 
 # The plugin is tested in a real napari window, on a virtual screen where there is none.
 ON_SCREEN = if command -v xvfb-run >/dev/null; then \

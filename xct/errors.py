@@ -32,6 +32,10 @@ class RunError(RuntimeError):
     """A run that had to end; what was finished is kept."""
 
 
+class DamagedFile(RunError):
+    """A file of a result that is not what was written."""
+
+
 def ranges(numbers: Iterable[int], most: int | None = None) -> str:
     """Write ascending numbers as ranges: 1–3, 7; of more than `most` ranges, the first ones."""
     runs: list[list[int]] = []

@@ -86,9 +86,11 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
 
 def canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     """Make a figure without a window, and without pyplot's global state."""
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    mpl.rcParams["text.parse_math"] = False  # a $ in the name of a cell is no formula
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)

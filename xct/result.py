@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -16,6 +17,7 @@ import yaml
 
 from xct.errors import XctError
 from xct.geometry import CellGeometry, GreyScale, Label, Surface
+from xct.io.journal import Journal
 from xct.io.labels import open_labels
 from xct.io.stores import is_stored, load, read_object
 from xct.io.surfaces import read_surfaces
@@ -47,14 +49,14 @@ class Result:
     def summary(self) -> dict[str, Any]:
         """Every measured number with its uncertainty, n and unit, and the warnings."""
         path = self.path / "summary.json"
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        summary: dict[str, Any] = _parsed(path, json.loads)
         return summary
 
     @cached_property
     def account(self) -> dict[str, Any]:
         """How the result was made: configuration, versions, input, time and memory."""
         path = self.path / "run.yaml"
-        account: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        account: dict[str, Any] = _parsed(path, yaml.safe_load)
         return account
 
     @property
@@ -177,6 +179,16 @@ class Result:
 _OF_THE_RESULT = {"volume": "stored_volume", "cell": "cell", "grey_scale": "grey_scale"}
 
 
+def _parsed(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise XctError(f"{path}: is damaged: {error}; `xct run` makes it anew") from None
+    if not isinstance(value, dict):
+        raise XctError(f"{path}: is damaged: it holds no keys; `xct run` makes it anew")
+    return value
+
+
 def _declared(name: str) -> Quantity:
     if name not in QUANTITIES:
         load_stages()
@@ -201,6 +213,56 @@ def open_result(path: Path | str) -> Result:
         why = "its run is not finished" if unfinished else "it was not written by xct"
         raise XctError(f"{path}: holds no result: {why}")
     return Result(path)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a look at every byte of a result found.
+
+    Attributes
+    ----------
+    files, size : int
+        How many files have a checksum, and their bytes.
+    damaged : list of str
+        Those that are missing, or are not what was written, by their path in the result.
+    """
+
+    files: int
+    size: int
+    damaged: list[str]
+
+    @property
+    def verdict(self) -> str:
+        """Say it in a few words."""
+        if not self.files:
+            return "written by an earlier xct, which kept no checksums"
+        return f"{len(self.damaged)} damaged or missing" if self.damaged else "all as written"
+
+
+def verify(path: Path | str) -> Verification:
+    """Read every file of a result that a checksum is known of, and compare.
+
+    What is found is noted in the result, where it may be written to: the next run of its
+    configuration makes that anew, and leaves the rest. Figures that a run draws before any slice,
+    and its log, have no checksum.
+
+    Parameters
+    ----------
+    path : path
+        Folder of a result, finished or not.
+
+    Raises
+    ------
+    XctError
+        If there is no result.
+    """
+    journal = Journal(Path(path))
+    if not journal.folder.is_dir():
+        raise XctError(f"{path}: holds no result: it was not written by xct")
+    sealed, damaged = journal.sealed(), journal.damaged(thorough=True)
+    with suppress(OSError):  # it may be read-only
+        journal.write_damage(damaged)
+    return Verification(len(sealed), sum(sealed.values()), damaged)
 
 
 def _html(result: Result) -> str:

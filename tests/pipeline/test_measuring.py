@@ -1,6 +1,9 @@
 """Measuring steps: kept one by one, resumed, and left out where what they need is missing."""
 
+import errno
 import json
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +13,11 @@ import tifffile
 
 import xct
 from xct.cli.main import execute
-from xct.errors import ConfigError, DataError
+from xct.errors import ConfigError, DataError, RunError
 from xct.io.labels import open_labels
 from xct.io.volumes import Volume
 from xct.parallel.sweeps import Sweep, sweeping
+from xct.pipeline import measurement
 from xct.quantity import QUANTITIES, Quantity
 from xct.stages import STAGES, Stage, load_stages
 
@@ -306,3 +310,68 @@ def test_a_step_that_refuses_what_it_reads_takes_no_other_with_it(sweepers, valu
     assert [w["message"] for w in said] == ["this volume is not for me"]
     assert result.tables["charge"]["mean"][0] == pytest.approx(values.mean(), rel=1e-5)
     assert len(result.tables["table"]) == 20
+
+
+def rot(path):
+    """Flip a bit; the time of the file stays."""
+    data, times = bytearray(path.read_bytes()), path.stat()
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_longer_run_goes_on_behind_the_last_step_of_a_shorter_one(config, calls, tmp_path):
+    xct.run(config, until="mean_by_slice")
+    before = (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns
+    result = xct.run(config)
+    assert calls == ["mean_by_slice", "dense"]
+    assert result.labels("materials")[:].any()
+    assert (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        ("volume.zarr/labels/materials", "dense"),
+        ("volume.zarr/labels/materials/0/c/0/0/0", "dense"),
+        ("tables/table.csv", "mean_by_slice"),
+    ],
+)
+def test_what_was_deleted_is_measured_again_and_nothing_else(config, calls, tmp_path, part, step):
+    before = xct.run(config)
+    labels, table = before.labels("materials")[:], before.tables["table"]
+    place = tmp_path / "out" / part
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    calls.clear()
+    after = xct.run(config)
+    assert calls == [step]
+    np.testing.assert_array_equal(after.labels("materials")[:], labels)
+    pd.testing.assert_frame_equal(after.tables["table"], table)
+
+
+def test_a_volume_that_rots_is_not_measured(config, calls, tmp_path):
+    """Not a value is withheld for it, and none is wrong: the run ends, and then mends it."""
+    xct.run(config, until="mean_by_slice")
+    out = tmp_path / "out"
+    rot(out / "volume.zarr" / "0" / "c" / "0" / "0" / "0")
+    with pytest.raises(RunError, match=r"checksum says that a file is damaged.*xct verify"):
+        xct.run(config)
+    assert execute(["verify", str(out)]) == 1
+    xct.run(config)
+    assert execute(["verify", str(out)]) == 0
+
+
+def test_a_full_disk_while_measuring_loses_no_step(config, calls, monkeypatch):
+    saved = measurement.save
+
+    def save_once(folder, quantity, *more):
+        if quantity.name == "labels":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved(folder, quantity, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measurement, "save", save_once)
+        with pytest.raises(RunError, match=r"is full; what was finished is kept"):
+            xct.run(config)
+    xct.run(config)
+    assert calls == ["mean_by_slice", "dense", "dense"]

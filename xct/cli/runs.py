@@ -1,12 +1,13 @@
-"""Commands about runs: init, check, run."""
+"""Commands about runs: init, check, run, verify."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from xct.errors import XctError
+from xct.errors import RunError, XctError
 
 ALLOW_STAGES = click.option(
     "--allow-stages", is_flag=True, help="Run the modules that the configuration's `stages` name."
@@ -81,9 +82,14 @@ def run(
     from xct.pipeline.runner import run as run_pipeline
 
     if len(configs) > 1:  # a mistake in the last one shows before the first one starts
-        for config in configs:
-            make_plan(config, changes, until=until, keep=keep, allow_stages=allow_stages)
-    for config in configs:
+        _every(
+            configs,
+            lambda config: make_plan(
+                config, changes, until=until, keep=keep, allow_stages=allow_stages
+            ),
+        )
+
+    def carry_out(config: Path) -> None:
         result = run_pipeline(
             config,
             changes,
@@ -94,5 +100,51 @@ def run(
         )
         click.echo(result_text(result))
 
+    _every(configs, carry_out)
 
-COMMANDS = (init, check, run)
+
+def _every(configs: tuple[Path, ...], work: Callable[[Path], object]) -> None:
+    """Do some work for every configuration, also behind one that fails; say at the end which."""
+    if len(configs) == 1:
+        work(configs[0])
+        return
+    failed: dict[Path, Exception] = {}
+    for config in configs:
+        try:
+            work(config)
+        except (XctError, RunError, OSError) as error:
+            failed[config] = error
+            texts = error.errors if isinstance(error, XctError) else [str(error)]
+            click.echo("\n".join(f"error: {config}: {text}" for text in texts), err=True)
+    if failed:
+        names = ", ".join(str(config) for config in failed)
+        text = f"{len(failed)} of {len(configs)} scans failed: {names}"
+        wrong = all(isinstance(error, XctError) for error in failed.values())
+        raise XctError(text) if wrong else RunError(text)
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+def verify(results: tuple[Path, ...]) -> None:
+    """Read every file of RESULT and check it against its checksum.
+
+    What is damaged or missing is named; the run that made it makes it anew. Ends with 1 then.
+    """
+    from xct.errors import show_bytes
+    from xct.result import verify as check
+
+    damaged = 0
+    for result in results:
+        found = check(result)
+        for name in found.damaged:
+            click.echo(f"damaged: {result / name}")
+        click.echo(f"{result}: {found.files} files, {show_bytes(found.size)}: {found.verdict}")
+        damaged += len(found.damaged)
+    if damaged:
+        raise RunError(
+            f"{damaged} files are damaged or missing; `xct run CONFIG` makes them anew, and leaves "
+            "the others"
+        )
+
+
+COMMANDS = (init, check, run, verify)

@@ -14,6 +14,7 @@ from xct.config.messages import validation_messages
 from xct.config.model import Config, InFile, place_of
 from xct.config.own_stages import load_own_stages
 from xct.errors import ConfigError, nearest
+from xct.io.atomic import read_small
 from xct.io.yaml import Document, Key, parse
 
 
@@ -179,8 +180,8 @@ def read_text(path: Path) -> str:
         If that is not possible.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_small(path).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 

@@ -232,6 +232,15 @@ class VolumeSection(Section):
         """The unit in which the result keeps the values: attenuation is turned into 1/cm."""
         return "grey" if self.unit == "grey" else "1/cm"
 
+    def of_stack(self) -> dict[str, Any]:
+        """Give what is said of a stack beyond a volume of a cell, by name."""
+        said = {
+            "labelled": self.quantity == "labels" or None,
+            "frame_interval_s": self.frame_interval_s,
+            "blur_um": self.blur_um,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
     def per_cm(self, voxel_size_um: VoxelSize) -> float:
         """Give what turns the file's attenuation into 1/cm; 1 for grey values.
 

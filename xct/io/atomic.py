@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written under a temporary name, then renamed."""
+"""Files read and written whole; what is written appears under its name when it is whole."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from xct.errors import RunError, ScanError
+
+_MOST_BYTES = 64 * 2**20  # of a text, a list of angles, a set of regions
+
+
+def read_small(path: Path, most: int = _MOST_BYTES) -> bytes:
+    """Read a small file whole.
+
+    Raises
+    ------
+    OSError
+        If that is not possible, also if it is no file (a pipe would be waited for without end),
+        or is larger than `most` bytes.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    if found.st_size > most:
+        message = f"it has {found.st_size:,} bytes, more than the {most:,} that such a file may"
+        raise OSError(errno.EFBIG, message, str(path))
+    return path.read_bytes()
 
 
 @contextmanager

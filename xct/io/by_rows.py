@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from xct.io.frames import View
+from xct.io.journal import chunk_files, with_checksum
 from xct.parallel.blocks import GRANULE
 from xct.scan import Scan
 
@@ -74,6 +75,7 @@ def create(scan: Scan, path: Path) -> None:
     from zarr.codecs import BloscCodec, BloscShuffle
 
     group = zarr.open_group(path, mode="w", zarr_format=3)
+    codecs = with_checksum(BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.shuffle))
     for kind in _KINDS:
         view: View | None = getattr(scan, kind)
         if view is not None:
@@ -84,7 +86,7 @@ def create(scan: Scan, path: Path) -> None:
                 shape=view.shape,
                 chunks=chunks,
                 dtype=view.dtype.newbyteorder("="),
-                compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.shuffle),
+                compressors=codecs,
                 config={"write_empty_chunks": True},
             )
 
@@ -96,6 +98,12 @@ def write(block: FrameBlock, scan: Scan, path: Path) -> None:
     array: Any = zarr.open_array(path / block.kind, mode="r+")
     frames = slice(block.first, block.stop)
     array[frames] = getattr(scan, block.kind).read(frames)
+
+
+def files_of_block(path: Path, block: FrameBlock) -> list[Path]:
+    """List the files that hold a block of frames, and what is needed to read them."""
+    metadata = [path / "zarr.json", path / block.kind / "zarr.json"]
+    return [*metadata, *chunk_files(path / block.kind, block.first, block.stop)]
 
 
 def reopen(scan: Scan, path: Path) -> Scan:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xct.errors import XctError
+from xct.io.journal import with_checksum
 from xct.io.volumes import create_level, levels_of, multiscale
 
 
@@ -34,7 +35,7 @@ def create_labels(volume: Path, name: str, dtype: str) -> Any:
     shutil.rmtree(volume / "labels" / name, ignore_errors=True)
     parent: Any = zarr.open_group(volume / "labels", mode="a", zarr_format=3)
     group: Any = zarr.open_group(volume / "labels" / name, mode="w", zarr_format=3)
-    compressors = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    compressors = with_checksum(BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle))
     array = create_level(group, 0, levels_of(shape)[0], dtype, compressors)
     group.attrs["ome"] = {
         "version": "0.5",

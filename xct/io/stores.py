@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xct.errors import XctError
 from xct.io.atomic import write_json
+from xct.io.journal import files_below
 from xct.io.labels import open_labels
 from xct.io.surfaces import read_surfaces, write_surfaces
 from xct.io.tables import read_counts, read_table, write_counts, write_table
@@ -59,6 +60,26 @@ def load(folder: Path, quantity: Quantity) -> Any:
     return _load(quantity.stores[0], folder, quantity)
 
 
+def files_kept(folder: Path, quantity: Quantity, value: Any) -> list[Path]:
+    """List the files that a result keeps of a quantity."""
+    places = [place for store in quantity.stores for place in _places(store, quantity, value)]
+    return [file for place in places for file in files_below(folder / place)]
+
+
+def _places(store: Any, quantity: Quantity, value: Any) -> list[str]:
+    """Name the files and folders in which a store keeps a quantity."""
+    name = quantity.name
+    if isinstance(store, Tables):
+        return [f".xct/{_LISTED.format(name)}", *(f"tables/{table}.csv" for table in value)]
+    if isinstance(store, Table):
+        return [f"tables/{store.file or name}.csv"]
+    if isinstance(store, Labels):
+        return [f"volume.zarr/labels/{store.group}"]
+    if isinstance(store, Json):
+        return [f"{name}.json"]
+    return [f"tables/{name}.zarr" if isinstance(store, Counts) else f"{name}.zarr"]
+
+
 def is_stored(quantity: Quantity) -> bool:
     """Whether a result keeps the quantity on disk."""
     return any(not isinstance(store, GreyVolume) for store in quantity.stores)
@@ -86,7 +107,7 @@ def read_object(path: Path, type_: Any) -> Any:
         raise XctError(f"{path}: there is no {path.stem}; has the run reached that step?")
     try:
         return type_.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise XctError(f"{path}: does not hold the {path.stem} of a cell ({error})") from None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from xct.errors import XctError
 from xct.geometry import Surface
+from xct.io.journal import with_checksum
 
 
 def write_surfaces(
@@ -29,6 +30,7 @@ def write_surfaces(
         Edges of a voxel along z, y and x.
     """
     import zarr
+    from zarr.codecs import ZstdCodec
 
     fresh = path.with_name(f".{path.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -37,7 +39,9 @@ def write_surfaces(
         maps = {name: surface.height_um, f"{name}_sd_um": surface.sd_um}
         for key, values in maps.items():
             data = np.ascontiguousarray(values, dtype=np.float32)
-            array = group.create_array(key, data=data, dimension_names=("y", "x"))
+            array = group.create_array(
+                key, data=data, dimension_names=("y", "x"), compressors=with_checksum(ZstdCodec())
+            )
             array.attrs["unit"] = "µm"
             array.attrs["voxel_size_um"] = [float(edge) for edge in voxel_size_um]
             array.attrs["definition"] = surface.definition

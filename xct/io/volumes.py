@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from xct.errors import XctError
+from xct.errors import DamagedFile, XctError
 from xct.io import overview
+from xct.io.journal import with_checksum
 from xct.io.overview import Overview
 from xct.parallel.blocks import CHUNK_SLICES, GRANULE
 
@@ -134,7 +135,8 @@ def create_volume(
     from zarr.codecs import BloscCodec, BloscShuffle
 
     group = zarr.open_group(path, mode="w-", zarr_format=3)
-    compressors = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    blosc = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+    compressors = with_checksum(blosc)
     for number, level in enumerate(levels_of(shape)):
         create_level(group, number, level, coding.dtype, compressors)
     overview.create_arrays(group, shape, compressors)
@@ -306,8 +308,21 @@ class Volume:
 
     def read(self, index: Any = ...) -> np.ndarray:
         """Read a part as float32 in 1/cm; voxels without a value are 0."""
-        codes: np.ndarray = np.asarray(self.array[index])
+        try:
+            codes: np.ndarray = np.asarray(self.array[index])
+        except ValueError as error:
+            raise (self._damage(index) if "checksum" in str(error) else error) from error
         return Coding(codes.dtype.name, self.slope, self.offset).decode(codes)
+
+    def _damage(self, index: Any) -> DamagedFile:
+        part = index[0] if isinstance(index, tuple) and index else index
+        first, stop, _ = part.indices(self.shape[0]) if isinstance(part, slice) else (0, -1, 1)
+        where = f"slices {first} … {stop - 1}" if stop > 0 else "some slices"
+        folder = Path(self.array.store.root)
+        return DamagedFile(
+            f"{folder}: {where} cannot be read: a checksum says that a file is damaged. "
+            f"`xct verify {folder.parent}` names it, and the run that made it makes it anew"
+        )
 
     def lazy(self) -> Any:
         """Give the whole as a Dask array in 1/cm."""
@@ -322,10 +337,21 @@ def open_volume(path: Path) -> Volume:
     XctError
         If there is none, or it was not written by xct.
     """
-    import zarr
-
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there is no volume; has the run reached fbp?")
+    try:
+        return _opened(path)
+    except (XctError, MemoryError):
+        raise
+    except Exception as error:  # what damaged metadata raise has no common type
+        raise XctError(
+            f"{path}: is damaged, or no volume: {type(error).__name__}: {error}"
+        ) from None
+
+
+def _opened(path: Path) -> Volume:
+    import zarr
+
     group: Any = zarr.open_group(path, mode="r")
     facts = group.attrs.get("xct")
     if facts is None:

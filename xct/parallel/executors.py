@@ -9,6 +9,7 @@ another process: blocks, paths, lazy arrays, small objects. Then any executor ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
@@ -101,8 +102,13 @@ class Threads:
                 done(value)
 
         threads = workers if work.read is None and work.write is None else workers + 2
-        with Callback(posttask=finished):  # type: ignore[no-untyped-call]
-            return list(get(graph, [key("write", n)[0] for n in range(count)], num_workers=threads))
+        # A pool of its own: Dask keeps one for later, whose threads are gone after a fork.
+        pool = ThreadPoolExecutor(threads)
+        try:
+            with Callback(posttask=finished):  # type: ignore[no-untyped-call]
+                return list(get(graph, [key("write", n)[0] for n in range(count)], pool=pool))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 _executor: ContextVar[Executor | None] = ContextVar("xct_executor", default=None)

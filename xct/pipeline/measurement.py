@@ -11,14 +11,16 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xct.config.recipe import Step
 from xct.errors import RunError, XctError
+from xct.io.journal import files_below
 from xct.io.labels import create_labels
-from xct.io.stores import load, save
+from xct.io.stores import files_kept, load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, slabs
 from xct.parallel.executors import executed_by
@@ -82,7 +84,14 @@ class Measurement:
                 self._one(step, number)
         self._sweep()
         self._derive()
-        return self.found
+        return self._in_order()
+
+    def _in_order(self) -> dict[str, Any]:
+        """Give what was found in one order, wherever the run was interrupted meanwhile."""
+        steps = [name for step in self.job.plan.measuring_steps for name in step.stage.gives]
+        first = dict.fromkeys([*self._given(), *steps])
+        names = [*first, *sorted(self.found.keys() - first.keys())]
+        return {name: self.found[name] for name in names if name in self.found}
 
     def _derive(self) -> None:
         """Add what follows from what is there; say first of all what makes numbers wrong."""
@@ -212,10 +221,12 @@ class Measurement:
         given = {name: value for name, value in answers.items() if value is not None}
         note: dict[str, Any] = {"step": step.name, "quantities": list(given)}
         if given:
+            files: list[Path] = []
             for name, value in given.items():
                 save(folder.path, QUANTITIES[name], value, voxel_size_um)
+                files += files_kept(folder.path, QUANTITIES[name], value)
             folder.note("warnings", self.job.warnings.listed)
-            folder.note(f"measured-{number}", note)
+            folder.note(f"measured-{number}", note, files)
             folder.note("meter", self.job.metered())
         self._take(note)
 
@@ -242,11 +253,14 @@ def _compute_timed(
         return compute(block, values, *arguments)
 
 
-def write_kept(job: Job, found: Mapping[str, Any]) -> None:
-    """Write the quantities that follow from others, where they are to be kept."""
+def write_kept(job: Job, found: Mapping[str, Any]) -> list[Path]:
+    """Write the quantities that follow from others, where they are to be kept; give the files."""
+    written: list[Path] = []
     for name in job.plan.keep:
         if QUANTITIES[name].derive is not None and name in found:
             _write_volume(job, name, found[name], found["volume"].voxel_size_um)
+            written += files_below(job.folder.path / f"{name}.zarr")
+    return written
 
 
 def _write_volume(job: Job, name: str, values: Any, voxel_size_um: Any) -> None:

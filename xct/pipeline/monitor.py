@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -180,15 +180,58 @@ class RunWarnings:
     @contextmanager
     def gathered(self) -> Iterator[None]:
         """Gather what stages say by `warnings.warn` inside, in all threads."""
+        listening = _listener.set(self)
+        try:
+            with _LISTENING:
+                yield
+        finally:
+            _listener.reset(listening)
 
-        def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-            if issubclass(category, UserWarning):
-                self.add(str(message))
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = note
-            yield
+_listener: ContextVar[RunWarnings | None] = ContextVar("xct_listener", default=None)
+
+
+class _Listening:
+    """`warnings.warn` reaches the run inside which it is called, as long as any run goes on.
+
+    Several runs may begin and end in any order in threads of one process; the first one changes
+    what Python does with warnings, and the last one puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._runs = threading.Lock(), 0
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._runs += 1
+            if self._runs == 1:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.simplefilter("always", UserWarning)
+                warnings.showwarning = _heard(warnings.showwarning)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._runs -= 1
+            if self._runs == 0:
+                self._before.__exit__(None, None, None)
+
+
+_LISTENING = _Listening()
+
+
+def _heard(shown: Callable[..., None]) -> Callable[..., None]:
+    """Give a warning to the run that it is of; others are shown as before."""
+
+    def note(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        run = _listener.get()
+        if run is None:
+            shown(message, category, *args, **kwargs)
+        elif issubclass(category, UserWarning):
+            run.add(str(message))
+
+    return note
 
 
 class Progress:
@@ -230,17 +273,29 @@ class Progress:
             self._bar.close()
 
 
+_logged: ContextVar[Path | None] = ContextVar("xct_logged", default=None)
+_levels: list[int] = []  # of the log before the runs that go on now
+_levels_lock = threading.Lock()
+
+
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Write the log into a file as well, with times."""
+    """Write the log of this run, and of no other in the process, into a file as well."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(min(level or logging.INFO, logging.INFO))
+    handler.addFilter(lambda record: _logged.get() == path)
+    logged = _logged.set(path)
+    with _levels_lock:
+        _levels.append(log.level if not _levels else _levels[0])
+        log.setLevel(min(log.level or logging.INFO, logging.INFO))
+        log.addHandler(handler)
     try:
         yield
     finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
+        _logged.reset(logged)
+        with _levels_lock:
+            log.removeHandler(handler)
+            before = _levels.pop()
+            if not _levels:
+                log.setLevel(before)
         handler.close()

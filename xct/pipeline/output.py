@@ -1,24 +1,25 @@
-"""The output folder of a run: whose it is, what is finished, and that no other run writes to it."""
+"""The output folder of a run: whose it is, what is finished, and what of it is still whole."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import re
 import shutil
-import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from xct.errors import ConfigError
-from xct.io.atomic import write_json
+from xct.io.journal import ENDING, Journal, files_below
+from xct.pipeline.identity import FORMAT, continues, reasons
+from xct.pipeline.lock import Held, locked
 from xct.quantity import QUANTITIES, files_of
 
-_STATE = ".xct"  # journal of an unfinished run, and the lock
+_STATE = ".xct"  # journal of the run, and the lock
 _FILES = {"summary.json", "run.yaml", "run.log"}
 _FOLDERS = {"figures", "tables", _STATE}
 _FRAMES = "frames.zarr"  # the temporary copy by rows: it depends on input, roi and bin alone
@@ -37,16 +38,29 @@ class OutputFolder:
     path: Path
 
     @property
+    def journal(self) -> Journal:
+        """What the run noted."""
+        return Journal(self.path)
+
+    @property
     def state(self) -> Path:
         """Folder of the journal."""
-        return self.path / _STATE
+        return self.journal.folder
+
+    # Whose the folder is.
 
     def foreign(self) -> list[str]:
         """List what lies in the folder and was not written by xct."""
         if not self.path.is_dir():
             return []
         ours = _products() | _FILES | _FOLDERS
-        return sorted(p.name for p in self.path.iterdir() if p.name not in ours)
+        names = (entry.name for entry in self.path.iterdir())
+        return sorted(n for n in names if n not in ours and _target(n) not in ours)
+
+    def links(self) -> list[Path]:
+        """List links where xct would write: through them it would change files of others."""
+        ours = [self.path / name for name in sorted(_products() | _FILES | _FOLDERS)]
+        return [file for place in ours for file in files_below(place) if file.is_symlink()]
 
     def identity(self) -> dict[str, Any] | None:
         """Read what the run in this folder was asked to do; None where there is none."""
@@ -57,16 +71,19 @@ class OutputFolder:
         """List the Zarr products that are there."""
         return sorted(n for n in _products() if n.endswith(".zarr") and (self.path / n).exists())
 
-    def is_finished(self) -> bool:
-        """Return whether a run came to its end here, and all that it wrote is still there."""
-        finished = self.number("finished")
-        if finished is None:
-            return False
-        expected = [f"{name}.zarr" for name in finished["products"]]
-        return all((self.path / name).exists() for name in (*expected, "summary.json", "run.yaml"))
+    def is_continued_by(self, identity: Mapping[str, Any]) -> bool:
+        """Whether a run does what the one in this folder did, and more."""
+        earlier = self._earlier()
+        return earlier is not None and continues(earlier, identity)
+
+    def _earlier(self) -> dict[str, Any] | None:
+        """Read the identity of the run in this folder, if this version wrote it."""
+        earlier = self.identity() if self.path.is_dir() else None
+        is_known = isinstance(earlier, dict) and earlier.get("format") == FORMAT
+        return earlier if is_known else None
 
     def claim(self, identity: Mapping[str, Any], *, restart: bool) -> bool:
-        """Make the folder this run's own.
+        """Make the folder this run's own, and drop what is damaged.
 
         Parameters
         ----------
@@ -78,7 +95,7 @@ class OutputFolder:
         Returns
         -------
         bool
-            Whether an earlier, interrupted run is continued.
+            Whether an earlier run is continued.
 
         Raises
         ------
@@ -89,18 +106,22 @@ class OutputFolder:
         if errors:
             raise ConfigError(*errors)
         now = json.loads(json.dumps(identity))
-        earlier = None if restart else self.identity()
-        broken = earlier is not None and self.number("finished") and not self.is_finished()
-        if restart or broken:
-            self._clear(keep_frames=False)
-        elif earlier is not None and earlier != now:  # nothing is written yet: start anew
-            same = all(earlier.get(key) == now.get(key) for key in ("input", "roi", "bin"))
-            self._clear(keep_frames=same)
-        resumed = earlier == now and not broken
+        earlier = None if restart else self._earlier()
+        resumed = earlier == now or (earlier is not None and continues(earlier, now))
         self.state.mkdir(parents=True, exist_ok=True)
-        self.note("identity", now)
-        for left in self.path.rglob("*.partial"):  # of a write that was cut short
-            left.unlink(missing_ok=True)
+        self._remove_leftovers()
+        if not resumed or earlier is None:
+            self._clear(keep_frames=earlier is not None and _same_frames(earlier, now))
+        elif earlier["steps"] != now["steps"]:  # slices of fewer steps are others
+            self._clear(keep_frames=True)
+            resumed = False
+        else:
+            self.journal.drop_damaged()
+        if earlier != now:
+            self.journal.reopen()
+            if resumed and earlier is not None and earlier["keep"] != now["keep"]:
+                self.forget("slab")  # slabs are made again for what is kept besides
+            self.note("identity", now)
         return resumed
 
     def unfit(self) -> list[str]:
@@ -116,20 +137,39 @@ class OutputFolder:
         if foreign:
             named = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
             return [f"{place}: holds files that xct did not write ({named}); name another output"]
+        links = self.links()
+        if links:
+            link = links[0]
+            return [
+                f"{place}: {link.relative_to(self.path)} is a link to {os.readlink(link)}, and "
+                "xct would write through it; remove the link, or name another output"
+            ]
+        strange = [entry.name for entry in self.journal.entries() if not _is_of_journal(entry.name)]
+        if strange:
+            return [
+                f"{place}: its folder {_STATE} holds files that xct did not write "
+                f"({', '.join(sorted(strange)[:3])}); name another output"
+            ]
         return []
 
     def conflicts(self, identity: Mapping[str, Any], *, restart: bool) -> list[str]:
         """Say what stands against writing a run into this folder."""
-        if restart or not self.path.is_dir():
-            return self.unfit()
+        errors = self.unfit()
+        if errors or restart or not self.path.is_dir():
+            return errors
         earlier = self.identity()
         if earlier is None and (self.products() or (self.path / "summary.json").exists()):
             return [
                 f"output: {self.path}: holds results of unknown origin; --restart replaces them"
             ]
-        changed = _differences(earlier or identity, json.loads(json.dumps(identity)))
-        if not changed or not self.products():
-            return self.unfit()
+        if earlier is None or not self.products() or self.is_continued_by(identity):
+            return []
+        if self._earlier() is None:
+            return [
+                f"output: {self.path}: holds a result of an earlier xct, which opens as before "
+                "but cannot be continued; name another output, or --restart to replace it"
+            ]
+        changed = reasons(earlier, json.loads(json.dumps(identity)))
         return [
             f"output: {self.path}: holds another run, which differs in {'; '.join(changed[:4])}; "
             "name another output, or --restart to replace it"
@@ -137,14 +177,11 @@ class OutputFolder:
 
     def _clear(self, *, keep_frames: bool) -> None:
         """Remove what xct wrote, and nothing else; first what says that it is finished."""
-        frames = {_FRAMES} if keep_frames else set()
-        for name in ("finished.json", "identity.json"):
-            (self.state / name).unlink(missing_ok=True)
-        for entry in self.state.iterdir():
-            is_kept = entry.name in {"lock", *frames} or (
-                keep_frames and entry.name.startswith("frames-")
-            )
-            if not is_kept:
+        for name in (ENDING, "identity"):
+            (self.state / f"{name}.json").unlink(missing_ok=True)
+        for entry in self.journal.entries():
+            is_frames = entry.name == _FRAMES or entry.name.startswith("frames-")
+            if entry.name != "lock" and not (keep_frames and is_frames):
                 _remove(entry)
         for name in sorted({*_products(), *_FILES, "tables"}):
             _remove(self.path / name)
@@ -152,44 +189,39 @@ class OutputFolder:
             for ending in ("png", "svg"):
                 _remove(self.path / "figures" / f"{figure}.{ending}")
 
+    def _remove_leftovers(self) -> None:
+        """Remove what writers left that were killed."""
+        left = [entry for entry in self.path.iterdir() if _target(entry.name)]
+        for name in ("figures", "tables"):
+            left += [entry for entry in _below(self.path / name) if _target(entry.name)]
+        for name in (_STATE, *_products()):
+            left += [e for e in _below(self.path / name) if e.name.endswith(".partial")]
+        for entry in left:
+            _remove(entry)
+
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other runs out; the lock of a process that has died is free.
+    def locked(self) -> Iterator[Held]:
+        """Keep other runs out; the lock of a process, or a host, that has died is free.
 
         Raises
         ------
         ConfigError
             If another run is writing here; the message names its host and process.
         """
+        if self.state.is_symlink() or (self.state / "lock").is_symlink():
+            raise ConfigError(*self.unfit())
         self.state.mkdir(parents=True, exist_ok=True)
-        path = self.state / "lock"
-        with path.open("a+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(self._in_use(_holder(lock))) from None
-            holder = _holder(lock)
-            if holder.get("host", socket.gethostname()) != socket.gethostname():
-                # On a network disk the system's lock may not reach from host to host.
-                raise ConfigError(
-                    f"{self._in_use(holder)}. If that process is surely gone, delete {path}"
-                )
-            _write(lock, {"host": socket.gethostname(), "process": os.getpid(), "since": _now()})
-            try:
-                yield
-            finally:
-                _write(lock, None)
+        with locked(self.state / "lock", self.path) as held:
+            yield held
 
-    def _in_use(self, holder: Mapping[str, Any]) -> str:
-        who = f"{holder.get('host', 'this host')}, process {holder.get('process', 'unknown')}"
-        return (
-            f"output: {self.path}: a run on {who}, is writing here since "
-            f"{holder.get('since', 'a moment ago')}; wait for it, or name another output"
-        )
+    def is_finished(self) -> bool:
+        """Return whether a run came to its end here, and all that it wrote is still whole."""
+        ended = self.number(ENDING) is not None and (self.path / "summary.json").is_file()
+        return ended and not self.journal.damaged()
 
-    def note(self, name: str, value: Any) -> None:
-        """Note a number or a finished piece in the journal."""
-        write_json(self.state / f"{name}.json", value)
+    def note(self, name: str, value: Any, files: Iterable[Path] = ()) -> None:
+        """Note a number or a finished piece in the journal, and the files that it made."""
+        self.journal.write(name, value, files)
 
     def number(self, name: str) -> Any:
         """Read a note; None where there is none.
@@ -199,37 +231,52 @@ class OutputFolder:
         ConfigError
             If the note cannot be read.
         """
-        path = self.state / f"{name}.json"
-        try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        except ValueError:
-            raise ConfigError(
-                f"{path}: the journal of an earlier run is damaged; --restart begins anew"
-            ) from None
+        return self.journal.read(name)
 
     def notes(self, prefix: str) -> dict[int, Any]:
         """Read all notes named ``prefix-NUMBER``, by number."""
-        found = {}
-        for path in sorted(self.state.glob(f"{prefix}-*.json")):
-            found[int(path.stem.removeprefix(f"{prefix}-"))] = json.loads(path.read_text("utf-8"))
-        return found
+        return self.journal.pieces(prefix)
 
     def forget(self, prefix: str) -> None:
         """Remove all notes named ``prefix-NUMBER``."""
-        for path in self.state.glob(f"{prefix}-*.json"):
-            path.unlink()
+        self.journal.forget(prefix)
 
-    def finish(self, products: Sequence[str]) -> None:
-        """Forget the pieces; only what the run was and that it ended stays in the journal."""
-        self.note("finished", {"time": _now(), "products": list(products)})
-        for path in self.state.iterdir():
-            if path.name not in {"identity.json", "finished.json", "lock"}:
+    def finish(self, products: Sequence[str], files: Iterable[Path] = ()) -> None:
+        """Note that the run ended; what a longer run needs to go on stays in the journal."""
+        for path in self.journal.entries():
+            is_kept = path.suffix == ".json" and not path.name.startswith("frames-")
+            if path.name != "lock" and not is_kept:
                 _remove(path)
+        self.note(ENDING, {"time": _now(), "products": list(products)}, files)
 
 
 def _products() -> set[str]:
     """Name what quantities leave in the folder of a result."""
     return files_of(list(QUANTITIES.values()))
+
+
+def _target(name: str) -> str | None:
+    """Name what a killed writer was writing: `.surfaces.zarr.partial`; None of other files."""
+    found = re.fullmatch(r"\.(.+?)(\.\d+(-\d+)?)?\.partial", name)
+    return None if found is None else found[1]
+
+
+def _is_of_journal(name: str) -> bool:
+    return name == "lock" or name.endswith((".json", ".zarr", ".partial"))
+
+
+def _below(place: Path) -> list[Path]:
+    """List everything below a folder, folders included; links are not followed."""
+    if place.is_symlink() or not place.is_dir():
+        return []
+    found = [Path(f) / n for f, folders, names in os.walk(place) for n in (*folders, *names)]
+    return sorted(found)
+
+
+def _same_frames(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the frames that an earlier run copied are those that this one needs."""
+    keys = ("input", "roi", "bin", "projections", "flats", "darks", "left_out")
+    return all(earlier.get(key) == now.get(key) for key in keys)
 
 
 def _remove(path: Path) -> None:
@@ -248,34 +295,3 @@ def _may_write(path: Path) -> bool:
         if folder.exists():
             return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     return False
-
-
-def _holder(lock: TextIO) -> dict[str, Any]:
-    """Read who wrote into a lock; empty where it names no one, or cannot be read."""
-    lock.seek(0)
-    try:
-        holder = json.loads(lock.read())
-    except ValueError:
-        return {}
-    return holder if isinstance(holder, dict) else {}
-
-
-def _write(lock: TextIO, holder: Mapping[str, Any] | None) -> None:
-    lock.truncate(0)
-    lock.write("" if holder is None else json.dumps(holder))
-    lock.flush()
-
-
-def _differences(earlier: Any, now: Any, above: str = "") -> list[str]:
-    if isinstance(earlier, list) and isinstance(now, list) and len(earlier) == len(now):
-        earlier, now = dict(enumerate(earlier)), dict(enumerate(now))
-    if isinstance(earlier, dict) and isinstance(now, dict):
-        keys = sorted({*earlier, *now})
-        pairs = ((key, earlier.get(key), now.get(key)) for key in keys)
-        return [d for key, a, b in pairs for d in _differences(a, b, f"{above}.{key}".lstrip("."))]
-    return [] if earlier == now else [f"{above} ({_short(earlier)} there, {_short(now)} here)"]
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "…"

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import xct
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
 from xct.config.loading import read_config
-from xct.config.model import Config, VolumeSection
+from xct.config.model import Config
 from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
 from xct.config.sources import open_scan, open_volume_file
 from xct.errors import ConfigError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
-from xct.io.frames import Turned
-from xct.io.scans.recognize import identity as input_identity
 from xct.io.volume_files.volume import ForeignVolume
 from xct.pipeline.checks.quantity import without_flats
 from xct.pipeline.checks.scan import inspect_scan, inspect_steps
@@ -31,8 +27,9 @@ from xct.pipeline.checks.steps import (
 )
 from xct.pipeline.checks.volume import looks_like_labels
 from xct.pipeline.clusters.machines import Machine, working_machine
+from xct.pipeline.given.placement import brick_bytes, placement_of, put_upright
+from xct.pipeline.identity import continues, identity_of
 from xct.pipeline.output import OutputFolder
-from xct.pipeline.placement import brick_bytes, placement_of, put_upright
 from xct.pipeline.resources import (
     Resources,
     bytes_below,
@@ -131,7 +128,7 @@ class Plan:
     def configured(self) -> dict[str, Any]:
         """Give the quantities of the configuration, by name; absent ones are not there."""
         cell, volume = self.config.cell, self.config.volume
-        of_stack = {} if volume is None else _of_stack(volume)
+        of_stack = {} if volume is None else volume.of_stack()
         return {
             **of_stack,
             "voxel_size_um": self.voxel_size_um,
@@ -170,44 +167,24 @@ class Plan:
         """Folder of the result."""
         return Path(self.config.output)
 
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Quantities that slabs write: what the last of their steps gives, and what is kept."""
+        steps = self.slab_steps
+        own = () if not steps or steps[-1].stage.sample else steps[-1].stage.gives
+        kept = [name for name in self.keep if QUANTITIES[name].derive is None]
+        return tuple(dict.fromkeys((*kept, *own)))
+
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result; two runs with the same identity give the same."""
-        identity = {
-            "xct": xct.__version__,
-            "input": input_identity(self.source.files),
-            **(_scan_identity(self.source, self.steps) if isinstance(self.source, Scan) else {}),
-            "steps": [[step.name, dict(step.settings)] for step in self.steps],
-            "dtype": self.config.run.dtype,
-            "keep": sorted(self.keep),
-        }
-        if self.config.own_stages:
-            own = [[module.name, module.checksum] for module in self.config.own_stages]
-            identity |= {"own_stages": own}
-        packages = {step.stage.function.__module__.partition(".")[0] for step in self.steps}
-        installed = {
-            each.module: each.version
-            for each in installed_packages()
-            if each.module.partition(".")[0] in packages
-        }
-        if installed:
-            identity |= {"stage_packages": installed}
-        placement = placement_of(self.source)
-        if placement is not None:
-            identity |= {"placement": placement.to_dict()}
-        if not self.measuring_steps:
-            return identity
-        rois = self.config.rois
-        return identity | {
-            "voxel_size_um": list(self.voxel_size_um),
-            "unit": self.config.volume.unit if self.config.volume else "1/cm",
-            "energy_kev": self.energy_kev,
-            **(_of_stack(self.config.volume) if self.config.volume else {}),
-            "anode": self.config.cell.anode,
-            "grey_scale": self.config.cell.grey_scale.model_dump(),
-            "pristine": self.config.cell.pristine,
-            "same_cell": self.config.cell.same_cell,
-            "rois": None if rois is None else sha256(Path(rois).read_bytes()).hexdigest()[:16],
-        }
+        products = {*self.products, *self.keep}
+        return identity_of(self.config, self.steps, self.source, sorted(products), self.rois)
+
+    def continuing(self, earlier: Mapping[str, Any] | None) -> Plan:
+        """Keep what an earlier run kept, where this one does the same and more."""
+        if earlier is None or not continues(earlier, self.identity()):
+            return self
+        return replace(self, keep=tuple(sorted({*self.keep, *earlier["keep"]})))
 
 
 def _labels_measured(config: Config, steps: Sequence[Step]) -> list[str]:
@@ -219,16 +196,6 @@ def _labels_measured(config: Config, steps: Sequence[Step]) -> list[str]:
         f"{config.place('volume', 'quantity')}: volume.quantity: labels: the recipe "
         f"{config.pipeline} measures grey values; particles_and_voids takes labels"
     ]
-
-
-def _of_stack(volume: VolumeSection) -> dict[str, Any]:
-    """Give what is said of a stack beyond a volume of a cell."""
-    said = {
-        "labelled": volume.quantity == "labels" or None,
-        "frame_interval_s": volume.frame_interval_s,
-        "blur_um": volume.blur_um,
-    }
-    return {name: value for name, value in said.items() if value is not None}
 
 
 def make_plan(
@@ -310,23 +277,6 @@ def make_plan(
         warnings = [*warnings, placement.warning]
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
-
-
-def _scan_identity(scan: Scan, steps: Sequence[Step]) -> dict[str, Any]:
-    theta = scan.theta_deg
-    taken = {name for step in steps if not step.stage.measures for name in step.stage.facts}
-    return {
-        "roi": scan.roi,
-        "turned": isinstance(scan.projections.frames, Turned),
-        "bin": scan.bin,
-        "theta_deg": None if theta is None else sha256(theta.tobytes()).hexdigest()[:16],
-        "pixel_size_um": scan.pixel_size_um,
-        "center_px": scan.center_px,
-        "flat_exposure_ratio": scan.flat_exposure_ratio,
-        "left_out": {kind: list(numbers) for kind, numbers in scan.left_out.items() if numbers},
-        **({} if scan.quantity == "counts" else {"quantity": scan.quantity}),
-        **{name: scan.facts[name] for name in ("energy_kev", "distance_mm") if name in taken},
-    }
 
 
 def _read_rois(config: Config) -> tuple[list[Roi], list[str]]:

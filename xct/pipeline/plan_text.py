@@ -6,7 +6,7 @@ import numpy as np
 
 from xct.errors import show_bytes, show_seconds
 from xct.io.volume_files.volume import ForeignVolume, volume_facts
-from xct.pipeline.placement import placement_of
+from xct.pipeline.given.placement import placement_of
 from xct.pipeline.plan import Plan
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.quantity import call_by_name

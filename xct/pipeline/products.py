@@ -12,7 +12,9 @@ from typing import Any
 import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 
-from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.journal import Journal, chunk_files, with_checksum
+from xct.io.overview import NAMES, is_kept
+from xct.io.volumes import Coding, create_volume, levels_of, write_slab
 from xct.parallel.blocks import GRANULE
 from xct.quantity import QUANTITIES
 
@@ -50,11 +52,11 @@ class Products:
     name: str
     energy_kev: float | None = None
 
-    def create(self, scratch: Path) -> bool:
-        """Make what is not there yet, in `scratch` first; return whether anything was missing."""
-        missing = [name for name in self.wanted if not (self.folder / f"{name}.zarr").exists()]
+    def create(self, journal: Journal) -> bool:
+        """Make what is not there yet, beside the journal first; return whether any was missing."""
+        missing = [name for name in self.wanted if not journal.has_product(f"{name}.zarr")]
         for name in missing:
-            fresh = scratch / f"{name}.zarr"
+            fresh = journal.folder / f"{name}.zarr"
             shutil.rmtree(fresh, ignore_errors=True)
             if name == "volume":
                 volume = (self.shape[1], self.size, self.size)
@@ -64,8 +66,23 @@ class Products:
                 )  # fmt: skip
             else:
                 _create_array(fresh, name, self.shape)
+            shutil.rmtree(self.folder / f"{name}.zarr", ignore_errors=True)
             os.replace(fresh, self.folder / f"{name}.zarr")
+            journal.write_product(f"{name}.zarr")
         return bool(missing)
+
+    def files(self, first: int, stop: int) -> list[Path]:
+        """List the chunks that hold rows first … stop."""
+        found: list[Path] = []
+        for name in self.wanted:
+            path = self.folder / f"{name}.zarr"
+            is_volume = name == "volume"
+            found += (
+                files_of_slab(path, first, stop)
+                if is_volume
+                else chunk_files(path, first, stop, axis=1)
+            )
+        return found
 
     def store(self, first: int, found: Mapping[str, Any]) -> list[int]:
         """Write the rows from `first` on; return how many values uint16 could not hold, by row."""
@@ -82,6 +99,19 @@ class Products:
         return beyond
 
 
+def files_of_slab(path: Path, first: int, stop: int) -> list[Path]:
+    """List the chunks of a volume that `write_slab` made of slices first … stop."""
+    group: Any = zarr.open_group(path, mode="r")
+    levels = levels_of(group["0"].shape)
+    found: list[Path] = []
+    for name in NAMES if is_kept(group) else ():
+        found += chunk_files(path / name, first, stop)
+    for number, level in enumerate(levels):
+        step = level.factors[0]
+        found += chunk_files(path / str(number), first // step, -(-stop // step))
+    return found
+
+
 def _create_array(path: Path, name: str, shape: tuple[int, int, int]) -> None:
     axes, unit = QUANTITIES[name].axes, QUANTITIES[name].unit
     angles, rows, columns = shape
@@ -91,7 +121,9 @@ def _create_array(path: Path, name: str, shape: tuple[int, int, int]) -> None:
         chunks=(min(64, angles), min(GRANULE, rows), columns),
         dtype="float32",
         fill_value=float("nan"),
-        compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle),
+        compressors=with_checksum(
+            BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
+        ),
         dimension_names=axes,
     )
     array.attrs["unit"] = unit

@@ -20,16 +20,16 @@ from xct.io.volume_files.volume import ForeignVolume
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
-from xct.pipeline.blanks import mark_blanks
-from xct.pipeline.job import Job
-from xct.pipeline.monitor import Progress, go_on, timed
-from xct.pipeline.placement import (
+from xct.pipeline.given.blanks import mark_blanks
+from xct.pipeline.given.placement import (
     note_placement,
     placement_of,
     readable,
     remove_bricks,
 )
-from xct.pipeline.products import Products
+from xct.pipeline.job import Job
+from xct.pipeline.monitor import Progress, go_on, timed
+from xct.pipeline.products import Products, files_of_slab
 from xct.pipeline.slabs import Counted, Slabs
 from xct.scan import Scan
 
@@ -49,7 +49,8 @@ def open_frames(job: Job) -> Scan:
     progress = Progress("frames", len(blocks), len(done))
 
     def finished(block: by_rows.FrameBlock) -> None:
-        job.folder.note(f"frames-{block.number}", {"last": block.stop})
+        files = by_rows.files_of_block(path, block)
+        job.folder.note(f"frames-{block.number}", {"last": block.stop}, files)
         progress.step(f"{block.kind} {block.first}–{block.stop - 1}")
 
     left = [block for block in blocks if block.number not in done]
@@ -99,7 +100,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
         energy_kev=plan.energy_kev,
     )
     blocks = cut(rows, plan.resources.slab_rows)
-    if products.create(folder.state):
+    if products.create(folder.journal):
         folder.forget("slab")
     done = folder.notes("slab")
     left = _unfinished(blocks, done)
@@ -108,7 +109,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
     def finished(slab: Finished) -> None:
         folder.note("warnings", job.warnings.listed)
         note = {"stop": slab.stop, "counts": slab.counts, "beyond": slab.beyond}
-        folder.note(f"slab-{slab.first}", note)
+        folder.note(f"slab-{slab.first}", note, products.files(slab.first, slab.stop))
         folder.note("meter", job.metered())
         progress.step(f"rows {slab.first}–{slab.stop - 1}")
 
@@ -143,6 +144,7 @@ def _compute_slab(
 
 def _write_slab(block: Block, computed: tuple[dict[str, Any], Counted], work: SlabWork) -> Finished:
     found, counts = computed
+    go_on()
     with timed("write"):
         beyond = work.products.store(block.first, found)
     return Finished(block.first, block.stop, counts, beyond)
@@ -152,7 +154,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     """Copy a foreign volume, slab by slab, so that labels and coarser levels lie beside it."""
     plan, folder = job.plan, job.folder
     path = folder.path / "volume.zarr"
-    if not path.exists():
+    if not folder.journal.has_product(path.name):
         folder.forget("slab")
         fresh = folder.state / "volume.zarr"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -164,15 +166,19 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
             fresh, shape, size, Coding(), plan.title, quantity=quantity, energy_kev=energy
         )
         note_placement(fresh, source)
+        shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
+        folder.journal.write_product(path.name)
     left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
     source = readable(folder, source) if left else source
     progress = Progress("copying", len(left))
 
+    def noted(first: int, note: dict[str, Any]) -> None:
+        folder.note(f"slab-{first}", note, files_of_slab(path, first, note["stop"]))
+
     def finished(answer: tuple[Block, int, str]) -> None:
         block, missing, cells = answer
-        note = {"stop": block.stop, "not_finite": missing, "constant": cells}
-        folder.note(f"slab-{block.first}", note)
+        noted(block.first, {"stop": block.stop, "not_finite": missing, "constant": cells})
         progress.step(f"slices {block.first}–{block.stop - 1}")
 
     map_blocks(_copy_slab, left, source, path, workers=1, done=finished)
@@ -185,6 +191,8 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     blanks = mark_blanks(path, folder.notes("slab"))
     for message in blanks:
         job.warnings.add(message, "copy")
+    for first, note in folder.notes("slab").items() if blanks else ():
+        noted(first, note)  # its chunks are others now
     folder.note("missing", bool(missing or blanks))
 
 

@@ -17,7 +17,8 @@ from xct.parallel.threads import share_heaps
 from xct.pipeline.checks.frames import check_frames
 from xct.pipeline.clusters.workers import work_shared_out
 from xct.pipeline.estimates import Estimates
-from xct.pipeline.job import Job
+from xct.pipeline.job import Job, times_of
+from xct.pipeline.lock import Held
 from xct.pipeline.measurement import Measurement, write_kept
 from xct.pipeline.monitor import (
     FAULT,
@@ -80,23 +81,29 @@ def run(
     share_heaps()
     plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
     folder = OutputFolder(plan.output)
+    times = times_of(plan.source.files)
+    if not restart:
+        plan = plan.continuing(folder.identity())
     identity = plan.identity()
     errors = folder.conflicts(identity, restart=restart)
     if errors:
         raise ConfigError(*errors)
-    with _unwritable_explained(folder), folder.locked():
+    with _unwritable_explained(folder), folder.locked() as lock:
         resumed = folder.claim(identity, restart=restart)
         if folder.is_finished():
             log.info("%s is finished already; --restart does it again", folder.path)
             return open_result(folder.path)
         warnings = RunWarnings(folder.number("warnings") or [])
         folder.note("meter-before", folder.number("meter") or {})
+        if folder.number("input-times") is None:
+            folder.note("input-times", times)
         job = Job(plan, folder, Meter(), warnings)
+        lock.when_lost = job.stop.set
         with (
             log_file(folder.path / "run.log"),
             watched(job.meter, job.stop),
             warnings.gathered(),
-            _failures_explained(job),
+            _failures_explained(job, lock),
             work_shared_out(job),
         ):
             _carry_out(job, resumed=resumed)
@@ -112,11 +119,11 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
         plan = job.plan
     else:
         copy_volume(job, plan.source)
+    job.check_input()
     release()  # what fbp keeps for its next call
     found = Measurement(job).run() if plan.measuring_steps else {}
-    write_kept(job, found)
-    write_summary(job, found)
-    job.folder.finish(job.products)
+    written = [*write_kept(job, found), *write_summary(job, found)]
+    job.folder.finish(job.products, written)
     log.info("finished after %s", show_seconds(time.monotonic() - started))
 
 
@@ -175,13 +182,13 @@ def _unwritable_explained(folder: OutputFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _failures_explained(job: Job) -> Iterator[None]:
+def _failures_explained(job: Job, lock: Held) -> Iterator[None]:
     """Say in one line why a run had to end, and that nothing finished is lost."""
     try:
         yield
     except BaseException as error:
         job.stop.set()  # other slabs end after their present step
-        reason = _reason(error, job.folder)
+        reason = _LOST.format(job.folder.path) if lock.lost.is_set() else _reason(error, job.folder)
         traceback = error if reason is not None and reason.startswith(FAULT) else None
         said = reason or f"interrupted by {type(error).__name__}"
         log.error("%s", said, exc_info=traceback, extra=UNSEEN)
@@ -190,6 +197,10 @@ def _failures_explained(job: Job) -> Iterator[None]:
         raise RunError(reason) from error
 
 
+_LOST = (
+    "output: {}: another run took this folder, since this one had stood still for a minute; "
+    "it goes on there"
+)
 _KEPT = "; what was finished is kept: mend the cause and run again"
 
 

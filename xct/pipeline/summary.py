@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from xct.io.atomic import write_json, write_text
 from xct.io.figures import save_figure
 from xct.io.stores import write_known
 from xct.io.volumes import open_volume
-from xct.pipeline.blanks import lacks_data
 from xct.pipeline.checks.rows import rows_of_frames
+from xct.pipeline.given.blanks import lacks_data
+from xct.pipeline.given.placement import placement_of
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import timed
-from xct.pipeline.placement import placement_of
 from xct.pipeline.slabs import BANDS, FRAMES
 from xct.quantity import Failed, Number, made_of, numbers_of
 from xct.stages import Band, RowCounts
@@ -59,7 +60,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_summary(job: Job, found: Mapping[str, Any]) -> None:
+def write_summary(job: Job, found: Mapping[str, Any]) -> list[Path]:
     """Write summary.json, run.yaml, the tables and figures that are made of what was found.
 
     Parameters
@@ -68,6 +69,11 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
         Of the run.
     found : mapping
         Every quantity that is known at the end, by name.
+
+    Returns
+    -------
+    list of Path
+        The files.
     """
     folder = job.folder
     scanned = _of_the_scan(job, found.get("cell")) if job.plan.from_scan else {}
@@ -80,16 +86,19 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> None:
     }
     summary = dict(sorted(summary.items(), key=lambda entry: "headline" not in entry[1]))
     known = {**_shown(job), **found}
+    written: list[Path] = []
     for name, table in made_of(known, "tables", failed):
-        write_known(folder.path / "tables" / f"{name}.csv", table)
+        written.append(folder.path / "tables" / f"{name}.csv")
+        write_known(written[-1], table)
     with timed("figures"):
         for name, figure in made_of(known, "figures", failed):
-            save_figure(figure, folder.path / "figures", name)
+            written += save_figure(figure, folder.path / "figures", name)
     write_json(folder.path / "summary.json", {**summary, "warnings": job.warnings.listed})
     for entry in job.warnings.listed:
         if entry["step"] != "check":
             log.warning("%s: %s", entry["step"], entry["message"])
     write_text(folder.path / "run.yaml", yaml.safe_dump(_account(job), **_YAML))
+    return [*written, folder.path / "summary.json", folder.path / "run.yaml"]
 
 
 def _bounded(

@@ -28,7 +28,7 @@ import xct
 from xct.analyze.roi.scaled import ScaledRoi
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
 from xct.errors import DataError, XctError, nearest
-from xct.io.atomic import write_text
+from xct.io.atomic import read_small, write_text
 from xct.io.yaml import Document, Key, parse
 
 SHAPES: Mapping[str, type[Roi]] = {
@@ -63,8 +63,8 @@ def read_rois(path: Path | str) -> list[Roi]:
             "x_um: [-300, -200]}}; draw it in `xct view RESULT`, which saves it"
         )
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise XctError(f"{path}: cannot be read as a ROI set: {error}") from None
     return parse_rois(text, str(path))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +14,9 @@ import h5py
 import hdf5plugin  # noqa: F401  registers the compression filters
 import numpy as np
 
-from xct.errors import ScanError
+from xct.errors import ScanError, XctError
+
+log = logging.getLogger("xct")
 
 # Bytes of decompressed chunks that are kept while one block of frames is read.
 _CHUNK_CACHE = 64 * 2**20
@@ -28,6 +32,8 @@ def open_hdf5(file: Path, *, chunk_cache: int = _CHUNK_CACHE) -> h5py.File:
     ScanError
         If it is missing, no HDF5 file, or truncated; the message says which.
     """
+    if file.exists() and not file.is_file():
+        raise ScanError(f"{file}: is no file")
     try:
         # Without locks: beamline file systems often have none.
         return h5py.File(file, "r", locking=False, rdcc_nbytes=chunk_cache)
@@ -55,6 +61,30 @@ def _why_not_open(file: Path, message: str) -> str:
         start = file.read_bytes()[:8] if file.stat().st_size < 2**20 else b""
         return f"not an HDF5 file (it begins with {start!r})" if start else "not an HDF5 file"
     return f"cannot be opened ({message})"
+
+
+@contextmanager
+def damage_named(place: Path) -> Iterator[None]:
+    """Name the file or folder in whatever goes wrong inside: damage shows in errors of any type.
+
+    Raises
+    ------
+    ScanError
+        In place of all but errors that name it already, and of lack of memory.
+    """
+    try:
+        yield
+    except (XctError, MemoryError):
+        raise
+    except OSError as error:
+        raise ScanError(f"{place} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # of h5py and of decoders, which have no common type
+        log.debug("%s cannot be read", place, exc_info=error)
+        message = " ".join(str(error).split())[:200]
+        raise ScanError(
+            f"{place} is damaged, or is not what its layout expects: {type(error).__name__}: "
+            f"{message}; copy it again, or name its parts by scan.paths"
+        ) from error
 
 
 def readable_type(stored: np.dtype) -> np.dtype:
@@ -115,11 +145,13 @@ class Hdf5Frames:
     def _fill(self, values: np.ndarray, index: np.ndarray, rows: slice, columns: slice) -> None:
         # Without compression, a part of a chunk is read on its own unless it is to be cached.
         with open_hdf5(self.file, chunk_cache=_CHUNK_CACHE if self.filtered else 0) as file:
-            dataset = file[self.path]
+            dataset = file.get(self.path)
+            if not isinstance(dataset, h5py.Dataset):
+                raise ScanError(f"{self.file}: there is no dataset {self.path} any more")
             for wanted, place in _runs(index):
                 try:
                     self._fill_run(dataset, wanted, rows, columns, values[place])
-                except (OSError, RuntimeError) as error:
+                except (OSError, RuntimeError, ValueError, TypeError) as error:
                     raise self._unreadable(dataset, wanted, error) from error
 
     def _fill_run(
@@ -170,7 +202,7 @@ class Hdf5Frames:
             everything = slice(None)
             try:
                 dataset[self._selection(dataset, slice(frame, frame + 1), everything, everything)]
-            except (OSError, RuntimeError):
+            except (OSError, RuntimeError, ValueError, TypeError):
                 bad = frame
                 break
         reason = str(error)

@@ -19,6 +19,8 @@ from xct.io.units import decoded, unit_factor
 
 # Ranges of frames that a message names.
 _MOST_NAMED = 6
+_MOST_BYTES = 256 * 2**20  # of angles, keys, times: what is declared may be anything
+_MOST_ALONG = 10_000_000  # frames, rows or columns
 
 
 class Source:
@@ -128,6 +130,11 @@ class Source:
         except LeadsNowhere as error:
             raise ScanError(f"{self.file}: {path} cannot be read: {error}") from None
         lengths = tuple(int(dataset.shape[axis]) for axis in axes)
+        if max(lengths) > _MOST_ALONG:
+            raise ScanError(
+                f"{self.file}: {path} says that it has the shape {dataset.shape}, more along an "
+                f"axis than the {_MOST_ALONG:,} of any scan: the file is damaged"
+            )
         self._used.update(dict.fromkeys(stored.files))
         self.notes.extend(f"{path}: {note}" for note in stored.notes)
         read_as = readable_type(dataset.dtype)
@@ -217,6 +224,11 @@ class Source:
         found = None if path is None else self.find(path)
         if not isinstance(found, h5py.Dataset) or found.shape is None:
             return None
+        if found.size * max(found.dtype.itemsize, 1) > _MOST_BYTES:
+            raise ScanError(
+                f"{self.file}: {path} says that it has the shape {found.shape}, more values than "
+                f"any list of angles or keys has: the file is damaged, or {path} is something else"
+            )
         try:
             self._used.update(dict.fromkeys(self.links.storage(found).files))
         except LeadsNowhere as error:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.atomic import read_small
 from xct.io.p05.frames import (
     KINDS,
     contradicted_counts,
@@ -133,7 +134,7 @@ def read_log(file: Path) -> ScanLog:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8", errors="replace")
+        return read_small(path).decode("utf-8", errors="replace")
     except FileNotFoundError:
         raise ScanError(f"{path}: there is no such file") from None
     except OSError as error:

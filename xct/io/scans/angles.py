@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.atomic import read_small
 
 
 def given_angles(theta_deg: Any) -> np.ndarray:
@@ -58,10 +59,10 @@ def _even_angles(first: float, last: float, count: int) -> np.ndarray:
 
 def _angles_from_text(file: Path, column: int | str | None) -> np.ndarray:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_small(file).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise ScanError(f"theta_deg: there is no file {file}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ScanError(f"theta_deg: {file} is no text file ({error})") from None
     rows = [
         (number, cells)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.hdf5.files import damage_named
 from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.scans.recognize import read_raw
 from xct.io.scans.tomcat import told_apart
@@ -93,7 +94,8 @@ def _with_dataset(raw: Raw | None, kind: str, place: Mapping[str, str], request:
         if stack is None or len(stack.index) == 0:
             raise ScanError(f"{kind}: {file} ({other.layout}) holds no {kind}; give its path")
         return _placed(raw, kind, stack, other.files, str(file))
-    stack, files = _dataset(file, place["path"], request)
+    with damage_named(file):
+        stack, files = _dataset(file, place["path"], request)
     return _placed(raw, kind, stack, files, f"{file}: {place['path']}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from xct.errors import ScanError
-from xct.io.hdf5.files import open_hdf5
+from xct.io.hdf5.files import damage_named, open_hdf5
 from xct.io.scans import nxtomo
 from xct.io.scans.raw import Raw, Request
 
@@ -52,11 +52,10 @@ def read_raw(path: Path | str, request: Request | None = None) -> Raw:
     path = Path(path)
     if not path.exists():
         raise ScanError(_missing(path))
-    wanted = request or Request()
-    try:
-        return _recognized(path, wanted)
-    except OSError as error:
-        raise ScanError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not (path.is_file() or path.is_dir()):
+        raise ScanError(f"{path} is neither a file nor a folder, but a pipe or a device")
+    with damage_named(path):
+        return _recognized(path, request or Request())
 
 
 def _recognized(path: Path, wanted: Request) -> Raw:
@@ -153,11 +152,7 @@ def identity(files: Iterable[Path]) -> str:
         64 hexadecimal digits.
     """
     sizes = {file: file.stat().st_size for file in sorted({Path(file) for file in files})}
-    small = [file for file, size in sizes.items() if size < _WHOLE_BYTES]
-    if len(small) > _SAMPLES and sum(sizes[file] for file in small) > _MANY_BYTES:
-        last = len(small) - 1
-        small = [small[last * number // (_SAMPLES - 1)] for number in range(_SAMPLES)]
-    read_whole = set(small)
+    read_whole = _read_whole(sizes)
     digest = hashlib.sha256()
     for file, size in sizes.items():
         digest.update(f"{size}\0".encode())
@@ -169,3 +164,18 @@ def identity(files: Iterable[Path]) -> str:
                     opened.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
                     digest.update(opened.read(_SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def is_sampled(files: Iterable[Path]) -> bool:
+    """Whether `identity` reads only samples of some files."""
+    sizes = {Path(file): Path(file).stat().st_size for file in files}
+    return len(_read_whole(sizes)) < len(sizes)
+
+
+def _read_whole(sizes: Mapping[Path, int]) -> set[Path]:
+    """Choose the files of which `identity` reads the whole content."""
+    small = [file for file, size in sizes.items() if size < _WHOLE_BYTES]
+    if len(small) > _SAMPLES and sum(sizes[file] for file in small) > _MANY_BYTES:
+        last = len(small) - 1
+        small = [small[last * number // (_SAMPLES - 1)] for number in range(_SAMPLES)]
+    return set(small)

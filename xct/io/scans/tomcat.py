@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xct.errors import ScanError
+from xct.io.atomic import read_small
 from xct.io.scans.raw import Raw, Request, Series, Stack
 from xct.io.scans.series import missing, with_series
 from xct.io.tiff.stacks import SUFFIXES, frame_number, named, natural_order, open_stack
@@ -40,7 +41,7 @@ def read_log(file: Path) -> Log | None:
     try:
         if file.suffix != ".log" or file.stat().st_size > _LARGEST_LOG:
             return None
-        lines = file.read_bytes().decode("utf-8", errors="replace").splitlines()
+        lines = read_small(file).decode("utf-8", errors="replace").splitlines()
     except OSError:
         return None
     said = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xct.errors import ScanError, nearest
+from xct.io.hdf5.files import damage_named
 from xct.io.tiff.pages import TIFF_STARTS
 from xct.io.volume_files import hdf5_volume, images, raw_files, tiff_volume, vti, zarr_volume
 from xct.io.volume_files.volume import ForeignVolume, Request, VoxelSize, too_few_slices
@@ -45,11 +46,12 @@ def open_foreign(
     place = Path(path)
     if place.is_dir() and (place / "volume.zarr").is_dir() and not zarr_volume.recognizes(place):
         place = place / "volume.zarr"  # the folder of a result
-    opened = (
-        _in_per_cm(_read(place, path, wanted))
-        if wanted.raw is None
-        else raw_files.read(place, wanted)
-    )
+    with damage_named(place):
+        opened = (
+            _in_per_cm(_read(place, path, wanted))
+            if wanted.raw is None
+            else raw_files.read(place, wanted)
+        )
     if opened.voxels.shape[0] < 2 and not wanted.single:
         raise too_few_slices(opened.voxels.shape, str(path))
     return opened

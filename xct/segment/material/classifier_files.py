@@ -5,7 +5,9 @@ A forest is made anew from its samples, always the same: nothing in the file can
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -13,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from xct.errors import XctError
+from xct.errors import DataError, XctError
 from xct.io.atomic import written_whole
 from xct.segment.material.classifier import PixelClassifier
 from xct.segment.material.pixel_features import Look
 
+_MOST_BYTES = 2**31  # of samples
 _FORMAT, _FORMAT_1 = "xct pixel classifier 2", "xct pixel classifier 1"
 
 
@@ -40,6 +43,24 @@ def write_classifier(path: Path | str, classifier: PixelClassifier) -> None:
         )
 
 
+def _check_sizes(path: Path) -> None:
+    """Refuse what says that it is larger than any classifier, before anything is unpacked."""
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > _MOST_BYTES:
+                raise DataError(f"{member.filename} would unpack to {member.file_size:,} bytes")
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                header = np.lib.format.read_array_header_1_0
+                shape, _, dtype = (
+                    header if version == (1, 0) else np.lib.format.read_array_header_2_0
+                )(file)
+            if math.prod(shape) * dtype.itemsize > member.file_size:
+                raise DataError(f"{member.filename} says that it has the shape {shape}")
+
+
 def read_classifier(path: Path | str) -> PixelClassifier:
     """Read what `write_classifier` wrote.
 
@@ -49,6 +70,7 @@ def read_classifier(path: Path | str) -> PixelClassifier:
         If it is something else, or damaged.
     """
     try:
+        _check_sizes(Path(path))
         # Opened here: numpy leaves a file open that is damaged.
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             settings = json.loads(str(stored["settings"]))
@@ -59,7 +81,9 @@ def read_classifier(path: Path | str) -> PixelClassifier:
             look.count,
         )
         trees, seed = int(settings["trees"]), int(settings["seed"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # what damage raises in a reader of archives has no common type
         raise XctError(f"{path}: is not a pixel classifier of xct: {error}") from None
     if not known or labels.dtype != np.uint8 or features.dtype != np.float32:
         raise XctError(f"{path}: is not a pixel classifier that this version of xct can read")
