@@ -16,6 +16,7 @@ import yaml
 from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
 from xct.config.loading import read_config
+from xct.config.model import RunSection
 from xct.phantom.writing import write_phantom
 from xct.quantity import QUANTITIES
 from xct.stages import STAGES, load_stages
@@ -74,6 +75,8 @@ def check_yaml(text, folder):
         assert load_study(content).output
     elif "rois" in content and isinstance(content["rois"], dict):
         assert parse_rois(text)
+    elif set(content) == {"run"}:
+        RunSection.model_validate(content["run"])
     elif "output" in content:
         file = folder / "page.yaml"
         file.write_text(text, encoding="utf-8")

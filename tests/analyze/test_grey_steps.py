@@ -72,7 +72,7 @@ def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():
     before = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40)
     grey = grey_values(volume_of(), Drifting(), CELL)
     tables = {"histograms": before["histograms"]}
-    pristine = SimpleNamespace(tables=tables, cell=CELL, grey_values=grey)
+    pristine = SimpleNamespace(tables=tables, cell=CELL, surfaces={}, grey_values=grey)
     after = histograms(volume_of(1, tail=0.03), CELL, Drifting(), ROIS, pristine, resamples=40)
     changes = after["roi_changes"].set_index("roi")
     np.testing.assert_allclose(changes["tail_change"], 0.03, atol=0.005)
@@ -89,7 +89,7 @@ def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():
 
 def test_a_pristine_cell_without_its_volume_is_not_compared_and_that_is_said():
     class Gone:
-        tables, cell = {}, CELL
+        tables, cell, surfaces = {}, CELL, {}
 
         @property
         def grey_values(self):
@@ -137,7 +137,7 @@ def test_a_pristine_cell_in_other_bins_is_not_compared():
     before = histograms(volume_of(), CELL, Drifting(), ROIS, resamples=40, bins=300)
     grey = grey_values(volume_of(), Drifting(), CELL)
     tables = {"histograms": before["histograms"]}
-    pristine = SimpleNamespace(tables=tables, cell=CELL, grey_values=grey)
+    pristine = SimpleNamespace(tables=tables, cell=CELL, surfaces={}, grey_values=grey)
     after = histograms(volume_of(1), CELL, Drifting(), ROIS, pristine, resamples=40)
     assert "wasserstein" not in after["grey_statistics"].columns
 

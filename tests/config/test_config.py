@@ -75,7 +75,7 @@ def test_a_missing_file_names_the_nearest(write, tmp_path):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("volume: {file: a.tif, voxel_size_um: 2}", "three numbers, [z, y, x] in µm"),
+        ("volume: {file: a.tif, voxel_size_um: x}", "three numbers, [z, y, x] in µm"),
         ("scan: {file: a.h5, roi: {row: 5}}", "two numbers, [first, stop]"),
     ],
 )

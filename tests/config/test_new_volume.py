@@ -87,7 +87,7 @@ def test_a_result_brings_its_energy_and_its_quantity(tmp_path, values, begin, na
     write_slab(tmp_path / "result" / "volume.zarr", 16, values[16:])
     _, text = begin(tmp_path / name)
     section = yaml.safe_load(text)["volume"]
-    assert section["quantity"] == "grey"
+    assert section["unit"] == "grey"
     assert section["energy_kev"] == 25
     assert "[4, 2, 2]" in text
 

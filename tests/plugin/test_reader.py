@@ -161,8 +161,8 @@ def cut(folder, tmp_path, what):
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("summary", "is broken: Expecting property name"),
-        ("metadata", "is broken: Expecting value"),
+        ("summary", "is damaged: Expecting property name"),
+        ("metadata", "is damaged, or no volume: JSONDecodeError"),
         ("volume", "there is no volume"),
         ("unfinished", "its run is not finished"),
     ],

@@ -139,7 +139,7 @@ def test_missing_unfinished_and_damaged_results_are_all_named_with_their_lines(r
         open_cells(load_study(tmp_path / "study.yaml"))
     for text, expected in zip(
         error.value.errors,
-        ("no such folder", "its run is not finished", "cannot be read", "run.yaml is missing"),
+        ("no such folder", "its run is not finished", "is damaged", "run.yaml"),
         strict=True,
     ):
         assert expected in text

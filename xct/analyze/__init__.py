@@ -1,9 +1,7 @@
 """Analysis: from labels and grey values to numbers with their uncertainty."""
 
-from xct.analyze.charge import state_of_charge
 from xct.analyze.detection_limits import detection_limits
 from xct.analyze.displacement import Displacement, displacement_map
-from xct.analyze.drifted_charge import ChargeContrast, charge_contrast
 from xct.analyze.grey_counts import (
     GreyBins,
     SliceCounts,
@@ -19,6 +17,8 @@ from xct.analyze.layers import (
     layer_thickness,
     thickness_maps,
 )
+from xct.analyze.lithium.charge import state_of_charge
+from xct.analyze.lithium.drifted_charge import ChargeContrast, charge_contrast
 from xct.analyze.profiles import crack_opening, profile_edges, profile_of_roi, thick_profile
 from xct.analyze.registration import Motion, find_motion
 from xct.analyze.roi.counts import RoiCounts, count_rois

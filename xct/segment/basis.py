@@ -103,8 +103,12 @@ def _count(block: Block, labels: Voxels) -> np.ndarray:
     return np.bincount(values, minlength=len(Label))
 
 
-def implausible_blur(reference: ElectrolyteReference, cell: CellGeometry) -> str | None:
-    """Say that the point spread is narrower or wider than any detector's."""
+def implausible_blur(
+    reference: ElectrolyteReference, cell: CellGeometry, uncorrected_fringes: str | None = None
+) -> str | None:
+    """Say that the point spread is narrower or wider than any detector's; fringes say more."""
+    if uncorrected_fringes is not None:
+        return None
     blur, voxel = float(reference.blur_um), min(cell.voxel_size_um)
     low, high = _BLUR
     if getattr(reference, "blur_guessed", False) or not np.isfinite(blur):

@@ -93,6 +93,8 @@ def _noise_of_slices(block: Block, ratios: Ratios, start: int, band: Block) -> n
         within = radius < radius_um
         ring = (radius[within] * (RINGS / ratios.cell.bore_radius_um)).astype(int)
         values = np.abs(plane[within])
+        filled = values > 0  # nothing differs where data are missing
+        ring, values = ring[filled], values[filled]
         whole = _scale(values)
         rings = [_scale(values[ring == number]) for number in range(RINGS)]
         found[z - first, :-1] = np.where(np.isfinite(rings), rings, whole)

@@ -17,8 +17,8 @@ import numpy as np
 import scipy
 from annotated_types import Ge, Lt
 
-from xct.analyze.drifted_charge import charge_contrast
 from xct.analyze.grey_counts import plane_transmission as transmission_of
+from xct.analyze.lithium.drifted_charge import charge_contrast
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference

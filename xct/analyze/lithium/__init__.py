@@ -1,0 +1,1 @@
+"""What grey values of particles say of their lithium."""
