@@ -170,7 +170,9 @@ def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
     r = np.linspace(-1, 1, length)[held]
     basis = np.vander(r, _TREND + 1) * np.sqrt(weight)[:, None]
     ortho, _ = np.linalg.qr(basis)
-    one, other = (t / c * np.sqrt(weight) for t, c in zip(total[:, held], count[:, held], strict=True))
+    one, other = (
+        t / c * np.sqrt(weight) for t, c in zip(total[:, held], count[:, held], strict=True)
+    )
     one, other = (part - ortho @ (ortho.T @ part) for part in (one, other))
     return float(one @ other / weight.sum())
 
