@@ -25,10 +25,14 @@ _NEAREST = 4  # voxels from the axis: nearer, a ring is too short to be one
 _LEAST_VOXELS, _LEAST_RINGS, _LEAST_SLICES = 12, 16, 4
 _TREND = 3  # degree of what is no ring, along the radius
 _SURE = 4.0  # standard errors
+_INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
 # Of the electrolyte's value. A ring is a spike at some radii: its standard deviation over all of
 # them is about a quarter of what a strong one takes off.
 _FORGING = 0.03
-_NOISY = 0.5
+# In the mean of a cube as wide as a small particle: at 0.16 layers are right and small particles
+# begin to be lost, at 0.23 layers are taken for others.
+_CUBE_UM, _NOISY = 8.0, 0.18
+_CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,11 @@ class Artifacts:
         little of it is in view.
     noise : float
         Standard deviation of a voxel.
+    noise_of_cube : float
+        … of the mean of a cube of 8 µm, were voxels independent.
     cupping, cupping_sd : float
-        How much more the electrolyte attenuates at the bore's wall than on the axis.
+        How much more the electrolyte attenuates in the outer fifth of the bore's radius than in
+        the inner two.
     n : int
         Slices.
     """
@@ -51,6 +58,7 @@ class Artifacts:
     rings: float
     rings_sd: float
     noise: float
+    noise_of_cube: float
     cupping: float
     cupping_sd: float
     n: int
@@ -83,28 +91,46 @@ def look_at_artifacts(
     if "fbp" in steps:
         return None
     slices = _inside(cell, reference.blur_um)
-    found = np.array(map_blocks(_rings_of, slices, volume, cell, reference)).reshape(-1, 2)
-    squares = found[np.isfinite(found).all(axis=1)]
-    rings = rings_sd = float("nan")
-    if len(squares) >= _LEAST_SLICES:
-        best = squares[:, int(np.argmax(squares.mean(axis=0)))]
-        mean, error = float(best.mean()), float(best.std(ddof=1) / np.sqrt(len(best)))
-        rings = float(np.sqrt(max(mean, 0.0)))
-        # Of a root: where it is not surely above 0, what would be.
-        rings_sd = error / (2 * rings) if mean > error else float(np.sqrt(error))
-    heights = 0.5 * (reference.model.z_low_um + reference.model.z_high_um)
-    ends = reference.mu_per_cm(heights, np.array([0.0, cell.bore_radius_um]))
-    sds = reference.sd_per_cm(heights, np.array([0.0, cell.bore_radius_um]))
+    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 3)
+    held = found[np.isfinite(found).all(axis=1)]
+    noise = _noise_of(reference)
+    rings, cupping = _rings(held[:, :2]), _mean(held[:, 2])
     return Artifacts(
-        rings=rings,
-        rings_sd=rings_sd,
-        noise=float(np.nanmedian(reference.noise_per_cm)) / reference.peak_per_cm
-        if np.isfinite(reference.noise_per_cm).any()
-        else float("nan"),
-        cupping=float(ends[1] / ends[0] - 1),
-        cupping_sd=float(np.hypot(*(sds / ends))),
-        n=len(squares),
+        *rings,
+        noise=noise,
+        noise_of_cube=noise * min(1.0, float(np.prod(cell.voxel_size_um)) / _CUBE_UM**3) ** 0.5,
+        cupping=cupping[0],
+        cupping_sd=cupping[1],
+        n=len(held),
     )
+
+
+def _mean(values: np.ndarray) -> tuple[float, float]:
+    """Give a mean over slices and its standard error; NaN of too few."""
+    if len(values) < _LEAST_SLICES:
+        return float("nan"), float("nan")
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _rings(variances: np.ndarray) -> tuple[float, float]:
+    """Give the standard deviation of rings about the better center, and its standard error."""
+    mean, error = max(_mean(variances[:, 0]), _mean(variances[:, 1]))
+    rings = float(np.sqrt(max(mean, 0.0))) if np.isfinite(mean) else mean
+    # Of a root: where it is not surely above 0, what would be.
+    return rings, error / (2 * rings) if mean > error else float(np.sqrt(error))
+
+
+def _noise_of(reference: Reference) -> float:
+    """Give the noise of a voxel over the electrolyte's value, or over a typical one.
+
+    Noise may hide the electrolyte, and something brighter is taken for it: its value is no μ then.
+    """
+    if not np.isfinite(reference.noise_per_cm).any():
+        return float("nan")
+    level = reference.peak_per_cm
+    if not reference.is_grey and reference.per_cm > _CODES:
+        level *= min(1.0, reference.per_cm)
+    return float(np.nanmedian(reference.noise_per_cm)) / level
 
 
 def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
@@ -123,23 +149,25 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
     return [int(z) for z in np.unique(np.linspace(first, last, _SLICES).astype(int))]
 
 
-def _rings_of(
+def _look_at_slice(
     z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[float, float]:
-    """Give the variance of rings about the middle of the slices, and about the bore's axis."""
+) -> tuple[float, float, float]:
+    """Give the variance of rings about the slice's middle and the bore's axis, and the cupping."""
     [image] = np.asarray(volume[z : z + 1], np.float32) - np.float32(reference.air)
-    radius = cell.radius_um(float(z))
-    level = reference.mu_per_cm(z * cell.voxel_size_um[0], radius)
-    margin = 2 * reference.blur_um
-    held = np.isfinite(image) & (radius < cell.bore_radius_um - margin)
+    radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
+    inside = cell.bore_radius_um - 2 * reference.blur_um
+    held = np.isfinite(image) & (radius < inside)
     y, x = np.nonzero(held)
-    over = image[held] / level[held] - 1
-    axis_y, axis_x = cell.axis_at(z * cell.voxel_size_um[0])
+    over = image[held] / reference.mu_per_cm(z_um, radius[held]) - 1
+    axis_y, axis_x = cell.axis_at(z_um)
     edge_y, edge_x = cell.voxel_size_um[1:]
     middle = ((image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2)
     centers = (middle, (axis_y / edge_y, axis_x / edge_x))
     first, second = (ring_variance(over, y - v, x - u) for v, u in centers)
-    return first, second
+    inner, outer = (held & (radius < _INNER * inside), held & (radius > _OUTER * inside))
+    if not (inner.any() and outer.any()):
+        return first, second, float("nan")
+    return first, second, float(np.median(image[outer]) / np.median(image[inner]) - 1)
 
 
 def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
@@ -178,7 +206,10 @@ def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
 
 
 def artifact_numbers(volume_artifacts: Artifacts | None) -> Iterator[tuple[str, Number]]:
-    """Give rings, noise and cupping as fractions of the electrolyte's value."""
+    """Give rings, noise and cupping as fractions of the electrolyte's value.
+
+    Cupping that is smooth is taken out by normalization.
+    """
     if volume_artifacts is None:
         return
     seen = volume_artifacts
@@ -199,11 +230,12 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "count as inclusions, and split or join particles. Do not read inclusions and drifted "
             "particles as such; remove stripes before reconstruction"
         )
-    if seen.noise > _NOISY:
+    if seen.noise_of_cube > _NOISY:
         said.append(
-            f"noise: that of a voxel is {seen.noise:.0%} of the electrolyte's value, where up to "
-            f"{_NOISY:.0%} was tried: what is small (inclusions, particles, lithium that is gone) "
-            "is lost or forged; bin the volume, or take more light or projections"
+            f"noise: that of a voxel is {seen.noise:.0%} of the electrolyte's value, and that of a "
+            f"cube of {_CUBE_UM:g} µm {seen.noise_of_cube:.0%}, where {_NOISY:.0%} is the most "
+            "with which layers and particles were found right: layers may be taken for others, "
+            "and no number of this volume is to be relied on; take more light or projections"
         )
     return "; ".join(said) or None
 
