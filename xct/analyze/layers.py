@@ -279,7 +279,7 @@ def _between_slices(
 def _outline(columns: np.ndarray) -> int:
     """Count the edges between some columns and others."""
     return sum(
-        np.count_nonzero(columns.take(range(1, n), axis) != columns.take(range(n - 1), axis))
+        int(np.count_nonzero(columns.take(range(1, n), axis) != columns.take(range(n - 1), axis)))
         for axis, n in enumerate(columns.shape)
     )
 
