@@ -267,7 +267,8 @@ def _write_volume(job: Job, name: str, values: Any, voxel_size_um: Any) -> None:
     path, fresh = job.folder.path / f"{name}.zarr", job.folder.state / f"{name}.zarr"
     for old in (path, fresh):
         shutil.rmtree(old, ignore_errors=True)
-    create_volume(fresh, values.shape, voxel_size_um, Coding(), job.plan.title, quantity="grey")
+    quantity = getattr(values, "quantity", "grey")
+    create_volume(fresh, values.shape, voxel_size_um, Coding(), job.plan.title, quantity=quantity)
     with timed(name):
         for block in slabs(values.shape):
             write_slab(fresh, block.first, values[block.outer])

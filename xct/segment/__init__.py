@@ -2,6 +2,7 @@
 
 from xct.segment.basis import light_missing
 from xct.segment.cell.shape import find_cell
+from xct.segment.denoised import denoised
 from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
 from xct.segment.material.labels import materials
 from xct.segment.material.phases import phases
@@ -16,6 +17,7 @@ __all__ = [
     "PixelClassifier",
     "bright_phase",
     "classify",
+    "denoised",
     "find_cell",
     "light_missing",
     "material_probabilities",
