@@ -102,11 +102,9 @@ def of_labels(path: Path, name: str) -> Exported:
         raise ConfigError(f"--labels {name}: there are {', '.join(there) or 'none'} in {path}")
     labels: Any = open_labels(path, name)
     z, y, x = labels.shape
-    of = open_volume(path)
-    size, dtype = of.voxel_size_um, labels.dtype.name
-    return Exported(
-        (z, y, x), size, dtype, "1", name, lambda k: np.asarray(labels[k]), of.placement
-    )
+    of, dtype = open_volume(path), labels.dtype.name
+    read = lambda k: np.asarray(labels[k])  # noqa: E731
+    return Exported((z, y, x), of.voxel_size_um, dtype, "1", name, read, of.placement)
 
 
 def parse_window(text: str | None) -> Window | None:
@@ -156,9 +154,8 @@ def export_file(source: Exported, path: Path) -> str:
     with written_whole(path) as temporary:
         writer(source, temporary)
     sizes = " × ".join(map(str, source.shape))
-    return f"wrote {source.name} ({sizes}, {source.dtype}) to {path}" + _keep_placement(
-        source, path
-    )
+    kept = _keep_placement(source, path)
+    return f"wrote {source.name} ({sizes}, {source.dtype}) to {path}{kept}"
 
 
 def _keep_placement(source: Exported, path: Path) -> str:
