@@ -26,7 +26,7 @@ _LEAST_VOXELS, _LEAST_RINGS, _LEAST_SLICES = 12, 16, 4
 _TREND = 3  # degree of what is no ring, along the radius
 _SURE = 4.0  # standard errors
 _INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
-# Of the electrolyte's value. Scans without a fault have up to 0.055, which is noise of the flats; at
+# Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
 # 0.04 to 0.08 inclusions came and went by one or two, at 0.13 low grey was five times what it is.
 _FORGING = 0.06
 # In the mean of a cube as wide as a small particle: at 0.16 layers are right and small particles
