@@ -71,3 +71,19 @@ def test_what_cannot_be_read_is_refused_before_the_run(run, volume):
         run(volume, "both", quantity="attenuation", unit="grey")
     with pytest.raises(XctError, match="must name each of x, y and z once"):
         run(volume, "axes", axes=["x", "-x", "z"])
+
+
+def test_slices_that_are_far_apart_give_the_same_layers_within_what_is_stated(run, volume):
+    plain, far = (
+        run(volume[::step], f"far{step}", size=(step * VOXEL_UM, VOXEL_UM, VOXEL_UM),
+            unit="1/cm", energy_kev=25.0, until="layer_thickness")
+        for step in (1, 2)
+    )  # fmt: skip
+    assert far.summary["placement"]["slice_um"] == 2 * VOXEL_UM
+    assert any("slices lie 6 µm apart" in w["message"] for w in far.warnings)
+    for name in ("thickness_um.lithium", "thickness_um.cathode", "absent_area_fraction"):
+        one, other = plain.summary[name], far.summary[name]
+        assert other["sd"] > 1.5 * one["sd"]
+        assert abs(other["value"] - one["value"]) < 2 * np.hypot(one["sd"], other["sd"])
+    assert far.summary["rings_of_electrolyte"]["value"] < 0.05
+    assert plain.warnings == []

@@ -14,7 +14,7 @@ from xct.analyze import (
 )
 from xct.analyze.layers import beside
 from xct.analyze.swelling import gap_at_most_um
-from xct.geometry import SURFACES, Surface
+from xct.geometry import SURFACES, CellGeometry, Surface
 
 SHAPE = (20, 30)
 
@@ -52,6 +52,23 @@ def test_absent_lithium_counts_as_nothing_and_the_electrolyte_begins_at_the_stee
     assert table.coefficient_of_variation["lithium"] == pytest.approx(np.sqrt(1 / 3))
     assert (table.n == 600).all()
     assert (table.mean_thickness_um_sd > 0).all()
+
+
+def test_slices_that_are_far_apart_enlarge_what_is_stated(surfaces):
+    cell = CellGeometry((100, *SHAPE), (3.0, 3.0, 3.0), 28.5, 43.5, 40.0)
+    cubes, far = (
+        layer_thickness(surfaces, cell=cell, slice_excess_um=excess).set_index("layer")
+        for excess in (0.0, 6.0)
+    )
+    same = [name for name in cubes if not name.endswith("_sd")]
+    assert cubes[same].equals(far[same])
+    face = 6.0 / np.sqrt(12)
+    for name in cubes.index:
+        before, after = (t.mean_thickness_um_sd[name] for t in (cubes, far))
+        assert after == pytest.approx(np.hypot(before, np.sqrt(2) * face))
+    # The outline of what is gone, 25 edges of columns, may lie that far aside.
+    before, after = (t.absent_area_fraction_sd["lithium"] for t in (cubes, far))
+    assert after == pytest.approx(np.hypot(before, face / 3 * 25 / 600))
 
 
 def test_what_was_not_measured_is_not_absent(surfaces):

@@ -32,14 +32,18 @@ def begin(tmp_path):
 
 def test_three_edges_are_written_with_where_they_come_from(tmp_path, values, begin):
     tifffile.imwrite(tmp_path / "v.tif", values, imagej=True, resolution=(0.5, 0.5),
-                     metadata={"axes": "ZYX", "unit": "um", "spacing": 4.0})  # fmt: skip
+                     metadata={"axes": "ZYX", "unit": "um", "spacing": 3.0})  # fmt: skip
     begun, text = begin(tmp_path / "v.tif")
     assert begun.needed == []
-    assert "# voxel_size_um: [4, 2, 2], from ImageJ metadata of v.tif" in text
+    assert "# voxel_size_um: [3, 2, 2], from ImageJ metadata of v.tif" in text
     assert "unit of the values: not said by the file" in text
     said = plan_text(make_plan(tmp_path / "config.yaml"))
-    assert "of 4 × 2 × 2 µm" in said
-    assert "voxel_size_um: [4, 2, 2], from ImageJ metadata of v.tif" in said
+    assert "of 3 × 2 × 2 µm" in said
+    assert "voxel_size_um: [3, 2, 2], from ImageJ metadata of v.tif" in said
+    assert "warning: slices lie 3 µm apart, 1.5 times the width of a voxel" in said
+    assert "energy_kev: not known, so that values are in 1/cm is taken for granted" in said
+    (tmp_path / "config.yaml").write_text(text.replace("volume:\n", "volume:\n  energy_kev: 25\n"))
+    assert "taken for granted" not in plan_text(make_plan(tmp_path / "config.yaml"))
 
 
 def test_what_is_missing_is_said_at_once(tmp_path, values, begin):

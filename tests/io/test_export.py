@@ -1,5 +1,6 @@
 """Exported TIFF stacks, opened by ImageJ itself."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from xct.errors import ConfigError
 from xct.io.export import export_file, export_tiff, of_labels, of_volume, parse_window
 from xct.io.labels import create_labels
 from xct.io.volume_files.opening import open_foreign
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
+from xct.segment.cell.placement import Placement
 
 JAR = Path("/usr/share/java/ij.jar")
 MACRO = """
@@ -98,6 +101,26 @@ def test_what_is_exported_is_what_is_read_again(labelled, tmp_path, name, what):
     whole = np.stack(list(source.slices()))
     np.testing.assert_array_equal(again.voxels[:], whole)
     np.testing.assert_array_equal(again.voxels[3:5, 2:9], whole[3:5, 2:9])
+
+
+@pytest.mark.parametrize("what", ["volume", "materials"])
+def test_an_export_says_how_it_lies_in_its_file(labelled, tmp_path, what):
+    placement = Placement.along(("x", "-z", "y"), (40, 16, 30), (1.5, 4.0, 1.25)).to_dict()
+    group = zarr.open_group(labelled, mode="r+")
+
+    def source():
+        return of_volume(open_volume(labelled)) if what == "volume" else of_labels(labelled, what)
+
+    assert "placement" not in export_file(source(), tmp_path / "plain.vti")
+    assert not (tmp_path / "plain.vti.placement.json").exists()
+    group.attrs["xct"] = {**group.attrs["xct"], "placement": placement}
+    said = export_file(source(), tmp_path / "v.vti"), export_tiff(source(), tmp_path / "tiff")
+    for text, name in zip(said, ("v.vti", "tiff"), strict=True):
+        assert "z, y, x are its x, -z, y" in text
+        assert f"{name}.placement.json" in text
+        kept = json.loads((tmp_path / f"{name}.placement.json").read_text("utf-8"))
+        assert kept["matrix"] == placement["matrix"]
+    assert open_foreign(tmp_path / "tiff").warnings == ()
 
 
 @pytest.mark.parametrize(("what", "dtype"), [("materials", "uint8"), ("particles", "float32")])

@@ -37,6 +37,15 @@ def test_values_that_cannot_be_mu_name_the_unit_that_they_may_have(factor, remed
     assert known.per_cm * TRUE * factor == pytest.approx(TRUE)
 
 
+@pytest.mark.parametrize("value", [0.52, TRUE / 10])
+def test_without_an_energy_what_no_usual_energy_gives_is_said(value):
+    with pytest.warns(UserWarning, match=r"at 10 to 60 keV .* volume\.unit: 1/mm if"):
+        assert not calibrate(value, "1/cm", None, 2.0).mu_known
+    for energy in (12.0, 20.0, 40.0, 59.0):
+        assert calibrate(float(mu_per_cm("lpscl_pressed", energy)), "1/cm", None, 2.0).mu_known
+    assert calibrate(0.5, "1/cm", None, 2.0, between=True).mu_known  # carbon makes it darker
+
+
 def test_grey_values_stand_for_a_typical_electrolyte_on_any_scale():
     for level in (1e-4, 5.0, 4e4):
         known = calibrate(level, "grey", None, 2.0)

@@ -45,6 +45,25 @@ def measured(labels, radius_px=1e3, radius_sd_px=0.0):
     return table.set_index("material"), numbers_of({"materials": table})
 
 
+def test_faces_between_far_slices_are_off_by_what_is_stated():
+    """Whole faces anywhere within a step of three voxels, as slices of that height show them."""
+    errors = []
+    cell = CellGeometry(SHAPE, (VOXEL,) * 3, *VOXEL * (np.array(SHAPE[1:]) - 1) / 2, VOXEL * 1e3)
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        low, high = 9 + rng.uniform(0, 3), 30 + rng.uniform(0, 3)
+        z = (np.arange(SHAPE[0]) // 3 * 3 + 1)[:, None, None] * np.ones(SHAPE)
+        codes = np.where(z < low, Label.STEEL, np.where(z < high, Label.LITHIUM, Label.ELECTROLYTE))
+        table = material_table(
+            np.ones(SHAPE, np.float32), codes.astype(np.uint8), cell, Flat(),
+            slice_excess_um=VOXEL * np.sqrt(8), threshold_uncertainty=0.0,
+        ).set_index("material")  # fmt: skip
+        row = table.loc["lithium"]
+        true = (high - low) * VOXEL**3 * SHAPE[1] * SHAPE[2]
+        errors.append((row.volume_um3 - true) / row.volume_um3_sd)
+    assert is_about_one(errors)
+
+
 def layers(faces, codes):
     z = np.arange(SHAPE[0])[:, None, None]
     return np.array(codes, np.uint8)[sum((z > face).astype(int) for face in faces)]

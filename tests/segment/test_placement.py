@@ -1,14 +1,17 @@
 """A volume is read as if it had been stored upright."""
 
 from itertools import permutations, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.normalize.layered_cell import LayeredCell
+from xct.geometry import CellGeometry
 from xct.segment.cell.layer_tilt import layer_tilt
 from xct.segment.cell.orientation import layer_axis, sample_volume
 from xct.segment.cell.placement import AS_STORED, PlacedVoxels, Placement
+from xct.segment.cell.slice_spacing import OF_A_STEP, slice_excess
 
 VOXEL = (2.0, 2.0, 2.0)
 CELL = LayeredCell(
@@ -113,7 +116,32 @@ def test_slices_further_apart_than_pixels_are_interpolated_up_to_four_times():
     found = PlacedVoxels(heights, wide)[0:25]
     np.testing.assert_allclose(found[3:-3, 4, 4], np.arange(25)[3:-3] / 3, atol=1e-5)
     assert "6 µm apart" in wide.warning
+    assert "interpolated" in wide.warning
+    assert wide.to_dict()["slice_um"] == 6.0
     even = Placement.along(AS_STORED, (9, 8, 8), VOXEL)
     assert even.with_even_slices() is even
+    assert even.warning is None
     with pytest.raises(ValueError, match=r"9 × 2 × 2 µm .* longer than 4 times"):
         Placement.along(AS_STORED, (9, 8, 8), (9.0, 2.0, 2.0)).with_even_slices()
+
+
+@pytest.mark.parametrize(("step", "said"), [(2.3, False), (2.5, True), (3.0, True), (1.0, False)])
+def test_slices_up_to_three_quarters_further_apart_are_kept_and_said(step, said):
+    kept = Placement.along(AS_STORED, (9, 8, 8), (step, 2.0, 2.0))
+    assert kept.with_even_slices() is kept
+    assert (kept.warning is not None) == said
+    if said:
+        assert "interpolated" not in kept.warning
+
+
+def test_between_far_slices_a_face_may_lie_anywhere():
+    volume = np.zeros((4, 4, 4))
+    cell = CellGeometry((4, 4, 4), (5.0, 3.0, 3.0), 4.5, 4.5, 4.0)
+    assert slice_excess(volume, cell) == 4.0
+    cubes = CellGeometry((4, 4, 4), (3.0, 3.0, 3.0), 4.5, 4.5, 4.0)
+    assert slice_excess(volume, cubes) == 0.0
+    interpolated = SimpleNamespace(placement={"slice_um": 5.0})
+    assert slice_excess(interpolated, cubes) == 4.0
+    # Rounded to slices, faces anywhere in a step are off by what is stated.
+    heights = np.random.default_rng(0).uniform(0, 50, 4000)
+    assert (np.rint(heights / 5) * 5 - heights).std() == pytest.approx(5 * OF_A_STEP, rel=0.05)

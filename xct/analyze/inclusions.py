@@ -86,7 +86,9 @@ def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
 def _bridges(inclusions: pd.DataFrame) -> Number:
     """Count what joins lithium and cathode, and name the largest."""
     joins = inclusions[inclusions["class"] == "bridging"]
-    largest = joins.nlargest(_MOST_NAMED, "dark_volume_um3")["inclusion"].tolist()
+    largest = joins.sort_values("dark_volume_um3", ascending=False)["inclusion"].tolist()[
+        :_MOST_NAMED
+    ]
     return Number(
         len(joins), "bridges", bound="lower", note=_SEVERED,
         details={"inclusions": largest} if largest else {}, headline=bool(largest),

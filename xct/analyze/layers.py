@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
+from xct.segment.cell.slice_spacing import OF_A_STEP
 from xct.stages import stage
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def layer_thickness(
     uncorrected_fringes: str | None = None,
     steps: Mapping[str, Any] | None = None,
     cell: CellGeometry | None = None,
+    slice_excess_um: float | None = None,
 ) -> DataFrame:
     """Measure how thick the layers are, how evenly, and where lithium is gone.
 
@@ -195,6 +197,8 @@ def layer_thickness(
         are less certain.
     cell : CellGeometry, optional
         For the height of its voxels.
+    slice_excess_um : float, optional
+        By how much slices are further apart than pixels are wide: a face may lie anywhere within.
 
     Returns
     -------
@@ -233,6 +237,8 @@ def layer_thickness(
             row["mean_thickness_um_sd"] = float(np.hypot(row["mean_thickness_um_sd"], doubt))
             area_sd = float(np.hypot(row["absent_area_fraction_sd"], _RETRIEVED_AREA))
             row["absent_area_fraction_sd"] = area_sd
+        if cell is not None and slice_excess_um:
+            row |= _between_slices(row, surfaces, slice_excess_um, cell.voxel_size_um[1:])
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -252,6 +258,32 @@ def _row(layer: Surface) -> dict[str, Any]:
     }
 
 
+def _between_slices(
+    row: Mapping[str, Any],
+    surfaces: Mapping[str, Surface],
+    excess_um: float,
+    pixel_um: Sequence[float],
+) -> dict[str, float]:
+    """Enlarge what is uncertain where slices are far apart: both faces, and absent outlines.
+
+    An outline is taken to be as steep as it is wide.
+    """
+    face_um = OF_A_STEP * excess_um
+    sd = {"mean_thickness_um_sd": float(np.hypot(row["mean_thickness_um_sd"], 2**0.5 * face_um))}
+    if row["layer"] == "lithium":
+        rim = face_um / max(pixel_um) * _outline(absent_lithium(surfaces)) / max(row["n"], 1)
+        sd["absent_area_fraction_sd"] = float(np.hypot(row["absent_area_fraction_sd"], rim))
+    return sd
+
+
+def _outline(columns: np.ndarray) -> int:
+    """Count the edges between some columns and others."""
+    return sum(
+        int(np.count_nonzero(columns.take(range(1, n), axis) != columns.take(range(n - 1), axis)))
+        for axis, n in enumerate(columns.shape)
+    )
+
+
 def _median(values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(np.median(finite)) if finite.size else float("nan")
@@ -265,10 +297,7 @@ def _absent_area(absent: np.ndarray, thickness: np.ndarray) -> dict[str, float]:
     from none of them to all.
     """
     area = max(int(np.isfinite(thickness).sum()), 1)
-    outline = sum(
-        np.count_nonzero(absent.take(range(1, n), axis) != absent.take(range(n - 1), axis))
-        for axis, n in enumerate(absent.shape)
-    )
+    outline = _outline(absent)
     rim = thickness[beside(absent) & np.isfinite(thickness)]
     usual = float(np.median(thickness[thickness > 0])) if rim.size else 0.0
     thin = min(2 * float(np.quantile(rim, _THINNEST)), 0.5 * usual) if rim.size else 0.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,13 +17,17 @@ import numpy as np
 import tifffile
 
 from xct.errors import ConfigError, show_bytes
-from xct.io.atomic import free_disk, written_whole
+from xct.io.atomic import free_disk, write_json, written_whole
 from xct.io.labels import open_labels
 from xct.io.volumes import Volume, open_volume
 
 Window = tuple[float, float]
 
 _CLASSIC_TIFF = 3 * 2**30  # bytes; a larger file needs the offsets of BigTIFF
+_MEANING = (
+    "matrix leads from (z, y, x, 1) in this export to (z, y, x) in the file that the result came "
+    "from, in µm from the centers of the first voxels; slice_um is the distance of its slices"
+)
 _NRRD_TYPES = {"float32": "float", "uint8": "uint8", "uint16": "uint16", "uint32": "uint32"}
 
 
@@ -45,6 +49,8 @@ class Exported:
         What the values are.
     read : callable
         Gives one slice.
+    placement : mapping or None
+        How the voxels lie in the file that the result came from, where that is otherwise.
     """
 
     shape: tuple[int, int, int]
@@ -53,6 +59,7 @@ class Exported:
     unit: str
     name: str
     read: Callable[[int], np.ndarray]
+    placement: Mapping[str, Any] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -68,8 +75,9 @@ class Exported:
 
 def of_volume(volume: Volume) -> Exported:
     """Export the values of a volume as they are, float32."""
+    size, placement = volume.voxel_size_um, volume.placement
     return Exported(
-        volume.shape, volume.voxel_size_um, "float32", volume.unit, volume.quantity, volume.read
+        volume.shape, size, "float32", volume.unit, volume.quantity, volume.read, placement
     )
 
 
@@ -94,8 +102,9 @@ def of_labels(path: Path, name: str) -> Exported:
         raise ConfigError(f"--labels {name}: there are {', '.join(there) or 'none'} in {path}")
     labels: Any = open_labels(path, name)
     z, y, x = labels.shape
-    size = open_volume(path).voxel_size_um
-    return Exported((z, y, x), size, labels.dtype.name, "1", name, lambda k: np.asarray(labels[k]))
+    of, dtype = open_volume(path), labels.dtype.name
+    read = lambda k: np.asarray(labels[k])  # noqa: E731
+    return Exported((z, y, x), of.voxel_size_um, dtype, "1", name, read, of.placement)
 
 
 def parse_window(text: str | None) -> Window | None:
@@ -145,7 +154,21 @@ def export_file(source: Exported, path: Path) -> str:
     with written_whole(path) as temporary:
         writer(source, temporary)
     sizes = " × ".join(map(str, source.shape))
-    return f"wrote {source.name} ({sizes}, {source.dtype}) to {path}"
+    kept = _keep_placement(source, path)
+    return f"wrote {source.name} ({sizes}, {source.dtype}) to {path}{kept}"
+
+
+def _keep_placement(source: Exported, path: Path) -> str:
+    """Write beside an export how it lies in the file of the result, and say so; no layout does."""
+    if source.placement is None:
+        return ""
+    beside = path.with_name(f"{path.name}.placement.json")
+    write_json(beside, {**source.placement, "meaning": _MEANING})
+    axes = ", ".join(source.placement["axes"])
+    return (
+        f"; it lies otherwise than the file that the result came from (z, y, x are its {axes}, "
+        f"tilted by {source.placement['tilt_deg']:.3g}°): {beside.name} has the matrix to that file"
+    )
 
 
 def _write_ome_tiff(source: Exported, path: Path) -> None:
@@ -266,7 +289,7 @@ def export_tiff(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     stored = np.dtype(source.dtype).itemsize * 8 if bits == 32 else bits
-    report = f"wrote {count} slices of {stored} bits to {folder}"
+    report = f"wrote {count} slices of {stored} bits to {folder}{_keep_placement(source, folder)}"
     if window is not None and bits < 32:
         unit = "" if source.unit == "1" else f" {source.unit}"
         report += f"; window {window[0]:g} to {window[1]:g}{unit}, {beyond} values beyond it"
@@ -290,9 +313,7 @@ def _labels_for_imagej(source: Exported) -> Exported:
             f"--labels {source.name}: {highest} labels are more than ImageJ can distinguish "
             f"({2**24:,}); export them by --to as .ome.tif, .nrrd or .vti"
         )
-    return Exported(
-        source.shape, source.voxel_size_um, dtype, source.unit, source.name, source.read
-    )
+    return replace(source, dtype=dtype)
 
 
 def _range(source: Exported) -> Window:

@@ -6,7 +6,7 @@ slabs ever touch the same file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -277,6 +277,8 @@ class Volume:
         What is kept beside the levels; None in a volume of before xct kept any.
     quantity : str
         "attenuation", or "grey": values of an unknown scale.
+    placement : mapping or None
+        How it lies in the file that it came from, where that is otherwise: `Placement.to_dict`.
     """
 
     array: Any
@@ -285,6 +287,7 @@ class Volume:
     voxel_size_um: tuple[float, float, float]
     overview: Overview | None = None
     quantity: str = "attenuation"
+    placement: Mapping[str, Any] | None = None
 
     @property
     def unit(self) -> str:
@@ -360,4 +363,5 @@ def _opened(path: Path) -> Volume:
     z, y, x = first["coordinateTransformations"][0]["scale"]
     levels, kept = group[first["path"]], overview.open_arrays(group)
     quantity = str(facts.get("quantity", "attenuation"))
-    return Volume(levels, facts["slope"], facts["offset"], (z, y, x), kept, quantity)
+    size, placement = (z, y, x), facts.get("placement")
+    return Volume(levels, facts["slope"], facts["offset"], size, kept, quantity, placement)

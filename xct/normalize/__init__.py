@@ -1,5 +1,6 @@
 """Normalization: grey values on one scale, that of the electrolyte."""
 
+from xct.normalize.artifacts import look_at_artifacts
 from xct.normalize.electrolyte import electrolyte_reference
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
@@ -15,5 +16,6 @@ __all__ = [
     "check_materials",
     "electrolyte_reference",
     "grey_values",
+    "look_at_artifacts",
     "look_at_walls",
 ]

@@ -17,8 +17,9 @@ GREY = "grey"
 # Where it is only seen between particles of a cathode, carbon and pores make it darker.
 DENSITY = (1.2, 1.95)
 _LEAST_BETWEEN = 0.8
-# μ of an electrolyte in 1/cm at any energy that gets through a cell.
-_ANY_ENERGY = (0.3, 100.0)
+# Energies that such cells are looked at with, keV: a pressed electrolyte has 69 to 0.6 1/cm there.
+# Values in 1/mm of 25 keV lie below, those of 20 keV and less do not: only an energy tells them.
+_ENERGIES = (60.0, 10.0)
 _USUAL_KEV = 25.0
 # Other units that files come in, by how many of them 1/cm is.
 _UNITS = {"1/mm": 10.0, "1/m": 0.01, "1/µm": 1e4}
@@ -92,7 +93,8 @@ def lithium_over_electrolyte(energy_kev: float | None) -> float:
 def _range(energy_kev: float | None, between: bool) -> tuple[float, float]:
     """Give the range of plausible densities, or of μ where the energy is not known."""
     if energy_kev is None:
-        return _ANY_ENERGY
+        low, high = (float(mu_per_cm("lpscl_pressed", energy)) for energy in _ENERGIES)
+        return (low * _LEAST_BETWEEN / DENSITY[0] if between else low), high
     return (_LEAST_BETWEEN, DENSITY[1]) if between else DENSITY
 
 
@@ -106,7 +108,8 @@ def _implausible(
 ) -> str:
     low, high = _range(energy_kev, between)
     if energy_kev is None:
-        why = f"at any usual energy it lies between {low:g} and {high:g}"
+        ends = f"{_ENERGIES[1]:g} to {_ENERGIES[0]:g} keV"
+        why = f"at {ends} it lies between {low:.2g} and {high:.2g}, and no energy_kev is given"
     else:
         why = (
             f"at {energy_kev:g} keV that would be a density of "
@@ -127,7 +130,13 @@ def _remedy(value: float, unit: str | None, energy_kev: float | None, voxel_um: 
         name for name, factor in units.items() if _is_plausible(value * factor, energy_kev, False)
     ]
     known = [name for name in fitting if name in ("1/mm", "1/px")]
-    if energy_kev is None or not fitting:
+    if energy_kev is None:
+        named = "".join(f"volume.unit: {name} if values are in {name}, " for name in known)
+        return (
+            f"Give volume.energy_kev, by which units are told; or say {named}"
+            "volume.unit: grey if they are on a scale of their own"
+        )
+    if not fitting:
         return "If values are on a scale of their own, say volume.unit: grey"
     if known:
         return f"Values in {known[0]} would be plausible: say volume.unit: {known[0]} if they are"

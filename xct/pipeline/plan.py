@@ -27,7 +27,7 @@ from xct.pipeline.checks.steps import (
 )
 from xct.pipeline.checks.volume import looks_like_labels
 from xct.pipeline.clusters.machines import Machine, working_machine
-from xct.pipeline.given.placement import brick_bytes, placement_of, put_upright
+from xct.pipeline.given.placement import brick_bytes, put_upright
 from xct.pipeline.identity import continues, identity_of
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.resources import (
@@ -272,9 +272,6 @@ def make_plan(
     overlap = overlaps(steps, opened.facts)[0] if isinstance(opened, Scan) else 0
     resources = _resources(config, opened, steps, keep, overlap)
     notes = opened.notes if isinstance(opened, Scan) else opened.warnings
-    placement = placement_of(opened)
-    if placement is not None and placement.warning is not None:
-        warnings = [*warnings, placement.warning]
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
 

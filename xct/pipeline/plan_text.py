@@ -60,4 +60,16 @@ def _volume_lines(plan: Plan) -> list[str]:
     assert isinstance(plan.source, ForeignVolume)
     placement = placement_of(plan.source)
     lines += [] if placement is None else [f"  {placement.describe()}"]
-    return [*lines, *(f"  {line}" for line in volume_facts(plan.source))]
+    lines += [f"  {line}" for line in volume_facts(plan.source)]
+    return [*lines, *_unchecked_unit(plan)]
+
+
+def _unchecked_unit(plan: Plan) -> list[str]:
+    """Say that a volume of attenuation without an energy may have any unit."""
+    section = plan.config.volume
+    if section is None or section.quantity != "attenuation" or plan.energy_kev is not None:
+        return []
+    return [
+        f"  energy_kev: not known, so that values are in {section.unit} is taken for granted: "
+        "1/mm of 20 keV look like 1/cm of 48 keV; give volume.energy_kev, and it is checked"
+    ]

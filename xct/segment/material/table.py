@@ -18,6 +18,7 @@ from xct.parallel.threads import over_ranges
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
+from xct.segment.cell.slice_spacing import OF_A_STEP
 from xct.segment.crofton import DIRECTIONS, crofton_weights
 from xct.segment.material.sharpened import blur_um
 from xct.segment.neighbors import mark_differing
@@ -76,6 +77,7 @@ def material_table(
     reference: ElectrolyteReference,
     grey_scale: GreyScale = STANDARD_SCALE,
     uncorrected_fringes: str | None = None,
+    slice_excess_um: float | None = None,
     *,
     threshold_uncertainty: Annotated[float, Ge(0), Le(0.5)] = 0.05,
 ) -> Asking[pd.DataFrame]:
@@ -95,6 +97,8 @@ def material_table(
         Grey values of air and of electrolyte.
     uncorrected_fringes : str, optional
         How propagation fringes are known of that no step dealt with; then nothing is measured.
+    slice_excess_um : float, optional
+        By how much slices are further apart than pixels are wide: a face may lie anywhere within.
     threshold_uncertainty : float, optional
         Standard uncertainty of a threshold, as a fraction δ of the step between two materials: it
         moves a blurred edge by δ √(2π) times the point spread's standard deviation.
@@ -126,7 +130,8 @@ def material_table(
     sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
     edge_um = threshold_uncertainty * np.sqrt(2 * np.pi) * sigma_um
     uncertainty_um3 = np.hypot(
-        _volume_sds(sums, cell, surface * edge_um), count[Label.UNKNOWN] * voxel * (count > 0)
+        _volume_sds(sums, cell, surface * edge_um, slice_excess_um or 0.0),
+        count[Label.UNKNOWN] * voxel * (count > 0),
     )
     rows = []
     for name, code in {**MATERIALS, "unknown": Label.UNKNOWN}.items():
@@ -175,7 +180,9 @@ def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarr
     over_ranges(lambda a, b: _add(part, values, start, planes, a, b), len(planes))
 
 
-def _volume_sds(sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray) -> np.ndarray:
+def _volume_sds(
+    sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray, excess_um: float
+) -> np.ndarray:
     """Combine the uncertainties of each volume, µm³, shape (label,)."""
     z_um, y_um, x_um = cell.voxel_size_um
     volume = sums[:, _COUNT] * (z_um * y_um * x_um)
@@ -188,7 +195,12 @@ def _volume_sds(sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray) -> n
     # Both faces of a layer are found independently: their variances add.
     view_um2 = cell.shape[1] * y_um * cell.shape[2] * x_um
     bore_um2 = min(np.pi * cell.bore_radius_um**2, view_um2)
-    faces[opaque] = _FACE_PX * z_um * np.sqrt(sums[opaque, _ALONG_Z] * y_um * x_um * bore_um2)
+    whole = np.sqrt(sums[:, _ALONG_Z] * y_um * x_um * bore_um2)
+    faces[opaque] = _FACE_PX * z_um * whole[opaque]
+    between = np.zeros(_KINDS)
+    layers = [*opaque, Label.LITHIUM]
+    between[layers] = OF_A_STEP * excess_um * whole[layers]
+    faces = np.hypot(faces, between)
     total = np.sqrt(edge_um3**2 + radius**2 + unseen**2 + faces**2)
     total[Label.LOW_GREY] = np.nan
     return np.asarray(total)

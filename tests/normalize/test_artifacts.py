@@ -1,0 +1,88 @@
+"""Rings, noise and cupping of other people's volumes: measured, said, and silent where clean."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.normalize.layered_cell import LayeredCell
+from tests.normalize.test_electrolyte import geometry_of
+from xct.normalize import electrolyte_reference, look_at_artifacts
+from xct.normalize.artifacts import artifact_numbers, artifact_warning, ring_variance
+
+CELL = LayeredCell(shape=(96, 96, 96), radius=40.0, wall=4.0, center=(47.0, 48.0))
+MIDDLE = 47.5
+Y, X = np.mgrid[:96, :96] - MIDDLE
+RING = np.rint(np.hypot(Y, X)).astype(int)
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return CELL.draw()
+
+
+def seen(volume, steps=None):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = electrolyte_reference(volume, geometry_of(CELL), energy_kev=25.0)
+    return look_at_artifacts(volume, geometry_of(CELL), reference, steps or {})
+
+
+def test_rings_are_measured_without_bias_and_grains_are_none():
+    rng = np.random.default_rng(0)
+    y, x = Y[RING < 40], X[RING < 40]
+    noise = [ring_variance(rng.normal(0, 0.3, y.size), y, x) for _ in range(100)]
+    assert abs(np.mean(noise)) < 4 * np.std(noise) / 10
+    assert np.mean(noise) < 0.01**2
+    spots = np.repeat(np.repeat(rng.normal(0, 0.5, (16, 16)), 6, 0), 6, 1)[RING < 40]
+    assert ring_variance(spots, y, x) < 0.06**2
+    rings = [rng.normal(0, 0.05, 80)[RING[RING < 40]] for _ in range(100)]
+    found = [ring_variance(v + rng.normal(0, 0.3, y.size), y, x) for v in rings]
+    # The trend along the radius takes a few of forty degrees of freedom.
+    assert np.mean(found) == pytest.approx(0.05**2, rel=0.15)
+
+
+def test_too_few_rings_are_not_measured():
+    assert np.isnan(ring_variance(np.zeros(9), np.arange(9.0), np.zeros(9)))
+
+
+def test_a_clean_volume_is_not_warned_of(volume):
+    found = seen(volume)
+    assert artifact_warning(found) is None
+    assert found.rings < 0.02
+    assert found.cupping == pytest.approx(0, abs=0.02)
+    assert {name for name, _ in artifact_numbers(found)} == {
+        "rings_of_electrolyte", "noise_of_electrolyte", "cupping_of_electrolyte",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0])
+def test_rings_are_said_on_any_scale(volume, scale):
+    rings = np.random.default_rng(1).normal(0, 0.6, 200)[RING]  # 12 % of the electrolyte
+    found = seen((volume + rings.astype(np.float32)) * scale)
+    assert found.rings == pytest.approx(0.12, abs=0.03)
+    assert "rings: they add" in artifact_warning(found)
+
+
+def test_noise_that_hides_layers_is_said(volume):
+    noise = np.random.default_rng(2).normal(0, 12, volume.shape)
+    found = seen(volume + noise.astype(np.float32))
+    assert found.noise > 2
+    assert "noise: that of a voxel is" in artifact_warning(found)
+    # The mean of fine voxels tells more.
+    assert replace(found, noise_of_cube=0.1).noise_of_cube < found.noise_of_cube
+
+
+def test_cupping_is_measured_and_corrected_for_thus_not_warned_of(volume):
+    radius = np.hypot(Y - (47.0 - MIDDLE), X - (48.0 - MIDDLE)) / 40
+    found = seen(volume * (1 + 0.2 * radius**2).astype(np.float32))
+    # Means of the square of the radius, over the outer fifth and the inner two.
+    assert found.cupping == pytest.approx(0.2 * 0.65, abs=0.04)
+    assert artifact_warning(found) is None
+
+
+def test_what_xct_reconstructed_itself_is_not_looked_at(volume):
+    assert seen(volume, {"fbp": {}}) is None
+    assert [*artifact_numbers(None)] == []
+    assert artifact_warning(None) is None

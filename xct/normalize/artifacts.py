@@ -1,0 +1,252 @@
+"""Rings, noise and cupping of a volume that another program made. In: a volume; out: numbers.
+
+A ring is seen alike in two halves of its circle; grains, inclusions and noise are not. So what the
+means of two sets of sectors have in common, radius by radius, is what rings add to the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xct.geometry import CellGeometry
+from xct.normalize.reference import Reference
+from xct.normalize.sampling import electrolyte_span
+from xct.parallel.blocks import Voxels
+from xct.parallel.executors import map_blocks
+from xct.quantity import Number, Quantity, declare
+
+_SLICES = 16
+_SECTORS = 12  # of which every other one makes a half
+_NEAREST = 4  # voxels from the axis: nearer, a ring is too short to be one
+_LEAST_VOXELS, _LEAST_RINGS, _LEAST_SLICES = 12, 16, 4
+_TREND = 3  # degree of what is no ring, along the radius
+_SURE = 4.0  # standard errors
+_INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
+# Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
+# 0.04 to 0.08 inclusions came and went by one or two, at 0.13 low grey was five times what it is.
+_FORGING = 0.06
+# In the mean of a cube as wide as a small particle: at 0.16 layers are right and small particles
+# begin to be lost, at 0.23 layers are taken for others.
+_CUBE_UM, _NOISY = 8.0, 0.18
+_CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What a volume holds that is no sample, as fractions of the electrolyte's value.
+
+    Attributes
+    ----------
+    rings, rings_sd : float
+        Standard deviation that rings add in the electrolyte, and its standard error; NaN where too
+        little of it is in view.
+    noise : float
+        Standard deviation of a voxel.
+    noise_of_cube : float
+        … of the mean of a cube of 8 µm, were voxels independent.
+    cupping, cupping_sd : float
+        How much more the electrolyte attenuates in the outer fifth of the bore's radius than in
+        the inner two.
+    n : int
+        Slices.
+    """
+
+    rings: float
+    rings_sd: float
+    noise: float
+    noise_of_cube: float
+    cupping: float
+    cupping_sd: float
+    n: int
+
+
+def look_at_artifacts(
+    volume: Voxels, cell: CellGeometry, reference: Reference, steps: Mapping[str, Any]
+) -> Artifacts | None:
+    """Measure rings, noise and cupping in the electrolyte.
+
+    Rings are looked for about the middle of the slices, where most programs have the axis of
+    rotation, and about the bore's axis; in a cropped volume they may lie elsewhere.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Any linear scale.
+    cell : CellGeometry
+        Where bore and layers lie.
+    reference : Reference
+        The electrolyte's value and the noise.
+    steps : mapping
+        Settings of the steps that led to the volume, by name.
+
+    Returns
+    -------
+    Artifacts or None
+        None for a volume that xct reconstructed: its stripes are measured before.
+    """
+    if "fbp" in steps:
+        return None
+    slices = _inside(cell, reference.blur_um)
+    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 3)
+    held = found[np.isfinite(found).all(axis=1)]
+    noise = _noise_of(reference)
+    rings, cupping = _rings(held[:, :2]), _mean(held[:, 2])
+    return Artifacts(
+        *rings,
+        noise=noise,
+        noise_of_cube=noise * min(1.0, float(np.prod(cell.voxel_size_um)) / _CUBE_UM**3) ** 0.5,
+        cupping=cupping[0],
+        cupping_sd=cupping[1],
+        n=len(held),
+    )
+
+
+def _mean(values: np.ndarray) -> tuple[float, float]:
+    """Give a mean over slices and its standard error; NaN of too few."""
+    if len(values) < _LEAST_SLICES:
+        return float("nan"), float("nan")
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _rings(variances: np.ndarray) -> tuple[float, float]:
+    """Give the standard deviation of rings about the better center, and its standard error."""
+    mean, error = max(_mean(variances[:, 0]), _mean(variances[:, 1]))
+    rings = float(np.sqrt(max(mean, 0.0))) if np.isfinite(mean) else mean
+    # Of a root: where it is not surely above 0, what would be.
+    return rings, error / (2 * rings) if mean > error else float(np.sqrt(error))
+
+
+def _noise_of(reference: Reference) -> float:
+    """Give the noise of a voxel over the electrolyte's value, or over a typical one.
+
+    Noise may hide the electrolyte, and something brighter is taken for it: its value is no μ then.
+    """
+    if not np.isfinite(reference.noise_per_cm).any():
+        return float("nan")
+    level = reference.peak_per_cm
+    if not reference.is_grey and reference.per_cm > _CODES:
+        level *= min(1.0, reference.per_cm)
+    return float(np.nanmedian(reference.noise_per_cm)) / level
+
+
+def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
+    """Choose slices that hold nothing but electrolyte across the bore."""
+    span = electrolyte_span(cell, 2 * blur_um)
+    if span is None or not cell.planes:
+        return []
+    step, reach = cell.voxel_size_um[0], cell.bore_radius_um
+    y = cell.axis_y_um + reach * np.array([-1.0, 1.0])[:, None]
+    x = cell.axis_x_um + reach * np.array([-1.0, 1.0])[None]
+    low, high = span.limits_um(y, x)
+    first = max(int(np.ceil(np.max(low) / step)), 0)
+    last = min(int(np.floor(np.min(high) / step)), cell.shape[0] - 1)
+    if last < first:
+        return []
+    return [int(z) for z in np.unique(np.linspace(first, last, _SLICES).astype(int))]
+
+
+def _look_at_slice(
+    z: int, volume: Voxels, cell: CellGeometry, reference: Reference
+) -> tuple[float, float, float]:
+    """Give the variance of rings about the slice's middle and the bore's axis, and the cupping."""
+    [image] = np.asarray(volume[z : z + 1], np.float32) - np.float32(reference.air)
+    radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
+    inside = cell.bore_radius_um - 2 * reference.blur_um
+    held = np.isfinite(image) & (radius < inside)
+    y, x = np.nonzero(held)
+    over = image[held] / reference.mu_per_cm(z_um, radius[held]) - 1
+    axis_y, axis_x = cell.axis_at(z_um)
+    edge_y, edge_x = cell.voxel_size_um[1:]
+    middle = ((image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2)
+    centers = (middle, (axis_y / edge_y, axis_x / edge_x))
+    first, second = (ring_variance(over, y - v, x - u) for v, u in centers)
+    inner, outer = (held & (radius < _INNER * inside), held & (radius > _OUTER * inside))
+    if not (inner.any() and outer.any()):
+        return first, second, float("nan")
+    return first, second, float(np.median(image[outer]) / np.median(image[inner]) - 1)
+
+
+def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
+    """Give the variance that rings add to values; about 0, of either sign, where there are none.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Of voxels of one slice.
+    y, x : ndarray, shape (n,)
+        Where they lie from the center of the rings, in voxels.
+
+    Returns
+    -------
+    float
+        NaN where there are too few rings.
+    """
+    ring = np.rint(np.hypot(y, x)).astype(int)
+    turn = (np.arctan2(y, x) / (2 * np.pi) * _SECTORS).astype(int) + _SECTORS
+    length = int(ring.max(initial=0)) + 1
+    at = ring + length * (turn % 2)
+    count = np.bincount(at, minlength=2 * length).reshape(2, length)
+    total = np.bincount(at, values, 2 * length).reshape(2, length)
+    held = (count >= _LEAST_VOXELS).all(axis=0) & (np.arange(length) >= _NEAREST)
+    if np.count_nonzero(held) < _LEAST_RINGS:
+        return float("nan")
+    weight = np.minimum(*count[:, held]).astype(float)
+    r = np.linspace(-1, 1, length)[held]
+    basis = np.vander(r, _TREND + 1) * np.sqrt(weight)[:, None]
+    ortho, _ = np.linalg.qr(basis)
+    one, other = (
+        t / c * np.sqrt(weight) for t, c in zip(total[:, held], count[:, held], strict=True)
+    )
+    one, other = (part - ortho @ (ortho.T @ part) for part in (one, other))
+    return float(one @ other / weight.sum())
+
+
+def artifact_numbers(volume_artifacts: Artifacts | None) -> Iterator[tuple[str, Number]]:
+    """Give rings, noise and cupping as fractions of the electrolyte's value.
+
+    Cupping that is smooth is taken out by normalization.
+    """
+    if volume_artifacts is None:
+        return
+    seen = volume_artifacts
+    yield "rings_of_electrolyte", Number(seen.rings, sd=seen.rings_sd, n=seen.n)
+    yield "noise_of_electrolyte", Number(seen.noise)
+    yield "cupping_of_electrolyte", Number(seen.cupping, sd=seen.cupping_sd)
+
+
+def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
+    """Say what rings and noise do to the numbers; None where they do nothing."""
+    if volume_artifacts is None:
+        return None
+    seen, said = volume_artifacts, []
+    if seen.rings > max(_FORGING, _SURE * seen.rings_sd):
+        said.append(
+            f"rings: they add {seen.rings:.1%} of the electrolyte's value (standard deviation over "
+            f"the radius) to its slices, where less than {_FORGING:.0%} does no harm: arcs of them "
+            "count as inclusions, and split or join particles. Do not read inclusions and drifted "
+            "particles as such; remove stripes before reconstruction"
+        )
+    if seen.noise_of_cube > _NOISY:
+        said.append(
+            f"noise: that of a voxel is {seen.noise:.0%} of the electrolyte's value, and that of a "
+            f"cube of {_CUBE_UM:g} µm {seen.noise_of_cube:.0%}, where {_NOISY:.0%} is the most "
+            "with which layers and particles were found right: layers may be taken for others, "
+            "and no number of this volume is to be relied on; take more light or projections"
+        )
+    return "; ".join(said) or None
+
+
+declare(
+    Quantity(
+        "volume_artifacts",
+        unit="rings, noise and cupping of a given volume",
+        source="run",
+        derive=look_at_artifacts,
+        numbers=artifact_numbers,
+        warning=artifact_warning,
+    )
+)
