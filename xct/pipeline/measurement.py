@@ -23,11 +23,13 @@ from xct.io.labels import create_labels
 from xct.io.stores import files_kept, load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, slabs
+from xct.parallel.counting import heard_by
 from xct.parallel.executors import executed_by
 from xct.parallel.sweeps import Asking, Sweep, of_one_volume, sweep
 from xct.parallel.threads import limit_threads
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import UNSEEN, fault_of, go_on, timed
+from xct.pipeline.watching.progress import at_step, pass_goes_on
 from xct.quantity import QUANTITIES, call_by_name, derived
 
 log = logging.getLogger("xct")
@@ -131,6 +133,7 @@ class Measurement:
             self._ask(step, number, steps, None)
         else:
             quantities = self._with_labels(step)
+            at_step(step.name)
             log.info("%s …", step.name)
             answer = self._watched(step, lambda: step.stage(quantities, step.settings))
             self._keep(step, number, answer)
@@ -163,6 +166,7 @@ class Measurement:
             several, self.waiting = self.waiting, []
             if not of_one_volume([one.wanted for one in several]):
                 several, self.waiting = several[:1], several[1:]
+            at_step(*(one.step.name for one in several))
             log.info("%s …", ", ".join(one.step.name for one in several))
             for one, answers in zip(several, self._answers(several), strict=True):
                 if answers is None:
@@ -209,6 +213,7 @@ class Measurement:
         with (
             limit_threads(need.threads * need.workers),
             executed_by(workers=need.measuring_workers),
+            heard_by(pass_goes_on),
         ):
             yield
 
