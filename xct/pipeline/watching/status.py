@@ -109,7 +109,7 @@ def status_of(output: Path, *, watch_s: float = 2 * BEAT_S) -> Status:
         alive = is_alive(lock, watch_s=watch_s)
         if not holder_of(lock) and _read(journal, ENDING) is not None:  # it ended meanwhile
             return Status(state="finished", **known)
-        who = {name: holder.get(name) for name in ("host", "process", "since")}
+        who: dict[str, Any] = {name: holder.get(name) for name in ("host", "process", "since")}
         where = _where(journal, alive=alive)
         return Status(state="running" if alive else "died", **known, **who, **where)
     if ended is not None:
@@ -144,8 +144,10 @@ def status_text(status: Status) -> str:
 def _step_text(status: Status) -> str:
     number = f"step {status.number} of {status.steps}: " if status.number else ""
     pieces = f", {status.done} of {status.total}" if status.total else ""
-    since = f", for {show_seconds(status.step_seconds)}" if status.step_seconds is not None else ""
-    return f"{'' if status.state == 'running' else 'last seen in '}{number}{status.step}{pieces}{since}"
+    spent = status.step_seconds
+    since = "" if spent is None else f", for {show_seconds(spent)}"
+    seen = "" if status.state == "running" else "last seen in "
+    return f"{seen}{number}{status.step}{pieces}{since}"
 
 
 def _left_text(status: Status) -> list[str]:
