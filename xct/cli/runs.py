@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +11,13 @@ import click
 
 from xct.cli import many
 from xct.cli.screen import is_quiet, screen_options
-from xct.errors import RunError, XctError
+from xct.errors import RunError, XctError, show_seconds
 
 if TYPE_CHECKING:
     from xct.pipeline.plan import Plan
     from xct.result import Result
+
+log = logging.getLogger("xct")
 
 ALLOW_STAGES = click.option(
     "--allow-stages", is_flag=True, help="Run the modules that the configuration's `stages` name."
@@ -117,9 +121,12 @@ def run(
     outcomes: list[many.Outcome] = []
 
     def ended(outcome: many.Outcome) -> None:
-        outcomes.append(outcome)
+        place = str(plans[Path(outcome.config)].output)
+        outcomes.append(replace(outcome, output=place))
         if outcome.why:
             click.echo(f"error: {outcome.config}: {outcome.why}", err=True)
+        else:
+            log.info("%s: done after %s", outcome.config, show_seconds(outcome.seconds))
 
     try:
         if sharing.jobs > 1:

@@ -23,13 +23,12 @@ from xct.io.labels import create_labels
 from xct.io.stores import files_kept, load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, slabs
-from xct.parallel.counting import heard_by
 from xct.parallel.executors import executed_by
 from xct.parallel.sweeps import Asking, Sweep, of_one_volume, sweep
 from xct.parallel.threads import limit_threads
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import UNSEEN, fault_of, go_on, timed
-from xct.pipeline.watching.progress import at_step, pass_goes_on
+from xct.pipeline.watching.progress import at_step
 from xct.quantity import QUANTITIES, call_by_name, derived
 
 log = logging.getLogger("xct")
@@ -213,7 +212,6 @@ class Measurement:
         with (
             limit_threads(need.threads * need.workers),
             executed_by(workers=need.measuring_workers),
-            heard_by(pass_goes_on),
         ):
             yield
 

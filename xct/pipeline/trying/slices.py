@@ -79,8 +79,13 @@ class Trial:
         ConfigError
             If the configuration is wrong, or would be with a value that is tried.
         """
+        shape = self._preview(()).shape
         for choice in choices:  # a wrong value shows before the first slice is made
-            self._preview(self._words(choice))
+            if self._preview(self._words(choice)).shape != shape:
+                raise ConfigError(
+                    f"--sweep: {choice.text(0.0)} changes which rows and columns there are, so "
+                    "that slices cannot stand side by side; make a sheet of each by --set"
+                )
         return [
             self._picture(row, choice)
             for row in self._rows(self._preview(()))
@@ -178,4 +183,5 @@ def _shrunk(values: np.ndarray, zoom: int) -> np.ndarray:
     part = values[first : first + own, first : first + own]
     by = -(-own // _WIDEST_PX)
     kept = own // by * by
-    return part[:kept, :kept].reshape(kept // by, by, kept // by, by).mean(axis=(1, 3))
+    blocks = part[:kept, :kept].reshape(kept // by, by, kept // by, by)
+    return np.asarray(blocks.mean(axis=(1, 3)))

@@ -17,6 +17,7 @@ from typing import Any
 
 from xct.errors import show_seconds
 from xct.io.journal import Journal
+from xct.parallel.counting import heard_by
 
 log = logging.getLogger("xct")
 
@@ -73,12 +74,14 @@ class Whereabouts:
             self._pieces = (done, total)
             self._note_in_time()
 
-    def show(self, unit: str) -> None:
-        """Show how far a step is: a bar on a terminal, now and then a line in the log."""
+    def hear(self, done: int, total: int) -> None:
+        """Say how far a step without a `Progress` is: bar, now and then a line in the log."""
         with self._lock:
-            done, total = self._pieces
+            if self._step in PASSES:
+                return
+            self.advance(done, total)
             if self._bar is None:
-                self._bar = make_bar(self._step, total, 0, unit)
+                self._bar = make_bar(self._step, total, 0, "part")
             if self._bar is not None:
                 self._bar.update(done - self._bar.n)
             if done == total:
@@ -87,7 +90,7 @@ class Whereabouts:
                 self._logged = time.monotonic()
                 left = self.left_s()
                 ending = "" if left is None else f"; about {show_seconds(left)} left of this pass"
-                log.info("%s: %d of %d %ss%s", self._step, done, total, unit, ending)
+                log.info("%s: %d of %d parts%s", self._step, done, total, ending)
 
     def left_s(self) -> float | None:
         """Seconds left of the pass that goes on; None before the first piece."""
@@ -108,18 +111,18 @@ class Whereabouts:
             self._bar.close()
             self._bar = None
 
-    def _run_left_s(self) -> float | None:
-        """Seconds left of the run: of this step by its pace, of later ones as was expected."""
+    def _expected(self) -> tuple[float | None, float | None]:
+        """Seconds left of this step, by its pace or as was expected, and of all later ones."""
         steps = list(self.expected_s)
         here = [steps.index(name) for name in self._now if name in self.expected_s]
         if not here:
-            return None
-        own, left = sum(self.expected_s[steps[n]] for n in here), self.left_s()
-        now = max(own - (time.time() - self._since), 0.0)
-        is_one_pass = self._now[0] in PASSES and left is not None
-        return (left or 0.0 if is_one_pass else max(now, left or 0.0)) + sum(
-            self.expected_s[name] for name in steps[max(here) + 1 :]
-        )
+            return None, None
+        left = self.left_s()
+        later = sum(self.expected_s[name] for name in steps[max(here) + 1 :])
+        if left is not None and self._step in PASSES:
+            return left, later
+        own = sum(self.expected_s[steps[number]] for number in here)
+        return max(own - (time.time() - self._since), left or 0.0), later
 
     def _note_in_time(self) -> None:
         if time.monotonic() - self._noted > _NOTED_EVERY_S:
@@ -130,6 +133,7 @@ class Whereabouts:
         steps = list(self.expected_s)
         numbers = [steps.index(name) + 1 for name in self._now if name in self.expected_s]
         done, total = self._pieces
+        step_left_s, later_s = self._expected()
         with suppress(OSError):  # no run ends for that
             self.journal.write(
                 NOTE,
@@ -142,7 +146,8 @@ class Whereabouts:
                     "done": done,
                     "total": total,
                     "left_s": self.left_s() if total else None,
-                    "run_left_s": self._run_left_s(),
+                    "step_left_s": step_left_s,
+                    "later_s": later_s,
                 },
             )
 
@@ -157,7 +162,8 @@ def noted(whereabouts: Whereabouts) -> Iterator[None]:
     """Note where the run inside is; what it was doing stays noted where it fails."""
     known = _whereabouts.set(whereabouts)
     try:
-        yield
+        with heard_by(pass_goes_on):
+            yield
         whereabouts.close()
     finally:
         _whereabouts.reset(known)
@@ -171,11 +177,10 @@ def at_step(*steps: str) -> None:
 
 
 def pass_goes_on(done: int, total: int) -> None:
-    """Say how far the pass of the present step is; for `xct.parallel.counting.heard_by`."""
+    """Say how far the pass of the present step is; a `Progress` says it itself."""
     whereabouts = _whereabouts.get()
     if whereabouts is not None and total > 1:
-        whereabouts.advance(done, total)
-        whereabouts.show("piece")
+        whereabouts.hear(done, total)
 
 
 def make_bar(what: str, total: int, done: int, unit: str) -> Any:

@@ -190,9 +190,10 @@ def _where(journal: Journal, *, alive: bool) -> dict[str, Any]:
         return found
     heard = max(time.time() - note["at"], 0.0)
     found |= {"step_seconds": max(time.time() - note["since"], 0.0), "heard_seconds": heard}
-    for ours, theirs in (("left_seconds", "left_s"), ("run_left_seconds", "run_left_s")):
-        if note[theirs] is not None:
-            found[ours] = max(note[theirs] - heard, 0.0)
+    if note["left_s"] is not None:
+        found["left_seconds"] = max(note["left_s"] - heard, 0.0)
+    if note["later_s"] is not None:
+        found["run_left_seconds"] = max(note["step_left_s"] - heard, 0.0) + note["later_s"]
     return found
 
 
