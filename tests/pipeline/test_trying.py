@@ -76,7 +76,7 @@ def test_pictures_are_the_slices_of_a_preview_with_those_settings(config):
 
 
 def test_a_setting_of_an_early_step_is_tried_too(config):
-    sweep = parse_sweep("outliers.threshold=3,1000")
+    sweep = parse_sweep("outliers.threshold=0.3,1000")
     strict, loose = Trial(config, [3]).pictures(choices_of([sweep]))
     assert not np.array_equal(strict.values, loose.values)
 

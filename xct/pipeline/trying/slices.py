@@ -14,7 +14,7 @@ import numpy as np
 from xct.config.loading import load_config
 from xct.config.recipe import load_steps
 from xct.config.sources import open_scan
-from xct.errors import ConfigError, XctError
+from xct.errors import ConfigError, XctError, show_bytes
 from xct.pipeline.preview import Preview
 from xct.pipeline.trying.sweep import Choice
 from xct.stages import load_stages
@@ -24,6 +24,7 @@ log = logging.getLogger("xct")
 _WIDEST_PX = 700  # of a picture on the sheet
 _LATE = ("stripes", "fbp", "iterative")  # steps that a preview does anew without reading again
 _SURE = 0.8
+_MUCH_BYTES = 4 * 2**30  # about half a minute from a good disk
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Trial:
                     f"--sweep: {choice.text(0.0)} changes which rows and columns there are, so "
                     "that slices cannot stand side by side; make a sheet of each by --set"
                 )
+        self._warn_of_whole_frames(len({self._early(choice) for choice in choices}))
         return [
             self._picture(row, choice)
             for row in self._rows(self._preview(()))
@@ -109,6 +111,19 @@ class Trial:
         """
         self._preview(self._words(choice))
         return choice.changes(self.center_px(choice))
+
+    def _warn_of_whole_frames(self, times: int) -> None:
+        """Say how much must be read where files cannot give a row alone."""
+        scan = self._preview(()).scan
+        times *= len(self._rows(self._preview(())))
+        size = sum(Path(file).stat().st_size for file in scan.files) * times
+        if scan.projections.whole_frames and size > _MUCH_BYTES:
+            log.warning(
+                "these files hold whole frames: %s are read for these slices; fewer --rows or "
+                "values of settings before the stripe filter take less, and so does a copy by rows "
+                "(xct convert)",
+                show_bytes(size),
+            )
 
     def _picture(self, row: int, choice: Choice) -> Picture:
         center, preview = self.center_px(choice), self._preview(self._early(choice))
