@@ -18,7 +18,7 @@ from xct.parallel.executors import executed_by, map_blocks
 from xct.parallel.sweeps import Sweep, sweep
 from xct.pipeline import lock as locks
 from xct.pipeline.lock import locked
-from xct.pipeline.watching.progress import NOTE, Progress, Whereabouts, at_step, noted, pass_goes_on
+from xct.pipeline.watching.progress import NOTE, Progress, Whereabouts, at_step, noted
 from xct.pipeline.watching.status import status_of, status_text
 
 EXPECTED_S = {"frames": 10.0, "slabs": 100.0, "layers": 30.0, "particles": 30.0, "summary": 0.0}
@@ -147,18 +147,27 @@ def test_blocks_count_where_they_are_no_part_of_a_pass():
     heard = []
     with heard_by(lambda done, total: heard.append((done, total))):
         assert map_blocks(abs, [-1, -2, -3]) == [1, 2, 3]
-    assert heard == [(1, 3), (2, 3), (3, 3)]
+    assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_run_that_is_slower_than_expected_is_expected_to_stay_so(journal):
+    where = Whereabouts(journal, {"layers": 10.0, "particles": 20.0, "roughness": 5.0})
+    where.enter(["layers"])
+    where._since -= 30
+    where.enter(["particles"])
+    assert where._expected() == pytest.approx((20, 5), abs=0.1)  # 30 s of 30 that were planned
+    where._since -= 30
+    assert where._expected() == pytest.approx((10, 10), abs=0.1)  # 60 s of 30
 
 
 def test_a_second_pass_of_a_step_begins_anew(journal):
-    with noted(Whereabouts(journal, EXPECTED_S)) as _:
-        at_step("layers")
-        for done in (1, 2, 1):
-            pass_goes_on(done, 2)
     where = Whereabouts(journal, EXPECTED_S)
     where.enter(["layers"])
+    where.hear(0, 4)
+    assert where.left_s() is None
     where.hear(4, 4)
     assert where.left_s() == 0
+    where.hear(0, 4)
     where.hear(1, 4)
     assert where._pieces == (1, 4)
     assert where._first == 0

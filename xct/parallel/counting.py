@@ -33,7 +33,10 @@ _counter: ContextVar[_Counter | None] = ContextVar("xct_counter", default=None)
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Call ``listener(done, total)`` after every piece of a pass inside, from any thread."""
+    """Call ``listener(done, total)`` when a pass inside begins, and after every piece of it.
+
+    The calls come one at a time, from any thread.
+    """
     heard = _listener.set(listener)
     try:
         yield
@@ -48,6 +51,7 @@ def counting(total: int) -> Iterator[bool]:
     if listener is None or _counter.get() is not None:
         yield False
         return
+    listener(0, total)
     counter = _counter.set(_Counter(total, listener))
     try:
         yield True

@@ -23,6 +23,7 @@ log = logging.getLogger("xct")
 
 NOTE = "progress"
 _NOTED_EVERY_S = 2.0  # at most
+_SHORT_S = 5.0  # what is shorter says nothing of how fast this machine is
 _LOGGED_EVERY_S = 30.0  # of a step that is not done yet
 
 
@@ -46,6 +47,8 @@ class Whereabouts:
     _begun: float = field(default_factory=time.monotonic)  # of the pass that goes on
     _first: int = 0  # pieces that were done then
     _pieces: tuple[int, int] = (0, 0)
+    _spent_s: float = 0.0  # by steps that are done, and are expected to take a while
+    _planned_s: float = 0.0  # by the same steps
     _noted: float = 0.0
     _logged: float = field(default_factory=time.monotonic)
     _bar: Any = None
@@ -55,6 +58,7 @@ class Whereabouts:
         """Begin one step, or several that share a pass over the volume."""
         with self._lock:
             self._take_bar_away()
+            self._book()
             self._step, self._now = ", ".join(steps), list(steps)
             self._since, self._pieces = time.time(), (0, 0)
             self._logged = time.monotonic()
@@ -112,17 +116,30 @@ class Whereabouts:
             self._bar = None
 
     def _expected(self) -> tuple[float | None, float | None]:
-        """Seconds left of this step, by its pace or as was expected, and of all later ones."""
+        """Seconds left of this step, by its pace or as was expected, and of all later ones.
+
+        Where steps until now took longer than was expected, later ones will as well.
+        """
         steps = list(self.expected_s)
         here = [steps.index(name) for name in self._now if name in self.expected_s]
         if not here:
             return None, None
-        left = self.left_s()
         later = sum(self.expected_s[name] for name in steps[max(here) + 1 :])
-        if left is not None and self._step in PASSES:
-            return left, later
         own = sum(self.expected_s[steps[number]] for number in here)
-        return max(own - (time.time() - self._since), left or 0.0), later
+        spent, left = time.time() - self._since, self.left_s()
+        is_pass = self._step in PASSES
+        took = spent + (left or 0.0) if is_pass else spent
+        slower = max(1.0, (self._spent_s + took) / max(self._planned_s + own, _SHORT_S))
+        if is_pass and left is not None:
+            return left, later * slower
+        return max(own * slower - spent, left or 0.0), later * slower
+
+    def _book(self) -> None:
+        """Keep how long the step took that ends, and was expected to take."""
+        own = sum(self.expected_s.get(name, 0.0) for name in self._now)
+        if own > 0:
+            self._spent_s += time.time() - self._since
+            self._planned_s += own
 
     def _note_in_time(self) -> None:
         if time.monotonic() - self._noted > _NOTED_EVERY_S:

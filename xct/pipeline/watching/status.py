@@ -184,7 +184,7 @@ def _where(journal: Journal, *, alive: bool) -> dict[str, Any]:
     if not isinstance(note, dict):
         return {}
     found: dict[str, Any] = {name: note[name] for name in ("step", "number", "steps")}
-    if note["total"]:
+    if note["done"]:  # workers of a cluster do not count what they have in hand
         found |= {"done": note["done"], "total": note["total"]}
     if not alive:
         return found
