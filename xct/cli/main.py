@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from xct import __version__
-from xct.cli import cluster, explain, files, runs, virtual_cells
+from xct.cli import cluster, explain, files, runs, virtual_cells, watching
+from xct.cli.screen import Screen
 from xct.errors import RunError, XctError
 
 _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
@@ -28,7 +29,7 @@ def xct() -> None:
     """
 
 
-for _room in (runs, cluster, explain, files, virtual_cells):
+for _room in (runs, watching, cluster, explain, files, virtual_cells):
     for _command in _room.COMMANDS:
         xct.add_command(_command)
 
@@ -45,7 +46,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show µ or ±
-    logging.getLogger("xct").addHandler(_screen())
+    logging.getLogger("xct").addHandler(Screen())
     logging.getLogger("xct").setLevel(logging.INFO)
     _leave(execute(sys.argv[1:]))
 
@@ -94,13 +95,6 @@ def _leave(code: int) -> NoReturn:
         except BrokenPipeError:
             pass
     os._exit(code)
-
-
-def _screen() -> logging.Handler:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    handler.addFilter(lambda record: getattr(record, "to_screen", True))
-    return handler
 
 
 if __name__ == "__main__":

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xct.errors import RunError, XctError
+from xct.cli import many
+from xct.cli.screen import is_quiet, screen_options
+from xct.errors import RunError, XctError, show_seconds
+
+if TYPE_CHECKING:
+    from xct.pipeline.plan import Plan
+    from xct.result import Result
+
+log = logging.getLogger("xct")
 
 ALLOW_STAGES = click.option(
     "--allow-stages", is_flag=True, help="Run the modules that the configuration's `stages` name."
@@ -64,63 +74,75 @@ def check(config: Path, changes: tuple[str, ...], allow_stages: bool) -> None:
 @click.option("--until", metavar="STAGE", help="Last stage to run; what it gives is kept.")
 @click.option("--keep", multiple=True, metavar="NAME", help="Write this too: line_integrals, ….")
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left.")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Scans at a time, at most.")
+@click.option("--json", "as_json", is_flag=True, help="What became of each scan, for a program.")
 @ALLOW_STAGES
+@screen_options
 def run(
     configs: tuple[Path, ...],
     changes: tuple[str, ...],
     until: str | None,
     keep: tuple[str, ...],
     restart: bool,
+    jobs: int,
+    as_json: bool,
     allow_stages: bool,
 ) -> None:
-    """Check CONFIG, then run it.
+    """Check every CONFIG, then run each.
 
-    An interrupted run goes on where it was.
+    An interrupted run goes on where it was. A scan that fails does not stop the others; a table
+    at the end says which failed, and why.
     """
     from xct.cli.text_output import result_text
     from xct.pipeline.plan import make_plan
     from xct.pipeline.runner import run as run_pipeline
 
-    if len(configs) > 1:  # a mistake in the last one shows before the first one starts
-        _every(
-            configs,
-            lambda config: make_plan(
-                config, changes, until=until, keep=keep, allow_stages=allow_stages
-            ),
-        )
+    wishes: Any = {"until": until, "keep": keep, "allow_stages": allow_stages}
 
-    def carry_out(config: Path) -> None:
-        result = run_pipeline(
-            config,
-            changes,
-            until=until,
-            keep=keep,
-            restart=restart,
-            allow_stages=allow_stages,
-        )
-        click.echo(result_text(result))
+    def plan(config: Path, share: tuple[str, ...] = ()) -> Plan:
+        return make_plan(config, (*share, *changes), **wishes)
 
-    _every(configs, carry_out)
+    def carry_out(config: Path) -> Result:
+        result = run_pipeline(config, changes, restart=restart, **wishes)
+        if not (as_json or is_quiet()):
+            click.echo(result_text(result))
+        return result
 
-
-def _every(configs: tuple[Path, ...], work: Callable[[Path], object]) -> None:
-    """Do some work for every configuration, also behind one that fails; say at the end which."""
     if len(configs) == 1:
-        work(configs[0])
+        outcome, error = many.outcome_of(configs[0], carry_out)
+        if as_json:
+            click.echo(many.outcomes_json([outcome]))
+        if error is not None:
+            raise error
         return
-    failed: dict[Path, Exception] = {}
-    for config in configs:
-        try:
-            work(config)
-        except (XctError, RunError, OSError) as error:
-            failed[config] = error
-            texts = error.errors if isinstance(error, XctError) else [str(error)]
-            click.echo("\n".join(f"error: {config}: {text}" for text in texts), err=True)
-    if failed:
-        names = ", ".join(str(config) for config in failed)
-        text = f"{len(failed)} of {len(configs)} scans failed: {names}"
-        wrong = all(isinstance(error, XctError) for error in failed.values())
-        raise XctError(text) if wrong else RunError(text)
+    # A mistake in the last one shows before the first one starts.
+    plans = many.check_all(configs, plan)
+    sharing = many.share_memory(plans, jobs, plan)
+    outcomes: list[many.Outcome] = []
+
+    def ended(outcome: many.Outcome) -> None:
+        place = str(plans[Path(outcome.config)].output)
+        outcomes.append(replace(outcome, output=place))
+        if outcome.why:
+            click.echo(f"error: {outcome.config}: {outcome.why}", err=True)
+        else:
+            log.info("%s: done after %s", outcome.config, show_seconds(outcome.seconds))
+
+    try:
+        if sharing.jobs > 1:
+            asked = [word for change in changes for word in ("--set", change)]
+            asked += ["--until", until] if until else []
+            asked += [word for name in keep for word in ("--keep", name)]
+            asked += ["--restart"] * restart + ["--allow-stages"] * allow_stages
+            many.Beside(sharing, asked).run(configs, ended)
+        else:
+            for config in configs:
+                ended(many.outcome_of(config, carry_out)[0])
+    finally:  # also of a night that was interrupted
+        order = {str(config): number for number, config in enumerate(configs)}
+        outcomes.sort(key=lambda one: order[one.config])
+        click.echo(many.outcomes_json(outcomes) if as_json else many.table_text(outcomes))
+    many.fail_if_any(outcomes)
 
 
 @click.command()

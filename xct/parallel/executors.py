@@ -15,6 +15,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from xct.parallel.counting import count, counting
 from xct.parallel.threads import limit_threads, thread_count
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Threads:
 
         workers = max(1, min(workers, len(blocks)))  # one block alone may use all cores
         inside = max(1, thread_count() // workers)
-        count, context = len(blocks), copy_context()
+        total, context = len(blocks), copy_context()
 
         def alone(task: Callable[..., Any], *arguments: Any) -> Any:
             with limit_threads(inside):
@@ -87,7 +88,7 @@ class Threads:
 
         def key(task: str, number: int) -> list[str]:
             # Dask starts equal tasks from the last name: count down.
-            return [f"{task}-{count - number:08d}"] if number >= 0 else []
+            return [f"{task}-{total - number:08d}"] if number >= 0 else []
 
         graph: dict[str, Any] = {}
         for n, block in enumerate(blocks):
@@ -106,7 +107,7 @@ class Threads:
         pool = ThreadPoolExecutor(threads)
         try:
             with Callback(posttask=finished):  # type: ignore[no-untyped-call]
-                return list(get(graph, [key("write", n)[0] for n in range(count)], pool=pool))
+                return list(get(graph, [key("write", n)[0] for n in range(total)], pool=pool))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -171,7 +172,15 @@ def map_blocks(
     """
     work = Work(compute, arguments, read, write)
     executor = _executor.get() or Threads()
-    return executor.map(work, list(blocks), workers=workers or _workers.get(), done=done)
+
+    def counted(answer: Any) -> None:
+        count()
+        if done is not None:
+            done(answer)
+
+    with counting(len(blocks)) as is_pass:
+        told = counted if is_pass else done
+        return executor.map(work, list(blocks), workers=workers or _workers.get(), done=told)
 
 
 @dataclass

@@ -16,6 +16,7 @@ import numpy as np
 
 from xct.errors import DataError
 from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels, slabs
+from xct.parallel.counting import count, counting
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 
@@ -113,7 +114,8 @@ def sweep(several: Sequence[Sweep]) -> list[list[Any]]:
         raise DataError("sweeps over different volumes, or cut differently, cannot share a pass")
     blocks = runs(first.volume.shape[0], worker_count())
     height = first.rows or slabs(first.volume.shape)[0].stop
-    found = map_blocks(_sweep_run, blocks, _source(first.volume), tuple(several), height)
+    with counting(first.volume.shape[0]):
+        found = map_blocks(_sweep_run, blocks, _source(first.volume), tuple(several), height)
     return [[answer for run in found for answer in run[number]] for number, _ in enumerate(several)]
 
 
@@ -144,6 +146,7 @@ def _sweep_run(
             values = windows.of(one.volume).planes(low, high)
             own = values[block.outer_first - low : block.outer_stop - low]
             found.append(one.compute(block, own, *one.arguments))
+        count(stop - first)
     return answers
 
 

@@ -16,6 +16,7 @@ from xct.parallel.executors import map_blocks
 from xct.pipeline.monitor import RunWarnings, timed
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.slabs import Slabs, overlaps
+from xct.pipeline.watching.progress import at_step
 from xct.quantity import QUANTITIES, Quantity, along, call_by_name, called, numbers_of
 
 log = logging.getLogger("xct")
@@ -126,6 +127,7 @@ class Estimates:
             [name] = step.stage.gives
             numbers = self.folder.number("numbers") or {}
             if name not in numbers:
+                at_step(step.name)
                 numbers[name] = self._find(step, number)
                 self.folder.note("numbers", numbers)
             self.slabs.known[name] = QUANTITIES[name].of_entry(numbers[name])

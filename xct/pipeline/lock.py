@@ -93,8 +93,8 @@ def locked(path: Path, output: Path) -> Iterator[Held]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(_in_use(output, _holder(path))) from None
-        earlier = _holder(path)
+            raise ConfigError(_in_use(output, holder_of(path))) from None
+        earlier = holder_of(path)
         if earlier and not _of_this_host(earlier):
             _wait_for_beats(path, output, earlier)
         held = Held(path, _this_run())
@@ -138,6 +138,44 @@ def _of_this_host(holder: Mapping[str, Any]) -> bool:
     return bool(same and holder.get("boot", _boot()) == _boot())
 
 
+def is_alive(path: Path, *, watch_s: float) -> bool:
+    """Whether the run that a lock names still goes on; the lock itself is left alone.
+
+    Of this host, its process is looked for: a later one of the same number has begun after the
+    last beat. A run on another host is watched until its next beat.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    watch_s : float
+        How long to watch, at most; less than `BEAT_S` may miss a run that is well.
+    """
+    holder = holder_of(path)
+    if not holder:
+        return False
+    if _of_this_host(holder):
+        return _process_goes_on(holder.get("process"), path)
+    before, end = _raw(path), time.monotonic() + watch_s
+    while time.monotonic() < end:
+        time.sleep(min(BEAT_S / 10, watch_s / 5))
+        now = _raw(path)
+        if now != before:
+            return bool(now)
+    return False
+
+
+def _process_goes_on(process: Any, path: Path) -> bool:
+    import psutil
+
+    try:
+        found = psutil.Process(int(process))
+        is_dead = found.status() == psutil.STATUS_ZOMBIE
+        return not is_dead and found.create_time() <= path.stat().st_mtime + LEASE_S
+    except (psutil.Error, OSError, TypeError, ValueError):
+        return False
+
+
 def _wait_for_beats(path: Path, output: Path, earlier: Mapping[str, Any]) -> None:
     """Watch the lock of another host; return when it has stood still for the whole lease."""
     log.info(
@@ -160,7 +198,7 @@ def _wait_for_beats(path: Path, output: Path, earlier: Mapping[str, Any]) -> Non
 def _settle(held: Held, output: Path) -> None:
     """Let another host that took the same lock at the same time be seen."""
     time.sleep(min(2.0, LEASE_S / 5))
-    now = _holder(held.path)
+    now = holder_of(held.path)
     if now.get("name") != held.holder["name"]:
         raise ConfigError(_in_use(output, now))
 
@@ -182,7 +220,7 @@ def _raw(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _holder(path: Path) -> dict[str, Any]:
+def holder_of(path: Path) -> dict[str, Any]:
     """Read who wrote into a lock; empty where it names no one, or cannot be read."""
     try:
         return _named(_raw(path))

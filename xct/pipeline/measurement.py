@@ -28,6 +28,7 @@ from xct.parallel.sweeps import Asking, Sweep, of_one_volume, sweep
 from xct.parallel.threads import limit_threads
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import UNSEEN, fault_of, go_on, timed
+from xct.pipeline.watching.progress import at_step
 from xct.quantity import QUANTITIES, call_by_name, derived
 
 log = logging.getLogger("xct")
@@ -131,6 +132,7 @@ class Measurement:
             self._ask(step, number, steps, None)
         else:
             quantities = self._with_labels(step)
+            at_step(step.name)
             log.info("%s …", step.name)
             answer = self._watched(step, lambda: step.stage(quantities, step.settings))
             self._keep(step, number, answer)
@@ -163,6 +165,7 @@ class Measurement:
             several, self.waiting = self.waiting, []
             if not of_one_volume([one.wanted for one in several]):
                 several, self.waiting = several[:1], several[1:]
+            at_step(*(one.step.name for one in several))
             log.info("%s …", ", ".join(one.step.name for one in several))
             for one, answers in zip(several, self._answers(several), strict=True):
                 if answers is None:

@@ -1,4 +1,4 @@
-"""What is watched during a run: time and memory of each step, warnings, progress, the log.
+"""What is watched during a run: time and memory of each step, warnings, the log.
 
 What watches a run is known to everything that runs inside, in any thread, by context variables.
 Outside of a run nothing is watched.
@@ -7,7 +7,6 @@ Outside of a run nothing is watched.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 import warnings
@@ -19,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-
-from xct.errors import show_seconds
 
 log = logging.getLogger("xct")
 
@@ -232,45 +229,6 @@ def _heard(shown: Callable[..., None]) -> Callable[..., None]:
             run.add(str(message))
 
     return note
-
-
-class Progress:
-    """Counts finished pieces of a known number: a bar on a terminal, plain lines in a log.
-
-    Parameters
-    ----------
-    what : str
-        Name of the work.
-    total : int
-        Pieces in all.
-    done : int
-        Pieces that an earlier run finished.
-    """
-
-    def __init__(self, what: str, total: int, done: int = 0) -> None:
-        self.what, self.total, self.done = what, total, done
-        self._start, self._first = time.monotonic(), done
-        self._bar: Any = None
-        if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, initial=done, desc=what, unit="slab", leave=False)
-
-    def step(self, piece: str) -> None:
-        """Count a piece as finished."""
-        self.done += 1
-        spent = time.monotonic() - self._start
-        left = spent / (self.done - self._first) * (self.total - self.done)
-        extra = {"to_screen": self._bar is None}
-        ending = f"; about {show_seconds(left)} left" if self.done < self.total else ""
-        log.info("%s: %d of %d: %s%s", self.what, self.done, self.total, piece, ending, extra=extra)
-        if self._bar is not None:
-            self._bar.update()
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 _logged: ContextVar[Path | None] = ContextVar("xct_logged", default=None)

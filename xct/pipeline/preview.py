@@ -115,7 +115,8 @@ class Preview:
         stage: Stage = load_stages()["find_center"]
         sinogram = self.sinogram(row, settings)
         quantities = {"line_integrals": sinogram[:, None], "theta_deg": self._theta()}
-        center: Center = stage(quantities, {})
+        own = [step.settings for step in self.steps if step.name == stage.name]
+        center: Center = stage(quantities, own[0] if own else {})
         return center
 
     def read(self, parts: tuple[slice, ...]) -> np.ndarray:

@@ -28,9 +28,10 @@ from xct.pipeline.given.placement import (
     remove_bricks,
 )
 from xct.pipeline.job import Job
-from xct.pipeline.monitor import Progress, go_on, timed
+from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.products import Products, files_of_slab
 from xct.pipeline.slabs import Counted, Slabs
+from xct.pipeline.watching.progress import Progress
 from xct.scan import Scan
 
 log = logging.getLogger("xct")

@@ -44,6 +44,8 @@ class Resources:
         Blocks of the finished volume that one process measures at the same time.
     processes : int
         Workers of a cluster; 1: this process alone.
+    measuring_seconds : float
+        Part of `seconds` in which the finished volume is measured.
     """
 
     slab_rows: int
@@ -55,6 +57,7 @@ class Resources:
     seconds: float
     measuring_workers: int = 1
     processes: int = 1
+    measuring_seconds: float = 0.0
 
     def sharing(self) -> str:
         """Say how the work is shared out."""
@@ -221,12 +224,14 @@ def with_measuring(
             f"memory: measuring {shape[1]} × {shape[2]} voxels takes {memory / GIB:.1f} GiB, but "
             f"run.memory_gib allows {limit / GIB:.1f} GiB; allow more, or raise scan.bin"
         )
+    seconds = voxels * _MEASURING_SECONDS_PER_VOXEL / machine.processes
     return replace(
         before,
         memory_bytes=int(max(before.memory_bytes, memory)),
         measuring_workers=workers,
         disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
-        seconds=before.seconds + voxels * _MEASURING_SECONDS_PER_VOXEL / machine.processes,
+        seconds=before.seconds + seconds,
+        measuring_seconds=seconds,
     )
 
 

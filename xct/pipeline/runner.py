@@ -34,6 +34,8 @@ from xct.pipeline.plan import make_plan
 from xct.pipeline.reconstruction import copy_volume, open_frames, write_slabs
 from xct.pipeline.slabs import Slabs
 from xct.pipeline.summary import write_summary
+from xct.pipeline.watching.expected import expected_s
+from xct.pipeline.watching.progress import Whereabouts, at_step, noted
 from xct.reconstruct.gridding.workspace import release
 from xct.result import Result, open_result
 from xct.scan import Scan
@@ -105,6 +107,7 @@ def run(
             warnings.gathered(),
             _failures_explained(job, lock),
             work_shared_out(job),
+            noted(Whereabouts(folder.journal, expected_s(plan))),
         ):
             _carry_out(job, resumed=resumed)
     return open_result(folder.path)
@@ -122,6 +125,7 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     job.check_input()
     release()  # what fbp keeps for its next call
     found = Measurement(job).run() if plan.measuring_steps else {}
+    at_step("summary")
     written = [*write_kept(job, found), *write_summary(job, found)]
     job.folder.finish(job.products, written)
     log.info("finished after %s", show_seconds(time.monotonic() - started))
@@ -129,7 +133,9 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
 
 def _reconstruct(job: Job) -> Job:
     """Make the volume; give the job with the frames that are left."""
-    checked = check_frames(job, open_frames(job))
+    frames = open_frames(job)
+    at_step("check_frames")
+    checked = check_frames(job, frames)
     job, plan = checked.job, checked.job.plan
     slabs = Slabs(checked.frames, mend=checked.mend)
     slabs.known |= checked.known

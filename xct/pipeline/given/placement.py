@@ -18,8 +18,9 @@ from xct.config.model import VolumeSection
 from xct.io.volume_files.volume import ForeignVolume
 from xct.parallel.blocks import GRANULE, Block, Voxels, cut
 from xct.parallel.executors import map_blocks
-from xct.pipeline.monitor import Progress, go_on, timed
+from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.output import OutputFolder
+from xct.pipeline.watching.progress import Progress
 from xct.segment.cell.layer_tilt import layer_tilt
 from xct.segment.cell.orientation import layer_axis, sample_volume
 from xct.segment.cell.placement import AS_STORED, Axes, PlacedVoxels, Placement

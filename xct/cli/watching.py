@@ -1,0 +1,87 @@
+"""Commands before and during a run: preview, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from xct.cli.screen import screen_options
+from xct.errors import RunError, XctError
+
+
+@click.command()
+@click.argument("outputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def status(outputs: tuple[Path, ...], as_json: bool) -> None:
+    """Say how the run in each folder OUT stands, from any terminal.
+
+    Which step, how far, for how long, about how long it goes on, and whether it still lives. OUT
+    is the folder of a result, or its configuration. Ends with 1 where a run stopped or died.
+    """
+    from xct.pipeline.watching.status import status_of, status_text, statuses_json
+
+    found = [status_of(output) for output in outputs]
+    click.echo(statuses_json(found) if as_json else "\n".join(status_text(one) for one in found))
+    ended = [one.output for one in found if one.state in ("stopped", "died")]
+    if ended:
+        raise RunError(f"not running, and not finished: {', '.join(ended)}")
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--rows", default="", metavar="ROW,…", help="Of the slices; the middle one.")
+@click.option("--sweep", "sweeps", multiple=True, metavar="STEP.SETTING=FIRST:LAST:STEP")
+@click.option("--to", default="preview.png", show_default=True, type=click.Path(path_type=Path))
+@click.option("--zoom", type=click.IntRange(1), default=1, help="4: the middle quarter of a slice.")
+@click.option("--choose", type=int, metavar="N", help="Write the values of picture N to CONFIG.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
+@screen_options
+def preview(
+    config: Path,
+    rows: str,
+    sweeps: tuple[str, ...],
+    to: Path,
+    zoom: int,
+    choose: int | None,
+    changes: tuple[str, ...],
+) -> None:
+    """Make a few slices of CONFIG, and show them on one sheet.
+
+    --sweep tries values of one setting, or of two: `fbp.window=ramp,hann`, or
+    `stripes.size_px=11:51:10`, the last value included. Values of `find_center.center_px` lie
+    beside the axis that is found on the middle one of the rows. Under each picture stands its
+    number and the value that `--choose` writes to the configuration; the output folder is left
+    alone.
+    """
+    from xct.config.rewrite import rewrite_config
+    from xct.pipeline.trying.sheet import check_name, write_sheet
+    from xct.pipeline.trying.slices import Trial
+    from xct.pipeline.trying.sweep import choices_of, parse_sweep
+
+    choices = choices_of([parse_sweep(text) for text in sweeps])
+    trial = Trial(config, _numbers(rows), changes, zoom)
+    if choose is not None:
+        if not sweeps or not 1 <= choose <= len(choices):
+            known = f"1–{len(choices)}" if sweeps else "none: name the --sweep that made them"
+            raise XctError(f"--choose {choose}: pictures are {known}")
+        chosen = trial.changes_of(choices[choose - 1])
+        rewrite_config(config, chosen)
+        click.echo(f"wrote {', '.join(f'{k}: {v}' for k, v in chosen.items())} to {config}")
+        return
+    check_name(to)
+    pictures = trial.pictures(choices)
+    write_sheet(pictures, to, config.stem)
+    click.echo(f"wrote {to}: {len(pictures)} pictures")
+    if sweeps:
+        click.echo("next: the same command with --choose N writes the values of picture N")
+
+
+def _numbers(rows: str) -> list[int]:
+    try:
+        return [int(row) for row in rows.split(",") if row.strip()]
+    except ValueError:
+        raise XctError(f"--rows {rows}: expected row numbers, as in 200,600,1000") from None
+
+
+COMMANDS = (preview, status)
