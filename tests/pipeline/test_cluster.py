@@ -171,7 +171,7 @@ def test_a_run_beside_a_client_of_a_notebook_uses_its_workers(workers, scan, tmp
 def test_a_run_on_a_cluster_goes_on_where_one_here_ended(workers, scan, tmp_path, monkeypatch):
     from xct.pipeline import reconstruction
 
-    class Ended(Exception):
+    class Ended(BaseException):
         pass
 
     def stop_after_one(self, piece):
