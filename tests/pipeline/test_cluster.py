@@ -32,7 +32,7 @@ ROWS = 64
 
 
 @pytest.fixture(scope="module")
-def workers():
+def processes():
     """Two processes that work, on this machine alone."""
     from distributed import LocalCluster
 
@@ -42,6 +42,16 @@ def workers():
             n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None
         ) as cluster:
             yield cluster
+
+
+@pytest.fixture
+def workers(processes):
+    """Both at work: one that a test before has ended is started again."""
+    end = time.monotonic() + 60
+    while len(processes.scheduler_info["workers"]) < 2:
+        assert time.monotonic() < end, "a worker was not started again"
+        time.sleep(0.1)
+    return processes
 
 
 @pytest.fixture
@@ -293,8 +303,10 @@ def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(real_slurm,
     job = submitted(path, real_slurm)
     slurm.wait_for(job, "RUNNING", real_slurm)
     end = time.monotonic() + 60
-    while not (out / "cell" / "run.log").exists() and time.monotonic() < end:
-        time.sleep(0.1)
+    log = out / "cell" / "run.log"
+    while not (log.exists() and "projections of" in log.read_text()):
+        assert time.monotonic() < end, "the job does not begin"
+        time.sleep(0.05)
     subprocess.run(["scancel", "--signal=USR1", "--batch", job], env=real_slurm, check=True)
     slurm.wait_for(job, "PENDING 1", real_slurm)
     now = ["scontrol", "update", f"JobId={job}", "StartTime=now"]  # not in two minutes
@@ -302,8 +314,7 @@ def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(real_slurm,
     slurm.wait_for(job, "COMPLETED 1", real_slurm)
     xct.run(config(tmp_path / "here", scan))
     assert every_byte(out) == every_byte(tmp_path / "here")
-    log = (out / "cell" / "run.log").read_text()
-    assert log.count("projections of") == 2, "one job did all of it"
+    assert log.read_text().count("projections of") == 2, "one job did all of it"
 
 
 def test_the_script_of_a_job_is_shown_without_slurm(scan, tmp_path, capsys):
