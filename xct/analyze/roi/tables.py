@@ -222,7 +222,7 @@ def _pristine_counts(
     pristine: WithTables | None, rois: Sequence[Roi], bins: GreyBins, block_um: float
 ) -> list[RoiCounts]:
     """Count the same ROIs in the pristine cell, block by block; none where its volume is gone."""
-    if pristine is None:
+    if pristine is None or getattr(pristine, "cell", None) is None:  # tables alone are no blocks
         return []
     try:
         cell, surfaces = pristine.cell, pristine.surfaces
