@@ -20,8 +20,10 @@ demo: install
 test: $(VENV)/.installed-dev imagej screen slurm
 	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# Text is UTF-8 on every machine, whatever its locale: PLW1514, a rule of ruff's in preview.
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
+	$(BIN)/ruff check --preview --select PLW1514
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 

@@ -104,9 +104,9 @@ def faults(kind: Kind, seeds: range, scratch: Path) -> Iterator[tuple[int, str]]
     noted = scratch / "faults.txt"
     first = seeds.start
     while first < seeds.stop:
-        noted.write_text("")
+        noted.write_text("", encoding="utf-8")
         first = _batch(kind, range(first, seeds.stop), scratch, noted)
-        for line in noted.read_text().splitlines():
+        for line in noted.read_text(encoding="utf-8").splitlines():
             number, _, why = line.partition(" ")
             yield int(number), why
 
@@ -114,19 +114,19 @@ def faults(kind: Kind, seeds: range, scratch: Path) -> Iterator[tuple[int, str]]
 def _batch(kind: Kind, seeds: range, scratch: Path, noted: Path) -> int:
     """Try seeds in a fork, until one of them ends it; give the first that is left."""
     at = scratch / "at.txt"
-    at.write_text(str(seeds.start))
+    at.write_text(str(seeds.start), encoding="utf-8")
     child = os.fork()
     if child == 0:
         code = 1
         try:
             _limit()
             for seed in seeds:
-                at.write_text(str(seed))
+                at.write_text(str(seed), encoding="utf-8")
                 signal.alarm(MOST_SECONDS)
                 why = _try(kind, seed, scratch / "place")
                 signal.alarm(0)
                 if why:
-                    with noted.open("a") as file:
+                    with noted.open("a", encoding="utf-8") as file:
                         file.write(f"{seed} {why}\n")
             code = 0
         finally:
@@ -134,9 +134,9 @@ def _batch(kind: Kind, seeds: range, scratch: Path, noted: Path) -> int:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == 0:
         return seeds.stop
-    with noted.open("a") as file:  # by a signal: too long, or a crash
-        file.write(f"{at.read_text()} ended the process with {code}\n")
-    return int(at.read_text()) + 1
+    with noted.open("a", encoding="utf-8") as file:  # by a signal: too long, or a crash
+        file.write(f"{at.read_text(encoding='utf-8')} ended the process with {code}\n")
+    return int(at.read_text(encoding="utf-8")) + 1
 
 
 def _limit() -> None:
@@ -237,7 +237,11 @@ def _odd_values(rng: np.random.Generator) -> Any:
 def campaign(kinds: list[Kind], out: Path, count: int) -> int:
     """Try `count` seeds of every kind; give the number of faults. What is in `out` stays done."""
     log = out / "fuzzed.jsonl"
-    known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    known = (
+        [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        if log.exists()
+        else []
+    )
     done = {(each["kind"], each["first"]) for each in known}
     found = sum(len(each["faults"]) for each in known)
     for first in range(0, count, 100):
@@ -278,7 +282,7 @@ def write_inputs(folder: Path) -> None:
             copytree(truth / "volume.zarr", folder / "zarr" / "volume.zarr")
             shutil.rmtree(folder / "zarr" / "volume.zarr" / "labels")
             (folder / "zarr" / "config.yaml").write_text(
-                "volume: {file: volume.zarr}\npipeline: analyze\noutput: out\n"
+                "volume: {file: volume.zarr}\npipeline: analyze\noutput: out\n", encoding="utf-8"
             )
             (folder / "files").mkdir()
             shutil.copy(truth / "rois.yaml", folder / "files" / "rois.yaml")

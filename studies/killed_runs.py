@@ -68,12 +68,12 @@ def touches(config: Path, output: Path) -> list[str]:
         found: list[str] = []
         _listen(output, found.append)
         code = _run(config, output)
-        listed.write_text(json.dumps(found))
+        listed.write_text(json.dumps(found), encoding="utf-8")
         return code
 
     if _in_child(listen) != 0:
         raise RuntimeError(f"{config} does not run by itself")
-    found: list[str] = json.loads(listed.read_text())
+    found: list[str] = json.loads(listed.read_text(encoding="utf-8"))
     return found
 
 
@@ -167,7 +167,11 @@ def campaign(out: Path) -> int:
     """Kill a raw scan and a measured cell at every place; give the number of wrong results."""
     out.mkdir(parents=True, exist_ok=True)
     log = out / "killed.jsonl"
-    known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    known = (
+        [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        if log.exists()
+        else []
+    )
     done = {(e["recipe"], p["touch"], p["number"]) for e in known for p in e["places"]}
     wrong = sum(not each["right"] for each in known)
     for recipe in ("reconstruct", "tomo_cell"):

@@ -36,7 +36,9 @@ def inputs(tmp_path_factory):
     scans["tiff"] = f"projections: proj.tif, flats: flats.tif, {FACTS}"
     for name, scan in scans.items():
         (folder / name).mkdir()
-        (folder / name / "config.yaml").write_text(f"scan: {{{scan}}}\noutput: out\n")
+        (folder / name / "config.yaml").write_text(
+            f"scan: {{{scan}}}\noutput: out\n", encoding="utf-8"
+        )
     write_dxchange(folder / "dxchange" / "scan.h5", TINY)
     read = xct.read_scan(folder / "dxchange" / "scan.h5")
     convert(read, folder / "nxtomo" / "scan.h5", "nxtomo")
@@ -48,11 +50,13 @@ def inputs(tmp_path_factory):
     create_volume(zarr / "volume.zarr", (16, 16, 16), 2.0, Coding(), "x")
     write_slab(zarr / "volume.zarr", 0, np.ones((16, 16, 16), np.float32))
     text = "volume: {file: volume.zarr}\npipeline: analyze\noutput: out\n"
-    (zarr / "config.yaml").write_text(text)
+    (zarr / "config.yaml").write_text(text, encoding="utf-8")
     files = folder / "files"
     files.mkdir()
-    (files / "rois.yaml").write_text("rois:\n  - {name: a, shape: box, z_um: [0, 5]}\n")
-    (files / "table.csv").write_text("roi,z_um\na,1.5\nb,2\n")
+    (files / "rois.yaml").write_text(
+        "rois:\n  - {name: a, shape: box, z_um: [0, 5]}\n", encoding="utf-8"
+    )
+    (files / "table.csv").write_text("roi,z_um\na,1.5\nb,2\n", encoding="utf-8")
     write_example_classifier(files / "classifier.npz")
     result = shutil.copytree(folder / "dxchange", folder / "result")
     journal = Journal(result / "out")
@@ -93,7 +97,7 @@ def test_a_reader_that_hangs_or_fails_would_be_found(inputs, tmp_path, monkeypat
 def check(folder, scan, capfd):
     """Check a configuration of a scan; give what is said, and the seconds."""
     path = folder / "config.yaml"
-    path.write_text(f"scan: {{{scan}, {FACTS}}}\noutput: out\n")
+    path.write_text(f"scan: {{{scan}, {FACTS}}}\noutput: out\n", encoding="utf-8")
     begun = time.monotonic()
     assert execute(["check", str(path)]) in (1, 2)
     return capfd.readouterr().err, time.monotonic() - begun
@@ -108,7 +112,7 @@ def test_pipes_and_devices_are_not_waited_for(inputs, tmp_path, capfd, kind, key
     path = tmp_path / "config.yaml"
     section = {"file": "scan.h5", key: "{file: odd.h5, path: /a}" if key == "flats" else "odd.h5"}
     listed = ", ".join(f"{name}: {value}" for name, value in section.items())
-    path.write_text(f"scan: {{{listed}}}\noutput: out\n")
+    path.write_text(f"scan: {{{listed}}}\noutput: out\n", encoding="utf-8")
     assert execute(["check", str(path)]) == 2
     assert "odd.h5" in capfd.readouterr().err
 
@@ -120,7 +124,7 @@ def test_sizes_that_are_only_declared_are_not_read(inputs, tmp_path, capfd):
         del file["exchange/theta"]
         form = {"chunks": (2**20,), "compression": "gzip"}
         file.create_dataset("exchange/theta", (2**33,), "f4", **form)
-    (tmp_path / "config.yaml").write_text("scan: {file: scan.h5}\noutput: out\n")
+    (tmp_path / "config.yaml").write_text("scan: {file: scan.h5}\noutput: out\n", encoding="utf-8")
     assert execute(["check", str(tmp_path / "config.yaml")]) == 2
     assert r"/exchange/theta says that it has the shape (8589934592,)" in capfd.readouterr().err
 
@@ -128,7 +132,7 @@ def test_sizes_that_are_only_declared_are_not_read(inputs, tmp_path, capfd):
 @pytest.mark.parametrize("text", ["[" * 100_000, "{" * 100_000, "- " * 50_000, "? " * 20_000])
 def test_brackets_without_end_are_refused_at_once(tmp_path, text):
     path = tmp_path / "config.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     begun = time.monotonic()
     assert execute(["check", str(path)]) == 2
     assert time.monotonic() - begun < 10

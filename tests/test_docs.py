@@ -177,15 +177,17 @@ def tool(name):
     ],
 )
 def test_a_site_with_a_broken_link_or_one_that_fetches_is_refused(body, fault, tmp_path):
-    (tmp_path / "index.html").write_text(body)
-    (tmp_path / "other.html").write_text('<p id="there">')
+    (tmp_path / "index.html").write_text(body, encoding="utf-8")
+    (tmp_path / "other.html").write_text('<p id="there">', encoding="utf-8")
     found = list(tool("check_site").faults(tmp_path))
     assert len(found) == (fault is not None)
     assert all(line.endswith(fault) for line in found)
 
 
 def test_a_style_that_fetches_a_font_is_refused(tmp_path):
-    (tmp_path / "site.css").write_text("@font-face {src: url('https://example.org/a.woff')}")
+    (tmp_path / "site.css").write_text(
+        "@font-face {src: url('https://example.org/a.woff')}", encoding="utf-8"
+    )
     assert list(tool("check_site").faults(tmp_path)) == [
         "site.css: loads https://example.org/a.woff from the network"
     ]
@@ -195,7 +197,9 @@ def test_the_picture_of_the_house_shows_the_rooms_that_there_are():
     house = tool("draw_house")
     rooms = house.read_rooms()
     assert {"io", "pipeline", "stages", "plugin"} <= set(rooms)
-    drawn = re.findall(r'font-weight="bold">(\w+)<', (ROOT / "docs/house.svg").read_text())
+    drawn = re.findall(
+        r'font-weight="bold">(\w+)<', (ROOT / "docs/house.svg").read_text(encoding="utf-8")
+    )
     assert sorted(drawn) == sorted(rooms), "run make docs and commit docs/house.svg"
 
 
@@ -208,7 +212,7 @@ def test_an_import_that_follows_from_others_is_not_drawn(tmp_path):
     }.items():
         file = tmp_path / f"{name}.py"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
     rooms = house.read_rooms(tmp_path)
     assert rooms["analyze"].imports == {"io", "errors"}
     assert rooms["io"].purpose == "Files."

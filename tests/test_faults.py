@@ -39,11 +39,11 @@ def configure(folder: Path, name: str = "config", scan=None, **more) -> Path:
     scan = {"file": str(folder / "scan.h5"), "center_px": 31.0, **(scan or {})}
     run = {"memory_gib": 0.72, "workers": 1}
     recipe = folder / "recipe.yaml"
-    recipe.write_text("".join(f"- {stage}: {{}}\n" for stage in STAGES))
+    recipe.write_text("".join(f"- {stage}: {{}}\n" for stage in STAGES), encoding="utf-8")
     config = {"scan": scan, "output": str(folder / "out"), "run": run, "cell": {"name": "x"}}
     config["pipeline"] = str(recipe)
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({**config, **more}))
+    path.write_text(yaml.safe_dump({**config, **more}), encoding="utf-8")
     return path
 
 
@@ -187,7 +187,7 @@ def test_runs_in_threads_and_after_a_fork_do_not_meet(home, scene):
     for thread in threads:
         thread.join()
     for name, other in (names, names[::-1]):
-        log = (scene.parent / name / "run.log").read_text()
+        log = (scene.parent / name / "run.log").read_text(encoding="utf-8")
         assert log.count("finished after") == 1
         assert f"{other}:" not in log
     assert warnings.showwarning is shown
@@ -202,7 +202,7 @@ def test_runs_in_threads_and_after_a_fork_do_not_meet(home, scene):
 def test_a_text_is_no_formula_to_a_spreadsheet(tmp_path):
     texts = ["=1+1", "@x", "-a", "+b", "'=c", "plain", "'quoted'"]
     write_table(tmp_path / "t.csv", pd.DataFrame({"roi": texts, "z_um": -1.5}))
-    lines = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert not [line for line in lines if line[0] in "=+-@"]
     assert list(read_table(tmp_path / "t.csv")["roi"]) == texts
     assert set(read_table(tmp_path / "t.csv")["z_um"]) == {-1.5}

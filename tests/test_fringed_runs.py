@@ -73,7 +73,7 @@ def test_fringes_are_the_first_thing_said_and_check_advises_what_helps(scans, tm
 
 def test_phase_retrieval_gives_the_attenuation_back_in_any_slabs(scans, tmp_path):
     recipe = tmp_path / "own.yaml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE, encoding="utf-8")
     result = run(scans[40.0], tmp_path / "out", pipeline=str(recipe))
     assert not [entry for entry in result.warnings if entry["step"] == "fringes"]
     found, truth = result.volume.compute()[20], Rod().mu(0, 1)[0]
@@ -92,16 +92,16 @@ def test_zingers_that_would_be_fringes_are_warned_of(scans, tmp_path):
     recipe = tmp_path / "own.yaml"
     for settings, warned in (("{}", 1), ("{threshold: 0.5}", 0)):
         text = RECIPE.replace("- phase_retrieval", f"- outliers: {settings}\n- phase_retrieval")
-        recipe.write_text(text)
+        recipe.write_text(text, encoding="utf-8")
         plan = make_plan({**scans[40.0], "pipeline": str(recipe), "output": str(tmp_path / "o")})
         assert sum("taken for zingers" in text for text in plan.warnings) == warned
 
 
 def test_a_recipe_that_lacks_what_retrieval_needs_is_refused_before_data_are_read(scans, tmp_path):
     recipe = tmp_path / "own.yaml"
-    recipe.write_text(RECIPE.replace("{material: ncm811, within: lpscl}", "{}"))
+    recipe.write_text(RECIPE.replace("{material: ncm811, within: lpscl}", "{}"), encoding="utf-8")
     with pytest.raises(XctError, match=r"own.yaml:3, step 3 .*give one of the two"):
         run(scans[40.0], tmp_path / "out", pipeline=str(recipe))
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE, encoding="utf-8")
     with pytest.raises(XctError, match=r"scan.distance_mm: needed by phase_retrieval"):
         run(scans[0.0], tmp_path / "out", pipeline=str(recipe))

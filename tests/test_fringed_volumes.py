@@ -16,7 +16,7 @@ def test_fringes_are_the_first_thing_said_and_what_depends_on_them_is_left_out(
     tmp_path, squared_px, fringed
 ):
     tifffile.imwrite(tmp_path / "volume.tif", np.asarray(cell(squared_px), np.float32))
-    (tmp_path / "own.yaml").write_text(RECIPE)
+    (tmp_path / "own.yaml").write_text(RECIPE, encoding="utf-8")
     result = xct.run({
         "volume": {"file": str(tmp_path / "volume.tif"), "voxel_size_um": [1.6, 1.6, 1.6]},
         "pipeline": str(tmp_path / "own.yaml"),

@@ -31,14 +31,14 @@ class Scene:
 
     def write(self) -> str:
         path = self.folder / "config.yaml"
-        path.write_text(self.text or yaml.safe_dump(self.config))
+        path.write_text(self.text or yaml.safe_dump(self.config), encoding="utf-8")
         return str(path)
 
     def set(self, **facts):
         self.config["scan"] |= facts
 
     def recipe(self, *steps):
-        (self.folder / "own.yaml").write_text(yaml.safe_dump(list(steps)))
+        (self.folder / "own.yaml").write_text(yaml.safe_dump(list(steps)), encoding="utf-8")
         self.config["pipeline"] = "own.yaml"
 
     def change(self, name, values):
@@ -272,7 +272,7 @@ def no_center(s):
 
 def not_a_list(s):
     s.recipe()
-    (s.folder / "own.yaml").write_text("flat_field: {}\n")
+    (s.folder / "own.yaml").write_text("flat_field: {}\n", encoding="utf-8")
 
 
 def two_in_one(s):
@@ -323,7 +323,7 @@ def empty_glob(s):
 
 
 def not_hdf5(s):
-    s.scan.write_text("not a scan")
+    s.scan.write_text("not a scan", encoding="utf-8")
 
 
 def truncated_hdf5(s):
@@ -462,7 +462,7 @@ SCAN = [
 
 # --- mistakes about the machine and the output -----------------------------------------------
 def output_is_a_file(s):
-    (s.folder / "out").write_text("x")
+    (s.folder / "out").write_text("x", encoding="utf-8")
 
 
 def output_below_a_file(s):
@@ -471,7 +471,7 @@ def output_below_a_file(s):
 
 def output_of_others(s):
     (s.folder / "out").mkdir()
-    (s.folder / "out" / "thesis.tex").write_text("")
+    (s.folder / "out" / "thesis.tex").write_text("", encoding="utf-8")
 
 
 def output_of_another_run(s):

@@ -72,7 +72,7 @@ def config(tmp_path):
     """A volume, and a recipe with the stage."""
     values = np.random.default_rng(2).normal(5, 1, (20, 12, 14)).astype(np.float32)
     tifffile.imwrite(tmp_path / "volume.tif", values, photometric="minisblack")
-    (tmp_path / "recipe.yaml").write_text("- measure_porosity: {below: 4.5}\n")
+    (tmp_path / "recipe.yaml").write_text("- measure_porosity: {below: 4.5}\n", encoding="utf-8")
     return {
         "volume": {"file": str(tmp_path / "volume.tif"), "voxel_size_um": [2.0, 1.0, 1.0]},
         "pipeline": str(tmp_path / "recipe.yaml"),

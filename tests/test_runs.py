@@ -69,9 +69,9 @@ def test_a_result_is_complete(config, tmp_path):
     for name in ("slice", "sinogram", "center"):
         assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (out / "figures" / f"{name}.svg").read_bytes()
-    center = json.loads((out / "summary.json").read_text())["center_px"]
+    center = json.loads((out / "summary.json").read_text(encoding="utf-8"))["center_px"]
     assert {"value", "sd", "n", "unit", "confidence", "method", "by_method"} <= set(center)
-    account = yaml.safe_load((out / "run.yaml").read_text())
+    account = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
     assert account["configuration"]["steps"]["fbp"]["window"] == "ramp"
     assert account["versions"]["xct"] == xct.__version__
     assert account["time_and_memory"]["fbp"]["peak_memory_mib"] > 0
@@ -79,9 +79,9 @@ def test_a_result_is_complete(config, tmp_path):
 
 def test_the_account_of_a_run_can_be_run_again(config, tmp_path):
     assert execute(["run", str(config)]) == 0
-    account = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    account = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text(encoding="utf-8"))
     again = tmp_path / "again.yaml"
-    again.write_text(yaml.safe_dump(account["configuration"]))
+    again.write_text(yaml.safe_dump(account["configuration"]), encoding="utf-8")
     assert execute(["run", str(again), "--set", f"output={tmp_path / 'out2'}"]) == 0
     a, b = (every_byte(tmp_path / name / "volume.zarr") for name in ("out", "out2"))
     assert {k: v for k, v in a.items() if k != "zarr.json"} == {
@@ -153,7 +153,7 @@ def test_a_given_axis_is_taken_and_said(config, tmp_path):
     assert execute(["run", str(config), "--set", f"scan.center_px={CENTER_PX}"]) == 0
     center = xct.open_result(tmp_path / "out").summary["center_px"]
     assert center == {"value": CENTER_PX, "unit": "px", "method": "configuration"}
-    assert "find_center is skipped" in (tmp_path / "out" / "run.log").read_text()
+    assert "find_center is skipped" in (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
 
 
 def test_until_and_keep_write_what_otherwise_passes_through(config, tmp_path):
@@ -216,7 +216,7 @@ def long_config(tmp_path_factory):
     scan = write_dxchange(folder / "scan.h5", line_integrals(rows=320))
     path = folder / "config.yaml"
     text = f"scan: {{file: {scan}}}\ncell: {{name: x}}\noutput: whole\nrun: {{memory_gib: 0.69}}\n"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert execute(["run", str(path)]) == 0
     return path
 
@@ -237,7 +237,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(long_config, how, c
     finished = {p.name for p in out.glob(".xct/slab-*.json")}
     assert execute(["run", str(long_config), "--set", change]) == 0
     assert every_byte(out / "volume.zarr") == every_byte(long_config.parent / "whole/volume.zarr")
-    log = (out / "run.log").read_text()
+    log = (out / "run.log").read_text(encoding="utf-8")
     assert log.count("continuing an interrupted run") == 1
     assert finished, "nothing was finished before the interruption"
 

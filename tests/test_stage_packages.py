@@ -50,18 +50,22 @@ def site(tmp_path, monkeypatch):
 
 def install(site, module, text, version="1.2"):
     """Lay down a module and what its installation says of it."""
-    (site / f"{module}.py").write_text(textwrap.dedent(text))
+    (site / f"{module}.py").write_text(textwrap.dedent(text), encoding="utf-8")
     about = site / f"{module}-{version}.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: {version}\n")
-    (about / "entry_points.txt").write_text(f"[xct.stages]\n{module} = {module}\n")
+    (about / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {module}\nVersion: {version}\n", encoding="utf-8"
+    )
+    (about / "entry_points.txt").write_text(
+        f"[xct.stages]\n{module} = {module}\n", encoding="utf-8"
+    )
 
 
 @pytest.fixture
 def config(tmp_path):
     values = np.random.default_rng(0).normal(5, 1, (16, 8, 8)).astype(np.float32)
     tifffile.imwrite(tmp_path / "volume.tif", values, photometric="minisblack")
-    (tmp_path / "recipe.yaml").write_text("- measure_brightness: {}\n")
+    (tmp_path / "recipe.yaml").write_text("- measure_brightness: {}\n", encoding="utf-8")
     return {
         "volume": {"file": str(tmp_path / "volume.tif"), "voxel_size_um": [1.0, 1.0, 1.0]},
         "pipeline": str(tmp_path / "recipe.yaml"),

@@ -49,6 +49,6 @@ def test_the_bench_says_how_many_are_right(tmp_path, monkeypatch, tried):
     monkeypatch.setattr(campaign, "try_axes", lambda _: tried)
     text = campaign.bench_axis(tmp_path, "quick")
     assert "sure and wrong" in text
-    found = json.loads((tmp_path / "axis.json").read_text())
+    found = json.loads((tmp_path / "axis.json").read_text(encoding="utf-8"))
     assert found["first_seed"] == campaign.FIRST_SEED
     assert [target["met"] for target in found["targets"]] == [True, True]

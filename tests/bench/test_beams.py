@@ -21,7 +21,7 @@ def test_each_remedy_is_a_configuration_that_can_be_run(tmp_path):
 def test_a_lost_frame_costs_little_and_is_said(tmp_path):
     some = [one for one in MISHAPS if one.name in ("none", "one lost frame in a hundred")]
     text = bench_mishaps(tmp_path, "quick", some)
-    usual, lost = json.loads((tmp_path / "beams.json").read_text())["mishaps"]
+    usual, lost = json.loads((tmp_path / "beams.json").read_text(encoding="utf-8"))["mishaps"]
     assert usual["blind"] == usual["default"]
     assert usual["said"] == "–"
     assert lost["default"] < 1.005 * usual["default"]

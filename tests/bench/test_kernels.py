@@ -23,7 +23,7 @@ def found(tmp_path_factory):
         patched.setattr(rotation, "_TIMED", {"quick": (120, 6, 128)})
         patched.setattr(rotation, "_CASES", {"quick": (2, 120, 6, 128)})
         text = kernels.bench_stages(out, "quick")
-    return text, json.loads((out / "stages.json").read_text())
+    return text, json.loads((out / "stages.json").read_text(encoding="utf-8"))
 
 
 def test_every_stage_of_preprocessing_has_a_figure(found):

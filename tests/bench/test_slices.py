@@ -22,7 +22,7 @@ def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(slices, "SIZES", SIZES)
         text = slices.bench_slices(out, "quick")
-    return text, out, json.loads((out / "reconstruct.json").read_text())
+    return text, out, json.loads((out / "reconstruct.json").read_text(encoding="utf-8"))
 
 
 def test_every_package_that_is_there_is_timed_at_every_width(found):
@@ -63,7 +63,7 @@ def test_absent_packages_are_named_and_left_out(monkeypatch, tmp_path):
     monkeypatch.setattr(slices, "installed", only_ours)
     monkeypatch.setattr(slices, "SIZES", {"quick": ((32, 20),)})
     text = slices.bench_slices(tmp_path, "quick")
-    figures = json.loads((tmp_path / "reconstruct.json").read_text())
+    figures = json.loads((tmp_path / "reconstruct.json").read_text(encoding="utf-8"))
     assert [r["name"] for r in figures["results"]] == [XCT]
     assert set(figures["absent"]) == {"finufft", "algotom", "astra-toolbox", "scikit-image"}
     assert "not installed: algotom, astra-toolbox, finufft, scikit-image" in text

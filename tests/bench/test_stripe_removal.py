@@ -18,7 +18,7 @@ def found(tmp_path_factory):
         patched.setattr(stripe_removal, "installed", lambda name: None)
         patched.setenv("XCT_TEST_DATA", str(out))
         text = stripe_removal.bench_stripes(out, "quick")
-    return text, json.loads((out / "stripes.json").read_text())
+    return text, json.loads((out / "stripes.json").read_text(encoding="utf-8"))
 
 
 def test_every_kind_of_stripe_has_figures_on_every_sample(found):

@@ -34,7 +34,7 @@ def test_whole_scan_reports_seconds_steps_and_memory(tmp_path, monkeypatch, caps
     )  # fmt: skip
     assert execute(["bench", "scan", "--out", str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    figures = json.loads((tmp_path / "scan.json").read_text())
+    figures = json.loads((tmp_path / "scan.json").read_text(encoding="utf-8"))
     run = figures["runs"]["sorting"]
     assert run["slices"] == 16
     assert {"read", "flat_field", "stripes", "fbp", "write"} <= set(run["steps"])

@@ -36,7 +36,7 @@ def init(scan, tmp_path):
 
 def test_init_writes_paths_relative_to_the_configuration(scan, tmp_path, capsys):
     path = init(scan, tmp_path)
-    config = yaml.safe_load(path.read_text())
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert config["scan"]["file"] == "../raw/scan.h5"
     assert config["output"] == "../out"
     assert "needed" not in capsys.readouterr().out
@@ -51,7 +51,7 @@ def test_init_leaves_what_is_unknown_empty_and_lists_it(scan, tmp_path, capsys):
     assert "needed: scan.pixel_size_um" in text
     assert "needed: scan.theta_deg" in text
     assert "energy" not in text
-    lines = [line for line in path.read_text().splitlines() if "# needed" in line]
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "# needed" in line]
     assert [line.split(":")[0].strip() for line in lines] == ["pixel_size_um", "theta_deg"]
     assert execute(["check", str(path)]) == 2
 
@@ -133,8 +133,8 @@ def test_a_converted_scan_is_the_same_scan(scan, tmp_path, layout):
 def test_the_tooth_runs_with_no_edit_but_its_pixel_size(test_data, tmp_path, capsys):
     config = init(test_data("aps_tooth/tooth.h5"), tmp_path)
     assert "needed: scan.pixel_size_um\n" in capsys.readouterr().out
-    text = config.read_text().replace("pixel_size_um: ", "pixel_size_um: 1.5 ")
-    config.write_text(text)
+    text = config.read_text(encoding="utf-8").replace("pixel_size_um: ", "pixel_size_um: 1.5 ")
+    config.write_text(text, encoding="utf-8")
     assert execute(["run", str(config)]) == 0
     result = xct.open_result(tmp_path / "out")
     center = result.summary["center_px"]
@@ -147,7 +147,10 @@ def test_the_tooth_runs_with_no_edit_but_its_pixel_size(test_data, tmp_path, cap
 
 def test_the_diad_scan_is_read_and_checked(test_data, tmp_path, capsys):
     config = init(test_data("dls_k11_18014/k11-18014.nxs"), tmp_path)
-    config.write_text(config.read_text().replace("pixel_size_um: ", "pixel_size_um: 0.5 "))
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("pixel_size_um: ", "pixel_size_um: 0.5 "),
+        encoding="utf-8",
+    )
     assert execute(["check", str(config), "--set", "scan.center_px=12.5"]) == 0
     assert "3001 projections of 22 rows × 26 columns" in capsys.readouterr().out
 

@@ -30,7 +30,7 @@ def write(scan, tmp_path):
     def written(name="cell", *lines):
         path = tmp_path / f"{name}.yaml"
         own = "".join(f"  {line}\n" for line in lines)
-        path.write_text(f"scan:  # mine\n  file: {scan}\n{own}output: {name}\n")
+        path.write_text(f"scan:  # mine\n  file: {scan}\n{own}output: {name}\n", encoding="utf-8")
         return path
 
     return written
@@ -179,7 +179,7 @@ def test_a_preview_leaves_its_sheet_alone_and_the_choice_is_what_stood_there(
     assert sorted(os.listdir(tmp_path)) == sorted([*before, "sheet.png"])
     assert sheet.read_bytes().startswith(b"\x89PNG")
     assert execute([*asked, "--choose", "3"]) == 0
-    assert "# mine" in config.read_text()
+    assert "# mine" in config.read_text(encoding="utf-8")
     chosen = load_config(config).scan.center_px
     assert chosen == pytest.approx(92.3 + 1, abs=0.2)
     assert f"scan.center_px: {chosen}" in capsys.readouterr().out

@@ -34,7 +34,9 @@ def test_what_lists_and_explains_loads_nothing_that_computes(arguments):
 
 
 def test_a_mistyped_configuration_is_refused_without_loading_what_computes(tmp_path):
-    (tmp_path / "config.yaml").write_text("scan: {fiel: scan.h5}\nsteps: {fpb: {}}\noutput: out\n")
+    (tmp_path / "config.yaml").write_text(
+        "scan: {fiel: scan.h5}\nsteps: {fpb: {}}\noutput: out\n", encoding="utf-8"
+    )
     code, modules, errors = loaded("check", "config.yaml", folder=tmp_path)
     assert code == 2
     assert "scan.fiel: unknown key (did you mean file?)" in errors

@@ -13,9 +13,9 @@ from xct.geometry import STANDARD_SCALE, GreyScale
 def write(tmp_path):
     def write(text, recipe=None):
         path = tmp_path / "c.yaml"
-        path.write_text("scan: {file: a.h5}\noutput: out\n" + text)
+        path.write_text("scan: {file: a.h5}\noutput: out\n" + text, encoding="utf-8")
         if recipe is not None:
-            (tmp_path / "own.yaml").write_text(recipe)
+            (tmp_path / "own.yaml").write_text(recipe, encoding="utf-8")
         return path
 
     return write

@@ -10,7 +10,7 @@ from xct.errors import ConfigError
 def write(tmp_path):
     def write(text):
         path = tmp_path / "c.yaml"
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return path
 
     return write

@@ -14,7 +14,7 @@ from xct.errors import ScanError
 def begin(scan, tmp_path):
     to = tmp_path / "config.yaml"
     begun = write_config(scan, pipeline="reconstruct", output=tmp_path / "out", to=to)
-    return begun, to.read_text()
+    return begun, to.read_text(encoding="utf-8")
 
 
 def test_datasets_of_an_unknown_layout_are_candidates(tmp_path):
@@ -73,7 +73,7 @@ def test_notes_of_a_scan_stand_in_its_configuration(tmp_path):
 
 @pytest.mark.parametrize("name", ["gone.h5", "notes.txt"])
 def test_what_cannot_be_a_scan_is_refused(tmp_path, name):
-    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "notes.txt").write_text("hello", encoding="utf-8")
     with pytest.raises(ScanError):
         begin(tmp_path / name, tmp_path)
     assert not (tmp_path / "config.yaml").exists()

@@ -25,7 +25,7 @@ def begin(tmp_path):
     def run(path):
         to = tmp_path / "config.yaml"
         begun = write_config(path, pipeline="analyze", output=tmp_path / "out", to=to)
-        return begun, to.read_text()
+        return begun, to.read_text(encoding="utf-8")
 
     return run
 
@@ -42,7 +42,9 @@ def test_three_edges_are_written_with_where_they_come_from(tmp_path, values, beg
     assert "voxel_size_um: [3, 2, 2], from ImageJ metadata of v.tif" in said
     assert "warning: slices lie 3 µm apart, 1.5 times the width of a voxel" in said
     assert "energy_kev: not known, so that values are in 1/cm is taken for granted" in said
-    (tmp_path / "config.yaml").write_text(text.replace("volume:\n", "volume:\n  energy_kev: 25\n"))
+    (tmp_path / "config.yaml").write_text(
+        text.replace("volume:\n", "volume:\n  energy_kev: 25\n"), encoding="utf-8"
+    )
     assert "taken for granted" not in plan_text(make_plan(tmp_path / "config.yaml"))
 
 

@@ -48,13 +48,14 @@ def _forget():
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "own_lab").mkdir()
-    (tmp_path / "own_lab" / "steps.py").write_text(MODULE)
-    (tmp_path / "own_helper.py").write_text("FACTOR = 0.5\n")
+    (tmp_path / "own_lab" / "steps.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "own_helper.py").write_text("FACTOR = 0.5\n", encoding="utf-8")
     (tmp_path / "config.yaml").write_text(
-        "scan: {file: a.h5}\noutput: out\npipeline: own.yaml\nstages: [own_lab.steps]\n"
+        "scan: {file: a.h5}\noutput: out\npipeline: own.yaml\nstages: [own_lab.steps]\n",
+        encoding="utf-8",
     )
     recipe = "- flat_field\n- own_dimming: {factor: 0.25}\n- line_integrals\n- find_center\n- fbp\n"
-    (tmp_path / "own.yaml").write_text(recipe)
+    (tmp_path / "own.yaml").write_text(recipe, encoding="utf-8")
     return tmp_path
 
 
@@ -71,7 +72,7 @@ def test_a_module_beside_the_configuration_is_loaded_with_its_checksum(folder):
 
 
 def test_code_is_not_run_unless_that_is_allowed(folder):
-    (folder / "own_lab" / "steps.py").write_text("raise SystemExit('was run')")
+    (folder / "own_lab" / "steps.py").write_text("raise SystemExit('was run')", encoding="utf-8")
     _, errors = read_config(folder / "config.yaml")
     (error,) = errors
     assert (
@@ -83,7 +84,7 @@ def test_code_is_not_run_unless_that_is_allowed(folder):
 def test_a_changed_module_is_loaded_anew(folder):
     first = load_own_stages(["own_lab.steps"], folder)
     file = folder / "own_lab" / "steps.py"
-    file.write_text(MODULE.replace("own_dimming", "own_brightening"))
+    file.write_text(MODULE.replace("own_dimming", "own_brightening"), encoding="utf-8")
     second = load_own_stages(["own_lab.steps"], folder)
     assert "own_brightening" in STAGES
     assert first != second
@@ -114,13 +115,13 @@ def test_an_installed_module_is_found_where_none_is_beside(folder):
     ],
 )
 def test_a_module_that_fails_is_explained_and_leaves_nothing(folder, text, message):
-    (folder / "own_lab" / "steps.py").write_text(text)
+    (folder / "own_lab" / "steps.py").write_text(text, encoding="utf-8")
     stages, quantities = dict(STAGES), dict(QUANTITIES)
     with pytest.raises(ConfigError, match=message):
         load_own_stages(["own_lab.steps"], folder)
     assert stages == STAGES
     assert quantities == QUANTITIES
-    (folder / "own_lab" / "steps.py").write_text(MODULE)
+    (folder / "own_lab" / "steps.py").write_text(MODULE, encoding="utf-8")
     load_own_stages(["own_lab.steps"], folder)
     assert "own_dimming" in STAGES
 
@@ -141,7 +142,7 @@ def test_a_module_that_is_not_there_is_named(folder, name, message):
 def test_a_module_of_another_folder_with_the_same_name_is_not_mistaken(folder, tmp_path_factory):
     load_own_stages(["own_lab.steps"], folder)
     other = tmp_path_factory.mktemp("other")
-    (other / "own_lab.py").write_text("")
+    (other / "own_lab.py").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError, match="another module own_lab is loaded already"):
         load_own_stages(["own_lab"], other)
 

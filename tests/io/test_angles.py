@@ -31,7 +31,7 @@ def test_angles_stand_in_a_text_file(tmp_path, text):
 def test_angles_may_be_a_column_of_a_log(tmp_path, column, separator):
     file = tmp_path / "scan.csv"
     rows = [("time", "s_rot", "current"), ("1", "0", "100"), ("2", "0.5", "99")]
-    file.write_text("\n".join(separator.join(row) for row in rows))
+    file.write_text("\n".join(separator.join(row) for row in rows), encoding="utf-8")
     assert given_angles({"file": file, "column": column}).tolist() == [0, 0.5]
 
 
@@ -50,7 +50,7 @@ def test_angles_may_be_a_column_of_a_log(tmp_path, column, separator):
 )
 def test_a_file_without_angles_is_refused(tmp_path, text, column, message):
     file = tmp_path / "angles.txt"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     given = str(file) if column is None else {"file": file, "column": column}
     with pytest.raises(ScanError, match=message):
         given_angles(given)

@@ -47,7 +47,7 @@ def write_scan(folder, *, turn=180, extra=3, info=True, lost=()):
     write(folder / f"refHST{TOMO_N:04d}.edf", 5100)
     write(folder / "darkend0000.edf", 500, np.uint32)
     if info:
-        (folder / "cell.info").write_text(INFO.format(count=TOMO_N, turn=turn))
+        (folder / "cell.info").write_text(INFO.format(count=TOMO_N, turn=turn), encoding="utf-8")
     return folder
 
 
@@ -142,14 +142,15 @@ def test_an_xml_file_says_what_an_info_file_does(scan):
     (scan / "cell.info").unlink()
     (scan / "cell.xml").write_text(
         "<tomodb2><acquisition><tomo_N>12</tomo_N><scanRange unit='deg'>180</scanRange>"
-        "<DARK_N>5</DARK_N><pixelSize>0.65</pixelSize><energy>26</energy></acquisition></tomodb2>"
+        "<DARK_N>5</DARK_N><pixelSize>0.65</pixelSize><energy>26</energy></acquisition></tomodb2>",
+        encoding="utf-8",
     )
     raw = read_raw(scan)
     assert (len(raw.theta_deg), raw.pixel_size_um, raw.energy_kev) == (15, 0.65, 26)
 
 
 def test_a_motor_that_turned_otherwise_than_the_info_says_is_told(scan):
-    (scan / "cell.info").write_text(INFO.format(count=TOMO_N, turn=360))
+    (scan / "cell.info").write_text(INFO.format(count=TOMO_N, turn=360), encoding="utf-8")
     told = [note for note in read_raw(scan).notes if "motor srot" in note]
     assert len(told) == 1
     assert "scan.theta_deg" in told[0]

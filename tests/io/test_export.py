@@ -42,7 +42,7 @@ def test_imagej_reads_voxel_size_and_attenuation(volume, tmp_path, bits, toleran
         of_volume(volume), tmp_path / "tiff", bits=bits, window=None if bits == 32 else (-10, 50)
     )
     macro = tmp_path / "look.ijm"
-    macro.write_text(MACRO)
+    macro.write_text(MACRO, encoding="utf-8")
     command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
     said = subprocess.run(
         [*command, str(macro), str(tmp_path / "tiff")], capture_output=True, text=True, check=True
@@ -182,7 +182,8 @@ def test_paraview_opens_an_exported_file(labelled, tmp_path, what):
         "from paraview.simple import *; from paraview import servermanager\n"
         f"image = servermanager.Fetch(OpenDataFile({str(tmp_path / 'v.vti')!r}))\n"
         "print('seen', *image.GetDimensions(), *image.GetSpacing(), "
-        "image.GetPointData().GetScalars().GetTuple1(3 + 40 * (2 + 30 * 5)))\n"
+        "image.GetPointData().GetScalars().GetTuple1(3 + 40 * (2 + 30 * 5)))\n",
+        encoding="utf-8",
     )
     alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [pvpython, str(script)]
@@ -200,7 +201,7 @@ def test_imagej_reads_labels_with_their_numbers(labelled, tmp_path):
     source = of_labels(labelled, "particles")
     export_tiff(source, tmp_path / "tiff")
     macro = tmp_path / "look.ijm"
-    macro.write_text(MACRO)
+    macro.write_text(MACRO, encoding="utf-8")
     command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
     said = subprocess.run(
         [*command, str(macro), str(tmp_path / "tiff")], capture_output=True, text=True, check=True

@@ -445,7 +445,7 @@ def test_several_scans_in_a_folder_must_be_distinguished(files):
 def test_old_scans_with_an_empty_nexus_file_are_read_from_their_log(files):
     files.changes = {f"{SCAN}/image_file/value": np.array([], dtype="S9")}
     files.write()
-    (files.folder / "cell_07scan.log").write_text("energy = 17000\nn_dark = 2\n")
+    (files.folder / "cell_07scan.log").write_text("energy = 17000\nn_dark = 2\n", encoding="utf-8")
     raw = p05.read(files.folder, Request())
     assert raw.energy_kev == pytest.approx(17)
     assert order(raw.projections) == [4, 5, 6, 9, 10]

@@ -36,12 +36,12 @@ def scan(tmp_path):
     for number, kind in enumerate(KINDS):
         value = np.full((3, 4), 10 + number, np.uint16)
         tifffile.imwrite(folder / f"bone_3_{number:06d}_{kind}.tif", value)
-    (folder / "bone_3scan.log").write_text(LOG)
+    (folder / "bone_3scan.log").write_text(LOG, encoding="utf-8")
     return folder
 
 
 def with_log(scan, text):
-    (scan / "bone_3scan.log").write_text(text)
+    (scan / "bone_3scan.log").write_text(text, encoding="utf-8")
     return p05.read(scan, Request())
 
 
@@ -159,12 +159,12 @@ def test_frames_that_the_log_lists_give_order_angles_and_ring_current(scan):
 
 
 def test_frames_may_be_listed_in_the_image_log(scan):
-    (scan / "bone_3image.log").write_text(records(range(9)))
+    (scan / "bone_3image.log").write_text(records(range(9)), encoding="utf-8")
     assert p05.read(scan, Request()).theta_deg.tolist() == [0, 30, 60]
 
 
 def test_an_image_log_that_is_not_understood_is_said(scan):
-    (scan / "bone_3image.log").write_text("frame 5 was taken at noon")
+    (scan / "bone_3image.log").write_text("frame 5 was taken at noon", encoding="utf-8")
     notes = p05.read(scan, Request()).notes
     assert any("bone_3image.log: lists no frames in a way that is known" in n for n in notes)
 
@@ -177,7 +177,7 @@ def test_listed_frames_that_are_not_there_are_named(scan):
 
 def test_frames_of_another_scan_in_the_folder_are_left_alone(scan):
     tifffile.imwrite(scan / "bone_4_000007_img.tif", np.zeros((5, 5), np.uint16))
-    (scan / "bone_4scan.log").write_text("energy = 30000\nn_img = 1\n")
+    (scan / "bone_4scan.log").write_text("energy = 30000\nn_img = 1\n", encoding="utf-8")
     with pytest.raises(ScanError, match=r"bone_3scan\.log"):
         p05.read(scan.rename(scan.with_name("both")), Request())
     raw = p05.read(scan.with_name("both") / "bone_4scan.log", Request())
@@ -194,7 +194,7 @@ def test_frames_behind_a_link_are_read_only_if_allowed(scan):
 
 
 def test_a_log_without_frames_says_what_is_missing(tmp_path):
-    (tmp_path / "scan.log").write_text(LOG)
+    (tmp_path / "scan.log").write_text(LOG, encoding="utf-8")
     with pytest.raises(ScanError, match=r"no frames beside it; expected .* _img\.tif"):
         p05.read(tmp_path / "scan.log", Request())
 
@@ -202,7 +202,7 @@ def test_a_log_without_frames_says_what_is_missing(tmp_path):
 def test_a_log_is_recognized_by_what_stands_in_it(scan, tmp_path):
     assert p05.recognizes(scan)
     assert p05.recognizes(scan / "bone_3scan.log")
-    (tmp_path / "otherscan.log").write_text("it rained = yes\n")
+    (tmp_path / "otherscan.log").write_text("it rained = yes\n", encoding="utf-8")
     assert not p05.recognizes(tmp_path / "otherscan.log")
     assert not p05.recognizes(tmp_path)
 

@@ -17,7 +17,7 @@ def test_content_counts_not_the_name(dxchange, nxtomo):
 def test_the_only_scan_of_a_folder_is_found(tmp_path, dxchange, write):
     path = dxchange()
     write("other.h5", {"/temperature": np.arange(3)})
-    (tmp_path / "notes.txt").write_text("a sunny day")
+    (tmp_path / "notes.txt").write_text("a sunny day", encoding="utf-8")
     assert read_raw(tmp_path).files == (path,)
     dxchange(name="second.h5")
     with pytest.raises(ScanError, match=r"2 scans.*scan\.h5.*second\.h5"):

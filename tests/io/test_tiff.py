@@ -256,7 +256,7 @@ def test_every_empty_pattern_is_named_at_once(tmp_path):
 
 def test_a_pattern_that_matches_other_files_is_refused(tmp_path):
     write_singles(tmp_path, frames(2))
-    (tmp_path / "proj_notes.txt").write_text("x")
+    (tmp_path / "proj_notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(ScanError, match=r"1 files that are no TIFF: .*proj_notes\.txt"):
         read_stacks(tmp_path / "proj_*")
 

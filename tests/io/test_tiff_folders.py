@@ -79,7 +79,7 @@ def test_numbers_that_run_through_flats_and_projections_are_the_clock(tmp_path):
 @pytest.mark.parametrize("name", ["theta_deg.txt", "angles.txt"])
 def test_angles_come_from_a_text_file_in_the_folder(tmp_path, name):
     write(tmp_path, ["proj_0.tif", "proj_1.tif", "proj_2.tif"])
-    (tmp_path / name).write_text("# degrees\n0\n89.5\n180\n")
+    (tmp_path / name).write_text("# degrees\n0\n89.5\n180\n", encoding="utf-8")
     raw = folders.read(tmp_path, Request())
     assert raw.theta_deg.tolist() == [0, 89.5, 180]
     assert raw.origin["theta_deg"].endswith(name)
@@ -94,7 +94,7 @@ def test_without_such_a_file_angles_are_not_guessed(tmp_path):
 def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     write(tmp_path, ["proj_0.tif", "a_proj_0.tif", "flat_0.tif"])
     (tmp_path / "flat_0.tif").write_bytes(b"")
-    (tmp_path / "angles.txt").write_text("0\nninety\n")
+    (tmp_path / "angles.txt").write_text("0\nninety\n", encoding="utf-8")
     with pytest.raises(ScanError) as error:
         folders.read(tmp_path, Request())
     angles, numbers, flats = error.value.errors

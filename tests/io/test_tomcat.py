@@ -25,7 +25,7 @@ def tomcat(tmp_path):
     def make(frames=range(20), last="165.000", step="15.000", tif="."):
         folder = tmp_path / "R1_A"
         (folder / tif).mkdir(parents=True)
-        (folder / tif / "R1_A.log").write_text(LOG.format(last=last, step=step))
+        (folder / tif / "R1_A.log").write_text(LOG.format(last=last, step=step), encoding="utf-8")
         for place in frames:
             file = folder / tif / f"R1_A{place + 1:04d}.tif"
             tifffile.imwrite(file, np.full((4, 6), place, np.uint16))

@@ -149,11 +149,11 @@ byte order = 0
 
 def test_headers_beside_values_are_read(tmp_path, values):
     (tmp_path / "v.vol").write_bytes(values.tobytes())
-    (tmp_path / "v.vgi").write_text(VGI.format(name="v.vol"))
+    (tmp_path / "v.vgi").write_text(VGI.format(name="v.vol"), encoding="utf-8")
     assert_same(open_foreign(tmp_path / "v.vgi"), values)
     assert_same(open_foreign(tmp_path / "v.vol"), values)
     (tmp_path / "w.raw").write_bytes(values.tobytes())
-    (tmp_path / "w.hdr").write_text(ENVI)
+    (tmp_path / "w.hdr").write_text(ENVI, encoding="utf-8")
     assert_same(open_foreign(tmp_path / "w.raw", SIZE), values)
     assert_same(open_foreign(tmp_path / "w.hdr", SIZE), values)
 
@@ -161,11 +161,11 @@ def test_headers_beside_values_are_read(tmp_path, values):
 def test_a_header_does_not_lead_out_of_its_folder_and_sizes_are_checked_first(tmp_path, values):
     (tmp_path / "in").mkdir()
     (tmp_path / "v.vol").write_bytes(values.tobytes())
-    (tmp_path / "in" / "v.vgi").write_text(VGI.format(name="../v.vol"))
+    (tmp_path / "in" / "v.vgi").write_text(VGI.format(name="../v.vol"), encoding="utf-8")
     with pytest.raises(ScanError, match="lies outside of its folder"):
         open_foreign(tmp_path / "in" / "v.vgi")
     (tmp_path / "v.vgi").write_text(
-        VGI.format(name="v.vol").replace("10 8 6", "100000 80000 60000")
+        VGI.format(name="v.vol").replace("10 8 6", "100000 80000 60000"), encoding="utf-8"
     )
     with pytest.raises(ScanError, match="has 1,920 bytes, but 60000 × 80000 × 100000 values"):
         open_foreign(tmp_path / "v.vgi")
@@ -212,9 +212,9 @@ def test_a_header_of_mha_does_not_lead_out_of_its_folder(tmp_path, values):
     itk = pytest.importorskip("SimpleITK")
     itk.WriteImage(itk.GetImageFromArray(values), str(tmp_path / "v.mhd"))
     (tmp_path / "in").mkdir()
-    text = (tmp_path / "v.mhd").read_text()
+    text = (tmp_path / "v.mhd").read_text(encoding="utf-8")
     for name in ("v.mhd", "v.mha"):
-        (tmp_path / "in" / name).write_text(text.replace("v.raw", "../v.raw"))
+        (tmp_path / "in" / name).write_text(text.replace("v.raw", "../v.raw"), encoding="utf-8")
         with pytest.raises(ScanError, match=r"outside of its folder"):
             open_foreign(tmp_path / "in" / name, SIZE)
 

@@ -138,12 +138,12 @@ def test_most_chunks_lost_is_no_volume(tmp_path, values):
 def test_damaged_metadata_are_said_in_one_line(tmp_path, values, text):
     path = multiscale(tmp_path / "v.zarr", values, version=3)
     for name in ("zarr.json", "0/zarr.json"):
-        kept = (path / name).read_text()
-        (path / name).write_text(text)
+        kept = (path / name).read_text(encoding="utf-8")
+        (path / name).write_text(text, encoding="utf-8")
         with pytest.raises(ScanError, match=r"v\.zarr") as caught:
             open_foreign(path)
         assert len(str(caught.value).splitlines()) == 1
-        (path / name).write_text(kept)
+        (path / name).write_text(kept, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ def test_names_and_links_do_not_lead_out_of_the_volume(tmp_path, values):
     with pytest.raises(ScanError, match="leads out of the volume"):
         open_foreign(path)
     other = multiscale(tmp_path / "w.zarr", values)
-    text = json.loads((other / ".zattrs").read_text())
+    text = json.loads((other / ".zattrs").read_text(encoding="utf-8"))
     text["multiscales"][0]["datasets"][0]["path"] = "../v.zarr/0"
-    (other / ".zattrs").write_text(json.dumps(text))
+    (other / ".zattrs").write_text(json.dumps(text), encoding="utf-8")
     with pytest.raises(ScanError, match=r"\.\./v.zarr/0.*leads out of the volume"):
         open_foreign(other)
 
@@ -257,9 +257,14 @@ def test_a_result_of_xct_says_its_energy_and_what_its_values_are(tmp_path):
         assert (volume.energy_kev, volume.quantity) == (25, "grey")
         assert volume.voxel_size_um == (4, 2, 2)
     (folder / "volume.zarr" / "zarr.json").write_text(
-        (folder / "volume.zarr" / "zarr.json").read_text().replace('"energy_kev"', '"other"')
+        (folder / "volume.zarr" / "zarr.json")
+        .read_text(encoding="utf-8")
+        .replace('"energy_kev"', '"other"'),
+        encoding="utf-8",
     )
-    (folder / "run.yaml").write_text("configuration:\n  scan: {energy_kev: 22.5}\n")
+    (folder / "run.yaml").write_text(
+        "configuration:\n  scan: {energy_kev: 22.5}\n", encoding="utf-8"
+    )
     assert open_foreign(folder).energy_kev == 22.5
 
 

@@ -52,7 +52,7 @@ def package(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
     for name, text in FILES.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -86,11 +86,11 @@ def test_kernels_that_a_changed_constant_reaches_are_compiled_anew_and_others_ke
     assert computed(start(package)) == "22 3 1"
     constants = package / "numbers.py"
     times = constants.stat()
-    constants.write_text("STEP = 5\n")
+    constants.write_text("STEP = 5\n", encoding="utf-8")
     os.utime(constants, ns=(times.st_atime_ns, times.st_mtime_ns))  # dates of files do not count
     assert computed(start(package)) == "30 3 0"
     assert folders(package) == {"inner": 2, "outer": 2, "alone": 1}
-    constants.write_text("STEP = 1\n")  # back to what was compiled before
+    constants.write_text("STEP = 1\n", encoding="utf-8")  # back to what was compiled before
     assert computed(start(package)) == "22 3 1"
 
 

@@ -30,13 +30,13 @@ def own(tmp_path):
     labels[:, np.hypot(y, x - 3) < 4] = 3
     tifffile.imwrite(tmp_path / "labels.tif", labels)
     file = tmp_path / "own.yaml"
-    file.write_text(OWN)
+    file.write_text(OWN, encoding="utf-8")
     return file
 
 
 def test_a_volume_of_labels_is_scanned_with_its_materials(own, tmp_path):
     config = write_phantom(None, tmp_path / "out", config=own, noise=0, glare=0)
-    said = yaml.safe_load(config.read_text())
+    said = yaml.safe_load(config.read_text(encoding="utf-8"))
     assert said["cell"] == {"name": "rod"}
     assert said["output"] == "result"
     scan = read_scan(config.parent / said["scan"]["file"])
@@ -51,7 +51,9 @@ def test_a_volume_of_labels_is_scanned_with_its_materials(own, tmp_path):
 def test_a_volume_of_attenuation_is_scanned_as_it_is(own, tmp_path):
     mu = np.full((6, 20, 24), 5.0, np.float32)
     tifffile.imwrite(tmp_path / "labels.tif", mu)
-    own.write_text("volume: {file: labels.tif, voxel_size_um: 10, quantity: attenuation}")
+    own.write_text(
+        "volume: {file: labels.tif, voxel_size_um: 10, quantity: attenuation}", encoding="utf-8"
+    )
     config = write_phantom(
         None, tmp_path / "out", config=own, noise=0, angles=5, blur_um=0.0, axis_offset_px=0.0
     )
@@ -73,14 +75,15 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(own, tmp_path):
 
 def test_tiff_frames_have_their_facts_in_the_configuration(own, tmp_path):
     config = write_phantom(None, tmp_path / "out", config=own, layout="tiff")
-    section = yaml.safe_load(config.read_text())["scan"]
+    section = yaml.safe_load(config.read_text(encoding="utf-8"))["scan"]
     assert section == {"file": "raw/rod", "energy_kev": 20, "pixel_size_um": 2, "distance_mm": 30}
 
 
 def test_mistakes_in_the_description_are_reported_at_once(own):
     own.write_text(
         "volume: {file: labels.tif, size: 2, quantity: photos}\n"
-        "materials: {1: cheese}\nscan: {angels: 3}"
+        "materials: {1: cheese}\nscan: {angels: 3}",
+        encoding="utf-8",
     )
     with pytest.raises(ConfigError) as raised:
         read_user_scan(own)
@@ -154,12 +157,12 @@ def test_a_virtual_cell_is_written_with_its_truth(tmp_path):
     config = write_phantom(
         "ncm-100", tmp_path / "cell", shape=(80, 128, 128), angles=40, seed=3, layout="p05"
     )
-    said = yaml.safe_load(config.read_text())
+    said = yaml.safe_load(config.read_text(encoding="utf-8"))
     assert said["cell"] == {"name": "NCM-100", "group": "NCM", "cycles": 100, "anode": "low_z"}
     assert said["pipeline"] == "tomo_cell"
     scan = read_scan(config.parent / said["scan"]["file"])
     assert scan.projections.shape == (40, 80, 128)
-    truth = json.loads((config.parent / "truth" / "summary.json").read_text())
+    truth = json.loads((config.parent / "truth" / "summary.json").read_text(encoding="utf-8"))
     assert 60 < truth["center_px"]["value"] < 67
     assert truth["center_px"]["value"] != 63.5
     assert truth["scan.glare"]["value"] == 0.003

@@ -82,7 +82,7 @@ def running(folder: Path, cpus: int = 4):
     text = "".join(f"{key}={value}\n" for key, value in lines.items())
     text += f"NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN\n"
     text += f"PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP\n"
-    config.write_text(text)
+    config.write_text(text, encoding="utf-8")
     around = {**os.environ, "SLURM_CONF": str(config)}
     daemons = [
         subprocess.Popen(["slurmctld", "-D", "-c"], env=around, stderr=subprocess.DEVNULL),

@@ -23,7 +23,7 @@ def results(tmp_path_factory):
     }
     recipe = folder / "without.yaml"
     steps = ["flat_field", "line_integrals", "fill_nonpositive", "find_tilt", "find_center", "fbp"]
-    recipe.write_text("".join(f"- {step}\n" for step in steps))
+    recipe.write_text("".join(f"- {step}\n" for step in steps), encoding="utf-8")
     made = {
         name: xct.run({"scan": scan, "output": str(folder / name), "pipeline": pipeline})
         for name, pipeline in (("aligned", "reconstruct"), ("without", str(recipe)))

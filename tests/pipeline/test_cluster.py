@@ -166,7 +166,7 @@ def test_a_run_with_a_scheduler_gives_the_same_bytes(workers, scan, tmp_path):
     xct.run(config(tmp_path / "cluster", scan, cluster=named))
     xct.run(config(tmp_path / "here", scan, workers=1))
     assert every_byte(tmp_path / "cluster") == every_byte(tmp_path / "here")
-    noted = yaml.safe_load((tmp_path / "cluster" / "cell" / "run.yaml").read_text())
+    noted = yaml.safe_load((tmp_path / "cluster" / "cell" / "run.yaml").read_text(encoding="utf-8"))
     assert noted["time_and_memory"]["fbp"]["seconds"] > 0
 
 
@@ -266,7 +266,7 @@ def real_slurm(tmp_path_factory):
 
 def written(folder, name, values):
     path = folder / name
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path
 
 
@@ -304,7 +304,7 @@ def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(real_slurm,
     slurm.wait_for(job, "RUNNING", real_slurm)
     end = time.monotonic() + 60
     log = out / "cell" / "run.log"
-    while not (log.exists() and "projections of" in log.read_text()):
+    while not (log.exists() and "projections of" in log.read_text(encoding="utf-8")):
         assert time.monotonic() < end, "the job does not begin"
         time.sleep(0.05)
     subprocess.run(["scancel", "--signal=USR1", "--batch", job], env=real_slurm, check=True)
@@ -314,7 +314,7 @@ def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(real_slurm,
     slurm.wait_for(job, "COMPLETED 1", real_slurm)
     xct.run(config(tmp_path / "here", scan))
     assert every_byte(out) == every_byte(tmp_path / "here")
-    assert log.read_text().count("projections of") == 2, "one job did all of it"
+    assert log.read_text(encoding="utf-8").count("projections of") == 2, "one job did all of it"
 
 
 def test_the_script_of_a_job_is_shown_without_slurm(scan, tmp_path, capsys):
@@ -332,6 +332,8 @@ def test_the_script_of_a_job_is_shown_without_slurm(scan, tmp_path, capsys):
 def test_the_clusters_that_are_shipped_are_understood(name, scan, tmp_path):
     from xct.config.model import RunSection
 
-    text = (Path(__file__).parents[2] / "configs" / "clusters" / f"{name}.yaml").read_text()
+    text = (Path(__file__).parents[2] / "configs" / "clusters" / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
     section = RunSection.model_validate(yaml.safe_load(text)["run"])
     assert section.cluster.slurm.cores >= 1

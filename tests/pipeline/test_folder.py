@@ -119,7 +119,7 @@ def test_a_damaged_table_alone_is_made_again(tmp_path):
 
 def test_damaged_metadata_have_the_whole_product_made_again(tmp_path):
     folder = finished(tmp_path)
-    (tmp_path / "volume.zarr/0/zarr.json").write_text("{}")
+    (tmp_path / "volume.zarr/0/zarr.json").write_text("{}", encoding="utf-8")
     folder.claim(IDENTITY, restart=False)
     assert not (tmp_path / "volume.zarr").exists()
     assert folder.notes("slab") == {}
@@ -189,7 +189,9 @@ def test_a_run_that_differs_in_what_was_done_continues_nothing(tmp_path, change)
 def test_a_result_of_an_earlier_version_is_kept(tmp_path):
     folder = OutputFolder(tmp_path)
     folder.state.mkdir()
-    (folder.state / "identity.json").write_text(json.dumps({"xct": "0.1", "steps": []}))
+    (folder.state / "identity.json").write_text(
+        json.dumps({"xct": "0.1", "steps": []}), encoding="utf-8"
+    )
     (tmp_path / "volume.zarr").mkdir()
     with pytest.raises(ConfigError, match=r"result of an earlier xct, which opens as before"):
         folder.claim(IDENTITY, restart=False)
@@ -198,7 +200,7 @@ def test_a_result_of_an_earlier_version_is_kept(tmp_path):
 def test_a_damaged_journal_is_named_and_restart_goes_past_it(tmp_path):
     folder = OutputFolder(tmp_path)
     folder.claim(IDENTITY, restart=False)
-    (folder.state / "identity.json").write_text("{")
+    (folder.state / "identity.json").write_text("{", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"identity\.json: the journal .* --restart"):
         folder.claim(IDENTITY, restart=False)
     folder.claim(IDENTITY, restart=True)
@@ -209,10 +211,10 @@ def test_restart_throws_away_only_what_xct_wrote(tmp_path):
     folder = OutputFolder(tmp_path)
     folder.claim(IDENTITY, restart=False)
     (tmp_path / "volume.zarr").mkdir()
-    (tmp_path / "volume.zarr" / "c").write_text("x")
+    (tmp_path / "volume.zarr" / "c").write_text("x", encoding="utf-8")
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "slice.png").write_text("x")
-    (tmp_path / "figures" / "my_plot.png").write_text("x")
+    (tmp_path / "figures" / "slice.png").write_text("x", encoding="utf-8")
+    (tmp_path / "figures" / "my_plot.png").write_text("x", encoding="utf-8")
     assert folder.claim({**IDENTITY, "input": "new"}, restart=True) is False
     assert not (tmp_path / "volume.zarr").exists()
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["my_plot.png"]
@@ -220,10 +222,10 @@ def test_restart_throws_away_only_what_xct_wrote(tmp_path):
 
 
 def test_files_of_others_are_never_touched(tmp_path):
-    (tmp_path / "thesis.tex").write_text("x")
+    (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"files that xct did not write \(thesis\.tex\)"):
         OutputFolder(tmp_path).claim(IDENTITY, restart=True)
-    assert (tmp_path / "thesis.tex").read_text() == "x"
+    assert (tmp_path / "thesis.tex").read_text(encoding="utf-8") == "x"
 
 
 def test_results_of_unknown_origin_are_not_overwritten(tmp_path):
@@ -246,9 +248,12 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
     folder = OutputFolder(tmp_path)
     folder.state.mkdir()
     dead = {"host": socket.gethostname(), "process": 2**22 + 1, "since": "yesterday"}
-    (folder.state / "lock").write_text(json.dumps(dead))
+    (folder.state / "lock").write_text(json.dumps(dead), encoding="utf-8")
     with folder.locked():
-        assert json.loads((folder.state / "lock").read_text())["process"] == os.getpid()
+        assert (
+            json.loads((folder.state / "lock").read_text(encoding="utf-8"))["process"]
+            == os.getpid()
+        )
 
 
 OTHER = {"host": "beamline-7", "boot": "x", "process": 1, "since": "yesterday", "name": "n"}
@@ -264,24 +269,27 @@ def test_the_lock_of_a_host_that_is_gone_is_free_after_its_lease(tmp_path, quick
     """No clock is read but one's own: that of the other host may be wrong."""
     folder = OutputFolder(tmp_path)
     folder.state.mkdir()
-    (folder.state / "lock").write_text(json.dumps(OTHER))
+    (folder.state / "lock").write_text(json.dumps(OTHER), encoding="utf-8")
     begun = time.monotonic()
     with folder.locked():
         assert time.monotonic() - begun > 0.5
-        assert json.loads((folder.state / "lock").read_text())["host"] == socket.gethostname()
+        assert (
+            json.loads((folder.state / "lock").read_text(encoding="utf-8"))["host"]
+            == socket.gethostname()
+        )
 
 
 def test_the_lock_of_another_host_that_beats_holds(tmp_path, quick_lease):
     folder = OutputFolder(tmp_path)
     folder.state.mkdir()
     path, end = folder.state / "lock", threading.Event()
-    path.write_text(json.dumps(OTHER))
+    path.write_text(json.dumps(OTHER), encoding="utf-8")
 
     def beat():
         number = 0
         while not end.wait(0.02):
             number += 1
-            path.write_text(json.dumps({**OTHER, "beat": number}))
+            path.write_text(json.dumps({**OTHER, "beat": number}), encoding="utf-8")
 
     beating = threading.Thread(target=beat)
     beating.start()
@@ -298,9 +306,11 @@ def test_a_run_whose_lock_was_taken_is_told_so(tmp_path, quick_lease):
     stopped = threading.Event()
     with OutputFolder(tmp_path).locked() as held:
         held.when_lost = stopped.set
-        (tmp_path / ".xct" / "lock").write_text(json.dumps(OTHER))
+        (tmp_path / ".xct" / "lock").write_text(json.dumps(OTHER), encoding="utf-8")
         assert stopped.wait(5)
-    assert json.loads((tmp_path / ".xct" / "lock").read_text()) == OTHER, "it is theirs"
+    assert json.loads((tmp_path / ".xct" / "lock").read_text(encoding="utf-8")) == OTHER, (
+        "it is theirs"
+    )
 
 
 @pytest.mark.parametrize("name", ["lock", "run.log", "figures", "tables", ".xct", "summary.json"])
@@ -308,7 +318,7 @@ def test_a_run_whose_lock_was_taken_is_told_so(tmp_path, quick_lease):
 def test_links_are_not_followed(tmp_path, name, restart):
     mine, out = tmp_path / "mine", tmp_path / "out"
     mine.mkdir()
-    (mine / "thesis.tex").write_text("x")
+    (mine / "thesis.tex").write_text("x", encoding="utf-8")
     (out / ".xct").mkdir(parents=True)
     place = out / ".xct" / "lock" if name == "lock" else out / name
     if name == ".xct":
@@ -321,12 +331,12 @@ def test_links_are_not_followed(tmp_path, name, restart):
         with pytest.raises(ConfigError, match="is a link to"), OutputFolder(out).locked():
             pass
     assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
-    assert (mine / "thesis.tex").read_text() == "x"
+    assert (mine / "thesis.tex").read_text(encoding="utf-8") == "x"
 
 
 def test_files_of_others_beside_the_journal_are_never_touched(tmp_path):
     (tmp_path / ".xct").mkdir()
-    (tmp_path / ".xct" / "thesis.tex").write_text("x")
+    (tmp_path / ".xct" / "thesis.tex").write_text("x", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"did not write \(thesis\.tex\)"):
         OutputFolder(tmp_path).claim(IDENTITY, restart=True)
 
@@ -337,16 +347,18 @@ def test_what_a_killed_run_left_stands_in_no_ones_way(tmp_path, restart):
     folder.claim(IDENTITY, restart=False)
     for name in (".surfaces.zarr.partial", "tables/.depth_histogram.zarr.partial"):
         (tmp_path / name / "c").mkdir(parents=True)
-    (tmp_path / ".summary.json.12-34.partial").write_text("{")
-    (tmp_path / ".xct" / ".slab-0.json.12-34.partial").write_text("{")
+    (tmp_path / ".summary.json.12-34.partial").write_text("{", encoding="utf-8")
+    (tmp_path / ".xct" / ".slab-0.json.12-34.partial").write_text("{", encoding="utf-8")
     (tmp_path / "volume.zarr" / "0" / "c").mkdir(parents=True)
-    (tmp_path / "volume.zarr" / "0" / "c" / f"0.{'ab' * 16}.partial").write_text("x")
+    (tmp_path / "volume.zarr" / "0" / "c" / f"0.{'ab' * 16}.partial").write_text(
+        "x", encoding="utf-8"
+    )
     folder.claim(IDENTITY, restart=restart)
     assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_what_others_left_half_written_is_theirs(tmp_path):
-    (tmp_path / ".thesis.tex.12.partial").write_text("x")
+    (tmp_path / ".thesis.tex.12.partial").write_text("x", encoding="utf-8")
     with pytest.raises(ConfigError, match="did not write"):
         OutputFolder(tmp_path).claim(IDENTITY, restart=True)
 
@@ -354,7 +366,7 @@ def test_what_others_left_half_written_is_theirs(tmp_path):
 def test_many_processes_never_hold_the_lock_together(tmp_path):
     """Each adds 1 to a number while it holds the lock; a lost addition is a broken lock."""
     total = tmp_path / "total"
-    total.write_text("0")
+    total.write_text("0", encoding="utf-8")
     program = f"""
 import time
 from pathlib import Path
@@ -369,7 +381,7 @@ folder, total, done = OutputFolder(Path({str(tmp_path)!r})), Path({str(total)!r}
 while done < 60:
     try:
         with folder.locked():
-            number = int(total.read_text())
+            number = int(total.read_text(encoding="utf-8"))
             time.sleep(0.0005)
             total.write_text(str(number + 1))
             done += 1
@@ -378,4 +390,4 @@ while done < 60:
 """
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
-    assert total.read_text() == "180"
+    assert total.read_text(encoding="utf-8") == "180"

@@ -37,7 +37,7 @@ def run(tmp_path, change=None, steps=None, **scan):
 
 
 def summary(result):
-    return json.loads((result.path / "summary.json").read_text())
+    return json.loads((result.path / "summary.json").read_text(encoding="utf-8"))
 
 
 def messages(result):

@@ -26,7 +26,7 @@ def run(tmp_path, change, **settings):
 
 
 def summary(result):
-    return json.loads((result.path / "summary.json").read_text())
+    return json.loads((result.path / "summary.json").read_text(encoding="utf-8"))
 
 
 def messages(result):

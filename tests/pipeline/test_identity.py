@@ -32,7 +32,7 @@ def identity(folder, file, /, **changes):
     for name, value in changes.items():
         sections[name] = {**sections.get(name, {}), **value} if isinstance(value, dict) else value
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(sections))
+    path.write_text(yaml.safe_dump(sections), encoding="utf-8")
     return make_plan(path).identity()
 
 
@@ -104,11 +104,11 @@ def test_the_order_of_frames_counts_and_their_names_do_not(tmp_path):
 
 def test_a_pristine_result_that_was_made_anew_makes_another_run(tmp_path):
     (tmp_path / "tables").mkdir()
-    (tmp_path / "summary.json").write_text('{"a": 1}')
-    (tmp_path / "tables" / "layers.csv").write_text("1")
+    (tmp_path / "summary.json").write_text('{"a": 1}', encoding="utf-8")
+    (tmp_path / "tables" / "layers.csv").write_text("1", encoding="utf-8")
     before = of_result(tmp_path)
     os.utime(tmp_path / "summary.json", (0, 0))
-    (tmp_path / "run.log").write_text("later")
+    (tmp_path / "run.log").write_text("later", encoding="utf-8")
     assert of_result(tmp_path) == before
-    (tmp_path / "tables" / "layers.csv").write_text("2")
+    (tmp_path / "tables" / "layers.csv").write_text("2", encoding="utf-8")
     assert of_result(tmp_path) != before

@@ -33,7 +33,9 @@ def values():
 def config(tmp_path, values):
     """A volume of another program, and a recipe of one's own."""
     tifffile.imwrite(tmp_path / "volume.tif", values, photometric="minisblack")
-    (tmp_path / "recipe.yaml").write_text("- mean_by_slice: {}\n- dense: {above: 5}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "- mean_by_slice: {}\n- dense: {above: 5}\n", encoding="utf-8"
+    )
     return {
         "volume": {"file": str(tmp_path / "volume.tif"), "voxel_size_um": SIZE_UM},
         "pipeline": str(tmp_path / "recipe.yaml"),
@@ -96,7 +98,7 @@ def test_a_step_that_cannot_work_says_why_and_the_others_go_on(config, calls, mo
         return pd.DataFrame({"n": [1], "volume_um3": [2.0]})
 
     monkeypatch.setitem(STAGES, "count", Stage(count, ("inclusions",), (), measures=True))
-    with open(config["pipeline"], "a") as recipe:
+    with open(config["pipeline"], "a", encoding="utf-8") as recipe:
         recipe.write("- count: {}\n")
     result = xct.run(config)
     said = {(w["step"], w["message"]) for w in result.warnings}
@@ -111,7 +113,7 @@ def test_a_fault_of_a_step_is_not_shown_as_a_refusal_of_the_data(config, calls, 
         return np.zeros(3) + np.zeros(4)  # ValueError: operands could not be broadcast
 
     monkeypatch.setitem(STAGES, "mean_by_slice", Stage(faulty, ("table",), (), measures=True))
-    with open(config["pipeline"], "a") as recipe:
+    with open(config["pipeline"], "a", encoding="utf-8") as recipe:
         recipe.write("- count: {}\n")
 
     def count(volume):
@@ -125,7 +127,7 @@ def test_a_fault_of_a_step_is_not_shown_as_a_refusal_of_the_data(config, calls, 
         "left out: a fault of the program, not of the data (ValueError: operands"
     )
     assert "\n" not in said
-    assert "Traceback" in (result.path / "run.log").read_text()
+    assert "Traceback" in (result.path / "run.log").read_text(encoding="utf-8")
     assert list(result.tables["inclusions"]["n"]) == [1]
 
 
@@ -170,9 +172,9 @@ def test_what_is_measured_is_not_measured_again_after_an_interruption(
 def test_labels_lie_beside_the_volume_as_other_readers_expect(config, calls, tmp_path):
     xct.run(config)
     volume = tmp_path / "out" / "volume.zarr"
-    group = json.loads((volume / "labels" / "zarr.json").read_text())
+    group = json.loads((volume / "labels" / "zarr.json").read_text(encoding="utf-8"))
     assert group["attributes"]["ome"]["labels"] == ["materials"]
-    label = json.loads((volume / "labels" / "materials" / "zarr.json").read_text())
+    label = json.loads((volume / "labels" / "materials" / "zarr.json").read_text(encoding="utf-8"))
     [scale] = label["attributes"]["ome"]["multiscales"]
     assert scale["datasets"][0]["coordinateTransformations"][0]["scale"] == SIZE_UM
     assert open_labels(volume, "materials").dtype == np.uint8
@@ -203,7 +205,7 @@ def test_check_says_what_a_volume_is_and_needs(config, calls, tmp_path, capsys):
     import yaml
 
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
     assert execute(["check", str(path)]) == 0
     said = capsys.readouterr().out
     assert "TIFF stack: 20 × 12 × 14 voxels (z × y × x) of 2 × 1 × 1 µm" in said
@@ -276,7 +278,7 @@ def sweepers(config, tmp_path, monkeypatch):
 
 
 def recipe(config, *names):
-    with open(config["pipeline"], "w") as file:
+    with open(config["pipeline"], "w", encoding="utf-8") as file:
         file.writelines(f"- {name}: {{}}\n" for name in names)
     return config
 

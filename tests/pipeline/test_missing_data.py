@@ -30,7 +30,7 @@ def measure(folder, values, steps=MORE):
     tifffile.imwrite(folder / "v.tif", values, photometric="minisblack")
     section = {"file": str(folder / "v.tif"), "voxel_size_um": [VOXEL_UM] * 3}
     recipe = folder / "recipe.yaml"
-    recipe.write_text("".join(f"- {step}: {{}}\n" for step in steps))
+    recipe.write_text("".join(f"- {step}: {{}}\n" for step in steps), encoding="utf-8")
     return xct.run({"volume": section, "pipeline": str(recipe), "output": str(folder / "out")})
 
 

@@ -34,7 +34,7 @@ def test_light_of_whole_frames_is_known_to_steps_that_need_it(scan_file, tmp_pat
     recipe = load_steps(Config.model_validate({"scan": {}, "output": "."}))
     names = [step.name for step in recipe]
     names.insert(names.index("line_integrals"), "glare: {fraction: 0.01, range_um: 100}")
-    (tmp_path / "own.yaml").write_text("".join(f"- {name}\n" for name in names))
+    (tmp_path / "own.yaml").write_text("".join(f"- {name}\n" for name in names), encoding="utf-8")
     config = {"scan": {"file": scan_file, "center_px": CENTER_PX}, "output": tmp_path / "out"}
     config["pipeline"] = tmp_path / "own.yaml"
     volume = xct.run(config).stored_volume

@@ -120,7 +120,7 @@ def test_missing_flats_name_the_quantity_that_needs_none(scan_of, integrals, tmp
     to = tmp_path / "c.yaml"
     begun = write_config(scan_of(values), pipeline="reconstruct", output=tmp_path / "out", to=to)
     assert begun.needed == ["scan.pixel_size_um"]
-    assert f"\n  quantity: {quantity} " in to.read_text()
+    assert f"\n  quantity: {quantity} " in to.read_text(encoding="utf-8")
 
 
 def test_corrected_projections_beside_flats_in_counts_are_refused(scan_of, integrals, tmp_path):

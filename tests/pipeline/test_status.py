@@ -62,7 +62,8 @@ def test_where_a_run_is_while_it_runs(journal):
 def test_a_run_that_ended_before_its_end_says_why(journal):
     (journal.result / "run.log").write_text(
         "2026-01-01 10:00:00,000 ERROR an older one\n2026-01-02 10:00:00,000 INFO slabs\n"
-        "2026-01-02 10:00:00,000 ERROR the disk below out is full\n2026-01-02 INFO after\n"
+        "2026-01-02 10:00:00,000 ERROR the disk below out is full\n2026-01-02 INFO after\n",
+        encoding="utf-8",
     )
     with pytest.raises(OSError, match="full"), locked(journal.folder / "lock", journal.result):  # noqa: PT012
         with noted(Whereabouts(journal, EXPECTED_S)):
@@ -79,7 +80,7 @@ def test_a_run_that_was_killed_is_dead_and_its_lock_is_left_alone(journal):
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     holder = {**locks._this_run(), "process": process.pid}
-    lock.write_text(json.dumps(holder))
+    lock.write_text(json.dumps(holder), encoding="utf-8")
     before = lock.stat().st_mtime_ns
     found = status_of(journal.result)
     assert (found.state, found.process) == ("died", process.pid)
@@ -90,7 +91,7 @@ def test_a_run_that_was_killed_is_dead_and_its_lock_is_left_alone(journal):
 
 def test_a_later_process_of_the_same_number_is_not_the_run(journal):
     lock = journal.folder / "lock"
-    lock.write_text(json.dumps(locks._this_run()))
+    lock.write_text(json.dumps(locks._this_run()), encoding="utf-8")
     assert status_of(journal.result).state == "running"
     long_ago = time.time() - 30 * 86400
     os.utime(lock, (long_ago, long_ago))
@@ -100,11 +101,11 @@ def test_a_later_process_of_the_same_number_is_not_the_run(journal):
 def test_a_run_on_another_host_lives_as_long_as_it_beats(journal):
     lock = journal.folder / "lock"
     holder = {**locks._this_run(), "host": "node17", "boot": "another"}
-    lock.write_text(json.dumps(holder))
+    lock.write_text(json.dumps(holder), encoding="utf-8")
     assert status_of(journal.result, watch_s=0.2).state == "died"
 
     def beat():
-        lock.write_text(json.dumps({**holder, "beat": 9}))
+        lock.write_text(json.dumps({**holder, "beat": 9}), encoding="utf-8")
 
     timer = threading.Timer(0.1, beat)
     timer.start()

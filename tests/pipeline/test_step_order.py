@@ -21,7 +21,7 @@ def plan(tmp_path):
     write_dxchange(tmp_path / "scan.h5")
 
     def plan(*steps, **scan):
-        (tmp_path / "own.yaml").write_text(yaml.safe_dump(list(steps)))
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(list(steps)), encoding="utf-8")
         configuration = {
             "scan": {"file": str(tmp_path / "scan.h5"), **scan},
             "pipeline": str(tmp_path / "own.yaml"),

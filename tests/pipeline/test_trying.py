@@ -19,7 +19,10 @@ def config(tmp_path_factory):
     with h5py.File(write_dxchange(folder / "scan.h5"), "r+") as file:
         file["exchange/data"][60, 5, 80] = 60_000  # struck by a stray photon
     path = folder / "cell.yaml"
-    path.write_text("scan: {file: scan.h5, center_px: 92.3, roi: {row: [2, 8]}}\noutput: out\n")
+    path.write_text(
+        "scan: {file: scan.h5, center_px: 92.3, roi: {row: [2, 8]}}\noutput: out\n",
+        encoding="utf-8",
+    )
     return path
 
 

@@ -17,7 +17,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "napari.md"
 MANIFEST = Path(xct.plugin.__file__).with_name("napari.yaml")
 WIDGETS = [
     widget["display_name"]
-    for widget in yaml.safe_load(MANIFEST.read_text())["contributions"]["widgets"]
+    for widget in yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))["contributions"]["widgets"]
 ]
 
 

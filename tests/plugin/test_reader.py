@@ -147,9 +147,9 @@ def test_what_is_not_ours_is_left_to_others(tmp_path, name):
 def cut(folder, tmp_path, what):
     broken = shutil.copytree(folder, tmp_path / "broken")
     if what == "summary":
-        (broken / "summary.json").write_text("{")
+        (broken / "summary.json").write_text("{", encoding="utf-8")
     elif what == "metadata":
-        (broken / "volume.zarr" / "zarr.json").write_text("nonsense")
+        (broken / "volume.zarr" / "zarr.json").write_text("nonsense", encoding="utf-8")
     elif what == "volume":
         shutil.rmtree(broken / "volume.zarr")
     elif what == "unfinished":
@@ -176,8 +176,10 @@ def test_broken_result_is_explained(messages, cell_folder, tmp_path, what, said)
 
 def test_parts_that_are_broken_do_not_hide_the_others(messages, cell_folder, tmp_path):
     broken = shutil.copytree(cell_folder, tmp_path / "broken")
-    (broken / "surfaces.zarr" / "zarr.json").write_text("nonsense")
-    (broken / "volume.zarr" / "labels" / "materials" / "zarr.json").write_text("nonsense")
+    (broken / "surfaces.zarr" / "zarr.json").write_text("nonsense", encoding="utf-8")
+    (broken / "volume.zarr" / "labels" / "materials" / "zarr.json").write_text(
+        "nonsense", encoding="utf-8"
+    )
     names = {layer[1]["name"] for layer in get_reader(str(broken))(str(broken))}
     assert names == {"ncm-100 volume", "ncm-100 particles"}
     assert len(messages()) == 2

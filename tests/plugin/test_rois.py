@@ -187,7 +187,9 @@ def test_wrong_input_is_explained(viewer, qtbot, messages, inspect, cell_folder,
     with pytest.raises(XctError, match="no ROI to save"):
         inspect.save(tmp_path / "rois.yaml")
     bad = tmp_path / "bad.yaml"
-    bad.write_text("rois: {A: {depth_um: [5, 1], y_um: [0, 1], x_um: [0, 1], colour: red}}")
+    bad.write_text(
+        "rois: {A: {depth_um: [5, 1], y_um: [0, 1], x_um: [0, 1], colour: red}}", encoding="utf-8"
+    )
     with pytest.raises(XctError, match="colour"):
         inspect.load(bad)
     far = BoxRoi("far", None, (0, 8), (5000, 5100), (0, 50))

@@ -19,7 +19,10 @@ RUN_MS = 120_000
 def config(tmp_path):
     write_dxchange(tmp_path / "scan.h5")
     path = tmp_path / "config.yaml"
-    path.write_text("scan: {file: scan.h5}\ncell: {name: disc}\noutput: out\nrun: {workers: 1}\n")
+    path.write_text(
+        "scan: {file: scan.h5}\ncell: {name: disc}\noutput: out\nrun: {workers: 1}\n",
+        encoding="utf-8",
+    )
     return path
 
 
@@ -70,7 +73,7 @@ def test_wrong_configurations_are_explained(viewer, qtbot, messages, config):
     run.config.setText(str(config.with_name("missing.yaml")))
     qtbot.mouseClick(run.start_button, Qt.MouseButton.LeftButton)
     assert "no such configuration file" in messages()[-1]
-    config.write_text("scan: {file: gone.h5}\noutput: out\n")
+    config.write_text("scan: {file: gone.h5}\noutput: out\n", encoding="utf-8")
     run.config.setText(str(config))
     run.check()
     assert "gone.h5" in messages()[-1]

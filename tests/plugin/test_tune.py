@@ -40,7 +40,7 @@ output: out
 def config(tmp_path):
     write_dxchange(tmp_path / "scan.h5")
     path = tmp_path / "config.yaml"
-    path.write_text(TEXT)
+    path.write_text(TEXT, encoding="utf-8")
     return path
 
 
@@ -74,13 +74,13 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     assert viewer.layers["tuning: sinogram"].data.shape == (180, 192)
     assert not tune.materials.wanted.isEnabled()  # `reconstruct` labels none
     qtbot.mouseClick(tune.write, Qt.MouseButton.LeftButton)
-    written = parse(config.read_text()).value
+    written = parse(config.read_text(encoding="utf-8")).value
     assert written["scan"]["center_px"] == pytest.approx(CENTER_PX)
     assert written["steps"] == {
         "stripes": {"method": "sorting", "size_px": 21},
         "fbp": {"window": "hann"},
     }
-    assert "# from March" in config.read_text()
+    assert "# from March" in config.read_text(encoding="utf-8")
     tune.center.setValue(95.5)
     tune.find_center()
     assert tune.center.value() == pytest.approx(CENTER_PX, abs=0.3)
@@ -101,7 +101,7 @@ def measured(cell_folder, tmp_path):
     rows, _, columns = SHAPE
     write_dxchange(tmp_path / "scan.h5", line_integrals(rows, columns, 60, discs, columns / 2))
     path = tmp_path / "config.yaml"
-    path.write_text(TEXT + RECIPE + "  materials: {shift: 0.05}  # by eye\n")
+    path.write_text(TEXT + RECIPE + "  materials: {shift: 0.05}  # by eye\n", encoding="utf-8")
     return path, (volume, cell, open_result(folder).reference, result.surfaces)
 
 
@@ -141,7 +141,7 @@ def test_thresholds_are_those_of_materials_and_are_written(viewer, qtbot, measur
     settings = {step.name: step.settings for step in load_steps(config_now)}["materials"]
     assert (settings["shift"], settings["sharpening"]) == (0.3, 0)
     assert config_now.scan.center_px is None  # none was chosen
-    assert "# from March" in config.read_text()
+    assert "# from March" in config.read_text(encoding="utf-8")
     tune.materials.wanted.setChecked(False)
     assert "tuning: materials" not in viewer.layers
 
@@ -153,7 +153,8 @@ def test_materials_that_cannot_be_shown_are_explained(viewer, qtbot, messages, m
     for output, said in (("gone", "no such folder"), ("out", "has 64 slices")):
         config.write_text(
             TEXT.replace("out\n", f"{output}\n").replace("file: scan.h5", "file: scan.h5\n  bin: 2")
-            + RECIPE
+            + RECIPE,
+            encoding="utf-8",
         )
         tune.source.setText(str(config))
         with qtbot.waitSignal(tune.shown, timeout=LIMIT_MS):
@@ -174,7 +175,7 @@ def test_wrong_input_is_explained(viewer, qtbot, messages, config, tmp_path):
         tune.source.editingFinished.emit()
         if said != "holds":
             assert said in messages()[-1]
-    config.write_text("scan: {file: scan.h5, color: red}\noutput: out\n")
+    config.write_text("scan: {file: scan.h5, color: red}\noutput: out\n", encoding="utf-8")
     tune.source.setText(str(config))
     tune.source.editingFinished.emit()
     assert "color" in messages()[-1]

@@ -138,7 +138,9 @@ def run(folder, projections, flats, **steps):
         )
     source = {"file": str(folder / "scan.nxs"), "center_px": 63.3}
     result = xct.run({"scan": source, "steps": steps, "output": str(folder / "out")})
-    return np.asarray(result.volume[:]), json.loads((folder / "out" / "summary.json").read_text())
+    return np.asarray(result.volume[:]), json.loads(
+        (folder / "out" / "summary.json").read_text(encoding="utf-8")
+    )
 
 
 def test_a_run_chooses_them_by_itself_and_says_so(tmp_path):

@@ -45,11 +45,15 @@ def installed(tmp_path, monkeypatch):
     """A package that declares an engine of its own, as an installer leaves it."""
 
     def install(value="my_lab_engine:ENGINE"):
-        (tmp_path / "my_lab_engine.py").write_text(OF_ANOTHER_PACKAGE)
+        (tmp_path / "my_lab_engine.py").write_text(OF_ANOTHER_PACKAGE, encoding="utf-8")
         about = tmp_path / "my_lab-1.0.dist-info"
         about.mkdir()
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: my_lab\nVersion: 1.0\n")
-        (about / "entry_points.txt").write_text(f"[xct.engines]\nmean = {value}\n")
+        (about / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: my_lab\nVersion: 1.0\n", encoding="utf-8"
+        )
+        (about / "entry_points.txt").write_text(
+            f"[xct.engines]\nmean = {value}\n", encoding="utf-8"
+        )
         monkeypatch.syspath_prepend(tmp_path)
 
     return install

@@ -94,7 +94,9 @@ def measure_run(out: Path, raw: Path, recipe: str) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     os.sync()
     steps = done.account["time_and_memory"]
-    waited = re.findall(r"slabs took ([\d.]+) s: (.+)", (result / "run.log").read_text())[-1]
+    waited = re.findall(
+        r"slabs took ([\d.]+) s: (.+)", (result / "run.log").read_text(encoding="utf-8")
+    )[-1]
     found = {
         "seconds": seconds,
         "seconds_to_disk": time.perf_counter() - start,

@@ -239,7 +239,8 @@ class Beside:
                     [*command, *self._arguments],
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    text=True,
+                    encoding="utf-8",
+                    env={**os.environ, "PYTHONIOENCODING": "utf-8"},
                 )
                 self._running.add(process)
             log.info("%s: started, process %d", config, process.pid)

@@ -313,7 +313,10 @@ def _refuse_job(cluster: Any, folder: Path) -> None:
     script.write_text(cluster.job_script(), encoding="utf-8")
     try:
         asked = subprocess.run(
-            ["sbatch", "--test-only", str(script)], capture_output=True, text=True, check=False
+            ["sbatch", "--test-only", str(script)],
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
         )
     except FileNotFoundError as error:
         raise RunError("run.cluster.slurm: sbatch: not found: no SLURM on this machine") from error

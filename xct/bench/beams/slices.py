@@ -152,7 +152,9 @@ def _blind_recipe(out: Path) -> Path:
     """Write the recipe `reconstruct` without the steps that look at what moves."""
     steps = [s.name for s in load_steps(Config.model_validate({"scan": {}, "output": "."}))]
     path = out / "blind.yaml"
-    path.write_text("".join(f"- {name}\n" for name in steps if name not in _UNSEEING))
+    path.write_text(
+        "".join(f"- {name}\n" for name in steps if name not in _UNSEEING), encoding="utf-8"
+    )
     return path
 
 

@@ -101,7 +101,7 @@ def _group_limits(root: Path) -> Iterator[int]:
         folder = root / kind / name.lstrip("/") if kind else root / name.lstrip("/")
         for group in (folder, *folder.parents):
             for file in (group / "memory.max", group / "memory.limit_in_bytes"):
-                if file.is_file() and (text := file.read_text().strip()).isdigit():
+                if file.is_file() and (text := file.read_text(encoding="utf-8").strip()).isdigit():
                     yield int(text)
             if group == root:
                 break

@@ -154,7 +154,7 @@ def submit(plan: Plan, script: str) -> tuple[str, Path]:
     path.write_text(script, encoding="utf-8")
     try:
         done = subprocess.run(
-            ["sbatch", "--parsable", str(path)], capture_output=True, text=True, check=False
+            ["sbatch", "--parsable", str(path)], capture_output=True, encoding="utf-8", check=False
         )
     except FileNotFoundError as error:
         raise RunError(
