@@ -182,7 +182,7 @@ def detection_limits(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes.
     """
     import pandas as pd

@@ -148,7 +148,7 @@ def displacement_map(
 
     Raises
     ------
-    ValueError
+    DataError
         If the cells are different, the voxels are, one state lacks the pin's face, or there are
         fringes.
     """

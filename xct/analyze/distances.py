@@ -88,7 +88,7 @@ def as_stack(labels: Any) -> Any:
 
     Raises
     ------
-    ValueError
+    DataError
         If it is neither an image nor a stack.
     """
     if len(labels.shape) == 2:
@@ -103,7 +103,7 @@ def stack_size(voxel_size_um: float | Sequence[float]) -> tuple[float, float, fl
 
     Raises
     ------
-    ValueError
+    DataError
         If there is an edge that is not above 0.
     """
     given = np.atleast_1d(np.asarray(voxel_size_um, float))

@@ -159,7 +159,7 @@ def inclusions(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes, or if noise exceeds twice the electrolyte.
     """
     refuse_fringes(uncorrected_fringes)

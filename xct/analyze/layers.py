@@ -211,7 +211,7 @@ def layer_thickness(
 
     Raises
     ------
-    ValueError
+    DataError
         If no layer lies between the surfaces that were found, or there are fringes.
     """
     import pandas as pd
@@ -329,7 +329,7 @@ def absent_area_sweep(surfaces: Mapping[str, Surface]) -> DataFrame:
 
     Raises
     ------
-    ValueError
+    DataError
         If a face of the lithium was not found.
     """
     import pandas as pd

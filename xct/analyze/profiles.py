@@ -63,7 +63,7 @@ def thick_profile(
 
     Raises
     ------
-    ValueError
+    DataError
         If the line has no length, lies outside of the volume, or its box is too large to be read.
     """
     size = np.asarray(voxel_size_um, float)
@@ -252,7 +252,7 @@ def crack_opening(
 
     Raises
     ------
-    ValueError
+    DataError
         If the profile is too short, has gaps, or there is no contrast; if its ends do not lie in
         the same material, as where it leaves the electrolyte; if what lies between is brighter.
     """

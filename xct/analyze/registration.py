@@ -66,7 +66,7 @@ def find_motion(
 
     Raises
     ------
-    ValueError
+    DataError
         If the pin's faces have no columns in common.
     """
     turn, known = _turn(fixed, fixed_pin, moving, moving_pin)

@@ -70,7 +70,7 @@ def surface_roughness(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes.
     """
     import pandas as pd

@@ -95,7 +95,7 @@ def particle_shells(
 
     Raises
     ------
-    ValueError
+    DataError
         If the point spread is not known, or the shapes differ.
     """
     return shells_in_slabs(

@@ -60,7 +60,7 @@ def swelling_map(layer: Surface, pristine: Surface) -> Surface:
 
     Raises
     ------
-    ValueError
+    DataError
         If the maps have different shapes.
     """
     if layer.height_um.shape != pristine.height_um.shape:

@@ -75,7 +75,7 @@ def void_fraction(
 
     Raises
     ------
-    ValueError
+    DataError
         If there is no such object, or no voxel within reach of it.
     """
     stack, size = as_stack(labels), stack_size(voxel_size_um)

@@ -94,7 +94,7 @@ def fit_round_edge(
 
     Raises
     ------
-    ValueError
+    DataError
         If fewer than 60 pixels lie near the circle.
     """
     y = np.arange(image.shape[0])[:, None] * voxel_size_um[0]

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -30,10 +30,6 @@ from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
 from xct.statistics.peaks import Peak, sample_peak
-
-if TYPE_CHECKING:
-    pass
-
 
 _RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for
@@ -98,7 +94,7 @@ def electrolyte_reference(
 
     Raises
     ------
-    ValueError
+    DataError
         If there is no electrolyte to be found, neither as a layer nor between particles.
 
     References

@@ -241,7 +241,7 @@ def grey_values(
 
     Raises
     ------
-    ValueError
+    DataError
         If both grey values are equal, `second` is missing, or the second material has the value
         of electrolyte.
     """

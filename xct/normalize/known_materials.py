@@ -85,7 +85,7 @@ def check_materials(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes.
     """
     from pandas import DataFrame

@@ -67,7 +67,7 @@ def fill_dead_pixels(
 
     Raises
     ------
-    ValueError
+    DataError
         If a frame holds no values, or no good neighbor is within reach of a pixel.
 
     References

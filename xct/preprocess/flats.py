@@ -158,7 +158,7 @@ def flat_field(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are no flats, fields and projections do not fit each other, fields hold NaN, or
         every pixel is dead.
 

@@ -234,7 +234,7 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes that no step has dealt with.
     """
     if uncorrected_fringes is not None:

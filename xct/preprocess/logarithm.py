@@ -108,7 +108,7 @@ def fill_nonpositive(
 
     Raises
     ------
-    ValueError
+    DataError
         If flats or darks do not fit the projections.
     """
     frame = line_integrals.shape[1:]

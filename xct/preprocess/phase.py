@@ -49,7 +49,7 @@ def reach_rows(known: Mapping[str, Any]) -> int:
 
     Raises
     ------
-    ValueError
+    DataError
         If the settings name no material, or facts are missing.
     """
     # Twice: to find shadows, and to average beside them.
@@ -157,7 +157,7 @@ def phase_retrieval(
 
     Raises
     ------
-    ValueError
+    DataError
         If neither material nor δ/β is given or both are, a material is not known, facts are
         missing, or the transmission holds NaN.
 

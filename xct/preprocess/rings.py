@@ -78,7 +78,7 @@ def measure_stripes(
 
     Raises
     ------
-    ValueError
+    DataError
         As `stripes`.
     """
     cleaned = _checked(line_integrals)
@@ -161,7 +161,7 @@ def stripes(
 
     Raises
     ------
-    ValueError
+    DataError
         If values are not finite, or there are fewer than 3 columns.
 
     References

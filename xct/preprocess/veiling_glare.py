@@ -163,7 +163,7 @@ def glare(
 
     Raises
     ------
-    ValueError
+    DataError
         If the frames' light belongs to another scan.
     """
     angles, _, columns = transmission.shape

@@ -55,7 +55,7 @@ class Engine(Protocol):
 
         Raises
         ------
-        ValueError
+        DataError
             If it cannot do with `request.memory_gib`.
         """
 
@@ -82,7 +82,7 @@ def register_engine(engine: Engine) -> None:
     ------
     TypeError
         If something of the protocol is missing.
-    ValueError
+    DataError
         If the name is one of xct's own.
     """
     _check_protocol(engine)
@@ -101,7 +101,7 @@ def find_engine(name: str = AUTO) -> Engine:
 
     Raises
     ------
-    ValueError
+    DataError
         If there is no such engine.
     ImportError
         If the package that it comes from cannot be imported.

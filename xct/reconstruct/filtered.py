@@ -65,7 +65,7 @@ def fbp(
 
     Raises
     ------
-    ValueError
+    DataError
         If shapes do not fit, values are not finite, the axis is outside the detector, there is
         no such engine, or the memory does not suffice.
     ImportError

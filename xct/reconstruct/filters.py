@@ -64,7 +64,7 @@ def window_response(window: str, length: int, cutoff: float = 1.0) -> np.ndarray
 
     Raises
     ------
-    ValueError
+    DataError
         If there is no such window.
     """
     check_window(window)

@@ -107,7 +107,7 @@ def iterative(
 
     Raises
     ------
-    ValueError
+    DataError
         If shapes do not fit, settings do not go together, values are not finite, the axis is
         outside the detector, or the sample reaches beyond the view.
     ImportError
@@ -208,7 +208,7 @@ def refuse_wider_samples(request: Request) -> None:
 
     Raises
     ------
-    ValueError
+    DataError
         Naming the rows, how large line integrals are at the edges, and the remedy.
     """
     values, count = request.line_integrals, request.theta_deg.size

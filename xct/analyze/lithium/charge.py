@@ -11,7 +11,7 @@ take at most from its mean widens the interval towards less lithium.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -146,13 +146,61 @@ def state_of_charge(
 
     Raises
     ------
-    ValueError
+    DataError
         If the table lacks what `particles` gives beyond the contract, there are fringes, the
         width of the point spread is a guess, or values are not known to be μ.
     """
     import pandas as pd
 
     refuse_fringes(uncorrected_fringes)
+    _refuse(particles, reference)
+    z = particles["z_um"].to_numpy(float)
+    radius = particles["radius_um"].to_numpy(float)
+    at = np.clip(np.rint(z / cell.voxel_size_um[0]).astype(int), 0, cell.shape[0] - 1)
+    if plane_transmission is None:
+        plane_transmission = transmission_of(volume, cell)
+    planes = plane_transmission["transmission"].to_numpy(float)
+    electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
+    step = electrolyte / grey_scale.step
+    mu = (particles["core_grey"].to_numpy(float) - grey_scale.zero) * step
+    noise_sd = particles["core_grey_noise_sd"].to_numpy(float) * step
+    taken, relative = _glare(planes[at], scale_sd, glare_sd, glare, glare_bound)
+    noise = quantum_noise(reference, cell, planes)[at]
+    voids = _voids(particles, mu, noise, step, reference.blur_um)
+    share = particles["core_share"].to_numpy(float)
+    own = np.hypot(noise_sd, _RECOVERY_SD * (1 - share) * (mu - electrolyte)) / mu
+    symmetric = _INTERVAL * np.hypot(own, scale_sd if glare_sd is None else relative)
+    read = _lithium(mu, symmetric, taken, voids, energy_kev)
+    phased = "phase_retrieval" in (steps or {})
+    withheld = _withheld(read, mu, relative, beside_faces(particles, cell) if phased else None)
+    known = withheld == ""
+    return pd.DataFrame(
+        {
+            "particle": particles["particle"].to_numpy(),
+            "mu_per_cm": mu,
+            "mu_per_cm_sd": np.hypot(
+                particles["core_grey_sd"].to_numpy(float) * step, relative * mu
+            ),
+            "mu_per_cm_noise_sd": noise_sd,
+            "li_content": np.where(known, read.content, np.nan),
+            "li_content_low": np.where(known, read.low, np.nan),
+            "li_content_high": np.where(known, read.high, np.nan),
+            "physically_possible": (known | (withheld == _UNDECIDABLE)) & read.possible,
+            "withheld": withheld,
+            "void_fraction": voids.fraction,
+            "void_fraction_high": voids.at_most,
+            "transmission": planes[at],
+            "ncm_fraction": _fraction_around(particles),
+            "radius_um": radius,
+            "equivalent_diameter_um": particles["equivalent_diameter_um"].to_numpy(float),
+            "cavity_fraction": particles["cavity_fraction"].to_numpy(float),
+            "core_share": share,
+        }
+    )
+
+
+def _refuse(particles: pd.DataFrame, reference: ElectrolyteReference) -> None:
+    """Raise where grey values of cores do not tell a lithium content."""
     if reference.blur_guessed:
         raise DataError(_GUESSED)
     if not reference.mu_known:
@@ -163,66 +211,50 @@ def state_of_charge(
             f"the table of particles lacks {', '.join(missing)}; give the one that "
             "xct.segment.particles returns"
         )
-    z = particles["z_um"].to_numpy(float)
-    radius = particles["radius_um"].to_numpy(float)
-    at = np.clip(np.rint(z / cell.voxel_size_um[0]).astype(int), 0, cell.shape[0] - 1)
-    if plane_transmission is None:
-        plane_transmission = transmission_of(volume, cell)
-    transmission = plane_transmission["transmission"].to_numpy(float)[at]
-    electrolyte = np.asarray(reference.mu_per_cm(z, radius), float)
-    step = electrolyte / grey_scale.step
-    mu = (particles["core_grey"].to_numpy(float) - grey_scale.zero) * step
-    noise_sd = particles["core_grey_noise_sd"].to_numpy(float) * step
-    taken, relative = _glare(transmission, scale_sd, glare_sd, glare, glare_bound)
-    sd = np.hypot(particles["core_grey_sd"].to_numpy(float) * step, relative * mu)
-    noise = quantum_noise(reference, cell, plane_transmission["transmission"].to_numpy(float))[at]
-    voids = _voids(particles, mu, noise, step, reference.blur_um)
-    share = particles["core_share"].to_numpy(float)
-    own = np.hypot(noise_sd, _RECOVERY_SD * (1 - share) * (mu - electrolyte)) / mu
-    symmetric = _INTERVAL * np.hypot(own, scale_sd if glare_sd is None else relative)
+
+
+class _Lithium(NamedTuple):
+    """Lithium content x of each particle, with its interval, on a line beyond 0 … 1."""
+
+    content: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def possible(self) -> np.ndarray:
+        """Whether the interval meets 0 … 1."""
+        return np.asarray(~(self.low > 1) & ~(self.high < 0))
+
+    @property
+    def undecidable(self) -> np.ndarray:
+        """Whether the interval leaves out too little of 0 … 1 to say anything."""
+        wide = ~(self.high - self.low < _WIDEST)
+        return np.asarray(wide | ((self.low <= 0) & (self.high >= 1)))
+
+
+def _lithium(
+    mu: np.ndarray, symmetric: np.ndarray, taken: np.ndarray, voids: Unresolved, energy_kev: float
+) -> _Lithium:
+    """Read x from μ: what hides attenuation widens the interval towards less lithium alone."""
     hidden = np.hypot(taken, voids.at_most / (1 - voids.at_most))
-    content, low, high = (
-        _content(value, energy_kev)
-        for value in (
-            mu / (1 - voids.fraction), mu * (1 + np.hypot(symmetric, hidden)), mu * (1 - symmetric)
-        )
-    )  # fmt: skip
-    doubtful = np.zeros(len(mu), bool)
-    if "phase_retrieval" in (steps or {}):
-        doubtful = beside_faces(particles, cell)
+    return _Lithium(
+        _content(mu / (1 - voids.fraction), energy_kev),
+        _content(mu * (1 + np.hypot(symmetric, hidden)), energy_kev),
+        _content(mu * (1 - symmetric), energy_kev),
+    )
+
+
+def _withheld(
+    read: _Lithium, mu: np.ndarray, relative: np.ndarray, beside: np.ndarray | None
+) -> np.ndarray:
+    """Say why a content is withheld, for each particle; empty where it is not."""
     reasons = [
         (relative > _LARGEST_UNCERTAINTY, "photon-starved plane: correct the glare"),
         (~np.isfinite(mu), "no core"),
-        (doubtful, _DOUBTFUL),
-        (~(high - low < _WIDEST) | ((low <= 0) & (high >= 1)), _UNDECIDABLE),
+        (np.zeros(len(mu), bool) if beside is None else beside, _DOUBTFUL),
+        (read.undecidable, _UNDECIDABLE),
     ]
-    withheld = np.select([which for which, _ in reasons], [why for _, why in reasons], "")
-    known = withheld == ""
-    content, shown_low, shown_high = (
-        np.where(known, some, np.nan) for some in (content, low, high)
-    )
-    possible = (known | (withheld == _UNDECIDABLE)) & ~(low > 1) & ~(high < 0)
-    return pd.DataFrame(
-        {
-            "particle": particles["particle"].to_numpy(),
-            "mu_per_cm": mu,
-            "mu_per_cm_sd": sd,
-            "mu_per_cm_noise_sd": noise_sd,
-            "li_content": content,
-            "li_content_low": shown_low,
-            "li_content_high": shown_high,
-            "physically_possible": possible,
-            "withheld": withheld,
-            "void_fraction": voids.fraction,
-            "void_fraction_high": voids.at_most,
-            "transmission": transmission,
-            "ncm_fraction": _fraction_around(particles),
-            "radius_um": radius,
-            "equivalent_diameter_um": particles["equivalent_diameter_um"].to_numpy(float),
-            "cavity_fraction": particles["cavity_fraction"].to_numpy(float),
-            "core_share": share,
-        }
-    )
+    return np.select([which for which, _ in reasons], [why for _, why in reasons], "")
 
 
 def _voids(

@@ -160,7 +160,7 @@ class Roi:
 
         Raises
         ------
-        ValueError
+        DataError
             If the surface is not in view.
         """
         depth, y, x = (sum(span) / 2 for span in self.bounds_um)
@@ -178,7 +178,7 @@ class Roi:
 
         Raises
         ------
-        ValueError
+        DataError
             If the surface is not in view, or no voxel of the volume lies in the region.
         """
         frame = self.frame(cell)

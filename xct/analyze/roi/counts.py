@@ -84,7 +84,7 @@ def count_rois(
 
     Raises
     ------
-    ValueError
+    DataError
         If a ROI has no voxel in the volume: all such errors at once.
     """
     regions, errors = [], []

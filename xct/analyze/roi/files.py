@@ -132,7 +132,7 @@ def write_rois(path: Path | str, rois: Sequence[Roi]) -> None:
 
     Raises
     ------
-    ValueError
+    DataError
         If two have one name.
     """
     names = [roi.name for roi in rois]

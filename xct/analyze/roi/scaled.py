@@ -92,7 +92,7 @@ class ScaledRoi(Roi):
 
         Raises
         ------
-        ValueError
+        DataError
             If a surface is not in view, or was not measured where the ROI follows it.
         """
         depth, radius = self._depth_um(cell), cell.bore_radius_um

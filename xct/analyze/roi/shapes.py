@@ -236,7 +236,7 @@ def roi_from_box(
 
     Raises
     ------
-    ValueError
+    DataError
         If the box is empty or the surface is not in view.
     """
     edges = [(part.start - 0.5, part.stop - 0.5) for part in slices]

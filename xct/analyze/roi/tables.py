@@ -134,7 +134,7 @@ def histograms(
 
     Raises
     ------
-    ValueError
+    DataError
         If a ROI holds no voxel.
     """
     edges = GreyBins(low, high, bins)
@@ -191,7 +191,7 @@ def measure_rois(
 
     Raises
     ------
-    ValueError
+    DataError
         If a ROI holds no voxel.
     """
     bins = bins or GreyBins()

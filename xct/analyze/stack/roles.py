@@ -50,7 +50,7 @@ def roles(
 
     Raises
     ------
-    ValueError
+    DataError
         If there is no such phase, or one has two roles.
     """
     import pandas as pd

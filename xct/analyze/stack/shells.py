@@ -100,7 +100,7 @@ def stack_shells(
 
     Raises
     ------
-    ValueError
+    DataError
         If the stack is a series, holds labels, or has no matrix brighter than its voids.
     """
     import pandas as pd

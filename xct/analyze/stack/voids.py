@@ -170,7 +170,7 @@ def void_profile(
 
     Raises
     ------
-    ValueError
+    DataError
         If there is nothing but particles and voids.
     """
     found = []
@@ -248,7 +248,7 @@ def void_series(
 
     Raises
     ------
-    ValueError
+    DataError
         If there is nothing but particles and voids.
     """
     found = []

@@ -73,7 +73,7 @@ def find_center(
 
     Raises
     ------
-    ValueError
+    DataError
         If the values are NaN, look like transmission, or have a wrong shape; if there are
         fewer than 8 angles or they cover less than 150°.
 

@@ -80,7 +80,7 @@ def fit_bore(groups: Sequence[GroupMean], frame: Frame, estimate: BoreEstimate) 
 
     Raises
     ------
-    ValueError
+    DataError
         If no sharp edge is found there.
     """
     found = map_blocks(_edge_of_group, groups, frame, estimate)

@@ -47,7 +47,7 @@ def circle_through(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fewer than 5 points, or all lie on a line.
     """
     from skimage.measure import CircleModel
@@ -181,7 +181,7 @@ def refuse_oval(ovals: Sequence[Oval], voxel_size_um: Sequence[float]) -> None:
 
     Raises
     ------
-    ValueError
+    DataError
         If the widths along y and x differ by more than `MOST_OVAL`.
     """
     if not ovals:
@@ -226,7 +226,7 @@ def estimate_bore(coarse: Coarse) -> BoreEstimate:
 
     Raises
     ------
-    ValueError
+    DataError
         If the edge is an oval, which a wrong voxel size makes of a bore.
     """
     step = -(-len(coarse.values) // _MOST_SLICES)

@@ -139,7 +139,7 @@ def make_coarse(
 
     Raises
     ------
-    ValueError
+    DataError
         If it is no volume, too small, without a finite value, or the same everywhere.
     """
     shape = tuple(int(n) for n in volume.shape)

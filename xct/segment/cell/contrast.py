@@ -114,7 +114,7 @@ def refuse_clipped(clipping: Clipping, *, grey: bool) -> None:
 
     Raises
     ------
-    ValueError
+    DataError
         With the values, and how many slices they fill.
     """
     if clipping.particles_cut >= _LEAST_SLICES:
@@ -150,7 +150,7 @@ def refuse_inverted(coarse: Coarse, bore: BoreEstimate, order: LayerOrder) -> No
 
     Raises
     ------
-    ValueError
+    DataError
         If bright and dark are interchanged.
     """
     if bore.in_view or len(order.layers) >= _WHOLE:

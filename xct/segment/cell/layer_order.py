@@ -78,7 +78,7 @@ def order_layers(level: np.ndarray, texture: np.ndarray) -> LayerOrder:
 
     Raises
     ------
-    ValueError
+    DataError
         If no slice is brighter than the tube.
     """
     candidates = _candidates(level)
@@ -175,7 +175,7 @@ def order_along_axis(coarse: Coarse, bore: BoreEstimate, *, grey: bool = False) 
 
     Raises
     ------
-    ValueError
+    DataError
         If nothing stands out from the noise.
     """
     values, inside = _wide_columns(coarse, bore)

@@ -76,7 +76,7 @@ class Placement:
 
         Raises
         ------
-        ValueError
+        DataError
             If they are more than 4 times as far apart.
         """
         step, *across = self.voxel_size_um

@@ -84,7 +84,7 @@ def fit_plane(
 
     Raises
     ------
-    ValueError
+    DataError
         If fewer than 20 columns, or fewer than one in ten, hold a height.
     """
     used = wanted & np.isfinite(height_um)

@@ -93,7 +93,7 @@ def find_cell(
 
     Raises
     ------
-    ValueError
+    DataError
         If the volume is empty, the same everywhere, or holds nothing that is brighter than what
         lies around it; if its contrast is inverted, or particles or lithium are cut off by a
         window; or if the bore is not round, as with a wrong voxel size across.

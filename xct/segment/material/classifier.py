@@ -117,7 +117,7 @@ def train_classifier(
 
     Raises
     ------
-    ValueError
+    DataError
         If fewer than two labels were painted, or shapes do not match.
 
     References

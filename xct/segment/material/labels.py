@@ -84,7 +84,7 @@ def materials(
 
     Raises
     ------
-    ValueError
+    DataError
         If volume and cell do not have the same shape.
     """
     return label_slabs(

@@ -76,7 +76,7 @@ def find_levels(values: np.ndarray, count: int) -> PhaseLevels:
 
     Raises
     ------
-    ValueError
+    DataError
         If the values are fewer than the phases, or two of them come out as one.
 
     References

@@ -118,7 +118,7 @@ def phases(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fewer phases than `count`, or labels are no whole numbers from 0 to 255.
 
     References

@@ -75,7 +75,7 @@ def material_probabilities(
 
     Raises
     ------
-    ValueError
+    DataError
         If the volume has no such slices.
     """
     depth = int(volume.shape[0])

@@ -80,7 +80,7 @@ class SliceLabels:
 
         Raises
         ------
-        ValueError
+        DataError
             If the volume has no such slice.
         """
         depth = self._ratios.shape[0]

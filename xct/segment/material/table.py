@@ -116,7 +116,7 @@ def material_table(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes.
     """
     import pandas as pd

@@ -156,7 +156,7 @@ def bright_phase(
 
     Raises
     ------
-    ValueError
+    DataError
         If values are not finite, or a slice holds one material only, as far as its noise tells,
         or more than two.
 

@@ -122,7 +122,7 @@ def particles(
 
     Raises
     ------
-    ValueError
+    DataError
         If there are fringes.
     """
     refuse_fringes(uncorrected_fringes)

@@ -77,7 +77,7 @@ def surfaces(
 
     Raises
     ------
-    ValueError
+    DataError
         If the cell was found in a volume of another shape.
     """
     if tuple(volume.shape) != tuple(cell.shape):
