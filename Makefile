@@ -20,7 +20,8 @@ demo: install
 test: $(VENV)/.installed-dev imagej screen slurm
 	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Text is UTF-8 on every machine, whatever its locale: PLW1514, a rule of ruff's in preview.
+# Text is UTF-8 whatever the locale (PLW1514, a rule of ruff's in preview): LLVM sets that of the
+# whole process to C while it compiles a kernel, so that other threads would read ASCII.
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff check --preview --select PLW1514
