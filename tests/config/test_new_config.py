@@ -44,10 +44,11 @@ def test_files_of_unknown_names_are_candidates(tmp_path):
         tifffile.imwrite(folder / f"cell_{number:03d}.tif", np.zeros((4, 6), np.uint16))
     for number in range(2):
         tifffile.imwrite(folder / f"empty_{number:03d}.tif", np.zeros((4, 6), np.uint16))
-    begun, text = begin(folder, tmp_path)
+    (tmp_path / "own").mkdir()
+    begun, text = begin(folder, tmp_path / "own")
     assert begun.needed == ["scan.projections"]
-    assert "# projections: scan/cell_*.tif    # 6 files" in text
-    assert "# flats or darks: scan/empty_*.tif    # 2 files" in text
+    assert "# projections: ../scan/cell_*.tif    # 6 files" in text
+    assert "# flats or darks: ../scan/empty_*.tif    # 2 files" in text
     assert set(yaml.safe_load(text)["scan"]) == {"projections", "bin"}
 
 

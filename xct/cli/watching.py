@@ -1,13 +1,18 @@
-"""Commands before and during a run: preview, status."""
+"""Commands before and during runs: preview, status, watch."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from xct.cli.screen import screen_options
+from xct.cli import many
+from xct.cli.screen import is_quiet, screen_options
 from xct.errors import RunError, XctError
+
+if TYPE_CHECKING:
+    from xct.result import Result
 
 
 @click.command()
@@ -84,4 +89,54 @@ def _numbers(rows: str) -> list[int]:
         raise XctError(f"--rows {rows}: expected row numbers, as in 200,600,1000") from None
 
 
-COMMANDS = (preview, status)
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--settled",
+    "settled_s",
+    type=click.FloatRange(0.1),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long the files of a scan must not have changed.",
+)
+@click.option(
+    "--idle",
+    "idle_h",
+    type=click.FloatRange(0, min_open=True),
+    metavar="HOURS",
+    help="End where no scan has come for so long; until Ctrl-C unless given.",
+)
+@screen_options
+def watch(folder: Path, config: Path, settled_s: float, idle_h: float | None) -> None:
+    """Run each scan in FOLDER as the beamline finishes it, as CONFIG says.
+
+    CONFIG is the configuration of one scan: for every other one a file with its name is written
+    beside it, with another `scan.file`, and its result into the folder `output`. A scan that fails
+    does not stop the others. The same command goes on where it was.
+    """
+    from xct.cli.text_output import result_text
+    from xct.pipeline.runner import run
+    from xct.pipeline.watching.arrivals import arrivals, configuration_for, read_template
+
+    def carry_out(scan: Path) -> Result:
+        result = run(configuration_for(scan, config))
+        if not is_quiet():
+            click.echo(result_text(result))
+        return result
+
+    read_template(config)
+    outcomes: list[many.Outcome] = []
+    try:
+        for scan in arrivals(folder, settled_s, (idle_h or float("inf")) * 3600):
+            outcome, _ = many.outcome_of(scan, carry_out)
+            outcomes.append(outcome)
+            if outcome.why:
+                click.echo(f"error: {scan}: {outcome.why}", err=True)
+    finally:
+        click.echo(many.table_text(outcomes))
+    many.fail_if_any(outcomes)
+
+
+COMMANDS = (preview, status, watch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +19,15 @@ _LEAST_FRAME = 2  # rows and columns of a frame
 _ANGLES = ("theta", "rot", "angle", "omega", "phi")
 
 
-def candidates(path: Path) -> list[str]:
+def candidates(path: Path, folder: Path) -> list[str]:
     """List what the keys of `scan` could name in files whose layout is not known.
 
     Parameters
     ----------
     path : Path
         An HDF5 file, or a folder of TIFF or HDF5 files.
+    folder : Path
+        Where the configuration is to lie: paths start there.
 
     Returns
     -------
@@ -33,15 +36,15 @@ def candidates(path: Path) -> list[str]:
     """
     try:
         if path.is_file() and h5py.is_hdf5(path):
-            return list(_in_hdf5(path))
+            return list(_in_hdf5(path, folder))
         if path.is_dir():
-            return [*_patterns(path), *_files(path)]
+            return [*_patterns(path, folder), *_files(path, folder)]
     except (ScanError, OSError):
         pass
     return []
 
 
-def _in_hdf5(path: Path) -> Iterator[str]:
+def _in_hdf5(path: Path, folder: Path) -> Iterator[str]:
     found: dict[str, list[tuple[int, str]]] = {"data": [], "image_key": [], "theta_deg": []}
     with Source(path, Request()) as source:
         for name, dataset in source.datasets():
@@ -56,7 +59,7 @@ def _in_hdf5(path: Path) -> Iterator[str]:
         for _, said in sorted(several)[:_MOST]:
             yield f"  {kind}: {said}"
     for kind in ("flats", "darks"):
-        yield f"{kind}: {{file: {path.name}, path: …}}    # if they are among the frames above"
+        yield f"{kind}: {{file: {relative(path, folder)}, path: …}}    # if they are among the frames above"
 
 
 def _kind(path: str, dataset: h5py.Dataset) -> str | None:
@@ -72,19 +75,24 @@ def _kind(path: str, dataset: h5py.Dataset) -> str | None:
     return "theta_deg" if any(word in words for word in _ANGLES) else None
 
 
-def _patterns(folder: Path) -> Iterator[str]:
+def _patterns(scan: Path, folder: Path) -> Iterator[str]:
     """Group TIFF files by their names without the last number."""
     groups: dict[str, int] = {}
-    for file in tiff_files(folder):
+    for file in tiff_files(scan):
         pattern = re.sub(r"\d+(?=\D*$)", "*", file.name)
-        named = str(file.parent.relative_to(folder.parent) / pattern)
+        named = relative(file.with_name(pattern), folder)
         groups[named] = groups.get(named, 0) + 1
     for pattern, count in sorted(groups.items(), key=lambda item: -item[1])[:_MOST]:
         kind = "projections" if count == max(groups.values()) else "flats or darks"
         yield f"{kind}: {pattern}    # {count} files"
 
 
-def _files(folder: Path) -> Iterator[str]:
-    for file in sorted(folder.iterdir())[: 50 * _MOST]:
+def _files(scan: Path, folder: Path) -> Iterator[str]:
+    for file in sorted(scan.iterdir())[: 50 * _MOST]:
         if file.is_file() and h5py.is_hdf5(file):
-            yield f"file: {folder.name}/{file.name}    # HDF5"
+            yield f"file: {relative(file, folder)}    # HDF5"
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Give a path as a configuration in a folder names it."""
+    return os.path.relpath(path.resolve(), folder)

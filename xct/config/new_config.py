@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from xct.config.candidates import candidates
+from xct.config.candidates import candidates, relative
 from xct.config.loading import read_config
 from xct.config.model import Config
 from xct.config.recipe import Step, load_steps, starting_from
@@ -97,7 +96,7 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> B
     if not to.resolve().parent.is_dir():
         raise ConfigError(f"{to}: its folder does not exist; make it first")
     own = pipeline.endswith((".yaml", ".yml")) or "/" in pipeline
-    named = _relative(Path(pipeline), to.resolve().parent) if own else pipeline
+    named = relative(Path(pipeline), to.resolve().parent) if own else pipeline
     steps = _steps(scan_path, pipeline, output)
     start = _volume_start if steps[0].stage.measures else _scan_start
     begun = start(scan_path, to.resolve().parent, steps)
@@ -106,7 +105,7 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> B
         f"cell: {{name: {_quoted(scan_path.stem)}}}",
         f"pipeline: {_quoted(named)}",
         f"# steps: {{{steps[-1].name}: {{}}}}    # settings that overrule the recipe's",
-        f"output: {_quoted(_relative(output, to.resolve().parent))}",
+        f"output: {_quoted(relative(output, to.resolve().parent))}",
         "run: {dtype: float32, workers: auto, memory_gib: auto}",
     ]
     write_text(to.with_name(_SCHEMA), json.dumps(config_schema(), ensure_ascii=False))
@@ -155,11 +154,11 @@ _HELP = "# `xct check` names mistakes and needs; `xct stages` lists what the ste
 
 def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     """Write the section of a raw scan."""
-    named = [f"  file: {_quoted(_relative(path, folder))}"]
+    named = [f"  file: {_quoted(relative(path, folder))}"]
     try:
         scan = read_scan(path)
     except ScanError as error:
-        return _unclear_start(path, named, _with_hint(path, error))
+        return _unclear_start(path, folder, named, _with_hint(path, error))
     quantity, why = _likely_quantity(scan)
     if quantity != "counts":
         scan = read_scan(path, quantity=quantity)
@@ -208,10 +207,10 @@ def _with_hint(path: Path, error: ScanError) -> ScanError:
     )
 
 
-def _unclear_start(path: Path, named: list[str], error: ScanError) -> Begun:
+def _unclear_start(path: Path, folder: Path, named: list[str], error: ScanError) -> Begun:
     """Write what could be meant, where the files do not say it alone."""
     slices = _could_be_slices(path)
-    found = candidates(path)
+    found = candidates(path, folder)
     angles = [text for text in error.errors if "angles" in text]
     if not found or not path.exists():
         raise ScanError(*error.errors, _SLICES) if slices else error
@@ -268,7 +267,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         *(f"# {line}" for text in said for line in textwrap.wrap(text, 96)),
         _HELP,
         "volume:",
-        f"  file: {_quoted(_relative(path, folder))}",
+        f"  file: {_quoted(relative(path, folder))}",
         f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
@@ -300,7 +299,7 @@ def _unclear_volume(path: Path, folder: Path, key: str, error: ScanError) -> Beg
         *(f"#   {line}" for text in error.errors for line in textwrap.wrap(text, 96)),
         _HELP,
         "volume:",
-        f"  file: {_quoted(_relative(path, folder))}",
+        f"  file: {_quoted(relative(path, folder))}",
         f"  {key}:        # needed: {meaning}",
         "  # voxel_size_um:          # edges of a voxel, [z, y, x] in µm",
         f"  {_UNIT}",
@@ -333,10 +332,6 @@ def _counts(scan: Scan) -> str:
     flats = 0 if scan.flats is None else scan.flats.shape[0]
     darks = 0 if scan.darks is None else scan.darks.shape[0]
     return f"{angles} projections of {rows} × {columns}, {flats} flats, {darks} darks"
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return os.path.relpath(path.resolve(), folder)
 
 
 def _quoted(text: str) -> str:
