@@ -58,8 +58,9 @@ def _in_hdf5(path: Path, folder: Path) -> Iterator[str]:
     for kind, several in found.items():
         for _, said in sorted(several)[:_MOST]:
             yield f"  {kind}: {said}"
+    file = relative(path, folder)
     for kind in ("flats", "darks"):
-        yield f"{kind}: {{file: {relative(path, folder)}, path: …}}    # if they are among the frames above"
+        yield f"{kind}: {{file: {file}, path: …}}    # if they are among the frames above"
 
 
 def _kind(path: str, dataset: h5py.Dataset) -> str | None:
