@@ -10,6 +10,7 @@ from xct.bench.beams.levels import bench_levels
 from xct.bench.beams.slices import bench_mishaps
 from xct.bench.kernels import bench_stages
 from xct.bench.measuring import bench_measure
+from xct.bench.scaling.measured import bench_scaling
 from xct.bench.slices import bench_slices
 from xct.bench.stripes.removal import bench_stripes
 from xct.bench.wholescan import bench_scan
@@ -21,7 +22,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
 
     Parameters
     ----------
-    name : {"reconstruct", "stages", "scan", "measure", "stripes", "axis", "beams", "accuracy"}
+    name : {"reconstruct", "stages", "scan", "measure", "stripes", "axis", "beams", "scaling",
+        "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -54,6 +56,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
         return slices if size == "quick" else f"{slices}\n\n{bench_levels(out)}"
     if name == "measure":
         return bench_measure(out, size)
+    if name == "scaling":
+        return bench_scaling(out, size)
     if name == "stripes":
         return bench_stripes(out, size)
     if name == "reconstruct":
