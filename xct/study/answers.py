@@ -7,6 +7,8 @@ from math import isfinite
 
 from xct.study.cells import Cell
 from xct.study.codependence.measured import Together
+from xct.study.cycling.balance import Balance
+from xct.study.cycling.measured import Cycled
 from xct.study.grey import GreyCell, kind_of, same_kind_distance
 from xct.study.layers import SHOWN, Change, Row, changes
 
@@ -16,6 +18,8 @@ def answers(
     rows: Sequence[Row],
     grey: Sequence[GreyCell],
     together: Sequence[Together],
+    cycled: Sequence[Cycled],
+    balances: Sequence[Balance],
 ) -> list[tuple[str, list[str]]]:
     """Say for each cell that has a pristine one what is different in it.
 
@@ -33,6 +37,8 @@ def answers(
             *_layers(own),
             *_grey(by_name.get(cell.name), by_name.get(cell.pristine.name)),
             *(one.answer() for one in together if one.cell.name == cell.name),
+            *(one.answer() for one in cycled if one.cell.name == cell.name),
+            *(s for one in balances if one.cell.name == cell.name for s in one.answer()),
         ]
         found.append((f"{cell.name} against {cell.pristine.name}", sentences))
     return found

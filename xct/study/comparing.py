@@ -24,6 +24,9 @@ from xct.study.codependence.measured import (
     codependence_table,
     measure_together,
 )
+from xct.study.cycling.balance import Balance, balance_figure, balance_table, balances
+from xct.study.cycling.cycling_figures import cycling_figure, voltage_figure
+from xct.study.cycling.measured import Cycled, cycling_table, profiles_table, read_cyclers
 from xct.study.grey import GreyCell, histograms_of, homogeneity_table, measure_grey, statistics
 from xct.study.histogram_figures import (
     cell_histograms_figure,
@@ -67,6 +70,10 @@ class Comparison:
         Grey values of ROIs.
     together : list of Together
         Codependence of cathode and lithium.
+    cycled : list of Cycled
+        What the cyclers say, of the cells that name a file.
+    balances : list of Balance
+        Where the lithium is, of the cells that have a pristine one.
     displacement : DataFrame
         How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
@@ -78,13 +85,17 @@ class Comparison:
     rows: list[Row]
     grey: list[GreyCell]
     together: list[Together]
+    cycled: list[Cycled]
+    balances: list[Balance]
     displacement: DataFrame
     warnings: list[str]
 
     @cached_property
     def answers(self) -> list[tuple[str, list[str]]]:
         """Say what is different in each cell, in sentences, by a heading."""
-        return answers(self.cells, self.rows, self.grey, self.together)
+        return answers(
+            self.cells, self.rows, self.grey, self.together, self.cycled, self.balances
+        )
 
     @cached_property
     def tables(self) -> dict[str, DataFrame]:
@@ -95,6 +106,9 @@ class Comparison:
             "histograms": histograms_of(self.grey),
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
+            "cycling": cycling_table(self.cycled),
+            "voltage_profiles": profiles_table(self.cycled),
+            "lithium_balance": balance_table(self.balances),
         }
         made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
@@ -197,6 +211,29 @@ class Comparison:
                 ),
             }),
             _only(tables, {"codependence": "Every pair of maps at every scale."}),
+        )  # fmt: skip
+        yield Part(
+            "cycling", "Cycling and the balance of lithium",
+            "Lithium that the anode lost and the cathode lacks is in inclusions, or reacted, or is "
+            "where it is not seen.",
+            _known({
+                "voltage_profiles": (
+                    voltage_figure(self.cycled), "Voltage by capacity, of the first two, the "
+                    "middle and the last cycle."
+                ),
+                "cycling": (
+                    cycling_figure(self.cycled), "Discharge capacity over the area of the bore, "
+                    "its retention, and efficiency."
+                ),
+                "lithium_balance": (
+                    balance_figure(self.balances), "Each term with its 95 % interval or bounds; a "
+                    "line without a point: only the bounds are known."
+                ),
+            }),
+            _only(tables, {
+                "lithium_balance": "Each term of the balance, against the pristine cell.",
+                "cycling": "Every cycle of every cell.",
+            }),
         )  # fmt: skip
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
@@ -317,6 +354,7 @@ def compare(
     study = load_study(source)
     cells, warnings = open_cells(study)
     rois = read_rois(roi_set_file(study.study.rois))
+    cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
     moved, said = displacement_table(cells if study.study.same_cell else [])
     found = Comparison(
@@ -325,8 +363,10 @@ def compare(
         layer_rows(cells),
         grey,
         measure_together(cells),
+        cycled,
+        balances(cells, cycled),
         moved,
-        [*warnings, *said, *(text for each in grey for text in each.left_out)],
+        [*warnings, *of_cyclers, *said, *(text for each in grey for text in each.left_out)],
     )
     folder = out if out is not None else study.output
     if folder is not None:

@@ -53,7 +53,9 @@ class CyclerColumnNames(Section):
 class CyclerSection(Section):
     """What a cycler recorded of a cell."""
 
-    file: str | list[str] = Field(description="its file, or several in their order")
+    file: str | Annotated[list[str], MinLen(1)] = Field(
+        description="its file, or several in their order"
+    )
     columns: CyclerColumnNames | None = Field(
         None, description="headings, if it is no export of BioLogic, Neware, Arbin or Landt"
     )

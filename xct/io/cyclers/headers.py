@@ -1,4 +1,4 @@
-"""Headings of cyclers' exports: whose they are, and what each column holds. In: texts; out: a layout.
+"""Headings of cyclers' exports: whose they are, what each column holds. In: texts; out: a layout.
 
 The names are those of EC-Lab and BT-Lab (BioLogic), BTSDA (Neware), MITS Pro (Arbin) and LANDdt
 (Landt), in English.

@@ -8,6 +8,7 @@ Microsoft Access) and Landt (.ccs, .cex) have no reader that fits, so their expo
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,8 @@ def _mpr(path: Path) -> tuple[Layout, DataFrame]:
     except ImportError:
         raise XctError(_lacking(path, "BioLogic", "galvani", "biologic")) from None
     try:
-        data = BioLogic.MPRfile(str(path)).data
+        with path.open("rb") as file:
+            data = BioLogic.MPRfile(file).data
     except (ValueError, OSError, AssertionError, NotImplementedError, KeyError) as error:
         raise XctError(_damaged(path, "BioLogic", "galvani", error)) from None
     return _known(path, pd.DataFrame({name: data[name] for name in data.dtype.names}))
@@ -112,7 +114,9 @@ def _nda(path: Path) -> tuple[Layout, DataFrame]:
         raise XctError(_lacking(path, "Neware", "NewareNDA", "neware")) from None
     logging.getLogger("newarenda").setLevel(logging.CRITICAL)  # what is wrong is said below
     try:
-        table = NewareNDA.read(str(path), log_level="CRITICAL")
+        with warnings.catch_warnings():  # it uses what pandas will take away, within its bounds
+            warnings.simplefilter("ignore")
+            table = NewareNDA.read(str(path), log_level="CRITICAL")
     except Exception as error:  # it says what is wrong with a file by errors of many kinds
         raise XctError(_damaged(path, "Neware", "NewareNDA", error)) from None
     named = {
@@ -135,9 +139,10 @@ def _lacking(path: Path, maker: str, package: str, extra: str) -> str:
 
 
 def _damaged(path: Path, maker: str, package: str, error: Exception) -> str:
+    cause = " ".join(str(error).split()) or type(error).__name__
     return (
-        f"{path}: {package} cannot read it ({error or type(error).__name__}): it is damaged, or of "
-        f"a version that is not known; export it as text {_EXPORTS[maker]}"
+        f"{path}: {package} cannot read it ({cause}): it is damaged, or of a version that is not "
+        f"known; export it as text {_EXPORTS[maker]}"
     )
 
 
@@ -173,9 +178,9 @@ def _records(path: Path, layout: Layout, table: DataFrame, checksum: str) -> Cyc
         current = _signed(path, given["current"], layout, table, keep)
     else:
         current = 3600 * np.gradient(given["net"], np.maximum(time, _strictly(time)))
-    charge, warnings = _charge(path, given, time, current)
+    charge, said = _charge(path, given, time, current)
     return CyclerRecords(
-        time - time[0], given["voltage"], current, charge, layout.maker, (checksum,), warnings
+        time - time[0], given["voltage"], current, charge, layout.maker, (checksum,), said
     )
 
 
@@ -196,7 +201,8 @@ def _numbers(column: Any, unit: float) -> np.ndarray:
 def _from_steps(step_time: np.ndarray) -> np.ndarray:
     """Put the times of steps one after the other: each begins anew near 0."""
     gained = np.diff(step_time)
-    return np.concatenate([[0.0], np.cumsum(np.where(gained < 0, step_time[1:], gained))])
+    gained = np.where(gained < 0, step_time[1:], gained)
+    return np.asarray(np.concatenate([[0.0], np.cumsum(gained)]))
 
 
 def _signed(

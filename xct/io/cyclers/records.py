@@ -64,7 +64,7 @@ class CyclerRecords:
 def integrated(time_s: np.ndarray, current_ma: np.ndarray) -> np.ndarray:
     """Integrate a current: charge since the first record, mAh."""
     steps = np.diff(time_s) * (current_ma[1:] + current_ma[:-1]) / 2
-    return np.concatenate([[0.0], np.cumsum(steps)]) / 3600
+    return np.asarray(np.concatenate([[0.0], np.cumsum(steps)]) / 3600)
 
 
 def counted(charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:

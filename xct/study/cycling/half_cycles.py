@@ -1,8 +1,9 @@
-"""Charges and discharges in a cycler's records. In: records; out: half cycles, cycles, net charge."""
+"""Charges and discharges of a cycler's records. In: records; out: half cycles, cycles, net."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,8 +70,7 @@ def _segments(sign: np.ndarray) -> list[tuple[int, int, int]]:
     """Give runs of one sign as (sign, first, stop), without rests."""
     edges = np.flatnonzero(np.diff(sign)) + 1
     bounds = [0, *edges.tolist(), len(sign)]
-    pairs = zip(bounds[:-1], bounds[1:], strict=True)
-    return [(int(sign[a]), a, b) for a, b in pairs if sign[a] != 0]
+    return [(int(sign[a]), a, b) for a, b in pairwise(bounds) if sign[a] != 0]
 
 
 def _merged(found: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
