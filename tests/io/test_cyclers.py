@@ -44,7 +44,9 @@ def neware_text():
             "Capacity(Ah),Chg. Cap.(Ah),DChg. Cap.(Ah)"]  # fmt: skip
     begun = {}
     for n, (t, v, i) in enumerate(zip(*DRAWN, strict=True)):
-        c0, d0, t0 = begun.setdefault(step[n], (charge[n - 1] if n else 0, discharge[n - 1] if n else 0, t))
+        c0, d0, t0 = begun.setdefault(
+            step[n], (charge[n - 1] if n else 0, discharge[n - 1] if n else 0, t)
+        )
         kind = "CC Chg" if i > 0 else "CC DChg" if i < 0 else "Rest"
         c, d = (charge[n] - c0) / 1000, (discharge[n] - d0) / 1000
         rows.append(
@@ -69,7 +71,10 @@ def arbin_text():
 def landt_text():
     rows = ["Record;Cycle-Index;Step-Index;TestTime/Sec;StepTime/Sec;Current/mA;Capacity/mAh;"
             "SpeCap/mAh/g;Voltage/V"]  # fmt: skip
-    rows += [f"{n};1;1;{t:.4f};0;{i:.7g};0;0;{v:.5f}" for n, (t, v, i) in enumerate(zip(*DRAWN, strict=True))]
+    rows += [
+        f"{n};1;1;{t:.4f};0;{i:.7g};0;0;{v:.5f}"
+        for n, (t, v, i) in enumerate(zip(*DRAWN, strict=True))
+    ]
     return "\n".join(rows).encode("utf-16")
 
 
@@ -94,7 +99,10 @@ def test_exports_are_recognized_by_their_headings_and_give_the_same(maker, text,
 
 def test_own_columns_are_named_with_their_units(tmp_path):
     time, voltage, current = DRAWN
-    rows = [f"{t / 3600:.9f};{v:.4f};{i / 1000:.9f}" for t, v, i in zip(time, voltage, current, strict=True)]
+    rows = [
+        f"{t / 3600:.9f};{v:.4f};{i / 1000:.9f}"
+        for t, v, i in zip(time, voltage, current, strict=True)
+    ]
     (tmp_path / "own.csv").write_text("\n".join(["hours;U (V);amps", *rows]), "utf-8")
     columns = CyclerColumns("hours", "U (V)", "amps", time_s=3600.0, current_ma=1000.0)
     found = read_cycler([tmp_path / "own.csv"], columns)
@@ -131,7 +139,11 @@ def mpr_bytes():
 
     magic = b"BIO-LOGIC MODULAR FILE\x1a".ljust(48) + b"\x00" * 4
     body = head.ljust(405, b"\x00") + data.tobytes()
-    return magic + module(b"VMP Set", b"VMP settings", b"", 0) + module(b"VMP data", b"VMP data", body, 2)
+    return (
+        magic
+        + module(b"VMP Set", b"VMP settings", b"", 0)
+        + module(b"VMP data", b"VMP data", body, 2)
+    )
 
 
 def test_files_of_ec_lab_are_read(tmp_path):

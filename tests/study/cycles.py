@@ -30,6 +30,8 @@ def draw_cycles(charges_mah, discharges_mah, *, steps=60, rest=5):
 def write_csv(path, drawn, *, unit="mA", heading="t,U,I"):
     time, voltage, current = drawn
     factor = {"mA": 1.0, "A": 1e-3}[unit]
-    rows = [f"{t:.4f},{v:.5f},{i * factor:.8g}" for t, v, i in zip(time, voltage, current, strict=True)]
+    rows = [
+        f"{t:.4f},{v:.5f},{i * factor:.8g}" for t, v, i in zip(time, voltage, current, strict=True)
+    ]
     path.write_text("\n".join([heading, *rows]), "utf-8")
     return path

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from xct.study.cells import Cell
+from xct.study.claims.conclusions import Conclusion, in_words
 from xct.study.codependence.measured import Together
 from xct.study.cycling.balance import Balance
 from xct.study.cycling.measured import Cycled
@@ -20,6 +21,7 @@ def answers(
     together: Sequence[Together],
     cycled: Sequence[Cycled],
     balances: Sequence[Balance],
+    concluded: Sequence[Conclusion],
 ) -> list[tuple[str, list[str]]]:
     """Say for each cell that has a pristine one what is different in it.
 
@@ -39,6 +41,7 @@ def answers(
             *(one.answer() for one in together if one.cell.name == cell.name),
             *(one.answer() for one in cycled if one.cell.name == cell.name),
             *(s for one in balances if one.cell.name == cell.name for s in one.answer()),
+            *in_words(concluded, cell.name),
         ]
         found.append((f"{cell.name} against {cell.pristine.name}", sentences))
     return found

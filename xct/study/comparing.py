@@ -18,15 +18,18 @@ from xct.io.tables import write_table
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
+from xct.study.claims.conclusions import Conclusion, conclusions, conclusions_table
+from xct.study.claims.grey_claims import Claim, claims_table, grey_claims
+from xct.study.claims.part import claims_part
 from xct.study.codependence.measured import (
     Together,
     codependence_figure,
     codependence_table,
     measure_together,
 )
-from xct.study.cycling.balance import Balance, balance_figure, balance_table, balances
-from xct.study.cycling.cycling_figures import cycling_figure, voltage_figure
-from xct.study.cycling.measured import Cycled, cycling_table, profiles_table, read_cyclers
+from xct.study.cycling.balance import Balance, balances
+from xct.study.cycling.measured import Cycled, read_cyclers
+from xct.study.cycling.part import cycling_part, cycling_tables
 from xct.study.grey import GreyCell, histograms_of, homogeneity_table, measure_grey, statistics
 from xct.study.histogram_figures import (
     cell_histograms_figure,
@@ -43,7 +46,7 @@ from xct.study.layers import (
     maps_figure,
 )
 from xct.study.methods import METHODS
-from xct.study.report import Part, pictures, render
+from xct.study.report import Part, known_figures, known_tables, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
 
@@ -94,8 +97,19 @@ class Comparison:
     def answers(self) -> list[tuple[str, list[str]]]:
         """Say what is different in each cell, in sentences, by a heading."""
         return answers(
-            self.cells, self.rows, self.grey, self.together, self.cycled, self.balances
-        )
+            self.cells, self.rows, self.grey, self.together, self.cycled, self.balances,
+            self.conclusions,
+        )  # fmt: skip
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """Say of each claim that rests on grey values what could make it at all."""
+        return grey_claims(self.grey)
+
+    @cached_property
+    def conclusions(self) -> list[Conclusion]:
+        """Say which conclusions these data support."""
+        return conclusions(self.cells, self.rows, self.claims, self.together)
 
     @cached_property
     def tables(self) -> dict[str, DataFrame]:
@@ -106,9 +120,9 @@ class Comparison:
             "histograms": histograms_of(self.grey),
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
-            "cycling": cycling_table(self.cycled),
-            "voltage_profiles": profiles_table(self.cycled),
-            "lithium_balance": balance_table(self.balances),
+            "conclusions": conclusions_table(self.conclusions),
+            "grey_claims": claims_table(self.claims),
+            **cycling_tables(self.cycled, self.balances),
         }
         made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
@@ -172,11 +186,12 @@ class Comparison:
     def _parts(self) -> Iterator[Part]:
         tables = self.tables
         wanted = self.study.study.section
+        yield claims_part(tables)
         yield Part(
             "sections", "Cross-sections",
             "One grey window for all cells; brightness is the square root, so that lithium and "
             "electrolyte are told apart while active material is not white.",
-            _known({
+            known_figures({
                 "sections": (
                     sections_figure(self.cells, wanted),
                     "Cross-sections with both interfaces; anode on top.",
@@ -190,7 +205,7 @@ class Comparison:
         }
         yield Part(
             "layers", "Layers", "",
-            _known({
+            known_figures({
                 "layers": (layers_figure(self.rows), "Numbers of the layers by cycle and group."),
                 "lithium": (maps_figure(self.cells), "Lithium that is left, on one colour scale."),
                 "electrolyte": (
@@ -203,38 +218,16 @@ class Comparison:
         yield Part(
             "codependence", "Codependence",
             "Do damage of the cathode and loss of lithium lie at the same places?",
-            _known({
+            known_figures({
                 "codependence": (
                     codependence_figure(self.together),
                     "Maps of both layers without what depends on the radius alone, and their "
                     "correlation by scale.",
                 ),
             }),
-            _only(tables, {"codependence": "Every pair of maps at every scale."}),
+            known_tables(tables, {"codependence": "Every pair of maps at every scale."}),
         )  # fmt: skip
-        yield Part(
-            "cycling", "Cycling and the balance of lithium",
-            "Lithium that the anode lost and the cathode lacks is in inclusions, or reacted, or is "
-            "where it is not seen.",
-            _known({
-                "voltage_profiles": (
-                    voltage_figure(self.cycled), "Voltage by capacity, of the first two, the "
-                    "middle and the last cycle."
-                ),
-                "cycling": (
-                    cycling_figure(self.cycled), "Discharge capacity over the area of the bore, "
-                    "its retention, and efficiency."
-                ),
-                "lithium_balance": (
-                    balance_figure(self.balances), "Each term with its 95 % interval or bounds; a "
-                    "line without a point: only the bounds are known."
-                ),
-            }),
-            _only(tables, {
-                "lithium_balance": "Each term of the balance, against the pristine cell.",
-                "cycling": "Every cycle of every cell.",
-            }),
-        )  # fmt: skip
+        yield cycling_part(self.cycled, self.balances, tables)
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
         figures: dict[str, tuple[Figure | None, str]] = {}
@@ -263,26 +256,14 @@ class Comparison:
         for number, each in enumerate(self.grey, 1):
             caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."
             figures[f"rois_{number}"] = (rois_figure(each.cell, each.rois), caption)
-        shown = dict(_only(tables, {
+        shown = dict(known_tables(tables, {
             "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap.",
             "homogeneity": "Do the ROIs of a kind hold the same?",
         }))  # fmt: skip
         if "grey_statistics" in shown:
             table, caption = shown["grey_statistics"]
             shown["grey_statistics"] = (_narrowed(table), caption)
-        return Part("grey_values", "Grey values by region", "", _known(figures), shown)
-
-
-def _known(
-    figures: Mapping[str, tuple[Figure | None, str]],
-) -> dict[str, tuple[Figure, str]]:
-    return {name: (made, text) for name, (made, text) in figures.items() if made is not None}
-
-
-def _only(
-    tables: Mapping[str, DataFrame], captions: Mapping[str, str]
-) -> dict[str, tuple[DataFrame, str]]:
-    return {name: (tables[name], text) for name, text in captions.items() if name in tables}
+        return Part("grey_values", "Grey values by region", "", known_figures(figures), shown)
 
 
 def _narrowed(table: DataFrame) -> DataFrame:
