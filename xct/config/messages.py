@@ -61,7 +61,9 @@ def _sentence(
         return "", message
     message = message[0].lower() + message[1:]
     if detail["type"] == "tuple_type":
-        message = f"it should be {_TUPLES.get(str(key[-1]), 'two numbers, [first, stop]')}"
+        message = (
+            f"it should be {_TUPLES.get(str(key[-1]) if key else '', 'two numbers, [first, stop]')}"
+        )
     for wording, plain in _PLAIN.items():
         message = re.sub(wording, plain, message)
     return f"{detail['input']!r} is not accepted: ", message
@@ -80,13 +82,19 @@ _PLAIN = {
 }
 
 # What keys other than ranges ask for in brackets.
-_TUPLES = {"voxel_size_um": "three numbers, [z, y, x] in µm"}
+_TUPLES = {
+    "voxel_size_um": "three numbers, [z, y, x] in µm",
+    "from_um": "three numbers, [depth, y, x] in µm",
+    "to_um": "three numbers, [depth, y, x] in µm",
+}
 
 
 def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
     """Drop the names that pydantic adds for members of a union: they are no keys of the YAML."""
     key: list[str | int] = []
     parts = detail["loc"]
+    if not document.lines:  # a mapping of Python: all that can be said is the way to the value
+        return tuple(parts)
     for number, part in enumerate(parts):
         is_last = number == len(parts) - 1
         if (*at, *key, part) in document.lines or (is_last and detail["type"] == "missing"):

@@ -45,6 +45,13 @@ from xct.study.layers import (
     layers_table,
     maps_figure,
 )
+from xct.study.line_profiles import (
+    Profile,
+    measure_profiles,
+    profile_numbers,
+    profiles_part,
+    profiles_table,
+)
 from xct.study.methods import METHODS
 from xct.study.report import Part, known_figures, known_tables, pictures, render
 from xct.study.sections import rois_figure, sections_figure
@@ -77,6 +84,8 @@ class Comparison:
         What the cyclers say, of the cells that name a file.
     balances : list of Balance
         Where the lithium is, of the cells that have a pristine one.
+    profiles : list of Profile
+        Grey values along lines.
     displacement : DataFrame
         How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
@@ -90,6 +99,7 @@ class Comparison:
     together: list[Together]
     cycled: list[Cycled]
     balances: list[Balance]
+    profiles: list[Profile]
     displacement: DataFrame
     warnings: list[str]
 
@@ -123,6 +133,8 @@ class Comparison:
             "conclusions": conclusions_table(self.conclusions),
             "grey_claims": claims_table(self.claims),
             **cycling_tables(self.cycled, self.balances),
+            "profiles": profiles_table(self.profiles),
+            "profile_numbers": profile_numbers(self.profiles),
         }
         made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
@@ -215,6 +227,7 @@ class Comparison:
             {name: (tables[name], text) for name, text in captions.items() if name in tables},
         )  # fmt: skip
         yield self._grey_part(tables)
+        yield profiles_part(self.cells, self.profiles, tables)
         yield Part(
             "codependence", "Codependence",
             "Do damage of the cathode and loss of lithium lie at the same places?",
@@ -337,6 +350,7 @@ def compare(
     rois = read_rois(roi_set_file(study.study.rois))
     cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
+    profiles, of_profiles = measure_profiles(cells, study.study.profiles)
     moved, said = displacement_table(cells if study.study.same_cell else [])
     found = Comparison(
         study,
@@ -346,8 +360,15 @@ def compare(
         measure_together(cells),
         cycled,
         balances(cells, cycled),
+        profiles,
         moved,
-        [*warnings, *of_cyclers, *said, *(text for each in grey for text in each.left_out)],
+        [
+            *warnings,
+            *of_cyclers,
+            *of_profiles,
+            *said,
+            *(text for each in grey for text in each.left_out),
+        ],
     )
     folder = out if out is not None else study.output
     if folder is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from xct.config.loading import read_text
@@ -19,6 +19,10 @@ from xct.io.yaml import Document, parse
 from xct.result import Result
 
 ROI_SET = "zheng2023"
+SurfaceName = Literal[
+    "steel_lithium", "lithium_electrolyte", "electrolyte_cathode", "cathode_collector"
+]
+Point = tuple[float, float, float]
 
 
 class CyclerColumnNames(Section):
@@ -102,6 +106,23 @@ class SectionPlane(Section):
     )
 
 
+class ProfileSection(Section):
+    """A thick line in cell coordinates, along which grey values are averaged in every cell."""
+
+    surface: SurfaceName = Field(description="from which depths count, away from the anode")
+    from_um: Point = Field(
+        strict=False, description="where it begins: [depth, y, x], from the axis"
+    )
+    to_um: Point = Field(strict=False, description="where it ends: [depth, y, x]")
+    width_um: Annotated[float, Gt(0), Le(1000)] = Field(6.0, description="its diameter")
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> ProfileSection:
+        if self.from_um == self.to_um:
+            raise ValueError("the line ends where it starts")
+        return self
+
+
 class StudySection(Section):
     """What is compared."""
 
@@ -112,6 +133,9 @@ class StudySection(Section):
         False, description="how far surfaces moved; only if it is the same cell"
     )
     rois: str = Field(ROI_SET, description="ROI set: a name that xct ships, or a file")
+    profiles: dict[str, ProfileSection] = Field(
+        default_factory=dict, description="lines through every cell, by name"
+    )
     section: SectionPlane = Field(
         default_factory=lambda: SectionPlane.model_validate({}), description="plane of the pictures"
     )
