@@ -61,9 +61,8 @@ def _sentence(
         return "", message
     message = message[0].lower() + message[1:]
     if detail["type"] == "tuple_type":
-        message = (
-            f"it should be {_TUPLES.get(str(key[-1]) if key else '', 'two numbers, [first, stop]')}"
-        )
+        last = str(key[-1]) if key else ""
+        message = f"it should be {_TUPLES.get(last, 'two numbers, [first, stop]')}"
     for wording, plain in _PLAIN.items():
         message = re.sub(wording, plain, message)
     return f"{detail['input']!r} is not accepted: ", message

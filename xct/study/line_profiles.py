@@ -133,10 +133,11 @@ def _of_inclusions(cell: Cell, geometry: CellGeometry) -> Iterator[Profile]:
         middle, axes, lengths = shape
         for way, which in (("along", 2), ("across", 0)):
             half = (lengths[which] / 2 + _BEYOND_UM) * axes[which]
-            ends = [_held((middle + side * half) / size, geometry.shape) for side in (-1, 1)]
+            first, last = (_held((middle + s * half) / size, geometry.shape) for s in (-1, 1))
             table = thick_profile(
-                cell.grey_values, *ends, voxel_size_um=geometry.voxel_size_um, width_um=_WIDTH_UM
-            )
+                cell.grey_values, first, last, voxel_size_um=geometry.voxel_size_um,
+                width_um=_WIDTH_UM,
+            )  # fmt: skip
             opening = _opening(cell, table) if way == "across" else (nan, nan)
             yield Profile(cell, f"inclusion {row['inclusion']}", way, table, *opening)
 
@@ -164,15 +165,16 @@ def _axes(
     return middle, vectors.T, np.sqrt(20 * np.maximum(values, 0))
 
 
-def _held(index: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    return np.asarray(np.clip(index, 0, np.array(shape) - 1))
+def _held(index: np.ndarray, shape: tuple[int, int, int]) -> list[float]:
+    return [float(v) for v in np.clip(index, 0, np.array(shape) - 1)]
 
 
 def _opening(cell: Cell, table: DataFrame) -> tuple[float, float]:
     try:
-        return crack_opening(table, grey_low=cell.result.grey_scale.zero)
+        opening, sd = crack_opening(table, grey_low=cell.result.grey_scale.zero)
     except ValueError:  # an end lies in lithium, steel or a particle
         return nan, nan
+    return (opening, sd) if opening > 0 else (nan, nan)  # below 0: a particle lies on the way
 
 
 def profiles_table(profiles: Sequence[Profile]) -> DataFrame:
@@ -245,7 +247,7 @@ def profiles_figure(profiles: Sequence[Profile], cell: Cell) -> Figure | None:
         axis.set_title(name, fontsize=9)
         axis.set(xlabel="distance (µm)", ylabel="grey value")
         if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=7, loc="lower right")
+            axis.legend(fontsize=7, loc="best")
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     figure.suptitle(
@@ -261,8 +263,8 @@ def profiles_part(
     return Part(
         "profiles", "Profiles",
         "Grey values along lines, averaged across them: through inclusions along and across, and "
-        "along the lines of the study. Lithium and void are not told apart by them; what is thinner "
-        "than the blur does not reach the grey value of air.",
+        "along the lines of the study. Lithium and void are not told apart by them; what is "
+        "thinner than the blur does not reach the grey value of air.",
         known_figures({
             f"profiles_{number}": (
                 profiles_figure(profiles, cell),

@@ -218,7 +218,7 @@ def _signed(
     discharges = np.array(["dchg" in kind or "disch" in kind or "d_" in kind for kind in kinds])
     if discharges.all() or not discharges.any():
         raise XctError(_NO_SIGN.format(path=path))
-    return np.where(discharges, -np.abs(current), np.abs(current))
+    return np.asarray(np.where(discharges, -np.abs(current), np.abs(current)))
 
 
 def _charge(

@@ -69,7 +69,7 @@ def integrated(time_s: np.ndarray, current_ma: np.ndarray) -> np.ndarray:
 
 def counted(charge: np.ndarray, discharge: np.ndarray) -> np.ndarray:
     """Join two counters, which may begin anew with each step or cycle: net charge, their unit."""
-    return _increments(charge) - _increments(discharge)
+    return np.asarray(_increments(charge) - _increments(discharge))
 
 
 def _increments(counter: np.ndarray) -> np.ndarray:

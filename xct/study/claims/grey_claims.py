@@ -128,7 +128,7 @@ def full_charge_grey(cell: Cell) -> float:
     if cell.energy_kev is None or not electrolyte > 0:
         return nan
     empty, full = (float(mu_per_cm("ncm811", cell.energy_kev, lithium=x)) for x in (0.0, 1.0))
-    return cell.result.grey_scale.step * (empty - full) / electrolyte
+    return float(cell.result.grey_scale.step * (empty - full) / electrolyte)
 
 
 def _of_rois(each: GreyCell, before: GreyCell) -> Iterator[Claim]:
@@ -136,7 +136,7 @@ def _of_rois(each: GreyCell, before: GreyCell) -> Iterator[Claim]:
     if tables[0] is None or tables[1] is None:
         return
     rows, old = (
-        {str(r["roi"]): dict(r) for r in table.to_dict("records")}
+        {str(r["roi"]): {str(k): v for k, v in r.items()} for r in table.to_dict("records")}
         for table in tables
         if table is not None
     )
