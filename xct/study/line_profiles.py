@@ -156,9 +156,9 @@ def _axes(
     if not count:
         return None
     middles = np.array(scipy.ndimage.center_of_mass(pieces > 0, pieces, range(1, count + 1)))
-    nearest = int(np.argmin(np.linalg.norm((middles + low) * size - place_um, axis=1))) + 1
-    points = (np.argwhere(pieces == nearest) + low) * size
-    if len(points) < _LEAST_VOXELS:
+    away_um = np.linalg.norm((middles + low) * size - place_um, axis=1)
+    points = (np.argwhere(pieces == int(np.argmin(away_um)) + 1) + low) * size
+    if away_um.min() > 2 * size.max() or len(points) < _LEAST_VOXELS:  # another one, or a speck
         return None
     middle = points.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov((points - middle).T))
