@@ -94,7 +94,7 @@ def test_less_lithium_is_concluded_only_where_many_particles_exclude_x_1(
 ):
     cell = with_contents(read, excluded)
     found = claims_of(28_000.0, cell=cell)
-    [claim] = [c for c in found.values() if c.what.startswith("particles with")]
+    [claim] = [c for c in found.values() if c.what.startswith("particles whose")]
     assert claim.verdict == verdict
     [said] = [
         c for c in conclusions([cell.pristine, cell], [], list(found.values()), [])

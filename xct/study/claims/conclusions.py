@@ -120,13 +120,13 @@ def _are_lithium(cell: Cell, change: Change | None) -> Iterator[Conclusion]:
 
 def _less_lithium(cell: Cell, claims: Sequence[Claim]) -> Conclusion:
     text = "The particles of the cathode hold less lithium"
-    own = [c for c in claims if c.cell.name == cell.name and c.what.startswith("particles with")]
+    own = [c for c in claims if c.cell.name == cell.name and c.what.startswith("particles whose")]
     if not own:
         return Conclusion(
             cell.name, text, "not measured", f"no lithium contents ({cell.why_absent('charge')})"
         )
     claim = own[0]
-    part = f"{claim.value:.1f} % ({claim.low:.1f} … {claim.high:.1f}) of the {claim.what}"
+    part = f"{claim.what}: {claim.value:.1f} % ({claim.low:.1f} … {claim.high:.1f})"
     if claim.verdict == "undecided":
         return Conclusion(
             cell.name, text, "cannot be told",

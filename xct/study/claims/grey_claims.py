@@ -247,7 +247,7 @@ def _content(cell: Cell, charge: pd.DataFrame) -> Claim:
     else:
         verdict = "less_lithium" if low > _EXCLUDED else "no_change"
     return Claim(
-        cell, f"particles with less lithium than x = 1, of {read} that are read", "%",
+        cell, f"particles whose lithium content is surely below 1, of {read} that are read", "%",
         100 * value, 100 * low, 100 * high, (0.0, 100.0), verdict, _flags(cell),
     )  # fmt: skip
 
@@ -302,9 +302,17 @@ def _flags(cell: Cell) -> tuple[str, ...]:
     glare = cell.numbers.get("glare_at_most", {}).get("value")
     if glare is not None:
         found.append(f"glare: up to {float(glare):.1%} of the light")
-    reference = cell.table("reference")
-    if reference is not None and "reference" in reference:
-        cathode = reference[reference["layer"] == "cathode"]
-        if len(cathode) and (cathode["reference"] == "extrapolated").all():
-            found.append("the electrolyte's grey value is extrapolated into the cathode")
+    if _is_extrapolated(cell) and not _is_extrapolated(cell.pristine):
+        found.append(
+            "the electrolyte's grey value is extrapolated into the cathode, in the pristine cell "
+            "it is measured there"
+        )
     return tuple(found)
+
+
+def _is_extrapolated(cell: Cell | None) -> bool:
+    reference = None if cell is None else cell.table("reference")
+    if reference is None or "reference" not in reference:
+        return False
+    cathode = reference[reference["layer"] == "cathode"]
+    return len(cathode) > 0 and bool((cathode["reference"] == "extrapolated").all())
