@@ -160,20 +160,20 @@ def test_layers_support_contradict_or_do_not_show():
             "inclusions_per_mm3": (100.0, 20.0),
         }
     )
-    assert found["Lithium was consumed: its layer is thinner"].support == "supported"
+    assert found["Lithium was consumed (its layer is thinner)"].support == "supported"
     assert found["The electrolyte is thicker"].support == "contradicted"
     assert found["Particles of the cathode drifted into the electrolyte"].support == "not shown"
     gone = found["Lithium is gone in places"]
     assert gone.support == "cannot be told"  # a void looks like lithium
     assert "would look like lithium" in gone.because
     assert found["The inclusions in the electrolyte are lithium"].support == "cannot be told"
-    assert found["Lithium was consumed unevenly: its face is rougher"].support == "not measured"
+    assert found["Lithium was consumed unevenly (its face is rougher)"].support == "not measured"
 
 
 def test_a_drift_alone_supports_drift_and_nothing_of_lithium_contents():
     found = supports({"drifted_per_mm2": (40.0, 10.0), "thickness_um.lithium": (40.0, 0.1)})
     assert found["Particles of the cathode drifted into the electrolyte"].support == "supported"
-    assert found["Lithium was consumed: its layer is thinner"].support == "not shown"
+    assert found["Lithium was consumed (its layer is thinner)"].support == "not shown"
     assert found["The particles of the cathode hold less lithium"].support == "not measured"
 
 

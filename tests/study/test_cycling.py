@@ -238,3 +238,12 @@ def test_without_a_layer_or_a_cathode_in_view_the_balance_says_what_is_not_known
     assert set(one.terms) == {"in_inclusions"}
     assert "the lithium of the anode is not known" in one.answer()[-1]
     assert "it is not wholly in view" in one.answer()[-1]
+
+
+def test_a_mistake_in_a_mapping_is_named_with_its_key_as_in_a_file(folder):
+    cells = [{"result": "a", "cycler": {"file": 5}}, {"result": 7}]
+    with pytest.raises(XctError) as error:
+        load_study({"study": {"cells": cells}})
+    assert [text.split(": ")[1] for text in error.value.errors] == [
+        "study.cells.0.cycler.file", "study.cells.1.result",
+    ]  # fmt: skip

@@ -92,13 +92,26 @@ def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
     """Drop the names that pydantic adds for members of a union: they are no keys of the YAML."""
     key: list[str | int] = []
     parts = detail["loc"]
-    if not document.lines:  # a mapping of Python: all that can be said is the way to the value
-        return tuple(parts)
     for number, part in enumerate(parts):
         is_last = number == len(parts) - 1
-        if (*at, *key, part) in document.lines or (is_last and detail["type"] == "missing"):
+        if _stands(document, (*at, *key, part)) or (is_last and detail["type"] == "missing"):
             key.append(part)
     return tuple(key)
+
+
+def _stands(document: Document, key: Key) -> bool:
+    """Whether a document has a key: by its lines, or in a mapping of Python, which has none."""
+    if document.lines:
+        return key in document.lines
+    value: Any = document.value
+    for part in key:
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return False
+    return True
 
 
 def _purpose(key: Key) -> str:

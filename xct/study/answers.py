@@ -36,12 +36,12 @@ def answers(
         assert cell.pristine is not None
         own = [change for change in all_changes if change.row.cell.name == cell.name]
         sentences = [
+            *in_words(concluded, cell.name),
             *_layers(own),
             *_grey(by_name.get(cell.name), by_name.get(cell.pristine.name)),
             *(one.answer() for one in together if one.cell.name == cell.name),
             *(one.answer() for one in cycled if one.cell.name == cell.name),
             *(s for one in balances if one.cell.name == cell.name for s in one.answer()),
-            *in_words(concluded, cell.name),
         ]
         found.append((f"{cell.name} against {cell.pristine.name}", sentences))
     return found

@@ -46,9 +46,9 @@ class Conclusion:
 
 # Number of the layers, what is concluded from it, in which direction; and what can hide it.
 _LAYERS = (
-    ("thickness_um.lithium", "Lithium was consumed: its layer is thinner", -1, ""),
+    ("thickness_um.lithium", "Lithium was consumed (its layer is thinner)", -1, ""),
     (
-        "roughness_um.lithium_electrolyte", "Lithium was consumed unevenly: its face is rougher",
+        "roughness_um.lithium_electrolyte", "Lithium was consumed unevenly (its face is rougher)",
         1, "",
     ),
     (
@@ -206,11 +206,11 @@ def conclusions_table(found: Sequence[Conclusion]) -> DataFrame:
 def in_words(found: Sequence[Conclusion], about: str) -> list[str]:
     """Say in a few sentences what the data support of a cell, and what they do not."""
     order: dict[Support, str] = {
-        "supported": "These data support",
-        "contradicted": "They contradict",
-        "not shown": "They do not show",
-        "cannot be told": "They cannot tell",
-        "not measured": "Not measured",
+        "supported": "These data support that",
+        "contradicted": "They contradict that",
+        "not shown": "They do not show that",
+        "cannot be told": "They cannot tell whether",
+        "not measured": "It was not measured whether",
     }
     sentences = []
     for support, lead in order.items():
@@ -220,5 +220,5 @@ def in_words(found: Sequence[Conclusion], about: str) -> list[str]:
             if each.about == about and each.support == support
         ]
         if texts:
-            sentences.append(f"{lead}: {'; '.join(texts)}.")
+            sentences.append(f"{lead} {'; '.join(texts)}.")
     return sentences
