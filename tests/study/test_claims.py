@@ -131,6 +131,20 @@ def test_cores_that_got_darker_have_another_cause_than_lithium():
     assert set(claims_table(found)["verdict"]) >= {"other_cause", "no_change"}
 
 
+def test_where_nothing_is_known_of_charge_or_energy_nothing_is_claimed_of_lithium():
+    cell = with_contents(0, 0)
+    cell.energy_kev = None
+    cell.tables["charge"]["void_fraction"] = np.nan
+    found = claims_of(28_400.0, cell=cell)
+    assert np.isnan(found["C-1"].possible[1])
+    assert found["C-1"].verdict == "possible"
+    [claim] = [c for c in found.values() if c.what.startswith("particles whose")]
+    assert claim.verdict == "undecided"
+    del cell.tables["charge"]["li_content_high"]
+    left = claims_of(28_400.0, cell=cell)
+    assert not any(claim.what.startswith("particles whose") for claim in left.values())
+
+
 def row(cell, key, value, half, **more):
     return Row(cell, key, "", value, value - half, value + half, **more)
 

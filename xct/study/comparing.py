@@ -53,6 +53,7 @@ from xct.study.line_profiles import (
     profiles_table,
 )
 from xct.study.methods import METHODS
+from xct.study.provenance import provenance_table, warnings_of_runs
 from xct.study.report import Part, known_figures, known_tables, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
@@ -169,8 +170,8 @@ class Comparison:
             pngs=self._pngs,
             methods=METHODS,
             settings=settings,
-            warnings=[*self.warnings, *_of_runs(self.cells)],
-            provenance=provenance_table(self.cells),
+            warnings=[*self.warnings, *warnings_of_runs(self.cells)],
+            provenance=provenance_table(self.cells, self.cycled),
             made=f"Made by xct {xct.__version__} on {now:%Y-%m-%d at %H:%M} UTC.",
         )
 
@@ -283,42 +284,6 @@ def _narrowed(table: DataFrame) -> DataFrame:
     """Leave out what only the CSV has: standard deviations beside intervals, counts of blocks."""
     left_out = {"missing", "blocks", "in_view", "beyond_fraction", "variance_factor"}
     return table[[c for c in table if c not in left_out and not str(c).endswith("_sd")]]
-
-
-def _of_runs(cells: Sequence[Cell]) -> list[str]:
-    found = []
-    for cell in cells:
-        for warning in cell.result.warnings:
-            parts = [warning["message"], warning.get("remedy", "")]
-            found.append(f"{cell.name}: {warning['step']}: {' – '.join(p for p in parts if p)}")
-    return found
-
-
-def provenance_table(cells: Sequence[Cell]) -> DataFrame:
-    """Say where each result comes from."""
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    for cell in cells:
-        account = cell.result.account
-        source = account.get("input") or {}
-        rows.append(
-            {
-                "cell": cell.name,
-                "group": cell.group,
-                "cycles": cell.cycles,
-                "pristine": "is pristine"
-                if cell.is_pristine
-                else getattr(cell.pristine, "name", None),
-                "result": str(cell.result.path),
-                "recipe": account["configuration"].get("pipeline"),
-                "xct": (account.get("versions") or {}).get("xct"),
-                "voxel_um": cell.result.voxel_size_um,
-                "energy_kev": cell.energy_kev,
-                "input_checksum": str(source.get("checksum", ""))[:16],
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def compare(

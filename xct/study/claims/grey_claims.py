@@ -221,7 +221,7 @@ def _tail_of_electrolyte(cell: Cell, roi: str, row: dict[str, Any], old: dict[st
 def _of_particles(cell: Cell) -> Iterator[Claim]:
     charge, particles = cell.table("charge"), cell.table("particles")
     assert cell.pristine is not None
-    if charge is None or particles is None or "li_content_high" not in charge:
+    if charge is None or particles is None or not {"li_content", "li_content_high"} <= set(charge):
         return
     yield _content(cell, charge)
     core = _core_change(cell, particles)
@@ -296,7 +296,8 @@ def _flags(cell: Cell) -> tuple[str, ...]:
     found = []
     charge = cell.table("charge")
     if charge is not None and "void_fraction" in charge:
-        cracks = float(np.nanmedian(charge["void_fraction"])) if len(charge) else 0.0
+        known = charge["void_fraction"].dropna()
+        cracks = float(known.median()) if len(known) else 0.0
         if cracks > _CRACKED:
             found.append(f"cracks: about {cracks:.0%} of the cores")
     glare = cell.numbers.get("glare_at_most", {}).get("value")

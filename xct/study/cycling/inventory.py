@@ -100,7 +100,8 @@ def content(cell: Cell) -> Charge | None:
     what is common to all readings.
     """
     charge, particles = cell.table("charge"), cell.table("particles")
-    if charge is None or particles is None or not len(charge):
+    needed = {"particle", "li_content", "li_content_low", "li_content_high"}
+    if charge is None or particles is None or not len(charge) or not needed <= set(charge):
         return None
     both = charge.merge(particles[["particle", "volume_um3"]], on="particle")
     weight = both["volume_um3"].to_numpy(float)
