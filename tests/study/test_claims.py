@@ -11,6 +11,7 @@ from xct.geometry import Label
 from xct.physics.materials import mu_per_cm
 from xct.study.claims.conclusions import conclusions, conclusions_table, in_words
 from xct.study.claims.grey_claims import claims_table, full_charge_grey, grey_claims
+from xct.study.claims.part import claims_part
 from xct.study.grey import GreyCell
 from xct.study.layers import Row
 
@@ -143,6 +144,15 @@ def test_where_nothing_is_known_of_charge_or_energy_nothing_is_claimed_of_lithiu
     del cell.tables["charge"]["li_content_high"]
     left = claims_of(28_400.0, cell=cell)
     assert not any(claim.what.startswith("particles whose") for claim in left.values())
+
+
+def test_the_report_joins_numbers_with_what_lithium_could_make_and_names_other_causes():
+    found = list(claims_of(27_600.0).values())
+    part = claims_part({"grey_claims": claims_table(found)})
+    shown = part.tables["grey_claims"][0].set_index("claim").loc["C-1: mean grey value"]
+    assert shown["change"] == "−400 (−541 … −259) grey values"
+    assert shown["by lithium content alone"] == f"0.00 … {FRACTION * FULL:.0f}"
+    assert "another cause" in shown["meaning"]
 
 
 def row(cell, key, value, half, **more):
