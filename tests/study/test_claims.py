@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from tests.study.stubs import number, stub
+from xct.analyze import BoxRoi
 from xct.geometry import Label
 from xct.physics.materials import mu_per_cm
+from xct.study.claims.claim import claims_table, full_charge_grey
 from xct.study.claims.conclusions import conclusions, conclusions_table, in_words
-from xct.study.claims.grey_claims import claims_table, full_charge_grey, grey_claims
+from xct.study.claims.grey_claims import grey_claims
 from xct.study.claims.part import claims_part
 from xct.study.grey import GreyCell
 from xct.study.layers import Row
@@ -67,6 +69,35 @@ def test_a_changed_mean_of_the_cathode_is_judged_by_what_could_make_it(mean, act
     claim = claims_of(mean, active=active)["C-1"]
     assert claim.verdict == verdict
     assert ("composition" in " ".join(claim.flags)) == (verdict == "composition")
+
+
+def layered(cell, front, back):
+    """A cathode of two ROIs, one below the other."""
+    rows = [{"roi": roi, "mean": m, "mean_low": m - 80, "mean_high": m + 80}
+            for roi, m in (("f1", front), ("f3", back))]  # fmt: skip
+    rois = [BoxRoi("f1", "electrolyte_cathode", (0, 10), (-20, 20), (-20, 20)),
+            BoxRoi("f3", "electrolyte_cathode", (40, 50), (-20, 20), (-20, 20))]  # fmt: skip
+    parts = {"f1": materials_of(FRACTION), "f3": materials_of(FRACTION)}
+    return GreyCell(cell, rois, {"grey_statistics": pd.DataFrame(rows)}, [], parts)
+
+
+@pytest.mark.parametrize(
+    ("front", "back", "verdict", "support"),
+    [
+        (28_000.0, 28_050.0, "no_change", "not shown"),
+        (28_400.0, 28_000.0, "possible", "supported"),
+        (28_000.0, 29_200.0, "other_cause", "supported"),
+    ],
+)
+def test_a_change_with_depth_is_held_against_what_lithium_could_make(front, back, verdict, support):
+    fresh, cell = stub("A-0", lithium_um=40.0), stub("A-100", lithium_um=20.0)
+    cell.pristine, cell.is_pristine = fresh, False
+    found = grey_claims([layered(fresh, 28_000.0, 28_000.0), layered(cell, front, back)])
+    [claim] = [c for c in found if c.what.startswith("f1 less f3")]
+    assert claim.verdict == verdict
+    assert claim.possible == pytest.approx((-FRACTION * FULL, FRACTION * FULL))
+    said = {c.text: c for c in conclusions([fresh, cell], [], found, [])}
+    assert said["Grey values of the cathode changed with depth"].support == support
 
 
 def test_a_tail_of_the_electrolyte_is_lithium_or_void_and_never_decided():

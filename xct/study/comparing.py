@@ -18,8 +18,9 @@ from xct.io.tables import write_table
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
+from xct.study.claims.claim import Claim, claims_table
 from xct.study.claims.conclusions import Conclusion, conclusions, conclusions_table
-from xct.study.claims.grey_claims import Claim, claims_table, grey_claims
+from xct.study.claims.grey_claims import grey_claims
 from xct.study.claims.part import claims_part
 from xct.study.codependence.measured import (
     Together,
@@ -109,7 +110,7 @@ class Comparison:
         """Say what is different in each cell, in sentences, by a heading."""
         return answers(
             self.cells, self.rows, self.grey, self.together, self.cycled, self.balances,
-            self.conclusions,
+            self.conclusions, self.claims,
         )  # fmt: skip
 
     @cached_property

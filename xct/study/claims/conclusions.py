@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from xct.study.cells import Cell
-from xct.study.claims.grey_claims import Claim
+from xct.study.claims.claim import IN_WORDS, Claim
 from xct.study.codependence.measured import Together
 from xct.study.layers import SHOWN, Change, Row, changes
 
@@ -79,6 +79,7 @@ def conclusions(
             change = found.get((cell.name, key))
             listed.append(_of_layer(cell, text, change, side, hidden, absent.get((cell.name, key))))
         listed += _are_lithium(cell, found.get((cell.name, "inclusions_per_mm3")))
+        listed += _by_depth(cell, claims)
         listed.append(_less_lithium(cell, claims))
         listed.append(_belong_together(cell, together))
     return [*listed, *_prevented(cells, found)]
@@ -115,6 +116,18 @@ def _are_lithium(cell: Cell, change: Change | None) -> Iterator[Conclusion]:
             cell.name, "The inclusions in the electrolyte are lithium", "cannot be told",
             "in absorption lithium and void differ by less than the noise of a voxel; phase "
             "contrast would tell them apart",
+        )  # fmt: skip
+
+
+def _by_depth(cell: Cell, claims: Sequence[Claim]) -> Iterator[Conclusion]:
+    """Say whether the cathode changed otherwise at its front than at its back."""
+    own = [c for c in claims if c.cell.name == cell.name and " less " in c.what]
+    if own:
+        changed = [claim for claim in own if claim.verdict != "no_change"]
+        told = "; ".join(f"{c.what}: {c.value:+.0f}, {IN_WORDS[c.verdict]}" for c in changed or own)
+        yield Conclusion(
+            cell.name, "Grey values of the cathode changed with depth",
+            "supported" if changed else "not shown", told.replace("-", "−"),
         )  # fmt: skip
 
 
