@@ -170,6 +170,11 @@ def test_each_term_of_the_balance_is_what_was_drawn():
     assert rest.low == pytest.approx(terms["lost_at_anode"].low + low - metal_mah(1000.0), rel=1e-3)
     assert "how differently two anodes were built is in no interval" in one.answer()[-1]
     assert "this much lithium reacted" in one.answer()[1]
+    assert (terms["lost_at_anode"].bound, rest.bound) == ("lower", "lower")  # voids on the steel
+    assert one.answer()[0].count("more if voids were taken for lithium") == 2
+    cell.numbers["thickness_um.lithium"]["bound"] = ""
+    [sure] = balances([fresh, cell], [])
+    assert "more if voids" not in sure.answer()[0]
     assert len(balance_table([one])) == 4
     assert balance_figure([one]) is not None
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _SURE = 1.96
+_MORE = ", more if voids were taken for lithium"
 TERMS = {
     "lost_at_anode": "lost at the anode",
     "in_inclusions": "in inclusions that are seen",
@@ -81,7 +82,8 @@ class Balance:
         elif rest is not None and rest.high < 0:
             found.append(
                 "The balance does not close: more lithium is found than was lost, so one of the "
-                "terms is wrong, or the two cells were built differently."
+                "terms is wrong, voids were taken for lithium, or the two cells were built "
+                "differently."
             )
         elif rest is not None:
             found.append("The balance closes within its uncertainty.")
@@ -97,9 +99,10 @@ class Balance:
     def _written(self, term: Charge) -> str:
         low, high = term.low / self.area_cm2, term.high / self.area_cm2
         value = term.value / self.area_cm2
+        more = _MORE if term.bound == "lower" else ""
         if isfinite(value):
-            return f"{value:.2f} ({low:.2f} … {high:.2f})".replace("-", "−")
-        return f"between {low:.2f} and {high:.2f}".replace("-", "−")
+            return f"{value:.2f} ({low:.2f} … {high:.2f}{more})".replace("-", "−")
+        return f"between {low:.2f} and {high:.2f}{more}".replace("-", "−")
 
 
 def balances(cells: Sequence[Cell], cycled: Sequence[Cycled]) -> list[Balance]:
@@ -163,7 +166,9 @@ def _lost_at_anode(cell: Cell, built_per_cm2: float) -> Charge | None:
     built = sqrt(2) * _SURE * (built_per_cm2 if isfinite(built_per_cm2) else 0.0) * area
     below = hypot((before.value - before.low) * scale, now.high - now.value, built)
     above = hypot((before.high - before.value) * scale, now.value - now.low, built)
-    return Charge(value, value - below, value + above, now.note)
+    # Lithium that is left is known from above: a void in its place looks the same.
+    bound = "lower" if now.bound == "upper" else ""
+    return Charge(value, value - below, value + above, now.note, bound)
 
 
 def _net(cycled: Cycled) -> Charge:
@@ -189,6 +194,7 @@ def _rest(terms: dict[str, Charge]) -> Charge | None:
         lost.low + cathode.low - kept.high,
         lost.high + cathode.high - kept.low,
         f"the cathode by {by}; reacted, or not seen",
+        lost.bound,
     )
 
 
@@ -199,8 +205,7 @@ def balance_table(found: Sequence[Balance]) -> DataFrame:
     -------
     DataFrame
         ``cell, term, charge_mah, charge_mah_low, charge_mah_high, charge_mah_per_cm2,
-        …_low, …_high`` (95 % or bounds), ``lithium_um`` (the layer of metal that it equals),
-        ``note``.
+        …_low, …_high`` (95 % or bounds), ``bound`` (where the interval holds on one side only), ``note``.
     """
     import pandas as pd
 
@@ -211,7 +216,7 @@ def balance_table(found: Sequence[Balance]) -> DataFrame:
             for end, value in (("", term.value), ("_low", term.low), ("_high", term.high)):
                 row[f"charge_mah{end}"] = value
                 row[f"charge_mah_per_cm2{end}"] = value / one.area_cm2
-            rows.append({**row, "note": term.note})
+            rows.append({**row, "bound": term.bound, "note": term.note})
     return pd.DataFrame(rows)
 
 
@@ -233,6 +238,8 @@ def balance_figure(found: Sequence[Balance]) -> Figure | None:
                 continue
             low, value, high = (e / one.area_cm2 for e in (term.low, term.value, term.high))
             axis.plot([low, high], [place, place], "|-", color="tab:blue", ms=9, lw=1.4)
+            if term.bound == "lower":
+                axis.plot([high], [place], ">", color="tab:blue", ms=6)
             if isfinite(value):
                 axis.plot([value], [place], "o", color="tab:blue", ms=5)
         axis.axvline(0, color="0.5", lw=0.8)

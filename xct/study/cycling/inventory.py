@@ -28,12 +28,15 @@ class Charge:
         mAh, with a 95 % interval or bounds; value is NaN where only bounds are known.
     note : str
         What bounds it.
+    bound : str
+        "upper" or "lower" where the interval holds on one side only; else empty.
     """
 
     value: float
     low: float
     high: float
     note: str = ""
+    bound: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ def metal(cell: Cell) -> Charge | None:
     value, sd = float(entry["value"]), float(entry.get("sd", nan))
     ends = (value - _SURE * sd, value, value + _SURE * sd)
     low, middle, high = (metal_mah(max(end, 0.0) * area * 1e8) for end in ends)
-    note = "a void on the steel counts as lithium" if entry.get("bound") == "upper" else ""
-    return Charge(middle, low, high, note)
+    bound = str(entry.get("bound", ""))
+    note = "a void on the steel counts as lithium" if bound == "upper" else ""
+    return Charge(middle, low, high, note, bound)
 
 
 def cathode_when_full(cell: Cell) -> Full | None:

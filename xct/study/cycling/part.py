@@ -42,7 +42,8 @@ def cycling_part(
             ),
             "lithium_balance": (
                 balance_figure(balances), "Each term with its 95 % interval or bounds; a line "
-                "without a point: only the bounds are known."
+                "without a point: only the bounds are known; an arrow: more, if voids were taken "
+                "for lithium."
             ),
         }),
         known_tables(tables, {
