@@ -226,3 +226,18 @@ def test_mistakes_are_said_with_their_cause(tmp_path):
     (tmp_path / "plain.csv").write_text(text.replace("-", ""), "utf-8")
     with pytest.raises(XctError, match="never changes its sign"):
         read_cycler([tmp_path / "plain.csv"])
+
+
+def test_layers_of_cycles_and_steps_among_the_records_are_refused(tmp_path):
+    """Rows of cycles hold numbers where records have their voltage: read, they would be wrong."""
+    head = ["Cycle ID,Cap_Chg(mAh),Cap_DChg(mAh),a,b", ",Step ID,Step Name,c,d"]
+    head += [",,Record ID,Time(h:min:s.ms),Voltage(V),Current(mA),Step Type"]
+    rows = [f",,{n},0:00:{n:02d},3.{n},0.1,CC Chg" for n in range(30)]
+    (tmp_path / "nested.csv").write_text("\n".join([*head, *rows, "2,1,1,4,5"]), "utf-8")
+    with pytest.raises(XctError, match=r"line 3. are no plain table.*layer of records alone"):
+        read_cycler([tmp_path / "nested.csv"])
+    text = arbin_text().decode().splitlines()
+    text[5] += ",1,2,3,4"
+    (tmp_path / "wide.csv").write_text("\n".join(text), "utf-8")
+    with pytest.raises(XctError, match="no plain table"):
+        read_cycler([tmp_path / "wide.csv"])

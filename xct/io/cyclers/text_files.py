@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _MOST_LINES = 500  # in which the headings are looked for
 _SEPARATORS = ("\t", ";", ",")
 OWN = "columns of the study"
+_NESTED = (
+    "{path}: the lines below its headings (line {line}) are no plain table: cycles and steps stand "
+    "among the records; export the layer of records alone"
+)
 
 
 def read_columns(path: Path, columns: CyclerColumns | None) -> tuple[Layout, DataFrame]:
@@ -51,17 +56,18 @@ def read_columns(path: Path, columns: CyclerColumns | None) -> tuple[Layout, Dat
     body = lines[number + 1 :]
     sample = "\n".join(body[:50])
     decimal = "," if separator != "," and re.search(r"\d,\d", sample) else "."
+    if not _fields(lines[number], separator)[0]:
+        raise XctError(_NESTED.format(path=path, line=number + 1))
     try:
-        table = pd.read_csv(
-            io.StringIO("\n".join(body)), sep=separator, header=None, decimal=decimal,
-            names=[str(column) for column in range(width + 1)], index_col=False,
-            skip_blank_lines=True, skipinitialspace=True, low_memory=False,
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise XctError(
-            f"{path}: the lines below its headings (line {number + 1}) are no table ({error}); "
-            "export the layer of records alone, not cycles and steps above them"
-        ) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than headings
+            table = pd.read_csv(
+                io.StringIO("\n".join(body)), sep=separator, header=None, decimal=decimal,
+                names=[str(column) for column in range(width + 1)], index_col=False,
+                skip_blank_lines=True, skipinitialspace=True, low_memory=False,
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError):
+        raise XctError(_NESTED.format(path=path, line=number + 1)) from None
     return layout, table
 
 

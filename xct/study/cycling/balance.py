@@ -205,7 +205,8 @@ def balance_table(found: Sequence[Balance]) -> DataFrame:
     -------
     DataFrame
         ``cell, term, charge_mah, charge_mah_low, charge_mah_high, charge_mah_per_cm2,
-        …_low, …_high`` (95 % or bounds), ``bound`` (where the interval holds on one side only), ``note``.
+        …_low, …_high`` (95 % or bounds), ``bound`` (where the interval holds on one side only),
+        ``note``.
     """
     import pandas as pd
 
