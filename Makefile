@@ -75,10 +75,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
 	@$(PIP) --editable .
 	@touch $@
 
-# The GPL-licensed astra extra is here because its engine is tested too.
+# The GPL-licensed extras are here because what they do is tested too.
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Installing xct and the tools for its tests into $(VENV): a few minutes."
-	@$(PIP) --editable '.[dev,astra]'
+	@$(PIP) --editable '.[dev,astra,biologic]'
 	@touch $(VENV)/.installed $@
 
 SCREEN_PACKAGES = xvfb xauth libxcb-icccm4 libxcb-keysyms1 libgl1 libegl1 libgl1-mesa-dri \

@@ -37,7 +37,10 @@ FLOORS = (
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Not imported before it is needed, anywhere: slow to import, or under the GPL.
-LATE = ("PyQt5", "PyQt6", "astra", "dask_jobqueue", "distributed", "napari", "qtpy")
+LATE = (
+    "NewareNDA", "PyQt5", "PyQt6", "astra", "dask_jobqueue", "distributed", "galvani", "napari",
+    "qtpy",
+)  # fmt: skip
 
 HEAVY = {"astra", "dask", "matplotlib", "numba", "pandas", "pydantic", "scipy", "skimage", "zarr"}
 

@@ -11,7 +11,8 @@ from xct.analyze.roi.shapes import BoxRoi
 from xct.geometry import SURFACES, Label
 from xct.phantom.cell.cell import draw_cell
 from xct.phantom.truth.folder import TruthWriter
-from xct.phantom.truth.tables import LITHIUM_MAH_PER_CM3, tables_of
+from xct.phantom.truth.tables import tables_of
+from xct.physics.lithium import METAL_MAH_PER_CM3
 from xct.result import open_result
 
 SHAPE = (96, 112, 112)
@@ -107,7 +108,7 @@ def test_lithium_is_neither_made_nor_lost(truth, cell):
     kept = charge["anode"] + charge["cathode"] + charge["inclusions"] + charge["reacted"]
     assert kept == pytest.approx(charge["pristine_anode"] + charge["pristine_cathode"], rel=1e-5)
     labelled = (truth.labels("materials")[:] == Label.LITHIUM).sum() * 8e-12
-    assert charge["anode"] == pytest.approx(labelled * LITHIUM_MAH_PER_CM3, rel=0.03)
+    assert charge["anode"] == pytest.approx(labelled * METAL_MAH_PER_CM3, rel=0.03)
     # The cathode of a full cell: 4 mg of composite, 70 % NCM at 275 mAh/g of all its lithium.
     whole = charge["pristine_cathode"] / tables_of(cell)["particles"].volume_um3.sum()
     assert whole * 1e12 == pytest.approx(4.75 * 275.5, rel=0.08)

@@ -115,14 +115,15 @@ SIZES: Mapping[str, tuple[tuple[int, int, int], int]] = {
     "small": ((160, 256, 256), 400),
     "medium": ((400, 512, 512), 800),
 }
-# What the table shows: key of the summary, heading, format.
+# What the table shows: key of the summary, heading, factor, decimals.
 _SHOWN = (
-    ("thickness_um.lithium", "Li (µm)", "{:.1f}"),
-    ("absent_area_fraction", "Li gone", "{:.1%}"),
-    ("thickness_um.electrolyte", "SE (µm)", "{:.1f}"),
-    ("drifted_particles", "drifted", "{:.0f}"),
-    ("inclusions", "inclusions", "{:.0f}"),
+    ("thickness_um.lithium", "Li (µm)", 1.0, 1),
+    ("absent_area_fraction", "Li gone (%)", 100.0, 1),
+    ("thickness_um.electrolyte", "SE (µm)", 1.0, 1),
+    ("drifted_particles", "drifted", 1.0, 0),
+    ("inclusions", "inclusions", 1.0, 0),
 )
+_BOUNDS = {"lower": "≥ ", "upper": "≤ "}
 
 
 @dataclass(frozen=True)
@@ -186,14 +187,20 @@ def one_cell(state: str, folder: Path, size: str, *, seed: int = 0) -> DemoCell:
 
 
 def _table(cells: list[DemoCell]) -> list[str]:
-    lines = ["", f"{'cell':<9}" + "".join(f"{heading:>22}" for _, heading, _ in _SHOWN)]
+    lines = ["", f"{'cell':<9}" + "".join(f"{heading:>22}" for _, heading, _, _ in _SHOWN)]
     for cell in cells:
-        texts = [_pair(cell, key, form) for key, _, form in _SHOWN]
+        texts = [_pair(cell, key, factor, decimals) for key, _, factor, decimals in _SHOWN]
         lines.append(f"{cell.state:<9}" + "".join(f"{text:>22}" for text in texts))
-    return [*lines, "measured (true)"]
+    return [*lines, "measured ± standard uncertainty (true); ≤, ≥: known on one side only"]
 
 
-def _pair(cell: DemoCell, key: str, form: str) -> str:
+def _pair(cell: DemoCell, key: str, factor: float, decimals: int) -> str:
     found, true = (side.summary.get(key) for side in (cell.result, cell.truth))
-    measured = "–" if found is None else form.format(found["value"])
-    return measured if true is None else f"{measured} ({form.format(true['value'])})"
+    measured = "–" if found is None else with_sd(found, factor, decimals)
+    return measured if true is None else f"{measured} ({factor * true['value']:.{decimals}f})"
+
+
+def with_sd(entry: Mapping[str, Any], factor: float, decimals: int) -> str:
+    """Write a number of a summary with its bound and its standard uncertainty."""
+    text = f"{_BOUNDS.get(entry.get('bound', ''), '')}{factor * entry['value']:.{decimals}f}"
+    return f"{text} ± {factor * entry['sd']:.{decimals}f}" if "sd" in entry else text

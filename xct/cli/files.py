@@ -80,7 +80,9 @@ def view(results: tuple[Path, ...]) -> None:
 @click.command()
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.")
-def compare(sources: tuple[Path, ...], out: Path | None) -> None:
+@click.option("--pdf", is_flag=True, help="Print the report, too, by a browser that is there.")
+@click.option("--parquet", is_flag=True, help="Write tables as Parquet, too, by pyarrow.")
+def compare(sources: tuple[Path, ...], out: Path | None, pdf: bool, parquet: bool) -> None:
     """Put cells side by side: one report.html, tables and figures.
 
     SOURCES is a study in YAML, or results, which say of themselves what they are.
@@ -88,13 +90,19 @@ def compare(sources: tuple[Path, ...], out: Path | None) -> None:
     from xct.cli.text_output import comparison_text
     from xct.study.comparing import REPORT
     from xct.study.comparing import compare as compare_cells
+    from xct.study.exports import print_pdf, write_parquet
     from xct.study.settings import load_study
 
     is_study = len(sources) == 1 and sources[0].suffix in (".yaml", ".yml")
     source = sources[0] if is_study else list(sources)
     folder = Path(out or load_study(source).output or "comparison")
-    click.echo(comparison_text(compare_cells(source, out=folder)))
+    found = compare_cells(source, out=folder)
+    click.echo(comparison_text(found))
     click.echo(f"wrote {folder / REPORT}")
+    if parquet:
+        write_parquet(folder / "tables", found.tables)
+    if pdf:
+        click.echo(f"wrote {print_pdf(folder / REPORT)}")
 
 
 COMMANDS = (convert, export, view, compare)

@@ -61,7 +61,8 @@ def _sentence(
         return "", message
     message = message[0].lower() + message[1:]
     if detail["type"] == "tuple_type":
-        message = f"it should be {_TUPLES.get(str(key[-1]), 'two numbers, [first, stop]')}"
+        last = str(key[-1]) if key else ""
+        message = f"it should be {_TUPLES.get(last, 'two numbers, [first, stop]')}"
     for wording, plain in _PLAIN.items():
         message = re.sub(wording, plain, message)
     return f"{detail['input']!r} is not accepted: ", message
@@ -80,7 +81,11 @@ _PLAIN = {
 }
 
 # What keys other than ranges ask for in brackets.
-_TUPLES = {"voxel_size_um": "three numbers, [z, y, x] in µm"}
+_TUPLES = {
+    "voxel_size_um": "three numbers, [z, y, x] in µm",
+    "from_um": "three numbers, [depth, y, x] in µm",
+    "to_um": "three numbers, [depth, y, x] in µm",
+}
 
 
 def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
@@ -89,9 +94,24 @@ def _in_document(detail: Mapping[str, Any], document: Document, at: Key) -> Key:
     parts = detail["loc"]
     for number, part in enumerate(parts):
         is_last = number == len(parts) - 1
-        if (*at, *key, part) in document.lines or (is_last and detail["type"] == "missing"):
+        if _stands(document, (*at, *key, part)) or (is_last and detail["type"] == "missing"):
             key.append(part)
     return tuple(key)
+
+
+def _stands(document: Document, key: Key) -> bool:
+    """Whether a document has a key: by its lines, or in a mapping of Python, which has none."""
+    if document.lines:
+        return key in document.lines
+    value: Any = document.value
+    for part in key:
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return False
+    return True
 
 
 def _purpose(key: Key) -> str:

@@ -6,7 +6,11 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from xct.study.cells import Cell
+from xct.study.claims.claim import IN_WORDS, Claim
+from xct.study.claims.conclusions import Conclusion, in_words
 from xct.study.codependence.measured import Together
+from xct.study.cycling.balance import Balance
+from xct.study.cycling.measured import Cycled
 from xct.study.grey import GreyCell, kind_of, same_kind_distance
 from xct.study.layers import SHOWN, Change, Row, changes
 
@@ -16,6 +20,10 @@ def answers(
     rows: Sequence[Row],
     grey: Sequence[GreyCell],
     together: Sequence[Together],
+    cycled: Sequence[Cycled],
+    balances: Sequence[Balance],
+    concluded: Sequence[Conclusion],
+    claims: Sequence[Claim],
 ) -> list[tuple[str, list[str]]]:
     """Say for each cell that has a pristine one what is different in it.
 
@@ -30,9 +38,12 @@ def answers(
         assert cell.pristine is not None
         own = [change for change in all_changes if change.row.cell.name == cell.name]
         sentences = [
+            *in_words(concluded, cell.name),
             *_layers(own),
-            *_grey(by_name.get(cell.name), by_name.get(cell.pristine.name)),
+            *_grey(by_name.get(cell.name), by_name.get(cell.pristine.name), claims),
             *(one.answer() for one in together if one.cell.name == cell.name),
+            *(one.answer() for one in cycled if one.cell.name == cell.name),
+            *(s for one in balances if one.cell.name == cell.name for s in one.answer()),
         ]
         found.append((f"{cell.name} against {cell.pristine.name}", sentences))
     return found
@@ -63,7 +74,7 @@ def _written(change: Change) -> str:
     return f"{heading}{bound} {value} {unit} ({low} … {high}{percent})"
 
 
-def _grey(cell: GreyCell | None, before: GreyCell | None) -> Iterator[str]:
+def _grey(cell: GreyCell | None, before: GreyCell | None, claims: Sequence[Claim]) -> Iterator[str]:
     """Compare the distance of each kind of ROI with that of pristine ROIs from each other."""
     if (
         cell is None
@@ -78,7 +89,10 @@ def _grey(cell: GreyCell | None, before: GreyCell | None) -> Iterator[str]:
         kind = kind_of(str(row["roi"]))
         if not isfinite(row.get("wasserstein", float("nan"))) or kind not in alike:
             continue
-        text = f"{row['roi']} ({row['wasserstein']:.0f}, pristine ones differ by {alike[kind]:.0f})"
+        text = (
+            f"{row['roi']} ({row['wasserstein']:.0f}, pristine ones differ by {alike[kind]:.0f}"
+            f"{_meaning(cell, str(row['roi']), claims)})"
+        )
         if row["wasserstein_low"] > alike[kind]:
             beyond.append(text)
         else:
@@ -91,3 +105,17 @@ def _grey(cell: GreyCell | None, before: GreyCell | None) -> Iterator[str]:
         )
     if within:
         yield f"Grey values not distinguished from the pristine cell: {', '.join(within)}."
+
+
+def _meaning(cell: GreyCell, roi: str, claims: Sequence[Claim]) -> str:
+    """Say what could make the change of a ROI's mean, and what lithium content alone makes."""
+    own = [c for c in claims if c.cell.name == cell.cell.name and c.what.startswith(f"{roi}:")]
+    if not own:
+        return ""
+    claim = own[0]
+    text = f"; {IN_WORDS[claim.verdict]}"
+    if isfinite(claim.possible[1]) and claim.verdict != "no_change":
+        low, high = (signed(end, 0) for end in claim.possible)
+        change = signed(claim.value, 0)
+        return f"; mean {change}, lithium content alone makes {low} to {high}{text}"
+    return text

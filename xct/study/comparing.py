@@ -18,12 +18,19 @@ from xct.io.tables import write_table
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
+from xct.study.claims.claim import Claim, claims_table
+from xct.study.claims.conclusions import Conclusion, conclusions, conclusions_table
+from xct.study.claims.grey_claims import grey_claims
+from xct.study.claims.part import claims_part
 from xct.study.codependence.measured import (
     Together,
     codependence_figure,
     codependence_table,
     measure_together,
 )
+from xct.study.cycling.balance import Balance, balances
+from xct.study.cycling.measured import Cycled, read_cyclers
+from xct.study.cycling.part import cycling_part, cycling_tables
 from xct.study.grey import GreyCell, histograms_of, homogeneity_table, measure_grey, statistics
 from xct.study.histogram_figures import (
     cell_histograms_figure,
@@ -39,8 +46,16 @@ from xct.study.layers import (
     layers_table,
     maps_figure,
 )
+from xct.study.line_profiles import (
+    Profile,
+    measure_profiles,
+    profile_numbers,
+    profiles_part,
+    profiles_table,
+)
 from xct.study.methods import METHODS
-from xct.study.report import Part, pictures, render
+from xct.study.provenance import provenance_table, warnings_of_runs
+from xct.study.report import Part, known_figures, known_tables, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
 
@@ -67,6 +82,12 @@ class Comparison:
         Grey values of ROIs.
     together : list of Together
         Codependence of cathode and lithium.
+    cycled : list of Cycled
+        What the cyclers say, of the cells that name a file.
+    balances : list of Balance
+        Where the lithium is, of the cells that have a pristine one.
+    profiles : list of Profile
+        Grey values along lines.
     displacement : DataFrame
         How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
@@ -78,13 +99,29 @@ class Comparison:
     rows: list[Row]
     grey: list[GreyCell]
     together: list[Together]
+    cycled: list[Cycled]
+    balances: list[Balance]
+    profiles: list[Profile]
     displacement: DataFrame
     warnings: list[str]
 
     @cached_property
     def answers(self) -> list[tuple[str, list[str]]]:
         """Say what is different in each cell, in sentences, by a heading."""
-        return answers(self.cells, self.rows, self.grey, self.together)
+        return answers(
+            self.cells, self.rows, self.grey, self.together, self.cycled, self.balances,
+            self.conclusions, self.claims,
+        )  # fmt: skip
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """Say of each claim that rests on grey values what could make it at all."""
+        return grey_claims(self.grey)
+
+    @cached_property
+    def conclusions(self) -> list[Conclusion]:
+        """Say which conclusions these data support."""
+        return conclusions(self.cells, self.rows, self.claims, self.together)
 
     @cached_property
     def tables(self) -> dict[str, DataFrame]:
@@ -95,6 +132,11 @@ class Comparison:
             "histograms": histograms_of(self.grey),
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
+            "conclusions": conclusions_table(self.conclusions),
+            "grey_claims": claims_table(self.claims),
+            **cycling_tables(self.cycled, self.balances),
+            "profiles": profiles_table(self.profiles),
+            "profile_numbers": profile_numbers(self.profiles),
         }
         made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
@@ -129,8 +171,8 @@ class Comparison:
             pngs=self._pngs,
             methods=METHODS,
             settings=settings,
-            warnings=[*self.warnings, *_of_runs(self.cells)],
-            provenance=provenance_table(self.cells),
+            warnings=[*self.warnings, *warnings_of_runs(self.cells)],
+            provenance=provenance_table(self.cells, self.cycled),
             made=f"Made by xct {xct.__version__} on {now:%Y-%m-%d at %H:%M} UTC.",
         )
 
@@ -158,11 +200,12 @@ class Comparison:
     def _parts(self) -> Iterator[Part]:
         tables = self.tables
         wanted = self.study.study.section
+        yield claims_part(tables)
         yield Part(
             "sections", "Cross-sections",
             "One grey window for all cells; brightness is the square root, so that lithium and "
             "electrolyte are told apart while active material is not white.",
-            _known({
+            known_figures({
                 "sections": (
                     sections_figure(self.cells, wanted),
                     "Cross-sections with both interfaces; anode on top.",
@@ -176,7 +219,7 @@ class Comparison:
         }
         yield Part(
             "layers", "Layers", "",
-            _known({
+            known_figures({
                 "layers": (layers_figure(self.rows), "Numbers of the layers by cycle and group."),
                 "lithium": (maps_figure(self.cells), "Lithium that is left, on one colour scale."),
                 "electrolyte": (
@@ -186,18 +229,20 @@ class Comparison:
             {name: (tables[name], text) for name, text in captions.items() if name in tables},
         )  # fmt: skip
         yield self._grey_part(tables)
+        yield profiles_part(self.cells, self.profiles, tables)
         yield Part(
             "codependence", "Codependence",
             "Do damage of the cathode and loss of lithium lie at the same places?",
-            _known({
+            known_figures({
                 "codependence": (
                     codependence_figure(self.together),
                     "Maps of both layers without what depends on the radius alone, and their "
                     "correlation by scale.",
                 ),
             }),
-            _only(tables, {"codependence": "Every pair of maps at every scale."}),
+            known_tables(tables, {"codependence": "Every pair of maps at every scale."}),
         )  # fmt: skip
+        yield cycling_part(self.cycled, self.balances, tables)
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
         figures: dict[str, tuple[Figure | None, str]] = {}
@@ -226,68 +271,20 @@ class Comparison:
         for number, each in enumerate(self.grey, 1):
             caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."
             figures[f"rois_{number}"] = (rois_figure(each.cell, each.rois), caption)
-        shown = dict(_only(tables, {
+        shown = dict(known_tables(tables, {
             "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap.",
             "homogeneity": "Do the ROIs of a kind hold the same?",
         }))  # fmt: skip
         if "grey_statistics" in shown:
             table, caption = shown["grey_statistics"]
             shown["grey_statistics"] = (_narrowed(table), caption)
-        return Part("grey_values", "Grey values by region", "", _known(figures), shown)
-
-
-def _known(
-    figures: Mapping[str, tuple[Figure | None, str]],
-) -> dict[str, tuple[Figure, str]]:
-    return {name: (made, text) for name, (made, text) in figures.items() if made is not None}
-
-
-def _only(
-    tables: Mapping[str, DataFrame], captions: Mapping[str, str]
-) -> dict[str, tuple[DataFrame, str]]:
-    return {name: (tables[name], text) for name, text in captions.items() if name in tables}
+        return Part("grey_values", "Grey values by region", "", known_figures(figures), shown)
 
 
 def _narrowed(table: DataFrame) -> DataFrame:
     """Leave out what only the CSV has: standard deviations beside intervals, counts of blocks."""
     left_out = {"missing", "blocks", "in_view", "beyond_fraction", "variance_factor"}
     return table[[c for c in table if c not in left_out and not str(c).endswith("_sd")]]
-
-
-def _of_runs(cells: Sequence[Cell]) -> list[str]:
-    found = []
-    for cell in cells:
-        for warning in cell.result.warnings:
-            parts = [warning["message"], warning.get("remedy", "")]
-            found.append(f"{cell.name}: {warning['step']}: {' – '.join(p for p in parts if p)}")
-    return found
-
-
-def provenance_table(cells: Sequence[Cell]) -> DataFrame:
-    """Say where each result comes from."""
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    for cell in cells:
-        account = cell.result.account
-        source = account.get("input") or {}
-        rows.append(
-            {
-                "cell": cell.name,
-                "group": cell.group,
-                "cycles": cell.cycles,
-                "pristine": "is pristine"
-                if cell.is_pristine
-                else getattr(cell.pristine, "name", None),
-                "result": str(cell.result.path),
-                "recipe": account["configuration"].get("pipeline"),
-                "xct": (account.get("versions") or {}).get("xct"),
-                "voxel_um": cell.result.voxel_size_um,
-                "energy_kev": cell.energy_kev,
-                "input_checksum": str(source.get("checksum", ""))[:16],
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def compare(
@@ -317,7 +314,9 @@ def compare(
     study = load_study(source)
     cells, warnings = open_cells(study)
     rois = read_rois(roi_set_file(study.study.rois))
+    cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
+    profiles, of_profiles = measure_profiles(cells, study.study.profiles)
     moved, said = displacement_table(cells if study.study.same_cell else [])
     found = Comparison(
         study,
@@ -325,8 +324,17 @@ def compare(
         layer_rows(cells),
         grey,
         measure_together(cells),
+        cycled,
+        balances(cells, cycled),
+        profiles,
         moved,
-        [*warnings, *said, *(text for each in grey for text in each.left_out)],
+        [
+            *warnings,
+            *of_cyclers,
+            *of_profiles,
+            *said,
+            *(text for each in grey for text in each.left_out),
+        ],
     )
     folder = out if out is not None else study.output
     if folder is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -45,12 +45,15 @@ class GreyCell:
         ``histograms, grey_statistics, homogeneity``; empty where nothing could be measured.
     left_out : list of str
         ROIs that do not lie in this cell, and why; ROIs that hold something else.
+    materials : dict of str to ndarray
+        By ROI: fractions of its voxels by label; empty where there are no labels.
     """
 
     cell: Cell
     rois: list[Roi]
     tables: dict[str, DataFrame]
     left_out: list[str]
+    materials: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def kind_of(roi: str) -> str:
@@ -84,6 +87,7 @@ def _measured(cell: Cell, rois: Sequence[Roi], before: GreyCell | None) -> GreyC
     except XctError as error:
         return GreyCell(cell, [], {}, [f"{cell.name}: no ROI: grey values are missing: {error}"])
     placed, left_out, bins = [], [], GreyBins()
+    materials: dict[str, np.ndarray] = {}
     for roi in rois:
         try:
             here = on_cell(roi, geometry, cell.surfaces)
@@ -94,15 +98,18 @@ def _measured(cell: Cell, rois: Sequence[Roi], before: GreyCell | None) -> GreyC
             left_out.append(f"{cell.name}: {error}; it is left out")
             continue
         placed.append(here)
-        left_out += _foreign(cell, here, geometry)
+        fractions = _fractions(cell, here, geometry)
+        if fractions is not None:
+            materials[roi.name] = fractions
+            left_out += _foreign(cell, roi.name, fractions)
     if not placed:
-        return GreyCell(cell, [], {}, left_out)
+        return GreyCell(cell, [], {}, left_out, materials)
     pristine = SimpleNamespace(tables=before.tables) if before and before.tables else None
     tables = measure_rois(
         grey, geometry, reference, placed, pristine, cell.result.grey_scale,
         resamples=_RESAMPLES, mixture=False, before=_counted(before, bins), bins=bins,
     )  # fmt: skip
-    return GreyCell(cell, placed, tables, left_out)
+    return GreyCell(cell, placed, tables, left_out, materials)
 
 
 def _counted(before: GreyCell | None, bins: GreyBins) -> list[RoiCounts]:
@@ -121,12 +128,12 @@ def _in_bore(region: Region, geometry: CellGeometry) -> float:
     return float(inside[mask].mean()) if mask.any() else 1.0
 
 
-def _foreign(cell: Cell, roi: Roi, geometry: CellGeometry) -> list[str]:
-    """Say what a ROI holds besides what a cathode and an electrolyte are made of."""
+def _fractions(cell: Cell, roi: Roi, geometry: CellGeometry) -> np.ndarray | None:
+    """Give the fractions of a ROI by label; None where there are no labels."""
     try:
         labels = cell.result.labels("materials")
     except XctError:
-        return []
+        return None
     region = roi.region(geometry)
     z, y, x = region.slices
     counts = np.zeros(256, np.int64)
@@ -134,12 +141,16 @@ def _foreign(cell: Cell, roi: Roi, geometry: CellGeometry) -> list[str]:
         stop = min(first + 8, region.shape[0])
         codes = np.asarray(labels[z.start + first : z.start + stop, y, x])
         counts += np.bincount(codes[region.mask(first, stop)], minlength=256)[:256]
-    whole = max(int(counts.sum()), 1)
+    return np.asarray(counts / max(int(counts.sum()), 1))
+
+
+def _foreign(cell: Cell, roi: str, fractions: np.ndarray) -> list[str]:
+    """Say what a ROI holds besides what a cathode and an electrolyte are made of."""
     return [
-        f"{cell.name}: ROI {roi.name}: {counts[label] / whole:.0%} of it is {label.name.lower()}; "
+        f"{cell.name}: ROI {roi}: {fractions[label]:.0%} of it is {label.name.lower()}; "
         "its grey values are not those of one layer"
         for label in Label
-        if label not in _EXPECTED and counts[label] / whole > _FOREIGN
+        if label not in _EXPECTED and fractions[label] > _FOREIGN
     ]
 
 

@@ -42,6 +42,35 @@ METHODS: tuple[tuple[str, str], ...] = (
         "found in four of five such bores.",
     ),
     (
+        "Conclusions and claims",
+        "A conclusion is supported where the 95 % interval of the change lies on its side of 0, "
+        "contradicted where it lies on the other, and cannot be told where what the data do not "
+        "see would hide it: a void on the steel, or in the electrolyte, looks like lithium. Beside "
+        "each change of grey values stands what taking all lithium out of NCM811 would make of it: "
+        "μ rises by 11 % (X-ray tables), times the fraction of active material in the region. What "
+        "the fractions of materials alone would make follows from the labels. Particles hold less "
+        "lithium where those whose 95 % interval leaves out x = 1 are surely more than 5 % of "
+        "those that are read (Clopper-Pearson).",
+    ),
+    (
+        "Profiles",
+        "Undenoised grey values, averaged over discs of 6 µm across the line, or as the study "
+        "says. The axes of an inclusion are those of the ellipsoid with the moments of its voxels; "
+        "an opening is the integral of what is missing, over the step from electrolyte to air: "
+        "blur only widens it.",
+    ),
+    (
+        "Cycling and lithium",
+        "A cycle begins with a charge. Capacities are those of the cycler's counter, held against "
+        "the integrated current. The net charge is known as well as a charge is known against a "
+        "discharge (0.1 % unless the study says otherwise), times all that passed. Lithium lost at "
+        "the anode: the difference of mean thicknesses, 2,062 mAh/cm³. In inclusions: none to all "
+        "of their volume, since they could be voids. Missing in the cathode: the volume of active "
+        "material as LiNi0.8Co0.1Mn0.1O2 with the lithium contents of its particles; anything from "
+        "0 to 1 where grey values do not decide; or the cycler's net charge. What is left reacted, "
+        "or is not seen. Bounds are added as bounds.",
+    ),
+    (
         "Cross-sections",
         "The most damaged plane is that with the most area without lithium and the most drifted "
         "particles within 10 µm. One grey window, 19,000 to 41,000, serves all cells.",

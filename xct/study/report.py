@@ -39,6 +39,20 @@ class Part:
     tables: Mapping[str, tuple[DataFrame, str]] = field(default_factory=dict)
 
 
+def known_figures(
+    figures: Mapping[str, tuple[Figure | None, str]],
+) -> dict[str, tuple[Figure, str]]:
+    """Leave out figures that there are none of."""
+    return {name: (made, text) for name, (made, text) in figures.items() if made is not None}
+
+
+def known_tables(
+    tables: Mapping[str, DataFrame], captions: Mapping[str, str]
+) -> dict[str, tuple[DataFrame, str]]:
+    """Give the tables that there are, with their captions."""
+    return {name: (tables[name], text) for name, text in captions.items() if name in tables}
+
+
 def render(
     *,
     title: str,

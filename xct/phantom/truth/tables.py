@@ -14,16 +14,11 @@ from xct.phantom.cell.layout import at
 from xct.phantom.cell.states import state_named
 from xct.phantom.cell.substances import POROSITY
 from xct.phantom.truth.roughness import height_parameters
-from xct.physics.materials import TABLE
+from xct.physics.lithium import METAL_MAH_PER_CM3, SHRINKING, ncm811_mah_per_um3
 
 # Lithium balance: where the lithium is. In: a cell; out: charge by store.
 #
 # Lithium in anode, cathode and inclusions, and what reacted, adds up to what the pristine cell has.
-
-LITHIUM_MAH_PER_CM3 = 2062.0
-_FARADAY_MAH = 26801.4  # per mol
-_NCM_G_PER_MOL = 97.28  # LiNi0.8Co0.1Mn0.1O2
-_SHRINKING = 0.1  # of NCM's volume, per unit of lithium taken out
 
 
 def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
@@ -45,12 +40,12 @@ def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
     content = facts["li_content"]
     solid = (facts["outer_volume_um3"] - facts["cavity_um3"]) * (1 - facts["crack_porosity"])
     # Volumes are those of today; per formula unit a delithiated particle is smaller.
-    full_mah = solid / (1 - _SHRINKING * (1 - content)) * _mah_per_um3()
+    full_mah = solid / (1 - SHRINKING * (1 - content)) * ncm811_mah_per_um3()
     charges = {
-        "anode": metal * LITHIUM_MAH_PER_CM3 * 1e-12,
+        "anode": metal * METAL_MAH_PER_CM3 * 1e-12,
         "cathode": float((full_mah * content).sum()),
-        "inclusions": lost * LITHIUM_MAH_PER_CM3 * 1e-12,
-        "pristine_anode": (metal + stripped) * LITHIUM_MAH_PER_CM3 * 1e-12,
+        "inclusions": lost * METAL_MAH_PER_CM3 * 1e-12,
+        "pristine_anode": (metal + stripped) * METAL_MAH_PER_CM3 * 1e-12,
         "pristine_cathode": float(full_mah.sum()),
     }
     before = charges["pristine_anode"] + charges["pristine_cathode"]
@@ -61,15 +56,10 @@ def lithium_balance(cell: VirtualCell) -> pd.DataFrame:
             "store": list(charges),
             "charge_mah": list(charges.values()),
             "lithium_um": [
-                charge / (LITHIUM_MAH_PER_CM3 * 1e-12 * area_um2) for charge in charges.values()
+                charge / (METAL_MAH_PER_CM3 * 1e-12 * area_um2) for charge in charges.values()
             ],
         }
     )
-
-
-def _mah_per_um3() -> float:
-    """Charge of NCM with all of its lithium, per volume."""
-    return TABLE["ncm811"].density * 1e-12 / _NCM_G_PER_MOL * _FARADAY_MAH
 
 
 LAYERS = ("lithium", "electrolyte", "cathode")
