@@ -21,6 +21,37 @@ class Material(IntEnum):
     STEEL = 4
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where a plane lies in a volume.
+
+    Attributes
+    ----------
+    along : {"x", "y"}
+        Direction across.
+    plane_um : float
+        Position along the other direction, µm from the middle of voxel 0.
+    across_um, z_um : float
+        Position of the lower left corner.
+    sign : int
+        1 where z grows with the height, −1 where it falls.
+    """
+
+    along: str
+    plane_um: float
+    across_um: float
+    z_um: float
+    sign: int
+
+    def volume_um(self, points: np.ndarray) -> np.ndarray:
+        """Give z, y and x of points (…, 2), µm, shape (…, 3)."""
+        across = self.across_um + points[..., 0]
+        z = self.z_um + self.sign * points[..., 1]
+        plane = np.full_like(across, self.plane_um)
+        pair = (plane, across) if self.along == "x" else (across, plane)
+        return np.stack([z, *pair], axis=-1)
+
+
 ELECTRODES = (Material.LITHIUM, Material.STEEL)  # lithium is plated on both
 
 
@@ -48,8 +79,10 @@ class Domain:
         Largest triangle at points where more is needed than at a boundary.
     finest_um : float, optional
         `boundary_um` that `detail_um` was made for.
-    plane_um : float
-        Where the plane lies along the direction that it does not show.
+    frame : Frame, optional
+        Where it lies in a volume; None for an ideal cell.
+    labelled_um2 : mapping of Material to float
+        Area of materials in the labels, before boundaries were smoothed.
     notes : sequence of str
         What must be known of it.
     """
@@ -64,7 +97,8 @@ class Domain:
     composite_um: float
     detail_um: Callable[[np.ndarray], np.ndarray] | None = None
     finest_um: float = 0.0
-    plane_um: float = 0.0
+    frame: Frame | None = None
+    labelled_um2: dict[Material, float] = field(default_factory=dict)
     notes: Sequence[str] = field(default_factory=tuple)
 
     def level(self, material: Material) -> Level | None:
