@@ -176,7 +176,7 @@ class MechanicsSection(Section):
     """Stress by plated lithium and by particles that shrink."""
 
     charge_uah_cm2: Annotated[float, Gt(0), Le(1e5)] = Field(
-        100.0, description="charge passed; that of plating, where it is given, counts instead"
+        10.0, description="charge passed, at the current's distribution at the start"
     )
     lithium: Literal["displacement", "eigenstrain"] = Field(
         "displacement", description="plated lithium presses its thickness into the electrolyte, or "

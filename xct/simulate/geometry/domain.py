@@ -81,6 +81,8 @@ class Domain:
         `boundary_um` that `detail_um` was made for.
     frame : Frame, optional
         Where it lies in a volume; None for an ideal cell.
+    voxel_um : float
+        Largest edge of a labelled voxel; 0 for an ideal cell.
     labelled_um2 : mapping of Material to float
         Area of materials in the labels, before boundaries were smoothed.
     notes : sequence of str
@@ -98,6 +100,7 @@ class Domain:
     detail_um: Callable[[np.ndarray], np.ndarray] | None = None
     finest_um: float = 0.0
     frame: Frame | None = None
+    voxel_um: float = 0.0
     labelled_um2: dict[Material, float] = field(default_factory=dict)
     notes: Sequence[str] = field(default_factory=tuple)
 

@@ -163,10 +163,7 @@ def domain_of_labels(
     frame : Frame, optional
         Where the plane lies in its volume.
     """
-    codes = np.full(256, Material.VOID, np.uint8)
-    for label, material in _MATERIAL_OF.items():
-        codes[label] = material
-    material = codes[np.asarray(labels)]
+    material = materials_of(labels)
     levels = _levels(material, voxel_um)
     unknown = float((np.asarray(labels) == Label.UNKNOWN).mean())
     notes = [f"{unknown:.1%} of the plane is unknown, and taken for empty"] if unknown else []
@@ -181,9 +178,18 @@ def domain_of_labels(
         centers_um=_centers(np.asarray(particles), voxel_um),
         composite_um=composite_um,
         frame=frame,
+        voxel_um=max(voxel_um),
         labelled_um2={each: float((material == each).sum() * pixel) for each in Material},
         notes=notes,
     )
+
+
+def materials_of(labels: np.ndarray) -> np.ndarray:
+    """Turn labels into materials: what is neither of them is empty."""
+    codes = np.full(256, Material.VOID, np.uint8)
+    for label, material in _MATERIAL_OF.items():
+        codes[label] = material
+    return np.asarray(codes[np.asarray(labels)])
 
 
 _ORDER = (Material.LITHIUM, Material.STEEL, Material.PARTICLE, Material.VOID)
