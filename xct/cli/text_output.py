@@ -13,6 +13,7 @@ from xct.stages import Stage, installed_packages, load_stages
 
 if TYPE_CHECKING:
     from xct.result import Result
+    from xct.simulate import Simulation
     from xct.study.comparing import Comparison
 
 
@@ -103,6 +104,22 @@ def comparison_text(comparison: Comparison) -> str:
     for heading, sentences in comparison.answers:
         lines += [f"\n{heading}", *(f"  {sentence}" for sentence in sentences)]
     lines += [f"warning: {warning}" for warning in comparison.warnings]
+    return "\n".join(lines)
+
+
+def simulation_text(simulation: Simulation) -> str:
+    """Show the numbers of every case side by side, and its warnings."""
+    cases = simulation.all_cases
+    names = list(dict.fromkeys(name for case in cases for name in case.numbers))
+    widths = [max(len(case.name), 20) + 2 for case in cases]
+    lines = [
+        f"\n  {'':<32}" + "".join(f"{c.name:<{w}}" for c, w in zip(cases, widths, strict=True))
+    ]
+    for name in names:
+        texts = [_entry(c.numbers[name].entry()) if name in c.numbers else "–" for c in cases]
+        row = "".join(f"{text:<{width}}" for text, width in zip(texts, widths, strict=True))
+        lines.append(f"  {name:<32}{row}".rstrip())
+    lines += [f"  warning: {case.name}: {text}" for case in cases for text in case.warnings]
     return "\n".join(lines)
 
 

@@ -113,7 +113,10 @@ def _electric(solved: Solved, wanted: SimulateSection) -> _Named:
     density, mean = face.density_a_m2, wanted.current_density_a_m2
     nodes = conduction.node_lithium_a_m2
     yield "potential_drop_mv", Number(1e3 * conduction.cathode_v, "mV")
-    yield "lithium_current_a_m2.mean", Number(float(np.average(density, weights=face.length_um)), "A/m²")
+    yield (
+        "lithium_current_a_m2.mean",
+        Number(float(np.average(density, weights=face.length_um)), "A/m²"),
+    )
     yield "lithium_current_a_m2.min", Number(float(np.nanmin(nodes)), "A/m²")
     yield "lithium_current_a_m2.max", Number(float(np.nanmax(nodes)), "A/m²")
     yield "lithium_current_variation", Number(variation(density, face.length_um), "1")
@@ -147,7 +150,10 @@ def _stressed(solved: Solved, wanted: SimulateSection) -> _Named:
     largest = principal(stress.elasticity.node_stress_mpa[electrolyte])
     beyond = float(area[values.ravel() > settings.strength_mpa].sum() / area.sum())
     yield "von_mises_mpa.max", Number(float(values.max()), "MPa")
-    yield "von_mises_mpa.p99", Number(float(values.ravel()[order][np.searchsorted(part, 0.99)]), "MPa")
+    yield (
+        "von_mises_mpa.p99",
+        Number(float(values.ravel()[order][np.searchsorted(part, 0.99)]), "MPa"),
+    )
     yield "principal_stress_mpa.max", Number(float(largest.max()), "MPa")
     yield "beyond_strength_fraction", Number(beyond, "1")
     yield "stack_growth_um", Number(stress.elasticity.lift_um, "µm")

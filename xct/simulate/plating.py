@@ -153,12 +153,12 @@ def _grown(domain: Domain, ends_um: np.ndarray, growth_um: np.ndarray) -> Domain
         fresh = reached(points)
         for obstacle in obstacles:
             fresh = np.minimum(fresh, -obstacle(points))
-        return fresh if old is None else np.maximum(old(points), fresh)
+        return np.asarray(fresh if old is None else np.maximum(old(points), fresh))
 
     levels = [(code, found) for code, found in domain.levels if code != Material.LITHIUM]
 
     def distance(points: np.ndarray) -> np.ndarray:
-        return np.minimum(domain.distance_um(points), np.abs(reached(points)))
+        return np.asarray(np.minimum(domain.distance_um(points), np.abs(reached(points))))
 
     return replace(domain, levels=[(Material.LITHIUM, level), *levels], distance_um=distance)
 

@@ -1,4 +1,4 @@
-"""Finite elements on an ideal cell, or on a plane of a result. In: settings; out: what was found."""
+"""Finite elements on an ideal cell, or on a result. In: settings; out: what was found."""
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ class Simulation:
     seconds: float = 0.0
 
     @property
+    def all_cases(self) -> list[Case | BlockFound]:
+        """Cases of planes, and of blocks."""
+        return [*self.cases, *self.blocks]
+
+    @property
     def summary(self) -> dict[str, Any]:
         """Give every number of every case, as in ``summary.json``."""
         found: list[dict[str, Any]] = [
@@ -77,7 +82,7 @@ class Simulation:
                 **{name: number.entry() for name, number in case.numbers.items()},
                 "warnings": case.warnings,
             }
-            for case in [*self.cases, *self.blocks]
+            for case in self.all_cases
         ]
         return {"title": self.settings.simulate.title, "cases": found}
 
@@ -89,7 +94,9 @@ class Simulation:
         return Path(folder)
 
 
-def simulate(source: Path | str | Mapping[str, Any], *, out: Path | str | None = None) -> Simulation:
+def simulate(
+    source: Path | str | Mapping[str, Any], *, out: Path | str | None = None
+) -> Simulation:
     """Solve for current, plated lithium and stress.
 
     Parameters

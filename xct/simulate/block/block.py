@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from xct.simulate.settings import BlockSection, CaseSection, SimulateSection
 
+_SLICES = 32  # read at a time
+
 
 @dataclass(frozen=True)
 class Block:
@@ -97,18 +99,39 @@ def read_block(wanted: BlockSection) -> Block:
         first = max(0, round((middle - width / 2) / edge))
         spans.append(slice(first, min(count, first + round(width / edge))))
     rows = _rows(result, spans)
-    index = (rows, *spans)
-    labels, particle = (np.asarray(result.labels(n)[index]) for n in ("materials", "particles"))
+    longest = max(part.stop - part.start for part in (rows, *spans))
+    factor = -(-longest // wanted.voxels)
     front = result.surfaces.get("electrolyte_cathode")
     height = np.nan if front is None else float(np.nanmedian(front.height_um[tuple(spans)])) / dz
     composite = height - rows.start if cell.sign > 0 else rows.stop - 1 - height
-    if cell.sign < 0:
-        labels, particle = labels[::-1], particle[::-1]
-    block = Block(
-        materials_of(labels), particle, (dz, dy, dx), (spans[0].start * dy, spans[1].start * dx),
-        int(np.ceil(composite)) if np.isfinite(composite) else labels.shape[0],
-    )  # fmt: skip
-    return block.coarser(-(-max(labels.shape) // wanted.voxels))
+    return _read_coarser(result, rows, spans, factor, composite)
+
+
+def _read_coarser(
+    result: Result, rows: slice, spans: list[slice], factor: int, composite: float
+) -> Block:
+    """Read a block some slices at a time, each coarsened at once; the anode's end first."""
+    cell = result.cell
+    _, dy, dx = cell.voxel_size_um
+    first = spans[0].start * dy, spans[1].start * dx
+    parts = []
+    count = (rows.stop - rows.start) // factor * factor
+    step = max(1, _SLICES // factor) * factor
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        low, high = rows.start + start, rows.start + stop
+        if cell.sign < 0:
+            low, high = rows.stop - stop, rows.stop - start
+        index = (slice(low, high), *spans)
+        labels, particle = (np.asarray(result.labels(n)[index]) for n in ("materials", "particles"))
+        if cell.sign < 0:
+            labels, particle = labels[::-1], particle[::-1]
+        part = Block(materials_of(labels), particle, cell.voxel_size_um, first, 0)
+        parts.append(part.coarser(factor))
+    material = np.concatenate([part.material for part in parts])
+    particle = np.concatenate([part.particle for part in parts])
+    begins = int(np.ceil(composite / factor)) if np.isfinite(composite) else len(material)
+    return Block(material, particle, parts[0].voxel_um, parts[0].first_um, begins)
 
 
 def _rows(result: Result, spans: list[slice]) -> slice:
@@ -215,7 +238,7 @@ def solve_block(case: CaseSection, wanted: SimulateSection) -> BlockFound:
     fine, coarse = (_solved(each, inactive, wanted) for each in (block, block.coarser(2)))
     numbers = {
         name: replace(number, sd=abs(number.value - coarse.numbers[name].value))
-        if name in coarse.numbers
+        if isinstance(number.value, float) and name in coarse.numbers
         else number
         for name, number in fine.numbers.items()
     }

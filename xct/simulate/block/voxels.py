@@ -108,7 +108,9 @@ def flow(
     """
     joined, islands = _joined(conducts, sink, source)
     if not joined.any():
-        raise XctError("there is no way through the electrolyte between lithium and active particles")
+        raise XctError(
+            "there is no way through the electrolyte between lithium and active particles"
+        )
     kappa = np.broadcast_to(np.asarray(kappa_s_m, float), conducts.shape).ravel()
     number = np.full(conducts.size, -1, np.int32)
     number[joined.ravel()] = np.arange(int(joined.sum()), dtype=np.int32)
@@ -142,9 +144,7 @@ def _matrix(number: np.ndarray, inner: Faces, conductance: np.ndarray, diagonal:
     return (upper + upper.T + diags(diagonal)).tocsr()
 
 
-def _joined(
-    conducts: np.ndarray, sink: np.ndarray, source: np.ndarray
-) -> tuple[np.ndarray, int]:
+def _joined(conducts: np.ndarray, sink: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, int]:
     """Mark what hangs together by faces and touches both sides; count the other pieces."""
     import cc3d
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -272,7 +273,7 @@ def conduct(
     return Conduction(found, conductivity_s_m, potential, everywhere, voltage)
 
 
-def stiffness(points_m: np.ndarray, triangles: np.ndarray, conductivity: np.ndarray):  # type: ignore[no-untyped-def]
+def stiffness(points_m: np.ndarray, triangles: np.ndarray, conductivity: np.ndarray) -> Any:
     """Assemble ∫ κ ∇u·∇v over linear triangles, a sparse matrix (node, node)."""
     from skfem import Basis, BilinearForm, ElementTriP0, ElementTriP1, MeshTri, asm
     from skfem.helpers import dot, grad
@@ -284,7 +285,7 @@ def stiffness(points_m: np.ndarray, triangles: np.ndarray, conductivity: np.ndar
     return asm(form, basis, kappa=kappa).tocsr()
 
 
-def _between_electrodes(matrix, at_lithium: np.ndarray, at_cathode: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _between_electrodes(matrix: Any, at_lithium: np.ndarray, at_cathode: np.ndarray) -> np.ndarray:
     """Solve with lithium at 0 V and particles at 1 V."""
     from scipy.sparse.linalg import splu
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def dead_particles(result: Result, wanted: DeadSection) -> tuple[frozenset[int], list[str]]:
-    """Number the particles without reaction, and say what is not known of others.
+    """List the particles without reaction, and say what is not known of others.
 
     Raises
     ------

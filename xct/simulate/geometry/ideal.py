@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from xct.simulate.geometry.domain import Domain, Material
+from xct.simulate.mesh.cutting import Level
 
 Inactive = Literal["none", "center", "sides"]
 
@@ -78,7 +79,7 @@ class Deposit:
 
 
 def inactive_particles(cell: IdealCell, which: Inactive) -> frozenset[int]:
-    """Number the particles of the middle third of the width, or of both outer thirds."""
+    """List the particles of the middle third of the width, or of both outer thirds."""
     if which == "none":
         return frozenset()
     x = cell.centers_um[:, 0]
@@ -100,7 +101,8 @@ def ideal_domain(cell: IdealCell, deposit: Deposit | None = None) -> Domain:
 
     def lithium(points: np.ndarray) -> np.ndarray:
         flat = points[:, 1] - cell.lithium_um
-        return flat if deposit is None else np.maximum(flat, _ellipse(points, cell, deposit))
+        deposited = flat if deposit is None else np.maximum(flat, _ellipse(points, cell, deposit))
+        return np.asarray(deposited)
 
     def particles(points: np.ndarray) -> np.ndarray:
         if not len(centers):
@@ -109,7 +111,7 @@ def ideal_domain(cell: IdealCell, deposit: Deposit | None = None) -> Domain:
         return np.asarray(cell.particle_um / 2 - np.hypot(*away.T))
 
     def distance(points: np.ndarray) -> np.ndarray:
-        return np.minimum(np.abs(lithium(points)), np.abs(particles(points)))
+        return np.asarray(np.minimum(np.abs(lithium(points)), np.abs(particles(points))))
 
     def particle_at(points: np.ndarray) -> np.ndarray:
         return _nearest(cell, points) + 1
@@ -155,7 +157,7 @@ def _ellipse(points: np.ndarray, cell: IdealCell, deposit: Deposit) -> np.ndarra
     return np.asarray((1 - radius) / np.maximum(slope, 1 / max(a, b)))
 
 
-def _near_tip(cell: IdealCell, deposit: Deposit, finest_um: float):  # type: ignore[no-untyped-def]
+def _near_tip(cell: IdealCell, deposit: Deposit, finest_um: float) -> Level:
     tip = np.array([deposit.center_um, cell.lithium_um - deposit.height_um])
 
     def detail(points: np.ndarray) -> np.ndarray:

@@ -174,7 +174,9 @@ def domain_of_labels(
         height_um=material.shape[0] * voxel_um[0],
         levels=[(each, levels[each]) for each in _ORDER if each in levels],
         distance_um=_distance(material, voxel_um),
-        particle_at=_nearest_particle(np.where(material == Material.PARTICLE, particles, 0), voxel_um),
+        particle_at=_nearest_particle(
+            np.where(material == Material.PARTICLE, particles, 0), voxel_um
+        ),
         centers_um=_centers(np.asarray(particles), voxel_um),
         composite_um=composite_um,
         frame=frame,
@@ -255,7 +257,7 @@ def _distance(material: np.ndarray, voxel_um: tuple[float, float]) -> Sampled:
     return Sampled(np.maximum(away - max(voxel_um), 0), voxel_um)
 
 
-def _nearest_particle(particles: np.ndarray, voxel_um: tuple[float, float]):  # type: ignore[no-untyped-def]
+def _nearest_particle(particles: np.ndarray, voxel_um: tuple[float, float]) -> Level:
     """Give a function that names the particle nearest to points."""
     from scipy.ndimage import distance_transform_edt
 

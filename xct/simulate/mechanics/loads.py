@@ -21,7 +21,7 @@ from xct.simulate.plating import C_M2_PER_UAH_CM2, Face
 if TYPE_CHECKING:
     from xct.simulate.settings import MechanicsSection
 
-_MOST_QUADRATIC = 60_000  # nodes: above, the factors of quadratic elements take some GiB
+_MOST_QUADRATIC = 100_000  # nodes: above, the factors of quadratic elements take some GiB
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ def _body(whole: Mesh, chosen: np.ndarray, wanted: MechanicsSection) -> tuple[np
     return nodes, Body(mesh, Moduli(young, poisson), order)
 
 
-def content_change(mesh: Mesh, charge_uah_cm2: float, active: np.ndarray, full_mol_m3: float) -> float:
+def content_change(
+    mesh: Mesh, charge_uah_cm2: float, active: np.ndarray, full_mol_m3: float
+) -> float:
     """Give the part of its lithium that an active particle loses, if all lose as much.
 
     Parameters
@@ -176,16 +178,16 @@ def _upper_end(body: Body, whole: Mesh, nodes: np.ndarray) -> np.ndarray:
     facets = body.mesh.facets
     outer = facets.nodes[(facets.sides < 0).any(axis=1)]
     upper = outer[at_steel[nodes[outer]].all(axis=1)]
-    return body.dofs_of_facets(upper) & (body.dof_axis == 1)
+    return np.asarray(body.dofs_of_facets(upper) & (body.dof_axis == 1))
 
 
 def _on_body(
     nodes: np.ndarray, facets: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Number edges of the whole mesh by the nodes of the body; others are left out."""
+    """Give edges of the whole mesh by the nodes of the body; others are left out."""
     at = np.minimum(np.searchsorted(nodes, facets), len(nodes) - 1)
     kept = (nodes[at] == facets).all(axis=1)
-    return at[kept], values[kept]
+    return np.asarray(at[kept]), values[kept]
 
 
 def _pushed(
@@ -236,4 +238,6 @@ def _triangle_at(mesh: Mesh, facets: np.ndarray) -> np.ndarray:
     known, size = mesh.facets, np.int64(len(mesh.points))
     keys = known.nodes[:, 0] * size + known.nodes[:, 1]
     wanted = np.sort(facets, axis=1).astype(np.int64)
-    return np.asarray(known.sides[np.searchsorted(keys, wanted[:, 0] * size + wanted[:, 1])].max(axis=1))
+    return np.asarray(
+        known.sides[np.searchsorted(keys, wanted[:, 0] * size + wanted[:, 1])].max(axis=1)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ Size = Callable[[np.ndarray], np.ndarray]
 _MOST_TRIANGLES = 6_000_000  # more would not fit into 8 GiB
 
 
-def graded(width_um: float, height_um: float, size: Size, coarsest_um: float) -> object:
+def graded(width_um: float, height_um: float, size: Size, coarsest_um: float) -> Any:
     """Fill a rectangle with right-angled isosceles triangles, halved until they are small enough.
 
     Squares are cut by both diagonals, so that the grid is its own mirror image. Triangles that are
@@ -62,7 +63,7 @@ def graded(width_um: float, height_um: float, size: Size, coarsest_um: float) ->
         mesh = mesh.refined(large)
 
 
-def _crossed(width_um: float, height_um: float, coarsest_um: float) -> object:
+def _crossed(width_um: float, height_um: float, coarsest_um: float) -> Any:
     from skfem import MeshTri
 
     nx, ny = (max(1, int(np.ceil(length / coarsest_um))) for length in (width_um, height_um))

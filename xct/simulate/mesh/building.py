@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from xct.simulate.geometry.domain import Domain, Material
@@ -30,7 +28,7 @@ def build_mesh(
     """
     scale = boundary_um / domain.finest_um if domain.finest_um else 1.0
     size = _size(domain, boundary_um, coarsest_um, grading, min(1.0, scale))
-    grid: Any = graded(domain.width_um, domain.height_um, size, coarsest_um)
+    grid = graded(domain.width_um, domain.height_um, size, coarsest_um)
     held = np.zeros(grid.p.shape[1], bool)
     material = np.full(grid.t.shape[1], Material.ELECTROLYTE, np.uint8)
     parts = Cut(grid.p.T.copy(), grid.t.T.copy(), material, held)

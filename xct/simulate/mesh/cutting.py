@@ -197,7 +197,7 @@ def _alone(sign: np.ndarray) -> np.ndarray:
 def _is_inside(
     points: np.ndarray, triangles: np.ndarray, values: np.ndarray, level: Level
 ) -> np.ndarray:
-    """Say on which side of the boundary triangles lie; those with all nodes on it, by the middle."""
+    """Say on which side of the boundary triangles lie; by the middle where all nodes are on it."""
     corner = values[triangles]
     total = np.where((corner >= 0).all(axis=1), 1, -1)
     on_it = (corner == 0).all(axis=1)

@@ -95,7 +95,7 @@ def facets_of(triangles: np.ndarray) -> Facets:
 
 
 def pieces(mesh: Mesh, chosen: np.ndarray) -> tuple[int, np.ndarray]:
-    """Number the pieces of some triangles that hang together by edges.
+    """Tell the pieces of some triangles that hang together by edges.
 
     Parameters
     ----------

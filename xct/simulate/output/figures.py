@@ -127,7 +127,9 @@ def _legend(figure: Figure, drawn: Sequence[tuple[Case, Any, Any]]) -> None:
     present = set().union(*(np.unique(fields["material"][0]).tolist() for _, _, fields in drawn))
     if Material.STEEL in present:
         shown.append(("steel", _COLORS[Material.STEEL]))
-    handles = [Patch(facecolor=color, edgecolor="#444444", lw=0.5, label=text) for text, color in shown]
+    handles = [
+        Patch(facecolor=color, edgecolor="#444444", lw=0.5, label=text) for text, color in shown
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
 
 

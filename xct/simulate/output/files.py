@@ -271,5 +271,3 @@ def write_fields(solved: Solved, path: Path) -> None:
         array.attrs["pixel_um"] = below.pixel_um
     shutil.rmtree(path, ignore_errors=True)
     os.replace(fresh, path)
-
-

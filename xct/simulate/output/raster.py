@@ -49,7 +49,9 @@ def raster(mesh: Mesh, pixel_um: float) -> Raster:
     shape = max(1, int(height / pixel_um)), max(1, int(width / pixel_um))
     x, y = (np.arange(shape[1]) + 0.5) * pixel_um, (np.arange(shape[0]) + 0.5) * pixel_um
     corners = mesh.points[mesh.triangles]
-    low, high = (np.clip(_to_pixels(f(corners, axis=1), pixel_um), 0, None) for f in (np.min, np.max))
+    low, high = (
+        np.clip(_to_pixels(f(corners, axis=1), pixel_um), 0, None) for f in (np.min, np.max)
+    )
     found = np.full(shape, -1)
     pending = np.arange(len(corners))
     columns = np.minimum(high[:, 0], shape[1] - 1) - low[:, 0] + 1
