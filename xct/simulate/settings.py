@@ -186,7 +186,7 @@ class MechanicsSection(Section):
         "pressure", description="the stack gives way until its pressure is stack_pressure_mpa, or "
         "keeps its height",
     )  # fmt: skip
-    stack_pressure_mpa: Annotated[float, Ge(0), Le(2000)] = Field(0.0, description="its pressure")
+    stack_pressure_mpa: Annotated[float, Ge(0), Le(2000)] = Field(0, description="its pressure")
     volume_change: Annotated[float, Ge(-0.5), Le(0.5)] = Field(
         constants.PARTICLE_VOLUME_CHANGE,
         description="part of its volume that a particle loses with all of its lithium",

@@ -85,7 +85,7 @@ def facets_of(triangles: np.ndarray) -> Facets:
     key = ends[:, 0] * (ends.max(initial=0) + 1) + ends[:, 1]
     order = np.argsort(key, kind="stable")
     key, owner, ends = key[order], owner[order], ends[order]
-    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    first = np.flatnonzero(np.diff(key, prepend=-1))
     sides = np.full((len(first), 2), -1)
     sides[:, 0] = owner[first]
     count = np.diff(np.r_[first, len(key)])
