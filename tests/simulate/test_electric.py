@@ -158,8 +158,11 @@ def test_islands_are_left_out_and_counted():
 def test_a_particle_at_the_lithium_would_be_a_short_and_is_inactive():
     levels = [
         (Material.LITHIUM, lambda p: p[:, 1] - 40),
-        (Material.PARTICLE, lambda p: np.maximum(10 - p[:, 1], 4 - np.hypot(p[:, 0] - 9, p[:, 1] - 38))),
-    ]  # fmt: skip
+        (
+            Material.PARTICLE,
+            lambda p: np.maximum(10 - p[:, 1], 4 - np.hypot(p[:, 0] - 9, p[:, 1] - 38)),
+        ),
+    ]
     domain = domain_of(30.0, 50.0, levels)
     numbered = domain.__class__(**{
         **vars(domain), "particle_at": lambda p: np.where(p[:, 1] > 20, 2, 1),

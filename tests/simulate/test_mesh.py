@@ -8,7 +8,7 @@ from xct.errors import XctError
 from xct.geometry import Label
 from xct.simulate.geometry.domain import Material
 from xct.simulate.geometry.ideal import Deposit, IdealCell, ideal_domain, inactive_particles
-from xct.simulate.geometry.plane import domain_of_labels
+from xct.simulate.geometry.labels import domain_of_labels
 from xct.simulate.mesh import background
 from xct.simulate.mesh.background import graded
 from xct.simulate.mesh.building import build_mesh
@@ -36,7 +36,9 @@ def test_the_ideal_cell_has_the_areas_that_its_lengths_say():
     cell = IdealCell()
     mesh = build_mesh(ideal_domain(cell, Deposit(30, 15, 210)), 2.0, 16.0)
     assert mesh.area_um2.sum() == pytest.approx(420 * 250, rel=1e-12)
-    assert area_of(mesh, Material.LITHIUM) == pytest.approx(75 * 420 + np.pi * 30 * 15 / 2, rel=1e-3)
+    assert area_of(mesh, Material.LITHIUM) == pytest.approx(
+        75 * 420 + np.pi * 30 * 15 / 2, rel=1e-3
+    )
     # Chords of 1.4 µm or so cut off 1 % of a disc of 10 µm.
     assert area_of(mesh, Material.PARTICLE) == pytest.approx(140 * np.pi * 25, rel=0.015)
     assert len(np.unique(mesh.particle)) == 141
@@ -56,7 +58,7 @@ def test_boundaries_are_polygons_whose_error_falls_with_the_square_of_the_size()
 
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_materials_meet_no_edge_ends_within_another(seed):
-    """Discs that overlap, touch the sides, and lie in lithium: triangles fill the rectangle once."""
+    """Discs overlap, touch the sides, lie in lithium: triangles fill the rectangle once."""
     rng = np.random.default_rng(seed)
     levels = [(Material.LITHIUM, lambda p: p[:, 1] - 30 - 3 * np.sin(p[:, 0] / 5))]
     for material in (Material.PARTICLE, Material.VOID):

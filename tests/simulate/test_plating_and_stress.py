@@ -133,7 +133,8 @@ def test_an_even_layer_of_lithium_lifts_a_stack_and_leaves_no_stress():
     pressed = MechanicsSection(volume_change=0.0, stack_pressure_mpa=5.0)
     below = stress_of(found.circuit, plated, 1.0, frozenset(), pressed).elasticity
     assert np.allclose(below.stress_mpa[..., 1], -5.0, atol=1e-6)
-    held = MechanicsSection(volume_change=0.0, stack="fixed", particle={"young_gpa": YOUNG, "poisson": POISSON})  # fmt: skip
+    alike = {"young_gpa": YOUNG, "poisson": POISSON}
+    held = MechanicsSection(volume_change=0.0, stack="fixed", particle=alike)
     rigid = stress_of(found.circuit, plated, 1.0, frozenset(), held).elasticity
     assert np.allclose(rigid.stress_mpa[..., 1], -(LAME + 2 * MU) * 0.02 / 40, rtol=1e-6)
 

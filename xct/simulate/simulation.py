@@ -141,7 +141,8 @@ def _solve(case: CaseSection, wanted: SimulateSection) -> Case:
             shape = case.deposit.half_width_um, case.deposit.height_um
             each["tip_stress_intensity_mpa_m05"] = Number(tip_intensity(one, *shape), "MPa √m")
     numbers = {
-        name: replace(number, sd=abs(number.value - values[1].get(name, number).value))
+        # What is the same on any mesh has no uncertainty by it.
+        name: replace(number, sd=abs(number.value - values[1].get(name, number).value) or None)
         for name, number in values[0].items()
     }
     mesh, circuit = solved.conduction.circuit.mesh, solved.conduction.circuit
@@ -184,7 +185,10 @@ def _geometry(
         domain = read_plane(wanted.slice)
         if case.dead is None:
             return domain, frozenset(), []
-        return domain, *dead_particles(open_result(wanted.slice.result), case.dead)
+        dead, notes = dead_particles(open_result(wanted.slice.result), case.dead)
+        if not dead & domain.centers_um.keys():
+            notes.append(f"none of the {len(dead)} dead particles lies in this plane")
+        return domain, dead, notes
     given = wanted.ideal.model_dump() if wanted.ideal is not None else {}
     cell = IdealCell(**given)
     deposit = None

@@ -47,7 +47,9 @@ def _by_measurement(result: Result, wanted: DeadSection) -> Iterator[tuple[np.nd
         isolated = table["contact_electrolyte"] < wanted.contact_below
         yield table.loc[isolated, "particle"].to_numpy(), ""
     if wanted.li_content_above is not None:
-        table = _table(result, "charge", ["particle", "li_content"])
+        # What a truth knows stands in its particles' own table.
+        name = "charge" if "charge" in result.tables else "particles"
+        table = _table(result, name, ["particle", "li_content"])
         content = table["li_content"].to_numpy(float)
         unknown = int(np.isnan(content).sum())
         note = (

@@ -1,30 +1,22 @@
-"""A plane of a result as materials. In: labels; out: levels with smooth boundaries."""
+"""A plane of a result as materials. In: labels and surfaces; out: a domain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xct.errors import XctError
-from xct.geometry import CellGeometry, Label
+from xct.geometry import CellGeometry
 from xct.result import Result, open_result
 from xct.simulate.geometry.domain import Domain, Frame, Material
+from xct.simulate.geometry.labels import domain_of_labels
 from xct.simulate.mesh.cutting import Level
 
 if TYPE_CHECKING:
     from xct.simulate.settings import SliceSection
 
-SMOOTHING_PX = 0.7  # steps of voxels are gone, and a particle of ten loses 1 % of its diameter
 _MARGIN_PX = 2
-
-_MATERIAL_OF: Mapping[Label, Material] = {
-    Label.LITHIUM: Material.LITHIUM,
-    Label.ELECTROLYTE: Material.ELECTROLYTE,
-    Label.ACTIVE_MATERIAL: Material.PARTICLE,
-    Label.STEEL: Material.STEEL,
-}  # everything else carries nothing, and is empty
 
 
 def read_plane(wanted: SliceSection) -> Domain:
@@ -64,14 +56,21 @@ def read_plane(wanted: SliceSection) -> Domain:
     front = _line(result, "electrolyte_cathode", wanted.along, plane, columns)
     composite = (np.nanmedian(front) - lowest) * -cell.sign if np.isfinite(front).any() else 0.0
     name = f"{cell_name(result)}, {wanted.along}–z, {wanted.offset_um:+.0f} µm"
-    return domain_of_labels(
-        labels, particles, (dz, edge_across), name=name, composite_um=float(composite), frame=frame
+    face, steel = (
+        (_line(result, surface, wanted.along, plane, columns) - lowest) * -cell.sign
+        for surface in ("lithium_electrolyte", "steel_lithium")
     )
+    return domain_of_labels(
+        labels, particles, (dz, edge_across), name=name, composite_um=float(composite),
+        frame=frame, anode=anode_faces(face, steel, edge_across),
+    )  # fmt: skip
 
 
 def cell_name(result: Result) -> str:
     """Name the cell of a result, by its configuration or its folder."""
-    named = result.account.get("configuration", {}).get("cell", {}).get("name")
+    named = None
+    if (result.path / "run.yaml").is_file():  # a truth has none
+        named = result.account.get("configuration", {}).get("cell", {}).get("name")
     return str(named or result.path.resolve().parent.name)
 
 
@@ -134,153 +133,49 @@ def _rows(
     return max(0, int(np.floor(low))), min(count, int(np.ceil(high)))
 
 
-def domain_of_labels(
-    labels: np.ndarray,
-    particles: np.ndarray,
-    voxel_um: tuple[float, float],
-    *,
-    name: str = "labels",
-    composite_um: float = 0.0,
-    frame: Frame | None = None,
-) -> Domain:
-    """Give the materials of labels, with boundaries that are smooth.
-
-    Each material's mask is smoothed with a Gaussian of 0.7 voxels; a material ends where another
-    one's smoothed mask is as large.
+def anode_faces(face_um: np.ndarray, steel_um: np.ndarray, edge_um: float) -> dict[Material, Level]:
+    """Give lithium and steel by the heights of their faces along a plane.
 
     Parameters
     ----------
-    labels : ndarray of uint8, shape (height, across)
-        `Label` of each voxel, the cathode's end first.
-    particles : ndarray of int, shape (height, across)
-        Number of the particle; 0 for none.
-    voxel_um : tuple of float
-        Edges of a voxel along the height and across.
-    name : str, optional
-        For titles.
-    composite_um : float, optional
-        Height of the composite cathode.
-    frame : Frame, optional
-        Where the plane lies in its volume.
+    face_um : ndarray, shape (across,)
+        Height of the lithium's face above the cathode's end; NaN where lithium is absent, and the
+        steel's face is the electrode.
+    steel_um : ndarray, shape (across,)
+        Height of the steel's face; NaN where it was not measured.
+    edge_um : float
+        Edge of a voxel across.
+
+    Returns
+    -------
+    dict of Material to Level
+        Empty where nothing was measured: labels count then.
     """
-    material = materials_of(labels)
-    levels = _levels(material, voxel_um)
-    unknown = float((np.asarray(labels) == Label.UNKNOWN).mean())
-    notes = [f"{unknown:.1%} of the plane is unknown, and taken for empty"] if unknown else []
-    pixel = voxel_um[0] * voxel_um[1]
-    return Domain(
-        name=name,
-        width_um=material.shape[1] * voxel_um[1],
-        height_um=material.shape[0] * voxel_um[0],
-        levels=[(each, levels[each]) for each in _ORDER if each in levels],
-        distance_um=_distance(material, voxel_um),
-        particle_at=_nearest_particle(
-            np.where(material == Material.PARTICLE, particles, 0), voxel_um
-        ),
-        centers_um=_centers(np.asarray(particles), voxel_um),
-        composite_um=composite_um,
-        frame=frame,
-        voxel_um=max(voxel_um),
-        labelled_um2={each: float((material == each).sum() * pixel) for each in Material},
-        notes=notes,
-    )
+    if len(steel_um) != len(face_um) or not np.isfinite(steel_um).any():
+        steel_um = np.full(len(face_um), np.nan)
+    lowest = np.where(np.isfinite(face_um), face_um, steel_um)
+    if not np.isfinite(lowest).any() or not np.isfinite(face_um).any():
+        return {}
+    found = {Material.LITHIUM: _above(lowest, edge_um)}
+    if np.isfinite(steel_um).any():
+        found[Material.STEEL] = _above(np.fmax(steel_um, lowest), edge_um)
+        found[Material.LITHIUM] = _between(found[Material.LITHIUM], found[Material.STEEL])
+    return found
 
 
-def materials_of(labels: np.ndarray) -> np.ndarray:
-    """Turn labels into materials: what is neither of them is empty."""
-    codes = np.full(256, Material.VOID, np.uint8)
-    for label, material in _MATERIAL_OF.items():
-        codes[label] = material
-    return np.asarray(codes[np.asarray(labels)])
+def _above(height_um: np.ndarray, edge_um: float) -> Level:
+    """Give how far points lie above a line, across it; gaps are bridged."""
+    known = np.flatnonzero(np.isfinite(height_um))
+    places = (np.arange(len(height_um)) + 0.5) * edge_um
+    line = np.interp(places, places[known], height_um[known])
+    steep = np.hypot(1.0, np.gradient(line, edge_um))
+
+    def level(points: np.ndarray) -> np.ndarray:
+        x = points[:, 0]
+        return np.asarray((points[:, 1] - np.interp(x, places, line)) / np.interp(x, places, steep))
+
+    return level
 
 
-_ORDER = (Material.LITHIUM, Material.STEEL, Material.PARTICLE, Material.VOID)
-
-
-def _levels(material: np.ndarray, voxel_um: tuple[float, float]) -> dict[Material, Level]:
-    from scipy.ndimage import gaussian_filter
-
-    present = [each for each in Material if (material == each).any()]
-    smooth = {
-        each: gaussian_filter((material == each).astype(np.float32), SMOOTHING_PX, mode="nearest")
-        for each in present
-    }
-    # A smoothed step falls by this much in a µm where it is steepest.
-    slope_um = SMOOTHING_PX * np.sqrt(np.pi / 2) * min(voxel_um)
-    levels: dict[Material, Level] = {}
-    for each in present:
-        others = [smooth[other] for other in present if other != each]
-        ahead = smooth[each] - np.maximum.reduce(others) if others else smooth[each]
-        levels[each] = Sampled(ahead * slope_um, voxel_um)
-    return levels
-
-
-class Sampled:
-    """Values at the middles of voxels as a function of points: linear between them.
-
-    Parameters
-    ----------
-    values : ndarray, shape (height, across)
-        At the middles.
-    voxel_um : tuple of float
-        Edges of a voxel along the height and across.
-    """
-
-    def __init__(self, values: np.ndarray, voxel_um: tuple[float, float]) -> None:
-        self._values = np.ascontiguousarray(values, np.float32)
-        self._voxel_um = voxel_um
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Give the values at points (point, 2), µm across and along the height."""
-        from scipy.ndimage import map_coordinates
-
-        at = [points[:, 1] / self._voxel_um[0] - 0.5, points[:, 0] / self._voxel_um[1] - 0.5]
-        return np.asarray(
-            map_coordinates(self._values, at, order=1, mode="nearest", output=np.float64)
-        )
-
-
-def _distance(material: np.ndarray, voxel_um: tuple[float, float]) -> Sampled:
-    """Give the distance from the nearest boundary of materials."""
-    from scipy.ndimage import distance_transform_edt
-
-    edge = np.zeros(material.shape, bool)
-    for axis in (0, 1):
-        differs = np.diff(material, axis=axis) != 0
-        first, second = [slice(None)] * 2, [slice(None)] * 2
-        first[axis], second[axis] = slice(None, -1), slice(1, None)
-        edge[tuple(first)] |= differs
-        edge[tuple(second)] |= differs
-    if not edge.any():
-        return Sampled(np.full(material.shape, np.inf), voxel_um)
-    away = distance_transform_edt(~edge, sampling=voxel_um)
-    return Sampled(np.maximum(away - max(voxel_um), 0), voxel_um)
-
-
-def _nearest_particle(particles: np.ndarray, voxel_um: tuple[float, float]) -> Level:
-    """Give a function that names the particle nearest to points."""
-    from scipy.ndimage import distance_transform_edt
-
-    if not particles.any():
-        return lambda points: np.zeros(len(points), np.int64)
-    at = distance_transform_edt(
-        particles == 0, sampling=voxel_um, return_distances=False, return_indices=True
-    )
-    filled = particles[tuple(at)]
-
-    def particle_at(points: np.ndarray) -> np.ndarray:
-        row = np.clip((points[:, 1] / voxel_um[0]).astype(int), 0, filled.shape[0] - 1)
-        column = np.clip((points[:, 0] / voxel_um[1]).astype(int), 0, filled.shape[1] - 1)
-        return np.asarray(filled[row, column])
-
-    return particle_at
-
-
-def _centers(particles: np.ndarray, voxel_um: tuple[float, float]) -> dict[int, np.ndarray]:
-    rows, columns = np.nonzero(particles)
-    numbers, where, count = np.unique(
-        particles[rows, columns], return_inverse=True, return_counts=True
-    )
-    x = np.bincount(where, (columns + 0.5) * voxel_um[1]) / count
-    y = np.bincount(where, (rows + 0.5) * voxel_um[0]) / count
-    return {int(n): np.array(p) for n, p in zip(numbers, zip(x, y, strict=True), strict=True)}
+def _between(lower: Level, upper: Level) -> Level:
+    return lambda points: np.asarray(np.minimum(lower(points), -upper(points)))

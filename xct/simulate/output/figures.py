@@ -111,6 +111,7 @@ def _arrows(axis: Axes, fields: dict[str, Any], pixel_um: float) -> None:
     size = np.hypot(u, v)
     typical = np.nanmedian(size)
     shown = np.isfinite(size) & (size > 0.05 * typical)
+    size = np.where(shown, size, 1.0)
     xs, ys = np.meshgrid((columns + 0.5) * pixel_um, (rows + 0.5) * pixel_um)
     axis.quiver(
         xs[shown], ys[shown], (u / size)[shown], (v / size)[shown], color="white", pivot="middle",
@@ -121,7 +122,9 @@ def _arrows(axis: Axes, fields: dict[str, Any], pixel_um: float) -> None:
 def _legend(figure: Figure, drawn: Sequence[tuple[Case, Any, Any]]) -> None:
     from matplotlib.patches import Patch
 
-    some_inactive = any(case.solved.inactive for case, _, _ in drawn)
+    some_inactive = any(
+        case.solved.inactive & case.solved.domain.centers_um.keys() for case, _, _ in drawn
+    )
     shown = [("lithium", _COLORS[Material.LITHIUM]), ("active", _COLORS[Material.PARTICLE])]
     shown += [("inactive", _INACTIVE)] if some_inactive else []
     present = set().union(*(np.unique(fields["material"][0]).tolist() for _, _, fields in drawn))
@@ -160,7 +163,7 @@ def plating_figure(cases: Sequence[Case]) -> Figure | None:
             order = np.argsort(face.middle_um[:, 0])
             axis.plot(
                 face.middle_um[order, 0], face.thickness_um[order], lw=1.2,
-                color=f"C{number % 10}", label=f"{charge:g} µAh/cm²",
+                color=f"C{number % 10}", label=f"{charge:.3g} µAh/cm²",
             )  # fmt: skip
         axis.set_title(case.name, fontsize=9)
         axis.set(xlabel="across (µm)", ylabel="plated lithium (µm)")
