@@ -43,6 +43,7 @@ from xct.study.methods import METHODS
 from xct.study.report import Part, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
+from xct.study.simulated import Simulated, read_simulated, simulated_figure, simulated_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +72,8 @@ class Comparison:
         How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
         What must be known; warnings of the runs are in the report.
+    simulated : sequence of Simulated
+        Simulated current beside lost lithium, where a simulation was named.
     """
 
     study: Study
@@ -80,6 +83,7 @@ class Comparison:
     together: list[Together]
     displacement: DataFrame
     warnings: list[str]
+    simulated: Sequence[Simulated] = ()
 
     @cached_property
     def answers(self) -> list[tuple[str, list[str]]]:
@@ -95,6 +99,7 @@ class Comparison:
             "histograms": histograms_of(self.grey),
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
+            "simulated": simulated_table(self.simulated),
         }
         made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
@@ -197,6 +202,19 @@ class Comparison:
                 ),
             }),
             _only(tables, {"codependence": "Every pair of maps at every scale."}),
+        )  # fmt: skip
+        yield Part(
+            "simulated", "Simulated current",
+            "The current that finite elements find at the lithium of one plane, and the lithium "
+            "that is missing there. It is solved for on the face as it was measured: that thin "
+            "lithium lies farther from the cathode lowers its current by itself.",
+            _known({
+                "simulated": (
+                    simulated_figure(self.simulated),
+                    "Both along the plane; p by shifts and mirrors.",
+                ),
+            }),
+            _only(tables, {"simulated": "How they correlate."}),
         )  # fmt: skip
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
@@ -327,6 +345,7 @@ def compare(
         measure_together(cells),
         moved,
         [*warnings, *said, *(text for each in grey for text in each.left_out)],
+        read_simulated(cells, [cell.simulation for cell in study.study.cells]),
     )
     folder = out if out is not None else study.output
     if folder is not None:

@@ -34,6 +34,9 @@ class StudyCell(Section):
     pristine: bool | None = Field(
         None, description="the others of its group are compared with it; that of 0 cycles unless"
     )
+    simulation: str | None = Field(
+        None, description="folder that xct simulate wrote for a plane of it"
+    )
 
 
 class SectionPlane(Section):
@@ -121,7 +124,15 @@ def _absolute(study: Study, folder: Path) -> Study:
         return os.path.normpath(Path(folder, os.path.expanduser(text)))
 
     inner = study.study
-    cells = [c.model_copy(update={"result": from_here(c.result)}) for c in inner.cells]
+    cells = [
+        c.model_copy(
+            update={
+                "result": from_here(c.result),
+                "simulation": None if c.simulation is None else from_here(c.simulation),
+            }
+        )
+        for c in inner.cells
+    ]
     is_file = "/" in inner.rois or inner.rois.endswith((".yaml", ".yml"))
     changes: dict[str, Any] = {"cells": cells}
     if is_file:
