@@ -137,6 +137,12 @@ def test_a_block_of_a_result_has_a_map_and_a_tortuosity(truth, tmp_path):
     assert (tmp_path / "block" / "figures" / "focusing_all_active.png").is_file()
 
 
+def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):
+    plane = {"result": str(truth), "lithium": "flat"}
+    [found] = simulate({"simulate": {"slice": plane, "mesh": {"boundary_um": 6}}}).cases
+    assert np.ptp(found.solved.face.middle_um[:, 1]) < 1e-6
+
+
 @pytest.mark.parametrize(
     ("simulated", "told"),
     [

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from tests.study.drawn import draw_cell_result
 from xct.errors import XctError
@@ -35,7 +36,7 @@ def cell(tmp_path):
     return Cell("a", "NCM", 50, open_result(folder))
 
 
-def simulation(cell, folder, **columns):
+def simulation(cell, folder, face="flat", **columns):
     _, y, x = cell.result.stored_volume.shape
     edge = cell.result.voxel_size_um
     count = x - 20
@@ -50,6 +51,8 @@ def simulation(cell, folder, **columns):
         }
     )
     write_table(folder / "tables" / "lithium.csv", table.assign(**columns))
+    settings = {"simulate": {"slice": {"result": "cell", "lithium": face}}}
+    (folder / "simulation.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return str(folder)
 
 
@@ -61,8 +64,15 @@ def test_a_simulation_is_compared_with_the_lithium_of_its_columns(cell, tmp_path
     [row] = simulated_table([found]).to_dict("records")
     assert row["columns"] == len(found.along_um) >= 20
     assert found.r < -0.5  # lithium is absent at small x, where the current is low
+    assert found.p_value > 0
     assert simulated_figure([found]) is not None
     assert read_simulated([cell], [None]) == []
+
+
+def test_on_the_face_as_measured_no_p_value_is_given(cell, tmp_path):
+    [found] = read_simulated([cell], [simulation(cell, tmp_path / "plane", face="measured")])
+    assert np.isfinite(found.r)
+    assert np.isnan(found.p_value)
 
 
 def test_lithium_that_is_the_same_everywhere_correlates_with_nothing(cell, tmp_path):

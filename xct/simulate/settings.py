@@ -67,9 +67,11 @@ class SliceSection(Section):
         None, strict=False, description="range across, from the axis; the bore unless given"
     )
     depth_um: tuple[float, float] | None = Field(
-        None, strict=False, description="range along z, in the volume; from the lithium to the "
-        "cathode's end unless given",
-    )  # fmt: skip
+        None, strict=False, description="range along z; lithium to the cathode's end unless given"
+    )
+    lithium: Literal["measured", "flat"] = Field(
+        "measured", description="its face as it was measured, or flat at its mean height"
+    )
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> SliceSection:
@@ -113,9 +115,7 @@ class DeadSection(Section):
     contact_below: Annotated[float, Ge(0), Le(1)] | None = Field(
         None, description="those of which less than this part of the surface touches electrolyte"
     )
-    particles: list[Annotated[int, Ge(1)]] = Field(
-        default_factory=list, description="those of these numbers"
-    )
+    particles: list[Annotated[int, Ge(1)]] = Field([], description="those of these numbers")
 
 
 class CaseSection(Section):
@@ -127,9 +127,7 @@ class CaseSection(Section):
     inactive: Literal["none", "center", "sides"] = Field(
         "none", description="particles of an ideal cell without reaction, by thirds of the width"
     )
-    dead: DeadSection | None = Field(
-        None, description="particles of a result without reaction, by what was measured"
-    )
+    dead: DeadSection | None = Field(None, description="particles of a result without reaction")
     deposit: DepositSection | None = Field(None, description="lithium on the ideal cell's face")
 
 
@@ -209,7 +207,7 @@ class MeshSection(Section):
     """Size of triangles: their longest side."""
 
     boundary_um: _Length | None = Field(
-        None, description="at a boundary; 1 in an ideal cell, a voxel in a slice unless given"
+        None, description="at a boundary; 1 in an ideal cell, 1.5 voxels in a slice unless given"
     )
     coarsest_um: _Length | None = Field(None, description="anywhere; 8 times that unless given")
 

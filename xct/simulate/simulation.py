@@ -22,6 +22,7 @@ from xct.simulate.settings import CaseSection, Settings, SimulateSection, load_s
 
 log = logging.getLogger("xct")
 
+_OF_A_VOXEL = 1.5  # longest side of a triangle: its legs are as long as a voxel
 _COARSER = 2.0  # the mesh that a number's uncertainty is found on
 
 
@@ -173,7 +174,7 @@ def mesh_sizes(wanted: SimulateSection, domain: Domain) -> tuple[float, float]:
     """Choose the longest side of triangles at boundaries, and anywhere."""
     boundary = wanted.mesh.boundary_um
     if boundary is None:
-        boundary = 1.0 if domain.frame is None else domain.voxel_um
+        boundary = 1.0 if domain.frame is None else _OF_A_VOXEL * domain.voxel_um
     coarsest = wanted.mesh.coarsest_um
     return boundary, max(boundary, 8 * boundary if coarsest is None else coarsest)
 

@@ -43,7 +43,13 @@ from xct.study.methods import METHODS
 from xct.study.report import Part, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
-from xct.study.simulated import Simulated, read_simulated, simulated_figure, simulated_table
+from xct.study.simulated import (
+    SIMULATED_TEXT,
+    Simulated,
+    read_simulated,
+    simulated_figure,
+    simulated_table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,8 +106,8 @@ class Comparison:
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
             "simulated": simulated_table(self.simulated),
+            "displacement": self.displacement,
         }
-        made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
 
     @cached_property
@@ -204,17 +210,9 @@ class Comparison:
             _only(tables, {"codependence": "Every pair of maps at every scale."}),
         )  # fmt: skip
         yield Part(
-            "simulated", "Simulated current",
-            "The current that finite elements find at the lithium of one plane, and the lithium "
-            "that is missing there. It is solved for on the face as it was measured: that thin "
-            "lithium lies farther from the cathode lowers its current by itself.",
-            _known({
-                "simulated": (
-                    simulated_figure(self.simulated),
-                    "Both along the plane; p by shifts and mirrors.",
-                ),
-            }),
-            _only(tables, {"simulated": "How they correlate."}),
+            "simulated", "Simulated current", SIMULATED_TEXT,
+            _known({"simulated": (simulated_figure(self.simulated), "Both along the plane.")}),
+            _only(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
         )  # fmt: skip
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:

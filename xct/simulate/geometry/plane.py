@@ -60,6 +60,8 @@ def read_plane(wanted: SliceSection) -> Domain:
         (_line(result, surface, wanted.along, plane, columns) - lowest) * -cell.sign
         for surface in ("lithium_electrolyte", "steel_lithium")
     )
+    if wanted.lithium == "flat" and np.isfinite(face).any():
+        face = np.full(len(face), float(np.nanmean(face)))
     return domain_of_labels(
         labels, particles, (dz, edge_across), name=name, composite_um=float(composite),
         frame=frame, anode=anode_faces(face, steel, edge_across),
