@@ -111,6 +111,7 @@ def _draw_lithium(axis: Axes, side: Result, thickest: float, title: str) -> Any:
 log = logging.getLogger("xct")
 
 STATES = ("ncm-0", "ncm-50", "ncm-100", "lzp-0", "lzp-50", "lzp-100")
+_DEAD = {"drifted": True, "li_content_above": 0.6}
 _SIMULATED = 2  # the one of which a plane is simulated
 # Detector rows, columns along y and x; projections.
 SIZES: Mapping[str, tuple[tuple[int, int, int], int]] = {
@@ -175,7 +176,7 @@ def _compared(out: Path, cells: Sequence[DemoCell]) -> Path:
 def _simulated(out: Path, cells: Sequence[DemoCell]) -> Path:
     """Solve for the current in a plane of the most damaged cell; give its picture."""
     plane = {"result": str(cells[_SIMULATED].result.path.resolve()), "offset_um": 40.0}
-    cases = [{"name": "all active"}, {"name": "drifted ones dead", "dead": {"drifted": True}}]
+    cases = [{"name": "all active"}, {"name": "dead ones", "dead": _DEAD}]
     title = f"Current in a plane of {cells[_SIMULATED].state}"
     simulate({"simulate": {"title": title, "slice": plane, "cases": cases}}, out=out / "simulation")
     return out / "simulation" / "figures" / "fields.png"

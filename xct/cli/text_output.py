@@ -111,16 +111,17 @@ def simulation_text(simulation: Simulation) -> str:
     """Show the numbers of every case side by side, and its warnings."""
     cases = simulation.all_cases
     names = list(dict.fromkeys(name for case in cases for name in case.numbers))
-    widths = [max(len(case.name), 20) + 2 for case in cases]
-    lines = [
-        f"\n  {'':<32}" + "".join(f"{c.name:<{w}}" for c, w in zip(cases, widths, strict=True))
+    columns = [
+        [case.name, *(_entry(case.numbers[n].entry()) if n in case.numbers else "–" for n in names)]
+        for case in cases
     ]
-    for name in names:
-        texts = [_entry(c.numbers[name].entry()) if name in c.numbers else "–" for c in cases]
+    widths = [max(map(len, column)) + 2 for column in columns]
+    lines = []
+    for name, *texts in zip(["", *names], *columns, strict=True):
         row = "".join(f"{text:<{width}}" for text, width in zip(texts, widths, strict=True))
         lines.append(f"  {name:<32}{row}".rstrip())
     lines += [f"  warning: {case.name}: {text}" for case in cases for text in case.warnings]
-    return "\n".join(lines)
+    return "\n".join(["", *lines])
 
 
 def _with_sd(value: float, sd: float) -> str:

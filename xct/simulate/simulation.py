@@ -142,8 +142,7 @@ def _solve(case: CaseSection, wanted: SimulateSection) -> Case:
             shape = case.deposit.half_width_um, case.deposit.height_um
             each["tip_stress_intensity_mpa_m05"] = Number(tip_intensity(one, *shape), "MPa √m")
     numbers = {
-        # What is the same on any mesh has no uncertainty by it.
-        name: replace(number, sd=abs(number.value - values[1].get(name, number).value) or None)
+        name: replace(number, sd=_difference(number, values[1].get(name, number)))
         for name, number in values[0].items()
     }
     mesh, circuit = solved.conduction.circuit.mesh, solved.conduction.circuit
@@ -156,6 +155,12 @@ def _solve(case: CaseSection, wanted: SimulateSection) -> Case:
     numbers |= {name: Number(count) for name, count in counts.items()}
     numbers |= _changed_areas(solved)
     return Case(case.name, solved, numbers, [*notes, *warnings_of(solved, wanted)])
+
+
+def _difference(one: Number, other: Number) -> float | None:
+    """Give what two meshes differ by; None where a number is the same on any mesh."""
+    found = abs(one.value - other.value)
+    return float(found) if found > 1e-9 * abs(one.value) else None
 
 
 def _changed_areas(solved: Solved) -> dict[str, Number]:

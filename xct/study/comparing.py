@@ -129,9 +129,8 @@ class Comparison:
 
     def report(self) -> str:
         """Give the report as one HTML file that needs nothing else."""
-        settings = yaml.safe_dump(
-            self.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
-        )
+        plain = self.study.model_dump(mode="json")
+        settings = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
         now = datetime.datetime.now(datetime.UTC)
         return render(
             title=self.study.study.title,

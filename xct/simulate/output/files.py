@@ -227,7 +227,7 @@ def field_raster(solved: Solved) -> Raster:
     mesh = solved.conduction.circuit.mesh
     edges = mesh.facets.nodes
     shortest = np.percentile(np.linalg.norm(np.diff(mesh.points[edges], axis=1)[:, 0], axis=1), 25)
-    return raster(mesh, max(float(shortest), float(mesh.points.max()) / _MOST_PIXELS))
+    return raster(mesh, max(float(shortest) / 2, float(mesh.points.max()) / _MOST_PIXELS))
 
 
 def fields_of(solved: Solved, below: Raster) -> dict[str, tuple[np.ndarray, str]]:
