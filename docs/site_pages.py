@@ -34,6 +34,7 @@ PUBLIC = (
     "xct.analyze",
     "xct.phantom",
     "xct.score",
+    "xct.simulate",
     "xct.study",
     "xct.beamtime",
     "xct.stages",

@@ -19,12 +19,14 @@ from xct.config.loading import read_config
 from xct.config.model import RunSection
 from xct.phantom.writing import write_phantom
 from xct.quantity import QUANTITIES
+from xct.simulate.settings import load_settings
 from xct.stages import STAGES, load_stages
 from xct.study.settings import load_study
 
 ROOT = Path(__file__).parent.parent
 # Those that only an installed package, a screen, several results or minutes of time can run.
-ELSEWHERE = ("make ", "pip ", "xct view", "xct compare", "xct demo", "xct bench")
+RESULTS = ("xct view", "xct compare", "xct simulate plane", "xct simulate block")
+ELSEWHERE = ("make ", "pip ", "xct demo", "xct bench", *RESULTS)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -73,6 +75,8 @@ def check_yaml(text, folder):
             known[name].settings.model_validate(settings or {})
     elif "study" in content:
         assert load_study(content).output
+    elif "simulate" in content:
+        assert load_settings(content).output
     elif "rois" in content and isinstance(content["rois"], dict):
         assert parse_rois(text)
     elif set(content) == {"run"}:

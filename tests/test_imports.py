@@ -31,7 +31,7 @@ FLOORS = (
     ("phantom", "beamtime"),
     ("config",),
     ("pipeline",),
-    ("score", "study"),
+    ("score", "simulate", "study"),
     ("bench",),
     ("cli", "plugin"),
 )

@@ -17,6 +17,7 @@ from xct.figures import SURFACE_COLORS, canvas, scale_bar
 from xct.io.atomic import write_json
 from xct.pipeline.runner import run
 from xct.result import Result, open_result
+from xct.simulate import simulate
 from xct.study.comparing import compare
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def _draw_lithium(axis: Axes, side: Result, thickest: float, title: str) -> Any:
 log = logging.getLogger("xct")
 
 STATES = ("ncm-0", "ncm-50", "ncm-100", "lzp-0", "lzp-50", "lzp-100")
+_DEAD = {"drifted": True, "li_content_above": 0.6}
+_SIMULATED = 2  # the one of which a plane is simulated
 # Detector rows, columns along y and x; projections.
 SIZES: Mapping[str, tuple[tuple[int, int, int], int]] = {
     "small": ((160, 256, 256), 400),
@@ -157,8 +160,9 @@ def run_demo(out: Path, size: str) -> str:
 
     draw_demo(out, cells)
     report = _compared(out, cells)
+    simulation = _simulated(out, cells)
     spent = show_seconds(time.monotonic() - started)
-    look = f"open {report}; look at {out / 'cells.png'}"
+    look = f"open {report}; look at {out / 'cells.png'} and {simulation}"
     return "\n".join([*_table(cells), f"six cells after {spent}; {look}"])
 
 
@@ -168,6 +172,15 @@ def _compared(out: Path, cells: Sequence[DemoCell]) -> Path:
     title = "Six virtual cells: pristine, after 50 and after 100 cycles"
     study = {"study": {"title": title, "cells": listed}}
     return compare(study).write(out / "comparison")
+
+
+def _simulated(out: Path, cells: Sequence[DemoCell]) -> Path:
+    """Solve for the current in a plane of the most damaged cell; give its picture."""
+    plane = {"result": str(cells[_SIMULATED].result.path.resolve()), "offset_um": 40.0}
+    cases = [{"name": "all active"}, {"name": "dead ones", "dead": _DEAD}]
+    title = f"Current in a plane of {cells[_SIMULATED].state}"
+    simulate({"simulate": {"title": title, "slice": plane, "cases": cases}}, out=out / "simulation")
+    return out / "simulation" / "figures" / "fields.png"
 
 
 def one_cell(state: str, folder: Path, size: str, *, seed: int = 0) -> DemoCell:

@@ -1,4 +1,4 @@
-"""Commands on scans and results that are there: convert, export, view, compare."""
+"""Commands on scans and results that are there: convert, export, view, compare, simulate."""
 
 from __future__ import annotations
 
@@ -105,4 +105,21 @@ def compare(sources: tuple[Path, ...], out: Path | None, pdf: bool, parquet: boo
         click.echo(f"wrote {print_pdf(folder / REPORT)}")
 
 
-COMMANDS = (convert, export, view, compare)
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write.")
+def simulate(config: Path, out: Path | None) -> None:
+    """Find current, plated lithium and stress by finite elements, as CONFIG describes.
+
+    On an ideal cell, on a plane of a result, or on a block of one.
+    """
+    from xct.cli.text_output import simulation_text
+    from xct.simulate import simulate as solve
+    from xct.simulate.settings import load_settings
+
+    folder = Path(out or load_settings(config).output or "simulation")
+    click.echo(simulation_text(solve(config, out=folder)))
+    click.echo(f"wrote {folder}: summary.json, figures/, tables/, cases/")
+
+
+COMMANDS = (convert, export, view, compare, simulate)

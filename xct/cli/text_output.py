@@ -13,6 +13,7 @@ from xct.stages import Stage, installed_packages, load_stages
 
 if TYPE_CHECKING:
     from xct.result import Result
+    from xct.simulate import Simulation
     from xct.study.comparing import Comparison
 
 
@@ -104,6 +105,23 @@ def comparison_text(comparison: Comparison) -> str:
         lines += [f"\n{heading}", *(f"  {sentence}" for sentence in sentences)]
     lines += [f"warning: {warning}" for warning in comparison.warnings]
     return "\n".join(lines)
+
+
+def simulation_text(simulation: Simulation) -> str:
+    """Show the numbers of every case side by side, and its warnings."""
+    cases = simulation.all_cases
+    names = list(dict.fromkeys(name for case in cases for name in case.numbers))
+    columns = [
+        [case.name, *(_entry(case.numbers[n].entry()) if n in case.numbers else "–" for n in names)]
+        for case in cases
+    ]
+    widths = [max(map(len, column)) + 2 for column in columns]
+    lines = []
+    for name, *texts in zip(["", *names], *columns, strict=True):
+        row = "".join(f"{text:<{width}}" for text, width in zip(texts, widths, strict=True))
+        lines.append(f"  {name:<32}{row}".rstrip())
+    lines += [f"  warning: {case.name}: {text}" for case in cases for text in case.warnings]
+    return "\n".join(["", *lines])
 
 
 def _with_sd(value: float, sd: float) -> str:

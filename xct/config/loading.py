@@ -69,7 +69,7 @@ def read_config(
     """
     if isinstance(source, Mapping):
         values = _copied(source)
-        document, name, folder = Document(values, _keys(values)), "configuration", Path.cwd()
+        document, name, folder = Document(values, keys_of(values)), "configuration", Path.cwd()
     else:
         path = Path(source)
         try:
@@ -193,12 +193,12 @@ def _copied(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _keys(value: Any, above: Key = ()) -> dict[Key, int]:
-    """List every key of nested mappings, with 0 for the line that it does not have."""
+def keys_of(value: Any, above: Key = ()) -> dict[Key, int]:
+    """List every key of nested mappings and lists, with 0 for the line that it does not have."""
     keys = {above: 0}
-    if isinstance(value, dict):
-        for name, item in value.items():
-            keys |= _keys(item, (*above, name))
+    inner = value.items() if isinstance(value, Mapping) else ()
+    for name, item in enumerate(value) if isinstance(value, list | tuple) else inner:
+        keys |= keys_of(item, (*above, name))
     return keys
 
 

@@ -125,6 +125,8 @@ def _purpose(key: Key) -> str:
 def _allowed_keys(model: type[BaseModel], key: Key) -> list[str]:
     fields: Any = model
     for part in key[:-1]:
+        if isinstance(part, int):  # an entry of a list, whose members were found with the list
+            continue
         annotation = fields.model_fields[part].annotation if part in fields.model_fields else None
         members = [annotation, *getattr(annotation, "__args__", ())]
         inner = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]

@@ -58,6 +58,13 @@ from xct.study.provenance import provenance_table, warnings_of_runs
 from xct.study.report import Part, known_figures, known_tables, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
+from xct.study.simulated import (
+    SIMULATED_TEXT,
+    Simulated,
+    read_simulated,
+    simulated_figure,
+    simulated_table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,6 +99,8 @@ class Comparison:
         How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
         What must be known; warnings of the runs are in the report.
+    simulated : sequence of Simulated
+        Simulated current beside lost lithium, where a simulation was named.
     """
 
     study: Study
@@ -104,6 +113,7 @@ class Comparison:
     profiles: list[Profile]
     displacement: DataFrame
     warnings: list[str]
+    simulated: Sequence[Simulated] = ()
 
     @cached_property
     def answers(self) -> list[tuple[str, list[str]]]:
@@ -137,8 +147,9 @@ class Comparison:
             **cycling_tables(self.cycled, self.balances),
             "profiles": profiles_table(self.profiles),
             "profile_numbers": profile_numbers(self.profiles),
+            "simulated": simulated_table(self.simulated),
+            "displacement": self.displacement,
         }
-        made["displacement"] = self.displacement
         return {name: table for name, table in made.items() if len(table)}
 
     @cached_property
@@ -160,9 +171,8 @@ class Comparison:
 
     def report(self) -> str:
         """Give the report as one HTML file that needs nothing else."""
-        settings = yaml.safe_dump(
-            self.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
-        )
+        plain = self.study.model_dump(mode="json")
+        settings = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
         now = datetime.datetime.now(datetime.UTC)
         return render(
             title=self.study.study.title,
@@ -243,6 +253,13 @@ class Comparison:
             known_tables(tables, {"codependence": "Every pair of maps at every scale."}),
         )  # fmt: skip
         yield cycling_part(self.cycled, self.balances, tables)
+        yield Part(
+            "simulated", "Simulated current", SIMULATED_TEXT,
+            known_figures({
+                "simulated": (simulated_figure(self.simulated), "Both along the plane.")
+            }),
+            known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
+        )  # fmt: skip
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
         figures: dict[str, tuple[Figure | None, str]] = {}
@@ -335,6 +352,7 @@ def compare(
             *said,
             *(text for each in grey for text in each.left_out),
         ],
+        read_simulated(cells, [cell.simulation for cell in study.study.cells]),
     )
     folder = out if out is not None else study.output
     if folder is not None:

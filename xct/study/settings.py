@@ -87,6 +87,9 @@ class StudyCell(Section):
     pristine: bool | None = Field(
         None, description="the others of its group are compared with it; that of 0 cycles unless"
     )
+    simulation: str | None = Field(
+        None, description="folder that xct simulate wrote for a plane of it"
+    )
     cycler: CyclerSection | None = Field(
         None, description="what a cycler recorded of it: a file, or {file, columns, accuracy}"
     )
@@ -213,6 +216,8 @@ def _absolute(study: Study, folder: Path) -> Study:
 
 def _cell_from(cell: StudyCell, from_here: Callable[[str], str]) -> StudyCell:
     changes: dict[str, Any] = {"result": from_here(cell.result)}
+    if cell.simulation is not None:
+        changes["simulation"] = from_here(cell.simulation)
     if cell.cycler is not None:
         files = [from_here(file) for file in cell.cycler.files]
         changes["cycler"] = cell.cycler.model_copy(update={"file": files})

@@ -1,0 +1,186 @@
+"""`xct simulate`: files, numbers and messages of whole simulations, ideal and on labels."""
+
+import json
+
+import meshio
+import numpy as np
+import pytest
+import yaml
+import zarr
+
+from xct.cli.main import execute
+from xct.errors import ConfigError, XctError
+from xct.io.tables import read_table
+from xct.phantom.writing import write_phantom
+from xct.simulate import simulate
+from xct.simulate.output.files import slug
+from xct.simulate.output.raster import raster
+from xct.simulate.settings import load_settings
+
+SMALL = {"width_um": 90, "columns": 6, "rows": 2, "height_um": 100, "lithium_um": 80}
+COARSE = {"boundary_um": 4, "coarsest_um": 16}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulate")
+    config = folder / "ideal.yaml"
+    deposit = {"height_um": 10, "half_width_um": 8}
+    cases = [
+        {"name": "all active"},
+        {"name": "sides/off", "inactive": "sides", "deposit": deposit},
+    ]
+    settings = {
+        "simulate": {
+            "ideal": SMALL,
+            "cases": cases,
+            "mesh": COARSE,
+            "plating": {"charge_uah_cm2": 50, "steps": 2},
+            "mechanics": {"charge_uah_cm2": 1},
+        },
+        "output": "out",
+    }
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert execute(["simulate", str(config)]) == 0
+    return folder / "out"
+
+
+def test_the_command_writes_numbers_tables_fields_and_figures(written):
+    summary = json.loads((written / "summary.json").read_text(encoding="utf-8"))
+    first, second = summary["cases"]
+    # 80 µm of lithium's face over particles that end at 27.5 µm, at 100 A/m² and 0.3 S/m.
+    assert 17 < first["potential_drop_mv"]["value"] < 19.5
+    assert first["potential_drop_mv"]["unit"] == "mV"
+    assert second["focusing_max"]["value"] > 1.5
+    assert 0 < second["focusing_max"]["sd"] < 0.3
+    assert {"fields", "lithium", "plating"} <= {p.stem for p in (written / "figures").iterdir()}
+    lithium = read_table(written / "tables" / "lithium.csv")
+    for name, rows in lithium.groupby("case"):
+        through = (rows["current_a_m2"] * rows["length_um"]).sum() / 90
+        assert through == pytest.approx(100, rel=1e-6), name
+        assert np.allclose(rows["flux_mol_m2_s"] * 96485.33, rows["current_a_m2"], rtol=1e-5)
+    particles = read_table(written / "tables" / "particles.csv")
+    for _, rows in particles.groupby("case"):
+        assert rows["current_a_m"].sum() == pytest.approx(100 * 90e-6, rel=1e-5)
+    assert (particles.loc[~particles["active"], "current_a_m"] == 0).all()
+    plating = read_table(written / "tables" / "plating.csv")
+    assert sorted(set(plating["charge_uah_cm2"])) == [25, 50]
+
+
+def test_paraviews_file_and_the_pixels_show_one_potential(written):
+    place = written / "cases" / "sides_off"
+    mesh = meshio.read(place / "fields.vtu")
+    assert {"potential_v", "displacement_um"} <= set(mesh.point_data)
+    assert {"material", "current_a_m2", "von_mises_mpa"} <= set(mesh.cell_data)
+    fields = zarr.open_group(place / "fields.zarr", mode="r")
+    assert fields["potential_v"].attrs["unit"] == "V"
+    most = float(np.nanmax(fields["potential_v"][:]))
+    assert most == pytest.approx(mesh.point_data["potential_v"].max(), rel=0.02)
+    material = fields["material"][:]
+    assert set(material[0]) == {1}  # the anode's end comes first
+
+
+def test_pixels_are_what_lies_below_them():
+    settings = load_settings({"simulate": {"ideal": SMALL}})
+    found = simulate({"simulate": {"ideal": SMALL, "mesh": COARSE}})
+    mesh = found.cases[0].solved.conduction.circuit.mesh
+    below = raster(mesh, 0.7)
+    assert (below.triangle >= 0).all()
+    x = (np.arange(below.triangle.shape[1]) + 0.5) * 0.7
+    assert np.allclose(below.of_nodes(mesh.points[:, 0]), x, atol=1e-9)
+    assert settings.simulate.mechanics is None
+
+
+def test_names_of_cases_make_folders():
+    assert slug("a/b: c") == "a_b_c"
+    assert slug("..") == "case"
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    """Give the truth of a virtual cell: it is laid out as a result is."""
+    folder = tmp_path_factory.mktemp("cell")
+    write_phantom("ncm-100", folder / "cell", shape=(144, 112, 112), angles=4)
+    return folder / "cell" / "truth"
+
+
+def test_a_plane_of_a_result_carries_its_current_past_dead_particles(truth):
+    plane = {"result": str(truth), "along": "y", "offset_um": -10}
+    table = read_table(truth / "tables" / "particles.csv")
+    front = table.loc[table["distance_to_front_um"] > -12, "particle"].tolist()
+    cases = [{"name": "all"}, {"name": "dead", "dead": {"drifted": True, "particles": front}}]
+    settings = {"simulate": {"slice": plane, "cases": cases, "mesh": {"boundary_um": 4}}}
+    every, dead = simulate(settings).cases
+    assert dead.numbers["inactive_particles"].value > 3
+    drops = [case.numbers["potential_drop_mv"].value for case in (every, dead)]
+    assert drops[0] + 1 < drops[1]
+    assert abs(every.solved.conduction.balance) < 1e-9
+    places = every.solved.domain.frame.volume_um(every.solved.face.middle_um)
+    # The face is where the truth has it, in the coordinates of its volume.
+    from xct.result import open_result
+
+    result = open_result(truth)
+    edge = result.voxel_size_um
+    height = result.surfaces["lithium_electrolyte"].height_um
+    rows, columns = (np.rint(places[:, k] / edge).astype(int) for k in (1, 2))
+    known = height[rows, columns]
+    assert np.nanmedian(np.abs(known - places[:, 0])) < 0.5 * edge
+
+
+def test_a_block_of_a_result_has_a_map_and_a_tortuosity(truth, tmp_path):
+    settings = {"simulate": {"block": {"result": str(truth), "voxels": 48}}, "output": "x"}
+    [found] = simulate(settings, out=tmp_path / "block").blocks
+    assert found.focusing.mean() == pytest.approx(1, rel=1e-6)
+    assert 1 < found.numbers["composite_tortuosity"].value < 6
+    assert found.numbers["potential_drop_mv"].sd > 0
+    assert (tmp_path / "block" / "cases" / "all_active" / "fields.zarr").is_dir()
+    assert (tmp_path / "block" / "figures" / "focusing_all_active.png").is_file()
+
+
+def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):
+    plane = {"result": str(truth), "lithium": "flat"}
+    [found] = simulate({"simulate": {"slice": plane, "mesh": {"boundary_um": 6}}}).cases
+    assert np.ptp(found.solved.face.middle_um[:, 1]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("simulated", "told"),
+    [
+        ({}, "name one of ideal, slice and block"),
+        ({"ideal": {}, "electrolyte": {"conductivity_s_m": 0}}, "conductivity_s_m: 0 is not"),
+        ({"ideal": {}, "electrolyte": {"conductivity_s_m": 3000}}, "less than or equal|at most"),
+        ({"ideal": {}, "current_density_ma_cm2": 10}, "did you mean current_density_a_m2"),
+        ({"ideal": {"lithium_um": 50}}, "must lie above the particles, which end at 72.5"),
+        ({"ideal": {"columns": 40}}, "are wider than width_um: 420"),
+        ({"ideal": {}, "cases": [{"name": "a"}, {"name": "a"}]}, "two cases are named 'a'"),
+        ({"ideal": {}, "cases": [{"name": "a", "dead": {}}]}, "dead: is for a result"),
+        ({"ideal": {}, "cases": [{"name": "a", "deposit": {"height_um": 150}}]}, "102.5 µm away"),
+        ({"slice": {"result": "x"}, "cases": [{"name": "a", "inactive": "sides"}]}, "dead: {drift"),
+        ({"block": {"result": "x"}, "plating": {}}, "plating: only of an ideal cell or a slice"),
+    ],
+)
+def test_wrong_settings_are_one_line_each(simulated, told):
+    with pytest.raises(ConfigError, match=told) as refused:
+        load_settings({"simulate": simulated})
+    assert len(refused.value.errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"offset_um": 5000}, "offset_um: 5000 lies outside of the bore"),
+        ({"across_um": [-9000, 0]}, "leaves the bore, which reaches from"),
+        ({"depth_um": [0, 9000]}, "leaves the volume"),
+        ({"result": "nowhere"}, "nowhere: no such folder"),
+    ],
+)
+def test_a_plane_that_is_not_in_the_cell_is_refused(truth, changed, told):
+    plane = {"result": str(truth), **changed}
+    with pytest.raises(XctError, match=told):
+        simulate({"simulate": {"slice": plane}})
+
+
+def test_a_plane_without_lithium_is_refused(truth):
+    plane = {"result": str(truth), "depth_um": [150, 250]}
+    with pytest.raises(XctError, match="case 'all active': there is no lithium"):
+        simulate({"simulate": {"slice": plane, "mesh": {"boundary_um": 4}}})

@@ -1,0 +1,85 @@
+"""Voxels that conduct, against exact answers."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from xct.errors import XctError
+from xct.simulate.block.block import Block
+from xct.simulate.block.voxels import effective_conductivity, flow
+from xct.simulate.geometry.domain import Material
+
+SHAPE = (20, 12, 16)
+
+
+def test_laminates_conduct_as_in_series_and_in_parallel():
+    layers = np.where(np.arange(SHAPE[0]) % 4 < 2, 1.0, 0.1)
+    kappa = np.broadcast_to(layers[:, None, None], SHAPE)
+    whole = np.ones(SHAPE, bool)
+    series = effective_conductivity(whole, (2.0, 1.0, 1.0), kappa)
+    assert series.ratio == pytest.approx(1 / np.mean(1 / layers), rel=1e-8)
+    rows = np.where(np.arange(SHAPE[2]) % 8 < 3, 1.0, 0.1)
+    parallel = effective_conductivity(whole, kappa=np.broadcast_to(rows, SHAPE))
+    assert parallel.ratio == pytest.approx(rows.mean(), rel=1e-8)
+
+
+def test_straight_channels_have_no_tortuosity_and_dead_ends_do_not_count():
+    channels = np.zeros(SHAPE, bool)
+    channels[:, 2:6] = True
+    channels[3:5, 6:9, 4] = True  # a dead end
+    channels[9, 11, 15] = True  # an island
+    found = effective_conductivity(channels)
+    assert found.ratio == pytest.approx(4 / 12, rel=0.01)
+    assert found.left_out == pytest.approx(1 / channels.sum())
+
+
+def test_a_bent_channel_is_as_long_as_it_is():
+    """Down, across, down: n − 1 steps between middles, and half a step at each end."""
+    path = np.zeros((11, 3, 11), bool)
+    path[:6, 1, 0], path[5, 1, :], path[5:, 1, 10] = True, True, True
+    found = effective_conductivity(path)
+    steps = 5 + 10 + 5 + 1
+    assert found.ratio == pytest.approx((1 / steps) * 11 / 33, rel=1e-8)
+
+
+def test_mirrors_and_turns_conduct_alike():
+    rng = np.random.default_rng(3)
+    volume = rng.random((14, 14, 14)) < 0.75
+    one = effective_conductivity(volume).ratio
+    assert effective_conductivity(volume[::-1]).ratio == pytest.approx(one, rel=1e-7)
+    assert effective_conductivity(volume.swapaxes(1, 2)).ratio == pytest.approx(one, rel=1e-7)
+
+
+def test_what_goes_in_comes_out():
+    rng = np.random.default_rng(4)
+    conducts = rng.random((24, 20, 20)) < 0.7
+    sink, source = np.zeros_like(conducts), np.zeros_like(conducts)
+    sink[:2], source[-3:] = True, True
+    found = flow(conducts & ~sink & ~source, sink, source, 0.3, (1.5, 1.0, 1.0))
+    assert found.into_sink_a.sum() == pytest.approx(found.from_source_a, rel=1e-9)
+
+
+def test_no_way_through_is_said():
+    blocked = np.ones(SHAPE, bool)
+    blocked[10] = False
+    with pytest.raises(XctError, match="no way through the electrolyte"):
+        effective_conductivity(blocked)
+
+
+def test_without_pyamg_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyamg", None)
+    with pytest.raises(ImportError, match=r"pip install 'xct\[simulate\]'"):
+        effective_conductivity(np.ones((4, 4, 4), bool))
+
+
+def test_coarser_voxels_are_of_what_fills_most_of_them():
+    material = np.full((4, 4, 4), Material.ELECTROLYTE, np.uint8)
+    material[:2, :2, 2:] = Material.PARTICLE
+    material[2:, 2:, :1] = Material.VOID
+    block = Block(material, np.zeros((4, 4, 4), int), (1.0, 1.0, 1.0), (0.0, 0.0), 2).coarser(2)
+    assert block.material[0, 0, 1] == Material.PARTICLE
+    assert (block.material == Material.PARTICLE).sum() == 1
+    assert block.voxel_um == (2.0, 2.0, 2.0)
+    assert block.first_um == (0.5, 0.5)
+    assert block.composite == 1

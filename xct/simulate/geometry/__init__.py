@@ -1,0 +1,1 @@
+"""What is simulated: the ideal cell, or a plane of a result."""

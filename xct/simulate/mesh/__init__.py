@@ -1,0 +1,1 @@
+"""Triangles that follow boundaries."""

@@ -1,0 +1,1 @@
+"""What is written: numbers, fields and figures."""
