@@ -182,7 +182,7 @@ def test_the_report_joins_numbers_with_what_lithium_could_make_and_names_other_c
     part = claims_part({"grey_claims": claims_table(found)})
     shown = part.tables["grey_claims"][0].set_index("claim").loc["C-1: mean grey value"]
     assert shown["change"] == "−400 (−541 … −259) grey values"
-    assert shown["by lithium content alone"] == f"0.00 … {FRACTION * FULL:.0f}"
+    assert shown["by lithium content alone"] == f"0 … {FRACTION * FULL:.0f}"
     assert "another cause" in shown["meaning"]
 
 

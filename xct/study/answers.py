@@ -30,7 +30,7 @@ def answers(
     Returns
     -------
     list of (str, list of str)
-        A heading for each cell, and its sentences.
+        A heading for each cell, and its sentences; then for pairs of cells of two groups.
     """
     all_changes, by_name = changes(rows), {each.cell.name: each for each in grey}
     found = []
@@ -46,7 +46,9 @@ def answers(
             *(s for one in balances if one.cell.name == cell.name for s in one.answer()),
         ]
         found.append((f"{cell.name} against {cell.pristine.name}", sentences))
-    return found
+    alone = {cell.name for cell in cells}
+    pairs = dict.fromkeys(each.about for each in concluded if each.about not in alone)
+    return [*found, *((about, in_words(concluded, about)) for about in pairs)]
 
 
 def _layers(own: Sequence[Change]) -> Iterator[str]:

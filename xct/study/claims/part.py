@@ -54,5 +54,7 @@ def _in_brief(table: DataFrame) -> DataFrame:
 
 
 def _short(value: float) -> str:
+    if value == 0:
+        return "0"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 1 else 2
     return f"{value:.{digits}f}".replace("-", "−")
