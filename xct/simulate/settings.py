@@ -199,7 +199,7 @@ class MechanicsSection(Section):
     particle: Elastic = _elastic(constants.PARTICLE)
     lithium_metal: Elastic = _elastic(constants.LITHIUM)
     order: Literal[1, 2] | Literal["auto"] = Field(
-        "auto", description="linear or quadratic displacements; auto: 2 up to 100,000 nodes"
+        "auto", description="linear or quadratic displacements; auto: 2 up to 40,000 nodes"
     )
 
 

@@ -135,7 +135,8 @@ def _solve(case: CaseSection, wanted: SimulateSection) -> Case:
     domain, inactive, notes = _geometry(case, wanted)
     fine = mesh_sizes(wanted, domain)
     solved = solve_case(domain, inactive, wanted, *fine)
-    coarse = solve_case(domain, inactive, wanted, *(_COARSER * size for size in fine))
+    alike = _of_one_order(wanted, solved)
+    coarse = solve_case(domain, inactive, alike, *(_COARSER * size for size in fine))
     values = numbers_of(solved, wanted), numbers_of(coarse, wanted)
     if case.deposit is not None and wanted.mechanics is not None:
         for each, one in zip(values, (solved, coarse), strict=True):
@@ -155,6 +156,14 @@ def _solve(case: CaseSection, wanted: SimulateSection) -> Case:
     numbers |= {name: Number(count) for name, count in counts.items()}
     numbers |= _changed_areas(solved)
     return Case(case.name, solved, numbers, [*notes, *warnings_of(solved, wanted)])
+
+
+def _of_one_order(wanted: SimulateSection, solved: Solved) -> SimulateSection:
+    """Let a coarser mesh have displacements of the order that the finer one has."""
+    if wanted.mechanics is None or solved.stress is None:
+        return wanted
+    order = {"order": solved.stress.elasticity.body.order}
+    return wanted.model_copy(update={"mechanics": wanted.mechanics.model_copy(update=order)})
 
 
 def _difference(one: Number, other: Number) -> float | None:

@@ -21,7 +21,7 @@ from xct.simulate.plating import C_M2_PER_UAH_CM2, Face
 if TYPE_CHECKING:
     from xct.simulate.settings import MechanicsSection
 
-_MOST_QUADRATIC = 100_000  # nodes: above, the factors of quadratic elements take some GiB
+_MOST_QUADRATIC = 40_000  # nodes: above, factors of quadratic elements take minutes and GiB
 
 
 @dataclass(frozen=True)
