@@ -31,13 +31,23 @@ FLOORS = (
     ("phantom", "beamtime"),
     ("config",),
     ("pipeline",),
-    ("score", "study"),
+    ("score", "study", "render"),
     ("bench",),
     ("cli", "plugin"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Not imported before it is needed, anywhere: slow to import, or under the GPL.
-LATE = ("PyQt5", "PyQt6", "astra", "dask_jobqueue", "distributed", "napari", "qtpy")
+LATE = (
+    "PyQt5",
+    "PyQt6",
+    "astra",
+    "dask_jobqueue",
+    "distributed",
+    "napari",
+    "qtpy",
+    "vtk",
+    "vtkmodules",
+)
 
 HEAVY = {"astra", "dask", "matplotlib", "numba", "pandas", "pydantic", "scipy", "skimage", "zarr"}
 

@@ -1,4 +1,4 @@
-"""Commands on scans and results that are there: convert, export, view, compare."""
+"""Commands on scans and results that are there: convert, export, view, render, compare."""
 
 from __future__ import annotations
 
@@ -97,4 +97,40 @@ def compare(sources: tuple[Path, ...], out: Path | None) -> None:
     click.echo(f"wrote {folder / REPORT}")
 
 
-COMMANDS = (convert, export, view, compare)
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("rendered"), show_default=True)
+@click.option("--rois", metavar="SET", help="ROIs to outline: a set that xct ships, or a file.")
+@click.option("--ground", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option(
+    "--opacity",
+    "opacities",
+    multiple=True,
+    metavar="NAME=A",
+    help="0 is not drawn, 1 is solid: lithium, absent_lithium, electrolyte, active_material, "
+    "drifted, section, rois.",
+)
+@click.option("--turntable", "film", is_flag=True, help="Film each cell turning, as MP4.")
+def render(
+    results: tuple[Path, ...],
+    out: Path,
+    rois: str | None,
+    ground: str,
+    opacities: tuple[str, ...],
+    film: bool,
+) -> None:
+    """Draw cells in 3-D, cut open: PNG, cells.html to turn them by hand, MP4.
+
+    Cells are on one scale and seen by one camera. Needs the extra xct[render], no screen.
+    """
+    from xct.render.rendering import parse_opacities, render_results
+
+    written = render_results(
+        results, out, rois=rois, ground=ground, opacities=parse_opacities(opacities), film=film,
+        said=lambda text: click.echo(f"not shown: {text}", err=True),
+    )  # fmt: skip
+    for path in written:
+        click.echo(f"wrote {path}")
+
+
+COMMANDS = (convert, export, view, render, compare)

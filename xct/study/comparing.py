@@ -15,6 +15,12 @@ import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.io.atomic import write_text, written_whole
 from xct.io.tables import write_table
+from xct.render.building import SIDE_BY_SIDE, scene_of
+from xct.render.picture import can_draw
+from xct.render.rendering import page_of
+from xct.render.scene import OPACITIES
+from xct.render.sheet import sheet
+from xct.render.viewer import PAGE
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
@@ -153,6 +159,8 @@ class Comparison:
             with written_whole(folder / "figures" / f"{name}.png") as temporary:
                 temporary.write_bytes(self._pngs[name])
         write_text(folder / REPORT, self.report())
+        if self._in_3d:
+            write_text(folder / PAGE, page_of(self._named))
         return folder / REPORT
 
     def _parts(self) -> Iterator[Part]:
@@ -169,6 +177,14 @@ class Comparison:
                 ),
             }),
         )  # fmt: skip
+        if self._in_3d:
+            yield Part(
+                "in_3d", "In 3-D",
+                "On one scale, seen by one camera in parallel projection, a quarter cut out; "
+                "steel, tube and collector are left out.",
+                self._in_3d,
+                links={"Turn the cells by hand": PAGE},
+            )  # fmt: skip
         captions = {
             "layers": "Every number with its 95 % interval, and its change against the pristine "
             "cell of the group.",
@@ -198,6 +214,31 @@ class Comparison:
             }),
             _only(tables, {"codependence": "Every pair of maps at every scale."}),
         )  # fmt: skip
+
+    @cached_property
+    def _named(self) -> dict[str, Result]:
+        """Results of the cells that can be shown in 3-D."""
+        return {c.name: c.result for c in self.cells if c.geometry is not None}
+
+    @cached_property
+    def _in_3d(self) -> dict[str, tuple[Figure, str]]:
+        """Draw the cells in 3-D; nothing where that is not asked for or cannot be."""
+        if not (self.study.study.render and self._named and can_draw()):
+            return {}
+        named = self._named.items()
+        scenes = [scene_of(result, name, across=SIDE_BY_SIDE) for name, result in named]
+        width_in = 4.4 * min(3, len(scenes))
+        inside = {**OPACITIES, "section": 0.0}
+        return {
+            "in_3d": (
+                sheet(scenes, OPACITIES, "light", width_in=width_in),
+                "Cells cut open, with grey values on the cut.",
+            ),
+            "in_3d_inside": (
+                sheet(scenes, inside, "light", width_in=width_in),
+                "The same without the cut's grey values: drifted particles in the electrolyte.",
+            ),
+        }
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
         figures: dict[str, tuple[Figure | None, str]] = {}

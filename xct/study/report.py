@@ -30,6 +30,8 @@ class Part:
         By the names of their files, with captions.
     tables : mapping of str to (DataFrame, str)
         By the names of their files, with captions.
+    links : mapping of str to str
+        Files beside the report, by what they show.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Part:
     text: str = ""
     figures: Mapping[str, tuple[Figure, str]] = field(default_factory=dict)
     tables: Mapping[str, tuple[DataFrame, str]] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -125,6 +128,7 @@ def _prepared(part: Part, pngs: Mapping[str, bytes]) -> dict[str, Any]:
         "name": part.name,
         "title": part.title,
         "text": part.text,
+        "links": dict(part.links),
         "figures": [
             {"name": name, "caption": caption, "png": b64encode(pngs[name]).decode("ascii")}
             for name, (_, caption) in part.figures.items()

@@ -55,6 +55,9 @@ class StudySection(Section):
         False, description="how far surfaces moved; only if it is the same cell"
     )
     rois: str = Field(ROI_SET, description="ROI set: a name that xct ships, or a file")
+    render: bool = Field(
+        True, description="pictures in 3-D, and a page to turn the cells, if xct[render] is there"
+    )
     section: SectionPlane = Field(
         default_factory=lambda: SectionPlane.model_validate({}), description="plane of the pictures"
     )
