@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "geometry"),
     ("physics", "statistics", "parallel"),
     ("figures", "quantity", "stages"),
-    ("io", "scan", "result"),
+    ("io", "scan", "result", "report"),
     ("reconstruct",),
     ("preprocess",),
     ("normalize",),

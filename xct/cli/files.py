@@ -86,7 +86,7 @@ def compare(sources: tuple[Path, ...], out: Path | None) -> None:
     SOURCES is a study in YAML, or results, which say of themselves what they are.
     """
     from xct.cli.text_output import comparison_text
-    from xct.study.comparing import REPORT
+    from xct.report.of_run import REPORT
     from xct.study.comparing import compare as compare_cells
     from xct.study.settings import load_study
 

@@ -21,6 +21,8 @@ from xct.render.rendering import page_of
 from xct.render.scene import OPACITIES
 from xct.render.sheet import sheet
 from xct.render.viewer import PAGE
+from xct.report.of_run import REPORT, warning_text
+from xct.report.page import Part, pictures, render
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
@@ -46,7 +48,6 @@ from xct.study.layers import (
     maps_figure,
 )
 from xct.study.methods import METHODS
-from xct.study.report import Part, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
 
@@ -54,7 +55,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-REPORT = "report.html"
+_NOTHING = "Nothing is compared: no group has a pristine cell and another one."
+_NOTE = (
+    "Brackets are 95 % intervals of the measurement. Cells of one group are different cells unless "
+    "the study says otherwise: how differently two cells were built is not a part of any interval."
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,8 @@ class Comparison:
     @property
     def figures(self) -> dict[str, Figure]:
         """Every figure by the name of its file."""
-        return {name: figure for part in self.parts for name, (figure, _) in part.figures.items()}
+        drawn = [(n, figure) for part in self.parts for n, (figure, _) in part.figures.items()]
+        return {name: figure for name, figure in drawn if figure is not None}
 
     @cached_property
     def _pngs(self) -> dict[str, bytes]:
@@ -131,6 +137,7 @@ class Comparison:
         return render(
             title=self.study.study.title,
             answers=self.answers,
+            note=_NOTE if self.answers else _NOTHING,
             parts=self.parts,
             pngs=self._pngs,
             methods=METHODS,
@@ -298,9 +305,7 @@ def _narrowed(table: DataFrame) -> DataFrame:
 def _of_runs(cells: Sequence[Cell]) -> list[str]:
     found = []
     for cell in cells:
-        for warning in cell.result.warnings:
-            parts = [warning["message"], warning.get("remedy", "")]
-            found.append(f"{cell.name}: {warning['step']}: {' – '.join(p for p in parts if p)}")
+        found += [f"{cell.name}: {warning_text(warning)}" for warning in cell.result.warnings]
     return found
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.study.browser import open_page
 from xct.figures import canvas
-from xct.study import report
-from xct.study.report import Part, pictures, render, table_cells
+from xct.report import page as report
+from xct.report.page import Part, pictures, render, table_cells
 
 NASTY = "<script>document.title='hacked'</script><b>&amp;\"'$x^$"
 
@@ -27,6 +27,7 @@ def page_file(tmp_path_factory):
     text = render(
         title=NASTY,
         answers=[(NASTY, [NASTY])],
+        note=NASTY,
         parts=[part],
         pngs=pictures([part]),
         methods=[("How", NASTY)],
@@ -125,7 +126,7 @@ def test_nothing_is_wider_than_a_narrow_screen(page):
 def test_many_large_pictures_are_drawn_coarser_so_that_the_report_stays_small(monkeypatch):
     part = Part("a", "A", "", {"f": (drawn(), "")})
     fine = pictures([part])["f"]
-    monkeypatch.setattr(report, "_MOST_BYTES", len(fine) - 1)
+    monkeypatch.setattr(report, "MOST_BYTES", len(fine) - 1)
     assert len(pictures([part])["f"]) < len(fine)
 
 

@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing else. In: a comparison; out: text."""
+"""The page of a report: one HTML file that needs nothing else. In: answers, parts; out: text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _DPI = (110, 80, 55)  # the first at which all pictures fit
-_MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
+MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Part:
     ----------
     name, title, text : str
         Anchor, heading, and what must be known to read it.
-    figures : mapping of str to (Figure, str)
-        By the names of their files, with captions.
+    figures : mapping of str to (Figure or None, str)
+        By the names of their files, with captions; None where it is drawn already.
     tables : mapping of str to (DataFrame, str)
         By the names of their files, with captions.
     links : mapping of str to str
@@ -37,7 +37,7 @@ class Part:
     name: str
     title: str
     text: str = ""
-    figures: Mapping[str, tuple[Figure, str]] = field(default_factory=dict)
+    figures: Mapping[str, tuple[Figure | None, str]] = field(default_factory=dict)
     tables: Mapping[str, tuple[DataFrame, str]] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,6 +46,7 @@ def render(
     *,
     title: str,
     answers: Sequence[tuple[str, Sequence[str]]],
+    note: str,
     parts: Sequence[Part],
     pngs: Mapping[str, bytes],
     methods: Sequence[tuple[str, str]],
@@ -59,9 +60,11 @@ def render(
     Parameters
     ----------
     title : str
-        Of the study.
+        Of the study, or of the cell.
     answers : sequence of (str, sequence of str)
-        What comes first.
+        What comes first, by heading.
+    note : str
+        What must be known to read the answers, or what there is in place of them.
     parts : sequence of Part
         Figures and tables.
     pngs : mapping of str to bytes
@@ -69,7 +72,7 @@ def render(
     methods : sequence of (str, str)
         What was done, by heading.
     settings : str
-        The study with every default, as YAML.
+        The study, or the configuration, with every default, as YAML.
     warnings : sequence of str
         What must be known.
     provenance : DataFrame
@@ -84,13 +87,14 @@ def render(
     """
     import jinja2
 
-    template = resources.files("xct.study").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = resources.files("xct.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     return environment.from_string(template).render(
         title=title,
         answers=answers,
+        note=note,
         parts=[_prepared(part, pngs) for part in parts],
         methods=methods,
         settings=settings,
@@ -105,9 +109,12 @@ def pictures(parts: Sequence[Part]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for dpi in _DPI:
         found = {
-            name: _png(figure, dpi) for part in parts for name, (figure, _) in part.figures.items()
+            name: _png(figure, dpi)
+            for part in parts
+            for name, (figure, _) in part.figures.items()
+            if figure is not None
         }
-        if sum(map(len, found.values())) <= _MOST_BYTES:
+        if sum(map(len, found.values())) <= MOST_BYTES:
             break
     return found
 
