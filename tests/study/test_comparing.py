@@ -214,7 +214,6 @@ def test_the_command_compares_results_and_writes_tables_that_say_what_changed(dr
         "study": {
             "cells": [{"result": str(drawn / n)} for n in ("fresh", "cycled")],
             "rois": "rois.yaml",
-            "render": False,
         },
         "output": "out",
     }

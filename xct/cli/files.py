@@ -133,4 +133,35 @@ def render(
         click.echo(f"wrote {path}")
 
 
-COMMANDS = (convert, export, view, render, compare)
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.argument("source")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option(
+    "--thickness-um",
+    type=click.FloatRange(0, min_open=True),
+    metavar="T",
+    help="Of ROIs drawn in ImageJ, about their slice, that do not say which slices they span.",
+)
+def rois(result: Path, source: str, to: Path, thickness_um: float | None) -> None:
+    """Turn a ROI set into ROIs of ImageJ on the slices of RESULT, or such ROIs into a ROI set.
+
+    SOURCE is a ROI set (YAML, or a name that xct ships) and --to a .zip or .roi file; or SOURCE is
+    a .zip or .roi file and --to a YAML file. The slices are those of `xct export RESULT --tiff`.
+    """
+    from xct.analyze.roi.files import read_rois, roi_set_file, write_rois
+    from xct.analyze.roi.imagej import ENDINGS, read_imagej, write_imagej
+    from xct.result import open_result
+
+    cell = open_result(result).cell
+    if Path(source).suffix.lower() in ENDINGS:
+        found = read_imagej(source, cell, thickness_um=thickness_um)
+        write_rois(to, found)
+        click.echo(f"wrote {len(found)} ROIs to {to}")
+        return
+    for text in write_imagej(to, read_rois(roi_set_file(source)), cell):
+        click.echo(text, err=True)
+    click.echo(f"wrote {to}")
+
+
+COMMANDS = (convert, export, view, render, compare, rois)
