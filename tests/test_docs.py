@@ -24,7 +24,16 @@ from xct.study.settings import load_study
 
 ROOT = Path(__file__).parent.parent
 # Those that only an installed package, a screen, several results or minutes of time can run.
-ELSEWHERE = ("make ", "pip ", "xct view", "xct compare", "xct demo", "xct bench")
+ELSEWHERE = (
+    "make ",
+    "pip ",
+    "xct view",
+    "xct compare",
+    "xct render",
+    "xct rois",
+    "xct demo",
+    "xct bench",
+)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]

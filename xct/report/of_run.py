@@ -11,7 +11,7 @@ from html import escape
 from itertools import islice
 from math import floor, isfinite, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
@@ -24,8 +24,6 @@ from xct.stages import load_stages
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from xct.result import Result
 
 REPORT = "report.html"
 _MOST_ROWS = 200  # of a table; particles of a large cell are a hundred thousand
@@ -49,19 +47,39 @@ _NOTE = (
 )
 
 
-def write_report(result: Result) -> Path:
+class Finished(Protocol):
+    """What a report needs of a result; an `xct.Result` has it."""
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Numbers and warnings."""
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """How it was made."""
+
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """Warnings of the run."""
+
+
+def write_report(result: Finished) -> Path:
     """Write ``report.html`` into the folder of a result."""
     path = result.path / REPORT
     write_text(path, report(result))
     return path
 
 
-def report(result: Result) -> str:
+def report(result: Finished) -> str:
     """Give the report of a result as HTML that needs nothing else.
 
     Parameters
     ----------
-    result : Result
+    result : Finished
         Of a finished run.
     """
     load_stages()  # they know what their figures show
@@ -100,7 +118,7 @@ def warning_text(warning: Mapping[str, Any]) -> str:
     return f"{warning['step']}: {' – '.join(part for part in parts if part)}"
 
 
-def _answers(result: Result) -> Iterator[str]:
+def _answers(result: Finished) -> Iterator[str]:
     known = {
         key: (words, number_text(result.summary[key], factor, unit))
         for key, (words, factor, unit) in _HEADLINES.items()
@@ -153,7 +171,7 @@ def _with_uncertainty(value: float, sd: float) -> str:
     return f"{value:.{decimals}f} ± {sd:.{decimals}f}".replace("-", "−")
 
 
-def numbers_table(result: Result) -> DataFrame:
+def numbers_table(result: Finished) -> DataFrame:
     """List every number of a result, as the summary has it."""
     import pandas as pd
 
@@ -172,7 +190,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def _figures(result: Result) -> tuple[dict[str, bytes], str]:
+def _figures(result: Finished) -> tuple[dict[str, bytes], str]:
     """Read the figures, as many as the report may hold; say which are left out."""
     files = {file.stem: file for file in sorted((result.path / "figures").glob("*.png"))}
     names = [*(name for name in _FIRST if name in files), *(n for n in files if n not in _FIRST)]
@@ -196,7 +214,7 @@ def _caption(name: str) -> str:
     return f"{label}: {shown}." if shown else f"{label}."
 
 
-def _tables(result: Result) -> Iterator[tuple[str, tuple[DataFrame, str]]]:
+def _tables(result: Finished) -> Iterator[tuple[str, tuple[DataFrame, str]]]:
     for file in sorted((result.path / "tables").glob("*.csv")):
         with file.open(encoding="utf-8") as lines:
             count = max(0, sum(1 for _ in lines) - 1)
@@ -236,7 +254,7 @@ def _methods(account: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("What was done", text)]
 
 
-def _provenance(result: Result, account: Mapping[str, Any]) -> DataFrame:
+def _provenance(result: Finished, account: Mapping[str, Any]) -> DataFrame:
     """Say what went in, what it was made with and on what, one fact a row."""
     import pandas as pd
 
@@ -247,7 +265,7 @@ def _provenance(result: Result, account: Mapping[str, Any]) -> DataFrame:
     return pd.DataFrame({"fact": list(facts), "value": [str(value) for value in facts.values()]})
 
 
-def notebook_html(result: Result) -> str:
+def notebook_html(result: Finished) -> str:
     """Write what a notebook shows of a result: a picture, measured numbers, warnings."""
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td style='text-align:right'>"
