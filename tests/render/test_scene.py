@@ -55,7 +55,7 @@ def test_the_volume_of_lithium_is_that_of_three_quarters_less_the_hole(results):
     quarter = np.pi / 4 * radius**2
     thickness = (HEIGHTS["lithium_electrolyte"] - HEIGHTS["steel_lithium"]) * VOXEL_UM
     assert abs(volume_um3(lithium)) == pytest.approx(2 * quarter * thickness, rel=0.03)
-    assert abs(volume_um3(gone)) == pytest.approx(quarter * 1.0, rel=0.03)
+    assert abs(volume_um3(gone)) == pytest.approx(quarter * 1.0, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["lithium", "electrolyte", "active_material", "drifted"])

@@ -17,8 +17,8 @@ from xct.render.particles import coarseness, particle_bodies
 from xct.render.scene import Scene, World
 from xct.result import Result
 
-# Voxels across the bore: of a picture, of several in one, and on the page, the first that fits.
-FINE, SIDE_BY_SIDE, COARSE = 400, 200, (130, 90, 60)
+# Voxels across the bore: of a picture, and on the page, the first that fits.
+FINE, COARSE = 400, (130, 90, 60)
 
 
 def scene_of(result: Result, name: str, *, rois: Sequence[Roi] = (), across: int = FINE) -> Scene:

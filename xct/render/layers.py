@@ -40,8 +40,7 @@ def layer_bodies(
         upper, lower = grid.heights(steel.height_um), grid.heights(lithium.height_um)
         gone = grid.nearest(absent_lithium(surfaces).astype(np.float32)) > 0.5
         yield grid.between("lithium", upper, lower)
-        sheet = np.where(gone, upper, np.nan)
-        yield grid.between("absent_lithium", sheet, sheet - _SHEET_UM)
+        yield grid.between("absent_lithium", upper, upper - _SHEET_UM, at_least_one=gone)
         top = np.where(np.isfinite(lower), lower, np.where(gone, upper, np.nan))
     elif lithium is not None:
         top = grid.heights(lithium.height_um)
@@ -99,12 +98,25 @@ class _Grid:
         ends = self._world.heights(np.array([0.0, last]))
         return np.full(self._x.shape, ends.max() if side == "anode" else ends.min())
 
-    def between(self, name: str, upper: np.ndarray, lower: np.ndarray) -> Body:
-        """Close the space between two faces where both are; walls stand around holes, too."""
+    def between(
+        self,
+        name: str,
+        upper: np.ndarray,
+        lower: np.ndarray,
+        *,
+        at_least_one: np.ndarray | None = None,
+    ) -> Body:
+        """Close the space between two faces where both are; walls stand around holes, too.
+
+        With `at_least_one`, only where a corner is marked: up to what has no marked corner.
+        """
         number = np.arange(upper.size).reshape(upper.shape)
         corners = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]])
         there = np.isfinite(upper) & np.isfinite(lower)
-        corners = corners[:, there.ravel()[corners].all(axis=0)]
+        shown = there.ravel()[corners].all(axis=0)
+        if at_least_one is not None:
+            shown &= at_least_one.ravel()[corners].any(axis=0)
+        corners = corners[:, shown]
         a, b, c, d = corners
         face = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)])
         walls = _walls(face, upper.size)

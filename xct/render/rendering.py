@@ -13,7 +13,7 @@ from pathlib import Path
 from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.errors import XctError, nearest, show_bytes
 from xct.io.atomic import write_text
-from xct.render.building import COARSE, SIDE_BY_SIDE, scene_of
+from xct.render.building import COARSE, scene_of
 from xct.render.picture import GROUNDS, camera_for
 from xct.render.scene import OPACITIES
 from xct.render.sheet import ASPECT, save_sheet, sheet, turntable
@@ -77,10 +77,7 @@ def render_results(
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {_file_name(scene.name): [scene] for scene in scenes}
     if len(scenes) > 1:
-        pictures["cells"] = [
-            scene_of(result, name, rois=regions, across=SIDE_BY_SIDE)
-            for name, result in named.items()
-        ]
+        pictures["cells"] = scenes
     written = []
     for ending, opacity in {"": chosen, "_inside": {**chosen, "section": 0.0}}.items():
         written += [

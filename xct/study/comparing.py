@@ -15,7 +15,7 @@ import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.io.atomic import write_text, written_whole
 from xct.io.tables import write_table
-from xct.render.building import SIDE_BY_SIDE, scene_of
+from xct.render.building import scene_of
 from xct.render.picture import can_draw
 from xct.render.rendering import page_of
 from xct.render.scene import OPACITIES
@@ -232,8 +232,7 @@ class Comparison:
         """Draw the cells in 3-D; nothing where that is not asked for or cannot be."""
         if not (self.study.study.render and self._named and can_draw()):
             return {}
-        named = self._named.items()
-        scenes = [scene_of(result, name, across=SIDE_BY_SIDE) for name, result in named]
+        scenes = [scene_of(result, name) for name, result in self._named.items()]
         width_in = 4.4 * min(3, len(scenes))
         inside = {**OPACITIES, "section": 0.0}
         return {
