@@ -22,11 +22,11 @@ SOURCES = HERE.parent / "xct"
 # From the roof to the ground: a room may import what stands below it, and what stands left of it.
 LAYERS = {
     "doors": ("plugin", "cli"),
-    "comparisons": ("score", "simulate", "study", "bench"),
+    "comparisons": ("score", "simulate", "render", "study", "bench"),
     "a run": ("config", "pipeline"),
     "before the beamtime": ("phantom", "beamtime"),
     "methods": ("reconstruct", "preprocess", "normalize", "segment", "analyze"),
-    "files": ("io", "scan", "result"),
+    "files": ("io", "scan", "report", "result"),
     "declarations": ("figures", "quantity", "stages"),
     "ground": ("errors", "geometry", "physics", "statistics", "parallel"),
 }

@@ -31,7 +31,7 @@ from xct.phantom.writing import write_phantom
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _TOUCHES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")
-_OF_THE_RUN = re.compile(r"(run\.(log|yaml)|\.xct/.*)")  # times stand in them
+_OF_THE_RUN = re.compile(r"(run\.(log|yaml)|report\.html|\.xct/.*)")  # times stand in them
 _KILL = signal.SIGKILL
 _MOST_SECONDS = 900
 _SHAPE = (48, 64, 64)

@@ -25,7 +25,14 @@ from xct.study.settings import load_study
 
 ROOT = Path(__file__).parent.parent
 # Those that only an installed package, a screen, several results or minutes of time can run.
-RESULTS = ("xct view", "xct compare", "xct simulate plane", "xct simulate block")
+RESULTS = (
+    "xct view",
+    "xct compare",
+    "xct render",
+    "xct rois",
+    "xct simulate plane",
+    "xct simulate block",
+)
 ELSEWHERE = ("make ", "pip ", "xct demo", "xct bench", *RESULTS)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))

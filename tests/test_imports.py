@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "geometry"),
     ("physics", "statistics", "parallel"),
     ("figures", "quantity", "stages"),
-    ("io", "scan", "result"),
+    ("io", "scan", "result", "report"),
     ("reconstruct",),
     ("preprocess",),
     ("normalize",),
@@ -31,7 +31,7 @@ FLOORS = (
     ("phantom", "beamtime"),
     ("config",),
     ("pipeline",),
-    ("score", "simulate", "study"),
+    ("score", "render", "simulate", "study"),
     ("bench",),
     ("cli", "plugin"),
 )
@@ -39,7 +39,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 # Not imported before it is needed, anywhere: slow to import, or under the GPL.
 LATE = (
     "NewareNDA", "PyQt5", "PyQt6", "astra", "dask_jobqueue", "distributed", "galvani", "napari",
-    "qtpy",
+    "qtpy", "vtk", "vtkmodules",
 )  # fmt: skip
 
 HEAVY = {"astra", "dask", "matplotlib", "numba", "pandas", "pydantic", "scipy", "skimage", "zarr"}

@@ -64,7 +64,7 @@ def test_the_volume_holds_the_attenuation_of_the_sample(config, tmp_path):
 def test_a_result_is_complete(config, tmp_path):
     assert execute(["run", str(config)]) == 0
     out = tmp_path / "out"
-    for name in ("summary.json", "run.yaml", "run.log", "volume.zarr/zarr.json"):
+    for name in ("summary.json", "run.yaml", "run.log", "report.html", "volume.zarr/zarr.json"):
         assert (out / name).is_file()
     for name in ("slice", "sinogram", "center"):
         assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -60,13 +60,29 @@ def slice_figure(
 
 def scale_bar(axis: Axes, columns: int, voxel_size_um: float, *, color: str = "white") -> None:
     """Draw a bar of a round length, about a fifth of the width."""
-    rough = columns * voxel_size_um / 5
-    decade = 10 ** np.floor(np.log10(rough))
-    length = decade * max(step for step in (1, 2, 5) if step * decade <= rough)
+    length, text = bar_length(columns * voxel_size_um)
     left, width = 0.05 * columns, length / voxel_size_um
-    text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
     axis.plot([left, left + width], [0.95 * columns] * 2, color=color, lw=3)
     axis.text(left + width / 2, 0.93 * columns, text, color=color, ha="center", va="bottom")
+
+
+def bar_length(width_um: float) -> tuple[float, str]:
+    """Choose a round length of about a fifth of a picture's width, µm; give its name, too."""
+    rough = width_um / 5
+    decade = 10 ** np.floor(np.log10(rough))
+    length = float(decade * max(step for step in (1, 2, 5) if step * decade <= rough))
+    return length, f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
+
+
+def bar(axis: Axes, width_um: float) -> None:
+    """Draw a scale bar that is seen on any ground: white on a dark plate, in a corner."""
+    length, text = bar_length(width_um)
+    low, high = axis.get_xlim()
+    part = length / abs(high - low)
+    plate = axis.inset_axes((0.02, 0.03, part + 0.05, 0.14))
+    plate.set(xlim=(0, part + 0.05), ylim=(0, 1), xticks=[], yticks=[], facecolor="black")
+    plate.plot([0.025, 0.025 + part], [0.25, 0.25], color="white", lw=3, solid_capstyle="butt")
+    plate.text(0.025 + part / 2, 0.42, text, color="white", ha="center", va="bottom", fontsize=7)
 
 
 def reduced(image: np.ndarray) -> np.ndarray:

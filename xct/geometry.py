@@ -6,7 +6,7 @@ Lengths are in µm. A position is index × voxel size, from the center of voxel 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from math import isnan, nan
 from typing import Any, Literal
@@ -168,6 +168,19 @@ class CellGeometry:
         planes = {name: Plane(**plane) for name, plane in values.pop("planes").items()}
         shape, size = (tuple(values.pop(key)) for key in ("shape", "voxel_size_um"))
         return cls(shape=shape, voxel_size_um=size, planes=planes, **values)
+
+    def in_level(
+        self, shape: tuple[int, int, int], voxel_size_um: tuple[float, float, float]
+    ) -> CellGeometry:
+        """Give the geometry in a coarser level of the volume, whose voxel 0 lies elsewhere."""
+        shift = [(c - f) / 2 for c, f in zip(voxel_size_um, self.voxel_size_um, strict=True)]
+        return replace(
+            self,
+            shape=shape,
+            voxel_size_um=voxel_size_um,
+            axis_y_um=self.axis_y_um - shift[1],
+            axis_x_um=self.axis_x_um - shift[2],
+        )
 
     @property
     def sign(self) -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +27,6 @@ from xct.stages import load_stages
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataArray
-
-_PICTURES = ("cross_sections", "slice")  # the first that is there is shown in a notebook
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,9 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Show a picture, the numbers and the warnings where a notebook displays a result."""
-        return _html(self)
+        from xct.report.of_run import notebook_html
+
+        return notebook_html(self)
 
     @property
     def voxel_size_um(self) -> float:
@@ -263,40 +261,3 @@ def verify(path: Path | str) -> Verification:
     with suppress(OSError):  # it may be read-only
         journal.write_damage(damaged)
     return Verification(len(sealed), sum(sealed.values()), damaged)
-
-
-def _html(result: Result) -> str:
-    """Write a result as HTML: thumbnail, measured numbers with uncertainty, warnings."""
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td style='text-align:right'>{_number(entry)}</td>"
-        f"<td style='text-align:left'>{escape(str(entry.get('unit', '')))}</td></tr>"
-        for name, entry in result.summary.items()
-        if isinstance(entry, Mapping) and "value" in entry
-    )
-    warnings = "".join(
-        f"<li>{escape(found['step'])}: {escape(found['message'])}</li>" for found in result.warnings
-    )
-    return (
-        f"<div><b>{escape(str(result.path))}</b>"
-        f"<div style='display:flex;gap:1em;align-items:flex-start'>{_picture(result.path)}"
-        f"<table>{rows}</table></div>{f'<ul>{warnings}</ul>' if warnings else ''}</div>"
-    )
-
-
-def _number(entry: Mapping[str, Any]) -> str:
-    value = entry["value"]
-    if isinstance(value, str):
-        return escape(value)
-    if {"z", "y", "x"} <= entry.keys():  # a voxel whose edges differ
-        return " × ".join(f"{entry[axis]:.5g}" for axis in "zyx")
-    text = f"{value:.5g}"
-    return f"{text} ± {entry['sd']:.2g}" if "sd" in entry else text
-
-
-def _picture(folder: Path) -> str:
-    for name in _PICTURES:
-        file = folder / "figures" / f"{name}.png"
-        if file.is_file():
-            data = b64encode(file.read_bytes()).decode("ascii")
-            return f"<img alt='{name}' style='max-width:480px' src='data:image/png;base64,{data}'>"
-    return ""

@@ -135,6 +135,13 @@ def test_roi_sets_come_back_exactly_and_fit_another_cell(
     inspect.save(second)
     assert read_rois(first) == drawn == inspect.rois.rois
     assert first.read_bytes() == second.read_bytes()
+    of_imagej = tmp_path / "rois.zip"
+    inspect.save(of_imagej)
+    inspect.load(of_imagej)
+    assert inspect.rois.rois[1].region(geometry(HEIGHTS)).slices == (
+        drawn[1].region(geometry(HEIGHTS)).slices
+    )
+    inspect.load(first)
     # the same depth in a cell that lay the other way
     open_with_xct(viewer, other_folder)
     inspect.cells.setCurrentText("ncm-0")

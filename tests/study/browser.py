@@ -72,6 +72,7 @@ def _session(url, binary, width, height):
         "binary": binary,
         "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--enable-unsafe-swiftshader",  # WebGL without a graphics card
             "--disable-background-networking", f"--window-size={width},{height}",
         ],
     }  # fmt: skip

@@ -14,10 +14,19 @@ from xct.normalize.reference import Reference
 
 
 def draw_cell_result(
-    folder, *, name, group="NCM", cycles=0, lithium_um=32.0, absent=0.0, energy_kev=25.0, seed=0
+    folder,
+    *,
+    name,
+    group="NCM",
+    cycles=0,
+    lithium_um=32.0,
+    absent=0.0,
+    energy_kev=25.0,
+    seed=0,
+    anode="low_z",
 ):
     """Write a result as `tests.plugin.drawn` does, with what a study reads besides."""
-    draw_result(folder, seed=seed)
+    draw_result(folder, anode=anode, seed=seed)
     _reference(folder)
     number = {"value": lithium_um, "sd": 0.2, "n": 100, "unit": "µm", "bound": "upper"}
     change(

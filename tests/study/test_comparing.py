@@ -12,6 +12,7 @@ import xct
 from tests.study.drawn import change, draw_cell_result
 from xct.cli.main import execute
 from xct.errors import XctError
+from xct.render.picture import can_draw
 from xct.study.cells import open_cells
 from xct.study.grey import measure_grey
 from xct.study.layers import changes, layer_rows, poisson_interval
@@ -228,6 +229,9 @@ def test_the_command_compares_results_and_writes_tables_that_say_what_changed(dr
     assert grey.loc["A-100", "wasserstein"] < 60  # the electrolyte is the same, but for noise
     assert {f.stem for f in (out / "figures").glob("*.svg")} >= {"sections", "layers", "lithium"}
     assert (out / "report.html").stat().st_size < 15_000_000
+    if can_draw():
+        assert (out / "figures" / "in_3d_inside.png").is_file()
+        assert (out / "cells.html").stat().st_size < 10_000_000
 
 
 def test_displacement_of_one_cell_is_measured(drawn):

@@ -1,4 +1,4 @@
-"""Commands on scans and results that are there: convert, export, view, compare, simulate."""
+"""Commands on scans and results that are there: convert, export, view, draw, compare, simulate."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def compare(sources: tuple[Path, ...], out: Path | None, pdf: bool, parquet: boo
     SOURCES is a study in YAML, or results, which say of themselves what they are.
     """
     from xct.cli.text_output import comparison_text
-    from xct.study.comparing import REPORT
+    from xct.report.of_run import REPORT
     from xct.study.comparing import compare as compare_cells
     from xct.study.exports import print_pdf, write_parquet
     from xct.study.settings import load_study
@@ -122,4 +122,71 @@ def simulate(config: Path, out: Path | None) -> None:
     click.echo(f"wrote {folder}: summary.json, figures/, tables/, cases/")
 
 
-COMMANDS = (convert, export, view, compare, simulate)
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("rendered"), show_default=True)
+@click.option("--rois", metavar="SET", help="ROIs to outline: a set that xct ships, or a file.")
+@click.option("--ground", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option(
+    "--opacity",
+    "opacities",
+    multiple=True,
+    metavar="NAME=A",
+    help="0 is not drawn, 1 is solid: lithium, absent_lithium, electrolyte, active_material, "
+    "drifted, section, rois.",
+)
+@click.option("--turntable", "film", is_flag=True, help="Film each cell turning, as MP4.")
+def render(
+    results: tuple[Path, ...],
+    out: Path,
+    rois: str | None,
+    ground: str,
+    opacities: tuple[str, ...],
+    film: bool,
+) -> None:
+    """Draw cells in 3-D, cut open: PNG, cells.html to turn them by hand, MP4.
+
+    Cells are on one scale and seen by one camera. Needs the extra xct[render], no screen.
+    """
+    from xct.render.rendering import parse_opacities, render_results
+
+    written = render_results(
+        results, out, rois=rois, ground=ground, opacities=parse_opacities(opacities), film=film,
+        said=lambda text: click.echo(f"not shown: {text}", err=True),
+    )  # fmt: skip
+    for path in written:
+        click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.argument("source")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option(
+    "--thickness-um",
+    type=click.FloatRange(0, min_open=True),
+    metavar="T",
+    help="Of ROIs drawn in ImageJ, about their slice, that do not say which slices they span.",
+)
+def rois(result: Path, source: str, to: Path, thickness_um: float | None) -> None:
+    """Turn a ROI set into ROIs of ImageJ on the slices of RESULT, or such ROIs into a ROI set.
+
+    SOURCE is a ROI set (YAML, or a name that xct ships) and --to a .zip or .roi file; or SOURCE is
+    a .zip or .roi file and --to a YAML file. The slices are those of `xct export RESULT --tiff`.
+    """
+    from xct.analyze.roi.files import read_rois, roi_set_file, write_rois
+    from xct.analyze.roi.imagej import ENDINGS, read_imagej, write_imagej
+    from xct.result import open_result
+
+    cell = open_result(result).cell
+    if Path(source).suffix.lower() in ENDINGS:
+        found = read_imagej(source, cell, thickness_um=thickness_um)
+        write_rois(to, found)
+        click.echo(f"wrote {len(found)} ROIs to {to}")
+        return
+    for text in write_imagej(to, read_rois(roi_set_file(source)), cell):
+        click.echo(text, err=True)
+    click.echo(f"wrote {to}")
+
+
+COMMANDS = (convert, export, view, render, compare, simulate, rois)

@@ -40,8 +40,8 @@ def write_table(path: Path, table: DataFrame) -> None:
         )
 
 
-def read_table(path: Path) -> DataFrame:
-    """Read a table that `write_table` wrote.
+def read_table(path: Path, rows: int | None = None) -> DataFrame:
+    """Read a table that `write_table` wrote, or its first rows.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_table(path: Path) -> DataFrame:
     if not path.is_file():
         raise XctError(f"{path}: there is no such table; has the run reached that step?")
     try:
-        return _texts(pd.read_csv(path), _unguarded)
+        return _texts(pd.read_csv(path, nrows=rows), _unguarded)
     except pd.errors.EmptyDataError:  # a table of nothing has no columns either
         return pd.DataFrame()
     except (ValueError, OverflowError) as error:

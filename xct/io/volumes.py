@@ -7,7 +7,7 @@ slabs ever touch the same file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -350,6 +350,26 @@ def open_volume(path: Path) -> Volume:
         raise XctError(
             f"{path}: is damaged, or no volume: {type(error).__name__}: {error}"
         ) from None
+
+
+def open_levels(path: Path) -> list[Volume]:
+    """Open every level of a ``volume.zarr``, the finest first.
+
+    Raises
+    ------
+    XctError
+        If it is not a volume of xct.
+    """
+    import zarr
+
+    finest = open_volume(path)
+    group: Any = zarr.open_group(path, mode="r")
+    found = []
+    for one in group.attrs["ome"]["multiscales"][0]["datasets"]:
+        z, y, x = one["coordinateTransformations"][0]["scale"]
+        array = group[one["path"]]
+        found.append(replace(finest, array=array, voxel_size_um=(z, y, x), overview=None))
+    return found
 
 
 def _opened(path: Path) -> Volume:

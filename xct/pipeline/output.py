@@ -18,9 +18,10 @@ from xct.io.journal import ENDING, Journal, files_below
 from xct.pipeline.identity import FORMAT, continues, reasons
 from xct.pipeline.lock import Held, locked
 from xct.quantity import QUANTITIES, files_of
+from xct.report.of_run import REPORT
 
 _STATE = ".xct"  # journal of the run, and the lock
-_FILES = {"summary.json", "run.yaml", "run.log"}
+_FILES = {"summary.json", "run.yaml", "run.log", REPORT}
 _FOLDERS = {"figures", "tables", _STATE}
 _FRAMES = "frames.zarr"  # the temporary copy by rows: it depends on input, roi and bin alone
 

@@ -37,6 +37,7 @@ from xct.pipeline.summary import write_summary
 from xct.pipeline.watching.expected import expected_s
 from xct.pipeline.watching.progress import Whereabouts, at_step, noted
 from xct.reconstruct.gridding.workspace import release
+from xct.report.of_run import write_report
 from xct.result import Result, open_result
 from xct.scan import Scan
 
@@ -127,8 +128,20 @@ def _carry_out(job: Job, *, resumed: bool) -> None:
     found = Measurement(job).run() if plan.measuring_steps else {}
     at_step("summary")
     written = [*write_kept(job, found), *write_summary(job, found)]
+    written += _report(job.folder.path)
     job.folder.finish(job.products, written)
     log.info("finished after %s", show_seconds(time.monotonic() - started))
+
+
+def _report(folder: Path) -> list[Path]:
+    """Write the report; a fault in it ends no run."""
+    try:
+        return [write_report(open_result(folder))]
+    except (XctError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        log.warning("report.html was not written: %s", fault_of(error), exc_info=error)
+        return []
 
 
 def _reconstruct(job: Job) -> Job:

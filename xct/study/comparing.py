@@ -15,6 +15,14 @@ import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.io.atomic import write_text, written_whole
 from xct.io.tables import write_table
+from xct.render.building import scene_of
+from xct.render.picture import can_draw
+from xct.render.rendering import page_of
+from xct.render.scene import OPACITIES
+from xct.render.sheet import sheet
+from xct.render.viewer import PAGE
+from xct.report.of_run import REPORT
+from xct.report.page import Part, known_figures, known_tables, pictures, render
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
@@ -55,7 +63,6 @@ from xct.study.line_profiles import (
 )
 from xct.study.methods import METHODS
 from xct.study.provenance import provenance_table, warnings_of_runs
-from xct.study.report import Part, known_figures, known_tables, pictures, render
 from xct.study.sections import rois_figure, sections_figure
 from xct.study.settings import Study, load_study
 from xct.study.simulated import (
@@ -70,7 +77,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-REPORT = "report.html"
+_NOTHING = "Nothing is compared: no group has a pristine cell and another one."
+_NOTE = (
+    "Brackets are 95 % intervals of the measurement. Cells of one group are different cells unless "
+    "the study says otherwise: how differently two cells were built is not a part of any interval."
+)
 
 
 @dataclass(frozen=True)
@@ -163,7 +174,8 @@ class Comparison:
     @property
     def figures(self) -> dict[str, Figure]:
         """Every figure by the name of its file."""
-        return {name: figure for part in self.parts for name, (figure, _) in part.figures.items()}
+        drawn = [(n, figure) for part in self.parts for n, (figure, _) in part.figures.items()]
+        return {name: figure for name, figure in drawn if figure is not None}
 
     @cached_property
     def _pngs(self) -> dict[str, bytes]:
@@ -177,6 +189,7 @@ class Comparison:
         return render(
             title=self.study.study.title,
             answers=self.answers,
+            note=_NOTE if self.answers else _NOTHING,
             parts=self.parts,
             pngs=self._pngs,
             methods=METHODS,
@@ -205,6 +218,8 @@ class Comparison:
             with written_whole(folder / "figures" / f"{name}.png") as temporary:
                 temporary.write_bytes(self._pngs[name])
         write_text(folder / REPORT, self.report())
+        if self._in_3d:
+            write_text(folder / PAGE, page_of(self._named))
         return folder / REPORT
 
     def _parts(self) -> Iterator[Part]:
@@ -222,6 +237,14 @@ class Comparison:
                 ),
             }),
         )  # fmt: skip
+        if self._in_3d:
+            yield Part(
+                "in_3d", "In 3-D",
+                "On one scale, seen by one camera in parallel projection, a quarter cut out; "
+                "steel, tube and collector are left out.",
+                self._in_3d,
+                links={"Turn the cells by hand": PAGE},
+            )  # fmt: skip
         captions = {
             "layers": "Every number with its 95 % interval, and its change against the pristine "
             "cell of the group.",
@@ -260,6 +283,30 @@ class Comparison:
             }),
             known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
         )  # fmt: skip
+
+    @cached_property
+    def _named(self) -> dict[str, Result]:
+        """Results of the cells that can be shown in 3-D."""
+        return {c.name: c.result for c in self.cells if c.geometry is not None}
+
+    @cached_property
+    def _in_3d(self) -> dict[str, tuple[Figure, str]]:
+        """Draw the cells in 3-D; nothing where that is not asked for or cannot be."""
+        if not (self.study.study.render and self._named and can_draw()):
+            return {}
+        scenes = [scene_of(result, name) for name, result in self._named.items()]
+        width_in = 4.4 * min(3, len(scenes))
+        inside = {**OPACITIES, "section": 0.0}
+        return {
+            "in_3d": (
+                sheet(scenes, OPACITIES, "light", width_in=width_in),
+                "Cells cut open, with grey values on the cut.",
+            ),
+            "in_3d_inside": (
+                sheet(scenes, inside, "light", width_in=width_in),
+                "The same without the cut's grey values: drifted particles in the electrolyte.",
+            ),
+        }
 
     def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
         figures: dict[str, tuple[Figure | None, str]] = {}

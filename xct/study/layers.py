@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xct.analyze.layers import thickness_maps
-from xct.figures import canvas
+from xct.figures import bar, canvas
 from xct.study.cells import Cell
-from xct.study.sections import bar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,8 +20,8 @@ from xct.analyze.roi.shapes import LineRoi
 from xct.errors import XctError
 from xct.figures import canvas
 from xct.geometry import CellGeometry, Label
+from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
-from xct.study.report import Part, known_figures, known_tables
 from xct.study.settings import ProfileSection
 
 if TYPE_CHECKING:

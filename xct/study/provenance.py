@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xct.report.of_run import warning_text
 from xct.study.cells import Cell
 from xct.study.cycling.measured import Cycled
 
@@ -16,11 +17,9 @@ _SHOWN = 16  # characters of a checksum
 
 def warnings_of_runs(cells: Sequence[Cell]) -> list[str]:
     """Repeat what the runs of the cells warned of."""
-    found = []
+    found: list[str] = []
     for cell in cells:
-        for warning in cell.result.warnings:
-            parts = [warning["message"], warning.get("remedy", "")]
-            found.append(f"{cell.name}: {warning['step']}: {' – '.join(p for p in parts if p)}")
+        found += [f"{cell.name}: {warning_text(warning)}" for warning in cell.result.warnings]
     return found
 
 

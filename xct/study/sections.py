@@ -14,7 +14,7 @@ import numpy as np
 from xct.analyze.layers import absent_lithium
 from xct.analyze.roi.coordinates import Roi
 from xct.errors import XctError
-from xct.figures import SURFACE_COLORS, canvas, reduced
+from xct.figures import SURFACE_COLORS, bar, canvas, reduced
 from xct.geometry import CellGeometry
 from xct.study.cells import Cell
 from xct.study.settings import SectionPlane
@@ -215,20 +215,6 @@ def _mark_drifted(axis: Axes, cell: Cell, geometry: CellGeometry, section: Secti
     axis.plot(
         chosen[f"{along}_um"] - across, chosen["z_um"], "o", mfc="none", mec=_DRIFTED, ms=8, mew=1.2
     )
-
-
-def bar(axis: Axes, width_um: float) -> None:
-    """Draw a scale bar that is seen on any ground: white on a dark plate, in a corner."""
-    rough = width_um / 5
-    decade = 10 ** np.floor(np.log10(rough))
-    length = float(decade * max(step for step in (1, 2, 5) if step * decade <= rough))
-    text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
-    low, high = axis.get_xlim()
-    part = length / abs(high - low)
-    plate = axis.inset_axes((0.02, 0.03, part + 0.05, 0.14))
-    plate.set(xlim=(0, part + 0.05), ylim=(0, 1), xticks=[], yticks=[], facecolor="black")
-    plate.plot([0.025, 0.025 + part], [0.25, 0.25], color="white", lw=3, solid_capstyle="butt")
-    plate.text(0.025 + part / 2, 0.42, text, color="white", ha="center", va="bottom", fontsize=7)
 
 
 def rois_figure(cell: Cell, rois: Sequence[Roi]) -> Figure | None:

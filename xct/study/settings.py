@@ -139,6 +139,9 @@ class StudySection(Section):
     profiles: dict[str, ProfileSection] = Field(
         default_factory=dict, description="lines through every cell, by name"
     )
+    render: bool = Field(
+        True, description="pictures in 3-D, and a page to turn the cells, if xct[render] is there"
+    )
     section: SectionPlane = Field(
         default_factory=lambda: SectionPlane.model_validate({}), description="plane of the pictures"
     )

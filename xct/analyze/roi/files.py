@@ -20,11 +20,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import yaml
 
 import xct
+from xct.analyze.roi.imagej import is_of_imagej
 from xct.analyze.roi.scaled import ScaledRoi
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi, Roi, SectorRoi
 from xct.errors import DataError, XctError, nearest
@@ -55,32 +55,17 @@ def read_rois(path: Path | str) -> list[Roi]:
         With every mistake in it: file, line, ROI, key, value and what is allowed.
     """
     path = Path(path)
-    if _is_of_imagej(path):
+    if is_of_imagej(path):
         raise XctError(
-            f"{path}: holds ROIs of ImageJ: outlines in the pixels of one picture, which say "
-            "nothing of depth. A ROI set of xct is a YAML file in cell coordinates, such as rois: "
-            "{C-1: {shape: box, surface: electrolyte_cathode, depth_um: [20, 80], y_um: [-50, 50], "
-            "x_um: [-300, -200]}}; draw it in `xct view RESULT`, which saves it"
+            f"{path}: holds ROIs of ImageJ: outlines in the pixels of one cell's slices. Turn them "
+            f"into cell coordinates: xct rois RESULT {path} --to rois.yaml; or load them in "
+            "`xct view RESULT`"
         )
     try:
         text = read_small(path).decode("utf-8")
     except (OSError, ValueError) as error:
         raise XctError(f"{path}: cannot be read as a ROI set: {error}") from None
     return parse_rois(text, str(path))
-
-
-def _is_of_imagej(path: Path) -> bool:
-    """Whether a file is a ROI of ImageJ, or a zip file of such."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) == b"Iout":
-                return True
-        if not is_zipfile(path):
-            return False
-        with ZipFile(path) as zipped:
-            return any(name.lower().endswith(".roi") for name in zipped.namelist())
-    except (OSError, BadZipFile):
-        return False
 
 
 def roi_set_file(name: str) -> Path:

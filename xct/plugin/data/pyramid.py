@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import zarr
 
-from xct.geometry import CellGeometry
-from xct.io.volumes import Volume, open_volume
+from xct.io.volumes import Volume, open_levels
 from xct.normalize import grey_values
 from xct.plugin.data.arrays import LazyArray
 from xct.result import Result
@@ -27,7 +23,7 @@ def levels(path: Path) -> list[LazyArray]:
     XctError
         If it is not a volume of xct.
     """
-    return [lazy(volume) for volume in volumes_of(path)]
+    return [lazy(volume) for volume in open_levels(path)]
 
 
 def grey_levels(path: Path, result: Result) -> list[LazyArray]:
@@ -39,37 +35,13 @@ def grey_levels(path: Path, result: Result) -> list[LazyArray]:
         If the run found no reference for it.
     """
     found = []
-    for volume in volumes_of(path):
+    for volume in open_levels(path):
         chunk = int(volume.array.chunks[0])
-        grey = grey_values(volume, result.reference, in_level(result.cell, volume))
+        grey = grey_values(
+            volume, result.reference, result.cell.in_level(volume.shape, volume.voxel_size_um)
+        )
         found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, chunk))
     return found
-
-
-def volumes_of(path: Path) -> list[Volume]:
-    """Open every level of a ``volume.zarr`` as volumes, the finest first."""
-    finest = open_volume(path)
-    group: Any = zarr.open_group(path, mode="r")
-    found = []
-    for one in group.attrs["ome"]["multiscales"][0]["datasets"]:
-        z, y, x = one["coordinateTransformations"][0]["scale"]
-        found.append(
-            replace(finest, array=group[one["path"]], voxel_size_um=(z, y, x), overview=None)
-        )
-    return found
-
-
-def in_level(cell: CellGeometry, volume: Volume) -> CellGeometry:
-    """Give the geometry in a coarser level, whose voxel 0 has its middle elsewhere."""
-    fine, coarse = cell.voxel_size_um, volume.voxel_size_um
-    shift = [(c - f) / 2 for c, f in zip(coarse, fine, strict=True)]
-    return replace(
-        cell,
-        shape=volume.shape,
-        voxel_size_um=coarse,
-        axis_y_um=cell.axis_y_um - shift[1],
-        axis_x_um=cell.axis_x_um - shift[2],
-    )
 
 
 def lazy(volume: Volume) -> LazyArray:

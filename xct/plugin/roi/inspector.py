@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from xct.analyze.roi.files import read_rois, write_rois
+from xct.analyze.roi.imagej import ENDINGS, is_of_imagej, read_imagej, write_imagej
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.errors import XctError
 from xct.plugin.controls import CellChoice, Latest, beside, button
@@ -33,7 +34,7 @@ from xct.plugin.roi.table import RoiTable
 
 _NO_REFERENCE = "no reference"
 _DELAY_MS = 80
-_FILTER = "ROI sets (*.yaml *.yml)"
+_FILTER = "ROI sets (*.yaml *.yml);;ROIs of ImageJ (*.zip *.roi)"
 
 
 class InspectRois(QWidget):
@@ -102,7 +103,11 @@ class InspectRois(QWidget):
             chosen, _ = QFileDialog.getOpenFileName(self, "ROI set", "", _FILTER)
             path = Path(chosen) if chosen else None
         if path is not None:
-            self.rois.set_rois(read_rois(path))
+            if is_of_imagej(path):
+                found = read_imagej(path, self.rois.geometry, thickness_um=self.thickness.value())
+            else:
+                found = read_rois(path)
+            self.rois.set_rois(found)
             show_info(f"{len(self.rois.rois)} ROIs from {path}")
 
     def save(self, path: Path | None = None) -> None:
@@ -113,7 +118,11 @@ class InspectRois(QWidget):
             chosen, _ = QFileDialog.getSaveFileName(self, "ROI set", "rois.yaml", _FILTER)
             path = Path(chosen) if chosen else None
         if path is not None:
-            write_rois(path, self.rois.rois)
+            if path.suffix.lower() in ENDINGS:
+                for text in write_imagej(path, self.rois.rois, self.rois.geometry):
+                    show_info(text)
+            else:
+                write_rois(path, self.rois.rois)
             show_info(f"wrote {len(self.rois.rois)} ROIs to {path}")
 
     def remove(self) -> None:

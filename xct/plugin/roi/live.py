@@ -14,9 +14,10 @@ from xct.analyze.roi.grey_statistics import Known
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.analyze.roi.tables import known_of, statistics_table
 from xct.io.tables import read_counts
+from xct.io.volumes import open_levels
 from xct.normalize import grey_values
 from xct.plugin.data.cells import Cell
-from xct.plugin.data.pyramid import contrast, in_level, lazy, volumes_of
+from xct.plugin.data.pyramid import contrast, lazy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,8 @@ def depth_of(cell: Cell) -> tuple[DataArray, str]:
         fine = values_of(cell, normalized=True)
         if np.prod(fine.shape) <= _MANY_VOXELS:
             return count_slices(fine, geometry, _GREY_BINS), "grey value"
-    volumes = volumes_of(cell.volume_path)
+    volumes = open_levels(cell.volume_path)
     volume = next((v for v in volumes if np.prod(v.shape) <= _MANY_VOXELS), volumes[-1])
     low, high = contrast(lazy(volume))[1]
-    return count_slices(volume, in_level(geometry, volume), GreyBins(low, high, _BINS)), "1/cm"
+    there = geometry.in_level(volume.shape, volume.voxel_size_um)
+    return count_slices(volume, there, GreyBins(low, high, _BINS)), "1/cm"

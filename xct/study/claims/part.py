@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from xct.study.report import Part, known_tables
+from xct.report.page import Part, known_tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from xct.report.page import Part, known_figures, known_tables
 from xct.study.cycling.balance import Balance, balance_figure, balance_table
 from xct.study.cycling.cycling_figures import cycling_figure, voltage_figure
 from xct.study.cycling.measured import Cycled, cycling_table, profiles_table
-from xct.study.report import Part, known_figures, known_tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -1,13 +1,16 @@
 """The report, in a real browser: it renders, asks nobody for anything, and works."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.study.browser import open_page
 from xct.figures import canvas
-from xct.study import report
-from xct.study.report import Part, pictures, render, table_cells
+from xct.report import page as report
+from xct.report.page import Part, pictures, render, table_cells
 
 NASTY = "<script>document.title='hacked'</script><b>&amp;\"'$x^$"
 
@@ -27,6 +30,7 @@ def page_file(tmp_path_factory):
     text = render(
         title=NASTY,
         answers=[(NASTY, [NASTY])],
+        note=NASTY,
         parts=[part],
         pngs=pictures([part]),
         methods=[("How", NASTY)],
@@ -125,7 +129,7 @@ def test_nothing_is_wider_than_a_narrow_screen(page):
 def test_many_large_pictures_are_drawn_coarser_so_that_the_report_stays_small(monkeypatch):
     part = Part("a", "A", "", {"f": (drawn(), "")})
     fine = pictures([part])["f"]
-    monkeypatch.setattr(report, "_MOST_BYTES", len(fine) - 1)
+    monkeypatch.setattr(report, "MOST_BYTES", len(fine) - 1)
     assert len(pictures([part])["f"]) < len(fine)
 
 
@@ -133,3 +137,15 @@ def test_cells_of_a_table_are_sorted_by_their_full_value():
     cells = table_cells(pd.DataFrame({"a": [12345.678, np.nan], "b": [True, None]}))
     assert cells["rows"][0] == [("12,346", "12345.678", True), ("yes", "yes", False)]
     assert cells["rows"][1][0] == ("–", "", True)
+
+
+def test_a_rare_colour_is_not_lost_among_many():
+    """A small red mark on a picture of many greys and browns."""
+    rng = np.random.default_rng(0)
+    figure, [axis] = canvas(1, 1, (6, 5))
+    many = rng.random((300, 300, 1)) * np.array([1.0, 0.9, 0.7]) + 0.02 * rng.random((300, 300, 3))
+    axis.imshow(np.clip(many, 0, 1))
+    axis.plot([150], [150], "s", color="red", ms=9)
+    [data] = pictures([Part("a", "A", "", {"f": (figure, "")})]).values()
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    assert ((pixels[..., 0] > 230) & (pixels[..., 1:].max(axis=-1) < 40)).sum() > 50

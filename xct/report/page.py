@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing else. In: a comparison; out: text."""
+"""The page of a report: one HTML file that needs nothing else. In: answers, parts; out: text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _DPI = (110, 80, 55)  # the first at which all pictures fit
-_MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
+_SEEN, _MOST_LOST = 40, 50  # grey levels by which a colour looks another one, and pixels that may
+MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,20 @@ class Part:
     ----------
     name, title, text : str
         Anchor, heading, and what must be known to read it.
-    figures : mapping of str to (Figure, str)
-        By the names of their files, with captions.
+    figures : mapping of str to (Figure or None, str)
+        By the names of their files, with captions; None where it is drawn already.
     tables : mapping of str to (DataFrame, str)
         By the names of their files, with captions.
+    links : mapping of str to str
+        Files beside the report, by what they show.
     """
 
     name: str
     title: str
     text: str = ""
-    figures: Mapping[str, tuple[Figure, str]] = field(default_factory=dict)
+    figures: Mapping[str, tuple[Figure | None, str]] = field(default_factory=dict)
     tables: Mapping[str, tuple[DataFrame, str]] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_figures(
@@ -57,6 +61,7 @@ def render(
     *,
     title: str,
     answers: Sequence[tuple[str, Sequence[str]]],
+    note: str,
     parts: Sequence[Part],
     pngs: Mapping[str, bytes],
     methods: Sequence[tuple[str, str]],
@@ -70,9 +75,11 @@ def render(
     Parameters
     ----------
     title : str
-        Of the study.
+        Of the study, or of the cell.
     answers : sequence of (str, sequence of str)
-        What comes first.
+        What comes first, by heading.
+    note : str
+        What must be known to read the answers, or what there is in place of them.
     parts : sequence of Part
         Figures and tables.
     pngs : mapping of str to bytes
@@ -80,7 +87,7 @@ def render(
     methods : sequence of (str, str)
         What was done, by heading.
     settings : str
-        The study with every default, as YAML.
+        The study, or the configuration, with every default, as YAML.
     warnings : sequence of str
         What must be known.
     provenance : DataFrame
@@ -95,13 +102,14 @@ def render(
     """
     import jinja2
 
-    template = resources.files("xct.study").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = resources.files("xct.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     return environment.from_string(template).render(
         title=title,
         answers=answers,
+        note=note,
         parts=[_prepared(part, pngs) for part in parts],
         methods=methods,
         settings=settings,
@@ -116,21 +124,28 @@ def pictures(parts: Sequence[Part]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for dpi in _DPI:
         found = {
-            name: _png(figure, dpi) for part in parts for name, (figure, _) in part.figures.items()
+            name: _png(figure, dpi)
+            for part in parts
+            for name, (figure, _) in part.figures.items()
+            if figure is not None
         }
-        if sum(map(len, found.values())) <= _MOST_BYTES:
+        if sum(map(len, found.values())) <= MOST_BYTES:
             break
     return found
 
 
 def _png(figure: Figure, dpi: int) -> bytes:
-    """Draw with 256 colours: a third of the bytes, and noise hides the steps."""
-    from PIL import Image
+    """Draw with 256 colours, unless one that is rare would be lost: a third of the bytes."""
+    from PIL import Image, ImageChops
 
     drawn, reduced = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
     figure.set_layout_engine("none")  # it is laid out: to do so again takes half of the time
-    Image.open(drawn).convert("RGB").quantize(256).save(reduced, format="png", optimize=True)
+    whole = Image.open(drawn).convert("RGB")
+    few = whole.quantize(256)
+    lost = ImageChops.difference(whole, few.convert("RGB")).convert("L").histogram()
+    kept = whole if sum(lost[_SEEN:]) > _MOST_LOST else few
+    kept.save(reduced, format="png", optimize=True)
     return reduced.getvalue()
 
 
@@ -139,6 +154,7 @@ def _prepared(part: Part, pngs: Mapping[str, bytes]) -> dict[str, Any]:
         "name": part.name,
         "title": part.title,
         "text": part.text,
+        "links": dict(part.links),
         "figures": [
             {"name": name, "caption": caption, "png": b64encode(pngs[name]).decode("ascii")}
             for name, (_, caption) in part.figures.items()

@@ -1,0 +1,1 @@
+"""Reports: one HTML file for a run or for a study, which needs nothing else."""
