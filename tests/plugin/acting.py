@@ -6,8 +6,13 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 
-def open_with_xct(viewer, path):
-    return {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
+def open_with_xct(viewer, path, *, slices=True):
+    """Open as the menu does; then look at slices, unless the first view is what is tested."""
+    layers = {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
+    if slices and viewer.dims.order == (1, 0, 2):
+        viewer.dims.order = (0, 1, 2)
+        viewer.reset_view()
+    return layers
 
 
 def picture(viewer):

@@ -16,12 +16,12 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLayout, QWidget
 
 from xct.errors import XctError
-from xct.geometry import SURFACES, CellGeometry
+from xct.geometry import STANDARD_SCALE, SURFACES, CellGeometry
 from xct.plugin.controls import button
 from xct.plugin.data.cells import KEY, Cell, cells_of, open_cell
 from xct.plugin.data.layers import LayerData, cell_layers, lines_layer, volume_layer
 from xct.plugin.data.lines import follow
-from xct.plugin.data.pyramid import grey_levels
+from xct.plugin.data.pyramid import gamma, grey_levels
 from xct.plugin.notifications import show_info
 
 _LINKED = ("contrast_limits", "gamma", "colormap")
@@ -185,6 +185,8 @@ def _images(cells: Sequence[Cell], quantity: str | None) -> dict[str, LayerData]
             levels = grey_levels(cell.volume_path, cell.result)
             data = levels if len(levels) > 1 else levels[0]
         settings["contrast_limits"] = _GREY if normalized else tuple(limits.tolist())
+        if normalized:
+            settings["gamma"] = gamma(_GREY, STANDARD_SCALE.reference_value)
         settings["metadata"][KEY].pop("span")
         found[cell.name] = (data, settings, kind)
     return found
