@@ -16,6 +16,7 @@ from qtpy.QtCore import QTimer
 from xct.plugin.data.cells import KEY, Cell, cells_of
 from xct.plugin.data.height_maps import color
 from xct.plugin.roi.cursor import place_text
+from xct.plugin.roi.keys import bind_keys
 
 # What is drawn in 3-D: more voxels of labels than these would fill the memory.
 _MOST_LABELS = 256 * 2**20
@@ -35,6 +36,7 @@ def look_after(viewer: Any) -> None:
             if cell is not None and "volume" in cell.layers:
                 note["viewed by"] = CellView(viewer, cell)
 
+    bind_keys(viewer)
     # after napari's own, which give a new layer its place
     viewer.layers.events.inserted.connect(attach, position="last")
 

@@ -44,7 +44,8 @@ def grey_levels(path: Path, result: Result) -> list[LazyArray]:
     found = []
     for volume in volumes_of(path):
         chunk = int(volume.array.chunks[0])
-        grey = grey_values(volume, result.reference, in_level(result.cell, volume))
+        cell = in_level(result.cell, volume)
+        grey = grey_values(volume, result.reference, cell, result.grey_scale)
         found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, chunk))
     return found
 
