@@ -84,6 +84,13 @@ def test_3d_is_oblique_cut_open_and_shows_particles(viewer, layers):
     assert not layers["ncm-100 electrolyte/cathode"].visible
 
 
+def test_sample_data_is_a_small_cell_made_on_the_spot(viewer):
+    names = {layer.name for layer in viewer.open_sample("xct", "cell")}
+    kinds = ("volume", "materials", "particles", "surfaces", "electrolyte/cathode")
+    assert {f"ncm-100 {kind}" for kind in kinds} <= names
+    assert viewer.dims.order == (1, 0, 2)
+
+
 def test_second_cell_does_not_turn_what_is_looked_at(viewer, layers, qtbot, other_folder):
     viewer.dims.order = (0, 1, 2)
     viewer.dims.set_point(0, 100.0)

@@ -105,7 +105,7 @@ def test_sector_is_drawn_about_the_axis_and_taken_back(viewer, qtbot, inspect):
     assert roi.radius_um == pytest.approx((np.hypot(10, 60), np.hypot(110, 20)), abs=3)
     angles = np.rad2deg([np.arctan2(10, 60), np.arctan2(110, 20)])
     assert roi.azimuth_deg == pytest.approx(angles, abs=3)
-    assert list(viewer.layers["ncm-100 ROIs"].shape_type) == ["polygon"]
+    assert list(viewer.layers["ncm-100 ROIs"].shape_type) == ["path"]
     inspect.table.item(0, 3).setText("radius 0 … 80")
     assert inspect.rois.rois[0].radius_um == (0.0, 80.0)
     inspect.draw_next("ellipse")

@@ -176,6 +176,49 @@ def draw_depths(
     return axes
 
 
+def draw_column(
+    figure: Figure, look: Look, name: str, values: np.ndarray, shown: np.ndarray
+) -> None:
+    """Draw how the values of a column are distributed: those that are shown, over all."""
+    axes = fresh(figure, look)
+    known, part = values[np.isfinite(values)], shown[np.isfinite(shown)]
+    edges = np.histogram_bin_edges(known, bins="auto") if known.size else np.array([0.0, 1.0])
+    if len(edges) > _MOST_BARS:
+        edges = np.linspace(edges[0], edges[-1], _MOST_BARS + 1)
+    if part.size < known.size:
+        axes.hist(known, edges, color=look.pristine, alpha=0.5, label=f"all, N = {known.size:,}")
+    label = f"shown, N = {part.size:,}, median {np.median(part):.5g}" if part.size else "none shown"
+    axes.hist(part, edges, color=look.own, histtype="step", lw=1.4, label=label)
+    axes.set_xlabel(name)
+    axes.set_ylabel("number")
+    axes.legend(framealpha=0.3, labelcolor=look.front, facecolor=look.back, fontsize=look.size)
+
+
+def draw_map(
+    figure: Figure, look: Look, values: np.ndarray, extent: tuple[float, ...], name: str
+) -> Any:
+    """Draw a map over y and x, µm from the bore's axis; grey where nothing was measured.
+
+    Returns
+    -------
+    Axes
+        Of the map.
+    """
+    axes = fresh(figure, look)
+    axes.set_facecolor("#888888")
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, (1, 99)) if known.size else (0.0, 1.0)
+    image = axes.imshow(values, extent=extent, cmap="viridis", vmin=low, vmax=high)
+    axes.grid(visible=False)
+    axes.set_xlabel("x, µm from the axis")
+    axes.set_ylabel("y, µm from the axis")
+    bar = figure.colorbar(image, ax=axes, pad=0.02, shrink=0.8)
+    bar.set_label("µm", color=look.front, fontsize=look.size)
+    bar.ax.tick_params(colors=look.front, labelsize=look.size)
+    axes.set_title(name, color=look.front, fontsize=look.size)
+    return axes
+
+
 def _lines_of(starts: list[float], width: float) -> list[int]:
     """Give each label the first line on which it has room."""
     taken: list[list[float]] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSize, Signal
 
 from xct.geometry import CellGeometry
 from xct.plugin.controls import Latest
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from xct.plugin.roi.live import Histogram
 
-_LEAST_SIZE = (320, 260)
+_LEAST_SIZE, _ROOM = (320, 240), (380, 280)
 Draws = Callable[[Figure, Look], Any]
 
 
@@ -56,6 +56,10 @@ class Plot(FigureCanvasQTAgg):
         self._draws: Draws | None = None
         if viewer is not None:
             viewer.events.theme.connect(self._again)
+
+    def sizeHint(self) -> QSize:
+        """Ask for no more room than beside a picture: matplotlib would ask for 640 pixels."""
+        return QSize(*_ROOM)
 
     @property
     def look(self) -> Look:

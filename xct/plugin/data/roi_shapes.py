@@ -60,7 +60,9 @@ def from_shape(
     if kind == "sector":
         if axis != 0:
             raise XctError(f"{name}: a sector lies about the axis; draw it in a slice (Ctrl-E)")
-        return roi_from_sector(cell, name, *vertices[:2, 1:].tolist(), across)
+        return roi_from_sector(
+            cell, name, vertices[0, 1:].tolist(), vertices[1, 1:].tolist(), across
+        )
     if kind == "rectangle" and _is_upright(vertices[:, plane]):
         parts = [_inside(vertices[:, a], cell.shape[a], name) for a in plane]
         parts.insert(axis, across)
@@ -91,9 +93,10 @@ def to_shape(cell: CellGeometry, roi: Roi, axis: int, index: float) -> Drawn:
     if isinstance(roi, LineRoi):
         return corners, "line"
     if isinstance(roi, SectorRoi) and axis == 0:
-        placed = corners.copy()
+        placed = np.concatenate([corners, corners[:1]])
         placed[:, 0] = _within(voxels_across(cell, roi, 0), index)
-        return placed, "polygon"
+        apart = np.linalg.norm(np.diff(placed, axis=0), axis=1) > 1e-6
+        return placed[np.concatenate([apart, [True]])], "path"
     if isinstance(roi, PolygonRoi) and _ALONG.index(roi.along) == axis:
         placed = corners.copy()
         placed[:, axis] = _within(voxels_across(cell, roi, axis), index)

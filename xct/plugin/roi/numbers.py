@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("quantity", "value", "low", "high", "pristine", "unit", "of")
 _RESAMPLES = 100
+_NORMAL_95 = 1.96  # standard deviations on each side
 _PERCENTILES = (5, 25, 50, 75, 95)
 _OF = {
     "mean": "all voxels of the ROI",
@@ -82,6 +83,8 @@ def numbers_of(
             beside = None if beyond and key in ("mean", "sd") else other.get(key)
             rows.append(_row(_NAMES.get(key, key), own[key], **interval, unit=unit, of=meaning,
                              pristine=beside))  # fmt: skip
+    if "shift" not in own and other and not beyond:
+        rows.append(_shift(own, other, histogram))
     rows += _percentile_rows(histogram) + whole.rows(histogram.unit)
     if beyond:
         rows.append(_row("beyond", own["beyond_fraction"], unit="1", of=_BEYOND_TEXT))
@@ -130,6 +133,16 @@ def _known(cell: Cell, counts: RoiCounts, histogram: Histogram) -> Known | None:
     known = known_of(counts, result.cell, result.reference, result.grey_scale)
     before = None if histogram.pristine is None else histogram.pristine.total
     return None if known is None else replace(known, pristine=before)
+
+
+def _shift(
+    own: Mapping[str, Any], other: Mapping[str, Any], histogram: Histogram
+) -> dict[str, Any]:
+    """Give the shift where no noise of the electrolyte is known: from both means alone."""
+    shift = own["mean"] - other["mean"]
+    reach = _NORMAL_95 * float(np.hypot(own["mean_sd"], other["mean_sd"]))
+    of = _OF["shift"].format(pristine=histogram.pristine_name)
+    return _row("shift", shift, low=shift - reach, high=shift + reach, unit=histogram.unit, of=of)
 
 
 def _percentile_rows(histogram: Histogram) -> list[dict[str, Any]]:
