@@ -63,7 +63,7 @@ class CellView:
         bar.visible, bar.font_size, bar.box = True, 12, True
         text = viewer.canvas.overlays.text
         text.visible, text.position, text.font_size, text.box = True, "top_left", 11, True
-        text.text = cell.name
+        text.text = "" if viewer.canvas.grid.enabled else cell.name
         self._meshes_shown(shown=self._in_3d)
         if len(cells_of(viewer)) == 1 and not self._in_3d:
             self._cross_section()
@@ -171,7 +171,9 @@ class CellView:
         if volume is None or event.type != "mouse_move":
             return
         overlay = self._viewer.canvas.overlays.text
-        if self._viewer.dims.ndisplay == 3 or self._viewer.canvas.grid.enabled:
+        if self._viewer.canvas.grid.enabled:  # the position is that of no one cell
+            return
+        if self._viewer.dims.ndisplay == 3:
             overlay.text = self._cell.name
             return
         index = np.asarray(volume.world_to_data(np.asarray(event.position)[-3:]))

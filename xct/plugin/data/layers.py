@@ -25,6 +25,12 @@ LayerData = tuple[Any, dict[str, Any], str]
 AXES = ("z", "y", "x")
 ROI_COLOR = "#ffd91a"
 UNITS = ("micrometer",) * 3
+ROI_LOOK = {
+    "text": {"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10},
+    "edge_color": ROI_COLOR,
+    "face_color": "transparent",
+    "opacity": 1.0,
+}
 # Distinct on a grey picture; what fills most of it is pale.
 _MATERIAL_COLORS: dict[int | None, Any] = {
     0: (0, 0, 0, 0),
@@ -179,11 +185,8 @@ def roi_layer(cell: Cell, rois: Sequence[Roi]) -> LayerData:
         note={"rois": list(rois)},
         shape_type=[kind for _, kind in drawn],
         features={"name": np.array([roi.name for roi in rois], object)},
-        text={"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10},
-        edge_color=ROI_COLOR,
-        face_color="transparent",
         edge_width=1.0,
-        opacity=1.0,
+        **ROI_LOOK,
     )
     return [vertices for vertices, _ in drawn], settings, "shapes"
 
@@ -194,6 +197,19 @@ def _electrolyte(cell: Cell) -> float | None:
     measured = cell.result.summary.get("electrolyte_peak_per_cm")
     value = measured.get("value") if isinstance(measured, dict) else None
     return float(value) if value and np.isfinite(value) and value > 0 else None
+
+
+def empty_roi_layer(cell: Cell) -> LayerData:
+    """Give a layer for ROIs that are yet to come."""
+    settings = placed(
+        cell,
+        "ROIs",
+        note={"rois": []},
+        ndim=3,
+        features={"name": np.zeros(0, object)},
+        **ROI_LOOK,
+    )
+    return None, settings, "shapes"
 
 
 def _active_material(cell: Cell, electrolyte: float | None) -> float | None:

@@ -43,10 +43,9 @@ def grey_levels(path: Path, result: Result) -> list[LazyArray]:
     """
     found = []
     for volume in volumes_of(path):
-        chunk = int(volume.array.chunks[0])
         cell = in_level(result.cell, volume)
         grey = grey_values(volume, result.reference, cell, result.grey_scale)
-        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, chunk))
+        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, volume.array.chunks))
     return found
 
 
@@ -78,7 +77,7 @@ def in_level(cell: CellGeometry, volume: Volume) -> CellGeometry:
 
 def lazy(volume: Volume) -> LazyArray:
     """Make a volume look like an array; slices that share chunks are read together."""
-    return LazyArray(volume.shape, np.float32, volume.read, int(volume.array.chunks[0]))
+    return LazyArray(volume.shape, np.float32, volume.read, volume.array.chunks)
 
 
 def sample(array: LazyArray) -> np.ndarray:

@@ -86,7 +86,7 @@ class InspectRois(QWidget):
         """
         cell = self.cells.needed()
         if cell not in self._layers:
-            made = self._layers[cell] = RoiLayer(self._viewer, cell)
+            made = self._layers[cell] = RoiLayer.of(self._viewer, cell)
             made.changed.connect(self._list)
             made.selected.connect(self.table.select)
             self.thickness.setValue(made.thickness_um)

@@ -13,11 +13,19 @@ from xct.analyze.roi.scaled import flat_on_cell
 from xct.analyze.roi.shapes import Roi
 from xct.errors import XctError
 from xct.plugin.data.cells import KEY, Cell
-from xct.plugin.data.layers import AXES, ROI_COLOR, UNITS, placed
+from xct.plugin.data.layers import AXES, ROI_COLOR, ROI_LOOK, UNITS, placed
 from xct.plugin.data.roi_shapes import around, edges, edited, from_shape, to_shape
 from xct.plugin.notifications import errors_shown
 
 _WIDTH_PX = 2.0
+
+
+def drawn_rois(cell: Cell) -> list[Roi]:
+    """List the ROIs that are shown on a cell, in whatever widget they were drawn."""
+    layer = cell.layers.get("ROIs")
+    note = {} if layer is None else layer.metadata[KEY]
+    kept = note.get("kept by")
+    return list(note.get("rois", ()) if kept is None else kept.rois)
 
 
 class History:
@@ -107,15 +115,11 @@ class RoiLayer(QObject):
         """The shapes; made when they are first needed."""
         if self._layer is None or self._layer not in self._viewer.layers:
             settings = self._placed("ROIs")
-            text = {"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10}
             layer = self._viewer.add_shapes(
                 ndim=3,
                 features={"name": np.zeros(0, object)},
-                text=text,
-                edge_color=ROI_COLOR,
-                face_color="transparent",
-                opacity=1.0,
                 edge_width=self._line_width(),
+                **ROI_LOOK,
                 **settings,
             )
             self._watch(layer)
@@ -126,8 +130,16 @@ class RoiLayer(QObject):
         """Whether everything that was drawn is in the list."""
         return not self._timer.isActive()
 
+    @classmethod
+    def of(cls, viewer: Any, cell: Cell) -> RoiLayer:
+        """Give the ROIs of a cell; whoever asks for them gets the same."""
+        stored = cell.layers.get("ROIs")
+        kept = None if stored is None else stored.metadata[KEY].get("kept by")
+        return cls(viewer, cell) if kept is None else kept
+
     def _watch(self, layer: Any) -> None:
         self._layer = layer
+        layer.metadata[KEY]["kept by"] = self
         layer.events.data.connect(self._edited)
         layer.events.highlight.connect(self._highlighted)
         layer.events.mode.connect(self._mode_chosen)
