@@ -16,8 +16,15 @@ def open_with_xct(viewer, path, *, slices=True):
 
 
 def picture(viewer):
-    """What the canvas shows: red, green and blue, 0 to 255."""
-    return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    """What the canvas shows of the layers: red, green and blue, 0 to 255."""
+    overlays = [viewer.canvas.overlays.scale_bar, viewer.canvas.overlays.text]
+    were_visible = [overlay.visible for overlay in overlays]
+    for overlay in overlays:
+        overlay.visible = False
+    image = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    for overlay, visible in zip(overlays, were_visible, strict=True):
+        overlay.visible = visible
+    return image
 
 
 def near(image, color, within=60):
@@ -27,7 +34,10 @@ def near(image, color, within=60):
 
 def dock(viewer, widget_name):
     """Open a widget as the plugin menu does."""
-    return viewer.window.add_plugin_dock_widget("xct", widget_name)[1]
+    made = viewer.window.add_plugin_dock_widget("xct", widget_name)[1]
+    for _ in range(3):  # the picture makes room
+        QApplication.processEvents()
+    return made
 
 
 def canvas_point(viewer, world):

@@ -56,7 +56,6 @@ def test_cells_share_depth_place_and_scale(make_napari_viewer, cell_folder, othe
     assert kept[1].rois == []
     # the front is at the same height in both halves of a cross-section
     assert not viewer.layers["ncm-0 electrolyte/cathode"].visible  # a mesh, for 3-D alone
-    viewer.canvas.overlays.scale_bar.visible = False
     for layer in viewer.layers:
         layer.visible = layer.name.endswith("surfaces")
     viewer.dims.order = (1, 0, 2)

@@ -173,13 +173,13 @@ class CompareCells(QWidget):
         _common_surface(copies, [_geometry(cell) for cell in copies], self.surface.currentText())
         viewer = self.new_viewer(title=f"xct: {' | '.join(cell.name for cell in copies)}")
         rois = [roi for cell in cells for roi in drawn_rois(cell)]
-        names = {roi.name: roi for roi in reversed(rois)}  # of one name the first cell's
+        first = {roi.name: roi for roi in reversed(rois)}  # of one name the first cell's
         side_by_side(
             viewer,
             copies,
             self.surface.currentText(),
             self.quantity.currentText(),
-            [roi for roi in rois if names[roi.name] is roi],
+            [roi for roi in rois if first[roi.name] is roi],
         )
         return viewer
 

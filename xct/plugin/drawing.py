@@ -212,7 +212,7 @@ def draw_map(
     axes.grid(visible=False)
     axes.set_xlabel("x, µm from the axis")
     axes.set_ylabel("y, µm from the axis")
-    bar = figure.colorbar(image, ax=axes, pad=0.02, shrink=0.8)
+    bar = figure.colorbar(image, ax=axes, orientation="horizontal", pad=0.02, shrink=0.8)
     bar.set_label("µm", color=look.front, fontsize=look.size)
     bar.ax.tick_params(colors=look.front, labelsize=look.size)
     axes.set_title(name, color=look.front, fontsize=look.size)

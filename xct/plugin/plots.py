@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from xct.plugin.roi.live import Histogram
 
-_LEAST_SIZE, _ROOM = (320, 240), (380, 280)
+_LEAST_SIZE, _ROOM = (300, 220), (340, 260)
 Draws = Callable[[Figure, Look], Any]
 
 

@@ -50,17 +50,19 @@ def maps_of(surfaces: dict[str, Surface], cell: CellGeometry) -> dict[str, Map]:
         depth = cell.depth_um(name, surfaces[name].height_um, y, x)
         title = f"{name.replace('_', '/')}: height"
         found[title] = Map(
-            "height above the mean plane, away from the anode", depth, surfaces[name].sd_um
+            f"{_shown(name)}, from the mean plane, away from the anode", depth, surfaces[name].sd_um
         )
     for name in there:
         sd = surfaces[name].sd_um
         title = f"{name.replace('_', '/')}: uncertainty"
-        found[title] = Map("standard deviation of the height", sd, np.full_like(sd, np.nan))
+        found[title] = Map(
+            f"{_shown(name)}, standard deviation of its height", sd, np.full_like(sd, np.nan)
+        )
     for title, (first, last) in _LAYERS.items():
         if first in surfaces and last in surfaces:
             one, other = surfaces[first], surfaces[last]
             thick = cell.sign * (other.height_um - one.height_um)
-            found[title] = Map("thickness", thick, np.hypot(one.sd_um, other.sd_um))
+            found[title] = Map(title, thick, np.hypot(one.sd_um, other.sd_um))
     return found
 
 
@@ -121,7 +123,7 @@ class SurfaceMaps(QWidget):
         if chosen is None or cell is None:
             self.plot.write("open a result with surfaces: drop its folder on the window")
             return
-        title = f"{self.name.currentText().split(':')[0]}\n{chosen.name}"
+        title = chosen.name
         self.plot.show_drawn(
             partial(draw_map, values=chosen.values, extent=_extent(cell), name=title)
         )
@@ -171,3 +173,7 @@ def _extent(cell: Cell) -> tuple[float, ...]:
     _, size_y, size_x = frame.voxel_size_um
     top, left = -frame.axis_y_um - size_y / 2, -frame.axis_x_um - size_x / 2
     return (left, left + frame.shape[2] * size_x, top + frame.shape[1] * size_y, top)
+
+
+def _shown(name: str) -> str:
+    return name.replace("_", "/")

@@ -100,7 +100,11 @@ class RoiActions(QWidget):
             beside(
                 button("Undo", lambda: inspector.rois.undo(), "Ctrl-Z"),
                 button("Redo", lambda: inspector.rois.redo(), "Ctrl-Shift-Z"),
-                button("Add copy", inspector.add_copy, "of the chosen ROI (Shift-T)"),
+                button("Copy it", inspector.add_copy, "a copy of the chosen ROI (Shift-T)"),
+            )
+        )
+        rows.addWidget(
+            beside(
                 button("Remove", inspector.remove, "the chosen ROI"),
                 button("3-D", inspector.crop, "the ROI at full resolution"),
             )

@@ -34,7 +34,7 @@ class NumbersTable(QTableWidget):
         self.setHorizontalHeaderLabels(_HEADINGS)
         self.verticalHeader().setVisible(False)
         self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.setMinimumHeight(140)
+        self.setMinimumHeight(90)
         self.setWordWrap(False)
         self._note = ""
         self.frame: pd.DataFrame | None = None

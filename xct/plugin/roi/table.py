@@ -73,7 +73,7 @@ class RoiTable(QTableWidget):
         self._rois: list[Roi] = []
         self._filling = False
         self.setHorizontalHeaderLabels(COLUMNS)
-        self.setMinimumHeight(110)
+        self.setMinimumHeight(90)
         self.itemChanged.connect(self._typed)
 
     def show_rois(self, rois: Sequence[Roi]) -> None:
