@@ -168,7 +168,7 @@ class CellView:
     def _pointed(self, _: Any, event: Any) -> None:
         """Say what is under the mouse: grey value, depth and the surface that it counts from."""
         volume = self._layer()
-        if volume is None or event.type != "mouse_move":
+        if volume is None or not volume.visible or event.type != "mouse_move":
             return
         overlay = self._viewer.canvas.overlays.text
         if self._viewer.canvas.grid.enabled:  # the position is that of no one cell

@@ -23,6 +23,7 @@ class CursorLabel(QLabel):
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
+        self.setWordWrap(True)  # else a long place widens the dock under the mouse
         self._viewer = viewer
         self._cell: Cell | None = None
         viewer.mouse_move_callbacks.append(self._moved)
