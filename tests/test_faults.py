@@ -150,8 +150,12 @@ def test_frames_that_change_while_they_are_read_end_the_run(scene, monkeypatch, 
 
 
 def test_a_full_disk_in_the_figures_loses_nothing(home, scene, monkeypatch, capfd):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    save = OutputFolder.save_figure
+
+    def full(folder, figure, name):
+        if name == "slice":  # the first behind the volume
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return save(folder, figure, name)
 
     with monkeypatch.context() as patch:
         patch.setattr(OutputFolder, "save_figure", full)

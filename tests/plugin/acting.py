@@ -1,5 +1,7 @@
 """What a user does: open, click, drag, look."""
 
+import time
+
 import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
@@ -35,8 +37,9 @@ def near(image, color, within=60):
 def dock(viewer, widget_name):
     """Open a widget as the plugin menu does."""
     made = viewer.window.add_plugin_dock_widget("xct", widget_name)[1]
-    for _ in range(3):  # the picture makes room
+    for _ in range(20):  # the picture makes room, which takes more than one turn
         QApplication.processEvents()
+        time.sleep(0.01)
     return made
 
 

@@ -75,6 +75,7 @@ class CellView:
         if in_3d == self._in_3d or self._layer() is None:
             return
         self._in_3d = in_3d
+        self._viewer.canvas.overlays.text.text = self._cell.name
         if in_3d:
             self._cut_open()
         else:
