@@ -23,7 +23,8 @@ from studies.killed_runs import differing, kill_and_continue, places, touches
 from tests.scans import DISCS, line_integrals, write_dxchange
 from xct.cli.main import execute
 from xct.io.tables import read_table, write_table
-from xct.pipeline import reconstruction, summary
+from xct.pipeline import reconstruction
+from xct.pipeline.output import OutputFolder
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
 
@@ -149,11 +150,15 @@ def test_frames_that_change_while_they_are_read_end_the_run(scene, monkeypatch, 
 
 
 def test_a_full_disk_in_the_figures_loses_nothing(home, scene, monkeypatch, capfd):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    save = OutputFolder.save_figure
+
+    def full(folder, figure, name):
+        if name == "slice":  # the first behind the volume
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return save(folder, figure, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(summary, "save_figure", full)
+        patch.setattr(OutputFolder, "save_figure", full)
         assert execute(["run", str(scene)]) == 1
     assert "is full; what was finished is kept" in capfd.readouterr().err
     out = scene.parent / "out"

@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
 _MOST_PIXELS = 800
@@ -58,12 +59,59 @@ def slice_figure(
     return figure
 
 
-def scale_bar(axis: Axes, columns: int, voxel_size_um: float, *, color: str = "white") -> None:
-    """Draw a bar of a round length, about a fifth of the width."""
+def told_apart(lowest: float, highest: float) -> PowerNorm:
+    """Spread grey tones so that lithium and electrolyte, of little attenuation, are told apart.
+
+    Active material attenuates about nine times what electrolyte does: on a straight scale that
+    shows both, lithium and electrolyte are nearly the same black.
+
+    Parameters
+    ----------
+    lowest, highest : float
+        Black and white.
+    """
+    from matplotlib.colors import PowerNorm
+
+    return PowerNorm(0.6, lowest, highest, clip=True)
+
+
+def scale_bar(
+    axis: Axes,
+    columns: int,
+    voxel_size_um: float,
+    *,
+    color: str = "white",
+    extent: tuple[float, float, float, float] | None = None,
+) -> None:
+    """Draw a bar of a round length, about a fifth of the width, seen on dark and on bright.
+
+    Parameters
+    ----------
+    axis : Axes
+        On which a picture is shown.
+    columns : int
+        Of the picture.
+    voxel_size_um : float
+        Edge of a voxel.
+    color : str, optional
+        Of bar and text; around them a thin line of the opposite.
+    extent : tuple of float, optional
+        Left, right, bottom and top where the picture is not shown in voxels.
+    """
+    from matplotlib.patheffects import withStroke
+
     length, text = bar_length(columns * voxel_size_um)
-    left, width = 0.05 * columns, length / voxel_size_um
-    axis.plot([left, left + width], [0.95 * columns] * 2, color=color, lw=3)
-    axis.text(left + width / 2, 0.93 * columns, text, color=color, ha="center", va="bottom")
+    left, width, low, high = 0.05 * columns, length / voxel_size_um, 0.95 * columns, 0.93 * columns
+    if extent is not None:
+        left = extent[0] + 0.05 * (extent[1] - extent[0])
+        width = length / (columns * voxel_size_um) * (extent[1] - extent[0])
+        low, high = (extent[2] + part * (extent[3] - extent[2]) for part in (0.06, 0.09))
+    around = [withStroke(linewidth=5, foreground="black" if color == "white" else "white")]
+    axis.plot([left, left + width], [low] * 2, color=color, lw=3, path_effects=around)
+    around = [withStroke(linewidth=2, foreground="black" if color == "white" else "white")]
+    axis.text(
+        left + width / 2, high, text, color=color, ha="center", va="bottom", path_effects=around
+    )
 
 
 def bar_length(width_um: float) -> tuple[float, str]:

@@ -1,18 +1,32 @@
 """What a user does: open, click, drag, look."""
 
+import time
+
 import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 
-def open_with_xct(viewer, path):
-    return {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
+def open_with_xct(viewer, path, *, slices=True):
+    """Open as the menu does; then look at slices, unless the first view is what is tested."""
+    layers = {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
+    if slices and viewer.dims.order == (1, 0, 2):
+        viewer.dims.order = (0, 1, 2)
+        viewer.reset_view()
+    return layers
 
 
 def picture(viewer):
-    """What the canvas shows: red, green and blue, 0 to 255."""
-    return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    """What the canvas shows of the layers: red, green and blue, 0 to 255."""
+    overlays = [viewer.canvas.overlays.scale_bar, viewer.canvas.overlays.text]
+    were_visible = [overlay.visible for overlay in overlays]
+    for overlay in overlays:
+        overlay.visible = False
+    image = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    for overlay, visible in zip(overlays, were_visible, strict=True):
+        overlay.visible = visible
+    return image
 
 
 def near(image, color, within=60):
@@ -22,7 +36,11 @@ def near(image, color, within=60):
 
 def dock(viewer, widget_name):
     """Open a widget as the plugin menu does."""
-    return viewer.window.add_plugin_dock_widget("xct", widget_name)[1]
+    made = viewer.window.add_plugin_dock_widget("xct", widget_name)[1]
+    for _ in range(20):  # the picture makes room, which takes more than one turn
+        QApplication.processEvents()
+        time.sleep(0.01)
+    return made
 
 
 def canvas_point(viewer, world):

@@ -9,9 +9,12 @@ pytest.importorskip("napari")
 
 from tests.plugin.acting import dock, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, VOXEL_UM
+from xct.analyze.roi.shapes import BoxRoi
 from xct.errors import XctError
 from xct.geometry import CellGeometry
 from xct.io.stores import read_object, write_object
+from xct.plugin.data.cells import cells_of
+from xct.plugin.roi.layer import RoiLayer
 from xct.plugin.view import fill
 
 
@@ -44,7 +47,15 @@ def test_cells_share_depth_place_and_scale(make_napari_viewer, cell_folder, othe
     # what is set for one holds for both
     first.contrast_limits = (0, 5)
     assert second.contrast_limits == [0, 5]
+    # a ROI of one is a ROI of the other, at the same place in the cell
+    box = BoxRoi("E-1", "electrolyte_cathode", (-40.0, -20.0), (-60.0, 60.0), (-40.0, 40.0))
+    kept = [RoiLayer.of(viewer, cell) for cell in cells_of(viewer)]
+    kept[1].set_rois([box])
+    assert kept[0].rois == [box]
+    kept[0].set_rois([])
+    assert kept[1].rois == []
     # the front is at the same height in both halves of a cross-section
+    assert not viewer.layers["ncm-0 electrolyte/cathode"].visible  # a mesh, for 3-D alone
     for layer in viewer.layers:
         layer.visible = layer.name.endswith("surfaces")
     viewer.dims.order = (1, 0, 2)
@@ -69,7 +80,7 @@ def test_widget_opens_the_chosen_cells_in_a_window(
     compare.quantity.setCurrentText("grey values")
     window = compare.show_cells()
     assert "not normalized" in messages()[-1]
-    assert len(window.layers) == 16
+    assert len(window.layers) == 18  # an empty layer of ROIs for each
     assert len(viewer.layers) == 16  # the first window is as it was
     volume = window.layers["ncm-0 volume"]
     front = volume.data_to_world(((64 - 41) - 0.5, 47.5, 47.5))

@@ -30,7 +30,7 @@ def test_every_widget_opens_without_a_cell(viewer, messages):
     for name in WIDGETS:
         assert dock(viewer, name).window() is viewer.window._qt_window
     assert messages() == []
-    assert len(WIDGETS) == 6
+    assert len(WIDGETS) == 7
 
 
 def test_guide_names_every_widget_and_its_program_runs(tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ def test_layers_are_distinguished_on_the_canvas(viewer, cell_folder):
         shown.append(image[middle[0] - 20 : middle[0] + 20, middle[1] - 20 : middle[1] + 20].mean())
     steel, lithium, electrolyte = shown
     assert steel > 240
-    assert 5 < lithium < electrolyte - 15 < 80
+    assert 15 < lithium < electrolyte - 30 < 120
 
 
 def test_surfaces_are_lines_where_they_are_in_cross_sections(viewer, cell_folder):
@@ -68,9 +68,9 @@ def test_surfaces_are_lines_where_they_are_in_cross_sections(viewer, cell_folder
 
 def test_surfaces_are_meshes_in_3d(viewer, cell_folder):
     layers = open_with_xct(viewer, cell_folder)
+    viewer.dims.ndisplay = 3
     for layer in layers.values():
         layer.visible = layer.name == "ncm-100 electrolyte/cathode"
-    viewer.dims.ndisplay = 3
     viewer.scene.camera.angles = (0, 60, 0)
     viewer.reset_view()
     image = picture(viewer)

@@ -9,7 +9,7 @@ pytest.importorskip("napari")
 
 from qtpy.QtCore import QPoint, Qt
 
-from tests.plugin.acting import click, dock, open_with_xct, picture
+from tests.plugin.acting import click, dock, near, open_with_xct, picture
 from tests.plugin.drawn import VOXEL_UM
 from xct.io.tables import read_table
 
@@ -44,6 +44,9 @@ def test_rows_and_particles_find_each_other(viewer, qtbot, tables):
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], place(tables, 2)[1:])
     labels = viewer.layers["ncm-100 particles"]
     assert labels.selected_label == tables.model.shown.iloc[2]["particle"]
+    mark = viewer.layers["ncm-100 marked"]
+    np.testing.assert_allclose(mark.data[0] * VOXEL_UM, place(tables, 2), atol=VOXEL_UM / 2)
+    assert mark.size[0] * VOXEL_UM > tables.model.shown.iloc[2]["equivalent_diameter_um"]
     # a click on a particle selects its row, whatever layer is active
     labels.visible = True
     viewer.layers.selection.active = viewer.layers["ncm-100 volume"]
@@ -53,6 +56,10 @@ def test_rows_and_particles_find_each_other(viewer, qtbot, tables):
     click(viewer, [wanted["z_um"], wanted["y_um"], wanted["x_um"]])
     assert tables.view.currentIndex().row() == 7
     assert viewer.dims.point == before
+    mark = viewer.layers["ncm-100 marked"].data[0] * VOXEL_UM
+    np.testing.assert_allclose(mark, place(tables, 7), atol=VOXEL_UM / 2)
+    assert viewer.layers.selection.active is viewer.layers["ncm-100 volume"]
+    assert near(picture(viewer), (1, 0.82, 0.12)).sum() > 20
 
 
 def test_drifted_particles_alone_are_shown_colored_and_exported(viewer, tables, tmp_path):
@@ -60,12 +67,18 @@ def test_drifted_particles_alone_are_shown_colored_and_exported(viewer, tables, 
     whole = len(tables.model.frame)
     tables.column.setCurrentText("core_grey")
     assert labels.visible
-    assert tables.scale.text().startswith("violet 3901")
+    assert tables.scale.texts()[0].startswith("3901")
+    assert tables.scale.isVisibleTo(tables)
+    figure = tables.histogram.figure
+    assert figure.axes[0].get_xlabel() == "core_grey"
     first, last = (labels.get_color(n) for n in (1, whole))
     assert first[2] > first[1]  # viridis begins with violet
     assert last[0] > 0.9 > 0.5 > last[2]  # and ends with yellow
     tables.drifted.setChecked(True)
     assert tables.count.text() == f"1 of {whole} rows"
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts[0] == f"all, N = {whole:,}"
+    assert texts[1].startswith("shown, N = 1,")
     assert labels.get_color(1) is None or labels.get_color(1)[3] == 0
     path = tmp_path / "drifted.csv"
     tables.export(path)
@@ -102,3 +115,15 @@ def test_wrong_input_is_explained(viewer, messages, cell_folder, tmp_path):
     tables.limit.setText("many")
     tables.limit.editingFinished.emit()
     assert "'many' is not a number" in messages()[-1]
+
+
+def test_surfaces_are_maps_that_say_what_is_under_the_mouse(viewer, cell_folder, tmp_path):
+    open_with_xct(viewer, cell_folder)
+    maps = dock(viewer, "Surface maps")
+    maps.name.setCurrentText("lithium thickness")
+    assert "32.00 ± 0.14 µm" in maps.text_at(0.0, 0.0)  # 8 slices of 4 µm
+    assert "not measured" in maps.text_at(-100.0, -60.0)  # where there is no lithium
+    maps.name.setCurrentText("electrolyte/cathode: height")
+    assert "0.00 ± 0.10 µm" in maps.text_at(10.0, 20.0)
+    maps.save_figure(tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 10_000

@@ -4,13 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("napari")
 
 from qtpy.QtCore import Qt
 from scipy.ndimage import gaussian_filter
 
-from tests.plugin.acting import dock, near, picture
+from tests.plugin.acting import click, dock, near, picture
 from tests.plugin.drawn import SHAPE
 from tests.scans import CENTER_PX, DISCS, line_integrals, write_dxchange
 from xct.config.loading import load_config
@@ -81,9 +82,36 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
         "fbp": {"window": "hann"},
     }
     assert "# from March" in config.read_text(encoding="utf-8")
+    assert "changes voxels by" in tune.changed.text()
     tune.center.setValue(95.5)
     tune.find_center()
     assert tune.center.value() == pytest.approx(CENTER_PX, abs=0.3)
+    qtbot.waitUntil(lambda: tune.idle, timeout=LIMIT_MS)
+    # slices at nine centres; the one that is clicked on is taken
+    tune.center_step.setValue(2.0)
+    middle = tune.center.value()
+    shown(tune.show_centers)
+    sheet = viewer.layers["tuning: centres"]
+    assert len(viewer.layers["tuning: center_px"].data) == 9
+    assert not layer.visible
+    place = sheet.data_to_world((sheet.data.shape[0] * 0.5, sheet.data.shape[1] * 0.85))
+    shown(lambda: click(viewer, place))
+    assert tune.center.value() == pytest.approx(middle + 2.0)  # right of the one in the middle
+    assert "tuning: centres" not in viewer.layers
+    assert layer.visible
+
+
+def test_starts_at_the_axis_that_the_run_found(viewer, qtbot, config):
+    out = config.parent / "out"
+    out.mkdir()
+    write_json(out / "summary.json", {"center_px": {"value": 93.25, "unit": "px"}})
+    scan = load_config(config).scan.model_dump(mode="json")
+    (out / "run.yaml").write_text(yaml.safe_dump({"configuration": {"scan": scan}}), "utf-8")
+    tune = dock(viewer, "Tune a reconstruction")
+    tune.source.setText(str(config))
+    with qtbot.waitSignal(tune.shown, timeout=LIMIT_MS):
+        tune.load()
+    assert tune.center.value() == 93.25
     qtbot.waitUntil(lambda: tune.idle, timeout=LIMIT_MS)
 
 

@@ -356,6 +356,9 @@ class RunSection(Section):
     memory_gib: Annotated[float, Gt(0), Le(1_000_000)] | Literal["auto"] = Field(
         "auto", description="memory that the run may use, GiB; auto: most of what is free"
     )
+    figures: Literal["png", "svg", "both", "none"] = Field(
+        "both", description="how figures are written: as pixels, as drawings for papers, or not"
+    )
     cluster: Literal["local"] | ClusterSection = Field(
         "local",
         description="who works on blocks: threads here, jobs of SLURM, or a Dask scheduler's "

@@ -11,18 +11,39 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 130
-_ENDINGS = ("png", "svg")
+_ENDINGS = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write a figure as PNG and SVG; each appears when it is whole, the same bytes each time."""
+def save_figure(figure: Figure, folder: Path, name: str, kinds: str = "both") -> list[Path]:
+    """Write a figure; each file appears when it is whole, the same bytes each time.
+
+    It is laid out once, for all files. Text in an SVG stays text, which can be changed for a paper.
+
+    Parameters
+    ----------
+    figure : Figure
+        Of matplotlib.
+    folder : Path
+        Where to.
+    name : str
+        Without its ending.
+    kinds : {"png", "svg", "both", "none"}, optional
+        Which files.
+    """
     import matplotlib as mpl
 
+    written = [folder / f"{name}.{ending}" for ending in _ENDINGS[kinds]]
+    if not written:
+        return []
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / f"{name}.{ending}" for ending in _ENDINGS]
-    for path, ending in zip(written, _ENDINGS, strict=True):
+    figure.set_dpi(_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for path in written:
+        ending = path.suffix[1:]
         metadata = {"Date": None} if ending == "svg" else None
         # The names of elements, too, are the same each time.
-        with written_whole(path) as temporary, mpl.rc_context({"svg.hashsalt": name}):
+        fixed = mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"})
+        with written_whole(path) as temporary, fixed:
             figure.savefig(temporary, format=ending, dpi=_DPI, metadata=metadata)
     return written

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from xct.config.recipe import Step
-from xct.io.figures import save_figure
 from xct.io.volumes import Coding
 from xct.parallel.executors import map_blocks
 from xct.pipeline.monitor import RunWarnings, timed
@@ -164,7 +163,7 @@ class Estimates:
         with timed("figures"):
             for name, figure in called(quantity, quantity.figures, sample, None).items():
                 if figure is not None:
-                    save_figure(figure, self.folder.path / "figures", name)
+                    self.folder.save_figure(figure, name)
 
     def _look(
         self, rows: Sequence[Group], steps: Sequence[Step], names: Sequence[str]

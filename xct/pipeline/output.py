@@ -11,14 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xct.errors import ConfigError
+from xct.io.figures import save_figure
 from xct.io.journal import ENDING, Journal, files_below
 from xct.pipeline.identity import FORMAT, continues, reasons
 from xct.pipeline.lock import Held, locked
 from xct.quantity import QUANTITIES, files_of
 from xct.report.of_run import REPORT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _STATE = ".xct"  # journal of the run, and the lock
 _FILES = {"summary.json", "run.yaml", "run.log", REPORT}
@@ -34,9 +38,16 @@ class OutputFolder:
     ----------
     path : Path
         The folder named by the configuration's `output`.
+    figures : {"png", "svg", "both", "none"}
+        How figures are written.
     """
 
     path: Path
+    figures: str = "both"
+
+    def save_figure(self, figure: Figure, name: str) -> list[Path]:
+        """Write a figure, as the configuration asks for it."""
+        return save_figure(figure, self.path / "figures", name, self.figures)
 
     @property
     def journal(self) -> Journal:

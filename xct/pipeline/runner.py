@@ -83,7 +83,7 @@ def run(
     """
     share_heaps()
     plan = make_plan(source, changes, until=until, keep=keep, allow_stages=allow_stages)
-    folder = OutputFolder(plan.output)
+    folder = OutputFolder(plan.output, plan.config.run.figures)
     times = times_of(plan.source.files)
     if not restart:
         plan = plan.continuing(folder.identity())

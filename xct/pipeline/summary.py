@@ -16,7 +16,6 @@ import yaml
 from xct.errors import ranges
 from xct.geometry import CellGeometry
 from xct.io.atomic import write_json, write_text
-from xct.io.figures import save_figure
 from xct.io.stores import write_known
 from xct.io.volumes import open_volume
 from xct.pipeline.checks.rows import rows_of_frames
@@ -92,7 +91,7 @@ def write_summary(job: Job, found: Mapping[str, Any]) -> list[Path]:
         write_known(written[-1], table)
     with timed("figures"):
         for name, figure in made_of(known, "figures", failed):
-            written += save_figure(figure, folder.path / "figures", name)
+            written += folder.save_figure(figure, name)
     write_json(folder.path / "summary.json", {**summary, "warnings": job.warnings.listed})
     for entry in job.warnings.listed:
         if entry["step"] != "check":

@@ -7,6 +7,7 @@ bore's axis. So the same slice is the same depth in every cell, whichever way it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import napari
@@ -15,14 +16,24 @@ from napari.experimental import link_layers
 from napari.layers import Layer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLayout, QWidget
 
+from xct.analyze.roi.shapes import Roi
 from xct.errors import XctError
-from xct.geometry import SURFACES, CellGeometry
+from xct.geometry import STANDARD_SCALE, SURFACES, CellGeometry
 from xct.plugin.controls import button
 from xct.plugin.data.cells import KEY, Cell, cells_of, open_cell
-from xct.plugin.data.layers import LayerData, cell_layers, lines_layer, volume_layer
+from xct.plugin.data.layers import (
+    LayerData,
+    cell_layers,
+    empty_roi_layer,
+    lines_layer,
+    stored_rois,
+    volume_layer,
+)
 from xct.plugin.data.lines import follow
-from xct.plugin.data.pyramid import grey_levels
+from xct.plugin.data.pyramid import gamma, grey_levels
+from xct.plugin.first_view import CellView
 from xct.plugin.notifications import show_info
+from xct.plugin.roi.layer import RoiLayer, drawn_rois
 
 _LINKED = ("contrast_limits", "gamma", "colormap")
 _QUANTITIES = ("grey values", "attenuation")
@@ -32,9 +43,15 @@ _GREY = (18_000.0, 41_000.0)
 
 
 def side_by_side(
-    viewer: Any, cells: Sequence[Cell], surface: str | None = None, quantity: str | None = None
+    viewer: Any,
+    cells: Sequence[Cell],
+    surface: str | None = None,
+    quantity: str | None = None,
+    rois: Sequence[Roi] = (),
 ) -> None:
     """Show cells side by side: same depth, same place, same grey scale, cameras linked.
+
+    A ROI that is drawn, moved or deleted on one cell is so on all, in cell coordinates.
 
     Parameters
     ----------
@@ -46,6 +63,8 @@ def side_by_side(
         From which depth counts; unless given, the first that all cells have, from the anode on.
     quantity : {"grey values", "attenuation"}, optional
         What is shown; grey values where all cells have them, unless given.
+    rois : sequence of Roi, optional
+        Shown on all cells; unless given, those that the first cell's run measured.
 
     Raises
     ------
@@ -57,7 +76,7 @@ def side_by_side(
     geometries = [_geometry(cell) for cell in cells]
     surface = _common_surface(cells, geometries, surface)
     shown = {cell.name: cell_layers(cell) for cell in cells}
-    kinds = _common_kinds(list(shown.values()))
+    kinds = [*(kind for kind in _common_kinds(list(shown.values())) if kind != "ROIs"), "ROIs"]
     images = _images(cells, quantity)
     follow(viewer)
     added = []
@@ -65,6 +84,7 @@ def side_by_side(
         named = {_kind(layer): layer for layer in shown[cell.name]}
         named["volume"] = images[cell.name]
         named.setdefault("lines", lines_layer(cell, {}))
+        named["ROIs"] = empty_roi_layer(cell)
         for kind in kinds:
             layer = viewer.add_layer(Layer.create(*_placed(named[kind], geometry, surface)))
             added.append(layer)
@@ -77,6 +97,24 @@ def side_by_side(
     grid.enabled = True
     viewer.dims.set_point(0, 0.0)
     viewer.reset_view()
+    for cell in cells_of(viewer):
+        CellView(viewer, cell)
+    _share_rois(viewer, list(rois) or stored_rois(cells[0]))
+
+
+def _share_rois(viewer: Any, rois: Sequence[Roi]) -> None:
+    """Keep the ROIs of all cells of a window the same."""
+    layers = [RoiLayer.of(viewer, cell) for cell in cells_of(viewer)]
+
+    def share(source: RoiLayer) -> None:
+        for other in layers:
+            if other is not source and other.rois != source.rois:
+                other.set_rois(source.rois)
+
+    for layer in layers:
+        layer.changed.connect(partial(share, layer))
+    if rois:
+        layers[0].set_rois(rois)
 
 
 class CompareCells(QWidget):
@@ -134,7 +172,15 @@ class CompareCells(QWidget):
         copies = [open_cell(cell.path) for cell in cells]
         _common_surface(copies, [_geometry(cell) for cell in copies], self.surface.currentText())
         viewer = self.new_viewer(title=f"xct: {' | '.join(cell.name for cell in copies)}")
-        side_by_side(viewer, copies, self.surface.currentText(), self.quantity.currentText())
+        rois = [roi for cell in cells for roi in drawn_rois(cell)]
+        first = {roi.name: roi for roi in reversed(rois)}  # of one name the first cell's
+        side_by_side(
+            viewer,
+            copies,
+            self.surface.currentText(),
+            self.quantity.currentText(),
+            [roi for roi in rois if first[roi.name] is roi],
+        )
         return viewer
 
 
@@ -185,6 +231,8 @@ def _images(cells: Sequence[Cell], quantity: str | None) -> dict[str, LayerData]
             levels = grey_levels(cell.volume_path, cell.result)
             data = levels if len(levels) > 1 else levels[0]
         settings["contrast_limits"] = _GREY if normalized else tuple(limits.tolist())
+        if normalized:
+            settings["gamma"] = gamma(_GREY, STANDARD_SCALE.reference_value)
         settings["metadata"][KEY].pop("span")
         found[cell.name] = (data, settings, kind)
     return found

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
 
 from xct.errors import XctError
 from xct.plugin.data.cells import Cell, cells_of
@@ -106,6 +106,33 @@ def beside(*widgets: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget)
     return row
+
+
+def slider_of(box: Any, most: float | None = None) -> QSlider:
+    """Make a slider for a number box; each follows the other.
+
+    Parameters
+    ----------
+    box : QSpinBox or QDoubleSpinBox
+        The number.
+    most : float, optional
+        Where the slider ends; unless given, where the box does.
+    """
+    step = box.singleStep()
+    slider = QSlider(Qt.Orientation.Horizontal)
+    end = box.maximum() if most is None else most
+    slider.setRange(round(box.minimum() / step), round(end / step))
+    slider.setValue(round(box.value() / step))
+
+    def follow(value: float) -> None:
+        slider.blockSignals(True)
+        slider.setValue(round(value / step))
+        slider.blockSignals(False)
+
+    slider.valueChanged.connect(lambda count: box.setValue(count * step))
+    box.valueChanged.connect(follow)
+    slider.setToolTip("drag; the number beside it follows")
+    return slider
 
 
 class CellChoice(QComboBox):

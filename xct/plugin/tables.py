@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from napari.utils.colormaps import DirectLabelColormap, ensure_colormap, label_colormap
-from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtCore import QItemSelectionModel
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -18,106 +19,29 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QTableView,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from xct.errors import XctError
 from xct.io.tables import write_table
+from xct.plugin.color_scale import ColorScale
 from xct.plugin.controls import CellChoice, beside, button
-from xct.plugin.data.cells import Cell
+from xct.plugin.data.cells import KEY, Cell
+from xct.plugin.data.layers import AXES, UNITS
+from xct.plugin.drawing import draw_column
+from xct.plugin.frame_model import FrameModel
 from xct.plugin.notifications import errors_shown, show_info
-
-# Tables in Qt. In: a pandas table; out: a model that sorts, filters and knows its rows.
-
-_ROLE = Qt.ItemDataRole
-_NO_PARENT = QModelIndex()
-
-
-class FrameModel(QAbstractTableModel):
-    """Shows a table; sorting and filtering change what is shown, never the table."""
-
-    def __init__(self, frame: pd.DataFrame | None = None) -> None:
-        super().__init__()
-        self.frame = pd.DataFrame() if frame is None else frame
-        self._sorted: tuple[str, bool] | None = None
-        self._wanted: np.ndarray | None = None
-        self.shown = self.frame
-
-    def set_frame(self, frame: pd.DataFrame) -> None:
-        """Show another table, unsorted and whole."""
-        self.frame, self._sorted, self._wanted = frame, None, None
-        self._refresh()
-
-    def keep(self, wanted: np.ndarray | None) -> None:
-        """Show only some rows: a mask over the table, or None for all."""
-        self._wanted = wanted
-        self._refresh()
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort by a column; missing values come last either way."""
-        if 0 <= column < self.frame.shape[1]:
-            name = str(self.frame.columns[column])
-            self._sorted = (name, order == Qt.SortOrder.AscendingOrder)
-            self._refresh()
-
-    def row_where(self, column: str, value: Any) -> int | None:
-        """Find the shown row in which a column has a value."""
-        found = np.flatnonzero(self.shown[column].to_numpy() == value)
-        return int(found[0]) if found.size else None
-
-    def rowCount(self, parent: QModelIndex = _NO_PARENT) -> int:
-        """Count the rows that are shown."""
-        return 0 if parent.isValid() else len(self.shown)
-
-    def columnCount(self, parent: QModelIndex = _NO_PARENT) -> int:
-        """Count the columns."""
-        return 0 if parent.isValid() else self.shown.shape[1]
-
-    def data(self, index: QModelIndex, role: int = _ROLE.DisplayRole) -> Any:
-        """Give a cell as text, numbers to the right."""
-        if not index.isValid():
-            return None
-        if role == _ROLE.DisplayRole:
-            return show(self.shown.iat[index.row(), index.column()])
-        if role == _ROLE.TextAlignmentRole:
-            number = pd.api.types.is_numeric_dtype(self.shown.dtypes.iloc[index.column()])
-            side = Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
-        return None
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = _ROLE.DisplayRole
-    ) -> Any:
-        """Give the name of a column, or the number of a row."""
-        if role != _ROLE.DisplayRole:
-            return None
-        if orientation == Qt.Orientation.Horizontal:
-            return str(self.shown.columns[section])
-        return str(section + 1)
-
-    def _refresh(self) -> None:
-        self.beginResetModel()
-        shown = self.frame if self._wanted is None else self.frame[self._wanted]
-        if self._sorted is not None:
-            name, rising = self._sorted
-            shown = shown.sort_values(name, ascending=rising, na_position="last", kind="stable")
-        self.shown = shown
-        self.endResetModel()
-
-
-def show(value: Any) -> str:
-    """Write a value of a table: missing ones are empty, numbers have up to six digits."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.6g}"
-    return str(value)
-
+from xct.plugin.plots import Plot
+from xct.plugin.roi.export import copy_to_clipboard, save_plot
 
 _FIRST = ("particles", "inclusions")
 _COMPARE = {"≥": np.greater_equal, "≤": np.less_equal, "=": np.equal}
 _PLAIN = "label"
+_SIZE = "equivalent_diameter_um"
+_MARK, _MARK_UM = "marked", 12.0  # wide where no size is known
+_MARK_COLOR = "#ffd21f"
 _HIDDEN, _UNKNOWN = (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.5, 1.0)
 
 
@@ -134,10 +58,13 @@ class Tables(QWidget):
         super().__init__()
         self._viewer = viewer = napari_viewer
         self.model = FrameModel()
+        self._marked: tuple[str, np.ndarray, np.ndarray] | None = None
         self._build()
+        for event in (viewer.dims.events.point, viewer.dims.events.order):
+            event.connect(self._follow_slice)
         self.cells.chosen.connect(self.load)
         self.name.currentTextChanged.connect(lambda _: self._fill())
-        self.column.currentTextChanged.connect(lambda _: self.paint())
+        self.column.currentTextChanged.connect(lambda _: self._column_chosen())
         self.drifted.toggled.connect(lambda _: self.filter())
         for signal in (self.by.currentTextChanged, self.relation.currentTextChanged):
             signal.connect(lambda _: self.filter() if self.limit.text() else None)
@@ -165,6 +92,7 @@ class Tables(QWidget):
             self.model.keep(self._wanted())
         self._show_count()
         self.paint()
+        self._draw_histogram()
 
     def paint(self) -> None:
         """Color the labels by the chosen column; labels that are filtered out are not drawn."""
@@ -174,10 +102,10 @@ class Tables(QWidget):
         shown, whole = self.model.shown, self.model.frame
         if column in ("", _PLAIN) and len(shown) == len(whole):
             layer.colormap = label_colormap()
-            self.scale.setText("")
+            self.scale.show_span(None)
             return
         layer.colormap, span = _colors(shown, "" if column == _PLAIN else column)
-        self.scale.setText("" if span is None else f"violet {span[0]:.5g} … yellow {span[1]:.5g}")
+        self.scale.show_span(span)
         layer.visible = True
 
     def export(self, path: Path | None = None) -> None:
@@ -191,8 +119,23 @@ class Tables(QWidget):
             write_table(path, self.model.shown)
             show_info(f"wrote {len(self.model.shown)} rows to {path}")
 
+    def save_figure(self, path: Path | None = None) -> None:
+        """Save the histogram of the chosen column, white and as wide as a journal's column."""
+        if path is None:
+            chosen, _ = QFileDialog.getSaveFileName(
+                self, "Histogram", f"{self.column.currentText()}.svg", "*.svg *.png"
+            )
+            path = Path(chosen) if chosen else None
+        if path is not None:
+            save_plot(self.histogram, path)
+            show_info(f"wrote {path}")
+
+    def copy(self) -> None:
+        """Copy the histogram as a picture, and the rows that are shown as text."""
+        copy_to_clipboard(self.histogram, self.model.shown.to_csv(sep="\t", index=False))
+
     def go_to(self, row: int) -> None:
-        """Show the place of a row of the table in the middle of the viewer."""
+        """Show the place of a row of the table in the middle of the viewer, and mark it."""
         place = self.model.shown.iloc[row]
         if not {"z_um", "y_um", "x_um"} <= set(place.index):
             return
@@ -209,6 +152,7 @@ class Tables(QWidget):
         dims.set_point(range(dims.ndim - 3, dims.ndim), world)
         center = world[[axis - (dims.ndim - 3) for axis in dims.displayed]]
         self._viewer.scene.camera.center = tuple(center)
+        self._mark(cell, place, at)
 
     def find_particle(self, label: int) -> None:
         """Select the row of a particle."""
@@ -223,6 +167,63 @@ class Tables(QWidget):
         model.blockSignals(False)
         self.view.scrollTo(self.model.index(row, 0))
         self.view.viewport().update()
+        place = self.model.shown.iloc[row]
+        at = np.array([place["z_um"], place["y_um"], place["x_um"]], float)
+        self._mark(self.cells.needed(), place, at)
+
+    def _mark(self, cell: Cell, place: pd.Series, at_um: np.ndarray) -> None:
+        """Draw a ring around what was chosen: it is found again among thousands."""
+        viewer, volume = self._viewer, cell.layers["volume"]
+        size_um = np.asarray(cell.volume.voxel_size_um)
+        wide = float(place.get(_SIZE, np.nan))
+        ring = 1.5 * wide if np.isfinite(wide) else _MARK_UM
+        name = f"{cell.name} {_MARK}"
+        if name in viewer.layers:
+            viewer.layers.remove(name)
+        self._marked = (name, at_um / size_um, ring / size_um)
+        active = viewer.layers.selection.active
+        viewer.add_points(
+            [at_um / size_um],
+            name=name,
+            size=ring / size_um[1],
+            face_color="transparent",
+            border_color=_MARK_COLOR,
+            border_width=0.08,
+            scale=volume.scale[-3:],
+            translate=volume.translate[-3:],
+            units=UNITS,
+            axis_labels=AXES,
+            metadata={KEY: {"kind": _MARK}},
+        )
+        viewer.layers.selection.active = active
+        self._follow_slice()
+
+    def _follow_slice(self, _: Any = None) -> None:
+        """Keep the ring in the slice that is shown, as far as the particle reaches."""
+        if self._marked is None or self._marked[0] not in self._viewer.layers:
+            return
+        name, at, reach = self._marked
+        layer, dims, place = self._viewer.layers[name], self._viewer.dims, at.copy()
+        if dims.ndisplay == 2:
+            axis = dims.not_displayed[-1] - (dims.ndim - 3)
+            shown = layer.world_to_data(np.asarray(dims.point)[-3:])[axis]
+            if abs(shown - at[axis]) <= reach[axis] / 2:
+                place[axis] = shown
+        if not np.array_equal(layer.data[0], place):
+            layer.data = [place]
+
+    def _column_chosen(self) -> None:
+        self.paint()
+        self._draw_histogram()
+
+    def _draw_histogram(self) -> None:
+        """Draw the chosen column: what is shown, over the whole table."""
+        name, whole = self.column.currentText(), self.model.frame
+        if name not in whole:
+            self.histogram.write("choose a column in “color by”")
+            return
+        values, shown = (frame[name].to_numpy(float) for frame in (whole, self.model.shown))
+        self.histogram.show_drawn(partial(draw_column, name=name, values=values, shown=shown))
 
     def _build(self) -> None:
         self.cells = CellChoice(self._viewer)
@@ -237,18 +238,29 @@ class Tables(QWidget):
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setMinimumHeight(220)
-        self.count, self.scale = QLabel(), QLabel()
+        self.count, self.scale = QLabel(), ColorScale()
+        self.histogram = Plot(self._viewer)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.view, "Table")
+        self.tabs.addTab(self.histogram, "Histogram")
         form = QFormLayout()
         form.addRow("cell", self.cells)
         form.addRow("table", self.name)
-        form.addRow("color by", beside(self.column, self.scale))
+        form.addRow("color by", self.column)
+        form.addRow(self.scale)
         form.addRow("where", beside(self.by, self.relation, self.limit))
         form.addRow(self.drifted)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
-        layout.addWidget(self.view, 1)
-        export = button("Export what is shown…", self.export, "CSV with units in the column names")
-        layout.addWidget(beside(self.count, export))
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.count)
+        layout.addWidget(
+            beside(
+                button("Export what is shown…", self.export, "CSV, units in the column names"),
+                button("Figure…", self.save_figure, "the histogram as SVG or PNG"),
+                button("Copy", self.copy, "histogram and rows to the clipboard"),
+            )
+        )
 
     def _fill(self) -> None:
         cell, name = self.cells.cell(), self.name.currentText()
@@ -260,6 +272,8 @@ class Tables(QWidget):
             box.blockSignals(True)
             box.clear()
             box.addItems(listed)
+            if box is self.by and _SIZE in numeric:
+                box.setCurrentText(_SIZE)
             box.blockSignals(False)
         self.drifted.setEnabled("drifted" in frame)
         self.view.horizontalHeader().setSortIndicator(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpin
 from xct.config.model import Config
 from xct.config.recipe import Step
 from xct.geometry import MATERIALS, Label
-from xct.plugin.controls import Latest
+from xct.plugin.controls import Latest, beside, slider_of
 from xct.plugin.data.cells import KEY
 from xct.plugin.data.layers import MATERIAL_COLORMAP
 from xct.result import open_result
@@ -23,6 +23,7 @@ from xct.segment.material.slice_labels import SliceLabels
 
 # What tuning shows. In: a slice, a sinogram, materials; out: layers in the viewer.
 
+_SHEET, _CENTERS, _IN_A_ROW = "tuning: centres", "tuning: center_px", 3
 _SLICE, _SINOGRAM, _MATERIALS = "tuning: slice", "tuning: sinogram", "tuning: materials"
 _UNITS = ("micrometer",) * 2
 _GAP_PX = 8
@@ -41,6 +42,9 @@ class TunePictures:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._size_um = 1.0
+        self._tile = (1, 1)
+        self._centers: list[float] = []
+        self._hidden: list[Any] = []
 
     def show(self, picture: np.ndarray, sinogram: np.ndarray | None, size_um: float) -> None:
         """Show a slice, shape (y, x), and beside it its sinogram, shape (angle, column)."""
@@ -59,6 +63,58 @@ class TunePictures:
             if name in self._viewer.layers:
                 layer = self._viewer.layers[name]
                 layer.contrast_limits = _contrast(layer.data)
+
+    def show_sheet(
+        self, slices: Sequence[np.ndarray], centers: Sequence[float], size_um: float
+    ) -> None:
+        """Show the same slice at several centres, three in a row, each with its centre."""
+        self.remove_sheet()
+        height, width = slices[0].shape
+        self._tile = (height + _GAP_PX, width + _GAP_PX)
+        self._centers = list(centers)
+        rows = -(-len(slices) // _IN_A_ROW)
+        sheet = np.zeros((rows * self._tile[0], _IN_A_ROW * self._tile[1]), np.float32)
+        corners = []
+        for number, one in enumerate(slices):
+            y, x = (n * t for n, t in zip(divmod(number, _IN_A_ROW), self._tile, strict=True))
+            sheet[y : y + height, x : x + width] = one
+            corners.append([y + 0.02 * height, x + 0.02 * width])
+        self._hidden = [layer for layer in self._viewer.layers if layer.visible]
+        for layer in self._hidden:
+            layer.visible = False
+        self._size_um = size_um
+        self._put(_SHEET, sheet, (size_um, size_um), (0.0, 0.0))
+        self._viewer.layers[_SHEET].contrast_limits = _contrast(slices[len(slices) // 2])
+        self._viewer.add_points(
+            corners,
+            name=_CENTERS,
+            size=1,
+            face_color="transparent",
+            border_color="transparent",
+            features={"center": [f"{center:.2f}" for center in centers]},
+            text={"string": "{center}", "color": "yellow", "anchor": "upper_left", "size": 11},
+            scale=(size_um, size_um),
+            units=_UNITS,
+        )
+        self._viewer.layers.selection.active = self._viewer.layers[_SHEET]
+
+    def remove_sheet(self) -> None:
+        """Show again what the contact sheet hid."""
+        self._remove(_CENTERS)
+        self._remove(_SHEET)
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden = []
+
+    def center_at(self, position: Sequence[float]) -> float | None:
+        """Give the centre of the slice of the contact sheet at a place; None beside it."""
+        if _SHEET not in self._viewer.layers:
+            return None
+        y, x = self._viewer.layers[_SHEET].world_to_data(np.asarray(position)[-2:])
+        row, column = (int(np.floor(at / n)) for at, n in zip((y, x), self._tile, strict=True))
+        number = row * _IN_A_ROW + column
+        inside = 0 <= column < _IN_A_ROW and 0 <= number < len(self._centers) and row >= 0
+        return self._centers[number] if inside else None
 
     def show_materials(self, labels: np.ndarray | None) -> str:
         """Color a slice by its labels, or no longer; say how much of the bore each material is."""
@@ -126,6 +182,7 @@ class _Measured:
     folder: Path
     rows: int
     settings: Mapping[str, Any]
+    own: dict[int, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def slices(self) -> SliceLabels:
@@ -138,6 +195,14 @@ class _Measured:
             )
         kept = {key: self.settings[key] for key in ("denoising", "sigma_px")}
         return SliceLabels(volume, result.cell, result.reference, result.surfaces, **kept)
+
+    def changed(self, row: int, labels: np.ndarray) -> float:
+        """Give the part of the bore that is labelled other than with the run's own settings."""
+        if row not in self.own:
+            self.own.clear()
+            self.own[row] = self.slices.label(row, **{key: self.settings[key] for key in _KEYS})
+        inside = ~np.isin(labels, _AROUND)
+        return float((labels != self.own[row])[inside].mean()) if inside.any() else 0.0
 
 
 class TuneMaterials(QWidget):
@@ -212,7 +277,7 @@ class TuneMaterials(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow(self.wanted)
-        form.addRow("thresholds' shift", self.shift)
+        form.addRow("thresholds' shift", beside(self.shift, slider_of(self.shift)))
         form.addRow("sharpening", self.sharpening)
         form.addRow(self.part)
         for box in (self.wanted, self.shift, self.sharpening):
@@ -228,14 +293,18 @@ class TuneMaterials(QWidget):
             return
         chosen = self.settings()[_STEP]
 
-        def work() -> tuple[_Measured, np.ndarray]:
-            return measured, measured.slices.label(row, **chosen)
+        def work() -> tuple[_Measured, np.ndarray, float]:
+            labels = measured.slices.label(row, **chosen)
+            return measured, labels, measured.changed(row, labels)
 
         self.part.setText(f"row {row}: labelling …")
         self._work.ask(work)
 
-    def _show(self, answer: tuple[_Measured, np.ndarray]) -> None:
-        measured, labels = answer
+    def _show(self, answer: tuple[_Measured, np.ndarray, float]) -> None:
+        measured, labels, changed = answer
         if self.wanted.isChecked() and measured is self._measured:
-            self.part.setText(self._pictures.show_materials(labels))
+            text = self._pictures.show_materials(labels)
+            self.part.setText(
+                f"{text}\n{changed:.2%} of the bore is labelled other than by the run"
+            )
             self.shown.emit()

@@ -14,6 +14,7 @@ from xct.plugin.compare import side_by_side
 from xct.plugin.data.cells import open_cell
 from xct.plugin.data.lines import follow
 from xct.plugin.data.reader import get_reader, read
+from xct.plugin.first_view import look_after
 
 
 def show(paths: Sequence[Path | str]) -> None:
@@ -50,6 +51,7 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
         side_by_side(viewer, cells)
         return viewer
     follow(viewer)
+    look_after(viewer)
     for layer in layers:
         viewer.add_layer(Layer.create(*layer))
     return viewer

@@ -209,6 +209,7 @@ __all__ = [
     "roi_from_box",
     "roi_from_line",
     "roi_from_polygon",
+    "roi_from_sector",
 ]
 
 NEAREST = "nearest"
@@ -279,6 +280,46 @@ def roi_from_polygon(
     corners_um = tuple((float(a), float(b)) for a, b in pairs)
     span_um = _span(frame, across, span.start - 0.5, span.stop - 0.5)
     return PolygonRoi(name, named, corners_um, span_um, along)
+
+
+def roi_from_sector(
+    cell: CellGeometry,
+    name: str,
+    start: Sequence[float],
+    stop: Sequence[float],
+    span: slice,
+    surface: str | None = NEAREST,
+) -> SectorRoi:
+    """Make a ROI of a sector about the bore's axis, from two of its corners in a slice.
+
+    Parameters
+    ----------
+    cell : CellGeometry
+        The cell that it was drawn on.
+    name : str
+        Name of the ROI.
+    start, stop : sequence of float
+        Two opposite corners, voxel indices along y and x: their radii, and their azimuths, the
+        shorter way round.
+    span : slice
+        First slice and the one after the last.
+    surface : str or None, optional
+        As for `roi_from_box`.
+
+    Raises
+    ------
+    ValueError
+        If both corners have one radius or one azimuth.
+    """
+    middle = [(span.start + span.stop - 1) / 2, *(np.add(start, stop) / 2)]
+    named, frame = _frame(cell, surface, middle)
+    ends = [(float(frame.to_um(1, y)), float(frame.to_um(2, x))) for y, x in (start, stop)]
+    radii = sorted(float(np.hypot(y, x)) for y, x in ends)
+    first, last = (float(np.rad2deg(np.arctan2(y, x))) for y, x in ends)
+    turn = (last - first + 180) % 360 - 180
+    low, high = sorted((first, first + turn))
+    depth = _span(frame, 0, span.start - 0.5, span.stop - 0.5)
+    return SectorRoi(name, named, depth, (radii[0], radii[1]), (low, high))
 
 
 def roi_from_line(

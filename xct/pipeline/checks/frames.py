@@ -15,7 +15,6 @@ import numpy as np
 
 from xct.errors import RunError, ranges
 from xct.figures import canvas
-from xct.io.figures import save_figure
 from xct.io.frames import View
 from xct.pipeline.checks.scan import look_at_angles
 from xct.pipeline.job import Job
@@ -136,7 +135,7 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     for message in look_at_angles(good, job.plan.slab_steps):
         if message not in job.plan.warnings and job.warnings.add(message, "frames"):
             log.warning("%s", message)
-    save_figure(light_figure(frames, verdict, beside), job.folder.path / "figures", "frame_light")
+    job.folder.save_figure(light_figure(frames, verdict, beside), "frame_light")
     numbers = {key: number.entry() for key, number in _numbers(frames, verdict, beside)}
     if own is not None:
         moved = Number(own.moved, note="rms change of the beam's profile between flats")

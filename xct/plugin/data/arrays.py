@@ -29,18 +29,23 @@ class LazyArray:
         Of what is read.
     read : callable
         ``read(slices)``, one slice of step 1 for every axis, gives that part.
-    keep : int, optional
-        Planes along the first axis that are read together, where a single one is asked for: as
-        many as lie in one chunk on disk, so that the next slice is there already, unless that
-        would be too much to keep. Who goes on in one direction finds the next planes read ahead.
+    keep : int or sequence of int, optional
+        Planes along the first axis, or along each axis, that are read together, where a single
+        one is asked for: as many as lie in one chunk on disk, so that the next slice or
+        cross-section is there already, unless that would be too much to keep. Who goes on in one
+        direction finds the next planes read ahead.
     """
 
-    def __init__(self, shape: Sequence[int], dtype: Any, read: Reads, keep: int = 1) -> None:
+    def __init__(
+        self, shape: Sequence[int], dtype: Any, read: Reads, keep: int | Sequence[int] = 1
+    ) -> None:
         self.shape = tuple(int(length) for length in shape)
         self.dtype = np.dtype(dtype)
-        self._read, self._keep = read, keep
+        several = (keep,) if isinstance(keep, int) else tuple(int(n) for n in keep)
+        self._read = read
+        self._keep = several + (1,) * (len(self.shape) - len(several))
         self._kept: dict[_Key, Future[np.ndarray]] = {}
-        self._last = 0
+        self._last = (0, 0)  # axis, and the plane that was asked for last
 
     @property
     def ndim(self) -> int:
@@ -86,31 +91,45 @@ class LazyArray:
         return LazyArray(shape, self.dtype, read)
 
     def _part(self, parts: tuple[slice, ...]) -> np.ndarray:
-        first = parts[0]
-        values = self._keep * prod(part.stop - part.start for part in parts[1:])
-        too_many = values * self.dtype.itemsize > _KEPT_BYTES
-        if first.stop - first.start != 1 or self._keep == 1 or too_many:
+        axis = self._across(parts)
+        if axis is None:
             return self._read(parts)
-        number = first.start // self._keep
-        wider = self._together(number, parts)
+        index, keep = parts[axis].start, self._keep[axis]
+        number = index // keep
+        wider = self._together(axis, number, parts)
         if _key(wider) not in self._kept:
             self._kept = {_key(wider): _finished(self._read(wider))}
         values = self._kept[_key(wider)].result()
-        self._look_ahead(first.start, number, parts)
-        start = number * self._keep
-        return values[first.start - start : first.stop - start]
+        self._look_ahead(axis, index, parts)
+        start = number * keep
+        within = [slice(None)] * self.ndim
+        within[axis] = slice(index - start, index - start + 1)
+        return values[tuple(within)]
 
-    def _together(self, number: int, parts: tuple[slice, ...]) -> tuple[slice, ...]:
-        start = number * self._keep
-        return (slice(start, min(start + self._keep, self.shape[0])), *parts[1:])
+    def _across(self, parts: tuple[slice, ...]) -> int | None:
+        """Give the axis of which a single plane is asked for; None where others are not kept."""
+        lengths = [part.stop - part.start for part in parts]
+        for axis, (length, keep) in enumerate(zip(lengths, self._keep, strict=True)):
+            if length == 1 and keep > 1:
+                too_many = keep * prod(lengths) * self.dtype.itemsize > _KEPT_BYTES
+                return None if too_many else axis
+        return None
 
-    def _look_ahead(self, index: int, number: int, parts: tuple[slice, ...]) -> None:
+    def _together(self, axis: int, number: int, parts: tuple[slice, ...]) -> tuple[slice, ...]:
+        keep = self._keep[axis]
+        wider = list(parts)
+        wider[axis] = slice(number * keep, min((number + 1) * keep, self.shape[axis]))
+        return tuple(wider)
+
+    def _look_ahead(self, axis: int, index: int, parts: tuple[slice, ...]) -> None:
         """Have the next planes read, in the direction in which slices are gone through."""
-        direction, self._last = int(np.sign(index - self._last)), index
+        before = self._last[1] if self._last[0] == axis else index
+        direction, self._last = int(np.sign(index - before)), (axis, index)
+        number = index // self._keep[axis]
         coming = number + direction
-        if direction == 0 or not 0 <= coming * self._keep < self.shape[0]:
+        if direction == 0 or not 0 <= coming * self._keep[axis] < self.shape[axis]:
             return
-        here, next_ = self._together(number, parts), self._together(coming, parts)
+        here, next_ = self._together(axis, number, parts), self._together(axis, coming, parts)
         wanted = (_key(here), _key(next_))
         kept = {key: future for key, future in self._kept.items() if key in wanted}
         if wanted[1] not in kept:

@@ -25,6 +25,12 @@ LayerData = tuple[Any, dict[str, Any], str]
 AXES = ("z", "y", "x")
 ROI_COLOR = "#ffd91a"
 UNITS = ("micrometer",) * 3
+ROI_LOOK = {
+    "text": {"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10},
+    "edge_color": ROI_COLOR,
+    "face_color": "transparent",
+    "opacity": 1.0,
+}
 # Distinct on a grey picture; what fills most of it is pale.
 _MATERIAL_COLORS: dict[int | None, Any] = {
     0: (0, 0, 0, 0),
@@ -90,13 +96,15 @@ def placed(cell: Cell, kind: str, **settings: Any) -> dict[str, Any]:
 def volume_layer(cell: Cell) -> LayerData:
     """Show the volume itself, in 1/cm."""
     data = pyramid.levels(cell.volume_path)
-    limits, span = pyramid.contrast(data[-1], _electrolyte(cell), _air(cell))
+    electrolyte, air = _electrolyte(cell), _air(cell)
+    limits, span = pyramid.contrast(data[-1], electrolyte, air, _active_material(cell, electrolyte))
     settings = placed(
         cell,
         "volume",
         note={"span": span},
         colormap="gray",
         contrast_limits=limits,
+        gamma=1.0 if electrolyte is None else pyramid.gamma(limits, air + electrolyte),
         multiscale=len(data) > 1,
     )
     return (data if len(data) > 1 else data[0]), settings, "image"
@@ -137,7 +145,7 @@ def mesh_layer(cell: Cell, name: str, surface: Surface) -> LayerData:
         shown,
         vertex_colors=np.tile((*heightmaps.color(name), 1.0), (len(vertices), 1)),
         shading="smooth",
-        opacity=0.8,
+        opacity=0.4,
         blending="translucent",
     )
     return (vertices, faces), settings, "surface"
@@ -177,11 +185,8 @@ def roi_layer(cell: Cell, rois: Sequence[Roi]) -> LayerData:
         note={"rois": list(rois)},
         shape_type=[kind for _, kind in drawn],
         features={"name": np.array([roi.name for roi in rois], object)},
-        text={"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10},
-        edge_color=ROI_COLOR,
-        face_color="transparent",
         edge_width=1.0,
-        opacity=1.0,
+        **ROI_LOOK,
     )
     return [vertices for vertices, _ in drawn], settings, "shapes"
 
@@ -192,6 +197,35 @@ def _electrolyte(cell: Cell) -> float | None:
     measured = cell.result.summary.get("electrolyte_peak_per_cm")
     value = measured.get("value") if isinstance(measured, dict) else None
     return float(value) if value and np.isfinite(value) and value > 0 else None
+
+
+def empty_roi_layer(cell: Cell) -> LayerData:
+    """Give a layer for ROIs that are yet to come."""
+    settings = placed(
+        cell,
+        "ROIs",
+        note={"rois": []},
+        ndim=3,
+        features={"name": np.zeros(0, object)},
+        **ROI_LOOK,
+    )
+    return None, settings, "shapes"
+
+
+def _active_material(cell: Cell, electrolyte: float | None) -> float | None:
+    """Give what most of the active material stays below, above air: its mean and scatter."""
+    if electrolyte is None or cell.result is None or not cell.normalized:
+        return None
+    with errors_shown(f"{cell.path / 'tables'} is broken"):
+        if "materials" not in cell.result.tables:
+            return None
+        found = cell.result.tables["materials"].set_index("material")
+        if "active_material" not in found.index:
+            return None
+        most = found["mean_grey"] + found["sd_grey"]
+        ratio = float(cell.result.grey_scale.ratio(most["active_material"]))
+        return ratio * electrolyte if np.isfinite(ratio) and ratio > 2 else None
+    return None
 
 
 def _air(cell: Cell) -> float:

@@ -13,6 +13,9 @@ from xct.result import Result
 
 _FEW_SLICES = 8
 _MANY_VALUES = 2_000_000
+# Multiples of the electrolyte's value above air: noise of lithium reaches below air.
+_BELOW_AIR, _ACTIVE_MATERIAL = 0.5, 9.0
+_ELECTROLYTE_SHOWN = 0.42  # of white: lithium is darker then, and particles much brighter
 
 
 def levels(path: Path) -> list[LazyArray]:
@@ -36,17 +39,15 @@ def grey_levels(path: Path, result: Result) -> list[LazyArray]:
     """
     found = []
     for volume in open_levels(path):
-        chunk = int(volume.array.chunks[0])
-        grey = grey_values(
-            volume, result.reference, result.cell.in_level(volume.shape, volume.voxel_size_um)
-        )
-        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, chunk))
+        cell = result.cell.in_level(volume.shape, volume.voxel_size_um)
+        grey = grey_values(volume, result.reference, cell, result.grey_scale)
+        found.append(LazyArray(volume.shape, np.float32, grey.__getitem__, volume.array.chunks))
     return found
 
 
 def lazy(volume: Volume) -> LazyArray:
     """Make a volume look like an array; slices that share chunks are read together."""
-    return LazyArray(volume.shape, np.float32, volume.read, int(volume.array.chunks[0]))
+    return LazyArray(volume.shape, np.float32, volume.read, volume.array.chunks)
 
 
 def sample(array: LazyArray) -> np.ndarray:
@@ -58,7 +59,10 @@ def sample(array: LazyArray) -> np.ndarray:
 
 
 def contrast(
-    array: LazyArray, electrolyte: float | None = None, air: float = 0.0
+    array: LazyArray,
+    electrolyte: float | None = None,
+    air: float = 0.0,
+    active_material: float | None = None,
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Choose what is black and what is white.
 
@@ -74,6 +78,8 @@ def contrast(
         The electrolyte's value above that of air.
     air : float, optional
         Value of air: not 0 in grey values of an unknown scale.
+    active_material : float, optional
+        The value that most of the active material stays below, above that of air.
 
     Returns
     -------
@@ -89,8 +95,26 @@ def contrast(
     low, high = (float(v) for v in np.percentile(values, (1, 99)))
     least, most = float(values.min()), float(values.max())
     if electrolyte:
-        low, high = air - electrolyte, air + 9.0 * electrolyte
+        low = air - _BELOW_AIR * electrolyte
+        high = air + (active_material or _ACTIVE_MATERIAL * electrolyte)
     if not high > low:
         low, high = low - 0.5, low + 0.5
     margin = 0.1 * (high - low)
     return (low, high), (min(least, low) - margin, max(most, high) + margin)
+
+
+def gamma(limits: tuple[float, float], electrolyte: float) -> float:
+    """Choose how grey tones are spread: the electrolyte, of little attenuation, is no black.
+
+    Active material attenuates about nine times as much: on a straight scale that shows both,
+    lithium and electrolyte are nearly the same black.
+
+    Parameters
+    ----------
+    limits : tuple of float
+        Black and white.
+    electrolyte : float
+        The electrolyte's value, on the same scale.
+    """
+    part = (electrolyte - limits[0]) / (limits[1] - limits[0])
+    return float(np.clip(np.log(_ELECTROLYTE_SHOWN) / np.log(np.clip(part, 0.02, 0.9)), 0.3, 1.0))

@@ -12,10 +12,11 @@ import h5py
 from napari.viewer import current_viewer
 
 from xct.errors import XctError
-from xct.plugin.data.cells import Cell, open_cell
+from xct.plugin.data.cells import KEY, Cell, open_cell
 from xct.plugin.data.layers import LayerData, cell_layers
 from xct.plugin.data.lines import follow
 from xct.plugin.data.scans import scan_layers
+from xct.plugin.first_view import look_after
 from xct.plugin.notifications import errors_shown
 
 Reader = Callable[[Any], list[Any]]
@@ -56,17 +57,24 @@ def read(path: Path) -> list[LayerData]:
     if kind == "scan":
         return scan_layers(path)
     if kind == "result":
-        return cell_layers(open_cell(path))
+        return _with_end(cell_layers(open_cell(path)))
     if kind == "volume":
         name = path.parent.name if path.name == "volume.zarr" else path.stem
-        return cell_layers(Cell(name, path))
+        return _with_end(cell_layers(Cell(name, path)))
     raise XctError(f"{path}: is no result, no volume and no raw scan that xct knows")
+
+
+def _with_end(layers: list[LayerData]) -> list[LayerData]:
+    """Mark the last layer of a cell: once it is added, the cell can be arranged."""
+    layers[-1][1]["metadata"][KEY]["last"] = True
+    return layers
 
 
 def _read(paths: Any) -> list[Any]:
     viewer = current_viewer()
     if viewer is not None:
         follow(viewer)
+        look_after(viewer)
     found: list[Any] = []
     for path in [paths] if isinstance(paths, str | Path) else paths:
         with errors_shown(f"{path} is broken"):

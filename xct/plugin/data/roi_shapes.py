@@ -12,9 +12,11 @@ from xct.analyze.roi.shapes import (
     LineRoi,
     PolygonRoi,
     Roi,
+    SectorRoi,
     roi_from_box,
     roi_from_line,
     roi_from_polygon,
+    roi_from_sector,
 )
 from xct.errors import XctError
 from xct.geometry import CellGeometry
@@ -37,7 +39,8 @@ def from_shape(
     name : str
         Name of the ROI.
     drawn : tuple
-        Vertices in voxel indices, shape (n, 3), and rectangle, ellipse, polygon, or line.
+        Vertices in voxel indices, shape (n, 3), and rectangle, ellipse, polygon, line or sector:
+        two corners of it.
     axis : int
         Axis across the slice.
     across : slice
@@ -54,6 +57,12 @@ def from_shape(
     plane = [a for a in range(3) if a != axis]
     if kind == "line":
         return roi_from_line(cell, name, vertices[0], vertices[1], width_um)
+    if kind == "sector":
+        if axis != 0:
+            raise XctError(f"{name}: a sector lies about the axis; draw it in a slice (Ctrl-E)")
+        return roi_from_sector(
+            cell, name, vertices[0, 1:].tolist(), vertices[1, 1:].tolist(), across
+        )
     if kind == "rectangle" and _is_upright(vertices[:, plane]):
         parts = [_inside(vertices[:, a], cell.shape[a], name) for a in plane]
         parts.insert(axis, across)
@@ -83,6 +92,11 @@ def to_shape(cell: CellGeometry, roi: Roi, axis: int, index: float) -> Drawn:
     corners = roi.corners(cell)
     if isinstance(roi, LineRoi):
         return corners, "line"
+    if isinstance(roi, SectorRoi) and axis == 0:
+        placed = np.concatenate([corners, corners[:1]])
+        placed[:, 0] = _within(voxels_across(cell, roi, 0), index)
+        apart = np.linalg.norm(np.diff(placed, axis=0), axis=1) > 1e-6
+        return placed[np.concatenate([apart, [True]])], "path"
     if isinstance(roi, PolygonRoi) and _ALONG.index(roi.along) == axis:
         placed = corners.copy()
         placed[:, axis] = _within(voxels_across(cell, roi, axis), index)
@@ -106,6 +120,8 @@ def edited(cell: CellGeometry, roi: Roi, drawn: Drawn, axis: int) -> Roi:
     """
     if isinstance(roi, LineRoi):
         return roi_from_line(cell, roi.name, drawn[0][0], drawn[0][1], roi.width_um, roi.surface)
+    if isinstance(roi, SectorRoi):
+        raise XctError(f"{roi.name} lies about the axis: type its radii and azimuths in the table")
     if not isinstance(roi, BoxRoi) and drawn[1] == "rectangle":
         raise XctError(f"{roi.name}: turn the axes to where it was drawn to change its outline")
     return from_shape(cell, roi.name, drawn, axis, voxels_across(cell, roi, axis), 0.0)

@@ -23,6 +23,9 @@ class CursorLabel(QLabel):
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
+        # One size for all places: else the dock grows under the mouse, and the picture moves.
+        self.setWordWrap(True)
+        self.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 6)
         self._viewer = viewer
         self._cell: Cell | None = None
         viewer.mouse_move_callbacks.append(self._moved)

@@ -4,37 +4,44 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
-    QLabel,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from xct.analyze.roi.files import read_rois, write_rois
-from xct.analyze.roi.imagej import ENDINGS, is_of_imagej, read_imagej, write_imagej
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.errors import XctError
 from xct.plugin.controls import CellChoice, Latest, beside, button
 from xct.plugin.data.cells import Cell
-from xct.plugin.notifications import show_info
-from xct.plugin.plots import Depths, HistogramPlot, ProfilePlot, numbers_text
+from xct.plugin.plots import Depths, HistogramPlot, Plot, ProfilePlot
+from xct.plugin.roi.actions import RoiActions
 from xct.plugin.roi.crop import show_crop
 from xct.plugin.roi.cursor import CursorLabel
+from xct.plugin.roi.export import NumbersTable
+from xct.plugin.roi.keys import bind_keys
 from xct.plugin.roi.layer import RoiLayer
-from xct.plugin.roi.live import Histogram, histogram_of, numbers_of, profile_of
+from xct.plugin.roi.live import Histogram, histogram_of, profile_of
+from xct.plugin.roi.numbers import numbers_of
 from xct.plugin.roi.table import RoiTable
 
 _NO_REFERENCE = "no reference"
 _DELAY_MS = 80
-_FILTER = "ROI sets (*.yaml *.yml);;ROIs of ImageJ (*.zip *.roi)"
+_DRAW = {
+    "Box": "rectangle",
+    "Ellipse": "ellipse",
+    "Sector": "sector",
+    "Polygon": "polygon",
+    "Line": "line",
+}
+_HOW = {
+    "sector": "draw from one corner to the other, in a slice: radii and azimuths about the axis",
+    "ellipse": "draw an ellipse in this slice; with Shift a circle",
+}
 
 
 class InspectRois(QWidget):
@@ -52,7 +59,9 @@ class InspectRois(QWidget):
         self._layers: dict[Cell, RoiLayer] = {}
         self._work = Latest(self, _DELAY_MS)
         self._work.done.connect(self._show)
+        self.measured: tuple[Histogram, Any] | None = None
         self._build()
+        bind_keys(napari_viewer)
         self.cells.chosen.connect(self.cell_chosen)
         self.pristine.chosen.connect(self.measure)
         self.table.edited.connect(lambda row, roi: self.rois.put(row, roi))
@@ -77,7 +86,7 @@ class InspectRois(QWidget):
         """
         cell = self.cells.needed()
         if cell not in self._layers:
-            made = self._layers[cell] = RoiLayer(self._viewer, cell)
+            made = self._layers[cell] = RoiLayer.of(self._viewer, cell)
             made.changed.connect(self._list)
             made.selected.connect(self.table.select)
             self.thickness.setValue(made.thickness_um)
@@ -94,36 +103,19 @@ class InspectRois(QWidget):
         self._tab_chosen()
 
     def draw_next(self, kind: str) -> None:
-        """Let the user draw a rectangle, polygon, ellipse or line."""
+        """Let the user draw a rectangle, ellipse, sector, polygon or line."""
         self.rois.draw_next(kind)
 
-    def load(self, path: Path | None = None) -> None:
-        """Load a ROI set in place of the ROIs that are there."""
-        if path is None:
-            chosen, _ = QFileDialog.getOpenFileName(self, "ROI set", "", _FILTER)
-            path = Path(chosen) if chosen else None
-        if path is not None:
-            if is_of_imagej(path):
-                found = read_imagej(path, self.rois.geometry, thickness_um=self.thickness.value())
-            else:
-                found = read_rois(path)
-            self.rois.set_rois(found)
-            show_info(f"{len(self.rois.rois)} ROIs from {path}")
+    def add_copy(self) -> None:
+        """Add a copy of the chosen ROI to the list."""
+        self.rois.add(self.chosen())
 
-    def save(self, path: Path | None = None) -> None:
-        """Save the ROIs, in cell coordinates: they can be measured on any cell."""
-        if not self.rois.rois:
-            raise XctError("there is no ROI to save: draw one first")
-        if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(self, "ROI set", "rois.yaml", _FILTER)
-            path = Path(chosen) if chosen else None
-        if path is not None:
-            if path.suffix.lower() in ENDINGS:
-                for text in write_imagej(path, self.rois.rois, self.rois.geometry):
-                    show_info(text)
-            else:
-                write_rois(path, self.rois.rois)
-            show_info(f"wrote {len(self.rois.rois)} ROIs to {path}")
+    def show_plot(self, name: str) -> None:
+        """Show "histogram", "profile" or "depths" of what is chosen."""
+        if name == "profile" and not isinstance(self.chosen(), LineRoi):
+            raise XctError(f"{self.chosen().name} is no line: draw or choose a line")
+        self.tabs.setCurrentWidget(getattr(self, name))
+        self.measure()
 
     def remove(self) -> None:
         """Take the chosen ROI away."""
@@ -133,13 +125,14 @@ class InspectRois(QWidget):
 
     def crop(self) -> None:
         """Show the chosen ROI in 3-D at full resolution."""
-        show_crop(self._viewer, self.cells.needed(), self._chosen(), self.rois.geometry)
+        show_crop(self._viewer, self.cells.needed(), self.chosen(), self.rois.geometry)
 
     def measure(self) -> None:
         """Measure the chosen ROI, beside the window."""
         cell, roi = self.cells.cell(), self.table.current()
         if cell is None or roi is None:
-            self.numbers.setText("")
+            self.numbers.show_numbers(None)
+            self.measured = None
             if cell is not None:
                 self.histogram.write("draw or choose a ROI")
                 self.profile.write("draw or choose a line")
@@ -163,15 +156,14 @@ class InspectRois(QWidget):
         )
         self.thickness.valueChanged.connect(self._thickness_chosen)
         self.line_width.valueChanged.connect(self._width_chosen)
-        draw = {"Box": "rectangle", "Polygon": "polygon", "Line": "line"}
         drawing = [
-            button(text, partial(self.draw_next, kind), f"draw a {kind} in this slice")
-            for text, kind in draw.items()
+            button(text, partial(self.draw_next, kind), _HOW.get(kind, f"draw a {kind}"))
+            for text, kind in _DRAW.items()
         ]
         self.table = RoiTable()
         self.histogram, self.profile, self.depths = (
-            HistogramPlot(),
-            ProfilePlot(),
+            HistogramPlot(self._viewer),
+            ProfilePlot(self._viewer),
             Depths(self._viewer),
         )
         self.tabs = QTabWidget()
@@ -181,27 +173,21 @@ class InspectRois(QWidget):
             ("By depth", self.depths),
         ):
             self.tabs.addTab(plot, name)
-        self.numbers = QLabel()
-        self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.numbers = NumbersTable()
         self.place = CursorLabel(self._viewer)
         form = QFormLayout()
         form.addRow("cell", self.cells)
         form.addRow("pristine", self.pristine)
-        form.addRow("draw", beside(*drawing))
+        form.addRow("draw", beside(*drawing[:3]))
+        form.addRow("", beside(*drawing[3:]))
         form.addRow("thick, wide", beside(self.thickness, self.line_width))
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.table, 1)
-        layout.addWidget(
-            beside(
-                button("Remove", self.remove),
-                button("Load…", self.load, "a ROI set in cell coordinates"),
-                button("Save…", self.save, "for xct run and for other cells"),
-                button("3-D", self.crop, "the ROI at full resolution"),
-            )
-        )
+        self.bar = RoiActions(self)
+        layout.addWidget(self.bar)
         layout.addWidget(self.tabs, 2)
-        layout.addWidget(self.numbers)
+        layout.addWidget(self.numbers, 1)
         layout.addWidget(self.place)
 
     def _list(self) -> None:
@@ -229,34 +215,63 @@ class InspectRois(QWidget):
         if isinstance(roi, LineRoi):
             self.rois.put(self.table.currentRow(), replace(roi, width_um=value))
 
-    def _chosen(self) -> Roi:
+    def chosen(self) -> Roi:
+        """Give the chosen ROI.
+
+        Raises
+        ------
+        XctError
+            If there is none.
+        """
         roi = self.table.current()
         if roi is None:
             raise XctError("choose a ROI first, or draw one")
         return roi
 
-    def _show(self, answer: tuple[Cell, Roi, Histogram, dict[str, Any] | None, Any]) -> None:
-        """Draw what was measured, and ask for its intervals: they take longer."""
-        cell, roi, histogram, numbers, profile = answer
-        if numbers is None:
-            self.histogram.show_histogram(histogram)
-            if profile is not None:
-                self.profile.show_profile(profile[0], profile[1], histogram.unit)
-            self.numbers.setText(f"{roi.name}: measuring …")
-            self._work.ask(lambda: (cell, roi, histogram, numbers_of(cell, histogram), profile))
+    @property
+    def plot(self) -> Plot:
+        """The plot that is shown."""
+        shown = self.tabs.currentWidget()
+        assert isinstance(shown, Plot)
+        return shown
+
+    def _show(self, answer: _Measured) -> None:
+        """Draw what was measured, and ask for its numbers: their intervals take longer."""
+        self.measured = answer.histogram, answer.profile
+        if answer.numbers is None:
+            self.histogram.show_histogram(answer.histogram)
+            if answer.profile is not None:
+                profile, edges = answer.profile
+                self.profile.show_profile(profile, edges, answer.histogram.unit)
+            self.numbers.show_numbers(None, f"{answer.roi.name}: measuring …")
+            self._work.ask(lambda: _with_numbers(answer))
         else:
-            text = numbers_text(numbers, histogram.unit)
-            self.numbers.setText(f"{roi.name}: {text}")
+            self.numbers.show_numbers(answer.numbers, f"{answer.roi.name}: no voxel with a value")
 
     def _tab_chosen(self) -> None:
         if self.tabs.currentWidget() is self.depths:
             self.depths.follow(self.cells.cell())
 
 
-def _measured(
-    cell: Cell, roi: Roi, pristine: Cell | None
-) -> tuple[Cell, Roi, Histogram, None, Any]:
-    histogram, profile = histogram_of(cell, roi, pristine), None  # type: Histogram, Any
+class _Measured(NamedTuple):
+    """What is known of a ROI: drawn first, its numbers later."""
+
+    cell: Cell
+    roi: Roi
+    pristine: Cell | None
+    histogram: Histogram
+    profile: Any = None
+    numbers: Any = None
+
+
+def _measured(cell: Cell, roi: Roi, pristine: Cell | None) -> _Measured:
+    found = _Measured(cell, roi, pristine, histogram_of(cell, roi, pristine))
     if isinstance(roi, LineRoi):
-        profile = profile_of(cell, roi, normalized=histogram.unit == "grey value")
-    return cell, roi, histogram, None, profile
+        normalized = found.histogram.unit == "grey value"
+        found = found._replace(profile=profile_of(cell, roi, normalized=normalized))
+    return found
+
+
+def _with_numbers(found: _Measured) -> _Measured:
+    numbers = numbers_of(found.cell, found.roi, found.histogram, found.pristine)
+    return found._replace(numbers=numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,55 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from xct.analyze.roi.scaled import flat_on_cell
 from xct.analyze.roi.shapes import Roi
+from xct.errors import XctError
 from xct.plugin.data.cells import KEY, Cell
-from xct.plugin.data.layers import AXES, ROI_COLOR, UNITS, placed
+from xct.plugin.data.layers import AXES, ROI_COLOR, ROI_LOOK, UNITS, placed
 from xct.plugin.data.roi_shapes import around, edges, edited, from_shape, to_shape
 from xct.plugin.notifications import errors_shown
 
 _WIDTH_PX = 2.0
+
+
+def drawn_rois(cell: Cell) -> list[Roi]:
+    """List the ROIs that are shown on a cell, in whatever widget they were drawn."""
+    layer = cell.layers.get("ROIs")
+    note = {} if layer is None else layer.metadata[KEY]
+    kept = note.get("kept by")
+    return list(note.get("rois", ()) if kept is None else kept.rois)
+
+
+class History:
+    """What a list was before, and after: for undo and redo.
+
+    Parameters
+    ----------
+    rois : sequence of Roi
+        How it is at first.
+    """
+
+    def __init__(self, rois: Sequence[Roi]) -> None:
+        self._states: list[tuple[Roi, ...]] = [tuple(rois)]
+        self._now = 0
+
+    def note(self, rois: Sequence[Roi]) -> None:
+        """Note a change; what was taken back before cannot be made again."""
+        if tuple(rois) != self._states[self._now]:
+            self._states[self._now + 1 :] = [tuple(rois)]
+            self._now += 1
+
+    def back(self) -> tuple[Roi, ...] | None:
+        """Give the list before the last change."""
+        return self._step(-1)
+
+    def forward(self) -> tuple[Roi, ...] | None:
+        """Give the list after the change that was taken back."""
+        return self._step(1)
+
+    def _step(self, direction: int) -> tuple[Roi, ...] | None:
+        if not 0 <= self._now + direction < len(self._states):
+            return None
+        self._now += direction
+        return self._states[self._now]
 
 
 class RoiLayer(QObject):
@@ -50,6 +94,8 @@ class RoiLayer(QObject):
         self._timer.timeout.connect(self._take_in)
         self.geometry = cell.frame
         self.rois: list[Roi] = []
+        self._history = History([])
+        self._as_sector = False
         self.thickness_um = 10 * cell.volume.voxel_size_um[0]
         self.width_um = 5 * cell.volume.voxel_size_um[0]
         self._layer: Any = None
@@ -58,6 +104,7 @@ class RoiLayer(QObject):
         if stored is not None and stored in viewer.layers and "rois" in stored.metadata[KEY]:
             self.rois = list(stored.metadata[KEY]["rois"])
             self._watch(stored)
+        self._history = History(self.rois)
         viewer.dims.events.point.connect(self.draw)
         viewer.dims.events.order.connect(self.draw)
         viewer.dims.events.ndisplay.connect(self.draw)
@@ -68,15 +115,11 @@ class RoiLayer(QObject):
         """The shapes; made when they are first needed."""
         if self._layer is None or self._layer not in self._viewer.layers:
             settings = self._placed("ROIs")
-            text = {"string": "{name}", "color": "yellow", "anchor": "upper_left", "size": 10}
             layer = self._viewer.add_shapes(
                 ndim=3,
                 features={"name": np.zeros(0, object)},
-                text=text,
-                edge_color=ROI_COLOR,
-                face_color="transparent",
-                opacity=1.0,
                 edge_width=self._line_width(),
+                **ROI_LOOK,
                 **settings,
             )
             self._watch(layer)
@@ -87,28 +130,62 @@ class RoiLayer(QObject):
         """Whether everything that was drawn is in the list."""
         return not self._timer.isActive()
 
+    @classmethod
+    def of(cls, viewer: Any, cell: Cell) -> RoiLayer:
+        """Give the ROIs of a cell; whoever asks for them gets the same."""
+        stored = cell.layers.get("ROIs")
+        kept = None if stored is None else stored.metadata[KEY].get("kept by")
+        return cls(viewer, cell) if kept is None else kept
+
     def _watch(self, layer: Any) -> None:
         self._layer = layer
+        layer.metadata[KEY]["kept by"] = self
         layer.events.data.connect(self._edited)
         layer.events.highlight.connect(self._highlighted)
         layer.events.mode.connect(self._mode_chosen)
 
     def draw_next(self, kind: str) -> None:
-        """Let the user draw: "rectangle", "polygon", "ellipse" or "line"."""
+        """Let the user draw: "rectangle", "polygon", "ellipse", "line" or "sector"."""
         self._viewer.dims.ndisplay = 2
+        if kind == "sector" and self.axis() != 0:
+            raise XctError("a sector lies about the axis: turn to slices first (Ctrl-E)")
         layer = self.layer
         self._viewer.layers.selection.active = layer
-        layer.mode = f"add_{kind}"
+        layer.mode = "add_line" if kind == "sector" else f"add_{kind}"
+        self._as_sector = kind == "sector"  # napari has none: drawn from corner to corner
 
     def set_rois(self, rois: Sequence[Roi]) -> None:
         """Take other ROIs in place of those that are there, in µm and flat."""
         self.rois = [flat_on_cell(roi, self.geometry) for roi in rois]
-        self.draw(force=True)
-        self.changed.emit()
+        self._changed()
 
     def put(self, number: int, roi: Roi) -> None:
         """Take another ROI in place of one."""
         self.rois[number] = roi
+        self._changed()
+
+    def add(self, roi: Roi) -> None:
+        """Add a ROI to the list, under a name that is free."""
+        self.rois.append(replace(roi, name=self._free_name()))
+        self._changed()
+        self.selected.emit(len(self.rois) - 1)
+
+    def undo(self) -> None:
+        """Take the last change back; nothing where there is none."""
+        self._go_to(self._history.back())
+
+    def redo(self) -> None:
+        """Make a change again that was taken back."""
+        self._go_to(self._history.forward())
+
+    def _go_to(self, rois: Sequence[Roi] | None) -> None:
+        if rois is not None:
+            self.rois = list(rois)
+            self.draw(force=True)
+            self.changed.emit()
+
+    def _changed(self) -> None:
+        self._history.note(self.rois)
         self.draw(force=True)
         self.changed.emit()
 
@@ -205,6 +282,7 @@ class RoiLayer(QObject):
 
     def _mode_chosen(self, _: Any) -> None:
         self._drawing = False
+        self._as_sector = False
 
     def _take_in(self) -> None:
         """Take what was drawn, moved or deleted into the list."""
@@ -214,15 +292,17 @@ class RoiLayer(QObject):
         self._touched.clear()
         before = len(self.rois)
         self._add_drawn()
-        self.draw(force=True)
-        self.changed.emit()
+        self._changed()
         if len(self.rois) > before:
             self.selected.emit(len(self.rois) - 1)
 
     def _add_drawn(self) -> None:
         layer = self._layer
         for number in range(len(self.rois), 0 if layer is None else layer.nshapes):
-            drawn = (np.asarray(layer.data[number], float), self._kinds(layer)[number])
+            kind = self._kinds(layer)[number]
+            if kind == "line" and self._as_sector:
+                kind = "sector"
+            drawn = (np.asarray(layer.data[number], float), kind)
             axis = self.axis()
             length, size = self.geometry.shape[axis], self.geometry.voxel_size_um[axis]
             across = around(self.index(), self.thickness_um, size, length)

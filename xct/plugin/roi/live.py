@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +10,7 @@ import numpy as np
 from xct.analyze.grey_counts import GreyBins, count_slices
 from xct.analyze.profiles import profile_edges, profile_of_roi
 from xct.analyze.roi.counts import RoiCounts, count_rois
-from xct.analyze.roi.grey_statistics import Known
 from xct.analyze.roi.shapes import LineRoi, Roi
-from xct.analyze.roi.tables import known_of, statistics_table
 from xct.io.tables import read_counts
 from xct.io.volumes import open_levels
 from xct.normalize import grey_values
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 _GREY_BINS = GreyBins(10_000.0, 60_000.0, 500)
 _BINS = 400
+_SLICES, _FEW_VALUES = 9, 250_000  # that are looked at to choose bins
 _MANY_VOXELS = 64 * 2**20
 
 
@@ -44,6 +43,8 @@ class Histogram:
         By block.
     pristine : RoiCounts or None
         The same ROI in the pristine cell.
+    pristine_name : str
+        Of that cell; empty without one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Histogram:
     bins: GreyBins
     counts: RoiCounts
     pristine: RoiCounts | None
+    pristine_name: str = ""
 
 
 def histogram_of(cell: Cell, roi: Roi, pristine: Cell | None) -> Histogram:
@@ -69,16 +71,8 @@ def histogram_of(cell: Cell, roi: Roi, pristine: Cell | None) -> Histogram:
     if pristine is not None:
         other = _count(pristine, roi, bins, normalized=normalized)
     counts = _count(cell, roi, bins, normalized=normalized)
-    return Histogram(roi.name, "grey value" if normalized else "1/cm", bins, counts, other)
-
-
-def numbers_of(cell: Cell, histogram: Histogram) -> dict[str, Any]:
-    """Give peak, width and tail of a histogram with their 95 % intervals."""
-    known = _known(cell, histogram)
-    table = statistics_table(
-        [histogram.counts], histogram.bins, {histogram.name: known}, resamples=100
-    )
-    return dict(table.iloc[0]) if len(table) else {}
+    unit = "grey value" if normalized else "1/cm"
+    return Histogram(roi.name, unit, bins, counts, other, "" if pristine is None else pristine.name)
 
 
 def profile_of(cell: Cell, roi: LineRoi, *, normalized: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -97,7 +91,8 @@ def profile_of(cell: Cell, roi: LineRoi, *, normalized: bool) -> tuple[pd.DataFr
 def values_of(cell: Cell, *, normalized: bool) -> Any:
     """Give the values of a cell to be read in parts: grey values, or 1/cm."""
     if normalized and cell.result is not None:
-        return grey_values(cell.volume, cell.result.reference, cell.result.cell)
+        result = cell.result
+        return grey_values(cell.volume, result.reference, result.cell, result.grey_scale)
     return cell.volume
 
 
@@ -107,21 +102,21 @@ def _count(cell: Cell, roi: Roi, bins: GreyBins, *, normalized: bool) -> RoiCoun
 
 
 def _bins_for(cell: Cell, roi: Roi) -> GreyBins:
-    """Choose bins that span what a slice of the ROI holds, and half as much beyond."""
+    """Choose bins that span what some slices of the ROI hold, and half as much beyond.
+
+    Slices at both ends are among them: a ROI that reaches from one layer into another has values
+    that its middle has not.
+    """
     z, y, x = roi.region(cell.frame).slices
-    middle = (z.start + z.stop) // 2
-    values = cell.volume[middle : middle + 1, y, x]
+    chosen = np.unique(np.linspace(z.start, z.stop - 1, _SLICES).round().astype(int))
+    step = max(1, int(np.sqrt((y.stop - y.start) * (x.stop - x.start) / _FEW_VALUES)))
+    parts = [cell.volume[n : n + 1, y, x][:, ::step, ::step] for n in chosen.tolist()]
+    values = np.concatenate([part[np.isfinite(part)] for part in parts])
+    if not values.size:
+        return GreyBins(0.0, 1.0, _BINS)
     low, high = (float(v) for v in np.percentile(values, (0.1, 99.9)))
     margin = max(0.5 * (high - low), 1e-3)
     return GreyBins(low - margin, high + margin, _BINS)
-
-
-def _known(cell: Cell, histogram: Histogram) -> Known | None:
-    pristine = None if histogram.pristine is None else histogram.pristine.total
-    if histogram.unit != "grey value" or cell.result is None:
-        return None
-    known = known_of(histogram.counts, cell.result.cell, cell.result.reference)
-    return None if known is None else replace(known, pristine=pristine)
 
 
 def depth_of(cell: Cell) -> tuple[DataArray, str]:

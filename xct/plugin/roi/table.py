@@ -10,7 +10,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QTableWidget, QTableWidgetItem
 
-from xct.analyze.roi.shapes import BoxRoi, Roi
+from xct.analyze.roi.shapes import BoxRoi, Roi, SectorRoi
 from xct.errors import XctError
 from xct.plugin.notifications import errors_shown
 
@@ -19,30 +19,38 @@ from xct.plugin.notifications import errors_shown
 COLUMNS = ["ROI", "shape", "depth, µm", "y, µm", "x, µm"]
 
 _FIELDS = ("depth_um", "y_um", "x_um")
+_SECTOR = ("depth_um", "radius_um", "azimuth_deg")
 _NUMBER = r"\s*([-+−]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*"
 _SPAN = re.compile(rf"^{_NUMBER}(?:…|\.\.\.?|;|,|to){_NUMBER}$")
 
 
 def span_texts(roi: Roi) -> list[str]:
-    """Write the spans of a ROI along depth, y and x."""
-    return [f"{low:.1f} … {high:.1f}" for low, high in roi.bounds_um]
+    """Write the spans of a ROI along depth, y and x; of a sector depth, radius and azimuth."""
+    spans = roi.bounds_um
+    if isinstance(roi, SectorRoi):
+        (r0, r1), (a0, a1) = roi.radius_um, roi.azimuth_deg
+        depth = f"{spans[0][0]:.1f} … {spans[0][1]:.1f}"
+        return [depth, f"radius {r0:.1f} … {r1:.1f}", f"azimuth {a0:.1f} … {a1:.1f}°"]
+    return [f"{low:.1f} … {high:.1f}" for low, high in spans]
 
 
 def with_spans(roi: Roi, column: int, text: str) -> Roi:
-    """Give a box another span, as it was typed into a column of the table.
+    """Give a box or a sector another span, as it was typed into a column of the table.
 
     Raises
     ------
     XctError
-        If the ROI is no box, or the text is no span.
+        If the ROI is neither, or the text is no span.
     """
-    if not isinstance(roi, BoxRoi):
+    if not isinstance(roi, BoxRoi | SectorRoi):
         raise XctError(f"{roi.name} is a {roi.shape}: change it by its outline")
-    found = _SPAN.match(text)
+    plain = text.replace("radius", "").replace("azimuth", "").replace("°", "")
+    found = _SPAN.match(plain)
     if found is None:
         raise XctError(f"{roi.name}: {text!r} is no span; write it as -20 … 35")
     low, high = (float(part.replace("−", "-")) for part in found.groups())
-    changed: dict[str, Any] = {_FIELDS[column - 2]: (low, high)}
+    names = _SECTOR if isinstance(roi, SectorRoi) else _FIELDS
+    changed: dict[str, Any] = {names[column - 2]: (low, high)}
     return replace(roi, **changed)
 
 
@@ -65,7 +73,7 @@ class RoiTable(QTableWidget):
         self._rois: list[Roi] = []
         self._filling = False
         self.setHorizontalHeaderLabels(COLUMNS)
-        self.setMinimumHeight(110)
+        self.setMinimumHeight(90)
         self.itemChanged.connect(self._typed)
 
     def show_rois(self, rois: Sequence[Roi]) -> None:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.figures import SURFACE_COLORS, canvas, contrast
+from xct.figures import SURFACE_COLORS, canvas, contrast, scale_bar, told_apart
 from xct.geometry import CellGeometry, Surface
 from xct.parallel.blocks import Voxels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from pandas import DataFrame
 
+_SCALE = "linear attenuation (1/cm)"
 _WIDTH_IN, _MOST_IN = 11.0, 10.0
 
 
@@ -25,6 +27,7 @@ def cross_sections_figure(
     surfaces: Mapping[str, Surface] | None = None,
     particle_labels: Any = None,
     particles: DataFrame | None = None,
+    scale_name: str = _SCALE,
 ) -> Figure:
     """Draw two cuts along the axis, with surfaces, absent lithium and drifted particles.
 
@@ -40,6 +43,8 @@ def cross_sections_figure(
         A number for each particle.
     particles : DataFrame, optional
         Their table.
+    scale_name : str, optional
+        What the values of the volume are.
     """
     maps = surfaces or {}
     y, x = (
@@ -48,11 +53,12 @@ def cross_sections_figure(
             (cell.axis_y_um, cell.axis_x_um), cell.voxel_size_um[1:], cell.shape[1:], strict=True
         )
     )
-    figure, axes = canvas(2, 1, (_WIDTH_IN, _height_in(cell)))
+    figure, axes = canvas(2, 1, _size_in(cell))
     for axis, along, index in ((axes[0], "x", y), (axes[1], "y", x)):
         cut = (slice(None), index) if along == "x" else (slice(None), slice(None), index)
         image = np.asarray(volume[cut])
-        _draw_cut(axis, image, cell, along, title=_cut_title(along, index))
+        shown = _draw_cut(axis, image, cell, along, title=_cut_title(along, index))
+        figure.colorbar(shown, ax=axis, label=scale_name, pad=0.01, shrink=0.9)
         for name, surface in maps.items():
             heights = surface.height_um[index] if along == "x" else surface.height_um[:, index]
             _draw_line(axis, heights, cell, along, name)
@@ -69,27 +75,36 @@ def cross_sections_figure(
     return figure
 
 
-def _height_in(cell: CellGeometry) -> float:
-    """Choose a figure's height: that of two cuts with their titles, so that flat cells fill it."""
+def _size_in(cell: CellGeometry) -> tuple[float, float]:
+    """Choose a figure's size: that of two cuts with their titles, so that they fill it."""
     depth, height, width = (
         n * edge for n, edge in zip(cell.shape, cell.voxel_size_um, strict=True)
     )
-    return float(min(2 * (0.9 * _WIDTH_IN * depth / min(height, width) + 0.8) + 0.5, _MOST_IN))
+    flat = depth / min(height, width)
+    high = min(2 * (0.8 * _WIDTH_IN * flat + 0.8) + 0.5, _MOST_IN)
+    wide = ((high - 0.5) / 2 - 0.8) / flat + 2.2  # labels on the left, the color bar
+    return float(np.clip(wide, 7.0, _WIDTH_IN)), float(high)
 
 
 def _cut_title(along: str, index: int) -> str:
     return f"cut along {along} through the axis, {'y' if along == 'x' else 'x'} = {index}"
 
 
-def _draw_cut(axis: Axes, image: np.ndarray, cell: CellGeometry, along: str, *, title: str) -> None:
+def _draw_cut(
+    axis: Axes, image: np.ndarray, cell: CellGeometry, along: str, *, title: str
+) -> AxesImage:
     lowest, highest = contrast(image[_between_pins(image, cell)])
     z, across = cell.voxel_size_um[0], cell.voxel_size_um[2 if along == "x" else 1]
     height, width = image.shape
     extent = (-across / 2, (width - 0.5) * across, (height - 0.5) * z, -z / 2)
-    axis.imshow(image, cmap="gray", vmin=lowest, vmax=highest, extent=extent, interpolation="none")
+    shown = axis.imshow(
+        image, cmap="gray", norm=told_apart(lowest, highest), extent=extent, interpolation="none"
+    )
+    scale_bar(axis, width, across, extent=extent)
     axis.set(xlabel=f"{along} (µm)", ylabel="z (µm)", title=title)
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
+    return shown
 
 
 def _between_pins(image: np.ndarray, cell: CellGeometry) -> slice:

@@ -19,6 +19,7 @@ from xct.statistics.bootstrap import median_sd
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Of all diameters alike: labels put every boundary a little outside or inside. In sixty virtual
@@ -292,19 +293,32 @@ def particle_sizes_figure(particles: pd.DataFrame) -> Figure | None:
     drifted = particles["drifted"].astype(bool)
     diameter = particles["equivalent_diameter_um"]
     bins = np.linspace(0, max(float(diameter.max()), 1.0), 31)
-    axes[0].hist([diameter[~drifted], diameter[drifted]], list(bins), stacked=True,
-                 label=["in the cathode", "drifted"], color=["0.5", "red"])  # fmt: skip
+    axes[0].hist(diameter, list(bins), color="0.6")
+    axes[0].axvline(diameter.median(), color="black", lw=1, ls="--")
     axes[0].set(xlabel="equivalent diameter (µm)", ylabel="particles")
-    axes[0].set_title(f"{len(particles)} particles, median {diameter.median():.1f} µm")
-    axes[0].legend()
-    # As one picture: an SVG of 400,000 markers is too large to open.
-    for some, color in ((~drifted, "0.5"), (drifted, "red")):
-        axes[1].plot(particles["distance_to_front_um"][some], diameter[some], ".", color=color,
-                     ms=3, rasterized=True)  # fmt: skip
-    axes[1].axvline(0, color="deepskyblue", lw=1)
-    axes[1].set(xlabel="distance to the cathode's front (µm), positive towards the anode",
+    axes[0].set_title(f"{len(particles):,} particles, median {diameter.median():.1f} µm")
+    distance = particles["distance_to_front_um"]
+    known = np.isfinite(distance) & np.isfinite(diameter)
+    if known.any():
+        _by_distance(figure, axes[1], distance[known], diameter[known])
+    axes[1].axvline(0, color="deepskyblue", lw=1.5)
+    if drifted.any():
+        axes[1].plot(distance[drifted], diameter[drifted], "o", color="red", ms=5, mfc="none",
+                     rasterized=True)  # fmt: skip
+    axes[1].set(xlabel="towards the cathode ← distance to its front (µm) → towards the anode",
                 ylabel="equivalent diameter (µm)")  # fmt: skip
+    axes[1].set_title(f"front at 0 (blue), {int(drifted.sum()):,} drifted (red)")
     return figure
+
+
+def _by_distance(figure: Figure, axis: Axes, distance: pd.Series, diameter: pd.Series) -> None:
+    """Draw how many particles there are of a size at a distance: thousands of dots hide it."""
+    edges = [
+        np.linspace(float(values.min()), max(float(values.max()), float(values.min()) + 1), count)
+        for values, count in ((distance, 61), (diameter, 31))
+    ]
+    *_, image = axis.hist2d(distance, diameter, bins=edges, cmin=1, cmap="cividis_r")
+    figure.colorbar(image, ax=axis, label="particles")
 
 
 def particle_numbers(particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:

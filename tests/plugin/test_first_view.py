@@ -1,0 +1,101 @@
+"""What is opened is seen: cross-section, materials, where the mouse is; in 3-D, cut open."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from tests.plugin.acting import canvas_point, open_with_xct, picture, point_at
+from tests.plugin.drawn import HEIGHTS, SHAPE, VOXEL_UM
+
+MIDDLE = 48 * VOXEL_UM
+
+
+def brightness(viewer, image, z, x):
+    """Mean of a small square about a place in the cross-section."""
+    at = canvas_point(viewer, [z * VOXEL_UM, MIDDLE, x * VOXEL_UM])
+    scale = image.shape[0] / viewer.window._qt_viewer.canvas.native.height()
+    row, column = round(at.y() * scale), round(at.x() * scale)
+    return image[row - 4 : row + 5, column - 4 : column + 5].mean()
+
+
+@pytest.fixture
+def layers(viewer, qtbot, cell_folder):
+    opened = open_with_xct(viewer, cell_folder, slices=False)
+    qtbot.waitUntil(
+        lambda: viewer.layers.selection.active is opened["ncm-100 volume"], timeout=5000
+    )
+    return opened
+
+
+def test_middle_cross_section_is_seen_with_its_materials_and_its_scale(viewer, layers):
+    assert viewer.dims.order == (1, 0, 2)
+    assert viewer.dims.point[1] == pytest.approx(MIDDLE, abs=VOXEL_UM)
+    bar = viewer.canvas.overlays.scale_bar
+    assert bar.visible
+    assert {str(unit) for unit in viewer.layers.units} == {"micrometer"}
+    image = picture(viewer)
+    lithium, electrolyte = (brightness(viewer, image, z, 35) for z in (12, 26))
+    particle = brightness(viewer, image, HEIGHTS["electrolyte_cathode"] + 4, 48)
+    assert lithium > 25
+    assert electrolyte > lithium + 25
+    assert particle > electrolyte + 90
+    # surfaces are lines here, no meshes; what is hidden has a thumbnail, too
+    assert all(not layers[f"ncm-100 {name.replace('_', '/')}"].visible for name in HEIGHTS)
+    for name, layer in layers.items():
+        if name != "ncm-100 surfaces":
+            assert layer.thumbnail[..., :3].max() > 60, name
+
+
+def test_mouse_is_told_value_depth_and_surface(viewer, layers):
+    text = viewer.canvas.overlays.text
+    assert text.visible
+    point_at(viewer, [100, MIDDLE, MIDDLE])
+    point_at(viewer, [100, MIDDLE, MIDDLE + 20])
+    value = float(np.asarray(layers["ncm-100 volume"].data[25, 48, 53]))
+    assert f"μ {value:.3g} 1/cm" in text.text
+    assert "depth +38." in text.text
+    assert "from lithium/electrolyte" in text.text
+    point_at(viewer, [160, MIDDLE, MIDDLE + 20])
+    assert "from electrolyte/cathode" in text.text
+
+
+def test_3d_is_oblique_cut_open_and_shows_particles(viewer, layers):
+    viewer.dims.ndisplay = 3
+    volume = layers["ncm-100 volume"]
+    assert volume.depiction == "plane"
+    assert volume.plane.position[1] == pytest.approx((SHAPE[1] - 1) / 2, abs=1)
+    direction = np.abs(viewer.scene.camera.view_direction)
+    assert direction.min() > 0.2  # along no axis
+    assert layers["ncm-100 particles"].visible
+    for name in HEIGHTS:
+        mesh = layers[f"ncm-100 {name.replace('_', '/')}"]
+        assert mesh.visible
+        vertices, faces = mesh.data[:2]
+        assert vertices[np.unique(faces)][:, 1].max() <= SHAPE[1] / 2 + 1
+    image = picture(viewer)
+    colored = np.ptp(image, axis=-1) > 60
+    assert colored.mean() > 0.02
+    # back in 2-D everything is as it was
+    viewer.dims.ndisplay = 2
+    assert viewer.dims.order == (1, 0, 2)
+    assert volume.depiction == "volume"
+    assert not layers["ncm-100 particles"].visible
+    assert not layers["ncm-100 electrolyte/cathode"].visible
+
+
+def test_sample_data_is_a_small_cell_made_on_the_spot(viewer):
+    names = {layer.name for layer in viewer.open_sample("xct", "cell")}
+    kinds = ("volume", "materials", "particles", "surfaces", "electrolyte/cathode")
+    assert {f"ncm-100 {kind}" for kind in kinds} <= names
+    assert viewer.dims.order == (1, 0, 2)
+
+
+def test_second_cell_does_not_turn_what_is_looked_at(viewer, layers, qtbot, other_folder):
+    viewer.dims.order = (0, 1, 2)
+    viewer.dims.set_point(0, 100.0)
+    there = open_with_xct(viewer, other_folder, slices=False)
+    assert viewer.dims.order == (0, 1, 2)
+    assert viewer.dims.point[0] == pytest.approx(100.0)
+    volume = there["ncm-0 volume"]
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is volume, timeout=5000)
