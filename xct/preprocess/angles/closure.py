@@ -19,6 +19,7 @@ _BESIDE = 2 * REACH + 2  # views on either side of the seam
 _SEAMS = 5
 _LONGEST = 3.5  # steps that may miss to half a turn
 _LEAST_COLUMNS = 8
+_UNSHARED = 3.0  # times the usual: then it is worth knowing how many steps apart that is
 _LARGEST_SD = 0.5  # steps; of widths that say how far the sample turned
 
 
@@ -34,7 +35,7 @@ class Closure(NamedTuple):
     misfit : float
         What is not shared, over what neighboring views usually do not share.
     like_steps : float
-        So many steps apart views share as little.
+        So many steps apart views share as little; 1 where they share much.
     """
 
     steps: float
@@ -79,14 +80,15 @@ def _at_width(
     sample: Sample, views: np.ndarray, width: float, usual: Excess, center_px: float
 ) -> Closure | None:
     theta, step = sample.theta_deg, median_step(sample.theta_deg)
-    smooth = scipy.ndimage.gaussian_filter1d(views, width, axis=-1, mode="nearest")
     every = max(1, int(width))
     half = int(min(center_px, views.shape[-1] - 1 - center_px) / every)
     last = int(np.searchsorted(theta, theta[-1] - 180 + _LONGEST * step))
     last = min(last, len(theta) - _BESIDE)
     if half < _LEAST_COLUMNS // 2 or last < 0:
         return None
-    about = _about(smooth, center_px + np.arange(-half, half + 1) * every)
+    place = center_px + np.arange(-half, half + 1) * every
+    mean = _about(views.mean(axis=0, keepdims=True), width, place)[0]
+    uneven = mean - mean[:, ::-1]
     found = []
     for start in np.unique(np.linspace(0, last, _SEAMS).astype(int)).tolist():
         stop = int(np.searchsorted(theta, theta[start] + 180 - 0.3 * step))
@@ -94,7 +96,8 @@ def _at_width(
             continue
         before, after = slice(stop - _BESIDE, stop), slice(start, start + _BESIDE)
         angles = np.append(theta[before] - 180, theta[after])
-        seam = np.concatenate([about[before, :, ::-1], about[after]])
+        mirrored, later = (_about(views[part], width, place) for part in (before, after))
+        seam = np.concatenate([_fitting(mirrored[..., ::-1], later, uneven), later])
         steps = steps_between(seam, angles, every)
         gap = _BESIDE - 1
         turned = steps.turned_deg[gap] / max(usual.scale, 1e-3)
@@ -103,11 +106,32 @@ def _at_width(
         return None
     excess, misfit = (float(np.median(values)) for values in zip(*found, strict=True))
     unshared = misfit / usual.usual
-    return Closure(excess, usual.sd * max(unshared, 1.0), unshared, _lag(about, misfit))
+    apart = _lag(_about(views, width, place), misfit) if unshared > _UNSHARED else 1.0
+    return Closure(excess, usual.sd * max(unshared, 1.0), unshared, apart)
 
 
-def _about(smooth: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Give views at columns that lie evenly about the axis."""
+def _fitting(mirrored: np.ndarray, later: np.ndarray, uneven: np.ndarray) -> np.ndarray:
+    """Take off what differs by row, not by angle: where its axis is, and what flats left.
+
+    Parameters
+    ----------
+    mirrored, later : ndarray, shape (angle, row, column)
+        Views before the seam and behind it.
+    uneven : ndarray, shape (row, column)
+        By how much the mean of all views is no mirror image of itself: as what is fixed is none.
+    """
+    fitting = mirrored.copy()
+    for row in range(mirrored.shape[1]):
+        slope = np.gradient((mirrored[-1, row] + later[0, row]) / 2)
+        parts = np.stack([slope, uneven[row], np.ones_like(slope)], axis=1)
+        away = later[0, row] - mirrored[-1, row]
+        fitting[:, row] += parts @ np.linalg.lstsq(parts, away, rcond=1e-4)[0]
+    return fitting
+
+
+def _about(views: np.ndarray, width: float, place: np.ndarray) -> np.ndarray:
+    """Smooth views; give them at columns that lie evenly about the axis."""
+    smooth = scipy.ndimage.gaussian_filter1d(views, width, axis=-1, mode="nearest")
     low = np.clip(np.floor(place).astype(np.intp), 0, smooth.shape[-1] - 2)
     part = (place - low).astype(np.float32)
     return np.asarray(smooth[..., low] * (1 - part) + smooth[..., low + 1] * part)

@@ -106,24 +106,26 @@ def excess_steps(sample: Sample) -> Scales:
     step, views, found = median_step(theta), few_rows(sample.free), []
     for width in widths_px(sample):
         smooth, every = smoothed(views, width)
-        pair = [_excess(steps_between(smooth, theta, every, n), theta, step) for n in (1, 2)]
+        pair = [
+            _excess(steps_between(smooth, theta, every, n), theta, step, _LEAST_SCALE / n)
+            for n in (1, 2)
+        ]
         found.append((pair[0], pair[1]))
     return found if any(single.sd < _SEES_STEPS for single, _ in found) else []
 
 
-def _excess(steps: Steps, theta: np.ndarray, step: float) -> Excess:
-    stated = np.diff(theta)
-    odd = stated > _LONGEST * step  # such as between golden angles: rates bend within
+def _excess(steps: Steps, theta: np.ndarray, step: float, least_scale: float) -> Excess:
+    odd = np.diff(theta) > _LONGEST * step  # such as between golden angles: rates bend within
     for values in steps:
         values[odd] = np.nan
     if np.isfinite(steps.turned_deg).sum() < _LEAST_VIEWS // 2:
-        return Excess(*steps, np.inf, np.inf, 0.0, 1.0)
+        return Excess(steps.turned_deg, steps.shift_px, steps.misfit, np.inf, np.inf, 0.0, 1.0)
     px = steps.shift_px - np.nanmedian(steps.shift_px)
     usual = max(float(np.nanmedian(steps.misfit)), 1e-30)
     # Noise in the rate makes all turns a little too small, bends of it a little too large.
-    scale = float(np.nanmedian(steps.turned_deg / stated))
-    turned = (steps.turned_deg / max(scale, _LEAST_SCALE) - stated) / step
-    sd = _scatter(turned) if scale > _LEAST_SCALE else np.inf
+    scale = float(np.nanmedian(steps.turned_deg / steps.stated_deg))
+    turned = (steps.turned_deg / max(scale, least_scale) - steps.stated_deg) / step
+    sd = _scatter(turned) if scale > least_scale else np.inf
     return Excess(turned, px, steps.misfit / usual, sd, _scatter(px), scale, usual)
 
 

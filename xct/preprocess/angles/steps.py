@@ -27,7 +27,10 @@ class Steps(NamedTuple):
     Attributes
     ----------
     turned_deg : ndarray, shape (gap,)
-        How far the sample turned; NaN where too few views lie beside the gap.
+        How far the sample turned between the views that are compared; NaN where too few lie
+        beside the gap.
+    stated_deg : ndarray, shape (gap,)
+        How far it did by the angles.
     shift_px : ndarray, shape (gap,)
         How far it went towards larger columns.
     misfit : ndarray, shape (gap,)
@@ -35,6 +38,7 @@ class Steps(NamedTuple):
     """
 
     turned_deg: np.ndarray
+    stated_deg: np.ndarray
     shift_px: np.ndarray
     misfit: np.ndarray
 
@@ -75,13 +79,14 @@ def steps_between(
         So many views on either side of a gap are compared as one: one odd view counts less.
     """
     count = len(views)
-    turned, shift, misfit = (np.full(count - 1, np.nan) for _ in range(3))
+    parts = np.full((4, count - 1), np.nan)
     gaps = np.arange(together + REACH - 1, count - together - REACH)
     for first in range(0, len(gaps), _CHUNK):
         some = gaps[first : first + _CHUNK]
-        turned[some], shift[some], misfit[some] = _fitted(views, theta_deg, some, together)
+        parts[:, some] = _fitted(views, theta_deg, some, together)
     # What goes towards larger columns changes by minus the slope.
-    return Steps(turned, -shift * column_px, misfit)
+    turned, stated, shift, misfit = parts
+    return Steps(turned, stated, -shift * column_px, misfit)
 
 
 def _fitted(views: np.ndarray, theta: np.ndarray, gaps: np.ndarray, together: int) -> Steps:
@@ -89,9 +94,8 @@ def _fitted(views: np.ndarray, theta: np.ndarray, gaps: np.ndarray, together: in
     inside = range(together)
     before = np.mean([views[gaps - k] for k in inside], axis=0)
     after = np.mean([views[gaps + 1 + k] for k in inside], axis=0)
-    outer = together - 1 + REACH
-    # Of views whose noise is not in the change.
-    ends = ((gaps - outer, gaps - together), (gaps + 1 + together, gaps + 1 + outer))
+    # Of views near by whose noise is not, or little, in the change.
+    ends = ((gaps - REACH, gaps - 1), (gaps + 2, gaps + 1 + REACH))
     rates = [(views[b] - views[a]) / (theta[b] - theta[a])[:, None, None] for a, b in ends]
     slope = np.gradient((before + after) / 2, axis=-1)
     parts = np.stack([p.reshape(len(gaps), -1) for p in (_common(*rates), slope)], axis=1)
@@ -104,10 +108,8 @@ def _fitted(views: np.ndarray, theta: np.ndarray, gaps: np.ndarray, together: in
     normal = normal / scale[:, :, None] / scale[:, None, :] + 1e-6 * np.eye(2)
     found = np.linalg.solve(normal, (right / scale)[..., None])[..., 0] / scale
     rest = change - np.einsum("gi,gip->gp", found, parts)
-    # Between means of several views lie the steps inside of them, too.
-    whole = np.mean([theta[gaps + 1 + k] - theta[gaps - k] for k in inside], axis=0)
-    within = whole - (theta[gaps + 1] - theta[gaps])
-    return Steps(found[:, 0] - within, found[:, 1], np.sqrt(np.mean(rest**2, axis=1)))
+    stated = np.mean([theta[gaps + 1 + k] - theta[gaps - k] for k in inside], axis=0)
+    return Steps(found[:, 0], stated, found[:, 1], np.sqrt(np.mean(rest**2, axis=1)))
 
 
 def _common(left: np.ndarray, right: np.ndarray) -> np.ndarray:
