@@ -110,6 +110,32 @@ def test_single_references_are_taken_rather_than_their_medians(scan):
     assert sorted(values) == [6000, 6000, 6001, 6001, 6002, 6002]
 
 
+@pytest.mark.parametrize("said", ["SRCUR", "machineCurrent", "counter"])
+def test_the_current_of_the_ring_becomes_the_dose(tmp_path, said):
+    folder = write_scan(tmp_path / "cell", extra=0)
+
+    def current(value):
+        if said == "counter":
+            return {"counter_mne": "det srcur", "counter_pos": f"1 {value}"}
+        return {said: f"{value} mA"}
+
+    for number in range(TOMO_N):
+        write(folder / f"cell{number:04d}.edf", 1000, **motors(0), **current(180 - number))
+    for number in (0, TOMO_N):
+        write(folder / f"refHST{number:04d}.edf", 5000, **current(200))
+    read = read_scan(folder)
+    expected = (180 - np.arange(TOMO_N)) / 200
+    np.testing.assert_allclose(read.projection_dose / np.median(read.flat_dose), expected)
+
+
+def test_a_current_that_only_projections_say_is_no_dose(tmp_path):
+    folder = write_scan(tmp_path / "cell", extra=0)
+    for number in range(TOMO_N):
+        write(folder / f"cell{number:04d}.edf", 1000, **motors(0), SRCUR="190")
+    read = read_scan(folder)
+    assert read.projection_dose is None or read.flat_dose is None
+
+
 def test_a_sum_of_darks_is_divided_by_their_number_and_said(scan):
     raw = read_raw(scan)
     values = raw.darks.frames.read(slice(None), slice(None), slice(None))

@@ -67,6 +67,7 @@ def test_what_is_noted_is_not_looked_for_again(estimates):
             "center_px": {"value": 20.0},
             "stripe_way": {"value": "none"},
             "axis_tilt_deg": {"value": 0.5},
+            "angle_jumps": {"value": 0},
             "stage_jitter": {"value": 0.3, "shifts_px": [[0.1], [0.2]]},
         },
         "coding": {"slope": 2.0, "offset": 1.0},
@@ -76,6 +77,7 @@ def test_what_is_noted_is_not_looked_for_again(estimates):
         "center_px": 20.0,
         "stripe_way": "none",
         "axis_tilt_deg": 0.5,
+        "angle_jumps": 0,
         "stage_jitter": ([0.1], [0.2]),
     }
     assert (looking.find_coding().slope, rows) == (2.0, [])

@@ -154,6 +154,14 @@ def test_flats_of_another_exposure_are_said_and_the_remedy_holds(tmp_path):
         assert body(run(tmp_path / name, change, **remedy)) == pytest.approx(1, rel=0.01)
 
 
+def test_flats_that_all_hold_the_sample_are_said(tmp_path):
+    def change(exchange):
+        exchange["data_white"][:] = exchange["data"][3:11]
+
+    said = messages(run(tmp_path, change))
+    assert any("the flats hold the shadow of the sample" in message for message in said)
+
+
 def test_light_that_drifts_is_said_and_the_remedy_holds(tmp_path):
     def change(exchange):
         integrals = line_integrals(ROWS, COLUMNS, ANGLES, DISCS, CENTER)

@@ -41,11 +41,11 @@ def test_a_run_counts_and_names_what_it_interpolated(scan):
     mended, bridged = summary["mended_columns"], summary["bridged_pixels"]
     assert mended["value"] == ROWS + 5 * 14
     assert mended["bands"] == [{"columns": [120, 133], "rows": "4–8"}]
-    assert bridged["value"] == ROWS * 6  # 5 from either side are within reach
-    assert bridged["bands"] == [{"columns": [65, 70], "rows": f"0–{ROWS - 1}"}]
+    assert bridged["value"] == ROWS * 12  # 2 from either side are near good pixels
+    assert bridged["bands"] == [{"columns": [62, 73], "rows": f"0–{ROWS - 1}"}]
     said = {entry["step"]: entry["message"] for entry in summary["warnings"]}
     assert "columns 120–133 (rows 4–8) are dead, stuck or wander" in said["stripes"]
-    assert "columns 65–70" in said["fill_dead_pixels"]
+    assert "columns 62–73" in said["fill_dead_pixels"]
     assert summary["stripe_way"]["value"] in ("none", "profile", "both")
 
 

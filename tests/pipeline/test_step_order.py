@@ -53,7 +53,7 @@ def test_a_wrong_order_is_refused_with_the_right_one(plan, name, before):
     [message] = [text for text in caught.value.errors if "Right order" in text]
     assert f"({name}): stands before " in message
     assert "Right order: flat_field → fill_dead_pixels → outliers → glare → low_signal" in message
-    assert message.endswith("find_jitter → find_tilt → find_center → align → fbp")
+    assert message.endswith("find_tilt → find_center → check_angles → align → fbp")
 
 
 def test_phase_retrieval_before_dead_pixels_are_filled_or_after_the_logarithm_is_refused(plan):
@@ -99,7 +99,7 @@ def test_check_knows_settings_of_iterations_that_do_not_go_together(plan, settin
 
 def test_check_says_how_astra_is_installed(plan, monkeypatch):
     monkeypatch.setattr("xct.reconstruct.iterative_engine.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"step 13 \(iterative\).*pip install xct\[astra\]"):
+    with pytest.raises(ConfigError, match=r"step 14 \(iterative\).*pip install xct\[astra\]"):
         plan(*ORDER[:-1], {"iterative": {"engine": "astra"}})
 
 

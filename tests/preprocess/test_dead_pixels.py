@@ -94,9 +94,18 @@ def test_a_band_of_dead_columns_beyond_reach_is_bridged_along_its_rows_and_told(
     np.testing.assert_allclose(filled[:, 2:, 53:61], frames[:, 2:, 53:61], atol=0.02)
     far = told[-1].sum(axis=1)
     assert list(far[:2]) == [0, 0]
-    assert list(far[5:]) == [8, 8, 8]  # 3 from either side are within reach
+    assert list(far[5:]) == [10, 10, 10]  # 2 from either side are near good pixels
     good = np.isfinite(spoilt)
     np.testing.assert_array_equal(filled[good], spoilt[good])
+
+
+def test_a_band_within_reach_is_told_and_single_columns_are_not():
+    spoilt = np.ones((3, 8, 120), np.float32)
+    spoilt[:, :, 50:58] = np.nan
+    spoilt[:, :, [20, 80, 81, 82]] = np.nan
+    with hearing() as told:
+        fill_dead_pixels(spoilt, reach_px=5)
+    assert np.flatnonzero(told[-1].any(axis=0)).tolist() == [52, 53, 54, 55]
 
 
 def test_a_band_wider_than_an_eighth_of_the_detector_is_refused():

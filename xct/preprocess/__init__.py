@@ -1,6 +1,7 @@
 """From counts to line integrals, and what must be known about the axis before reconstruction."""
 
 from xct.io.frames import bin_frames
+from xct.preprocess.angles.check import check_angles
 from xct.preprocess.center.rotation_axis import find_center
 from xct.preprocess.center.tilt import find_tilt
 from xct.preprocess.dead_pixels import fill_dead_pixels
@@ -19,6 +20,7 @@ faint_light = low_signal  # the name of version 0.1
 __all__ = [
     "align",
     "bin_frames",
+    "check_angles",
     "faint_light",
     "fill_dead_pixels",
     "fill_nonpositive",

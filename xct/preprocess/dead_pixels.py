@@ -18,6 +18,8 @@ from xct.stages import Band, RowCounts, name_bands, replaced, stage
 _POWER = -2.0
 # Widest band of dead columns that is interpolated, as part of the detector.
 _WIDEST_PART = 8
+# Dead pixels without a good one nearer than this, in squared pixels, lie in wide bands or clusters.
+_FAR = 9
 
 
 def _reach(settings: Mapping[str, Any]) -> int:
@@ -29,10 +31,9 @@ def bridged_bands(bands: Sequence[Band]) -> str | None:
     if not bands:
         return None
     return (
-        f"{name_bands(bands)} are dead and wider than good pixels reach (reach_px), so they are "
-        "interpolated along their rows: what the sample has there is lost in a ring about the "
-        "rotation axis; move the sample between two scans, or the detector, so that other columns "
-        "see it"
+        f"{name_bands(bands)} are dead and far from good pixels, so they are interpolated: what "
+        "the sample has there is lost in a ring about the rotation axis; move the sample between "
+        "two scans, or the detector, so that other columns see it"
     )
 
 
@@ -50,7 +51,7 @@ def fill_dead_pixels(
     Shepard's interpolation [1]_ with the inverse square of the distance. Dead columns and clusters
     are filled as far as good pixels are within reach. What of a band of dead columns is farther
     from them, up to an eighth of the detector, becomes the line between the values on either
-    side of it in its row, and is counted.
+    side of it in its row. Pixels three or more from a good one are counted.
 
     Parameters
     ----------
@@ -78,11 +79,11 @@ def fill_dead_pixels(
     filled = transmission.copy()
     weights = _weights(reach_px)
     left = np.zeros(transmission.shape[:2], np.intp)
+    bridged = np.zeros(transmission.shape[1:], np.bool_)
     over_ranges(
-        lambda first, stop: _fill(transmission, weights, filled, left, first, stop),
+        lambda first, stop: _fill(transmission, weights, filled, left, bridged, first, stop),
         len(transmission),
     )
-    bridged = np.zeros(transmission.shape[1:], np.bool_)
     if left.any():
         over_ranges(
             lambda first, stop: _bridge(transmission, filled, left, bridged, first, stop),
@@ -141,6 +142,7 @@ def _fill(
     weights: np.ndarray,
     filled: np.ndarray,
     left: np.ndarray,
+    far: np.ndarray,
     first: int,
     stop: int,
 ) -> None:
@@ -156,9 +158,11 @@ def _fill(
             for column in range(columns):
                 if line[column] == line[column]:
                     continue
-                value = _mean_around(transmission[frame], weights, row, column)
+                value, nearest = _mean_around(transmission[frame], weights, row, column)
                 filled[frame, row, column] = value
                 left[frame, row] += np.isnan(value)
+                if nearest >= _FAR and value == value:
+                    far[row, column] = True
 
 
 @njit(cache=True, nogil=True)
@@ -202,10 +206,13 @@ def _draw_line(line: np.ndarray, first: int, stop: int, bridged: np.ndarray) -> 
 
 
 @njit(cache=True, nogil=True)
-def _mean_around(picture: np.ndarray, weights: np.ndarray, row: int, column: int) -> float:
+def _mean_around(
+    picture: np.ndarray, weights: np.ndarray, row: int, column: int
+) -> tuple[float, int]:
+    """Give the weighted mean of good pixels, and how far the nearest is, squared."""
     rows, columns = picture.shape
     reach = len(weights) // 2
-    total, weight = 0.0, 0.0
+    total, weight, nearest = 0.0, 0.0, picture.size
     for y in range(max(0, row - reach), min(rows, row + reach + 1)):
         for x in range(max(0, column - reach), min(columns, column + reach + 1)):
             value = picture[y, x]
@@ -213,4 +220,6 @@ def _mean_around(picture: np.ndarray, weights: np.ndarray, row: int, column: int
                 w = weights[y - row + reach, x - column + reach]
                 total += w * value
                 weight += w
-    return total / weight if weight > 0.0 else np.nan
+                if w > 0.0:
+                    nearest = min(nearest, (y - row) ** 2 + (x - column) ** 2)
+    return (total / weight if weight > 0.0 else np.nan), nearest

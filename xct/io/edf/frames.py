@@ -29,6 +29,9 @@ _TYPES = {
 }  # fmt: skip
 
 
+_CURRENT = ("srcur", "machinecurrent", "machinecurrentstart", "sr_current")  # mA
+
+
 def missing_reader() -> str | None:
     """Say how to install what reads EDF files, where it is not."""
     if find_spec("fabio") is not None:
@@ -56,8 +59,21 @@ class Header:
 
     def motors(self) -> dict[str, float]:
         """Positions of motors by their names, as far as both are there."""
-        names = self.said.get("motor_mne", "").split()
-        places = self.said.get("motor_pos", "").split()
+        return self._named("motor")
+
+    def ring_current_ma(self) -> float:
+        """Give the current of the ring that an entry or a counter says; NaN where none does."""
+        counters = {name.lower(): value for name, value in self._named("counter").items()}
+        for name in _CURRENT:
+            value = number(self.said.get(name))
+            value = counters.get(name) if value is None else value
+            if value is not None and value > 0:
+                return value
+        return float("nan")
+
+    def _named(self, kind: str) -> dict[str, float]:
+        names = self.said.get(f"{kind}_mne", "").split()
+        places = self.said.get(f"{kind}_pos", "").split()
         return {
             name: value
             for name, text in zip(names, places, strict=False)

@@ -106,6 +106,9 @@ def read(path: Path, request: Request) -> Raw:
     }  # fmt: skip
     if facts is not None:
         origin |= {name: facts.file.name for name, value in said.items() if value is not None}
+    current, of_flats = _ring_current(taken), _ring_current(more)
+    if current is not None and of_flats is not None:
+        origin["ring_current_ma"] = "current of the ring in the headers"
     raw = Raw(
         layout="edf",
         files=(*([facts.file] if facts else []), *taken, *more, *of_darks.files),
@@ -113,6 +116,8 @@ def read(path: Path, request: Request) -> Raw:
         flats=flats,
         darks=darks,
         theta_deg=angles,
+        ring_current_ma=current,
+        flat_ring_current_ma=of_flats,
         origin=origin,
         notes=(*notes, *of_darks.notes),
         **said,  # type: ignore[arg-type]
@@ -195,6 +200,13 @@ def _flats(files: Sequence[Path]) -> tuple[Stack | None, list[Path]]:
             time = np.array([number for number, _ in found], float)
             return Stack(open_frames(those), np.arange(len(those)), time), those
     return None, []
+
+
+def _ring_current(files: Sequence[Path]) -> np.ndarray | None:
+    """Read the current of the ring of each frame; None where the first header does not say it."""
+    if not files or np.isnan(read_header(files[0]).ring_current_ma()):
+        return None
+    return np.array([read_header(file).ring_current_ma() for file in files])
 
 
 class _OfDarks:

@@ -20,7 +20,7 @@ from xct.pipeline.checks.scan import look_at_angles
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.preprocess.frames.beam_profile import FlatMixture
-from xct.preprocess.frames.beside import LightBeside, light_beside
+from xct.preprocess.frames.beside import LightBeside, light_beside, part_above_air
 from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
 from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
 from xct.preprocess.frames.limits import refuse_unlit
@@ -125,6 +125,9 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     beside = light_beside(transmission)
     wide = _wide_sample(good, transmission, beside)
     messages = list(_messages(frames, verdict, beside))
+    above = part_above_air(transmission, beside)
+    if above:
+        messages.append(_above_air(above))
     if own is not None:
         messages += _left_of_beam(transmission, own)
     if wide is not None:
@@ -158,6 +161,15 @@ def _wide_sample(
         return None
     _, rows, columns = good.projections.shape
     return wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
+
+
+def _above_air(part: float) -> str:
+    return (
+        f"{part:.0%} of the projections is more than 15% brighter than the air, which no sample "
+        "makes: the flats hold the shadow of the sample or of something else, or the beam stood "
+        "elsewhere, or was brighter, when they were taken. μ is too low there, and negative; give "
+        "flats of the open beam by scan.flats"
+    )
 
 
 def _left_of_beam(transmission: np.ndarray, own: FlatMixture) -> Iterator[str]:

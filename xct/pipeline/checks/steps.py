@@ -23,6 +23,7 @@ RIGHT_ORDER = (
     "find_jitter",
     "find_tilt",
     "find_center",
+    "check_angles",
     "align",
     "fbp",
     "iterative",

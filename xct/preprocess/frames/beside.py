@@ -14,6 +14,8 @@ _EVEN = 0.01  # change of the transmission over them, in the mean of all frames
 _BRIGHTEST = 0.98  # of the brightest columns: air is not darker
 _DARKER = 0.97  # … and a sample is
 _ALIKE = 0.01  # both sides at all angles
+_ABOVE, _ABOVE_PART = 1.15, 0.02  # times the air, in that part of all frames: no absorption
+_TOGETHER = 5  # frames: noise is not that bright
 _STEADY = 0.02  # scatter over frames beside slow drift: a sample that turns into view is no air
 
 
@@ -89,3 +91,24 @@ def light_beside(transmission: np.ndarray) -> LightBeside | None:
         return None
     by_frame = np.mean(np.stack(list(found.values())), axis=0, dtype=np.float64)
     return LightBeside(np.asarray(by_frame), tuple(found))
+
+
+def part_above_air(transmission: np.ndarray, beside: LightBeside | None) -> float:
+    """Give the part of all frames that is far brighter than the air; 0 where it is negligible.
+
+    A sample only absorbs. Flats that hold its shadow, or a beam that stood elsewhere when they
+    were taken, make projections brighter than air.
+
+    Parameters
+    ----------
+    transmission : ndarray, shape (angle, row, cell)
+        Coarse transmission, NaN beyond the beam; good frames only.
+    beside : LightBeside or None
+        The light beside the sample; where it is not known, air is 1.
+    """
+    air = 1.0 if beside is None else beside.mean
+    parts = np.array_split(transmission, max(1, len(transmission) // _TOGETHER))
+    level = np.stack([part.mean(axis=0) for part in parts])
+    known = np.isfinite(level)
+    part = float(np.mean(level[known] > _ABOVE * air)) if known.any() else 0.0
+    return part if part > _ABOVE_PART else 0.0

@@ -1,0 +1,120 @@
+"""Angles that are not what is stated are seen in the projections, said with where and how much."""
+
+import numpy as np
+import pytest
+
+from xct.bench.axis.scans import draw_scan
+from xct.phantom.discs import project_discs, random_discs
+from xct.preprocess.angles.check import angle_messages, angle_number, check_angles
+
+COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
+STATED = np.linspace(0, 180, VIEWS)
+
+
+def seen(true_deg, seed=0, noise=0.01, shift_px=0.0):
+    """Line integrals of grains at the angles that the stage truly had."""
+    rng = np.random.default_rng(seed)
+    shift = np.broadcast_to(shift_px, np.shape(true_deg))
+    rows = []
+    for row in range(ROWS):
+        discs = random_discs(20, 100, seed=seed * 10 + row)
+        exact = project_discs(discs, true_deg, COLUMNS, CENTER)
+        place = np.arange(COLUMNS)
+        rows.append(
+            [np.interp(place - s, place, view) for s, view in zip(shift, exact, strict=True)]
+        )
+    views = np.stack(rows, axis=1)
+    return (views / views.max() + rng.normal(0, noise, views.shape)).astype(np.float32)
+
+
+def with_lost(lost, after):
+    """Angles of a scan in which frames were lost behind one, unknown to its list of angles."""
+    planned = np.linspace(0, 180, VIEWS + lost)
+    return np.delete(planned, np.arange(after + 1, after + 1 + lost))
+
+
+@pytest.mark.parametrize("lost", [2, 3, 9])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_lost_frames_are_found_where_they_were_lost(lost, seed):
+    after = (40, 131)[seed]
+    found = check_angles(seen(with_lost(lost, after), seed), STATED, CENTER)
+    assert [jump.after for jump in found.jumps] == [after]
+    assert found.jumps[0].steps == pytest.approx(lost, rel=0.35)
+    [message] = angle_messages(found)
+    assert f"projections {after} and {after + 1}" in message
+    assert f"about {round(found.jumps[0].steps)} frames were lost" in message
+    assert "scan.theta_deg" in message
+
+
+@pytest.mark.parametrize("kind", ["plain", "full turn", "off the middle", "truncated", "starved"])
+def test_angles_that_are_right_are_left_alone(kind):
+    for seed in (1003, 1005):
+        scan = draw_scan(kind, seed)
+        found = check_angles(scan.line_integrals, scan.theta_deg, scan.center_px)
+        assert list(angle_messages(found)) == []
+
+
+def test_jitter_of_the_stage_is_no_jump():
+    scan = draw_scan("jitter", 1003)
+    found = check_angles(scan.line_integrals, scan.theta_deg, scan.center_px)
+    assert found.jumps == ()
+
+
+def test_a_stage_that_slipped_is_said():
+    true = STATED.copy()
+    true[90:] -= 4 * STATED[1]
+    messages = list(angle_messages(check_angles(seen(true), STATED, CENTER)))
+    assert "between 80.503° and 81.407° (projections 89 and 90 " in messages[0]
+    assert "less than stated" in messages[0]
+
+
+def test_a_sample_that_went_aside_is_said_in_pixels():
+    shift = np.where(np.arange(VIEWS) < 100, 0.0, 3.0)
+    found = check_angles(seen(STATED, shift_px=shift), STATED, CENTER + 1.5)
+    [jump] = found.jumps
+    assert jump.after == 99
+    assert jump.px == pytest.approx(3.0, rel=0.3)
+
+
+@pytest.mark.parametrize("part", [0.98, 1.01])
+def test_a_wrong_range_of_angles_is_said_with_its_size(part):
+    found = check_angles(seen(part * STATED), STATED, CENTER)
+    assert found.jumps == ()
+    [message] = angle_messages(found)
+    turned = float(message.split("turned by about ")[1].split("°")[0])
+    assert turned == pytest.approx(180 * part, abs=1.0)
+
+
+def test_half_a_turn_taken_for_a_whole_one_is_said():
+    found = check_angles(seen(STATED / 2), STATED, CENTER)
+    assert any("no mirror images" in message for message in angle_messages(found))
+
+
+def test_frames_of_a_full_turn_are_named_by_their_own_angles():
+    stated = np.linspace(0, 360, VIEWS)
+    true = np.delete(np.linspace(0, 360, VIEWS + 3), [150, 151, 152])
+    order = np.random.default_rng(0).permutation(VIEWS)
+    found = check_angles(seen(true)[order], stated[order], CENTER)
+    [frames] = found.frames
+    assert [int(order[frame]) for frame in frames] == [149, 150]
+    assert found.at[0] == pytest.approx((stated[149], stated[150]))
+
+
+def test_an_axis_that_is_given_wrong_is_seen():
+    found = check_angles(seen(STATED), STATED, CENTER + 12)
+    assert any("no mirror images" in message for message in angle_messages(found))
+
+
+def test_uneven_angles_are_no_jumps():
+    golden = np.sort((np.arange(VIEWS) * 111.24611797) % 180)
+    assert check_angles(seen(golden), golden, CENTER).jumps == ()
+
+
+def test_what_says_too_little_is_not_checked_and_this_is_noted():
+    noise = np.random.default_rng(0).normal(size=(VIEWS, ROWS, COLUMNS)).astype(np.float32)
+    found = check_angles(noise, STATED, CENTER)
+    assert found.jumps == ()
+    number = angle_number(found, ROWS)
+    assert number.value == 0
+    assert "not checked" in number.note
+    assert angle_number(check_angles(noise[:9], STATED[:9] * 20, CENTER), ROWS).value == 0

@@ -1,0 +1,230 @@
+"""Do the angles fit the views? In: line integrals of rows; out: where they do not, and by how much.
+
+Nothing is corrected: what is seen says that angles are wrong, not which ones.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite, isnan, radians, tan
+
+import numpy as np
+
+from xct.preprocess.angles.closure import Closure, find_closure
+from xct.preprocess.angles.jumps import SURE_SD, Jump, Scales, excess_steps, find_jumps, median_step
+from xct.preprocess.center.sample import checked_views, leaned, prepared, steadied
+from xct.quantity import Number, Quantity
+from xct.stages import stage
+
+_SURE_SD, _LEAST_STEPS = 6.0, 0.25  # of a turn that does not close
+_LEAST_PX = 0.5  # by which the rim moves then
+_UNLIKE, _UNLIKE_STEPS = 5.0, 16.0  # times what views usually do not share; steps apart
+_NAMED = 6  # jumps in a message
+_MOST = 0.1  # of the gaps may be jumps: more are angles that are all wrong
+REMEDY = (
+    "give the true angles as a text file by scan.theta_deg, or leave what came before or after "
+    "out by scan.leave_out.projections"
+)
+
+
+@dataclass(frozen=True)
+class AngleCheck:
+    """What of the angles does not fit the views.
+
+    Attributes
+    ----------
+    jumps : tuple of Jump
+        Gaps that are not as stated.
+    at : tuple of (float, float)
+        Stated angles before and after each, degrees.
+    frames : tuple of (int, int)
+        Places of these projections among those that are used, from 0.
+    closure : Closure or None
+        Over half a turn; None where no views are half a turn apart.
+    sees_steps : float
+        Lost steps that are surely seen in one gap; infinite where views say too little.
+    step_deg : float
+        The usual step.
+    rim_px : float
+        Half the width of the view.
+    """
+
+    jumps: tuple[Jump, ...] = ()
+    at: tuple[tuple[float, float], ...] = ()
+    frames: tuple[tuple[int, int], ...] = ()
+    closure: Closure | None = None
+    sees_steps: float = float("inf")
+    step_deg: float = 0.0
+    rim_px: float = 0.0
+
+    @property
+    def open_steps(self) -> float:
+        """Steps that the sample turned less than stated in half a turn; 0 where none is sure."""
+        one = self.closure
+        if one is None or abs(one.steps) < max(_SURE_SD * one.sd, _LEAST_STEPS):
+            return 0.0
+        moves = radians(abs(one.steps) * self.step_deg) * self.rim_px
+        return one.steps if moves > _LEAST_PX else 0.0
+
+    @property
+    def unlike(self) -> bool:
+        """Whether views half a turn apart are no mirror images."""
+        one = self.closure
+        return one is not None and one.misfit > _UNLIKE and one.like_steps >= _UNLIKE_STEPS
+
+
+def angle_messages(check: AngleCheck) -> Iterator[str]:
+    """Say what does not fit, and what to do."""
+    if check.jumps:
+        shown = [_of_jump(check, number) for number in range(min(len(check.jumps), _NAMED))]
+        more = len(check.jumps) - len(shown)
+        yield (
+            f"the angles do not fit the projections: {'; '.join(shown)}"
+            + (f"; and at {more} other places" if more else "")
+            + f". Slices are blurred by it, and nothing is corrected: {REMEDY}"
+        )
+    if check.unlike:
+        assert check.closure is not None
+        apart = check.closure.like_steps * check.step_deg
+        yield (
+            "projections half a turn apart are no mirror images: they share as little as "
+            f"projections {apart:.2g}° apart. The range of the angles is wrong, the axis is "
+            "(figures/center.png), or the sample moved or changed during the scan. Slices are "
+            "not to be trusted: see what the stage did, and give scan.theta_deg"
+        )
+    elif check.open_steps:
+        yield (
+            f"half a turn does not close: in what is stated as 180° the sample turned by about "
+            f"{180 - check.open_steps * check.step_deg:.4g}° (± "
+            f"{check.closure.sd * check.step_deg if check.closure else 0:.2g}°). The range of the "
+            "angles is wrong, steps or frames were lost, the axis is wrong, or the sample "
+            f"changed. Nothing is corrected: {REMEDY}"
+        )
+
+
+def _of_jump(check: AngleCheck, number: int) -> str:
+    jump, (first, last), frames = check.jumps[number], check.at[number], check.frames[number]
+    named = f"projections {frames[0]} and {frames[1]} of those used"
+    where = f"between {first:.5g}° and {last:.5g}° ({named})"
+    if isnan(jump.steps):
+        return f"{where} all changes at once: many frames were lost, or the sample moved"
+    said = []
+    if jump.steps:
+        said.append(_of_turn(jump.steps, check.step_deg))
+    if jump.px:
+        said.append(f"went aside by about {jump.px:+.1f} px")
+    return f"{where} the sample {' and '.join(said)}"
+
+
+def _of_turn(steps: float, step_deg: float) -> str:
+    size, unit = abs(steps), "step" if round(abs(steps), 1) == 1 else "steps"
+    how = f"turned by about {size * step_deg:.2g}° ({size:.1f} {unit})"
+    if steps < 0:
+        return f"{how} less than stated, as where the stage stood still or slipped"
+    count = max(round(size), 1)
+    lost = f"about {count} frames were" if count > 1 else "a frame was"
+    return f"{how} more than stated, as where {lost} lost"
+
+
+def angle_number(check: AngleCheck, rows: int) -> Number:
+    """Give how many gaps do not fit; say which.
+
+    Parameters
+    ----------
+    check : AngleCheck
+        What `check_angles` gave.
+    rows : int
+        How many rows it rests on.
+    """
+    for message in angle_messages(check):
+        warnings.warn(message, stacklevel=2)
+    details: dict[str, object] = {}
+    if isfinite(check.sees_steps):
+        details["sees_lost_steps"] = round(check.sees_steps, 2)
+    if check.closure is not None:
+        details["half_turn_open_deg"] = round(check.closure.steps * check.step_deg, 3)
+    if check.jumps:
+        details["after_deg"] = [round(first, 4) for first, _ in check.at]
+        details["steps"] = [None if isnan(j.steps) else round(j.steps, 2) for j in check.jumps]
+        details["px"] = [round(j.px, 2) for j in check.jumps]
+    note = None if isfinite(check.sees_steps) else "not checked: views say too little of their turn"
+    return Number(len(check.jumps), "gaps", n=rows, note=note, details=details)
+
+
+@stage(
+    gives=Quantity("angle_jumps", unit="gaps between projections that are not as stated"),
+    estimate=angle_number,
+)
+def check_angles(
+    line_integrals: np.ndarray,
+    theta_deg: np.ndarray,
+    center_px: np.ndarray | float,
+    axis_tilt_deg: float = 0.0,
+    row_px: np.ndarray | None = None,
+    frame_shape: tuple[int, int] | None = None,
+    stage_jitter: tuple[list[float], list[float]] | None = None,
+) -> AngleCheck:
+    """Check that the sample turned as the angles say.
+
+    How far it turned from each projection to the next is measured by what changes: more is a
+    frame that was lost, or a stage that jumped. Half a turn later it must look as before,
+    mirrored about the axis.
+
+    Parameters
+    ----------
+    line_integrals : ndarray, shape (angle, row, column)
+        Line integrals of rows from several heights.
+    theta_deg : ndarray, shape (angle,)
+        Angle of each projection in degrees.
+    center_px : float or ndarray
+        Column of the rotation axis.
+    axis_tilt_deg : float, optional
+        How the axis leans within the plane of the detector.
+    row_px : ndarray, shape (row,), optional
+        Which rows of the frame these are.
+    frame_shape : tuple of int, optional
+        Rows and columns of a frame.
+    stage_jitter : two lists of float, optional
+        How far each projection stands off, along rows and columns.
+
+    Returns
+    -------
+    AngleCheck
+        Empty where angles do not suffice.
+    """
+    try:
+        views = checked_views(line_integrals, theta_deg)
+    except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
+        return AngleCheck()
+    if stage_jitter is not None:
+        views = steadied(views, np.array(stage_jitter[1]))
+    if axis_tilt_deg and row_px is not None:
+        middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
+        views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
+    theta = np.asarray(theta_deg, np.float64)
+    sample = prepared(views, theta)
+    scales = excess_steps(sample)
+    if not scales:
+        return AngleCheck()
+    jumps = find_jumps(scales)
+    if len(jumps) > max(1, _MOST * len(theta)):
+        jumps = jumps[:0]
+    binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
+    order = np.argsort(theta, kind="stable")
+    gaps = [(int(order[j.after]), int(order[j.after + 1])) for j in jumps]
+    return AngleCheck(
+        tuple(jump._replace(px=jump.px * sample.bin) for jump in jumps),
+        tuple((float(theta[a]), float(theta[b])) for a, b in gaps),
+        tuple(gaps),
+        find_closure(sample, scales, binned),
+        _sees(scales),
+        median_step(sample.theta_deg),
+        sample.columns * sample.bin / 2,
+    )
+
+
+def _sees(scales: Scales) -> float:
+    """Give the lost steps that are surely seen."""
+    return SURE_SD * min(single.sd for single, _ in scales)

@@ -1,0 +1,195 @@
+"""Gaps between views that are not what is stated. In: a prepared sample; out: jumps.
+
+Frames that were lost without a word, a stage that jumped or stood still: between two views the
+sample turned further, or less far, than between all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import radians
+from typing import NamedTuple
+
+import numpy as np
+
+from xct.preprocess.angles.steps import (
+    MAD,
+    REACH,
+    Steps,
+    few_rows,
+    least_width_px,
+    smoothed,
+    steps_between,
+)
+from xct.preprocess.center.sample import Sample
+
+_WIDTHS = 5  # of smoothing, each twice the one before; the first: what the edge moves by in a step
+_WIDEST = 1 / 8  # of the columns
+_LEAST_VIEWS = 24
+SURE_SD, _ALSO_SD = 5.5, 2.5  # of a jump between two views, and between two on either side
+_LEAST_STEPS, _ALSO_PART = 0.6, 0.6
+_BREAK = 4.0  # times what views usually do not share with those before
+_LEAST_PX = 0.5  # of a jump along columns
+_LONGEST = 1.6  # stated gap that is compared, by the usual one
+_LEAST_SCALE = 0.4  # of what views turn by is seen
+_SEES_STEPS = 0.5  # scatter; with more nothing is said
+
+
+class Jump(NamedTuple):
+    """A gap in which the sample turned otherwise than stated, or went aside.
+
+    Attributes
+    ----------
+    after : int
+        The view before the gap, in ascending order of the angle.
+    steps : float
+        Steps by which the sample turned more than stated; NaN where they are too many to be
+        measured.
+    px : float
+        By how much it went along columns.
+    """
+
+    after: int
+    steps: float
+    px: float
+
+
+@dataclass(frozen=True)
+class Excess:
+    """By how much gaps are larger than stated, at one width of smoothing.
+
+    Attributes
+    ----------
+    steps : ndarray, shape (gap,)
+        Steps more than stated; NaN where it is not known.
+    px : ndarray, shape (gap,)
+        How far the sample went along binned columns.
+    misfit : ndarray, shape (gap,)
+        What a turn and a shift do not explain, over what they usually do not.
+    sd, sd_px : float
+        Scatter of the first two; infinite where views say nothing of how far they turned.
+    scale : float
+        What is measured over what is stated, in the median.
+    usual : float
+        What a turn and a shift usually do not explain.
+    """
+
+    steps: np.ndarray
+    px: np.ndarray
+    misfit: np.ndarray
+    sd: float
+    sd_px: float
+    scale: float
+    usual: float
+
+
+Scales = list[tuple[Excess, Excess]]  # of single views, and of two on either side; finest first
+
+
+def median_step(theta_deg: np.ndarray) -> float:
+    """Give the usual step, degrees."""
+    return float(np.median(np.diff(theta_deg)))
+
+
+def widths_px(sample: Sample) -> list[float]:
+    """Give the widths of smoothing at which views are compared, in binned columns."""
+    edge = radians(median_step(sample.theta_deg)) * sample.columns / 2
+    widths = max(least_width_px(sample.columns), edge) * 2.0 ** np.arange(_WIDTHS)
+    return [float(width) for width in widths if width < _WIDEST * sample.columns]
+
+
+def excess_steps(sample: Sample) -> Scales:
+    """Measure the steps between views at several widths; empty where they say too little."""
+    theta = sample.theta_deg
+    if len(theta) < _LEAST_VIEWS or np.diff(theta).min() <= 0:
+        return []
+    step, views, found = median_step(theta), few_rows(sample.free), []
+    for width in widths_px(sample):
+        smooth, every = smoothed(views, width)
+        pair = [
+            _excess(steps_between(smooth, theta, every, n), theta, step, _LEAST_SCALE / n)
+            for n in (1, 2)
+        ]
+        found.append((pair[0], pair[1]))
+    return found if any(single.sd < _SEES_STEPS for single, _ in found) else []
+
+
+def _excess(steps: Steps, theta: np.ndarray, step: float, least_scale: float) -> Excess:
+    odd = np.diff(theta) > _LONGEST * step  # such as between golden angles: rates bend within
+    for values in steps:
+        values[odd] = np.nan
+    if np.isfinite(steps.turned_deg).sum() < _LEAST_VIEWS // 2:
+        return Excess(steps.turned_deg, steps.shift_px, steps.misfit, np.inf, np.inf, 0.0, 1.0)
+    px = steps.shift_px - np.nanmedian(steps.shift_px)
+    usual = max(float(np.nanmedian(steps.misfit)), 1e-30)
+    # Noise in the rate makes all turns a little too small, bends of it a little too large.
+    scale = float(np.nanmedian(steps.turned_deg / steps.stated_deg))
+    turned = (steps.turned_deg / max(scale, least_scale) - steps.stated_deg) / step
+    sd = _scatter(turned) if scale > least_scale else np.inf
+    return Excess(turned, px, steps.misfit / usual, sd, _scatter(px), scale, usual)
+
+
+def _scatter(values: np.ndarray) -> float:
+    return float(MAD * np.nanmedian(np.abs(values - np.nanmedian(values))))
+
+
+def find_jumps(scales: Scales) -> list[Jump]:
+    """Find gaps in which the sample turned otherwise than stated, or went aside, in their order."""
+    if not scales:
+        return []
+    seen = [_jump(scales, gap) for gap in _candidates(scales)]
+    found: list[Jump] = []
+    # Rates of gaps near a jump hold it as well: what fits worst is the jump itself.
+    for jump in sorted((j for j in seen if j is not None), key=lambda j: -_misfit(scales, j.after)):
+        if all(abs(jump.after - other.after) > REACH + 1 for other in found):
+            found.append(jump)
+    return sorted(found)
+
+
+def _candidates(scales: Scales) -> list[int]:
+    certain = [np.abs(np.nan_to_num(s.steps)) / s.sd for s, _ in scales]
+    certain += [np.abs(np.nan_to_num(s.px)) / max(s.sd_px, 1e-6) for s, _ in scales]
+    certain += [np.nan_to_num(s.misfit) * (SURE_SD / _BREAK) for s, _ in scales]
+    return np.flatnonzero(np.max(certain, axis=0) > SURE_SD).tolist()
+
+
+def _misfit(scales: Scales, gap: int) -> float:
+    return max(float(single.misfit[gap]) for single, _ in scales)
+
+
+def _jump(scales: Scales, gap: int) -> Jump | None:
+    """Give the jump in a gap, with all that is sure of it."""
+    steps, px = _turned(scales, gap), _went(scales, gap)
+    if steps == 0 and px == 0:
+        broken = any(min(s.misfit[gap], b.misfit[gap]) > _BREAK for s, b in scales)
+        return Jump(gap, np.nan, 0.0) if broken else None
+    return Jump(gap, steps, px)
+
+
+def _turned(scales: Scales, gap: int) -> float:
+    """Give the excess of a gap in steps; 0 where none is sure."""
+    seen = [
+        float(s.steps[gap])
+        for number, (s, _) in enumerate(scales)
+        if abs(s.steps[gap]) > max(SURE_SD * s.sd, _least_steps(number))
+    ]
+    if not seen:
+        return 0.0
+    least = _ALSO_PART * min(abs(steps) for steps in seen)
+    also = [b.steps[gap] * np.sign(seen[-1]) > max(least, _ALSO_SD * b.sd) for _, b in scales]
+    return float(np.median(seen)) if any(also) else 0.0
+
+
+def _least_steps(number: int) -> float:
+    """Give the least jump that the width of this number is for: small ones need narrow ones."""
+    return _LEAST_STEPS * 2.0 ** max(0, number - 1)
+
+
+def _went(scales: Scales, gap: int) -> float:
+    """Give how far the sample went along binned columns; 0 where that is not sure."""
+    for single, both in reversed(scales):
+        least = max(SURE_SD * single.sd_px, _LEAST_PX)
+        also = both.px[gap] * np.sign(single.px[gap])
+        if abs(single.px[gap]) > least and also > max(_ALSO_PART * least, _ALSO_SD * both.sd_px):
+            return float(single.px[gap])
+    return 0.0
