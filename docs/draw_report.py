@@ -2,8 +2,8 @@
 
     python docs/draw_report.py demo/comparison
 
-Two figures of the six cells and the first page of their report, as Chromium shows it, each with few
-colours, so that they are small.
+Two figures of the six cells and the first page of their report, as Chromium shows it, all
+no wider than they are shown.
 """
 
 import shutil
@@ -16,15 +16,15 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 FIGURES = ("in_3d", "sections")
-WIDTH, COLORS = 1200, 96
+WIDTH = 1000
 PAGE = (1280, 1000)
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture no wider than it is shown, with few colours."""
+    """Write a picture no wider than it is shown."""
     height = round(picture.height * WIDTH / picture.width)
     small = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(COLORS).save(path, optimize=True)
+    small.save(path, optimize=True)
 
 
 def main() -> None:

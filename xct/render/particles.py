@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xct.geometry import CellGeometry, Label
-from xct.parallel.blocks import Block, cut
+from xct.parallel.blocks import GRANULE, Block, cut
 from xct.parallel.executors import map_blocks
 from xct.render.layers import compacted
 from xct.render.scene import Body, World, is_cut_out
@@ -38,7 +38,7 @@ class _Piece:
 def coarseness(cell: CellGeometry, across: int) -> int:
     """Choose how many voxels along an edge make one, so that the bore is about `across` wide."""
     diameter = 2 * cell.bore_radius_um / max(cell.voxel_size_um[1:])
-    return int(2 ** max(0, np.ceil(np.log2(diameter / across))))
+    return max(1, int(np.ceil(diameter / across - 1e-9)))
 
 
 def particle_bodies(
@@ -128,7 +128,7 @@ def _active_material(
     from scipy import ndimage
 
     first, stop = _heights_of_cathode(cell, factor)
-    high = max(factor, 16)  # whole chunks, whatever the factor
+    high = _slab(factor)
     blocks = [
         Block(first + b.first, first + b.stop, first + b.first, first + b.stop)
         for b in cut(stop - first, high)
@@ -144,6 +144,11 @@ def _active_material(
     return found if found is not None else _joined("active_material", [])
 
 
+def _slab(factor: int) -> int:
+    """Give the slices that are read at once: about a chunk, in whole coarse voxels."""
+    return factor * -(-GRANULE // factor)
+
+
 def _heights_of_cathode(cell: CellGeometry, factor: int) -> tuple[int, int]:
     """Give the slices between which active material is looked for, whole coarse voxels."""
     edge, count = cell.voxel_size_um[0], cell.shape[0]
@@ -157,7 +162,7 @@ def _heights_of_cathode(cell: CellGeometry, factor: int) -> tuple[int, int]:
             low = max(low, plane.height_um / edge - reach)
         else:
             high = min(high, plane.height_um / edge + reach)
-    step = max(factor, 16)
+    step = _slab(factor)
     first = int(low // step * step)
     return first, min(count // factor * factor, int(-(-high // step) * step))
 
