@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from xct.errors import ConfigError, DamagedFile
+from xct.figures import canvas
 from xct.io.atomic import write_text
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.pipeline import lock
@@ -391,3 +392,17 @@ while done < 60:
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert total.read_text(encoding="utf-8") == "180"
+
+
+@pytest.mark.parametrize(
+    ("asked", "endings"),
+    [("png", [".png"]), ("svg", [".svg"]), ("both", [".png", ".svg"]), ("none", [])],
+)
+def test_figures_are_written_as_asked_for(tmp_path, asked, endings):
+    figure, axes = canvas(1, 1, (2, 2))
+    axes[0].set_title("depth")
+    written = OutputFolder(tmp_path, asked).save_figure(figure, "one")
+    assert [path.suffix for path in written] == endings
+    assert sorted(tmp_path.rglob("one.*")) == written
+    if ".svg" in endings:  # what can be changed for a paper
+        assert ">depth</text>" in (tmp_path / "figures" / "one.svg").read_text(encoding="utf-8")

@@ -82,6 +82,8 @@ def click(viewer, world):
 
 def drag(viewer, start, *stops):
     """Press at one place in the world, move to others, and let go."""
+    for _ in range(5):  # sliders come and go with the axes: the picture is where it stays
+        QApplication.processEvents()
     at = canvas_point(viewer, start)
     point_at(viewer, start)
     mouse(viewer, QEvent.Type.MouseButtonPress, at, pressed=True)
