@@ -439,7 +439,7 @@ SCAN = [
     (truncated_hdf5, r"truncated|shorter|bytes"),
     (angles_too_few, rf"{ANGLES - 7}.*{ANGLES}|{ANGLES}.*{ANGLES - 7}"),
     (angles_in_radians, r"radian"),
-    (no_angles, r"scan\.theta_deg: needed by .*find_center and fbp, but neither"),
+    (no_angles, r"scan\.theta_deg: needed by .*find_center and check_angles and fbp, but neither"),
     (no_pixel_size, r"scan\.pixel_size_um: needed by fbp, but neither the file nor the config"),
     (no_flats, r"scan\.flats: needed by flat_field"),
     (flats_of_another_shape, rf"flat.*{ROWS - 1}"),

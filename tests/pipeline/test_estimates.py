@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.scans import CENTER_PX, write_dxchange
+from xct.io.figures import save_figure
 from xct.pipeline.estimates import Estimates
 from xct.pipeline.monitor import RunWarnings
 from xct.pipeline.plan import make_plan
@@ -28,6 +29,9 @@ class Notes:
 
     def note(self, name: str, value: Any) -> None:
         self.noted[name] = value
+
+    def save_figure(self, figure: Any, name: str) -> None:
+        save_figure(figure, self.path / "figures", name)
 
 
 @pytest.fixture

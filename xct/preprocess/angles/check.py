@@ -13,7 +13,15 @@ from math import isfinite, isnan, radians, tan
 import numpy as np
 
 from xct.preprocess.angles.closure import Closure, find_closure
-from xct.preprocess.angles.jumps import SURE_SD, Jump, Scales, excess_steps, find_jumps, median_step
+from xct.preprocess.angles.jumps import (
+    LEAST_STEPS,
+    SURE_SD,
+    Jump,
+    Scales,
+    excess_steps,
+    find_jumps,
+    median_step,
+)
 from xct.preprocess.center.sample import checked_views, leaned, prepared, steadied
 from xct.quantity import Number, Quantity
 from xct.stages import stage
@@ -227,4 +235,4 @@ def check_angles(
 
 def _sees(scales: Scales) -> float:
     """Give the lost steps that are surely seen."""
-    return SURE_SD * min(single.sd for single, _ in scales)
+    return max(LEAST_STEPS, SURE_SD * min(single.sd for single, _ in scales))

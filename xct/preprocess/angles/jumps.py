@@ -27,7 +27,8 @@ _WIDTHS = 5  # of smoothing, each twice the one before; the first: what the edge
 _WIDEST = 1 / 8  # of the columns
 _LEAST_VIEWS = 24
 SURE_SD, _ALSO_SD = 5.5, 2.5  # of a jump between two views, and between two on either side
-_LEAST_STEPS, _ALSO_PART = 0.6, 0.6
+# Gaps in which views hardly change seem to hold no turn at all: a step less than stated.
+LEAST_STEPS, _ALSO_PART = 1.2, 0.6
 _BREAK = 4.0  # times what views usually do not share with those before
 _LEAST_PX = 0.5  # of a jump along columns
 _LONGEST = 1.6  # stated gap that is compared, by the usual one
@@ -182,7 +183,7 @@ def _turned(scales: Scales, gap: int) -> float:
 
 def _least_steps(number: int) -> float:
     """Give the least jump that the width of this number is for: small ones need narrow ones."""
-    return _LEAST_STEPS * 2.0 ** max(0, number - 1)
+    return LEAST_STEPS * 2.0 ** max(0, number - 1)
 
 
 def _went(scales: Scales, gap: int) -> float:
