@@ -26,7 +26,7 @@ from xct.preprocess.center.sample import checked_views, leaned, prepared, steadi
 from xct.quantity import Number, Quantity
 from xct.stages import stage
 
-_SURE_SD, _LEAST_STEPS = 6.0, 0.25  # of a turn that does not close
+_SURE_SD, _LEAST_STEPS = 6.0, 0.75  # of a turn that does not close
 _LEAST_PX = 0.5  # by which the rim moves then
 _UNLIKE, _UNLIKE_STEPS = 5.0, 16.0  # times what views usually do not share; steps apart
 _NAMED = 6  # jumps in a message
