@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from xct.physics.materials import TABLE
 
+FARADAY_C_MOL = 96_485.33212
 METAL_MAH_PER_CM3 = 2062.0
-_FARADAY_MAH_PER_MOL = 26801.4
+_FARADAY_MAH_PER_MOL = FARADAY_C_MOL / 3.6
 _NCM811_G_PER_MOL = 97.28
 # Of NCM811's volume, per unit of lithium that is taken out: 7 % at 0.7.
 SHRINKING = 0.1

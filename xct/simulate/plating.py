@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xct.physics.lithium import FARADAY_C_MOL
 from xct.simulate.constants import LITHIUM_MOLAR_CM3_MOL
-from xct.simulate.electric.conduction import FARADAY_C_MOL, Conduction, Electrode
+from xct.simulate.electric.conduction import Conduction, Electrode
 from xct.simulate.geometry.domain import Domain, Material
 from xct.simulate.mesh.cutting import Level
 

@@ -15,14 +15,10 @@ import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.io.atomic import write_text, written_whole
 from xct.io.tables import write_table
-from xct.render.building import scene_of
-from xct.render.picture import can_draw
 from xct.render.rendering import page_of
-from xct.render.scene import OPACITIES
-from xct.render.sheet import sheet
 from xct.render.viewer import PAGE
 from xct.report.of_run import REPORT
-from xct.report.page import Part, known_figures, known_tables, pictures, render
+from xct.report.page import Part, pictures, render
 from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
@@ -32,27 +28,22 @@ from xct.study.claims.grey_claims import grey_claims
 from xct.study.claims.part import claims_part
 from xct.study.codependence.measured import (
     Together,
-    codependence_figure,
     codependence_table,
     measure_together,
 )
+from xct.study.codependence.part import codependence_part
 from xct.study.cycling.balance import Balance, balances
 from xct.study.cycling.measured import Cycled, read_cyclers
 from xct.study.cycling.part import cycling_part, cycling_tables
 from xct.study.grey import GreyCell, histograms_of, homogeneity_table, measure_grey, statistics
-from xct.study.histogram_figures import (
-    cell_histograms_figure,
-    distances_figure,
-    group_histograms_figure,
-    homogeneity_figure,
-)
+from xct.study.grey_part import grey_part
+from xct.study.in_3d import in_3d_part, pictures_in_3d
 from xct.study.layers import (
     Row,
     displacement_table,
     layer_rows,
-    layers_figure,
+    layers_part,
     layers_table,
-    maps_figure,
 )
 from xct.study.line_profiles import (
     Profile,
@@ -63,13 +54,12 @@ from xct.study.line_profiles import (
 )
 from xct.study.methods import METHODS
 from xct.study.provenance import provenance_table, warnings_of_runs
-from xct.study.sections import rois_figure, sections_figure
+from xct.study.sections import sections_part
 from xct.study.settings import Study, load_study
 from xct.study.simulated import (
-    SIMULATED_TEXT,
     Simulated,
     read_simulated,
-    simulated_figure,
+    simulated_part,
     simulated_table,
 )
 
@@ -224,65 +214,15 @@ class Comparison:
 
     def _parts(self) -> Iterator[Part]:
         tables = self.tables
-        wanted = self.study.study.section
         yield claims_part(tables)
-        yield Part(
-            "sections", "Cross-sections",
-            "One grey window for all cells; brightness is the square root, so that lithium and "
-            "electrolyte are told apart while active material is not white.",
-            known_figures({
-                "sections": (
-                    sections_figure(self.cells, wanted),
-                    "Cross-sections with both interfaces; anode on top.",
-                ),
-            }),
-        )  # fmt: skip
-        if self._in_3d:
-            yield Part(
-                "in_3d", "In 3-D",
-                "On one scale, seen by one camera in parallel projection, a quarter cut out; "
-                "steel, tube and collector are left out.",
-                self._in_3d,
-                links={"Turn the cells by hand": PAGE},
-            )  # fmt: skip
-        captions = {
-            "layers": "Every number with its 95 % interval, and its change against the pristine "
-            "cell of the group.",
-            "displacement": "How far surfaces of this cell moved since its pristine state.",
-        }
-        yield Part(
-            "layers", "Layers", "",
-            known_figures({
-                "layers": (layers_figure(self.rows), "Numbers of the layers by cycle and group."),
-                "lithium": (maps_figure(self.cells), "Lithium that is left, on one colour scale."),
-                "electrolyte": (
-                    maps_figure(self.cells, "electrolyte"), "Electrolyte, on one colour scale."
-                ),
-            }),
-            {name: (tables[name], text) for name, text in captions.items() if name in tables},
-        )  # fmt: skip
-        yield self._grey_part(tables)
+        yield sections_part(self.cells, self.study.study.section)
+        yield in_3d_part(self._in_3d)
+        yield layers_part(self.cells, self.rows, tables)
+        yield grey_part(self.cells, self.grey, tables)
         yield profiles_part(self.cells, self.profiles, tables)
-        yield Part(
-            "codependence", "Codependence",
-            "Do damage of the cathode and loss of lithium lie at the same places?",
-            known_figures({
-                "codependence": (
-                    codependence_figure(self.together),
-                    "Maps of both layers without what depends on the radius alone, and their "
-                    "correlation by scale.",
-                ),
-            }),
-            known_tables(tables, {"codependence": "Every pair of maps at every scale."}),
-        )  # fmt: skip
+        yield codependence_part(self.together, tables)
         yield cycling_part(self.cycled, self.balances, tables)
-        yield Part(
-            "simulated", "Simulated current", SIMULATED_TEXT,
-            known_figures({
-                "simulated": (simulated_figure(self.simulated), "Both along the plane.")
-            }),
-            known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
-        )  # fmt: skip
+        yield simulated_part(self.simulated, tables)
 
     @cached_property
     def _named(self) -> dict[str, Result]:
@@ -292,63 +232,7 @@ class Comparison:
     @cached_property
     def _in_3d(self) -> dict[str, tuple[Figure, str]]:
         """Draw the cells in 3-D; nothing where that is not asked for or cannot be."""
-        if not (self.study.study.render and self._named and can_draw()):
-            return {}
-        scenes = [scene_of(result, name) for name, result in self._named.items()]
-        width_in = 4.4 * min(3, len(scenes))
-        inside = {**OPACITIES, "section": 0.0}
-        return {
-            "in_3d": (
-                sheet(scenes, OPACITIES, "light", width_in=width_in),
-                "Cells cut open, with grey values on the cut.",
-            ),
-            "in_3d_inside": (
-                sheet(scenes, inside, "light", width_in=width_in),
-                "The same without the cut's grey values: drifted particles in the electrolyte.",
-            ),
-        }
-
-    def _grey_part(self, tables: Mapping[str, DataFrame]) -> Part:
-        figures: dict[str, tuple[Figure | None, str]] = {}
-        by_name = {each.cell.name: each for each in self.grey}
-        groups = list(dict.fromkeys(cell.group for cell in self.cells))
-        for number, group in enumerate(groups, 1):
-            those = [each for each in self.grey if each.cell.group == group]
-            caption = f"Histograms of the ROIs of {group}, the pristine cell on top."
-            figures[f"histograms_group_{number}"] = (group_histograms_figure(those), caption)
-        for number, each in enumerate(self.grey, 1):
-            name = each.cell.name
-            if each.cell.pristine is not None:
-                before = by_name[each.cell.pristine.name]
-                figures[f"histograms_cell_{number}"] = (
-                    cell_histograms_figure(each, before),
-                    f"Each ROI of {name}; grey: the same ROI of the pristine cell.",
-                )
-        figures["distances"] = (
-            distances_figure(self.grey),
-            "Distance of each ROI from that of the pristine cell; grey: how far ROIs of the "
-            "pristine cell lie from each other.",
-        )
-        figures["homogeneity"] = (
-            homogeneity_figure(self.grey), "How much the ROIs of one cell differ."
-        )  # fmt: skip
-        for number, each in enumerate(self.grey, 1):
-            caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."
-            figures[f"rois_{number}"] = (rois_figure(each.cell, each.rois), caption)
-        shown = dict(known_tables(tables, {
-            "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap.",
-            "homogeneity": "Do the ROIs of a kind hold the same?",
-        }))  # fmt: skip
-        if "grey_statistics" in shown:
-            table, caption = shown["grey_statistics"]
-            shown["grey_statistics"] = (_narrowed(table), caption)
-        return Part("grey_values", "Grey values by region", "", known_figures(figures), shown)
-
-
-def _narrowed(table: DataFrame) -> DataFrame:
-    """Leave out what only the CSV has: standard deviations beside intervals, counts of blocks."""
-    left_out = {"missing", "blocks", "in_view", "beyond_fraction", "variance_factor"}
-    return table[[c for c in table if c not in left_out and not str(c).endswith("_sd")]]
+        return pictures_in_3d(self._named) if self.study.study.render else {}
 
 
 def compare(

@@ -17,6 +17,7 @@ import numpy as np
 
 from xct.analyze.layers import thickness_maps
 from xct.figures import bar, canvas
+from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
 
 if TYPE_CHECKING:
@@ -327,3 +328,20 @@ def displacement_table(cells: Sequence[Cell]) -> tuple[DataFrame, list[str]]:
         return pd.DataFrame(), said
     table = pd.concat(parts, ignore_index=True)
     return table[["cell", *(column for column in table if column != "cell")]], said
+
+
+def layers_part(
+    cells: Sequence[Cell], rows: Sequence[Row], tables: Mapping[str, DataFrame]
+) -> Part:
+    """Make the section of the report."""
+    captions = {
+        "layers": "Every number with its 95 % interval, and its change against the pristine "
+        "cell of the group.",
+        "displacement": "How far surfaces of this cell moved since its pristine state.",
+    }
+    figures = {
+        "layers": (layers_figure(rows), "Numbers of the layers by cycle and group."),
+        "lithium": (maps_figure(cells), "Lithium that is left, on one colour scale."),
+        "electrolyte": (maps_figure(cells, "electrolyte"), "Electrolyte, on one colour scale."),
+    }
+    return Part("layers", "Layers", "", known_figures(figures), known_tables(tables, captions))

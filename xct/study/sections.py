@@ -16,6 +16,7 @@ from xct.analyze.roi.coordinates import Roi
 from xct.errors import XctError
 from xct.figures import SURFACE_COLORS, bar, canvas, reduced
 from xct.geometry import CellGeometry
+from xct.report.page import Part, known_figures
 from xct.study.cells import Cell
 from xct.study.settings import SectionPlane
 
@@ -284,3 +285,15 @@ def _draw_crop(axis: Axes, cell: Cell, geometry: CellGeometry, roi: Roi, color: 
     axis.set(xticks=[], yticks=[])
     axis.set_title(roi.name, fontsize=8, color=color)
     bar(axis, crop.shape[1] * dx)
+
+
+def sections_part(cells: Sequence[Cell], wanted: SectionPlane) -> Part:
+    """Make the section of the report."""
+    caption = "Cross-sections with both interfaces; anode on top."
+    return Part(
+        "sections",
+        "Cross-sections",
+        "One grey window for all cells; brightness is the square root, so that lithium and "
+        "electrolyte are told apart while active material is not white.",
+        known_figures({"sections": (sections_figure(cells, wanted), caption)}),
+    )

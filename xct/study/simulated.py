@@ -6,7 +6,7 @@ the lithium over its mean), and the lithium that is missing there against the pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,14 @@ from xct.analyze import thickness_maps
 from xct.errors import XctError
 from xct.figures import canvas
 from xct.io.tables import read_table
+from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-SIMULATED_TEXT = (
+_TEXT = (
     "The current that finite elements find at the lithium of one plane, and the lithium that is "
     "missing there. On the face as it was measured thin lithium lies farther from the cathode, "
     "which lowers its current by itself: p is given for a flat face alone."
@@ -204,3 +205,14 @@ def _correlation(case: Simulated) -> str:
     if not case.flat:
         return f"{r}, by the face's shape alone (slice: lithium: flat tells more)"
     return f"{r}, p = {case.p_value:.2g}"
+
+
+def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFrame]) -> Part:
+    """Make the section of the report."""
+    return Part(
+        "simulated",
+        "Simulated current",
+        _TEXT,
+        known_figures({"simulated": (simulated_figure(simulated), "Both along the plane.")}),
+        known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
+    )

@@ -18,8 +18,6 @@ from xct.simulate.electric.kinetics import Kinetics
 from xct.simulate.geometry.domain import ELECTRODES, Material
 from xct.simulate.mesh.mesh import Mesh, pieces
 
-FARADAY_C_MOL = 96_485.33212
-
 
 @dataclass(frozen=True)
 class Electrode:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from xct.errors import RunError
+from xct.physics.lithium import FARADAY_C_MOL
 
-GAS_J_MOL_K, _FARADAY = 8.314462618, 96_485.33212
+GAS_J_MOL_K = 8.314462618
 _STEPS = 60
 
 
@@ -36,7 +37,7 @@ class Kinetics:
 
     def current_a_m2(self, overpotential_v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give i and di/dη at overpotentials, A/m² and A/(m² V)."""
-        per_volt = _FARADAY / (GAS_J_MOL_K * self.temperature_k)
+        per_volt = FARADAY_C_MOL / (GAS_J_MOL_K * self.temperature_k)
         if self.law == "linear":
             slope = np.full_like(overpotential_v, self.exchange_a_m2 * per_volt)
             return slope * overpotential_v, slope
@@ -110,5 +111,5 @@ class Kinetics:
     def _at_rest(self, density_a_m2: float) -> float:
         """Give an overpotential to start from, for a mean current density."""
         ratio = density_a_m2 / self.exchange_a_m2
-        scale = GAS_J_MOL_K * self.temperature_k / _FARADAY
+        scale = GAS_J_MOL_K * self.temperature_k / FARADAY_C_MOL
         return float(scale * (ratio if self.law == "linear" else 2 * np.arcsinh(ratio / 2)))

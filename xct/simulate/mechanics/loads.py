@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xct.simulate.electric.conduction import FARADAY_C_MOL, Circuit
+from xct.physics.lithium import FARADAY_C_MOL
+from xct.simulate.electric.conduction import Circuit
 from xct.simulate.geometry.domain import Material
 from xct.simulate.mechanics.elasticity import Body, Elasticity, Loads, Moduli, deform
 from xct.simulate.mesh.mesh import Mesh, pieces

@@ -100,7 +100,7 @@ def lithium_table(solved: Solved) -> DataFrame:
     """
     import pandas as pd
 
-    from xct.simulate.electric.conduction import FARADAY_C_MOL
+    from xct.physics.lithium import FARADAY_C_MOL
 
     face = solved.face
     mean = _mean_current(solved)
