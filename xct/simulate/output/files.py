@@ -14,6 +14,7 @@ from xct.io.atomic import write_json, write_text, written_whole
 from xct.io.figures import save_figure
 from xct.io.journal import with_checksum
 from xct.io.tables import write_table
+from xct.physics.lithium import FARADAY_C_MOL
 from xct.simulate.output.raster import Raster, raster
 
 if TYPE_CHECKING:
@@ -99,8 +100,6 @@ def lithium_table(solved: Solved) -> DataFrame:
         density over that of the width).
     """
     import pandas as pd
-
-    from xct.physics.lithium import FARADAY_C_MOL
 
     face = solved.face
     mean = _mean_current(solved)
