@@ -185,6 +185,42 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 
+def read_document(source: Path | str | Mapping[str, Any], what: str) -> tuple[Document, str, Path]:
+    """Read YAML that is no configuration of a run: a study, a simulation.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A file, or the same as a mapping.
+    what : str
+        What it is, for messages.
+
+    Returns
+    -------
+    document : Document
+        Its values, and where they stand.
+    name : str
+        How messages name it.
+    folder : Path
+        Where relative paths start.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file (the nearest names are given), or it is no YAML.
+    """
+    if isinstance(source, Mapping):
+        return Document(dict(source), keys_of(source)), what, Path.cwd()
+    path = Path(source)
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise ConfigError(f"{path}: no such {what}{nearest(path.name, siblings)}")
+    document = parse(read_text(path))
+    if document.errors:
+        raise ConfigError(*(f"{path}:{line}: {text}" for line, text in document.errors))
+    return document, str(path), path.resolve().parent
+
+
 def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _copied(item) for key, item in value.items()}

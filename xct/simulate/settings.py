@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from xct.config.loading import keys_of, read_text
+from xct.config.loading import read_document
 from xct.config.messages import validation_messages
 from xct.config.model import Section, place_of
-from xct.errors import ConfigError, nearest
-from xct.io.yaml import Document, parse
+from xct.errors import ConfigError
+from xct.io.yaml import Document
 from xct.simulate import constants
 
 _Length = Annotated[float, Gt(0), Le(1e5)]
@@ -310,16 +310,7 @@ def load_settings(source: Path | str | Mapping[str, Any]) -> Settings:
     ConfigError
         With every error at once: file, line, key, value and what is allowed.
     """
-    if isinstance(source, Mapping):
-        return _checked(Document(dict(source), keys_of(source)), "simulation", Path.cwd())
-    path = Path(source)
-    if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise ConfigError(f"{path}: no such simulation{nearest(path.name, siblings)}")
-    document = parse(read_text(path))
-    if document.errors:
-        raise ConfigError(*(f"{path}:{line}: {text}" for line, text in document.errors))
-    return _checked(document, str(path), path.resolve().parent)
+    return _checked(*read_document(source, "simulation"))
 
 
 def _checked(document: Document, name: str, folder: Path) -> Settings:

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from xct.config.loading import read_text
+from xct.config.loading import read_document
 from xct.config.messages import validation_messages
 from xct.config.model import Section, place_of
-from xct.errors import ConfigError, nearest
+from xct.errors import ConfigError
 from xct.io.cyclers import CyclerColumns
-from xct.io.yaml import Document, parse
+from xct.io.yaml import Document
 from xct.result import Result
 
 ROI_SET = "zheng2023"
@@ -174,20 +174,11 @@ def load_study(source: Path | str | Mapping[str, Any] | Sequence[Path | str | Re
     ConfigError
         With every error at once: file, line, key, value and what is allowed.
     """
-    if isinstance(source, Mapping):
-        return _checked(Document(dict(source)), "study", Path.cwd())
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():
-            siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-            raise ConfigError(f"{path}: no such study{nearest(path.name, siblings)}")
-        document = parse(read_text(path))
-        if document.errors:
-            raise ConfigError(*(f"{path}:{line}: {text}" for line, text in document.errors))
-        return _checked(document, str(path), path.resolve().parent)
+    if isinstance(source, str | Path | Mapping):
+        return _checked(*read_document(source, "study"))
     paths = [each.path if isinstance(each, Result) else Path(each) for each in source]
     cells = [{"result": str(path)} for path in paths]
-    return _checked(Document({"study": {"cells": cells}}), "study", Path.cwd())
+    return _checked(*read_document({"study": {"cells": cells}}, "study"))
 
 
 def _checked(document: Document, name: str, folder: Path) -> Study:
