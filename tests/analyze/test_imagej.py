@@ -152,3 +152,8 @@ def test_imagej_opens_what_was_written_and_what_it_saves_is_read(tmp_path):
         assert max(kept.position, kept.z_position) == (z.start + z.stop - 1) // 2 + 1
         [back] = read_imagej(saved, CELL)
         assert overlap(roi, back) > (0.999 if isinstance(roi, BoxRoi) else 0.95)
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(XctError, match="no such file"):
+        read_imagej(tmp_path / "gone.zip", CELL)

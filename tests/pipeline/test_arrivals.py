@@ -120,6 +120,13 @@ def test_a_template_of_no_scan_is_refused_before_anything_is_waited_for(folder, 
     assert execute(["watch", str(folder), str(template)]) == 2
 
 
+def test_a_folder_that_is_not_there_is_one_line(tmp_path, template, capsys):
+    assert execute(["watch", str(tmp_path / "nowhere"), str(template)]) == 2
+    shown = capsys.readouterr()
+    assert "name the folder that fills" in shown.err
+    assert not shown.out
+
+
 def test_scans_are_run_as_they_come_and_one_that_fails_stops_none(
     folder, scan, template, monkeypatch, capsys
 ):

@@ -135,7 +135,8 @@ def watch(folder: Path, config: Path, settled_s: float, idle_h: float | None) ->
             if outcome.why:
                 click.echo(f"error: {scan}: {outcome.why}", err=True)
     finally:
-        click.echo(many.table_text(outcomes))
+        if outcomes:
+            click.echo(many.table_text(outcomes))
     many.fail_if_any(outcomes)
 
 

@@ -125,6 +125,8 @@ def read_imagej(
         With every ROI that cannot be read, and why.
     """
     path = Path(path)
+    if not path.is_file():
+        raise XctError(f"{path}: no such file")
     if not is_of_imagej(path):
         raise XctError(f"{path}: holds no ROI of ImageJ")
     found, errors = [], []
