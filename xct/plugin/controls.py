@@ -51,6 +51,14 @@ class Latest(QObject):
         if self._running is None:
             self._timer.start()
 
+    def follow_up(self, function: Callable[[], Any]) -> None:
+        """Have a function called that goes on from an answer, unless a newer request waits.
+
+        The user's last wish may have come while the answer was worked out: it is not replaced.
+        """
+        if self._waiting is None:
+            self.ask(function)
+
     def stop(self) -> None:
         """Forget what waits, and let the thread end."""
         self._waiting = None

@@ -244,7 +244,7 @@ class InspectRois(QWidget):
                 profile, edges = answer.profile
                 self.profile.show_profile(profile, edges, answer.histogram.unit)
             self.numbers.show_numbers(None, f"{answer.roi.name}: measuring …")
-            self._work.ask(lambda: _with_numbers(answer))
+            self._work.follow_up(lambda: _with_numbers(answer))
         else:
             self.numbers.show_numbers(answer.numbers, f"{answer.roi.name}: no voxel with a value")
 
