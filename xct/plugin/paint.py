@@ -207,7 +207,8 @@ class Paint(QWidget):
         voxels = ", ".join(f"{names.get(int(c), c)} ({counts[c]:,})" for c in classifier.classes)
         self._rest(f"learnt from voxels of {voxels}".replace("_", " "))
         self.trained.emit()
-        self.preview()
+        if self._work.idle:  # else the user has wished for something else meanwhile
+            self.preview()
 
     def _show(self, cell: Cell, z: int, labels: np.ndarray) -> None:
         if _PREVIEW in self._viewer.layers:
