@@ -41,6 +41,9 @@ class Sweep:
         Slices beyond a slab that its answer depends on, on each side.
     rows : int, optional
         Height of a slab; no answer may depend on it.
+    begin : callable, optional
+        Makes what the slabs of a run are added to: `compute` is given it last, and it is the
+        run's one answer. For answers so large that one for each slab would fill the memory.
     """
 
     volume: Voxels
@@ -48,6 +51,7 @@ class Sweep:
     arguments: tuple[Any, ...] = ()
     overlap: int = 0
     rows: int | None = None
+    begin: Callable[[], Any] | None = None
 
 
 Asking = Generator[Sweep, list[Any], T]
@@ -136,7 +140,7 @@ def _sweep_run(
     """Go through slices slab by slab; what two slabs look at is read and made once."""
     depth, windows = source.shape[0], _Windows(source)
     widest = max(one.overlap for one in several)
-    answers: list[list[Any]] = [[] for _ in several]
+    answers: list[list[Any]] = [[] if one.begin is None else [one.begin()] for one in several]
     for first in range(run.first, run.stop, height):
         stop = min(first + height, run.stop)
         low, high = max(first - widest, 0), min(stop + widest, depth)
@@ -145,7 +149,10 @@ def _sweep_run(
             block = Block(first, stop, max(first - one.overlap, 0), min(stop + one.overlap, depth))
             values = windows.of(one.volume).planes(low, high)
             own = values[block.outer_first - low : block.outer_stop - low]
-            found.append(one.compute(block, own, *one.arguments))
+            if one.begin is None:
+                found.append(one.compute(block, own, *one.arguments))
+            else:
+                one.compute(block, own, *one.arguments, *found)
         count(stop - first)
     return answers
 

@@ -128,7 +128,10 @@ class Measurement:
         if note is not None:
             self._take(note)
         elif step.stage.sweeps:
-            steps = step.stage.asking(dict(self.found), step.settings)
+            at_step(step.name)
+            if step.stage.labels is not None:  # filled before the pass that others share
+                log.info("%s …", step.name)
+            steps = step.stage.asking(self._with_labels(step), step.settings)
             self._ask(step, number, steps, None)
         else:
             quantities = self._with_labels(step)

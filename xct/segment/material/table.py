@@ -229,19 +229,45 @@ def _add(
     for z in range(first, stop):
         w = z + start
         for y in range(height):
-            mark_differing(labels, w, y, _DIRECTIONS, True, differs)
-            for x in range(width):
+            mark_differing(labels, w, y, True, differs)
+            x = 0
+            while x < width:
                 label = labels[w, y, x]
-                if label == 0 or label >= _KINDS:
+                row = planes[z, label if label < _KINDS else 0]
+                if not differs[x]:
+                    x = _add_alike(differs, values[z, y], x, row)
                     continue
-                row = planes[z, label]
                 row[_COUNT] += 1
-                alike = not differs[x] or _cross(labels, w, y, x, row)
-                if alike:
-                    grey = np.int64(np.rint(values[z, y, x] / _GREY_STEP))
-                    row[_INTERIOR] += 1
-                    row[_GREY] += grey
-                    row[_GREY_2] += grey * grey
+                if _cross(labels, w, y, x, row):
+                    _add_grey(values[z, y, x], row)
+                x += 1
+        planes[z, 0] = 0  # what is nothing is not counted
+
+
+@njit(cache=True, nogil=True)
+def _add_alike(differs: np.ndarray, values: np.ndarray, first: int, row: np.ndarray) -> int:
+    """Add the voxels of a line up to the next that differs from a neighbor; return where it is."""
+    grey = grey_2 = 0
+    x = first
+    while x < differs.size and not differs[x]:
+        code = np.int64(np.rint(values[x] / _GREY_STEP))
+        grey += code
+        grey_2 += code * code
+        x += 1
+    count = x - first
+    row[_COUNT] += count
+    row[_INTERIOR] += count
+    row[_GREY] += grey
+    row[_GREY_2] += grey_2
+    return x
+
+
+@njit(cache=True, nogil=True)
+def _add_grey(value: float, row: np.ndarray) -> None:
+    code = np.int64(np.rint(value / _GREY_STEP))
+    row[_INTERIOR] += 1
+    row[_GREY] += code
+    row[_GREY_2] += code * code
 
 
 @njit(cache=True, nogil=True)

@@ -13,11 +13,12 @@ from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
+from xct.parallel.sweeps import Asking, sweeping
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
 from xct.segment.particle.beside_faces import with_doubt
-from xct.segment.particle.measuring import Measuring, measure
+from xct.segment.particle.measuring import Measuring, finish, measuring_sweep
 from xct.segment.particle.pieces import joined
 from xct.segment.particle.separation import (
     HEIGHT_STEP,
@@ -66,6 +67,7 @@ _LEAST_VOXELS = 4
         "light_missing",
     ),
 )
+@sweeping
 def particles(
     volume: Voxels,
     labels: Voxels,
@@ -79,7 +81,7 @@ def particles(
     *,
     rise_px: Annotated[float, Ge(0), Le(5)] = 0.1,
     largest_um: Annotated[float, Gt(0)] = 30.0,
-) -> tuple[Any, pd.DataFrame]:
+) -> Asking[tuple[Any, pd.DataFrame]]:
     """Segment the particles of active material, and measure each.
 
     A watershed on the distance from the particles' surface plus their smoothed grey value, which
@@ -126,7 +128,7 @@ def particles(
         If there are fringes.
     """
     refuse_fringes(uncorrected_fringes)
-    numbers, table = particles_in_slabs(
+    numbers, table = yield from particles_in_slabs.asking(
         volume,
         labels,
         cell,
@@ -140,6 +142,7 @@ def particles(
     return numbers, with_doubt(table, cell, grey_scale, steps)
 
 
+@sweeping
 def particles_in_slabs(
     volume: Voxels,
     labels: Voxels,
@@ -152,14 +155,16 @@ def particles_in_slabs(
     rise_px: float = 0.1,
     largest_um: float = 30.0,
     rows: int | None = None,
-) -> tuple[Any, pd.DataFrame]:
+) -> Asking[tuple[Any, pd.DataFrame]]:
     """Separate and measure as `particles` does, in slabs of a height that changes nothing."""
     numbers = np.empty(volume.shape, np.uint32) if into is None else into
     job = separation(Ratios(volume, cell, reference), labels, largest_um, rows)
     parts, chosen = _separated(job, numbers, rise_px / HEIGHT_STEP)
     columns = find_columns(cell, surfaces)
     task = Measuring(job, parts, chosen.final, int(chosen.final.max(initial=0)), columns)
-    sums, crossings = measure(task, numbers)
+    found = yield measuring_sweep(task, numbers, rows)
+    finish(task, numbers)
+    sums, crossings = (sum(one[1:], one[0]) for one in zip(*found, strict=True))
     grey = Measured(sums, crossings, chosen.attached, chosen.speck, grey_scale)
     return numbers, particle_table(grey, cell, columns, _shared_noise(job), job.noise)
 

@@ -1,7 +1,7 @@
-"""The pass over the volume that measures particles. In: provisional numbers; out: final ones, sums.
+"""Measures particles in a pass over the volume. In: provisional numbers; out: sums, final ones.
 
-Each worker goes through a run of slices; within a run, what blocks look at beyond themselves is
-made once.
+Each worker adds up all particles' sums over its run of slices: one answer for each slab would take
+gigabytes where there are a million particles.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from xct.geometry import Label
-from xct.parallel.blocks import Block
-from xct.parallel.executors import map_blocks, worker_count
-from xct.parallel.rolling import Rolling, runs
+from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.executors import map_blocks
+from xct.parallel.sweeps import Sweep
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.denoise import gaussian
 from xct.segment.material.columns import Columns
@@ -80,88 +80,48 @@ class Measuring:
         return np.concatenate(found) if len(found) > 2 else found[-1]
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A run, and the particles in the slices around it, which other workers write meanwhile."""
-
-    run: Block
-    before: np.ndarray
-    after: np.ndarray
-
-
-def measure(task: Measuring, numbers: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Make the numbers final, and sum over each particle's voxels."""
-    depth, overlap = task.job.ratios.shape[0], task.overlap
-    blocks = [
-        _Seen(
-            run,
-            task.particles(numbers, max(run.first - overlap, 0), run.first),
-            task.particles(numbers, run.stop, min(run.stop + overlap, depth)),
-        )
-        for run in runs(depth, worker_count())
-    ]
-    sums, crossings = new_sums(task.count)
-    for added in map_blocks(_measure_run, blocks, task, numbers):
-        sums += added[0]
-        crossings += added[1]
-    return sums, crossings
-
-
-def _measure_run(seen: _Seen, task: Measuring, numbers: Any) -> tuple[np.ndarray, np.ndarray]:
-    job, run = task.job, seen.run
-    sums, crossings = new_sums(task.count)
-    windows = _Around(
-        Rolling(partial(_particles, seen, task, numbers), job.ratios.shape[0]),
-        job.planes_of_labels(),
-        job.planes_of_ratios(),
+def measuring_sweep(task: Measuring, numbers: Any, rows: int | None = None) -> Sweep:
+    """Ask for the sums over each particle's voxels; `numbers` are the provisional ones."""
+    job = task.job
+    return Sweep(
+        job.ratios,
+        _measure_slab,
+        (task, job.labels, numbers),
+        overlap=task.overlap,
+        rows=rows,
+        begin=partial(new_sums, task.count),
     )
-    for first in range(run.first, run.stop, job.rows):
-        stop = min(first + job.rows, run.stop)
-        numbers[first:stop] = _measure_block(task, first, stop, windows, sums, crossings)
-    return sums, crossings
 
 
-@dataclass(frozen=True)
-class _Around:
-    """Windows on what sums are made of."""
-
-    particles: Rolling
-    labels: Rolling
-    ratios: Rolling
+def finish(task: Measuring, numbers: Any) -> None:
+    """Put each particle's number in place of its provisional ones."""
+    map_blocks(_finish_slab, slabs(task.job.ratios.shape), task, numbers)
 
 
-def _particles(seen: _Seen, task: Measuring, numbers: Any, first: int, stop: int) -> np.ndarray:
-    """Give the particles in slices of a run, and around it."""
-    run, start = seen.run, seen.run.first - len(seen.before)
-    middle = task.particles(numbers, max(first, run.first), min(stop, run.stop))
-    before = seen.before[max(first - start, 0) : max(stop - start, 0)]
-    after = seen.after[max(first - run.stop, 0) : max(stop - run.stop, 0)]
-    return np.concatenate([before, middle, after]) if len(before) + len(after) else middle
+def _finish_slab(block: Block, task: Measuring, numbers: Any) -> None:
+    numbers[block.first : block.stop] = task.particles(numbers, block.first, block.stop)
 
 
-def _measure_block(
+def _measure_slab(
+    block: Block,
+    grey: np.ndarray,
     task: Measuring,
-    first: int,
-    stop: int,
-    windows: _Around,
-    sums: np.ndarray,
-    crossings: np.ndarray,
-) -> np.ndarray:
-    """Add a block's voxels to the sums; give its particles."""
-    job, overlap = task.job, task.overlap
-    outer = max(first - overlap, 0), stop + overlap
-    before, after = first - outer[0], stop - outer[0]
-    part = windows.particles.planes(*outer)
-    inner: np.ndarray = part[before:after]
+    labels: Voxels,
+    numbers: Any,
+    added: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Add a slab's voxels to the sums."""
+    sums, crossings = added
+    part = task.particles(numbers, block.outer_first, block.outer_stop)
+    before, after = block.inner.start, block.inner.stop
     if not part.any():
-        return inner
-    of, grey = windows.labels.planes(*outer), windows.ratios.planes(*outer)
+        return
+    of = np.asarray(labels[block.outer])
     mask = (of == Label.ACTIVE_MATERIAL).astype(np.float32)
-    recovery = gaussian(mask, task.sigma, slice(before, after))
+    recovery = gaussian(mask, task.sigma, block.inner)
     add_voxels(
-        part, grey, recovery, _LEAST_RECOVERY, first, before, after, job.ratios.shape[0],
-        task.columns.sign, task.columns.steel, sums,
+        part, grey, recovery, _LEAST_RECOVERY, block.first, before, after,
+        task.job.ratios.shape[0], task.columns.sign, task.columns.steel, sums,
     )  # fmt: skip
     add_crossings(part, of, before, after, sums, crossings)
-    add_cavities(part, of, grey, job.level, before, after, sums)
-    return inner
+    add_cavities(part, of, grey, task.job.level, before, after, sums)

@@ -201,7 +201,7 @@ def _faces(
     differs = np.empty(width, np.bool_)
     for z in range(stop):
         for y in range(height):
-            mark_differing(numbers, z, y, steps, False, differs)
+            mark_differing(numbers, z, y, False, differs)
             for x in range(width):
                 piece = numbers[z, y, x]
                 if piece == 0 or not differs[x]:

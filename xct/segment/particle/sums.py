@@ -113,7 +113,7 @@ def add_crossings(
     differs = np.empty(width, np.bool_)
     for z in range(before, stop):
         for y in range(height):
-            mark_differing(particles, z, y, _DIRECTIONS, True, differs)
+            mark_differing(particles, z, y, True, differs)
             for x in range(width):
                 p = particles[z, y, x]
                 if p == 0 or not differs[x]:

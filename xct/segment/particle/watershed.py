@@ -169,7 +169,7 @@ def pairs_within(heights: np.ndarray, tree: np.ndarray) -> tuple[np.ndarray, np.
     differs = np.empty(width, np.bool_)
     for z in range(depth):
         for y in range(height):
-            mark_differing(tree, z, y, _DIRECTIONS, False, differs)
+            mark_differing(tree, z, y, False, differs)
             for x in range(width):
                 a = tree[z, y, x]
                 if a == 0 or not differs[x]:
