@@ -259,7 +259,11 @@ def known_fringes(
     of_frames = fringes_of_run(numbers)
     if of_frames is not None:
         return of_frames
-    return "seen in the volume" if _left_in(volume_fringes, steps or {}) else None
+    return (
+        "propagation fringes are seen in the volume"
+        if _left_in(volume_fringes, steps or {})
+        else None
+    )
 
 
 declare(
@@ -275,7 +279,7 @@ declare(
 declare(
     Quantity(
         "uncorrected_fringes",
-        unit="how fringes that no step dealt with are known of",
+        unit="what makes light near edges no measure of the sample, in words",
         source="run",
         derive=known_fringes,
     )
