@@ -53,10 +53,8 @@ def _likeness(scan: Scan, rows: slice) -> np.ndarray:
     dark = 0.0 if scan.darks is None else np.median(scan.darks.read(rows=rows), axis=0)
     flats = _pattern(scan.flats, rows, dark)
     seen = _pattern(scan.projections, rows, dark)
-    most_rows = min(_MOST_ROWS, len(flats) - 1)
+    most_rows = min(_MOST_ROWS, (len(flats) - 1) // 3)
     inner = seen[most_rows : len(seen) - most_rows or None, _MOST_COLUMNS:-_MOST_COLUMNS]
-    if not inner.size:
-        return np.zeros((1, 1))
     found = np.empty((2 * most_rows + 1, 2 * _MOST_COLUMNS + 1))
     for i, j in np.ndindex(found.shape):
         part = flats[i : i + inner.shape[0], j : j + inner.shape[1]]
