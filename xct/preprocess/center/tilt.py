@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import atan, degrees, isfinite, radians, tan
 
 import numpy as np
 
 from xct.preprocess.center.heights import at_heights, on_a_line
+from xct.preprocess.center.pitch import Pitch, find_pitch
 from xct.preprocess.center.sample import check_logarithm, checked_views, steadied
 from xct.quantity import Number, Quantity
 from xct.stages import stage
@@ -39,6 +40,8 @@ class AxisTilt:
         Rows from the first to the last of the frame.
     row_px, center_px : tuple of float
         The axis at each height that lies on the line.
+    along_beam : Pitch or None
+        How it leans along the beam; None where that is not known.
     """
 
     tilt_deg: float
@@ -46,6 +49,7 @@ class AxisTilt:
     height_px: float
     row_px: tuple[float, ...] = ()
     center_px: tuple[float, ...] = ()
+    along_beam: Pitch | None = None
 
     @property
     def moves_px(self) -> float:
@@ -102,14 +106,15 @@ def tilt_number(tilt: AxisTilt, rows: int) -> Number:
     rows : int
         How many rows it rests on.
     """
-    message = tilt_message(tilt)
-    if message is not None:
-        warnings.warn(message, stacklevel=2)
+    along = tilt.along_beam
+    for message in (tilt_message(tilt), None if along is None else along.message()):
+        if message is not None:
+            warnings.warn(message, stacklevel=2)
+    details: dict[str, object] = {} if along is None else {**along.details()}
     if not isfinite(tilt.tilt_deg):
-        return Number(
-            0.0, "°", n=rows, note="not measured: the axis is not found at three heights on a line"
-        )
-    details = {
+        note = "not measured: the axis is not found at three heights on a line"
+        return Number(0.0, "°", n=rows, note=note, details=details)
+    details |= {
         "measured_deg": tilt.tilt_deg,
         "at_most_deg": tilt.at_most_deg,
         "moves_px": tilt.moves_px,
@@ -142,7 +147,8 @@ def find_tilt(
     """Find how the rotation axis leans within the plane of the detector.
 
     The axis is found at several heights as `find_center` does, and a straight line is fitted to
-    those that lie on one. A tilt along the beam does not move the axis and is not seen.
+    those that lie on one. A tilt along the beam does not move the axis; it is seen by what rows
+    take out of the beam as the sample turns, and not corrected.
 
     Parameters
     ----------
@@ -171,10 +177,11 @@ def find_tilt(
         return unknown
     if stage_jitter is not None:
         views = steadied(views, np.array(stage_jitter[1]))
+    along = find_pitch(views, theta_deg, row_px)
     heights = at_heights(views, theta_deg, row_px)
     line = on_a_line(heights)
     if line is None:
-        return unknown
+        return replace(unknown, along_beam=along)
     on = [heights[i] for i in line.heights]
     return AxisTilt(
         degrees(atan(line.slope)),
@@ -182,4 +189,5 @@ def find_tilt(
         height,
         tuple(one.row_px for one in on),
         tuple(one.center_px for one in on),
+        along,
     )
