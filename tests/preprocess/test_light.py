@@ -55,6 +55,14 @@ def test_counts_subtracted_too_much_are_found_where_the_sample_is_not_round(seed
     assert excess(projections, gain, 0) is None
 
 
+def test_frames_without_light_say_nothing_of_darks():
+    projections, gain = counts(IN_VIEW)
+    projections[20] = -300
+    seen, light = projections - 600, gain - 600
+    air = air_columns(coarse(np.delete(seen, 20, 0) / light), COLUMNS)
+    assert dark_excess(lambda row: seen[:, row], light, air, THETA) is None
+
+
 def test_darks_too_low_are_no_darks_too_high():
     projections, gain = counts(IN_VIEW)
     assert excess(projections, gain, -600) is None

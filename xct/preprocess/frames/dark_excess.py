@@ -20,6 +20,7 @@ from xct.preprocess.frames.coarse import borders
 _ROWS = 12
 _AIR, _AIR_SD = 0.012, 5.0  # by which air differs from air, and in noise of it
 _LEAST_AIR, _LEAST_BODY = 4, 16  # columns
+_LIT = 0.5  # of the light of the others, in each frame
 _OPAQUE = 0.05  # transmission; rows that pass less are photon-starved
 _LEAST_ROWS, _LEAST_VIEWS, _BLOCKS = 3, 24, 12
 # Chosen on discs of seeds 0 to 5: without an excess at most 1.8, with 1.5 % at least 7.0.
@@ -169,6 +170,8 @@ def _excess(
         return None
     edge, mass, inverse, constant = (np.stack(parts, axis=-1) for parts in zip(*lit, strict=True))
     beside = edge.mean(axis=1)
+    if beside.min() < _LIT * np.median(beside):
+        return None  # frames without light that the user keeps
     mass = mass + (~air).sum() * np.log(beside)[:, None]
     grown = beside[:, None] * inverse - constant
     grown = (grown[:-2] + grown[2:]) / 2  # of the views beside, whose noise is not in the mass
@@ -185,8 +188,8 @@ def _sums(
     if not np.isfinite(seen).all() or np.percentile(body, 2) < _OPAQUE:
         return None
     body, light = np.clip(body, 1e-2, None), gain[~air]
-    inverse = np.sum(1 / body / light, axis=1, dtype=np.float64)
-    mass = -np.log(body).sum(axis=1, dtype=np.float64)
+    inverse = np.asarray(np.sum(1 / body / light, axis=1, dtype=np.float64))
+    mass = np.asarray(-np.log(body).sum(axis=1, dtype=np.float64))
     beside = np.asarray(seen[:, air].mean(axis=1, dtype=np.float64))
     return beside, mass, inverse, float(np.sum(1 / light))
 
