@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from xct.pipeline.checks.light import Light, light_messages, light_numbers
+from xct.preprocess.frames.beside import light_beside
 from xct.preprocess.frames.coarse import borders
 from xct.preprocess.frames.dark_excess import air_columns, below_dark, dark_excess
 from xct.preprocess.frames.shifted_flats import flat_shift
@@ -90,6 +91,15 @@ def test_flicker_is_told_from_a_sample_that_turns():
     light = Light(None, changes=found)
     assert "flickers by" in next(light_messages(light, None))
     assert dict(light_numbers(light, None))["light_flicker"].value == found.flicker
+
+
+def test_flicker_that_air_on_both_sides_shows_is_its_light():
+    projections, gain = counts(IN_VIEW)
+    lit = 1 + np.random.default_rng(1).normal(0, 0.04, THETA.size)
+    beside = light_beside(coarse(projections * lit[:, None, None] / gain))
+    assert beside is not None
+    assert beside.sides == ("left", "right")
+    np.testing.assert_allclose(beside.by_frame, lit, atol=0.006)
 
 
 def test_light_that_jumps_and_stays_is_said_with_its_frame():

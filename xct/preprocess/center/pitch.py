@@ -17,6 +17,7 @@ from xct.preprocess.center.sample import sample_cut
 _LEAST_PAIRS, _LEAST_VIEWS = 4, 24
 _SURE_SD, _AT_MOST_SD = 6.0, 2.0
 _MATTERS_PX = 0.5  # up or down, at the rim of the view
+_TELLING_DEG = 0.3  # a bound above it says nothing of a stage that was leveled
 
 
 class Pitch(NamedTuple):
@@ -58,7 +59,9 @@ class Pitch(NamedTuple):
         )
 
     def details(self) -> dict[str, float]:
-        """Give the entries of a number."""
+        """Give the entries of a number; none where all that would count could be."""
+        if self.at_most_deg > _TELLING_DEG and not self.is_sure:
+            return {}
         return {
             "along_beam_deg": self.tilt_deg,
             "along_beam_sd_deg": self.sd_deg,
