@@ -67,6 +67,7 @@ def _residuals(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         three = np.asarray(view.read(slice(first, first + 3)), np.float64)
         if len(three) < 3 or rows < 2:
             continue
+        three[~np.isfinite(three)] = np.nan  # the logarithm of no light
         total = three.sum(axis=0)
         smooth = (total[:, :-2] + total[:, 1:-1] + total[:, 2:]) / 9
         odd = np.diff(np.diff(three, 2, axis=0)[0], 2, axis=1)

@@ -259,11 +259,7 @@ def known_fringes(
     of_frames = fringes_of_run(numbers)
     if of_frames is not None:
         return of_frames
-    return (
-        "propagation fringes are seen in the volume"
-        if _left_in(volume_fringes, steps or {})
-        else None
-    )
+    return "seen in the volume" if _left_in(volume_fringes, steps or {}) else None
 
 
 declare(

@@ -230,12 +230,15 @@ def _facts(
 
 
 def fringes_of_run(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Say that a run has fringes that no step dealt with, or flats that make light as odd."""
+    """Say how fringes are known of that no step of a run dealt with; None where there are none.
+
+    Flats that make light as odd as fringes do count for them: what is wrong with them, then.
+    """
     if "wrong_flats" in numbers:
         return str(numbers["wrong_flats"]["value"])
     if "fringes" not in numbers:
         return None
-    return f"propagation fringes are {numbers['fringes']['value']} in the frames"
+    return f"{numbers['fringes']['value']} in the frames"
 
 
 def refuse_fringes(uncorrected_fringes: str | None) -> None:
@@ -247,9 +250,12 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
         If there are fringes that no step has dealt with.
     """
     if uncorrected_fringes is not None:
+        fringes = uncorrected_fringes.startswith(("seen", "expected"))
+        cause = "propagation fringes are " if fringes else ""
+        remedy = "retrieve the phase before the logarithm" if fringes else "give other flats"
         raise DataError(
-            f"left out: {uncorrected_fringes}, and what is measured here would be wrong by more "
-            "than can be said"
+            f"left out: {cause}{uncorrected_fringes}, and what is measured here would be wrong by "
+            f"more than can be said; {remedy}"
         )
 
 

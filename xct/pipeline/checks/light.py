@@ -24,6 +24,7 @@ from xct.preprocess.frames.own_flats import left_of_beam
 from xct.preprocess.frames.shifted_flats import flat_shift
 from xct.preprocess.frames.steadiness import LightChanges, light_changes
 from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
+from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.quantity import Number
 from xct.reconstruct.half_acquisition import turn_deg
 from xct.scan import Scan
@@ -94,11 +95,14 @@ def look_at_light(
     above = part_above_air(transmission, beside)
     if shift is not None:
         return Light(beside, own, f"the flats stand {_of_shift(shift)} of the projections")
-    if above:
+    number = pixel_fresnel_number(good.energy_kev, good.distance_mm, good.pixel_size_um)
+    # Where fringes are expected, light above that of the air may be theirs.
+    if above and retrieval_advice(number) is None:
         wrong = "the flats hold the shadow of the sample, or are not of this beam"
         return Light(beside, own, wrong, above)
     if good.theta_deg is None:
-        return Light(beside, own, left=left_of_beam(transmission) if own else float("nan"))
+        left = left_of_beam(transmission) if own else float("nan")
+        return Light(beside, own, shadowed=above, left=left)
     _, rows, columns = good.projections.shape
     wide = wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
     darks = _darks(good, transmission) if own is None else None
@@ -106,7 +110,7 @@ def look_at_light(
     if beside is None:
         changes = light_changes(transmission, good.theta_deg)
     left = float("nan") if own is None else left_of_beam(transmission)
-    return Light(beside, own, None, 0.0, wide, darks, changes, left)
+    return Light(beside, own, None, above, wide, darks, changes, left)
 
 
 def _of_shift(shift: tuple[int, int]) -> str:
@@ -156,16 +160,17 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
             f"{light.shadowed:.0%} of the projections is more than 15% brighter than the air, "
             "which no sample makes: the flats hold the shadow of the sample or of something else, "
             "or the beam stood elsewhere, or was brighter, when they were taken. μ is too low "
-            f"there, and negative. {_WITHHELD}: give flats of the open beam by scan.flats"
+            f"there, and negative. {'' if light.wrong_flats is None else _WITHHELD + ': '}give "
+            "flats of the open beam by scan.flats"
         )
-        return
-    if light.wrong_flats is not None:
+    elif light.wrong_flats is not None:
         yield (
             f"{light.wrong_flats}: what pixels and beam have of their own is seen there, so that "
             "it stays in the slices as rings and in the air as light or shade. The camera or its "
             f"read-out window moved between them, or the beam did. {_WITHHELD}: give flats of the "
             "same window by scan.flats, or crop both alike"
         )
+    if light.wrong_flats is not None:
         return
     yield from _of_darks(light.darks)
     yield from _of_beside(light.beside)
