@@ -160,7 +160,7 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
             f"{light.shadowed:.0%} of the projections is more than 15% brighter than the air, "
             "which no sample makes: the flats hold the shadow of the sample or of something else, "
             "or the beam stood elsewhere, or was brighter, when they were taken. μ is too low "
-            f"there, and negative. {'' if light.wrong_flats is None else _WITHHELD + ': '}give "
+            f"there, and negative. {'Give' if light.wrong_flats is None else _WITHHELD + ': give'} "
             "flats of the open beam by scan.flats"
         )
     elif light.wrong_flats is not None:
