@@ -373,6 +373,7 @@ for _name, _axes, _unit in (
     ("flat_dose", ("frame",), "mean dose of a projection"),
     ("light_beside", ("angle",), "transmission beside the sample"),
     ("flat_mixture", (), "a flat for each projection, where the beam's profile moves"),
+    ("wrong_flats", (), "what is wrong with the flats, in words"),
     ("theta_deg", ("angle",), "degrees"),
     ("row_px", ("row",), "number of the row"),
     ("frame_shape", (), "rows and columns of a frame"),

@@ -118,3 +118,19 @@ def test_what_says_too_little_is_not_checked_and_this_is_noted():
     assert number.value == 0
     assert "not checked" in number.note
     assert angle_number(check_angles(noise[:9], STATED[:9] * 20, CENTER), ROWS).value == 0
+
+
+@pytest.mark.parametrize(("steps", "seed"), [(0.4, 2), (0.8, 3), (2.0, 4)])
+def test_angles_that_scatter_are_said_with_how_far(steps, seed):
+    away = steps * STATED[1] * np.random.default_rng(seed).normal(size=VIEWS)
+    found = check_angles(seen(STATED + away, seed), STATED, CENTER)
+    assert found.scatter_deg == pytest.approx(steps * STATED[1], rel=0.5)
+    with pytest.warns(UserWarning, match="scatter about the true ones"):
+        number = angle_number(found, ROWS)
+    assert number.details["scatter_deg"] == pytest.approx(found.scatter_deg, abs=1e-3)
+
+
+def test_angles_are_not_checked_where_the_flats_are_wrong():
+    found = check_angles(seen(0.98 * STATED), STATED, CENTER, wrong_flats="the flats are dark")
+    assert list(angle_messages(found)) == []
+    assert "the flats are dark" in angle_number(found, ROWS).note

@@ -6,7 +6,7 @@ import pytest
 from xct.phantom.discs import project_discs, random_discs
 from xct.phantom.scan.optics import turn
 from xct.preprocess.center.rotation_axis import find_center
-from xct.preprocess.center.tilt import AxisTilt, find_tilt, tilt_number
+from xct.preprocess.center.tilt import AxisTilt, find_tilt, tilt_message, tilt_number
 from xct.preprocess.resampling import align
 from xct.reconstruct import fbp
 from xct.stages import STAGES, in_blocks
@@ -118,3 +118,21 @@ def test_cutting_does_not_change_what_is_resampled(size):
 def test_an_axis_found_at_one_height_says_nothing_of_its_tilt():
     nothing = AxisTilt(float("nan"), float("nan"), 59.0)
     assert not nothing.is_sure
+
+
+def test_a_tilt_that_cannot_be_excluded_is_said_where_it_changes_labels():
+    unsure = AxisTilt(0.1, 0.4, 159.0)
+    message = tilt_message(unsure)
+    assert "up to 0.9°" in message
+    assert "1.2 px in the first and the last row" in message
+    with pytest.warns(UserWarning, match="cannot be excluded"):
+        number = tilt_number(unsure, 12)
+    assert number.details["at_most_deg"] == pytest.approx(0.9)
+    assert tilt_message(AxisTilt(0.02, 0.05, 159.0)) is None
+    assert tilt_message(AxisTilt(0.1, 0.4, 11.0)) is None
+
+
+def test_what_a_tilt_would_do_is_said_where_none_was_measured():
+    nothing = float("nan")
+    assert "is not known" in tilt_message(AxisTilt(nothing, nothing, 159.0))
+    assert tilt_message(AxisTilt(nothing, nothing, 59.0)) is None

@@ -275,7 +275,7 @@ declare(
 declare(
     Quantity(
         "uncorrected_fringes",
-        unit="how fringes that no step dealt with are known of",
+        unit="what makes light near edges no measure of the sample, in words",
         source="run",
         derive=known_fringes,
     )

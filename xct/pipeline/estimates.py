@@ -100,7 +100,8 @@ class Estimates:
         found = sample_rows(self.slabs, self.steps, watched=True)
         self.slabs.known |= found
         facts = {name: value for name, value in self.slabs.scan.facts.items() if value is not None}
-        known = {**facts, "steps": {step.name: step.settings for step in self.steps}, **found}
+        known = {**facts, **self.slabs.known, **found}
+        known["steps"] = {step.name: step.settings for step in self.steps}
         self._warn(found, known)
         numbers = numbers_of(known)
         for key, entry in numbers.items():

@@ -176,11 +176,12 @@ def fringe_numbers(
     energy_kev: float | None = None,
     distance_mm: float | None = None,
     pixel_size_um: float | None = None,
+    wrong_flats: str | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give how bright fringes are, where there are any that no step has dealt with."""
     facts = _facts(energy_kev, distance_mm, pixel_size_um)
     verdict = _verdict(fringes, steps, facts)
-    if verdict is None:
+    if verdict is None or wrong_flats is not None:
         return
     yield "fringes", Number(verdict, n=fringes.n)
     yield "fringe_overshoot", Number(fringes.overshoot, sd=fringes.sd, n=fringes.n)
@@ -195,11 +196,15 @@ def fringe_warning(
     energy_kev: float | None = None,
     distance_mm: float | None = None,
     pixel_size_um: float | None = None,
+    wrong_flats: str | None = None,
 ) -> str | None:
-    """Say what fringes do to this run, and what helps; None where there are none."""
+    """Say what fringes do to this run, and what helps; None where there are none.
+
+    Light beside edges that wrong flats make is none: that is said of them.
+    """
     facts = _facts(energy_kev, distance_mm, pixel_size_um)
     verdict = _verdict(fringes, steps, facts)
-    if verdict is None:
+    if verdict is None or wrong_flats is not None:
         return None
     number = pixel_fresnel_number(**facts)
     of_pixel = "" if number is None else f" (Fresnel number of a pixel: {number:.2g})"
@@ -225,8 +230,15 @@ def _facts(
 
 
 def fringes_of_run(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Give how fringes are known of that no step of a run dealt with; None where there are none."""
-    return f"{numbers['fringes']['value']} in the frames" if "fringes" in numbers else None
+    """Say how fringes are known of that no step of a run dealt with; None where there are none.
+
+    Flats that make light as odd as fringes do count for them: what is wrong with them, then.
+    """
+    if "wrong_flats" in numbers:
+        return str(numbers["wrong_flats"]["value"])
+    if "fringes" not in numbers:
+        return None
+    return f"{numbers['fringes']['value']} in the frames"
 
 
 def refuse_fringes(uncorrected_fringes: str | None) -> None:
@@ -238,9 +250,12 @@ def refuse_fringes(uncorrected_fringes: str | None) -> None:
         If there are fringes that no step has dealt with.
     """
     if uncorrected_fringes is not None:
+        fringes = uncorrected_fringes.startswith(("seen", "expected"))
+        cause = "propagation fringes are " if fringes else ""
+        remedy = "retrieve the phase before the logarithm" if fringes else "give other flats"
         raise DataError(
-            f"left out: propagation fringes are {uncorrected_fringes}, and what is measured here "
-            "would be wrong by more than can be said; retrieve the phase before the logarithm"
+            f"left out: {cause}{uncorrected_fringes}, and what is measured here would be wrong by "
+            f"more than can be said; {remedy}"
         )
 
 

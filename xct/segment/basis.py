@@ -7,7 +7,7 @@ a stage that `rests_on` it is left out. `xct stages NAME` lists what a stage res
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -155,7 +155,20 @@ def implausible_charge(charge: DataFrame) -> str | None:
     )
 
 
+def darks_too_high(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Say that too much was subtracted from all frames: line integrals are not true."""
+    found = numbers.get("dark_excess")
+    if found is None:
+        return None
+    return (
+        f"the darks are too high by {found['value']:.1%} of the light: dense parts attenuate more "
+        "than they do. Lithium contents rest on that and are withheld; other darks (scan.darks) "
+        "mend it"
+    )
+
+
 for _function in (
+    darks_too_high,
     bore_not_found,
     cathode_end_not_found,
     light_missing,

@@ -77,6 +77,7 @@ def charge_numbers(
     ),
     measures=True,
     rests_on=(
+        "darks_too_high",
         "implausible_blur",
         "implausible_values",
     ),

@@ -16,19 +16,18 @@ import numpy as np
 from xct.errors import RunError, ranges
 from xct.figures import canvas
 from xct.io.frames import View
+from xct.pipeline.checks.light import light_messages, light_numbers, look_at_light
 from xct.pipeline.checks.scan import look_at_angles
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.preprocess.frames.beam_profile import FlatMixture
-from xct.preprocess.frames.beside import LightBeside, light_beside, part_above_air
+from xct.preprocess.frames.beside import LightBeside, light_beside
 from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
 from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
 from xct.preprocess.frames.limits import refuse_unlit
 from xct.preprocess.frames.movement import movement_px
-from xct.preprocess.frames.own_flats import is_flatter, left_of_beam, own_flats
-from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
+from xct.preprocess.frames.own_flats import is_flatter, own_flats
 from xct.quantity import Number
-from xct.reconstruct.half_acquisition import turn_deg
 from xct.scan import Scan
 
 if TYPE_CHECKING:
@@ -39,12 +38,7 @@ log = logging.getLogger("xct")
 _KINDS: tuple[Kind, ...] = ("projections", "flats", "darks")
 _LEAST_LIGHT = 1e-3  # of the flats, in the brightest tenth of a projection
 _MOST = 0.5  # of the projections may be left out, and the rest still be a scan
-# Of the light beside the sample from 1, and over the scan. Good scans are within 0.003; flats that
-# were exposed 1 % otherwise move lithium by more than its own μ.
-_AWAY, _DRIFT = 0.006, 0.03
 _MOVED_PX = 0.5
-_MOVES_MUCH = 0.05  # rms of what moves, as a fraction of the beam
-_LEFT = 0.006  # of the beam in the air: twice what flats of their own leave of a beam that drifts
 _NAMED = 10  # runs of frames that a message names
 
 
@@ -101,6 +95,8 @@ def check_frames(job: Job, frames: Scan) -> Checked:
         known["light_beside"] = np.array(noted["beside"])
     if noted["own_flats"] is not None:
         known["flat_mixture"] = FlatMixture.from_dict(noted["own_flats"])
+    if noted.get("wrong_flats") is not None:
+        known["wrong_flats"] = noted["wrong_flats"]
     mend = job.plan.config.scan.leave_out.found
     return Checked(replace(job, plan=plan), frames.without(gone), known, mend)
 
@@ -122,71 +118,26 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     }
     good, transmission = frames.without(original), verdict.transmission[left]
     own, transmission = _own_flats(good, seen, verdict, transmission)
-    beside = light_beside(transmission)
-    wide = _wide_sample(good, transmission, beside)
-    messages = list(_messages(frames, verdict, beside))
-    above = part_above_air(transmission, beside)
-    if above:
-        messages.append(_above_air(above))
-    if own is not None:
-        messages += _left_of_beam(transmission, own)
-    if wide is not None:
-        messages.append(wide_message(wide, frames.voxel_size_um))
-    for message in messages:
+    light = look_at_light(good, transmission, light_beside(transmission), own)
+    said = [*_messages(frames, verdict)]
+    of_light = [*light_messages(light, frames.voxel_size_um)]
+    # Flats that are not those of the projections explain what else is odd.
+    for message in of_light + said if light.wrong_flats is not None else said + of_light:
         if job.warnings.add(message, "frames"):
             log.warning("%s", message)
     for message in look_at_angles(good, job.plan.slab_steps):
         if message not in job.plan.warnings and job.warnings.add(message, "frames"):
             log.warning("%s", message)
-    job.folder.save_figure(light_figure(frames, verdict, beside), "frame_light")
-    numbers = {key: number.entry() for key, number in _numbers(frames, verdict, beside)}
-    if own is not None:
-        moved = Number(own.moved, note="rms change of the beam's profile between flats")
-        numbers["beam_profile_moved"] = moved.entry()
-    if wide is not None and frames.voxel_size_um:
-        bound = wide_number(wide, frames.voxel_size_um)
-        numbers["mu_offset_of_wide_sample"] = bound.entry()
+    job.folder.save_figure(light_figure(frames, verdict, light.beside), "frame_light")
+    found = dict([*_numbers(frames, verdict), *light_numbers(light, frames.voxel_size_um)])
+    numbers = {key: number.entry() for key, number in found.items()}
     job.folder.note("numbers", (job.folder.number("numbers") or {}) | numbers)
     return {
         "left_out": original,
-        "beside": None if beside is None else beside.by_frame.tolist(),
+        "beside": None if light.beside is None else light.beside.by_frame.tolist(),
         "own_flats": None if own is None else own.to_dict(),
+        "wrong_flats": light.wrong_flats,
     }
-
-
-def _wide_sample(
-    good: Scan, transmission: np.ndarray, beside: LightBeside | None
-) -> WideSample | None:
-    if good.theta_deg is None:
-        return None
-    _, rows, columns = good.projections.shape
-    return wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
-
-
-def _above_air(part: float) -> str:
-    return (
-        f"{part:.0%} of the projections is more than 15% brighter than the air, which no sample "
-        "makes: the flats hold the shadow of the sample or of something else, or the beam stood "
-        "elsewhere, or was brighter, when they were taken. μ is too low there, and negative; give "
-        "flats of the open beam by scan.flats"
-    )
-
-
-def _left_of_beam(transmission: np.ndarray, own: FlatMixture) -> Iterator[str]:
-    left = left_of_beam(transmission)
-    moves = f"the beam's profile moves: flats differ by {100 * own.moved:.1f}%. "
-    if left > _LEFT:
-        yield (
-            f"{moves}No mixture of the {own.of_flats.shape[1]} flats takes it out: "
-            f"{100 * left:.1f}% is left in the air beside the sample, and slices hold rings and "
-            "streaks of that. More flats, spread over the scan, would show more of the beam"
-        )
-    elif np.isnan(left) and own.moved > _MOVES_MUCH:
-        yield (
-            f"{moves}How much of it their mixtures leave is not known, since no even air is in "
-            "view: slices may hold rings and streaks. More flats, spread over the scan, and air "
-            "beside the sample would show it"
-        )
 
 
 def _own_flats(
@@ -255,27 +206,12 @@ def _refuse_if_few(verdict: Verdict, left: int) -> None:
         )
 
 
-def _messages(frames: Scan, verdict: Verdict, beside: LightBeside | None) -> Iterator[str]:
+def _messages(frames: Scan, verdict: Verdict) -> Iterator[str]:
     for fault in verdict.faults:
         numbers = frames.numbers(fault.kind)[list(fault.frames)]
         which = _named(numbers.tolist(), fault.kind)
         verb = "is" if len(numbers) == 1 else "are"
         yield f"{which} {verb} left out: {fault.reason}" + _further(frames, verdict, fault)
-    if beside is None:
-        return
-    where = " and ".join(beside.sides)
-    if abs(beside.mean - 1) > _AWAY:
-        yield (
-            f"the transmission beside the sample (air, at the {where}) is {beside.mean:.3f}, not "
-            "1: flats and projections were exposed unlike, or the beam changed; if flats were "
-            f"exposed otherwise, say scan.flat_exposure_ratio: {beside.mean:.3g}, else scale each "
-            "frame by steps.flat_field.dose: beside"
-        )
-    elif beside.drift > _DRIFT:
-        yield (
-            f"the light beside the sample (at the {where}) drifts by {beside.drift:.1%} over the "
-            "scan, which flats do not follow; scale each frame by steps.flat_field.dose: beside"
-        )
 
 
 def _further(frames: Scan, verdict: Verdict, fault: Fault) -> str:
@@ -301,20 +237,11 @@ def _named(frames: Sequence[int], kind: str) -> str:
     return f"{noun} {shown} ({len(frames)} in all)" if shown.endswith("…") else f"{noun} {shown}"
 
 
-def _numbers(
-    frames: Scan, verdict: Verdict, beside: LightBeside | None
-) -> Iterator[tuple[str, Number]]:
+def _numbers(frames: Scan, verdict: Verdict) -> Iterator[tuple[str, Number]]:
     for kind in _KINDS:
         gone = len(frames.left_out.get(kind, ())) + len(verdict.frames(kind))
         total = frames.numbers(kind).size + len(frames.left_out.get(kind, ()))
         yield f"{kind}_left_out", Number(gone, "frames", n=total)
-    if beside is not None:
-        spread = float(np.std(beside.by_frame))
-        yield "transmission_beside", Number(
-            beside.mean, sd=spread, n=beside.by_frame.size,
-            note="air beside the sample; 1 where flats and projections were exposed alike",
-            details={"drift": round(beside.drift, 5)},
-        )  # fmt: skip
 
 
 def light_figure(frames: Scan, verdict: Verdict, beside: LightBeside | None) -> Figure:

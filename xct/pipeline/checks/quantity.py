@@ -7,10 +7,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from xct.io.appearance import appearance
+from xct.io.log_noise import looks_decadic
 from xct.scan import Scan
 
 # Projections that reach this part of the flats only are no counts beside them.
 _FAINT = 1e-2
+_DECADIC = (
+    "scan.quantity: the line integrals look like decadic logarithms: their noise grows with them "
+    "as 10 to their power, not as e. xct takes them for natural ones, and μ and every number that "
+    "rests on it come out 2.303 times too low if they are not: multiply the values by 2.302585, or "
+    "start from transmission (scan.quantity: transmission)"
+)
 
 
 def look_at_quantity(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -25,6 +32,8 @@ def look_at_quantity(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, s
         if scan.flats is not None and "flat_field" in stages:
             yield from _beside_flats(scan)
         return
+    if scan.quantity == "line_integrals" and looks_decadic(scan.projections):
+        yield "warning", _DECADIC
     seen = appearance(scan.projections)
     if seen is None:
         return

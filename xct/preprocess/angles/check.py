@@ -18,10 +18,12 @@ from xct.preprocess.angles.jumps import (
     SURE_SD,
     Jump,
     Scales,
-    excess_steps,
+    all_scales,
     find_jumps,
     median_step,
+    telling,
 )
+from xct.preprocess.angles.scatter import angle_scatter_deg
 from xct.preprocess.center.sample import checked_views, leaned, prepared, steadied
 from xct.quantity import Number, Quantity
 from xct.stages import stage
@@ -57,6 +59,10 @@ class AngleCheck:
         The usual step.
     rim_px : float
         Half the width of the view.
+    scatter_deg : float
+        How far single angles stand off from the true ones; 0 where that is not sure or small.
+    unchecked : str or None
+        Why nothing was looked at.
     """
 
     jumps: tuple[Jump, ...] = ()
@@ -66,6 +72,8 @@ class AngleCheck:
     sees_steps: float = float("inf")
     step_deg: float = 0.0
     rim_px: float = 0.0
+    scatter_deg: float = 0.0
+    unchecked: str | None = None
 
     @property
     def open_steps(self) -> float:
@@ -85,6 +93,15 @@ class AngleCheck:
 
 def angle_messages(check: AngleCheck) -> Iterator[str]:
     """Say what does not fit, and what to do."""
+    if check.scatter_deg:
+        moves = radians(check.scatter_deg) * check.rim_px
+        yield (
+            f"the angles scatter about the true ones by {check.scatter_deg:.2g}° (standard "
+            f"deviation, {check.scatter_deg / check.step_deg:.2g} of a step) from projection to "
+            f"projection: slices are blurred by {moves:.1f} px at their rim, and less towards "
+            "the axis. Nothing is corrected: give the true angles, as an encoder read them, as a "
+            "text file by scan.theta_deg"
+        )
     if check.jumps:
         shown = [_of_jump(check, number) for number in range(min(len(check.jumps), _NAMED))]
         more = len(check.jumps) - len(shown)
@@ -151,13 +168,16 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
     details: dict[str, object] = {}
     if isfinite(check.sees_steps):
         details["sees_lost_steps"] = round(check.sees_steps, 2)
+    if check.scatter_deg:
+        details["scatter_deg"] = round(check.scatter_deg, 4)
     if check.closure is not None:
         details["half_turn_open_deg"] = round(check.closure.steps * check.step_deg, 3)
     if check.jumps:
         details["after_deg"] = [round(first, 4) for first, _ in check.at]
         details["steps"] = [None if isnan(j.steps) else round(j.steps, 2) for j in check.jumps]
         details["px"] = [round(j.px, 2) for j in check.jumps]
-    note = None if isfinite(check.sees_steps) else "not checked: views say too little of their turn"
+    why = check.unchecked or "views say too little of their turn"
+    note = None if isfinite(check.sees_steps) else f"not checked: {why}"
     return Number(len(check.jumps), "gaps", n=rows, note=note, details=details)
 
 
@@ -173,6 +193,7 @@ def check_angles(
     row_px: np.ndarray | None = None,
     frame_shape: tuple[int, int] | None = None,
     stage_jitter: tuple[list[float], list[float]] | None = None,
+    wrong_flats: str | None = None,
 ) -> AngleCheck:
     """Check that the sample turned as the angles say.
 
@@ -196,12 +217,16 @@ def check_angles(
         Rows and columns of a frame.
     stage_jitter : two lists of float, optional
         How far each projection stands off, along rows and columns.
+    wrong_flats : str, optional
+        What is wrong with the flats: what they leave in the projections does not turn.
 
     Returns
     -------
     AngleCheck
-        Empty where angles do not suffice.
+        Empty where angles do not suffice, and where flats are wrong.
     """
+    if wrong_flats is not None:
+        return AngleCheck(unchecked=wrong_flats)
     try:
         views = checked_views(line_integrals, theta_deg)
     except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
@@ -213,9 +238,11 @@ def check_angles(
         views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
     theta = np.asarray(theta_deg, np.float64)
     sample = prepared(views, theta)
-    scales = excess_steps(sample)
+    found, step = all_scales(sample), median_step(theta[np.argsort(theta)])
+    scatter, rim = angle_scatter_deg(sample, found), sample.columns * sample.bin / 2
+    scales = telling(found)
     if not scales:
-        return AngleCheck()
+        return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter)
     jumps = find_jumps(scales)
     if len(jumps) > max(1, _MOST * len(theta)):
         jumps = jumps[:0]
@@ -228,8 +255,9 @@ def check_angles(
         tuple(gaps),
         find_closure(sample, scales, binned),
         _sees(scales),
-        median_step(sample.theta_deg),
-        sample.columns * sample.bin / 2,
+        step,
+        rim,
+        scatter,
     )
 
 

@@ -99,20 +99,37 @@ def widths_px(sample: Sample) -> list[float]:
     return [float(width) for width in widths if width < _WIDEST * sample.columns]
 
 
-def excess_steps(sample: Sample) -> Scales:
-    """Measure the steps between views at several widths; empty where they say too little."""
-    theta = sample.theta_deg
-    if len(theta) < _LEAST_VIEWS or np.diff(theta).min() <= 0:
+def all_scales(sample: Sample) -> Scales:
+    """Measure the steps between views at several widths; empty where there are few views."""
+    if len(sample.theta_deg) < _LEAST_VIEWS or np.diff(sample.theta_deg).min() <= 0:
         return []
-    step, views, found = median_step(theta), few_rows(sample.free), []
+    views, found = few_rows(sample.free), []
     for width in widths_px(sample):
         smooth, every = smoothed(views, width)
-        pair = [
-            _excess(steps_between(smooth, theta, every, n), theta, step, _LEAST_SCALE / n)
-            for n in (1, 2)
-        ]
-        found.append((pair[0], pair[1]))
-    return found if any(single.sd < _SEES_STEPS for single, _ in found) else []
+        found.append((excess_at(sample, smooth, every), excess_at(sample, smooth, every, 2)))
+    return found
+
+
+def telling(scales: Scales) -> Scales:
+    """Give the scales of views that say how far they turned; empty where they say too little."""
+    return scales if any(single.sd < _SEES_STEPS for single, _ in scales) else []
+
+
+def excess_at(sample: Sample, smooth: np.ndarray, every: int, together: int = 1) -> Excess:
+    """Measure the steps between smoothed views of a sample, `every` columns apart.
+
+    Parameters
+    ----------
+    sample : Sample
+        Whose angles they have.
+    smooth, every
+        From `smoothed`.
+    together : int, optional
+        So many views on either side of a gap are compared as one.
+    """
+    theta = sample.theta_deg
+    steps = steps_between(smooth, theta, every, together)
+    return _excess(steps, theta, median_step(theta), _LEAST_SCALE / together)
 
 
 def _excess(steps: Steps, theta: np.ndarray, step: float, least_scale: float) -> Excess:

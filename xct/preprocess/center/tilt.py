@@ -6,12 +6,14 @@ The axis is found at several heights, each by itself: it lies on a straight line
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from math import atan, degrees, isfinite, radians, tan
 
 import numpy as np
 
 from xct.preprocess.center.heights import at_heights, on_a_line
+from xct.preprocess.center.pitch import Pitch, find_pitch
 from xct.preprocess.center.sample import check_logarithm, checked_views, steadied
 from xct.quantity import Number, Quantity
 from xct.stages import stage
@@ -20,6 +22,9 @@ log = logging.getLogger("xct")
 
 _SURE_SD = 4.0  # standard uncertainties at which a tilt is corrected
 _MATTERS_PX = 0.1  # what the axis must move by over the frame's height to be corrected
+_AT_MOST_SD = 2.0  # standard uncertainties beyond what is measured that cannot be excluded
+_LABELS_PX = 0.5  # off at the first and last row: voxels at edges change their material
+_USUAL_DEG = 0.5  # of a stage that nobody adjusted; said where nothing is measured
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class AxisTilt:
         Rows from the first to the last of the frame.
     row_px, center_px : tuple of float
         The axis at each height that lies on the line.
+    along_beam : Pitch or None
+        How it leans along the beam; None where that is not known.
     """
 
     tilt_deg: float
@@ -42,6 +49,7 @@ class AxisTilt:
     height_px: float
     row_px: tuple[float, ...] = ()
     center_px: tuple[float, ...] = ()
+    along_beam: Pitch | None = None
 
     @property
     def moves_px(self) -> float:
@@ -53,9 +61,43 @@ class AxisTilt:
         """Whether there is a tilt for sure, and one that matters."""
         return abs(self.tilt_deg) > _SURE_SD * self.sd_deg and abs(self.moves_px) > _MATTERS_PX
 
+    @property
+    def at_most_deg(self) -> float:
+        """The tilt that cannot be excluded: beyond what is corrected, if it is."""
+        left = 0.0 if self.is_sure else abs(self.tilt_deg)
+        return left + _AT_MOST_SD * self.sd_deg
+
+    def at_ends_px(self, tilt_deg: float) -> float:
+        """How far a tilt moves the axis in the first and the last row, from the middle one."""
+        return self.height_px / 2 * tan(radians(tilt_deg))
+
+
+def tilt_message(tilt: AxisTilt) -> str | None:
+    """Say which tilt cannot be excluded, where it would change labels; None elsewhere."""
+    remedy = "More angles, or more light, or a scan of an edge along the axis, would show it"
+    if not isfinite(tilt.tilt_deg):
+        off = tilt.at_ends_px(_USUAL_DEG)
+        if off < _LABELS_PX:
+            return None
+        return (
+            "how the rotation axis leans is not known, since it was not found at three heights on "
+            f"a line: {_USUAL_DEG:g}° would put it off by {off:.1f} px in the first and the last "
+            f"row, where edges blur and labels shift by as much. {remedy}"
+        )
+    off = tilt.at_ends_px(tilt.at_most_deg)
+    if off < _LABELS_PX:
+        return None
+    return (
+        f"a tilt of the rotation axis of up to {tilt.at_most_deg:.2g}° cannot be excluded"
+        + (" beyond that which is corrected" if tilt.is_sure else "")
+        + f" (measured: {tilt.tilt_deg:.2g} ± {tilt.sd_deg:.2g}°): it would put the axis off by "
+        f"{off:.1f} px in the first and the last row, where edges blur and labels shift by as "
+        f"much. {remedy}"
+    )
+
 
 def tilt_number(tilt: AxisTilt, rows: int) -> Number:
-    """Give the tilt that is corrected: 0 where it is not distinguished from none.
+    """Give the tilt that is corrected, 0 where none is sure; say what cannot be excluded.
 
     Parameters
     ----------
@@ -64,12 +106,17 @@ def tilt_number(tilt: AxisTilt, rows: int) -> Number:
     rows : int
         How many rows it rests on.
     """
+    along = tilt.along_beam
+    for message in (tilt_message(tilt), None if along is None else along.message()):
+        if message is not None:
+            warnings.warn(message, stacklevel=2)
+    details: dict[str, object] = {} if along is None else {**along.details()}
     if not isfinite(tilt.tilt_deg):
-        return Number(
-            0.0, "°", n=rows, note="not measured: the axis is not found at three heights on a line"
-        )
-    details = {
+        note = "not measured: the axis is not found at three heights on a line"
+        return Number(0.0, "°", n=rows, note=note, details=details)
+    details |= {
         "measured_deg": tilt.tilt_deg,
+        "at_most_deg": tilt.at_most_deg,
         "moves_px": tilt.moves_px,
         "by_row": {f"{r:.1f}": c for r, c in zip(tilt.row_px, tilt.center_px, strict=True)},
     }
@@ -100,7 +147,8 @@ def find_tilt(
     """Find how the rotation axis leans within the plane of the detector.
 
     The axis is found at several heights as `find_center` does, and a straight line is fitted to
-    those that lie on one. A tilt along the beam does not move the axis and is not seen.
+    those that lie on one. A tilt along the beam does not move the axis; it is seen by what rows
+    take out of the beam as the sample turns, and not corrected.
 
     Parameters
     ----------
@@ -129,10 +177,11 @@ def find_tilt(
         return unknown
     if stage_jitter is not None:
         views = steadied(views, np.array(stage_jitter[1]))
+    along = find_pitch(views, theta_deg, row_px)
     heights = at_heights(views, theta_deg, row_px)
     line = on_a_line(heights)
     if line is None:
-        return unknown
+        return replace(unknown, along_beam=along)
     on = [heights[i] for i in line.heights]
     return AxisTilt(
         degrees(atan(line.slope)),
@@ -140,4 +189,5 @@ def find_tilt(
         height,
         tuple(one.row_px for one in on),
         tuple(one.center_px for one in on),
+        along,
     )

@@ -80,13 +80,20 @@ def light_beside(transmission: np.ndarray) -> LightBeside | None:
     brightest = float(np.percentile(mean[known], 98))
     if np.percentile(mean[known], 10) > _DARKER * brightest:
         return None  # no sample stands out, so that nothing says what is beside it
-    found = {}
+    sides = {}
     for side, cells in (("left", known[:count]), ("right", known[-count:])):
         level = mean[cells]
-        light = by_cell[:, cells].mean(axis=1)
         even = np.ptp(level) < _EVEN * brightest and level.mean() > _BRIGHTEST * brightest
-        if even and np.std(np.diff(light)) / np.sqrt(2) < _STEADY * brightest:
-            found[side] = light
+        if even:
+            sides[side] = by_cell[:, cells].mean(axis=1)
+    # What both sides share is the light: it may flicker, as no sample that turns does on both.
+    shared = np.mean(list(sides.values()), axis=0) if len(sides) == 2 else 1.0
+    shared = shared / np.mean(shared)
+    found = {
+        side: light
+        for side, light in sides.items()
+        if np.std(np.diff(light / shared)) / np.sqrt(2) < _STEADY * brightest
+    }
     if not found or np.std(list(found.values()), axis=0).mean() > _ALIKE * brightest:
         return None
     by_frame = np.mean(np.stack(list(found.values())), axis=0, dtype=np.float64)

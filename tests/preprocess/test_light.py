@@ -1,0 +1,142 @@
+"""Light that is not what it is taken for is seen: high darks, flicker, other flats."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xct.pipeline.checks.light import Light, light_messages, light_numbers
+from xct.preprocess.frames.beside import light_beside
+from xct.preprocess.frames.coarse import borders
+from xct.preprocess.frames.dark_excess import air_columns, below_dark, dark_excess
+from xct.preprocess.frames.shifted_flats import flat_shift
+from xct.preprocess.frames.steadiness import light_changes
+
+ROWS, COLUMNS, LIGHT = 6, 96, 20000.0
+THETA = np.linspace(0, 180, 121)
+IN_VIEW = ((-13, 0, 16, 0.02), (16, 4, 11, 0.03))
+WIDE = ((0, 0, 80, 0.004), (14, 6, 8, 0.03))
+
+
+def counts(discs, seed=0):
+    """Counts above the dark: projections, and the gain of each pixel."""
+    rng = np.random.default_rng(seed)
+    angle = np.radians(THETA)
+    place = np.arange(COLUMNS) - 47.2
+    seen = np.zeros((THETA.size, ROWS, COLUMNS))
+    for x, y, radius, mu in discs:
+        for row in range(ROWS):
+            away = place - ((x + 0.4 * row) * np.cos(angle) - y * np.sin(angle))[:, None]
+            seen[:, row] += 2 * mu * np.sqrt(np.clip(radius**2 - away**2, 0, None))
+    gain = LIGHT * (
+        1 + 0.1 * np.sin(np.arange(COLUMNS) / 15) + rng.normal(0, 0.02, (ROWS, COLUMNS))
+    )
+    return rng.poisson(gain * np.exp(-seen)).astype(float), gain
+
+
+def coarse(transmission):
+    edges = borders(COLUMNS)
+    return np.add.reduceat(transmission, edges[:-1], axis=2) / np.diff(edges)
+
+
+def excess(projections, gain, too_many):
+    seen, light = projections - too_many, gain - too_many
+    air = air_columns(coarse(seen / light), COLUMNS)
+    assert air is not None
+    return dark_excess(lambda row: seen[:, row], light, air, THETA)
+
+
+@pytest.mark.parametrize("seed", [100, 101])
+def test_counts_subtracted_too_much_are_found_where_the_sample_is_not_round(seed):
+    projections, gain = counts(IN_VIEW, seed)
+    found = excess(projections, gain, 600)
+    assert found is not None
+    assert found.counts == pytest.approx(600, rel=0.3)
+    assert found.of_light == pytest.approx(600 / LIGHT, rel=0.3)
+    assert excess(projections, gain, 0) is None
+
+
+def test_frames_without_light_say_nothing_of_darks():
+    projections, gain = counts(IN_VIEW)
+    projections[20] = -300
+    seen, light = projections - 600, gain - 600
+    air = air_columns(coarse(np.delete(seen, 20, 0) / light), COLUMNS)
+    assert dark_excess(lambda row: seen[:, row], light, air, THETA) is None
+
+
+def test_darks_too_low_are_no_darks_too_high():
+    projections, gain = counts(IN_VIEW)
+    assert excess(projections, gain, -600) is None
+
+
+def test_light_below_none_is_darks_too_high_and_noise_is_not():
+    rng = np.random.default_rng(0)
+    seen = rng.normal(0, 0.01, (200, 4, 16))
+    assert below_dark(seen) is None
+    found = below_dark(seen - 0.02)
+    assert found is not None
+    assert found.of_light == pytest.approx(0.02, abs=0.004)
+    message = next(light_messages(Light(None, darks=found), None))
+    assert "too high by about 2" in message
+    assert "scan.darks" in message
+
+
+def test_flicker_is_told_from_a_sample_that_turns():
+    projections, gain = counts(WIDE)
+    still = light_changes(coarse(projections / gain), THETA)
+    assert (still.flicker, still.jumps) == (0.0, ())
+    lit = 1 + np.random.default_rng(1).normal(0, 0.03, THETA.size)[:, None, None]
+    found = light_changes(coarse(projections * lit / gain), THETA)
+    assert found.flicker == pytest.approx(0.03, rel=0.25)
+    light = Light(None, changes=found)
+    assert "flickers by" in next(light_messages(light, None))
+    assert dict(light_numbers(light, None))["light_flicker"].value == found.flicker
+
+
+def test_flicker_that_air_on_both_sides_shows_is_its_light():
+    projections, gain = counts(IN_VIEW)
+    lit = 1 + np.random.default_rng(1).normal(0, 0.04, THETA.size)
+    beside = light_beside(coarse(projections * lit[:, None, None] / gain))
+    assert beside is not None
+    assert beside.sides == ("left", "right")
+    np.testing.assert_allclose(beside.by_frame, lit, atol=0.006)
+
+
+def test_light_that_jumps_and_stays_is_said_with_its_frame():
+    projections, gain = counts(WIDE)
+    projections[70:] *= 0.9
+    [(frame, ratio)] = light_changes(coarse(projections / gain), THETA).jumps
+    assert frame == 69
+    assert ratio == pytest.approx(0.9, abs=0.01)
+
+
+def scan_of(projections, flats):
+    def view(values):
+        def read(frames=slice(None), rows=slice(None)):
+            return values[frames][:, rows]
+
+        return SimpleNamespace(shape=values.shape, read=read)
+
+    return SimpleNamespace(projections=view(projections), flats=view(flats), darks=None)
+
+
+@pytest.mark.parametrize("shift", [(0, 2), (-1, 0), (1, -5)])
+def test_flats_that_stand_elsewhere_are_found_with_their_shift(shift):
+    projections, gain = counts(IN_VIEW)
+    flats = np.random.default_rng(2).poisson(gain, (8, ROWS, COLUMNS)).astype(float)
+    assert flat_shift(scan_of(projections, np.roll(flats, shift, (1, 2)))) == shift
+    assert flat_shift(scan_of(projections, flats)) is None
+
+
+def test_flats_that_show_no_pattern_say_nothing_of_a_shift():
+    projections, _ = counts(IN_VIEW)
+    flats = np.random.default_rng(3).poisson(LIGHT, (8, ROWS, COLUMNS)).astype(float)
+    assert flat_shift(scan_of(projections, flats)) is None
+
+
+def test_wrong_flats_are_said_alone():
+    projections, gain = counts(WIDE)
+    changes = light_changes(coarse(projections * 1.0 / gain), THETA)
+    messages = list(light_messages(Light(None, wrong_flats="the flats are", changes=changes), 1.0))
+    assert len(messages) == 1
+    assert "angles are not checked" in messages[0]

@@ -1,0 +1,74 @@
+"""Flats that stand elsewhere than the projections. In: a scan; out: rows and columns between them.
+
+Every pixel has a gain of its own, which flats and projections show at the same place, whatever the
+sample: unless the camera, its read-out window, or the beam moved between them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy
+
+from xct.io.frames import View
+from xct.scan import Scan
+
+_BANDS, _ROWS, _FRAMES = 3, 10, 32  # that are looked at
+_SMOOTH_PX = 3.0
+_MOST_ROWS, _MOST_COLUMNS = 3, 12  # of a shift
+_LEAST, _THERE = 0.25, 0.5  # likeness at the shift, and that without over it
+_CHANCE = 8.0  # standard deviations of the likeness at other shifts
+
+
+def flat_shift(scan: Scan) -> tuple[int, int] | None:
+    """Find by how many rows and columns the flats' pattern stands off that of the projections.
+
+    Parameters
+    ----------
+    scan : Scan
+        Good frames only.
+
+    Returns
+    -------
+    (rows, columns) or None
+        Towards larger rows and columns; None where it stands where it should, or shows too little.
+    """
+    if scan.flats is None or scan.flats.shape[2] < 4 * _MOST_COLUMNS:
+        return None
+    total = scan.flats.shape[1]
+    height = min(_ROWS, total)
+    firsts = np.unique(np.linspace(0, total - height, _BANDS).round().astype(int)).tolist()
+    found = np.mean([_likeness(scan, slice(a, a + height)) for a in firsts], axis=0)
+    middle = found.shape[0] // 2, found.shape[1] // 2
+    best = np.unravel_index(int(np.argmax(found)), found.shape)
+    peak, there = float(found[best]), float(found[middle])
+    chance = 1.4826 * float(np.median(np.abs(found - np.median(found))))
+    if peak < max(_LEAST, _CHANCE * chance) or there > _THERE * peak:
+        return None
+    return int(best[0] - middle[0]), int(best[1] - middle[1])
+
+
+def _likeness(scan: Scan, rows: slice) -> np.ndarray:
+    """Correlate the patterns of a band of rows at all shifts, (row, column)."""
+    assert scan.flats is not None  # asked before
+    dark = 0.0 if scan.darks is None else np.median(scan.darks.read(rows=rows), axis=0)
+    flats = _pattern(scan.flats, rows, dark)
+    seen = _pattern(scan.projections, rows, dark)
+    most_rows = min(_MOST_ROWS, (len(flats) - 1) // 3)
+    inner = seen[most_rows : len(seen) - most_rows or None, _MOST_COLUMNS:-_MOST_COLUMNS]
+    found = np.empty((2 * most_rows + 1, 2 * _MOST_COLUMNS + 1))
+    for i, j in np.ndindex(found.shape):
+        part = flats[i : i + inner.shape[0], j : j + inner.shape[1]]
+        norm = np.sqrt(np.mean(part**2) * np.mean(inner**2))
+        found[i, j] = np.mean(part * inner) / max(norm, 1e-12)
+    return found
+
+
+def _pattern(view: View, rows: slice, dark: np.ndarray | float) -> np.ndarray:
+    """Give what differs from pixel to pixel in all frames alike, without what stands out by far."""
+    count = view.shape[0]
+    numbers = np.unique(np.linspace(0, count - 1, min(count, _FRAMES)).astype(int)).tolist()
+    frames = np.stack([view.read(slice(n, n + 1), rows)[0] for n in numbers]) - dark
+    log = np.log(np.clip(frames, 1.0, None)).mean(axis=0)
+    away = log - scipy.ndimage.gaussian_filter1d(log, _SMOOTH_PX, axis=1, mode="nearest")
+    most = 4 * 1.4826 * float(np.median(np.abs(away)))
+    return np.asarray(np.clip(away, -most, most))
