@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from xct.io.appearance import appearance
-from xct.io.log_noise import looks_decadic
+from xct.preprocess.frames.log_noise import looks_decadic
 from xct.scan import Scan
 
 # Projections that reach this part of the flats only are no counts beside them.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from xct.io.log_noise import looks_decadic, noise_growth
+from xct.preprocess.frames.log_noise import looks_decadic, noise_growth
 
 
 @dataclass
