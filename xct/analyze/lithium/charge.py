@@ -141,12 +141,12 @@ def state_of_charge(
         particle, mu_per_cm (of the material with its cracks), its sd and what noise has of it,
         li_content (x; what cracks are seen to take is put back, as far as particles of the same
         size bear it out; NaN where withheld) with li_content_low and li_content_high (95 %; low
-        with all that glare may hide), physically_possible (whether the interval meets 0 … 1), withheld (why, or
-        empty; ``undecidable`` where the interval holds all of 0 … 1, or is wider), void_fraction
-        and void_fraction_high (of the core, in cracks and cavities that labels do not show: what
-        is seen of them, and its 95 % bound); and the confounders transmission (of the plane,
-        through the bore), ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um,
-        cavity_fraction (labelled), core_share.
+        with all that glare may hide), physically_possible (whether the interval meets 0 … 1),
+        withheld (why, or empty; ``undecidable`` where the interval holds all of 0 … 1, or is
+        wider), void_fraction and void_fraction_high (of the core, in cracks and cavities that
+        labels do not show: what is seen of them, and its 95 % bound); and the confounders
+        transmission (of the plane, through the bore), ncm_fraction (around, within 20 µm),
+        radius_um, equivalent_diameter_um, cavity_fraction (labelled), core_share.
 
     Raises
     ------
@@ -176,7 +176,10 @@ def state_of_charge(
     common = scale_sd if glare_sd is None else relative
     recovery = _RECOVERY_SD * (1 - share) * (mu - electrolyte) / mu
     read = _lithium(
-        _readings(particles, mu, noise_sd / mu, voids), np.hypot(common, recovery), taken, energy_kev
+        _readings(particles, mu, noise_sd / mu, voids),
+        np.hypot(common, recovery),
+        taken,
+        energy_kev,
     )
     phased = "phase_retrieval" in (steps or {})
     withheld = _withheld(read, mu, relative, beside_faces(particles, cell) if phased else None)

@@ -113,8 +113,8 @@ def _beside_neighbors(
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
     """Fit a line that outliers hardly turn, and give its slope."""
-    weight = np.ones(x.size)
-    line = np.zeros(2)
+    weight: np.ndarray = np.ones(x.size)
+    line: np.ndarray = np.zeros(2)
     for _ in range(_ROUNDS):
         design = np.column_stack([np.ones(x.size), x]) * weight[:, None]
         line = np.linalg.lstsq(design, y * weight, rcond=None)[0]

@@ -131,7 +131,7 @@ def _over_that_at_the_wall(radius: np.ndarray, depth: np.ndarray) -> np.ndarray:
         chord = np.sqrt(np.maximum(1 - (away[:, None] * across) ** 2, 0))
         return np.asarray(np.sqrt(np.exp(depth[:, None] * (chord - 1)).mean(axis=1)))
 
-    return noise(np.clip(radius, 0, 1)) / noise(np.ones(radius.shape))
+    return np.asarray(noise(np.clip(radius, 0, 1)) / noise(np.ones(radius.shape)))
 
 
 def quantum_noise(
