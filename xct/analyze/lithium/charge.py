@@ -170,8 +170,8 @@ def state_of_charge(
     noise_sd = particles["core_grey_noise_sd"].to_numpy(float) * step
     taken, relative = _glare(planes[at], scale_sd, glare_sd, glare, glare_bound)
     noise = quantum_noise(reference, cell, planes)[at]
-    away = radius / cell.bore_radius_um
-    voids = _voids(particles, mu, noise, step, reference.blur_um, away, -np.log(planes[at]))
+    away, depth = radius / cell.bore_radius_um, -np.log(np.maximum(planes[at], 1e-30))
+    voids = _voids(particles, mu, noise, step, reference.blur_um, away, depth)
     share = particles["core_share"].to_numpy(float)
     common = scale_sd if glare_sd is None else relative
     recovery = _RECOVERY_SD * (1 - share) * (mu - electrolyte) / mu

@@ -17,6 +17,7 @@ import scipy
 _LEAST = 100  # particles, below which each is taken for itself
 _CLASS, _MOST_CLASSES = 400, 32  # particles of about one size
 _NEIGHBORS = 24
+_AT_ONCE = 50_000  # particles whose neighbors are in memory
 _WINDOW = 100  # particles of about as many voids
 _STEEPEST = 3.0  # times what is expected of voids
 # What neighbors differ by may be lithium: no more of it counts than may be noise and voids.
@@ -77,7 +78,8 @@ def readings_among_others(
     classes = [known[some] for some in _by_size(diameter_um[known])]
     for own in classes:
         typical[own] = taken[own].mean()
-    near = known[scipy.spatial.cKDTree(place_um[known]).query(place_um[known], _NEIGHBORS + 1)[1]]
+    near = scipy.spatial.cKDTree(place_um[known]).query(place_um[known], _NEIGHBORS + 1)[1]
+    near = known.astype(np.int32)[near[:, 1:]]
     darker = _beside_neighbors(logarithm, classes, near, known)
     emptier = _beside_neighbors(taken, classes, near, known)
     for own in classes:
@@ -106,8 +108,8 @@ def _beside_neighbors(
     values = values.copy()
     for own in classes:
         values[own] -= np.median(values[own])
-    around = np.median(values[near[:, 1:]], axis=1)
-    values[known] -= around
+    parts = np.array_split(near, max(1, len(near) // _AT_ONCE))
+    values[known] -= np.concatenate([np.median(values[part], axis=1) for part in parts])
     return values
 
 

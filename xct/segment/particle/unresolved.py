@@ -128,8 +128,11 @@ def _over_that_at_the_wall(radius: np.ndarray, depth: np.ndarray) -> np.ndarray:
     across = np.sin(np.linspace(0, np.pi / 2, _DIRECTIONS))
 
     def noise(away: np.ndarray) -> np.ndarray:
-        chord = np.sqrt(np.maximum(1 - (away[:, None] * across) ** 2, 0))
-        return np.asarray(np.sqrt(np.exp(depth[:, None] * (chord - 1)).mean(axis=1)))
+        variance = np.zeros(away.shape)
+        for side in across:
+            chord = np.sqrt(np.maximum(1 - (away * side) ** 2, 0))
+            variance += np.exp(depth * (chord - 1))
+        return np.sqrt(variance)
 
     return np.asarray(noise(np.clip(radius, 0, 1)) / noise(np.ones(radius.shape)))
 
