@@ -78,8 +78,9 @@ def readings_among_others(
     classes = [known[some] for some in _by_size(diameter_um[known])]
     for own in classes:
         typical[own] = taken[own].mean()
-    near = scipy.spatial.cKDTree(place_um[known]).query(place_um[known], _NEIGHBORS + 1)[1]
-    near = known.astype(np.int32)[near[:, 1:]]
+    tree = scipy.spatial.cKDTree(place_um[known])
+    nearest = np.asarray(tree.query(place_um[known], _NEIGHBORS + 1)[1], np.int32)
+    near = known.astype(np.int32)[nearest[:, 1:]]
     darker = _beside_neighbors(logarithm, classes, near, known)
     emptier = _beside_neighbors(taken, classes, near, known)
     for own in classes:
