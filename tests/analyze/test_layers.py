@@ -13,7 +13,7 @@ from xct.analyze import (
     thickness_maps,
 )
 from xct.analyze.layers import beside
-from xct.analyze.swelling import gap_at_most_um
+from xct.analyze.lithium.gaps import gaps_um
 from xct.geometry import SURFACES, CellGeometry, Surface
 
 SHAPE = (20, 30)
@@ -138,11 +138,11 @@ def test_gaps_at_the_lithium_are_within_their_bound():
     y, x = np.indices((200, 200)) * 2.0 - 199
     bore = np.hypot(y, x) < 190
     plain = np.where(bore, 30.0, np.nan)
-    assert gap_at_most_um(plain, (2.0, 2.0)) == pytest.approx(0, abs=1e-6)
+    assert gaps_um(plain, (2.0, 2.0)).at_most == pytest.approx(0, abs=1e-6)
     lens = 6 * np.clip(1 - ((y - 40) ** 2 + x**2) / 40**2, 0, None)
-    bound = gap_at_most_um(plain + lens, (2.0, 2.0))
+    bound = gaps_um(plain + lens, (2.0, 2.0)).at_most
     true = np.mean(lens[bore])
     assert true - 1e-9 <= bound < 1.3 * true
-    tilted = gap_at_most_um(plain + 0.02 * x, (2.0, 2.0))
+    tilted = gaps_um(plain + 0.02 * x, (2.0, 2.0)).at_most
     assert tilted < 1.1
-    assert np.isnan(gap_at_most_um(plain[:40, :40], (2.0, 2.0)))
+    assert np.isnan(gaps_um(plain[:40, :40], (2.0, 2.0)).at_most)

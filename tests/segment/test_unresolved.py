@@ -75,3 +75,24 @@ def test_noise_of_dark_planes_follows_from_that_of_the_electrolyte():
     noise = quantum_noise(Flat(stated), cell, transmission)
     np.testing.assert_allclose(noise, np.where(np.arange(40) < 30, 1.0, 2.0))
     np.testing.assert_array_equal(quantum_noise(Flat(1.5), cell, transmission), 1.5)
+
+
+def test_noise_that_rises_towards_the_axis_is_no_crack():
+    rng = np.random.default_rng(5)
+    radius, depth, voxels = rng.uniform(0, 1, 1500) ** 0.5, 2.0, 60
+    rays = np.sin(np.linspace(0, np.pi / 2, 200))
+    chord = np.sqrt(1 - (radius[:, None] * rays) ** 2)
+    noise = NOISE * np.sqrt(np.exp(depth * (chord - 1)).mean(axis=1))
+    scatter = noise * np.sqrt(rng.chisquare(voxels - 1, radius.size) / (voxels - 1))
+    table = pd.DataFrame(
+        {"core_voxels": voxels, "core_share": 1.0, "equivalent_diameter_um": 14.0},
+        index=range(radius.size),
+    )
+    at_wall = np.full(radius.size, noise.min())
+    mean = np.full(radius.size, LEVEL)
+    found = unresolved_voids(table, mean, scatter, at_wall, BLUR_UM, radius, np.full(1500, depth))
+    near = radius < 0.4
+    assert found.fraction[near].mean() == pytest.approx(found.fraction[~near].mean(), abs=0.004)
+    assert found.fraction.mean() < 0.008
+    even = unresolved_voids(table, mean, scatter, at_wall, BLUR_UM)
+    assert even.fraction[near].mean() > 2 * found.fraction[near].mean()

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import scipy
 
-from xct.analyze.swelling import gap_at_most_um, swelling_of
+from xct.analyze.lithium.gaps import GAP_NOTE, find_gaps
+from xct.analyze.swelling import swelling_of
 from xct.errors import DataError
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
+from xct.normalize.reference import Reference
+from xct.parallel.blocks import Voxels
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.segment.cell.slice_spacing import OF_A_STEP
@@ -98,10 +101,6 @@ _NOTE = (
     "a void on the steel, or a gap to the electrolyte, counts as lithium: absorption does not "
     "distinguish them"
 )
-_GAP_NOTE = (
-    "mean over the area of how far lithium's face stands out, within 100 µm, of what is around: "
-    "gaps to the electrolyte that are narrower than that are part of it, and so is roughness"
-)
 
 
 def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
@@ -121,7 +120,8 @@ def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
             ),
         )
         if is_lithium and row.get("gap_at_most_um") is not None:
-            gap = Number(row["gap_at_most_um"], "µm", n=n, bound="upper", note=_GAP_NOTE)
+            least = {"at_least_um": round(float(row.get("gap_at_least_um", 0.0)), 4)}
+            gap = Number(row["gap_at_most_um"], "µm", None, n, "upper", GAP_NOTE, least)
             yield "gap_at_lithium_um", gap
         if row.get("swelling") is not None:
             yield f"swelling.{name}", Number(row["swelling"], sd=row.get("swelling_sd"), n=n)
@@ -181,6 +181,8 @@ def layer_thickness(
     steps: Mapping[str, Any] | None = None,
     cell: CellGeometry | None = None,
     slice_excess_um: float | None = None,
+    volume: Voxels | None = None,
+    reference: Reference | None = None,
 ) -> DataFrame:
     """Measure how thick the layers are, how evenly, and where lithium is gone.
 
@@ -199,6 +201,10 @@ def layer_thickness(
         For the height of its voxels.
     slice_excess_um : float, optional
         By how much slices are further apart than pixels are wide: a face may lie anywhere within.
+    volume : Voxels, shape (z, y, x), optional
+        Linear attenuation, 1/cm: distinguishes lithium from gaps, with a reference.
+    reference : Reference, optional
+        For the width of the point spread, and the value of air.
 
     Returns
     -------
@@ -207,7 +213,7 @@ def layer_thickness(
         coefficient_of_variation, n`` (columns measured), with ``mean_thickness_um_sd`` and
         ``absent_area_fraction_sd``; and with a pristine cell ``swelling, swelling_sd``, the change
         of the median thickness over the pristine one. Absent lithium counts as 0 µm. For lithium
-        also ``gap_at_most_um``, of `gap_at_most_um`.
+        also ``gap_at_most_um`` and ``gap_at_least_um`` of gaps to the electrolyte, over the area.
 
     Raises
     ------
@@ -229,7 +235,8 @@ def layer_thickness(
         if name == "lithium":
             row |= _absent_area(absent_lithium(surfaces), layer.height_um)
             if cell is not None:
-                row["gap_at_most_um"] = gap_at_most_um(layer.height_um, cell.voxel_size_um[1:])
+                gaps = find_gaps(layer, surfaces["steel_lithium"], volume, cell, reference)
+                row |= {"gap_at_most_um": gaps.at_most, "gap_at_least_um": gaps.at_least}
         if pristine is not None:
             row |= swelling_of(layer, before.get(name), common=COMMON)
         if cell is not None and "phase_retrieval" in (steps or {}):

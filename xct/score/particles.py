@@ -207,6 +207,7 @@ def _errors(both: pd.DataFrame) -> Metrics:
             error = (both[f"{column}_found"] - both[column]).dropna()
             if len(error):
                 found[f"particle_{column}_bias"] = metric(error.mean(), unit, len(error))
+    found |= _of_whole_particles(both)
     for column in both.columns:
         stated = both.get(f"{column}_sd")
         if stated is not None and f"{column}_found" in both:
@@ -216,6 +217,18 @@ def _errors(both: pd.DataFrame) -> Metrics:
                 fraction = (error[usable] <= 1.96 * stated[usable]).mean()
                 found[f"coverage_95.particle_{column}"] = metric(fraction, "1", usable.sum())
     return found
+
+
+def _of_whole_particles(both: pd.DataFrame) -> Metrics:
+    """Bias of the core of particles that have neither cracks nor a cavity."""
+    needed = ("core_grey", "core_grey_found", "crack_porosity", "cavity_um3")
+    if not all(name in both for name in needed):
+        return {}
+    some = both[(both.crack_porosity < _WHOLE) & (both.cavity_um3 == 0)]
+    error = (some.core_grey_found - some.core_grey).dropna()
+    if not len(error):
+        return {}
+    return {"particle_core_grey_bias.whole": metric(error.mean(), "GV", len(error))}
 
 
 def _drifted(true: pd.DataFrame, mine: pd.DataFrame, lenient: pd.DataFrame) -> Metrics:

@@ -4,8 +4,8 @@ In: the table of particles, the transmission of planes; out: the lithium content
 its interval, whether it is possible at all; and whether drifted particles differ. Taking out 70 %
 of the lithium raises μ of NCM811 by 7.4 %: less than a glare of 0.3 % changes it in a
 photon-starved plane, and as much as cracks that fill 7 % of a particle hide. Cracks and cavities
-too fine to be labelled scatter the grey values of a core by more than noise does; what they may
-take at most from its mean widens the interval towards less lithium.
+too fine to be labelled scatter the grey values of a core by more than noise does: what is seen of
+them is put back, and how well that is known widens the interval.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from annotated_types import Ge, Lt
 
 from xct.analyze.grey_counts import plane_transmission as transmission_of
 from xct.analyze.lithium.drifted_charge import charge_contrast
+from xct.analyze.lithium.population import Readings, readings_among_others
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
@@ -40,7 +41,10 @@ _LARGEST_UNCERTAINTY = 0.037
 # The widest interval of x that still says something, if it leaves out part of 0 … 1: by chance
 # alone hardly any wider one does.
 _WIDEST = 1.2
-_RECOVERY_SD = 0.25  # of what is put back of the point spread: labels are not the particle's shape
+# Of what is put back of the point spread: labels are not the particle's shape. Whole particles of
+# ncm-0, seed 0, read wrong by 0.06 of it and less.
+_RECOVERY_SD = 0.1
+_LEVEL_SD = 0.15  # of what voids take from particles of one size: ncm-0 … ncm-100, seed 0
 _AROUND_UM = 20.0
 _UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
 _DOUBTFUL = "beside a face, where phase retrieval falls short"
@@ -136,14 +140,14 @@ def state_of_charge(
     -------
     DataFrame
         particle, mu_per_cm (of the material with its cracks), its sd and what noise has of it,
-        li_content (x; what cracks are seen to take is put back; NaN where withheld) with
-        li_content_low and li_content_high (95 %; low with all that unseen cracks, cavities and
-        glare may hide), physically_possible (whether the interval meets 0 … 1), withheld (why, or
-        empty; ``undecidable`` where the interval holds all of 0 … 1, or is wider), void_fraction
-        and void_fraction_high (of the core, in cracks and cavities that labels do not show: what
-        is seen of them, and its 95 % bound); and the confounders transmission (of the plane,
-        through the bore), ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um,
-        cavity_fraction (labelled), core_share.
+        li_content (x; what cracks are seen to take is put back, as far as particles of the same
+        size bear it out; NaN where withheld) with li_content_low and li_content_high (95 %; low
+        with all that glare may hide), physically_possible (whether the interval meets 0 … 1),
+        withheld (why, or empty; ``undecidable`` where the interval holds all of 0 … 1, or is
+        wider), void_fraction and void_fraction_high (of the core, in cracks and cavities that
+        labels do not show: what is seen of them, and its 95 % bound); and the confounders
+        transmission (of the plane, through the bore), ncm_fraction (around, within 20 µm),
+        radius_um, equivalent_diameter_um, cavity_fraction (labelled), core_share.
 
     Raises
     ------
@@ -167,11 +171,17 @@ def state_of_charge(
     noise_sd = particles["core_grey_noise_sd"].to_numpy(float) * step
     taken, relative = _glare(planes[at], scale_sd, glare_sd, glare, glare_bound)
     noise = quantum_noise(reference, cell, planes)[at]
-    voids = _voids(particles, mu, noise, step, reference.blur_um)
+    away, depth = radius / cell.bore_radius_um, -np.log(np.maximum(planes[at], 1e-30))
+    voids = _voids(particles, mu, noise, step, reference.blur_um, away, depth)
     share = particles["core_share"].to_numpy(float)
-    own = np.hypot(noise_sd, _RECOVERY_SD * (1 - share) * (mu - electrolyte)) / mu
-    symmetric = _INTERVAL * np.hypot(own, scale_sd if glare_sd is None else relative)
-    read = _lithium(mu, symmetric, taken, voids, energy_kev)
+    common = scale_sd if glare_sd is None else relative
+    recovery = _RECOVERY_SD * (1 - share) * (mu - electrolyte) / mu
+    read = _lithium(
+        _readings(particles, mu, noise_sd / mu, voids),
+        np.hypot(common, recovery),
+        taken,
+        energy_kev,
+    )
     phased = "phase_retrieval" in (steps or {})
     withheld = _withheld(read, mu, relative, beside_faces(particles, cell) if phased else None)
     known = withheld == ""
@@ -233,14 +243,28 @@ class _Lithium(NamedTuple):
         return np.asarray(wide | ((self.low <= 0) & (self.high >= 1)))
 
 
+def _readings(
+    particles: pd.DataFrame, mu: np.ndarray, noise: np.ndarray, voids: Unresolved
+) -> Readings:
+    """Put back what voids take from each core."""
+    place = particles[["z_um", "y_um", "x_um"]].to_numpy(float)
+    diameter = particles["equivalent_diameter_um"].to_numpy(float)
+    return readings_among_others(mu, noise, voids.fraction, voids.sd, place, diameter)
+
+
 def _lithium(
-    mu: np.ndarray, symmetric: np.ndarray, taken: np.ndarray, voids: Unresolved, energy_kev: float
+    readings: Readings, common: np.ndarray, taken: np.ndarray, energy_kev: float
 ) -> _Lithium:
-    """Read x from μ: what hides attenuation widens the interval towards less lithium alone."""
-    hidden = np.hypot(taken, voids.at_most / (1 - voids.at_most))
+    """Read x from μ: glare that hides attenuation widens the interval towards less lithium alone.
+
+    `common` is the relative uncertainty that does not differ from particle to particle.
+    """
+    mu = np.exp(readings.logarithm)
+    alike = np.hypot(common, _LEVEL_SD * readings.typical)
+    symmetric = _INTERVAL * np.hypot(readings.sd, alike)
     return _Lithium(
-        _content(mu / (1 - voids.fraction), energy_kev),
-        _content(mu * (1 + np.hypot(symmetric, hidden)), energy_kev),
+        _content(mu, energy_kev),
+        _content(mu * (1 + np.hypot(symmetric, taken)), energy_kev),
         _content(mu * (1 - symmetric), energy_kev),
     )
 
@@ -259,13 +283,19 @@ def _withheld(
 
 
 def _voids(
-    particles: pd.DataFrame, mu: np.ndarray, noise: np.ndarray, step: np.ndarray, blur_um: float
+    particles: pd.DataFrame,
+    mu: np.ndarray,
+    noise: np.ndarray,
+    step: np.ndarray,
+    blur_um: float,
+    radius: np.ndarray,
+    depth: np.ndarray,
 ) -> Unresolved:
-    """Bound what cracks take; nothing where a table does not say how its cores scatter."""
+    """Measure what cracks take; nothing where a table does not say how its cores scatter."""
     if "core_scatter" not in particles:
-        return Unresolved(np.zeros(len(mu)), np.zeros(len(mu)))
+        return Unresolved(*np.zeros((3, len(mu))))
     scatter = particles["core_scatter"].to_numpy(float) * step
-    return unresolved_voids(particles, mu, scatter, noise, blur_um)
+    return unresolved_voids(particles, mu, scatter, noise, blur_um, radius, depth)
 
 
 def _glare(
@@ -284,9 +314,12 @@ def _glare(
 
 
 def _glare_uncertainty(transmission: np.ndarray, glare: float) -> np.ndarray:
-    """Relative error of a plane's μ from glare: −ln(T + ε) for −ln T."""
-    depth = np.maximum(-np.log(np.maximum(transmission, 1e-30)), 0.1)
-    return np.asarray(np.log1p(glare / np.maximum(transmission, 1e-30)) / depth)
+    """Relative error of a plane's μ from glare: −ln(T + ε (1 − T)) for −ln T.
+
+    Flats hold glare, too: light that no sample has weakened is not too bright.
+    """
+    passed = np.maximum(transmission, 1e-30)
+    return np.asarray(np.log1p(glare * (1 - passed) / passed) / np.maximum(-np.log(passed), 0.1))
 
 
 def _content(mu: np.ndarray, energy_kev: float) -> np.ndarray:

@@ -19,15 +19,21 @@ from xct.normalize.reference import ElectrolyteReference
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a core lacks, over the standard deviation of its grey values, both relative to the mean: at
-# most (95 %), and in the median, for a particle as wide as the point spread. A plane that opens a
-# particle scatters it by √(diameter / blur) of that; the less of it is core, the less is seen.
-# From the virtual cells ncm-0 and ncm-100 of seed 0.
-_MOST, _TYPICAL = 7.0, 4.4
-_FLAT = 0.2  # … and for one that is much wider, whose cracks cross in its core
+# What a core lacks, over the standard deviation of its grey values, both relative to the mean, for
+# a particle as wide as the point spread: at most (95 %), in the median, and by what fraction that
+# differs from particle to particle (sd). The less of a particle is core, the less is seen. From
+# the virtual cells ncm-0 and ncm-100 of seed 0.
+_MOST, _TYPICAL, _SHAPES = 7.0, 4.4, 0.3
+# For a particle that is much wider: at most, where cracks cross in its core; and between one plane
+# and two that open it, which scatter it by √(diameter / blur) / 1.5 of that, and / 2.1.
+_FLAT, _PLANES = 0.2, 1.8
 _ONE_SIDED = 1.645  # standard deviations beyond which 5 % lie
-_ROUGHER = 1.1  # what rings and the labels' own errors scatter a core by, in units of noise
-_QUIET, _LEAST_VOXELS, _LEAST_CORES = 0.1, 20, 10  # the quietest of well-known cores
+# What rings and the labels' own errors scatter a core by, in units of the noise of quanta.
+_ROUGHER = 1.1
+_RINGS = 8  # of equal width, from the axis to the wall: rings of the detector are strong in few
+_QUIET, _LEAST_VOXELS, _LEAST_CORES = 0.1, 16, 20  # the quietest of well-known cores
+_LEAST_CORE = 8  # voxels, below which their scatter says nothing
+_DIRECTIONS = 64  # of rays through a voxel, over a quarter of a turn
 _ALL = 0.9  # no particle is emptier
 
 
@@ -39,11 +45,14 @@ class Unresolved:
     ----------
     fraction : ndarray
         What is seen of it: 0 where grey values scatter like noise, NaN where no core tells.
+    sd : ndarray
+        Its standard uncertainty.
     at_most : ndarray
         Upper bound (95 %); NaN where no core tells.
     """
 
     fraction: np.ndarray
+    sd: np.ndarray
     at_most: np.ndarray
 
 
@@ -53,8 +62,10 @@ def unresolved_voids(
     scatter: np.ndarray,
     noise: np.ndarray,
     blur_um: float,
+    radius: np.ndarray | None = None,
+    depth: np.ndarray | float = 0.0,
 ) -> Unresolved:
-    """Bound what cracks and cavities take from the mean of each core.
+    """Measure what cracks and cavities take from the mean of each core.
 
     Parameters
     ----------
@@ -66,29 +77,64 @@ def unresolved_voids(
         Standard deviation of a voxel's noise there, in the same unit.
     blur_um : float
         Width of the point spread (FWHM).
+    radius : ndarray, shape (particle,), optional
+        Distance from the axis, the bore's radius being 1; all at the wall unless given.
+    depth : ndarray, shape (particle,), optional
+        Line integral through the bore in the plane of each particle.
     """
     count = particles["core_voxels"].to_numpy(float)
     noise = noise / particles["core_share"].to_numpy(float)
-    noise = noise * _excess(count, scatter, noise)
+    away = np.ones(count.shape) if radius is None else radius
+    rough = _ROUGHER * _over_that_at_the_wall(away, np.broadcast_to(depth, away.shape))
+    noise = noise * np.minimum(_quiet_cores(count, scatter, noise, away), rough)
     with np.errstate(invalid="ignore", divide="ignore"):
-        beyond = (scatter**2 - noise**2) / mean**2
+        beyond = np.maximum((scatter**2 - noise**2) / mean**2, 0)
         chance = np.sqrt(2 / (count - 1)) * (noise / mean) ** 2
         shape = blur_um / particles["equivalent_diameter_um"].to_numpy(float)
-        most = (_MOST * shape + _FLAT) * np.sqrt(np.maximum(beyond, 0) + _ONE_SIDED * chance)
-        seen = _TYPICAL * shape * np.sqrt(np.maximum(beyond - chance, 0))
-    known = (count > 1) & np.isfinite(most)
-    return Unresolved(*(np.where(known, np.minimum(some, _ALL), np.nan) for some in (seen, most)))
+        slope = np.maximum(_TYPICAL * shape, _PLANES * np.sqrt(shape))
+        seen = slope * np.sqrt(np.maximum(beyond - chance, 0))
+        by_chance = slope * (np.sqrt(beyond + chance) - np.sqrt(beyond))
+        sd = np.hypot(_SHAPES * seen, by_chance)
+        most = (_MOST * shape + _FLAT) * np.sqrt(beyond + _ONE_SIDED * chance)
+    known = (count >= _LEAST_CORE) & np.isfinite(sd)
+    some = np.minimum(seen, _ALL), sd, np.minimum(most, _ALL)
+    return Unresolved(*(np.where(known, values, np.nan) for values in some))
 
 
-def _excess(count: np.ndarray, scatter: np.ndarray, noise: np.ndarray) -> float:
-    """Scatter of the quietest cores, which are whole if any are, over the noise of a voxel."""
+def _quiet_cores(
+    count: np.ndarray, scatter: np.ndarray, noise: np.ndarray, radius: np.ndarray
+) -> np.ndarray:
+    """Scatter of the quietest cores, which are whole if any are, over the noise of a voxel.
+
+    Ring by ring, (particle,); that of all where a ring holds too few.
+    """
     usable = (count >= _LEAST_VOXELS) & np.isfinite(scatter) & (noise > 0)
     if np.count_nonzero(usable) < _LEAST_CORES:
-        return 1.0
+        return np.ones(count.shape)
     free = count[usable] - 1
     by_chance = scipy.stats.chi2.ppf(_QUIET, free) / free
-    quiet = float(np.quantile((scatter[usable] / noise[usable]) ** 2 / by_chance, _QUIET))
-    return min(float(np.sqrt(quiet)), _ROUGHER)
+    ratio = (scatter[usable] / noise[usable]) ** 2 / by_chance
+    ring = np.clip((radius * _RINGS).astype(int), 0, _RINGS - 1)
+    level = np.full(_RINGS, np.quantile(ratio, _QUIET))
+    for number in range(_RINGS):
+        own = ratio[ring[usable] == number]
+        if own.size >= _LEAST_CORES:
+            level[number] = np.quantile(own, _QUIET)
+    return np.asarray(np.sqrt(level)[ring])
+
+
+def _over_that_at_the_wall(radius: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Noise of a voxel over that of one at the wall: rays near the axis all pass the whole bore."""
+    across = np.sin(np.linspace(0, np.pi / 2, _DIRECTIONS))
+
+    def noise(away: np.ndarray) -> np.ndarray:
+        variance = np.zeros(away.shape)
+        for side in across:
+            chord = np.sqrt(np.maximum(1 - (away * side) ** 2, 0))
+            variance += np.exp(depth * (chord - 1))
+        return np.sqrt(variance)
+
+    return np.asarray(noise(np.clip(radius, 0, 1)) / noise(np.ones(radius.shape)))
 
 
 def quantum_noise(
