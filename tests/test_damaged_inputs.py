@@ -12,7 +12,8 @@ import pytest
 import tifffile
 
 import xct
-from studies.fuzzed_inputs import Kind, faults, kinds_below, write_example_classifier
+from studies.fuzzed_inputs.kinds import Kind, kinds_below, write_example_classifier
+from studies.fuzzed_inputs.trying import faults
 from tests.scans import DISCS, line_integrals, write_dxchange
 from xct.cli.main import execute
 from xct.io.convert import convert
@@ -81,7 +82,7 @@ def test_every_damaged_input_is_refused_in_words(inputs, tmp_path):
 
 
 def test_a_reader_that_hangs_or_fails_would_be_found(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr("studies.fuzzed_inputs.MOST_SECONDS", 1)
+    monkeypatch.setattr("studies.fuzzed_inputs.trying.MOST_SECONDS", 1)
 
     def read(place):
         if (place / "table.csv").stat().st_size % 2:
