@@ -82,7 +82,7 @@ def test_every_damaged_input_is_refused_in_words(inputs, tmp_path):
 
 
 def test_a_reader_that_hangs_or_fails_would_be_found(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr("studies.fuzzed_inputs.trying.MOST_SECONDS", 1)
+    monkeypatch.setattr("studies.fuzzed_inputs.trying.MOST_WAITING", 1)
 
     def read(place):
         if (place / "table.csv").stat().st_size % 2:
