@@ -1,4 +1,4 @@
-"""The study from a terminal: ``python -m studies.full_size DIR --rows 960`` goes on where it was."""
+"""The study from a terminal: ``python -m studies.full_size DIR`` goes on where it was."""
 
 from __future__ import annotations
 

@@ -135,8 +135,9 @@ def measured(config: Path, memory_gib: float, *, kill: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``seconds`` by step and ``all_s``, ``processor_s`` of all processes; ``slices_s`` up to the finished volume; ``peak_gib``,
-        ``disk_gib``, ``volume_gib``; each with what was expected before: ``expected``.
+        ``seconds`` by step; ``all_s``, and ``slices_s`` up to the finished volume, on the clock;
+        ``processor_s`` of all processes; ``peak_gib``; ``disk_gib``; ``kills``; ``expected``: the
+        same as it was foretold; ``time_and_memory`` as the run says them.
     """
     noted = config.parent / "measured.json"
     if noted.exists():

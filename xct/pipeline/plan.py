@@ -43,7 +43,6 @@ from xct.result import open_result
 from xct.scan import Scan
 from xct.stages import installed_packages
 
-
 _SPARE = 1.25  # times what a result is expected to take on disk: volumes are compressed
 
 
