@@ -176,7 +176,7 @@ def _engine_seconds(engine: Engine, shape: tuple[int, int, int], size: int) -> f
 
 
 # Measuring a volume, on virtual cells of 10, 105 and 1573 million voxels, on two cores: start and
-# pictures, and by voxel. On disk: labels (0.14 by voxel) and tables of particles (0.28), surfaces by
+# pictures, and by voxel. On disk: labels (0.14 by voxel), tables of particles (0.28), surfaces by
 # column, pictures and report.
 _MEASURING_SECONDS, _MEASURING_SECONDS_PER_VOXEL = 6.0, 0.46e-6
 _MEASURING_BYTES, _SMALL_WINDOWS = 0.68 * GIB, 9
