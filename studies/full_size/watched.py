@@ -44,7 +44,7 @@ class Watched:
     seconds : dict of str to float
         On the clock, by step; what a kill made be done twice counts twice.
     peak_bytes : int
-        Largest memory of all processes together; what they share counts once.
+        Largest memory of all processes together; what they share counts in each.
     disk_bytes : int
         Largest size of the result, temporary files included.
     kills : int
@@ -120,7 +120,7 @@ class Watched:
             first = psutil.Process(leader)
             for process in (first, *first.children(recursive=True)):
                 with suppress(psutil.Error):
-                    total += process.memory_full_info().pss
+                    total += process.memory_info().rss
         self.peak_bytes = max(self.peak_bytes, total)
         if total > limit_bytes:
             os.killpg(leader, signal.SIGKILL)
