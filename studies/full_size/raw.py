@@ -166,7 +166,7 @@ def _write_frames(
 ) -> None:
     """Write frames into one contiguous dataset, some angles at a time."""
     noted = file.with_suffix(".json")
-    begun = {"size": asdict(size), "next": 0}
+    begun: dict[str, Any] = {"size": asdict(size), "next": 0}
     if noted.exists() and file.exists():
         begun = json.loads(noted.read_text(encoding="utf-8"))
         if begun["size"] != asdict(size):
@@ -179,7 +179,7 @@ def _write_frames(
     if begun["next"] == 0:
         _begin(file, size, light)
     write_text(file.with_name("truth.json"), json.dumps(_truth(cell, numbers)))
-    for first in range(int(begun["next"]), size.angles, _ANGLES):
+    for first in range(begun["next"], size.angles, _ANGLES):
         stop = min(first + _ANGLES, size.angles)
         lit = [np.exp(-_rows_of(integrals, angle)[numbers]) for angle in range(first, stop)]
         drawn = light.frames(np.stack(lit), np.zeros(stop - first), np.random.default_rng(first))
