@@ -84,6 +84,7 @@ class _Tried:
     def __init__(self, kind: Kind, place: Path) -> None:
         self.kind, self.place = kind, place
         self.whole: Listing = {}
+        self.time_ns = 0
 
     def fault(self, seed: int) -> str:
         """Damage and read; give what went wrong, in one line."""
