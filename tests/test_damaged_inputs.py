@@ -12,12 +12,16 @@ import pytest
 import tifffile
 
 import xct
-from studies.fuzzed_inputs import Kind, faults, kinds_below, write_example_classifier
+from studies.fuzzed_inputs.kinds import Kind, kinds_below, write_example_classifier
+from studies.fuzzed_inputs.trying import faults
 from tests.scans import DISCS, line_integrals, write_dxchange
 from xct.cli.main import execute
+from xct.geometry import Surface
 from xct.io.convert import convert
-from xct.io.journal import Journal
+from xct.io.journal import DamagedNote, Journal, read_note, write_note
+from xct.io.surfaces import read_surfaces, write_surfaces
 from xct.io.volumes import Coding, create_volume, write_slab
+from xct.result import Result
 from xct.segment.material.classifier_files import read_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
@@ -81,7 +85,7 @@ def test_every_damaged_input_is_refused_in_words(inputs, tmp_path):
 
 
 def test_a_reader_that_hangs_or_fails_would_be_found(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr("studies.fuzzed_inputs.MOST_SECONDS", 1)
+    monkeypatch.setattr("studies.fuzzed_inputs.trying.MOST_WAITING", 1)
 
     def read(place):
         if (place / "table.csv").stat().st_size % 2:
@@ -152,3 +156,35 @@ def test_a_classifier_that_would_unpack_to_more_than_memory_is_refused(inputs, t
         archive.writestr("features.npy", header.getvalue())
     with pytest.raises(xct.errors.XctError, match=r"says that it has the shape \(1099511627776, 8"):
         read_classifier(path)
+
+
+def test_damaged_surfaces_of_a_result_are_refused_in_words(tmp_path):
+    path = tmp_path / "surfaces.zarr"
+    maps = {"a": Surface(np.full((8, 8), 2, np.float32), np.ones((8, 8), np.float32), "drawn")}
+    write_surfaces(path, maps, (1.0, 1.0))
+    assert list(read_surfaces(path)) == ["a"]
+    for file in ("a/c/0/0", "a/zarr.json", "zarr.json"):
+        whole = (path / file).read_bytes()
+        (path / file).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(xct.errors.XctError, match=r"surfaces\.zarr: is damaged .*xct verify"):
+            read_surfaces(path)
+        (path / file).write_bytes(whole)
+    assert list(read_surfaces(path)) == ["a"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
+def test_a_note_with_a_number_that_no_note_holds_is_damaged(tmp_path, value):
+    write_note(tmp_path / "x.json", {"a": 7.25}, tmp_path)
+    assert read_note(tmp_path / "x.json").value == {"a": 7.25}
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    (tmp_path / "x.json").write_text(text.replace("7.25", value), encoding="utf-8")
+    with pytest.raises(DamagedNote):
+        read_note(tmp_path / "x.json")
+
+
+def test_a_damaged_grey_scale_of_a_result_is_refused_in_words(tmp_path):
+    (tmp_path / "run.yaml").write_text(
+        "configuration: {cell: {grey_scale: {1e999: 2}}}", encoding="utf-8"
+    )
+    with pytest.raises(xct.errors.XctError, match=r"run\.yaml: is damaged"):
+        _ = Result(tmp_path).grey_scale

@@ -1,7 +1,9 @@
 """Errors that a user can mend: each message says what is wrong, the value, and the remedy."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class XctError(ValueError):
@@ -34,6 +36,26 @@ class RunError(RuntimeError):
 
 class DamagedFile(RunError):
     """A file of a result that is not what was written."""
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Refuse a part of a result in words, whatever a library raises that stumbles over it.
+
+    Raises
+    ------
+    XctError
+        In the place of what has no common type: damaged metadata, and checksums that do not fit.
+    """
+    try:
+        yield
+    except (XctError, RunError, MemoryError):
+        raise
+    except Exception as error:
+        raise XctError(
+            f"{path}: is damaged ({type(error).__name__}: {error}); `xct verify` names the file, "
+            "and the run that made it makes it anew"
+        ) from None
 
 
 def ranges(numbers: Iterable[int], most: int | None = None) -> str:

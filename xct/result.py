@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from xct.errors import XctError
+from xct.errors import XctError, damage_named
 from xct.geometry import CellGeometry, GreyScale, Label, Surface
 from xct.io.journal import Journal
 from xct.io.labels import open_labels
@@ -127,7 +127,8 @@ class Result:
         """Grey values of air and of electrolyte, as the run was configured."""
         if not (self.path / "run.yaml").is_file():
             return GreyScale()
-        return GreyScale(**self.account["configuration"].get("cell", {}).get("grey_scale", {}))
+        with damage_named(self.path / "run.yaml"):
+            return GreyScale(**self.account["configuration"].get("cell", {}).get("grey_scale", {}))
 
     @cached_property
     def reference(self) -> Any:

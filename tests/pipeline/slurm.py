@@ -5,8 +5,10 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 TOOLS = ("slurmctld", "slurmd", "sbatch", "munged")
 
@@ -45,9 +47,15 @@ def _munge() -> None:
 @contextmanager
 def running(folder: Path, cpus: int = 4):
     """Run a controller and a node; yield the environment in which its commands find them."""
+    with nodes_running(folder, [socket.gethostname().partition(".")[0]], cpus) as (around, _):
+        yield around
+
+
+@contextmanager
+def nodes_running(folder: Path, names: list[str], cpus: int):
+    """Run a controller and nodes, all on this machine; yield the environment, and their daemons."""
     _munge()
-    for name in ("state", "spool"):
-        (folder / name).mkdir()
+    (folder / "state").mkdir()
     host = socket.gethostname().partition(".")[0]
     lines = {
         "ClusterName": "test",
@@ -57,13 +65,12 @@ def running(folder: Path, cpus: int = 4):
         "AuthType": "auth/munge",
         "CredType": "cred/munge",
         "StateSaveLocation": folder / "state",
-        "SlurmdSpoolDir": folder / "spool",
+        "SlurmdSpoolDir": folder / "spool-%n",
         "SlurmctldPidFile": folder / "slurmctld.pid",
-        "SlurmdPidFile": folder / "slurmd.pid",
+        "SlurmdPidFile": folder / "slurmd-%n.pid",
         "SlurmctldLogFile": folder / "slurmctld.log",
-        "SlurmdLogFile": folder / "slurmd.log",
+        "SlurmdLogFile": folder / "slurmd-%n.log",
         "SlurmctldPort": _port(),
-        "SlurmdPort": _port(),
         "ProctrackType": "proctrack/pgid",
         "TaskPlugin": "task/none",
         "JobAcctGatherType": "jobacct_gather/none",
@@ -80,22 +87,43 @@ def running(folder: Path, cpus: int = 4):
     }
     config = folder / "slurm.conf"
     text = "".join(f"{key}={value}\n" for key, value in lines.items())
-    text += f"NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN\n"
-    text += f"PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP\n"
+    has = f"CPUs={cpus} RealMemory=16000 State=UNKNOWN"
+    for name in names:
+        text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={_port()} {has}\n"
+    text += f"PartitionName=main Nodes={','.join(names)} Default=YES MaxTime=INFINITE State=UP\n"
     config.write_text(text, encoding="utf-8")
     around = {**os.environ, "SLURM_CONF": str(config)}
+    commands = [["slurmctld", "-D", "-c"], *(["slurmd", "-D", "-N", name] for name in names)]
     daemons = [
-        subprocess.Popen(["slurmctld", "-D", "-c"], env=around, stderr=subprocess.DEVNULL),
-        subprocess.Popen(["slurmd", "-D"], env=around, stderr=subprocess.DEVNULL),
+        subprocess.Popen(command, env=around, stderr=subprocess.DEVNULL) for command in commands
     ]
+    idle = ["sinfo", "--noheader", "--Node", "--format=%t"]
     try:
-        _wait(lambda: "idle" in _said(["sinfo", "--noheader"], around), "no node came up")
-        yield around
+        _wait(lambda: _said(idle, around).split() == ["idle"] * len(names), "no node came up")
+        yield around, dict(zip(names, daemons[1:], strict=True))
     finally:
         subprocess.run(["scancel", "--user=root", "--full"], env=around, check=False)
         for daemon in reversed(daemons):
             daemon.terminate()
             daemon.wait()
+
+
+def vanish(name: str, daemon: subprocess.Popen) -> None:
+    """Let a node go without a word, once a job works there, with all processes of jobs."""
+    _wait(lambda: _of_jobs(name), f"no job works on node {name}")
+    daemon.kill()
+    for process in _of_jobs(name):
+        process.kill()
+
+
+def _of_jobs(name: str) -> list[psutil.Process]:
+    """List the processes of jobs on a node."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("SLURMD_NODENAME") == name:
+                found.append(process)
+    return found
 
 
 def _said(command: list[str], around: dict[str, str]) -> str:

@@ -279,6 +279,40 @@ def test_jobs_of_slurm_give_the_same_bytes(real_slurm, scan, tmp_path, monkeypat
     assert not list((tmp_path / "jobs").glob("*.jobs"))
 
 
+def vanishing(monkeypatch, node, daemon):
+    """Let a node of SLURM vanish once a slab is done; give where it is listed that it went."""
+    from xct.pipeline import reconstruction
+
+    gone, step = [], reconstruction.Progress.step
+
+    def step_and_vanish(self, piece):
+        step(self, piece)
+        if not gone:
+            slurm.vanish(node, daemon)
+            gone.append(node)
+
+    monkeypatch.setattr(reconstruction.Progress, "step", step_and_vanish)
+    return gone
+
+
+@pytest.mark.slow
+def test_a_node_that_vanishes_costs_what_its_jobs_had_in_hand(scan, tmp_path, monkeypatch):
+    """Two nodes with a job each; the run ends on the one that is left, with the same bytes."""
+    reason = slurm.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    place = tmp_path / "slurm"
+    place.mkdir()
+    jobs = {"memory": "2 GiB", "cores": 1, "jobs": [2, 2], "walltime": "00:20:00"}
+    with slurm.nodes_running(place, ["one", "two"], cpus=1) as (around, nodes):
+        monkeypatch.setenv("SLURM_CONF", around["SLURM_CONF"])
+        gone = vanishing(monkeypatch, "two", nodes["two"])
+        xct.run(config(tmp_path / "jobs", scan, cluster={"slurm": jobs}))
+    assert gone == ["two"]
+    xct.run(config(tmp_path / "here", scan))
+    assert every_byte(tmp_path / "jobs") == every_byte(tmp_path / "here")
+
+
 def test_what_slurm_has_against_a_job_is_said_at_once(real_slurm, scan, tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_CONF", real_slurm["SLURM_CONF"])
     jobs = {"memory": "2 GiB", "cores": 1, "partition": "nowhere"}

@@ -4,7 +4,8 @@ import pytest
 
 from xct.config.model import RunSection
 from xct.errors import ConfigError, show_bytes, show_seconds
-from xct.pipeline.resources import GIB, share_out, with_measuring
+from xct.pipeline.clusters.machines import this_machine
+from xct.pipeline.resources import GIB, share_copying, share_out, with_measuring
 
 FULL = (2400, 1920, 2560)
 
@@ -31,7 +32,7 @@ def test_a_slab_that_cannot_fit_is_refused_with_what_it_needs():
 
 def test_disk_and_time_grow_linearly_with_the_slices():
     one, two = shared((2400, 480, 2560)), shared((2400, 960, 2560))
-    assert two.disk_bytes == pytest.approx(2 * one.disk_bytes)
+    assert two.disk_bytes == pytest.approx(2 * one.disk_bytes, rel=1e-3)
     assert two.seconds - one.seconds == pytest.approx(shared().seconds / 4, rel=0.05)
 
 
@@ -40,6 +41,32 @@ def test_frames_that_are_read_whole_need_room_for_themselves():
     need = share_out(FULL, 7, run, whole_frames=True, item_bytes=2)
     assert need.temporary_bytes == 2400 * 1920 * 2560 * 2
     assert need.disk_bytes == shared().disk_bytes + need.temporary_bytes
+
+
+@pytest.mark.parametrize(
+    ("angles", "shape", "seconds", "memory_mib", "disk_mib"),
+    [
+        (400, (160, 256, 256), (17, 20), (664, 1097), 42.1),
+        (180, (96, 160, 160), None, (628, 628), 8.4),
+        (None, (400, 512, 512), (48, 59), (1024, 1826), 421.4),
+        (None, (240, 2560, 2560), (625, 728), (4270, 4372), None),
+    ],
+)
+def test_what_a_run_takes_is_foretold(monkeypatch, angles, shape, seconds, memory_mib, disk_mib):
+    """Virtual cells of three sizes, and a narrow one, as they ran on 2 cores (docs/cluster.md)."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    run = RunSection(memory_gib=24.0, dtype="uint16" if angles == 180 else "float32")
+    if angles is None:
+        before = share_copying(shape, this_machine(run))
+    else:
+        scan = (angles, *shape[:2])
+        before = share_out(scan, 7, run, whole_frames=False, item_bytes=2)
+    need = with_measuring(before, shape, run)
+    for took, foretold in ((seconds, need.seconds), (memory_mib, need.memory_bytes / 2**20)):
+        if took is not None:
+            assert max(took) / 1.5 <= foretold <= 1.5 * min(took)
+    if disk_mib is not None:
+        assert need.disk_bytes / 2**20 == pytest.approx(disk_mib, rel=0.2)
 
 
 def test_uint16_needs_half_the_disk():

@@ -142,7 +142,11 @@ def read_note(path: Path) -> Note | None:
     if not isinstance(content, dict) or not {"crc32c", "note"} & content.keys():
         return Note(content, {})  # of before notes had checksums
     wanted = content.pop("crc32c", None)
-    if wanted is None or checksum(_text(content).encode("utf-8", "replace")) != wanted:
+    try:
+        found = checksum(_text(content).encode("utf-8", "replace"))
+    except ValueError as error:  # NaN, which no note holds
+        raise _damaged(path) from error
+    if wanted is None or found != wanted:
         raise _damaged(path)
     return Note(content.get("note"), {n: Seal(*s) for n, s in content.get("files", {}).items()})
 

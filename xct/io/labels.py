@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from xct.errors import XctError
+from xct.errors import XctError, damage_named
 from xct.io.journal import with_checksum
 from xct.io.volumes import create_level, levels_of, multiscale
 
@@ -54,15 +54,16 @@ def open_labels(volume: Path, name: str) -> Any:
     Raises
     ------
     XctError
-        If there are none of that name.
+        If there are none of that name, or they are damaged.
     """
     import zarr
 
     path = volume / "labels" / name
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there are no such labels; has the run reached that step?")
-    group: Any = zarr.open_group(path, mode="r")
-    return group["0"]
+    with damage_named(path):
+        group: Any = zarr.open_group(path, mode="r")
+        return group["0"]
 
 
 def shape_and_voxel_size(

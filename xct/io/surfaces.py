@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xct.errors import XctError
+from xct.errors import XctError, damage_named
 from xct.geometry import Surface
 from xct.io.journal import with_checksum
 
@@ -55,19 +55,20 @@ def read_surfaces(path: Path) -> dict[str, Surface]:
     Raises
     ------
     XctError
-        If there is no such group.
+        If there is no such group, or it is damaged.
     """
     import zarr
 
     if not (path / "zarr.json").is_file():
         raise XctError(f"{path}: there are no surfaces; has the run reached that step?")
-    group: Any = zarr.open_group(path, mode="r")
-    names = [name for name in group.array_keys() if not name.endswith("_sd_um")]
-    return {
-        name: Surface(
-            np.asarray(group[name][:]),
-            np.asarray(group[f"{name}_sd_um"][:]),
-            str(group[name].attrs["definition"]),
-        )
-        for name in sorted(names)
-    }
+    with damage_named(path):
+        group: Any = zarr.open_group(path, mode="r")
+        names = [name for name in group.array_keys() if not name.endswith("_sd_um")]
+        return {
+            name: Surface(
+                np.asarray(group[name][:]),
+                np.asarray(group[f"{name}_sd_um"][:]),
+                str(group[name].attrs["definition"]),
+            )
+            for name in sorted(names)
+        }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.errors import XctError
+from xct.errors import XctError, damage_named
 from xct.io.atomic import written_whole
 from xct.io.journal import with_checksum
 
@@ -114,10 +114,18 @@ def write_counts(path: Path, counts: DataArray) -> None:
 
 
 def read_counts(path: Path) -> DataArray:
-    """Read what `write_counts` wrote."""
+    """Read what `write_counts` wrote.
+
+    Raises
+    ------
+    XctError
+        If it is not there, or damaged.
+    """
     import xarray as xr
     import zarr
 
-    group: Any = zarr.open_group(path, mode="r")
-    coords = {axis: np.asarray(group[axis][:]) for axis in _AXES}
-    return xr.DataArray(np.asarray(group["counts"][:]), coords=coords, dims=_AXES, name="counts")
+    with damage_named(path):
+        group: Any = zarr.open_group(path, mode="r")
+        coords = {axis: np.asarray(group[axis][:]) for axis in _AXES}
+        counts = np.asarray(group["counts"][:])
+        return xr.DataArray(counts, coords=coords, dims=_AXES, name="counts")

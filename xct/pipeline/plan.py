@@ -43,6 +43,8 @@ from xct.result import open_result
 from xct.scan import Scan
 from xct.stages import installed_packages
 
+_SPARE = 1.25  # times what a result is expected to take on disk: volumes are compressed
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -390,9 +392,10 @@ def _resources(
     if measuring:
         resources = with_measuring(resources, shape, config.run, machine)
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))
-    if resources.disk_bytes > free:
+    needed = _SPARE * (resources.disk_bytes - resources.temporary_bytes) + resources.temporary_bytes
+    if needed > free:
         raise ConfigError(
-            f"disk: the run needs {show_bytes(resources.disk_bytes)} below {config.output}, but "
+            f"disk: the run needs up to {show_bytes(needed)} below {config.output}, but "
             f"{show_bytes(free)} are free; free some, name another output, or store uint16 "
             "(run.dtype)"
         )

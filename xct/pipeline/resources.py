@@ -11,11 +11,13 @@ import numpy as np
 from xct.config.model import RunSection
 from xct.errors import ConfigError
 from xct.io.overview import overview_bytes
+from xct.io.volumes import levels_of
 from xct.parallel.blocks import GRANULE
 from xct.pipeline.clusters.machines import GIB, THREADS, Machine, this_machine
 from xct.reconstruct.engines import Engine, find_engine
 
-_BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels
+_BASE = 0.65 * GIB  # interpreter, libraries, compiled kernels; half of it where nothing is measured
+_USUAL_BASE = 0.35 * GIB
 _COPIES = 2.3  # of a slab's values, measured: what a stage gets, what it gives, and a little
 _MOST_ROWS = 64  # a taller slab reads little less overlap, and resumes at a coarser grain
 # Measured on one core: preprocessing and gridding by value, writing by voxel; start and estimates.
@@ -158,7 +160,7 @@ def share_out(
         slab_rows=height,
         workers=workers,
         threads=max(1, cores // workers),
-        memory_bytes=int(_BASE + needed(height, workers)),
+        memory_bytes=int(_USUAL_BASE + needed(height, workers)),
         disk_bytes=_volume_bytes((rows, size, size), voxel_bytes) + written + temporary,
         temporary_bytes=temporary,
         seconds=_seconds(angles * rows * columns, rows * size**2, cores * machine.processes)
@@ -173,10 +175,15 @@ def _engine_seconds(engine: Engine, shape: tuple[int, int, int], size: int) -> f
     return float(slow(shape, size)) if slow is not None else 0.0
 
 
-# Measuring a volume, on virtual cells: by voxel, on two cores; labels by voxel, compressed.
-_MEASURING_SECONDS_PER_VOXEL = 0.8e-6
-_MEASURING_BYTES = 1.6 * GIB
-_LABEL_BYTES_PER_VOXEL = 0.5
+# Measuring a volume, on virtual cells of 10, 105 and 1573 million voxels, on two cores: start and
+# pictures, and by voxel. On disk: labels (0.14 by voxel), tables of particles (0.28), surfaces by
+# column, pictures and report.
+_MEASURING_SECONDS, _MEASURING_SECONDS_PER_VOXEL = 6.0, 0.46e-6
+_MEASURING_BYTES, _SMALL_WINDOWS = 0.68 * GIB, 9
+_BYTES_PER_MEASURED_VOXEL, _BYTES_PER_COLUMN = 0.42, 16
+_PICTURE_BYTES = (800_000, 3_400_000)  # of slices, and more where they are measured
+# Of a volume, compressed: outside of the circle that the detector sees there is nothing.
+_STORED_FRACTION = 0.8
 _WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
@@ -218,27 +225,29 @@ def with_measuring(
     cores, limit = machine.cores, machine.memory_bytes
     wanted = cores if run.workers == "auto" else min(run.workers, cores)
     workers = int(min(wanted, 1 + _SPARE_BYTES // window))
-    memory = _BASE + max(_MEASURING_BYTES, (workers + 1) * window)
+    memory = _BASE + max((workers + 1) * window, min(_SMALL_WINDOWS * window, _MEASURING_BYTES))
     if memory > limit:
         raise ConfigError(
             f"memory: measuring {shape[1]} × {shape[2]} voxels takes {memory / GIB:.1f} GiB, but "
             f"run.memory_gib allows {limit / GIB:.1f} GiB; allow more, or raise scan.bin"
         )
-    seconds = voxels * _MEASURING_SECONDS_PER_VOXEL / machine.processes
+    seconds = _MEASURING_SECONDS + voxels * _MEASURING_SECONDS_PER_VOXEL / machine.processes
+    kept = voxels * _BYTES_PER_MEASURED_VOXEL + _BYTES_PER_COLUMN * shape[1] * shape[2]
     return replace(
         before,
         memory_bytes=int(max(before.memory_bytes, memory)),
         measuring_workers=workers,
-        disk_bytes=int(before.disk_bytes + voxels * _LABEL_BYTES_PER_VOXEL),
+        disk_bytes=int(before.disk_bytes + kept + _PICTURE_BYTES[1]),
         seconds=before.seconds + seconds,
         measuring_seconds=seconds,
     )
 
 
 def _volume_bytes(shape: tuple[int, int, int], voxel_bytes: int) -> int:
-    """Give what a volume takes on disk at most, with its coarser levels and its overview."""
-    voxels = int(np.prod(shape, dtype=np.int64))
-    return voxels * voxel_bytes * 8 // 7 + overview_bytes(shape)
+    """Give what a volume takes on disk, with its coarser levels, overview and pictures."""
+    voxels = sum(int(np.prod(level.shape, dtype=np.int64)) for level in levels_of(shape))
+    stored = _STORED_FRACTION * voxels * voxel_bytes
+    return int(stored) + overview_bytes(shape) + _PICTURE_BYTES[0]
 
 
 def _seconds(values: int, voxels: int, cores: int) -> float:
