@@ -5,6 +5,9 @@ pristine one, beside what is true. A twin, the same pristine cell with other noi
 difference: what is found in it is false. Volumes are drawn as a scan would show them and measured
 by the recipe `analyze`; the cells are small, so that ten seeds take an hour.
 
+Whole runs count as well: ``--run FOLDER`` is a folder of `xct phantom` with its result, of which
+nothing is measured again; of its grey values nothing is said.
+
 ``python -m studies.six_states OUT`` goes on where it was: seeds in ``OUT/found.jsonl`` are not
 done again; ``--table`` shows what is there.
 """
@@ -16,14 +19,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import pi
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import xct
 from xct.bench.drawn_volumes import Drawing, draw_volume, drawn_cell
 from xct.phantom.truth.tables import facts_of, tables_of
-from xct.study.layers import changes
+from xct.result import open_result
+from xct.study.cells import open_cells
+from xct.study.layers import Row, changes, layer_rows
+from xct.study.settings import load_study
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 STATES = ("ncm-0", "ncm-50", "ncm-100", "lzp-0", "lzp-50", "lzp-100")
 TWIN = "ncm-0-again"
@@ -36,12 +45,26 @@ _COUNTED = ("inclusions_per_mm3",)
 
 
 def truth_of(drawing: Drawing) -> dict[str, float]:
-    """Give the true value of every number that a study shows of a cell's layers."""
+    """Give the true value of every number that a study shows of a drawn cell's layers."""
     cell = drawn_cell(drawing)
     tables = tables_of(cell)
-    facts = facts_of(cell, tables)
-    sq = tables["surfaces"].set_index("surface")["Sq_um"]
-    area_mm2 = pi * cell.layout.bore_radius_um**2 / 1e6
+    return _true_numbers(facts_of(cell, tables), tables["surfaces"], cell.layout.bore_radius_um)
+
+
+def truth_in(folder: Path) -> dict[str, float]:
+    """Give the same of a folder that `xct phantom` wrote."""
+    truth = open_result(folder / "truth")
+    facts = {
+        k: v["value"] for k, v in truth.summary.items() if isinstance(v, dict) and "value" in v
+    }
+    return _true_numbers(facts, truth.tables["surfaces"], facts["bore_um"] / 2)
+
+
+def _true_numbers(
+    facts: Mapping[str, Any], surfaces: DataFrame, radius_um: float
+) -> dict[str, float]:
+    sq = surfaces.set_index("surface")["Sq_um"]
+    area_mm2 = pi * radius_um**2 / 1e6
     layers = ("thickness_um.lithium", "thickness_um.electrolyte", "thickness_um.cathode")
     return {
         **{key: float(facts[key]) for key in layers},
@@ -72,17 +95,37 @@ def one_seed(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
         )  # fmt: skip
     study = xct.compare({"study": {"cells": entries, "render": False}})
     true = {state: truth_of(drawing) for state, drawing in drawings.items()}
-    for change in changes(study.rows):
-        state, before, key = change.row.cell.name, change.before.cell.name, change.row.key
-        yield {
-            "seed": seed, "cell": state, "number": key, "change": change.value,
-            "low": change.low, "high": change.high, "true": true[state][key] - true[before][key],
-        }  # fmt: skip
+    yield from _beside_truth(study.rows, true, seed)
     for each in study.grey:
         for row in each.tables.get("roi_test", _NONE).to_dict("records"):
             yield {"seed": seed, "cell": each.cell.name, "number": "rois", "p": row["p_value"]}
     for one in study.conclusions:
         yield {"seed": seed, "cell": one.about, "conclusion": one.text, "support": one.support}
+
+
+def of_runs(folders: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Compare whole runs of one seed with the pristine cell of their group among them."""
+    true = {folder.name: truth_in(folder) for folder in folders}
+    entries = []
+    for folder in folders:
+        facts = open_result(folder / "truth").summary
+        entries.append(
+            {"result": str(folder / "result"), "name": folder.name,
+             "group": facts["state.group"]["value"], "cycles": facts["state.cycles"]["value"]}
+        )  # fmt: skip
+    cells, _ = open_cells(load_study({"study": {"cells": entries}}))
+    yield from _beside_truth(layer_rows(cells), true, facts["seed"]["value"])
+
+
+def _beside_truth(
+    rows: Sequence[Row], true: Mapping[str, Mapping[str, float]], seed: int
+) -> Iterator[dict[str, Any]]:
+    for change in changes(rows):
+        cell, before, key = change.row.cell.name, change.before.cell.name, change.row.key
+        yield {
+            "seed": seed, "cell": cell, "number": key, "change": change.value,
+            "low": change.low, "high": change.high, "true": true[cell][key] - true[before][key],
+        }  # fmt: skip
 
 
 class _Nothing:
@@ -143,21 +186,35 @@ def _read(out: Path) -> list[dict[str, Any]]:
     return [row for line in text.splitlines() for row in json.loads(line)]
 
 
+def _append(out: Path, rows: list[dict[str, Any]]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "found.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(rows) + "\n")
+
+
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--seeds", default=10, show_default=True, help="How many, from --first on.")
 @click.option("--first", default=0, show_default=True, help="The first seed.")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of xct phantom, with its result; all of one seed. Nothing is drawn.",
+)
 @click.option("--table", "only", is_flag=True, help="Show what is there, and measure nothing.")
-def main(out: Path, seeds: int, first: int, only: bool) -> None:
+def main(out: Path, seeds: int, first: int, runs: tuple[Path, ...], only: bool) -> None:
     """Measure and compare cells of several seeds."""
+    if runs:
+        _append(out, list(of_runs(runs)))
     done = {row["seed"] for row in _read(out)}
-    for seed in [] if only else range(first, first + seeds):
+    for seed in [] if only or runs else range(first, first + seeds):
         if seed in done:
             continue
         folder = out / f"seed-{seed}"
         rows = list(one_seed(seed, folder))
-        with (out / "found.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(rows) + "\n")
+        _append(out, rows)
         rmtree(folder)
     click.echo(table(_read(out)))
 
