@@ -127,7 +127,9 @@ def bar_length(width_um: float) -> tuple[float, str]:
 def bar(axis: Axes, width_um: float) -> None:
     """Draw a scale bar that is seen on any ground: white on a dark plate, in a corner."""
     from matplotlib.font_manager import FontProperties
-    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+    from mpl_toolkits.axes_grid1.anchored_artists import (  # type: ignore[import-untyped]
+        AnchoredSizeBar,
+    )
 
     length, text = bar_length(width_um)
     low, high = axis.get_xlim()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xct.io.atomic import written_whole
 
@@ -66,7 +66,7 @@ def pixels(figure: Figure, dpi: float) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     with _laid_out(figure, dpi):
-        drawn = FigureCanvasAgg(figure)
+        drawn: Any = FigureCanvasAgg(figure)
         drawn.draw()
         return np.array(drawn.buffer_rgba())
 
@@ -91,7 +91,8 @@ def _write(figure: Figure, path: Path, ending: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    canvas: Any = FigureCanvasSVG(figure) if ending == ".svg" else FigureCanvasAgg(figure)
     if ending == ".svg":
-        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+        canvas.print_svg(path, metadata={"Date": None})
     else:
-        FigureCanvasAgg(figure).print_png(path)
+        canvas.print_png(path)

@@ -119,7 +119,7 @@ def _fitted(
         position, width = _through_bins(counts, smooth, grey, top)
         if not np.isfinite(width):
             break
-        top = min(max(np.searchsorted(grey, position), 0), counts.size - 1)
+        top = min(int(np.searchsorted(grey, position)), counts.size - 1)
     return position, width
 
 
