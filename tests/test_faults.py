@@ -16,12 +16,12 @@ import h5py
 import pandas as pd
 import pytest
 import yaml
-from matplotlib.figure import Figure
 
 import xct
 from studies.killed_runs import differing, kill_and_continue, places, touches
 from tests.scans import DISCS, line_integrals, write_dxchange
 from xct.cli.main import execute
+from xct.io import figures
 from xct.io.tables import read_table, write_table
 from xct.pipeline import reconstruction
 from xct.pipeline.output import OutputFolder
@@ -67,7 +67,7 @@ def scene(home, tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_wherever_it_touches_a_file_goes_on_to_the_same_bytes(home, monkeypatch):
     """Killed at 30 places, three times before it may end; the study goes through all places."""
-    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"drawn"))
+    monkeypatch.setattr(figures, "_write", lambda _, path, __: Path(path).write_bytes(b"drawn"))
     config, out, whole = home / "config.yaml", home / "killed", home / "touched"
     chosen = places(touches(config, whole))
     assert len(chosen) > 150

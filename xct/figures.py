@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_PIXELS = 800
+JOURNAL_IN = {1: 3.35, 2: 7.09}  # 85 and 180 mm: one column of a journal, and both
+_LEAST_POINTS = 5.0  # that journals ask for
 
 # As in the study: the anode's interface pink, the cathode's blue.
 SURFACE_COLORS = {
@@ -124,13 +126,21 @@ def bar_length(width_um: float) -> tuple[float, str]:
 
 def bar(axis: Axes, width_um: float) -> None:
     """Draw a scale bar that is seen on any ground: white on a dark plate, in a corner."""
+    from matplotlib.font_manager import FontProperties
+    from mpl_toolkits.axes_grid1.anchored_artists import (  # type: ignore[import-untyped]
+        AnchoredSizeBar,
+    )
+
     length, text = bar_length(width_um)
     low, high = axis.get_xlim()
-    part = length / abs(high - low)
-    plate = axis.inset_axes((0.02, 0.03, part + 0.05, 0.14))
-    plate.set(xlim=(0, part + 0.05), ylim=(0, 1), xticks=[], yticks=[], facecolor="black")
-    plate.plot([0.025, 0.025 + part], [0.25, 0.25], color="white", lw=3, solid_capstyle="butt")
-    plate.text(0.025 + part / 2, 0.42, text, color="white", ha="center", va="bottom", fontsize=7)
+    bottom, top = axis.get_ylim()
+    plate = AnchoredSizeBar(
+        axis.transData, length / width_um * abs(high - low), text, "lower left",
+        pad=0.2, borderpad=0.1, sep=2, color="white", size_vertical=0.015 * abs(top - bottom),
+        fill_bar=True, fontproperties=FontProperties(size=7),
+    )  # fmt: skip
+    plate.patch.set(facecolor="black", edgecolor="black", boxstyle="square")
+    axis.add_artist(plate)
 
 
 def reduced(image: np.ndarray) -> np.ndarray:
@@ -159,3 +169,39 @@ def canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, 
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
+
+
+def journal_width(figure: Figure, columns: int = 2) -> Figure:
+    """Make a figure as wide as a page of a journal, its letters small but not below 5 points.
+
+    Parameters
+    ----------
+    figure : Figure
+        Changed in place.
+    columns : {1, 2}, optional
+        1: a column, 85 mm wide; 2: the page, 180 mm.
+
+    Returns
+    -------
+    Figure
+        The same.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+    width, height = figure.get_size_inches()
+    factor = JOURNAL_IN[columns] / width
+    if factor >= 1:
+        return figure
+    figure.set_size_inches(width * factor, height * factor)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):  # ticks that are made later, too
+            size = axis.get_ticklabels()[0].get_fontsize() if axis.get_ticklabels() else 10.0
+            axis.set_tick_params(labelsize=max(_LEAST_POINTS, size * factor), pad=2, length=2)
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(_LEAST_POINTS, text.get_fontsize() * factor))
+    for line in figure.findobj(Line2D):
+        line.set_linewidth(line.get_linewidth() * factor)
+        line.set_markersize(line.get_markersize() * factor)
+        line.set_markeredgewidth(line.get_markeredgewidth() * factor)
+    return figure

@@ -115,6 +115,8 @@ def test_other_voxels_or_another_energy_are_refused_with_the_reason(results):
     voxels, energy = error.value.errors
     assert "A-100 has voxels of 2 µm, A-0 of 4 µm" in voxels
     assert "A-100 has a photon energy of 20 keV, A-0 of 25 keV" in energy
+    assert "scanned at one energy" in energy
+    assert "scan.bin" in voxels
 
 
 def test_an_energy_or_a_voxel_size_that_is_not_stated_is_said(results):
@@ -145,6 +147,24 @@ def test_missing_unfinished_and_damaged_results_are_all_named_with_their_lines(r
     ):
         assert expected in text
         assert "study.yaml:" in text
+
+
+def test_the_folder_that_holds_the_result_is_named_where_another_was_given(drawn, tmp_path):
+    shutil.copytree(drawn / "fresh", tmp_path / "cell" / "result")
+    with pytest.raises(XctError, match=r"the folder within it does: .*cell.result"):
+        opened(tmp_path / "cell")
+
+
+def test_two_pristine_cells_are_said_beside_a_result_that_is_missing(drawn, tmp_path):
+    cells = [
+        {"result": str(drawn / "fresh"), "group": "B", "pristine": True},
+        {"result": str(tmp_path / "nowhere")},
+        {"result": str(drawn / "cycled"), "group": "B", "pristine": True},
+    ]
+    with pytest.raises(XctError) as caught:
+        open_cells(load_study({"study": {"cells": cells}}))
+    assert "no such folder" in str(caught.value)
+    assert "2 pristine cells: A-0, A-100" in str(caught.value)
 
 
 def test_two_pristine_cells_of_a_group_are_an_error_and_none_is_a_warning(drawn, results):

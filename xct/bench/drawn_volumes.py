@@ -49,6 +49,8 @@ class Drawing:
         Standard deviation of a voxel.
     dtype : {"float32", "uint16"}
         How the volume is stored.
+    seed, noise_seed : int
+        Of the cell, and of the noise: equal seeds give equal ones.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Drawing:
     bore_um: float | None = None
     noise_per_cm: float = 1.5
     dtype: str = "float32"
+    seed: int = 0
+    noise_seed: int = 7
 
 
 def draw_volume(drawing: Drawing, folder: Path) -> Path:
@@ -75,14 +79,10 @@ def draw_volume(drawing: Drawing, folder: Path) -> Path:
     Path
         The ``volume.zarr``.
     """
-    from xct.phantom.cell.cell import draw_cell
-
     target = folder / drawing.name
     if target.exists():
         return target / "volume.zarr"
-    cell = draw_cell(
-        drawing.state, shape=drawing.shape, voxel_um=drawing.voxel_um, bore_um=drawing.bore_um
-    )
+    cell = drawn_cell(drawing)
     in_circle = _circle(drawing.shape[1])
     coding = Coding() if drawing.dtype == "float32" else Coding.for_range(*_RANGE_PER_CM)
     with made_whole(target) as partial:
@@ -90,10 +90,20 @@ def draw_volume(drawing: Drawing, folder: Path) -> Path:
         create_volume(path, drawing.shape, drawing.voxel_um, coding, drawing.state)
         for block in cut(drawing.shape[0], _ROWS, _OVERLAP):
             mu = _blurred(cell, block)
-            mu += fbp_noise(block.first, mu.shape, drawing.noise_per_cm)
+            mu += fbp_noise(block.first, mu.shape, drawing.noise_per_cm, seed=drawing.noise_seed)
             codes, _ = coding.encode(np.where(in_circle, mu, np.float32(0)), in_circle)
             write_slab(path, block.first, codes)
     return target / "volume.zarr"
+
+
+def drawn_cell(drawing: Drawing) -> VirtualCell:
+    """Draw the cell of a volume, of which everything is known."""
+    from xct.phantom.cell.cell import draw_cell
+
+    return draw_cell(
+        drawing.state, shape=drawing.shape, voxel_um=drawing.voxel_um, bore_um=drawing.bore_um,
+        seed=drawing.seed,
+    )  # fmt: skip
 
 
 def _circle(columns: int) -> np.ndarray:
@@ -135,7 +145,7 @@ def opaque(fraction: np.ndarray, mu: float, path_cm: float) -> np.ndarray:
     return np.asarray(-np.log(passed) / path_cm, np.float32)
 
 
-def fbp_noise(first: int, shape: tuple[int, ...], sd: float) -> np.ndarray:
+def fbp_noise(first: int, shape: tuple[int, ...], sd: float, *, seed: int = 7) -> np.ndarray:
     """Draw noise as filtered back-projection makes it: in a slice, power that grows with frequency.
 
     Parameters
@@ -146,6 +156,8 @@ def fbp_noise(first: int, shape: tuple[int, ...], sd: float) -> np.ndarray:
         Slices, rows, columns.
     sd : float
         Standard deviation of a voxel.
+    seed : int, optional
+        Of the chance.
 
     Returns
     -------
@@ -160,7 +172,7 @@ def fbp_noise(first: int, shape: tuple[int, ...], sd: float) -> np.ndarray:
     amplitude *= sd / np.sqrt(np.where(full <= 0.5, full, 0).mean())
     noise = np.empty(shape, np.float32)
     for number in range(shape[0]):
-        rng = np.random.default_rng((7, first + number))
+        rng = np.random.default_rng((seed, first + number))
         white = rng.standard_normal((rows, columns), np.float32)
         noise[number] = irfft2(rfft2(white, workers=-1) * amplitude, (rows, columns), workers=-1)
     return noise

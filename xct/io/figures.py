@@ -1,20 +1,28 @@
-"""Figures on disk. In: a figure of matplotlib; out: PNG and SVG."""
+"""Figures on disk. In: a figure of matplotlib; out: PNG and SVG.
+
+Matplotlib's own `savefig` draws everything twice, once to nowhere, and lays a figure out each time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xct.io.atomic import written_whole
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
 _DPI = 130
 _ENDINGS = {"png": ("png",), "svg": ("svg",), "both": ("png", "svg"), "none": ()}
 
 
-def save_figure(figure: Figure, folder: Path, name: str, kinds: str = "both") -> list[Path]:
+def save_figure(
+    figure: Figure, folder: Path, name: str, kinds: str = "both", *, dpi: float = _DPI
+) -> list[Path]:
     """Write a figure; each file appears when it is whole, the same bytes each time.
 
     It is laid out once, for all files. Text in an SVG stays text, which can be changed for a paper.
@@ -29,6 +37,8 @@ def save_figure(figure: Figure, folder: Path, name: str, kinds: str = "both") ->
         Without its ending.
     kinds : {"png", "svg", "both", "none"}, optional
         Which files.
+    dpi : float, optional
+        Of the PNG, and of pictures within an SVG.
     """
     import matplotlib as mpl
 
@@ -36,14 +46,53 @@ def save_figure(figure: Figure, folder: Path, name: str, kinds: str = "both") ->
     if not written:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    figure.set_dpi(_DPI)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     for path in written:
-        ending = path.suffix[1:]
-        metadata = {"Date": None} if ending == "svg" else None
         # The names of elements, too, are the same each time.
         fixed = mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"})
-        with written_whole(path) as temporary, fixed:
-            figure.savefig(temporary, format=ending, dpi=_DPI, metadata=metadata)
+        with written_whole(path) as temporary, fixed, _laid_out(figure, dpi):
+            _write(figure, temporary, path.suffix)
     return written
+
+
+def pixels(figure: Figure, dpi: float) -> np.ndarray:
+    """Draw a figure as a picture.
+
+    Returns
+    -------
+    ndarray of uint8, shape (row, column, 4)
+        Red, green, blue and alpha.
+    """
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with _laid_out(figure, dpi):
+        drawn: Any = FigureCanvasAgg(figure)
+        drawn.draw()
+        return np.array(drawn.buffer_rgba())
+
+
+@contextmanager
+def _laid_out(figure: Figure, dpi: float) -> Iterator[None]:
+    """Place everything, once for all that is drawn; resolution and canvas are kept."""
+    before, canvas = figure.dpi, figure.canvas
+    figure.set_dpi(dpi)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    try:
+        yield
+    finally:
+        figure.set_dpi(before)
+        figure.set_canvas(canvas)
+
+
+def _write(figure: Figure, path: Path, ending: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas: Any = FigureCanvasSVG(figure) if ending == ".svg" else FigureCanvasAgg(figure)
+    if ending == ".svg":
+        canvas.print_svg(path, metadata={"Date": None})
+    else:
+        canvas.print_png(path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xct.errors import XctError
-from xct.figures import SURFACE_COLORS, bar_length, canvas
+from xct.figures import JOURNAL_IN, SURFACE_COLORS, bar_length, canvas
 from xct.io.atomic import written_whole
 from xct.render.picture import GROUNDS, Camera, Stage, camera_for
 from xct.render.scene import COLORS, Scene
@@ -20,7 +20,7 @@ from xct.render.scene import COLORS, Scene
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMN_IN, _PAGE_IN = 3.35, 7.09  # 85 and 180 mm: one column of a journal, and both
+_COLUMN_IN, _PAGE_IN = JOURNAL_IN[1], JOURNAL_IN[2]
 _DPI, _WIDE_DPI = 600, 200
 ASPECT = 4 / 3  # of a picture
 _FILM_PX, _FRAMES, _FRAMES_A_SECOND = (960, 720), 96, 16

@@ -10,11 +10,13 @@ from importlib import resources
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from xct.io.figures import pixels
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-_DPI = (110, 80, 55)  # the first at which all pictures fit
+_DPI = (200, 145, 100)  # the first at which all pictures fit
 _SEEN, _MOST_LOST = 40, 50  # grey levels by which a colour looks another one, and pixels that may
 MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
 
@@ -138,10 +140,8 @@ def _png(figure: Figure, dpi: int) -> bytes:
     """Draw with 256 colours, unless one that is rare would be lost: a third of the bytes."""
     from PIL import Image, ImageChops
 
-    drawn, reduced = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi)
-    figure.set_layout_engine("none")  # it is laid out: to do so again takes half of the time
-    whole = Image.open(drawn).convert("RGB")
+    reduced = io.BytesIO()
+    whole = Image.fromarray(pixels(figure, dpi)).convert("RGB")
     few = whole.quantize(256)
     lost = ImageChops.difference(whole, few.convert("RGB")).convert("L").histogram()
     kept = whole if sum(lost[_SEEN:]) > _MOST_LOST else few

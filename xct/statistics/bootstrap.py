@@ -42,7 +42,10 @@ def resample(blocks: np.ndarray, resamples: int, rng: np.random.Generator) -> np
     """
     count = len(blocks)
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
-    return np.asarray(drawn.astype(np.float32) @ blocks.astype(np.float32), dtype=np.float64)
+    used = np.flatnonzero(blocks.any(axis=0))  # most bins of a histogram are empty
+    sums = np.zeros((resamples, blocks.shape[1]))
+    sums[:, used] = drawn.astype(np.float32) @ blocks[:, used].astype(np.float32)
+    return sums
 
 
 def interval(value: float, drawn: np.ndarray) -> Interval:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xct.errors import DataError
+from xct.parallel.kernels import njit
 
 _HALVINGS = 3  # down to the densest eighth of the voxels: beyond, single bins decide
 _BINS_PER_SD = 5.0
@@ -67,29 +68,40 @@ def find_peak(counts: np.ndarray, grey_value: np.ndarray) -> Peak:
     counts = np.asarray(counts, float)
     if not counts.any():
         return Peak(np.nan, np.nan)
+    top, length = _mode(counts)
+    smooth = _smoothed(counts, max(1, length // 4))
+    top += int(np.argmax(smooth[top : top + length]))
+    return Peak(*_fitted(counts, smooth, np.asarray(grey_value, float), top), n=int(counts.sum()))
+
+
+@njit(cache=True, nogil=True)
+def _mode(counts: np.ndarray) -> tuple[int, int]:
+    """Find the first bin and the length of the densest eighth, half by half."""
     first, stop = 0, counts.size
     for _ in range(_HALVINGS):
         first, stop = _densest_half(counts, first, stop)
-    smooth = _smoothed(counts, max(1, (stop - first) // 4))
-    top = first + int(np.argmax(smooth[first:stop]))
-    for _ in range(2):  # the second time about the fitted center
-        peak = _through_bins(counts, smooth, grey_value, top)
-        if not np.isfinite(peak.width):
-            break
-        top = int(np.clip(np.searchsorted(grey_value, peak.position), 0, counts.size - 1))
-    return peak
+    return first, stop - first
 
 
+@njit(cache=True, nogil=True)
 def _densest_half(counts: np.ndarray, first: int, stop: int) -> tuple[int, int]:
-    """Find the shortest range of bins with half of the voxels of a range."""
-    below = np.concatenate([[0.0], np.cumsum(counts[first:stop])])
-    ends = np.searchsorted(below, below + below[-1] / 2)
-    starts = np.flatnonzero(ends < below.size)
-    # Where several are as short, the one with most voxels.
-    length = ends[starts] - starts
-    short = starts[length == length.min()]
-    best = int(short[np.argmax(below[short + length.min()] - below[short])])
-    return first + best, first + best + int(length.min())
+    """Find the shortest range of bins with half of the voxels of a range.
+
+    Where several are as short, the one with most voxels.
+    """
+    below = np.zeros(stop - first + 1)
+    below[1:] = np.cumsum(counts[first:stop])
+    half = below[-1] / 2
+    start, length, most, end = 0, below.size, -1.0, 0
+    for begin in range(below.size):
+        while end < below.size and below[end] < below[begin] + half:
+            end += 1
+        if end == below.size:
+            break
+        held = below[end] - below[begin]
+        if end - begin < length or (end - begin == length and held > most):
+            start, length, most = begin, end - begin, held
+    return first + start, first + start + length
 
 
 def _smoothed(counts: np.ndarray, reach: int) -> np.ndarray:
@@ -97,18 +109,35 @@ def _smoothed(counts: np.ndarray, reach: int) -> np.ndarray:
     return np.convolve(counts, kernel, mode="same")
 
 
-def _through_bins(counts: np.ndarray, smooth: np.ndarray, grey: np.ndarray, top: int) -> Peak:
+@njit(cache=True, nogil=True)
+def _fitted(
+    counts: np.ndarray, smooth: np.ndarray, grey: np.ndarray, top: int
+) -> tuple[float, float]:
+    """Position and width of the Gaussian through the top half, the second time about its center."""
+    position, width = np.nan, np.nan
+    for _ in range(2):
+        position, width = _through_bins(counts, smooth, grey, top)
+        if not np.isfinite(width):
+            break
+        top = min(int(np.searchsorted(grey, position)), counts.size - 1)
+    return position, width
+
+
+@njit(cache=True, nogil=True)
+def _through_bins(
+    counts: np.ndarray, smooth: np.ndarray, grey: np.ndarray, top: int
+) -> tuple[float, float]:
     """Gaussian through the filled bins of the top half."""
-    n = int(counts.sum())
-    part = _top_half(smooth, top)
-    used = np.flatnonzero(counts[part] > 0) + part.start
+    first, stop = _top_half(smooth, top)
+    used = first + np.flatnonzero(counts[first:stop] > 0)
     if used.size < 3:
-        return Peak(float(grey[top]), np.nan, n=n)
-    unit = float(grey[used[-1]] - grey[used[0]]) / 2
-    found = _gaussian((grey[used] - grey[top]) / unit, counts[used], np.sqrt(counts[used]))
-    position = float(grey[top]) + unit * found[0]
-    inside = grey[part.start] <= position <= grey[part.stop - 1]
-    return Peak(position, unit * found[1], n=n) if inside else Peak(float(grey[top]), np.nan, n=n)
+        return grey[top], np.nan
+    unit = (grey[used[-1]] - grey[used[0]]) / 2
+    found = _gaussian((grey[used] - grey[top]) / unit, counts[used], np.sqrt(counts[used]), np.inf)
+    position = grey[top] + unit * found[0]
+    if grey[first] <= position <= grey[stop - 1]:
+        return position, unit * found[1]
+    return grey[top], np.nan
 
 
 def half_sample_mode(values: np.ndarray) -> float:
@@ -196,8 +225,9 @@ def _refined(
 ) -> tuple[float, float]:
     """Gaussian through the top half, at most 1.5 widths away; as before where there is no peak."""
     smooth = np.convolve(counts, (0.25, 0.5, 0.25), mode="same")
-    part = _top_half(smooth, int(smooth[1:-1].argmax()) + 1)
-    if part.stop - part.start < 4 or (counts[part] < 1).all():
+    first, stop = _top_half(smooth, int(smooth[1:-1].argmax()) + 1)
+    part = slice(first, stop)
+    if stop - first < 4 or (counts[part] < 1).all():
         return start, width
     weight = np.sqrt(np.maximum(smooth[part], 1))
     moved, wider = _gaussian(
@@ -208,22 +238,36 @@ def _refined(
     return start + float(np.clip(moved, -1.5, 1.5)) * width, float(np.clip(wider, 0.5, 2.0)) * width
 
 
-def _top_half(smooth: np.ndarray, top: int) -> slice:
-    """Bins about the top whose counts are not below half of it."""
-    low = smooth < 0.5 * smooth[top]
-    below, above = np.flatnonzero(low[:top]), np.flatnonzero(low[top:])
-    first = int(below[-1]) + 1 if below.size else 0
-    return slice(first, top + int(above[0]) if above.size else smooth.size)
+@njit(cache=True, nogil=True)
+def _top_half(smooth: np.ndarray, top: int) -> tuple[int, int]:
+    """First and last bin, the latter excluded, about the top that are not below half of it."""
+    first, stop = top, top + 1
+    while first > 0 and smooth[first - 1] >= 0.5 * smooth[top]:
+        first -= 1
+    while stop < smooth.size and smooth[stop] >= 0.5 * smooth[top]:
+        stop += 1
+    return first, stop
 
 
+@njit(cache=True, nogil=True)
 def _gaussian(
-    x: np.ndarray, counts: np.ndarray, weight: np.ndarray, widest: float = np.inf
+    x: np.ndarray, counts: np.ndarray, weight: np.ndarray, widest: float
 ) -> tuple[float, float]:
     """Mean and standard deviation of the parabola through the logarithm; (0, NaN) if it has none.
 
     Where it is wider than `widest`, it is no peak either.
     """
-    curve, slope, _ = np.polyfit(x, np.log(counts), 2, w=weight)
+    # Normal equations of a + b x + c x², solved by elimination: x is of order 1.
+    s0 = s1 = s2 = s3 = s4 = t0 = t1 = t2 = 0.0
+    for k in range(x.size):
+        w, y = weight[k] ** 2, np.log(counts[k])
+        s0, s1, s2 = s0 + w, s1 + w * x[k], s2 + w * x[k] ** 2
+        s3, s4 = s3 + w * x[k] ** 3, s4 + w * x[k] ** 4
+        t0, t1, t2 = t0 + w * y, t1 + w * x[k] * y, t2 + w * x[k] ** 2 * y
+    s22, s23, t2 = s2 - s1 * s1 / s0, s3 - s1 * s2 / s0, t2 - s2 * t0 / s0
+    s33, t1 = s4 - s2 * s2 / s0, t1 - s1 * t0 / s0
+    curve = (t2 - s23 / s22 * t1) / (s33 - s23 / s22 * s23)
+    slope = (t1 - s23 * curve) / s22
     if curve >= -0.5 / widest**2:
-        return 0.0, float("nan")
-    return float(-slope / (2 * curve)), float(np.sqrt(-0.5 / curve))
+        return 0.0, np.nan
+    return -slope / (2 * curve), np.sqrt(-0.5 / curve)

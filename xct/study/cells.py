@@ -107,15 +107,16 @@ def open_cells(study: Study) -> tuple[list[Cell], list[str]]:
         sizes or energies, names or pristine cells that stand twice, a displacement of different
         cells.
     """
-    cells, errors = [], []
+    cells, entries, errors = [], [], []
     for number, entry in enumerate(study.study.cells):
         place = study.place("study", "cells", number)
         try:
             cells.append(_opened(entry))
+            entries.append(entry)
         except XctError as error:
             errors += [f"{place}: {text}" for text in error.errors]
     errors += [*_same_names(cells), *_other_scale(cells), *_bad_displacement(study, cells)]
-    named, warnings, more = _with_pristine(cells, study.study.cells)
+    named, warnings, more = _with_pristine(cells, entries)
     if errors + more:
         raise XctError(*errors, *more)
     return named, [*_unknown_energy(named), *warnings]
@@ -161,18 +162,23 @@ def _same_names(cells: Sequence[Cell]) -> Iterator[str]:
 
 def _other_scale(cells: Sequence[Cell]) -> Iterator[str]:
     """Refuse what was measured otherwise: blur, noise and μ depend on pixel size and energy."""
-    for what, unit, of in (
-        ("voxels", "µm", lambda cell: float(cell.result.summary["voxel_size_um"]["value"])),
-        ("a photon energy", "keV", lambda cell: cell.energy_kev),
-    ):
+    for what, unit, of, remedy in (
+        (
+            "voxels", "µm", lambda cell: float(cell.result.summary["voxel_size_um"]["value"]),
+            "reconstruct both with voxels of one size (scan.bin)",
+        ),
+        (
+            "a photon energy", "keV", lambda cell: cell.energy_kev,
+            "compare cells that were scanned at one energy",
+        ),
+    ):  # fmt: skip
         known = [(cell, of(cell)) for cell in cells if of(cell) is not None]
         for cell, value in known[1:]:
             first, expected = known[0]
             if abs(value / expected - 1) > _SAME:
                 yield (
                     f"{cell.name} has {what} of {value:g} {unit}, {first.name} of {expected:g} "
-                    f"{unit}: blur, noise and grey values would differ for that alone; compare "
-                    "cells that were measured alike, or bin one to the other's pixel size"
+                    f"{unit}: blur, noise and grey values would differ for that alone; {remedy}"
                 )
 
 
@@ -205,8 +211,6 @@ def _with_pristine(
     cells: Sequence[Cell], entries: Sequence[StudyCell]
 ) -> tuple[list[Cell], list[str], list[str]]:
     """Find the pristine cell of each group: the one that is said to be, else that of 0 cycles."""
-    if len(cells) != len(entries):  # some could not be opened: that is said already
-        return list(cells), [], []
     found: dict[str, Cell] = {}
     warnings, errors = [], []
     for group in dict.fromkeys(cell.group for cell in cells):

@@ -13,7 +13,9 @@ import yaml
 
 import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
+from xct.figures import journal_width
 from xct.io.atomic import write_text, written_whole
+from xct.io.figures import save_figure
 from xct.io.tables import write_table
 from xct.render.rendering import page_of
 from xct.render.viewer import PAGE
@@ -23,7 +25,12 @@ from xct.result import Result
 from xct.study.answers import answers
 from xct.study.cells import Cell, open_cells
 from xct.study.claims.claim import Claim, claims_table
-from xct.study.claims.conclusions import Conclusion, conclusions, conclusions_table
+from xct.study.claims.conclusions import (
+    Conclusion,
+    conclusions,
+    conclusions_by_cell,
+    conclusions_table,
+)
 from xct.study.claims.grey_claims import grey_claims
 from xct.study.claims.part import claims_part
 from xct.study.codependence.measured import (
@@ -143,6 +150,7 @@ class Comparison:
             "histograms": histograms_of(self.grey),
             "homogeneity": homogeneity_table(self.grey),
             "codependence": codependence_table(self.together),
+            "conclusions_by_cell": conclusions_by_cell(self.conclusions, self.cells),
             "conclusions": conclusions_table(self.conclusions),
             "grey_claims": claims_table(self.claims),
             **cycling_tables(self.cycled, self.balances),
@@ -159,11 +167,15 @@ class Comparison:
         import matplotlib
 
         with matplotlib.rc_context({"text.parse_math": False}):  # a name may hold a dollar
-            return [part for part in self._parts() if part.figures or part.tables]
+            parts = [part for part in self._parts() if part.figures or part.tables]
+        for figure, _ in (drawn for part in parts for drawn in part.figures.values()):
+            if figure is not None:
+                journal_width(figure)
+        return parts
 
     @property
     def figures(self) -> dict[str, Figure]:
-        """Every figure by the name of its file."""
+        """Every figure by the name of its file, as wide as a page of a journal at most."""
         drawn = [(n, figure) for part in self.parts for n, (figure, _) in part.figures.items()]
         return {name: figure for name, figure in drawn if figure is not None}
 
@@ -201,12 +213,10 @@ class Comparison:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in self.tables.items():
             write_table(folder / "tables" / f"{name}.csv", table)
-        (folder / "figures").mkdir(exist_ok=True)
-        for name, figure in self.figures.items():
-            with written_whole(folder / "figures" / f"{name}.svg") as temporary:
-                figure.savefig(temporary, format="svg")
+        for name, picture in self._pngs.items():
+            save_figure(self.figures[name], folder / "figures", name, "svg")
             with written_whole(folder / "figures" / f"{name}.png") as temporary:
-                temporary.write_bytes(self._pngs[name])
+                temporary.write_bytes(picture)
         write_text(folder / REPORT, self.report())
         if self._in_3d:
             write_text(folder / PAGE, page_of(self._named))

@@ -46,7 +46,8 @@ def grey_part(
         "pristine cell lie from each other.",
     )
     figures["homogeneity"] = (
-        homogeneity_figure(grey), "How much the ROIs of one cell differ."
+        homogeneity_figure(grey),
+        "How much the ROIs of one cell differ; the number above a bar is p.",
     )  # fmt: skip
     for number, each in enumerate(grey, 1):
         caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."

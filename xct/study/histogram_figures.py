@@ -59,6 +59,8 @@ def cell_histograms_figure(cell: GreyCell, pristine: GreyCell | None) -> Figure 
             _mark_peak(axis, cell, roi)
         for axis in column[top + len(rois) :]:
             axis.set_visible(False)
+        for axis in column[: top + len(rois) - 1]:
+            axis.tick_params(labelbottom=False)
         column[top + len(rois) - 1].set_xlabel(f"grey value, {kind}")
     figure.suptitle(
         f"{cell.cell.name}: filled: linear; dotted: logarithm, four decades", fontsize=9
@@ -83,10 +85,14 @@ def group_histograms_figure(cells: Sequence[GreyCell]) -> Figure | None:
                 color = _COLORS[number % len(_COLORS)]
                 _outline(axis, _counts(cell, roi), limits, color, roi)
                 _mark_peak(axis, cell, roi, color)
-            axis.set(xlim=limits, yticks=[])
+            _span(axis, limits)
             if rois:
-                axis.legend(fontsize=6, loc="upper right", frameon=False)
+                axis.legend(
+                    fontsize=6, loc="upper right", frameon=False, labelspacing=0.2, handlelength=1
+                )
         line[0].set_ylabel(cell.cell.name)
+    for axis in grid[:-1].flat:
+        axis.tick_params(labelbottom=False)
     for axis, kind in zip(grid[-1], kinds, strict=True):
         axis.set_xlabel(f"grey value, {kind}")
     return figure
@@ -141,14 +147,16 @@ def homogeneity_figure(cells: Sequence[GreyCell]) -> Figure | None:
         axis.plot(place, chance, "_", color="k", ms=18, mew=2, label="mean by chance")
         for x, (_, row) in enumerate(those):
             axis.annotate(
-                f"p={row['p_value']:.2g}", (x, max(row["distance"], row["distance_by_chance"])),
+                f"{row['p_value']:.2g}", (x, max(row["distance"], row["distance_by_chance"])),
                 ha="center", va="bottom", fontsize=7,
             )  # fmt: skip
         axis.set_xticks(place, [name for name, _ in those], rotation=30, ha="right")
         axis.set(title=f"{kind}: do its ROIs hold the same?")
         axis.margins(y=0.15)
     axes[0].set_ylabel("mean distance of a ROI\nfrom all (grey values)")
-    axes[0].legend(fontsize=7)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2
+    )
     return figure
 
 
@@ -201,8 +209,15 @@ def _draw(
     with np.errstate(divide="ignore"):
         logarithm = 1 + np.log10(percent / top) / _DECADES
     axis.plot(grey, np.where(logarithm > 0, logarithm, np.nan) * top, ":", color=color, lw=0.9)
-    axis.set(xlim=limits, yticks=[])
+    _span(axis, limits)
     axis.text(0.98, 0.85, label, transform=axis.transAxes, ha="right", fontsize=8)
+
+
+def _span(axis: Axes, limits: tuple[float, float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set(xlim=limits, yticks=[])
+    axis.xaxis.set_major_locator(MaxNLocator(4))  # numbers of five digits in a narrow panel
 
 
 def _outline(

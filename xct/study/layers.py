@@ -259,8 +259,8 @@ def _draw_number(axis: Axes, key: str, rows: Sequence[Row]) -> None:
         axis.set_xticks(range(len(rows)), [row.cell.name for row in rows], rotation=30, ha="right")
     bounds = {row.bound for row in rows if row.bound}
     text = f" ({', '.join(sorted(bounds))} bound)" if bounds else ""
-    axis.set(xlabel="cycles" if by_cycles else "", ylabel=f"{heading} ({unit})")
-    axis.set_title(f"{heading}{text}", fontsize=8)
+    axis.set(xlabel="cycles" if by_cycles else "", ylabel=unit)
+    axis.set_title(f"{heading}{text}", fontsize=9)
 
 
 def maps_figure(cells: Sequence[Cell], layer: str = "lithium") -> Figure | None:

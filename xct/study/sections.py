@@ -30,6 +30,7 @@ WINDOW, _GAMMA = (19_000.0, 41_000.0), 0.5
 NEAR_UM = 10.0  # drifted particles up to here from the plane are marked
 _BAND_UM = 10.0  # half the thickness of what damage of a plane is summed over
 _ABSENT, _DRIFTED = "yellow", "red"
+_SEEN_ON_GREY = ("orange", "deepskyblue", "lime", "magenta", "yellow", "cyan", "tomato", "violet")
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,13 @@ def sections_figure(cells: Sequence[Cell], wanted: SectionPlane) -> Figure | Non
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     height = max(_height_over_width(geometry) for _, geometry in shown)
-    figure, axes = canvas(rows, columns, (4.4 * columns, 4.4 * height * rows + 0.5 * rows + 0.8))
+    figure, axes = canvas(rows, columns, (4.4 * columns, 4.0 * height * rows + 0.35 * rows + 0.5))
     image: Any = None
     for axis, (cell, geometry) in zip(axes, shown, strict=False):
         section = section_of(cell, geometry, wanted)
         image = _draw_section(axis, cell, geometry, section)
-        axis.set_title(f"{cell.name} ({section.chosen}, {section.offset_um:+.0f} µm)", fontsize=9)
+        away = f"{section.offset_um:+.0f} µm".replace("-", "−")
+        axis.set_title(f"{cell.name} ({section.chosen}, {away})", fontsize=9)
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
     _legend(figure, axes[0])
@@ -235,7 +237,7 @@ def rois_figure(cell: Cell, rois: Sequence[Roi]) -> Figure | None:
     _draw_section(whole, cell, geometry, section_of(cell, geometry, middle))
     places = list(grid[1:].flat)
     for number, (axis, roi) in enumerate(zip(places, rois, strict=False)):
-        color = f"C{number % 10}"
+        color = _SEEN_ON_GREY[number % len(_SEEN_ON_GREY)]
         _outline_across(whole, roi, geometry, color)
         _draw_crop(axis, cell, geometry, roi, color)
     for axis in places[len(rois) :]:
@@ -245,12 +247,19 @@ def rois_figure(cell: Cell, rois: Sequence[Roi]) -> Figure | None:
 
 
 def _outline_across(axis: Axes, roi: Roi, geometry: CellGeometry, color: str) -> None:
+    from matplotlib.patheffects import withStroke
+
     z, _, x = roi.region(geometry).slices
     dz, _, dx = geometry.voxel_size_um
     left, right = x.start * dx - geometry.axis_x_um, x.stop * dx - geometry.axis_x_um
     top, bottom = z.start * dz, z.stop * dz
     axis.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=color, lw=1)
-    axis.annotate(roi.name, (left, top), color=color, fontsize=7, va="bottom")
+    wide = right - left > geometry.bore_radius_um
+    axis.text(
+        right if wide else (left + right) / 2, (top + bottom) / 2, f" {roi.name}", color=color,
+        fontsize=8, fontweight="bold", ha="left" if wide else "center", va="center",
+        path_effects=[withStroke(linewidth=2, foreground="black")],
+    )  # fmt: skip
 
 
 def _draw_crop(axis: Axes, cell: Cell, geometry: CellGeometry, roi: Roi, color: str) -> None:
@@ -283,7 +292,7 @@ def _draw_crop(axis: Axes, cell: Cell, geometry: CellGeometry, roi: Roi, color: 
             full.astype(float), [0.5], colors=color, linewidths=1,
         )  # fmt: skip
     axis.set(xticks=[], yticks=[])
-    axis.set_title(roi.name, fontsize=8, color=color)
+    axis.set_title(roi.name, fontsize=8)
     bar(axis, crop.shape[1] * dx)
 
 

@@ -216,6 +216,19 @@ def conclusions_table(found: Sequence[Conclusion]) -> DataFrame:
     )
 
 
+def conclusions_by_cell(found: Sequence[Conclusion], cells: Sequence[Cell]) -> DataFrame:
+    """Put the verdicts on all cells side by side: ``conclusion``, and a column for each cell."""
+    import pandas as pd
+
+    names = [cell.name for cell in cells if cell.pristine is not None]
+    support = {(each.text, each.about): each.support for each in found}
+    texts = dict.fromkeys(each.text for each in found if each.about in names)
+    rows = [{name: support.get((text, name), "–") for name in names} for text in texts]
+    table = pd.DataFrame(rows, columns=names)
+    table.insert(0, "conclusion", list(texts), allow_duplicates=True)  # a cell may have any name
+    return table
+
+
 def in_words(found: Sequence[Conclusion], about: str) -> list[str]:
     """Say in a few sentences what the data support of a cell, and what they do not."""
     order: dict[Support, str] = {

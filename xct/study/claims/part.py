@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def claims_part(tables: Mapping[str, DataFrame]) -> Part:
     """Put together the section of the report."""
     shown = dict(known_tables(tables, {
+        "conclusions_by_cell": "All cells side by side.",
         "conclusions": "Supported, not shown, contradicted, or not to be told.",
         "grey_claims": "Changes of grey values, what lithium content alone could make of them, "
         "and what else could.",

@@ -230,7 +230,8 @@ def _draw_map(axis: Axes, samples: Samples | None, radius_um: float, fwhm_um: fl
         cmap="PuOr_r", vmin=-limit, vmax=limit, rasterized=True,
     )  # fmt: skip
     axis.invert_yaxis()
-    axis.set_title(f"{samples.name}\nat {fwhm_um:g} µm, ±{limit:.2g}", fontsize=8)
+    most = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
+    axis.set_title(f"{samples.name}\nat {fwhm_um:g} µm, ±{most}", fontsize=8)
 
 
 def _draw_scales(axis: Axes, found: Codependence) -> None:
