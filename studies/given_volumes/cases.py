@@ -14,7 +14,6 @@ from studies.given_volumes.files import Said, hdf5, image, imagej, ome_tiff, ome
 from studies.given_volumes.spoiling import (
     ENERGY_KEV,
     VOXEL_UM,
-    Cell,
     block,
     coded,
     cupped,
@@ -24,7 +23,7 @@ from studies.given_volumes.spoiling import (
     slices_set,
 )
 
-Make = Callable[[np.ndarray, Path, Cell], Said]
+Make = Callable[..., Said]  # of μ, a folder and the `Cell`
 _STEEL = 115.0  # 1/cm at 25 keV; a window up to a little more holds all
 
 
@@ -90,13 +89,15 @@ def _scales() -> Iterator[Case]:
     yield Case(kind, "16 bits, full range", in_codes("uint16"))
     yield Case(kind, "16 bits with sign", in_codes("int16"))
     yield Case(
-        kind, "8 bits, full range (5 codes from air to lithium to electrolyte)", in_codes("uint8")
+        kind,
+        "8 bits, window of −25 to 126 1/cm (9 codes from air to electrolyte)",
+        in_codes("uint8"),
     )
     yield Case(kind, "8 bits, window to just above steel's mean", in_codes("uint8", -8, _STEEL + 4))
     yield Case(kind, "8 bits, steel cut off", in_codes("uint8", -8, 70), "cut off|clipped|saturat")
     yield Case(
         kind,
-        "8 bits, window of −500 to 500 1/cm (1 code)",
+        "8 bits, window of −500 to 500 1/cm (1 code from air to electrolyte)",
         in_codes("uint8", -500, 500),
         "8 bits|steps|codes|contrast|noise|electrolyte",
     )
@@ -378,9 +379,15 @@ def _cut_short(said: Said) -> Said:
 
 # Where an axis of the file is that of the plain volume: a turn or a mirror image.
 _TURNS = (
-    ((2, 1, 0), (1, 1, -1)), ((1, 2, 0), (1, 1, 1)), ((2, 0, 1), (1, 1, 1)), ((0, 2, 1), (1, -1, 1)),
-    ((0, 1, 2), (-1, -1, 1)), ((1, 0, 2), (-1, 1, 1)), ((2, 1, 0), (-1, -1, -1)), ((1, 2, 0), (-1, 1, -1)),
-)  # fmt: skip
+    ((2, 1, 0), (1, 1, -1)),
+    ((1, 2, 0), (1, 1, 1)),
+    ((2, 0, 1), (1, 1, 1)),
+    ((0, 2, 1), (1, -1, 1)),
+    ((0, 1, 2), (-1, -1, 1)),
+    ((1, 0, 2), (-1, 1, 1)),
+    ((2, 1, 0), (-1, -1, -1)),
+    ((1, 2, 0), (-1, 1, -1)),
+)
 
 
 def _turned(mu: np.ndarray, order: tuple[int, ...], signs: tuple[int, ...]) -> np.ndarray:

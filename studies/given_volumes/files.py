@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -64,7 +64,7 @@ def ome_zarr(
     values: np.ndarray,
     folder: Path,
     *,
-    version: int = 2,
+    version: Literal[2, 3] = 2,
     axes: str = "zyx",
     size: Sequence[float] = SIZE,
     level: Sequence[float] | None = None,
@@ -195,7 +195,8 @@ def image(values: np.ndarray, folder: Path, ending: str) -> Said:
     if ending == ".nii":
         import nibabel
 
-        made = nibabel.Nifti1Image(values.transpose(2, 1, 0), np.diag([VOXEL_UM] * 3 + [1.0]))
+        of_nifti: Any = nibabel.Nifti1Image
+        made = of_nifti(values.transpose(2, 1, 0), np.diag([VOXEL_UM] * 3 + [1.0]))
         made.header.set_xyzt_units("micron")
         nibabel.save(made, file)
         return {"file": str(file), "energy_kev": ENERGY_KEV}

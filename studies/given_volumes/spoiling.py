@@ -74,7 +74,8 @@ def leaning(mu: np.ndarray, degrees: float) -> np.ndarray:
     shape = (z + int(x * np.sin(t)) + 1, y, x + int(z * np.sin(t)) + 1)
     middles = [(np.array(s) - 1) / 2 for s in (mu.shape, shape)]
     offset = middles[0] - turn @ middles[1]
-    return np.asarray(affine_transform(mu, turn, offset, shape, order=1), np.float32)
+    turned: np.ndarray = affine_transform(mu, turn, offset, shape, order=1)
+    return turned.astype(np.float32)
 
 
 def rings(mu: np.ndarray, fraction: float, seed: int = 5) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     ValueError
         If its voxels are too long.
     """
-    sample = sample_volume(source.voxels, source.voxel_size_um)
+    sample = sample_volume(_Values(source), source.voxel_size_um)
     axes: Axes = section.axes or _UPRIGHT[layer_axis(sample).axis or 0]
     placement = Placement.along(axes, source.voxels.shape, source.voxel_size_um)
     tilt = layer_tilt(sample.turned(placement.order, placement.against))
@@ -62,6 +62,27 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     placement = placement.with_even_slices()
     said = [] if placement.warning is None else [placement.warning]
     return replace(placed(source, placement), warnings=(*source.warnings, *said))
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of a file's volume, whose damage is told in words."""
+
+    source: ForeignVolume
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the file along z, y and x."""
+        return self.source.voxels.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of what is read."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        """Read a part."""
+        return self.source.read(index)
 
 
 def placed(source: ForeignVolume, placement: Placement) -> ForeignVolume:
