@@ -74,8 +74,8 @@ def leaning(mu: np.ndarray, degrees: float) -> np.ndarray:
     shape = (z + int(x * np.sin(t)) + 1, y, x + int(z * np.sin(t)) + 1)
     middles = [(np.array(s) - 1) / 2 for s in (mu.shape, shape)]
     offset = middles[0] - turn @ middles[1]
-    turned: np.ndarray = affine_transform(mu, turn, offset, shape, order=1)
-    return turned.astype(np.float32)
+    turned = affine_transform(mu, turn, offset, shape, order=1)
+    return np.asarray(turned, np.float32)
 
 
 def rings(mu: np.ndarray, fraction: float, seed: int = 5) -> np.ndarray:
@@ -88,7 +88,7 @@ def rings(mu: np.ndarray, fraction: float, seed: int = 5) -> np.ndarray:
 def cupped(mu: np.ndarray, fraction: float) -> np.ndarray:
     """Take a fraction off in the middle, none at the rim: what hard beams look like."""
     radius = _radius(mu.shape) / (mu.shape[1] / 2)
-    return (mu * (1 - fraction * np.clip(1 - radius**2, 0, 1))).astype(np.float32)
+    return np.asarray(mu * (1 - fraction * np.clip(1 - radius**2, 0, 1)), np.float32)
 
 
 def block(mu: np.ndarray, value: float) -> np.ndarray:

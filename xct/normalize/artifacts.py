@@ -62,6 +62,8 @@ class Artifacts:
         Slices.
     step : float
         From each value to the next that occurs; 0 of real numbers.
+    is_grey : bool
+        Whether the values are on a scale of their own, and no attenuation.
     """
 
     rings: float
@@ -72,6 +74,7 @@ class Artifacts:
     cupping_sd: float
     n: int
     step: float = 0.0
+    is_grey: bool = False
 
 
 def look_at_artifacts(
@@ -114,6 +117,7 @@ def look_at_artifacts(
         cupping_sd=cupping[1],
         n=len(held),
         step=float(np.max(steps_seen, initial=0.0)) / reference.peak_per_cm,
+        is_grey=reference.is_grey,
     )
 
 
@@ -262,13 +266,14 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "with which layers and particles were found right: layers may be taken for others, "
             "and no number of this volume is to be relied on; take more light or projections"
         )
-    if abs(seen.cupping) > max(_CUPPED, _SURE * seen.cupping_sd):
+    if not seen.is_grey and abs(seen.cupping) > max(_CUPPED, _SURE * seen.cupping_sd):
         more = "more" if seen.cupping > 0 else "less"
         said.append(
             f"cupping: the electrolyte attenuates {abs(seen.cupping):.0%} {more} at the wall than "
-            "in the middle, as hardening of the beam makes it. Normalized grey values are put right "
-            "for it; what is stated in the volume's own unit (electrolyte_peak, transmission) is "
-            "the mean over the radius, too low or too high by about half of that"
+            "in the middle, as hardening of the beam makes it. Normalized grey values are put "
+            "right for it, but values in 1/cm (electrolyte_peak_per_cm, plane_transmission) are "
+            "means over the radius, and may be wrong by as much; scan with a harder filter, or "
+            "correct beam hardening before reconstruction"
         )
     if seen.step > _COARSE:
         said.append(

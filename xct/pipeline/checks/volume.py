@@ -76,5 +76,5 @@ def unsaid_unit(
         return []
     return [
         f"{text}; or say volume.unit: 1/cm, 1/mm, 1/px or grey. Until then electrolyte_peak_per_cm "
-        "may be wrong by the ratio of two units, and volumes of steel and collector by a few percent"
+        "may be wrong by the ratio of two units, and volumes of steel and collector by some percent"
     ]
