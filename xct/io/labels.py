@@ -109,6 +109,20 @@ def open_labels(volume: Path, name: str) -> Any:
     return group["0"]
 
 
+def lazy_labels(volume: Path, name: str) -> Any:
+    """Give level 0 of the labels beside a volume as a lazy Dask array.
+
+    Raises
+    ------
+    XctError
+        If there are none of that name.
+    """
+    from dask import array as dask_array
+
+    make: Any = dask_array  # Dask's own annotations stop here
+    return make.from_zarr(open_labels(volume, name))
+
+
 def shape_and_voxel_size(
     volume: Path,
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
