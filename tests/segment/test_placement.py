@@ -110,7 +110,7 @@ def test_interpolation_keeps_what_is_straight_and_marks_what_lies_beyond():
 
 
 def test_slices_further_apart_than_pixels_are_interpolated_up_to_four_times():
-    wide = Placement.along(AS_STORED, (9, 8, 8), (6.0, 2.0, 2.0)).with_even_slices()
+    wide = Placement.along(AS_STORED, (9, 8, 8), (6.0, 2.0, 2.0)).with_even_voxels()
     assert (wide.shape, wide.voxel_size_um) == ((25, 8, 8), (2.0, 2.0, 2.0))
     heights = np.broadcast_to(np.arange(9.0)[:, None, None], (9, 8, 8))
     found = PlacedVoxels(heights, wide)[0:25]
@@ -119,16 +119,16 @@ def test_slices_further_apart_than_pixels_are_interpolated_up_to_four_times():
     assert "interpolated" in wide.warning
     assert wide.to_dict()["slice_um"] == 6.0
     even = Placement.along(AS_STORED, (9, 8, 8), VOXEL)
-    assert even.with_even_slices() is even
+    assert even.with_even_voxels() is even
     assert even.warning is None
     with pytest.raises(ValueError, match=r"9 × 2 × 2 µm .* longer than 4 times"):
-        Placement.along(AS_STORED, (9, 8, 8), (9.0, 2.0, 2.0)).with_even_slices()
+        Placement.along(AS_STORED, (9, 8, 8), (9.0, 2.0, 2.0)).with_even_voxels()
 
 
 @pytest.mark.parametrize(("step", "said"), [(2.3, False), (2.5, True), (3.0, True), (1.0, False)])
 def test_slices_up_to_three_quarters_further_apart_are_kept_and_said(step, said):
     kept = Placement.along(AS_STORED, (9, 8, 8), (step, 2.0, 2.0))
-    assert kept.with_even_slices() is kept
+    assert kept.with_even_voxels() is kept
     assert (kept.warning is not None) == said
     if said:
         assert "interpolated" not in kept.warning

@@ -58,7 +58,7 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     clear = tilt.explained - tilt.upright > _CLEARLY
     if clear and _FOLLOWED_DEG < tilt.degrees < _STEEPEST_DEG:
         placement = placement.leaning(tilt.rotation)
-    placement = placement.with_even_slices()
+    placement = placement.with_even_voxels()
     said = [] if placement.warning is None else [placement.warning]
     return replace(placed(source, placement), warnings=(*source.warnings, *said))
 
