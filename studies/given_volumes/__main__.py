@@ -16,7 +16,8 @@ import click
 import numpy as np
 
 import xct
-from studies.given_volumes.cases import Case, cases
+from studies.given_volumes.case import Case
+from studies.given_volumes.cases import cases
 from studies.given_volumes.files import KNOWN, tiff
 from studies.given_volumes.judging import VERDICTS, Outcome, judge, numbers_of, verdict_of
 from studies.given_volumes.spoiling import VOXEL_UM, Cell
@@ -166,14 +167,17 @@ def _brief(one: Mapping[str, Any]) -> str:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seed", default=11, show_default=True, help="Of the cell.")
 @click.option("--only", default="", help="Part of a trait's or kind's name.")
+@click.option("--finished", is_flag=True, help="Only the table of what was tried before.")
 @click.option("--page", type=click.Path(path_type=Path), help="Page to write the table into.")
-def main(out: Path, seed: int, only: str, page: Path | None) -> None:
+def main(out: Path, seed: int, only: str, finished: bool, page: Path | None) -> None:
     """Try volumes of every kind and write what became of each to OUT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("xct").setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
     out.mkdir(parents=True, exist_ok=True)
     chosen = [case for case in cases() if only in case.trait or only in case.kind]
+    if finished:
+        chosen = [case for case in chosen if (out / f"{_slug(case.trait)}.json").exists()]
     found = [examined(case, seed, out) for case in chosen]
     write_json(out / "found.json", found)
     text = table(found)

@@ -216,3 +216,27 @@ def exported(values: np.ndarray, folder: Path) -> Said:
     )
     export_file(whole, folder / "volume.vti")
     return {"file": str(folder / "volume.vti"), "energy_kev": ENERGY_KEV}
+
+
+def without_energy(said: Said) -> Said:
+    """Do not say the energy."""
+    return {name: value for name, value in said.items() if name != "energy_kev"}
+
+
+def grey(said: Said) -> Said:
+    """Say that values are on a scale of their own."""
+    return {**said, "unit": "grey"}
+
+
+def without_slices(said: Said, numbers: range | list[int]) -> Said:
+    """Lose slices of a folder, by their numbers."""
+    for number in numbers:
+        (Path(said["file"]) / f"rec_{number:04d}.tif").unlink()
+    return said
+
+
+def cut_short(said: Said) -> Said:
+    """Keep the first half of a file."""
+    file = Path(said["file"])
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    return said

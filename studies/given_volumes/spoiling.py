@@ -106,3 +106,8 @@ def slices_set(mu: np.ndarray, value: float) -> np.ndarray:
     out = mu.copy()
     out[40:45] = value
     return out
+
+
+def turned(mu: np.ndarray, order: tuple[int, ...], signs: tuple[int, ...]) -> np.ndarray:
+    """Put axes into another order, some of them run against."""
+    return np.ascontiguousarray(mu.transpose(order)[tuple(slice(None, None, s) for s in signs)])

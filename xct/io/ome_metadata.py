@@ -70,7 +70,7 @@ def usual_window(quantity: str, energy_kev: float | None) -> tuple[float, float]
 def seen_window(slices: Sequence[np.ndarray]) -> tuple[float, float] | None:
     """Give the values to be shown black and white by some slices; None where these hold nothing."""
     seen = np.concatenate([values[np.isfinite(values)].ravel() for values in slices])
-    return contrast(seen) if np.ptp(seen) > 0 else None
+    return contrast(seen) if seen.size and np.ptp(seen) > 0 else None
 
 
 def omero(name: str, window: tuple[float, float], dtype: np.dtype) -> dict[str, Any]:
