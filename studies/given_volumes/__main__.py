@@ -158,7 +158,7 @@ def _counted(found: Sequence[Mapping[str, Any]]) -> str:
 def _brief(one: Mapping[str, Any]) -> str:
     """Give the first message in short, and which numbers are wrong."""
     said = one["said"][0].replace("\n", " ").replace("|", "/") if one["said"] else "–"
-    said = re.sub(r"(\S*/)+(?=volume|slices)", "", said)
+    said = re.sub(r"/\S*/(?=\w)", "", said)  # folders of this machine
     short = said if len(said) <= 110 else said[:109].rsplit(" ", 1)[0] + " …"
     return short + (f" (wrong: {', '.join(one['wrong'])})" if one["wrong"] else "")
 
