@@ -133,7 +133,7 @@ def found_again(true, mine, numbers):
     return np.isin(numbers, i[shared / (sizes[0][i] + sizes[1][j] - shared) >= 0.5])
 
 
-@pytest.mark.parametrize("size", [(2, 1, 2), (2, 2, 1)])
+@pytest.mark.parametrize("size", [(2, 1.7, 2), (2, 2, 1.7)])
 def test_a_wrong_voxel_size_across_is_said_to_be_one(measure, volume, size):
     said = said_by(measure(volume, size), "find_cell")
     assert "the bore is not round" in said

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xct.geometry import Label
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import PowerNorm
@@ -21,6 +23,18 @@ SURFACE_COLORS = {
     "lithium_electrolyte": "deeppink",
     "electrolyte_cathode": "deepskyblue",
     "cathode_collector": "tab:green",
+}
+
+# Distinct on a grey picture; what fills most of it is pale. Red, green and blue from 0 to 1.
+MATERIAL_COLORS = {
+    Label.LITHIUM: (0.95, 0.75, 0.2),
+    Label.ELECTROLYTE: (0.55, 0.75, 0.95),
+    Label.ACTIVE_MATERIAL: (0.9, 0.25, 0.2),
+    Label.STEEL: (0.45, 0.45, 0.5),
+    Label.COLLECTOR: (0.4, 0.9, 0.5),
+    Label.TUBE: (0.75, 0.6, 0.45),
+    Label.LOW_GREY: (0.75, 0.25, 0.9),
+    Label.UNKNOWN: (0.15, 0.15, 0.15),
 }
 
 

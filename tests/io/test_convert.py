@@ -135,3 +135,20 @@ def test_the_diad_scan_is_converted(tmp_path, test_data, format):
     facts = {"pixel_size_um": 1.0, "energy_kev": 20.0, "distance_mm": 30.0}
     scan = read_scan(test_data("dls_k11_18014/k11-18014.nxs"), **facts)
     assert_same(scan, read_scan(convert(scan, tmp_path / "other.h5", format)))
+
+
+def test_a_converted_nxtomo_has_what_its_definition_asks_for(tmp_path, nxtomo):
+    # nxvalidate 0.3.5 finds neither error nor warning, and nxtomo 3.1 reads it without a warning
+    scan = read_scan(nxtomo(KEYS, {**FACTS, "instrument/detector/distance": (30, "mm")}))
+    with h5py.File(convert(scan, tmp_path / "other.nx", "nxtomo")) as file:
+        entry = file["entry"]
+        assert file.attrs["NeXus_version"] == "2024.02"
+        assert entry.attrs["version"] == 1.4
+        assert entry["sample/name"].asstr()[()] == scan.files[0].stem
+        assert entry["title"].asstr()[()] == scan.files[0].stem
+        assert entry["instrument/detector/data"].dtype.kind in "iu"
+        for name in ("distance", "x_pixel_size", "y_pixel_size"):
+            assert entry["instrument/detector"][name].dtype.kind == "f"
+            assert entry["instrument/detector"][name].attrs["units"]
+        for name in ("data", "rotation_angle", "image_key"):
+            assert len(entry["data"][name]) == len(KEYS)

@@ -9,7 +9,7 @@ import pytest
 from tests.normalize.layered_cell import LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import electrolyte_reference, look_at_artifacts
-from xct.normalize.artifacts import artifact_numbers, artifact_warning, ring_variance
+from xct.normalize.artifacts import artifact_numbers, artifact_warning, ring_variance, step_of
 
 CELL = LayeredCell(shape=(96, 96, 96), radius=40.0, wall=4.0, center=(47.0, 48.0))
 MIDDLE = 47.5
@@ -74,12 +74,26 @@ def test_noise_that_hides_layers_is_said(volume):
     assert replace(found, noise_of_cube=0.1).noise_of_cube < found.noise_of_cube
 
 
-def test_cupping_is_measured_and_corrected_for_thus_not_warned_of(volume):
+def test_cupping_is_corrected_for_and_said_where_values_are_attenuation(volume):
     radius = np.hypot(Y - (47.0 - MIDDLE), X - (48.0 - MIDDLE)) / 40
     found = seen(volume * (1 + 0.2 * radius**2).astype(np.float32))
     # Means of the square of the radius, over the outer fifth and the inner two.
     assert found.cupping == pytest.approx(0.2 * 0.65, abs=0.04)
-    assert artifact_warning(found) is None
+    assert "cupping: the electrolyte attenuates" in artifact_warning(found)
+    assert artifact_warning(replace(found, is_grey=True)) is None
+
+
+@pytest.mark.parametrize(("step", "said"), [(0.6, False), (4.0, True)])
+def test_values_of_few_codes_are_said(volume, step, said):
+    found = seen((np.rint(volume / step) * step).astype(np.float32))
+    assert found.step == pytest.approx(step / 5.2, rel=0.1)
+    assert ("few codes" in (artifact_warning(found) or "")) == said
+
+
+def test_real_numbers_have_no_steps():
+    assert step_of(np.random.default_rng(0).normal(5, 1, 1000)) == 0
+    assert step_of(np.array([3.0, 3.0, np.nan])) == 0
+    assert step_of(np.array([0, 2, 4, 4, 6])) == 2
 
 
 def test_what_xct_reconstructed_itself_is_not_looked_at(volume):

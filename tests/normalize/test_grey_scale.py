@@ -171,3 +171,22 @@ def test_two_blocks_give_their_mean():
         pair, pair, np.array([4.0, 6.0]), np.ones(2), z_range_um=(0.0, 30.0), r_high_um=60.0
     )
     assert model.value(15.0, 0.0) == pytest.approx(5.0)
+
+
+def test_a_model_never_leaves_the_range_of_its_peaks_between_a_few_heights():
+    # of a volume of 8 bits: four heights, at which blocks differ by more than their uncertainties
+    heights = np.repeat([65.7, 85.4, 106.5, 130.5], 4) + np.tile([-0.12, 0.1, 0.08, -0.02], 4)
+    radii = np.tile([37.4, 65.0, 84.0, 99.1], 4)
+    peaks = np.array([
+        8.860, 8.767, 8.713, 8.299, 8.985, 8.946, 8.736, 9.009,
+        9.095, 9.121, 9.132, 8.674, 9.485, 9.049, 9.353, 9.305,
+    ])  # fmt: skip
+    sd = np.array([
+        0.156, 0.127, 0.032, 0.036, 0.033, 0.050, 0.059, 0.031,
+        0.042, 0.017, 0.127, 0.028, 0.032, 0.034, 0.132, 0.034,
+    ])  # fmt: skip
+    model = fit_model(heights, radii, peaks, sd, z_range_um=(40.0, 160.0), r_high_um=124.0)
+    z, r = np.meshgrid(np.linspace(0, 250, 80), np.linspace(0, 124, 40))
+    values = model.value(z, r)
+    assert peaks.min() - 1 < values.min()
+    assert values.max() < peaks.max() + 1

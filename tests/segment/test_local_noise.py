@@ -80,11 +80,21 @@ def test_in_noise_an_empty_ball_is_found_by_smoothing_more(drawn):
 def test_a_cathode_lost_in_noise_is_unknown_and_said_to_be(drawn):
     mu, cell, surfaces, separator, cathode, _ = drawn
     starved = np.where(cathode.any(axis=(1, 2))[:, None, None], 60.0, 1.0)
-    labels = materials(noisy(mu, starved, seed=5), cell, Flat(), surfaces)
+    volume = noisy(mu, starved, seed=5)
+    labels = materials(volume, cell, Flat(), surfaces)
     assert np.mean(labels[cathode] == Label.UNKNOWN) > 0.95
     assert not (labels[separator] == Label.UNKNOWN).any()
-    assert "hardly any light passed the cathode" in light_missing(labels)
-    assert light_missing(materials(mu, cell, Flat(), surfaces)) is None
+    assert "hardly any light passed the cathode" in light_missing(volume, labels)
+    assert light_missing(mu, materials(mu, cell, Flat(), surfaces)) is None
+
+
+def test_data_that_are_missing_are_no_lack_of_light(drawn):
+    mu, cell, surfaces, separator, _, _ = drawn
+    lost = np.where(separator, np.float32("nan"), mu)
+    labels = np.array(materials(mu, cell, Flat(), surfaces))
+    labels[separator] = Label.UNKNOWN
+    assert light_missing(lost, labels) is None
+    assert "hardly any light" in light_missing(mu, labels)
 
 
 def test_inclusions_are_refused_where_an_empty_place_is_lost(drawn):

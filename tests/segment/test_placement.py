@@ -110,7 +110,7 @@ def test_interpolation_keeps_what_is_straight_and_marks_what_lies_beyond():
 
 
 def test_slices_further_apart_than_pixels_are_interpolated_up_to_four_times():
-    wide = Placement.along(AS_STORED, (9, 8, 8), (6.0, 2.0, 2.0)).with_even_slices()
+    wide = Placement.along(AS_STORED, (9, 8, 8), (6.0, 2.0, 2.0)).with_even_voxels()
     assert (wide.shape, wide.voxel_size_um) == ((25, 8, 8), (2.0, 2.0, 2.0))
     heights = np.broadcast_to(np.arange(9.0)[:, None, None], (9, 8, 8))
     found = PlacedVoxels(heights, wide)[0:25]
@@ -119,16 +119,36 @@ def test_slices_further_apart_than_pixels_are_interpolated_up_to_four_times():
     assert "interpolated" in wide.warning
     assert wide.to_dict()["slice_um"] == 6.0
     even = Placement.along(AS_STORED, (9, 8, 8), VOXEL)
-    assert even.with_even_slices() is even
+    assert even.with_even_voxels() is even
     assert even.warning is None
     with pytest.raises(ValueError, match=r"9 × 2 × 2 µm .* longer than 4 times"):
-        Placement.along(AS_STORED, (9, 8, 8), (9.0, 2.0, 2.0)).with_even_slices()
+        Placement.along(AS_STORED, (9, 8, 8), (9.0, 2.0, 2.0)).with_even_voxels()
+
+
+def test_pixels_that_are_longer_than_wide_are_interpolated_and_said():
+    oblong = Placement.along(AS_STORED, (9, 8, 5), (2.0, 2.0, 4.0)).with_even_voxels()
+    assert oblong.voxel_size_um == (2.0, 2.0, 2.0)
+    assert oblong.shape == (9, 8, 9)
+    assert "pixels are 4 µm long and 2 µm wide" in oblong.warning
+    x = np.broadcast_to(np.arange(5.0), (9, 8, 5))
+    seen = PlacedVoxels(x.astype(np.float32), oblong)[0:9]
+    np.testing.assert_allclose(seen[4, 4, 2:-2], np.arange(9)[2:-2] / 2, atol=1e-5)
+    nearly = Placement.along(AS_STORED, (9, 8, 8), (2.0, 2.0, 2.3))
+    assert nearly.with_even_voxels() is nearly
+    assert nearly.warning is None
+
+
+def test_slices_far_apart_of_oblong_pixels_become_as_close_as_these_are_wide():
+    coarse = Placement.along(AS_STORED, (5, 8, 5), (8.0, 2.0, 4.0)).with_even_voxels()
+    assert coarse.voxel_size_um == (2.0, 2.0, 2.0)
+    assert coarse.shape == (17, 8, 9)
+    assert coarse.slice_um == 8.0
 
 
 @pytest.mark.parametrize(("step", "said"), [(2.3, False), (2.5, True), (3.0, True), (1.0, False)])
 def test_slices_up_to_three_quarters_further_apart_are_kept_and_said(step, said):
     kept = Placement.along(AS_STORED, (9, 8, 8), (step, 2.0, 2.0))
-    assert kept.with_even_slices() is kept
+    assert kept.with_even_voxels() is kept
     assert (kept.warning is not None) == said
     if said:
         assert "interpolated" not in kept.warning

@@ -202,6 +202,8 @@ class VolumeSection(Section):
         None, description="photon energy, keV, for lithium contents"
     )
 
+    _unit_said: bool = PrivateAttr(default=True)
+
     @field_validator("voxel_size_um", mode="before")
     @classmethod
     def _one_edge_for_all(cls, value: Any) -> Any:
@@ -216,6 +218,7 @@ class VolumeSection(Section):
 
     @model_validator(mode="after")
     def _quantity_and_unit_agree(self) -> VolumeSection:
+        self._unit_said = self.unit is not None
         if self.unit is None:
             self.unit = "1/cm" if self.quantity == "attenuation" else "grey"
         elif (self.unit == "grey") == (self.quantity == "attenuation"):
@@ -226,6 +229,11 @@ class VolumeSection(Section):
                 )
             self.quantity = "grey"
         return self
+
+    @property
+    def unit_is_said(self) -> bool:
+        """Whether the user says the unit of the values, or that they are no attenuation."""
+        return self._unit_said or self.quantity != "attenuation"
 
     @property
     def kept_unit(self) -> str:

@@ -21,6 +21,9 @@ Format = Literal["dxchange", "nxtomo"]
 # Bytes of frames that are held at a time.
 _BLOCK_BYTES = 64 * 2**20
 _KEYS = {"projections": 0, "flats": 1, "darks": 2}
+# Of the NeXus definitions that are followed, and of the paths that nxtomo of the ESRF looks up: in
+# that version, the detector's pixel size is that in the sample.
+_NEXUS_VERSION, _PATHS_VERSION = "2024.02", 1.4
 _PLACES = {
     "projections": "/exchange/data",
     "flats": "/exchange/data_white",
@@ -94,7 +97,7 @@ def _put(
     """Write a value with its unit; nothing where there is no value."""
     if value is None:
         return None
-    dataset = file.create_dataset(path, data=value)
+    dataset = file.create_dataset(path, data=float(value) if isinstance(value, int) else value)
     if units is not None:
         dataset.attrs["units"] = units
     return dataset
@@ -175,9 +178,10 @@ def _sequence(scan: Scan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _write_nxtomo(file: h5py.File, scan: Scan) -> None:
     kinds, numbers, times = _sequence(scan)
     entry = _group(file, "/entry", "NXentry")
-    file.attrs["default"] = "entry"
-    entry.attrs["default"] = "data"
+    file.attrs.update(default="entry", NeXus_version=_NEXUS_VERSION, creator="xct")
+    entry.attrs.update(default="data", version=_PATHS_VERSION)
     _put(file, "/entry/definition", "NXtomo")
+    _put(file, "/entry/title", _name(scan))
     for path, kind in (
         ("instrument", "NXinstrument"),
         ("instrument/detector", "NXdetector"),
@@ -194,6 +198,7 @@ def _write_nxtomo(file: h5py.File, scan: Scan) -> None:
         keys.attrs["frame_order"] = "unknown"
     elif not np.array_equal(times[kinds < 2], np.flatnonzero(kinds < 2)):
         _put(file, f"{detector}/start_time", times, _clock_unit(scan))
+    _put(file, "/entry/sample/name", _name(scan))
     for name in ("x_pixel_size", "y_pixel_size"):
         _put(file, f"{detector}/{name}", scan.voxel_size_um, "um")
     if scan.flat_exposure_ratio != 1:
@@ -214,6 +219,11 @@ def _write_nxtomo(file: h5py.File, scan: Scan) -> None:
         if target in file:
             file[f"/entry/data/{name}"] = h5py.SoftLink(target)
     file["/entry/data"].attrs["signal"] = "data"
+
+
+def _name(scan: Scan) -> str:
+    """Name the sample by the scan's first file: no layout says more for certain."""
+    return scan.files[0].stem if scan.files else "scan"
 
 
 def _group(file: h5py.File, path: str, kind: str) -> h5py.Group:

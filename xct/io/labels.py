@@ -6,9 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xct.errors import XctError, damage_named
+from xct.io import ome_metadata as ome
 from xct.io.journal import with_checksum
-from xct.io.volumes import create_level, levels_of, multiscale
+from xct.io.volumes import create_level, levels_of
+from xct.parallel.blocks import GRANULE
 
 
 def create_labels(volume: Path, name: str, dtype: str) -> Any:
@@ -29,23 +33,63 @@ def create_labels(volume: Path, name: str, dtype: str) -> Any:
         Level 0 (z, y, x), to be written in slabs that start at multiples of 16 slices.
     """
     import zarr
-    from zarr.codecs import BloscCodec, BloscShuffle
 
     shape, size = shape_and_voxel_size(volume)
     shutil.rmtree(volume / "labels" / name, ignore_errors=True)
     parent: Any = zarr.open_group(volume / "labels", mode="a", zarr_format=3)
     group: Any = zarr.open_group(volume / "labels" / name, mode="w", zarr_format=3)
-    compressors = with_checksum(BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle))
-    array = create_level(group, 0, levels_of(shape)[0], dtype, compressors)
+    array = create_level(group, 0, levels_of(shape)[0], dtype, _compressors())
     group.attrs["ome"] = {
-        "version": "0.5",
-        "multiscales": [multiscale(shape, size, name, levels=1)],
-        "image-label": {"version": "0.5", "source": {"image": "../../"}},
+        "version": ome.VERSION,
+        "multiscales": [ome.multiscale("zyx", [(1, 1, 1)], size, name, kind="nearest")],
+        "image-label": ome.image_label(name),
     }
     names = parent.attrs.get("ome", {}).get("labels", [])
     listed = [*names, *([name] if name not in names else [])]
-    parent.attrs["ome"] = {"version": "0.5", "labels": listed}
+    parent.attrs["ome"] = {"version": ome.VERSION, "labels": listed}
     return array
+
+
+def add_coarser_levels(volume: Path, name: str) -> None:
+    """Give labels that are finished the levels of their volume: every second voxel of the finer.
+
+    Parameters
+    ----------
+    volume : Path
+        The ``volume.zarr`` that is labelled.
+    name : str
+        Of the labels.
+    """
+    import zarr
+
+    shape, size = shape_and_voxel_size(volume)
+    levels = levels_of(shape)
+    if len(levels) == 1:
+        return
+    group: Any = zarr.open_group(volume / "labels" / name, mode="r+")
+    finest = group["0"]
+    arrays = []
+    for number, level in enumerate(levels[1:], 1):
+        if str(number) in group:  # of a run that was interrupted here
+            del group[str(number)]
+        arrays.append(create_level(group, number, level, finest.dtype.name, _compressors()))
+    for first in range(0, shape[0], GRANULE):
+        values = np.asarray(finest[first : first + GRANULE])
+        for array, level in zip(arrays, levels[1:], strict=True):
+            z, y, x = level.factors
+            part = values[::z, ::y, ::x][:, : level.shape[1], : level.shape[2]]
+            place = first // z
+            part = part[: level.shape[0] - place]
+            array[place : place + len(part)] = part
+    factors = [level.factors for level in levels]
+    described = ome.multiscale("zyx", factors, size, name, kind="nearest")
+    group.attrs["ome"] = {**group.attrs["ome"], "multiscales": [described]}
+
+
+def _compressors() -> Any:
+    from zarr.codecs import BloscCodec, BloscShuffle
+
+    return with_checksum(BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle))
 
 
 def open_labels(volume: Path, name: str) -> Any:
@@ -64,6 +108,20 @@ def open_labels(volume: Path, name: str) -> Any:
     with damage_named(path):
         group: Any = zarr.open_group(path, mode="r")
         return group["0"]
+
+
+def lazy_labels(volume: Path, name: str) -> Any:
+    """Give level 0 of the labels beside a volume as a lazy Dask array.
+
+    Raises
+    ------
+    XctError
+        If there are none of that name.
+    """
+    from dask import array as dask_array
+
+    make: Any = dask_array  # Dask's own annotations stop here
+    return make.from_zarr(open_labels(volume, name))
 
 
 def shape_and_voxel_size(

@@ -13,6 +13,7 @@ import numpy as np
 from xct.errors import XctError, damage_named
 from xct.geometry import Surface
 from xct.io.journal import with_checksum
+from xct.io.ome_metadata import maps as described
 
 
 def write_surfaces(
@@ -42,9 +43,11 @@ def write_surfaces(
             array = group.create_array(
                 key, data=data, dimension_names=("y", "x"), compressors=with_checksum(ZstdCodec())
             )
-            array.attrs["unit"] = "µm"
+            array.attrs["unit"] = array.attrs["units"] = "µm"  # the second is what xarray reads
             array.attrs["voxel_size_um"] = [float(edge) for edge in voxel_size_um]
             array.attrs["definition"] = surface.definition
+    if surfaces:
+        group.attrs["ome"] = described(sorted(group.array_keys()), voxel_size_um[1:])
     shutil.rmtree(path, ignore_errors=True)
     os.replace(fresh, path)
 

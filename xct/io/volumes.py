@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from xct.errors import DamagedFile, XctError
+from xct.io import ome_metadata as ome
 from xct.io import overview
 from xct.io.journal import with_checksum
 from xct.io.overview import Overview
@@ -111,6 +112,7 @@ def create_volume(
     *,
     quantity: str = "attenuation",
     energy_kev: float | None = None,
+    window: tuple[float, float] | None = None,
 ) -> None:
     """Make the group, its levels and metadata, with no slice written yet.
 
@@ -130,6 +132,9 @@ def create_volume(
         What the values are: μ in 1/cm, or grey values of an unknown scale.
     energy_kev : float, optional
         Photon energy, where it is known.
+    window : (float, float), optional
+        Values that viewers show black and white; of attenuation air and active material, unless
+        given.
     """
     import zarr
     from zarr.codecs import BloscCodec, BloscShuffle
@@ -137,12 +142,17 @@ def create_volume(
     group = zarr.open_group(path, mode="w-", zarr_format=3)
     blosc = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle)
     compressors = with_checksum(blosc)
-    for number, level in enumerate(levels_of(shape)):
+    levels = levels_of(shape)
+    for number, level in enumerate(levels):
         create_level(group, number, level, coding.dtype, compressors)
+    factors = [level.factors for level in levels]
     overview.create_arrays(group, shape, compressors)
+    size = np.broadcast_to(np.asarray(voxel_size_um, float), 3).tolist()
+    shown = window or ome.usual_window(quantity, energy_kev)
     group.attrs["ome"] = {
-        "version": "0.5",
-        "multiscales": [multiscale(shape, voxel_size_um, name)],
+        "version": ome.VERSION,
+        "multiscales": [ome.multiscale("zyx", factors, size, name, kind="mean")],
+        **({} if shown is None else {"omero": _omero(quantity, shown, coding)}),
     }
     group.attrs["xct"] = {
         "quantity": quantity,
@@ -151,6 +161,12 @@ def create_volume(
         "offset": coding.offset,
         **({} if energy_kev is None else {"energy_kev": energy_kev}),
     }
+
+
+def _omero(quantity: str, window: tuple[float, float], coding: Coding) -> dict[str, Any]:
+    """Say what viewers show of the stored values."""
+    low, high = ((value - coding.offset) / coding.slope for value in window)
+    return ome.omero(quantity, (low, high), np.dtype(coding.dtype))
 
 
 def create_level(group: Any, number: int, level: Level, dtype: str, compressors: Any) -> Any:
@@ -165,34 +181,6 @@ def create_level(group: Any, number: int, level: Level, dtype: str, compressors:
         compressors=compressors,
         dimension_names=("z", "y", "x"),
     )
-
-
-def multiscale(
-    shape: tuple[int, int, int],
-    voxel_size_um: float | Sequence[float],
-    name: str,
-    *,
-    levels: int | None = None,
-) -> dict[str, Any]:
-    """Write the OME metadata of the levels of a volume: scale, and half-voxel translation."""
-    from ome_zarr_models.v05.axes import Axis
-    from ome_zarr_models.v05.multiscales import Dataset, Multiscale
-
-    size = np.broadcast_to(np.asarray(voxel_size_um, float), 3)
-    datasets = []
-    for number, level in enumerate(levels_of(shape)[:levels]):
-        factors = np.asarray(level.factors)
-        shift = [float(s) for s in (factors - 1) / 2 * size]
-        datasets.append(
-            Dataset.build(
-                path=str(number),
-                scale=[float(edge) for edge in factors * size],
-                translation=shift if number else None,
-            )
-        )
-    axes = [Axis(name=axis, type="space", unit="micrometer") for axis in "zyx"]
-    made = Multiscale(axes=axes, datasets=tuple(datasets), name=name)
-    return dict(made.model_dump(mode="json", exclude_none=True))
 
 
 def write_slab(path: Path, first: int, codes: np.ndarray) -> None:

@@ -115,7 +115,9 @@ class _Blocks:
         """Say whether there are enough blocks, heights and radii for so many terms."""
         heights = len(_apart(self.z, _SAME_HEIGHT * max(float(np.ptp(self.z_range)), 1e-9)))
         radii = len(_apart(self.r, _SAME_RADIUS * self.r_high))
-        enough_along = shape.along == 0 or heights >= max(shape.along + 1, 2 * shape.along)
+        # A kink takes a height for itself, or it is fitted to how blocks of one height differ.
+        needed = max(shape.along + 1, 2 * shape.along) + len(shape.kinks_um)
+        enough_along = shape.along == 0 or heights >= needed
         enough_across = shape.across == 0 or radii >= shape.across + 2
         return enough_along and enough_across and self.z.size >= shape.count + 2
 

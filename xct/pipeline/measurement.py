@@ -20,6 +20,7 @@ from xct.config.recipe import Step
 from xct.errors import RunError, XctError
 from xct.io.journal import files_below
 from xct.io.labels import create_labels
+from xct.io.ome_metadata import seen_window
 from xct.io.stores import files_kept, load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, slabs
@@ -274,7 +275,12 @@ def _write_volume(job: Job, name: str, values: Any, voxel_size_um: Any) -> None:
     for old in (path, fresh):
         shutil.rmtree(old, ignore_errors=True)
     quantity = getattr(values, "quantity", "grey")
-    create_volume(fresh, values.shape, voxel_size_um, Coding(), job.plan.title, quantity=quantity)
+    middle = values.shape[0] // 2
+    window = seen_window([np.asarray(values[middle : middle + 1])])
+    title = job.plan.title
+    create_volume(
+        fresh, values.shape, voxel_size_um, Coding(), title, quantity=quantity, window=window
+    )
     with timed(name):
         for block in slabs(values.shape):
             write_slab(fresh, block.first, values[block.outer])

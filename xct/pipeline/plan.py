@@ -25,7 +25,7 @@ from xct.pipeline.checks.steps import (
     engine_of,
     unavailable_engines,
 )
-from xct.pipeline.checks.volume import looks_like_labels
+from xct.pipeline.checks.volume import looks_like_labels, unsaid_unit
 from xct.pipeline.clusters.machines import Machine, working_machine
 from xct.pipeline.given.placement import brick_bytes, put_upright
 from xct.pipeline.identity import continues, identity_of
@@ -259,7 +259,14 @@ def make_plan(
         else:
             single = not any("cell" in step.stage.gives for step in steps)
             opened = open_volume_file(config.volume, single=single)
-            errors += looks_like_labels(opened, config.volume.file, [step.name for step in steps])
+            names = [step.name for step in steps]
+            errors += looks_like_labels(opened, config.volume.file, names)
+            warnings += unsaid_unit(
+                opened,
+                said=config.volume.unit_is_said,
+                energy_kev=config.volume.energy_kev,
+                stages=names,
+            )
             if not single:
                 opened = put_upright(opened, config.volume)
     except XctError as error:

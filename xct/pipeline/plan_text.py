@@ -6,6 +6,7 @@ import numpy as np
 
 from xct.errors import show_bytes, show_seconds
 from xct.io.volume_files.volume import ForeignVolume, volume_facts
+from xct.pipeline.checks.volume import unchecked_unit
 from xct.pipeline.given.placement import placement_of
 from xct.pipeline.plan import Plan
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
@@ -67,9 +68,8 @@ def _volume_lines(plan: Plan) -> list[str]:
 def _unchecked_unit(plan: Plan) -> list[str]:
     """Say that a volume of attenuation without an energy may have any unit."""
     section = plan.config.volume
-    if section is None or section.quantity != "attenuation" or plan.energy_kev is not None:
+    if section is None or section.quantity != "attenuation":
         return []
-    return [
-        f"  energy_kev: not known, so that values are in {section.unit} is taken for granted: "
-        "1/mm of 20 keV look like 1/cm of 48 keV; give volume.energy_kev, and it is checked"
-    ]
+    text = unchecked_unit(str(section.unit), plan.energy_kev)
+    is_warned = any(text in warning for warning in plan.warnings) if text else True
+    return [] if is_warned else [f"  {text}"]

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from xct.config.recipe import Step
 from xct.io import by_rows
+from xct.io.ome_metadata import seen_window
 from xct.io.volume_files.blank_blocks import constant_cells, packed
 from xct.io.volume_files.volume import ForeignVolume
 from xct.io.volumes import Coding, create_volume, write_slab
@@ -35,6 +36,8 @@ from xct.pipeline.watching.progress import Progress
 from xct.scan import Scan
 
 log = logging.getLogger("xct")
+
+_LOOKED_AT = 5  # slices, for what viewers show black and white
 
 
 def open_frames(job: Job) -> Scan:
@@ -164,8 +167,9 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         size = source.voxel_size_um
         shape, energy = source.voxels.shape, plan.energy_kev
         create_volume(
-            fresh, shape, size, Coding(), plan.title, quantity=quantity, energy_kev=energy
-        )
+            fresh, shape, size, Coding(), plan.title, quantity=quantity, energy_kev=energy,
+            window=_window(source),
+        )  # fmt: skip
         note_placement(fresh, source)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
@@ -195,6 +199,14 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     for first, note in folder.notes("slab").items() if blanks else ():
         noted(first, note)  # its chunks are others now
     folder.note("missing", bool(missing or blanks))
+
+
+def _window(source: ForeignVolume) -> tuple[float, float] | None:
+    """Give what to show black and white, by a few slices as they lie in the file."""
+    stored = getattr(source.voxels, "voxels", source.voxels)  # as they lie, where they are placed
+    as_stored = replace(source, voxels=stored)
+    places = np.unique(np.linspace(0, stored.shape[0] - 1, _LOOKED_AT + 2).astype(int)[1:-1])
+    return seen_window([as_stored.read(np.s_[z : z + 1]) for z in places.tolist()])
 
 
 def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, int, str]:

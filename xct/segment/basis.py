@@ -85,9 +85,10 @@ def cathode_end_not_found(
     )
 
 
-def light_missing(labels: Voxels) -> str | None:
-    """Say that noise hides the cathode."""
-    counts = np.sum(map_blocks(_count, slabs(labels.shape), labels), axis=0)
+def light_missing(volume: Voxels, labels: Voxels) -> str | None:
+    """Say that noise hides the cathode; data that are missing are another matter."""
+    missing = np.asarray(overview_of(volume).missing[:]).any(axis=(1, 2))
+    counts = np.sum(map_blocks(_count, slabs(labels.shape), volume, labels, missing), axis=0)
     unknown, active = int(counts[Label.UNKNOWN]), int(counts[Label.ACTIVE_MATERIAL])
     if not unknown or active > _LIT * (active + unknown):
         return None
@@ -98,9 +99,11 @@ def light_missing(labels: Voxels) -> str | None:
     )
 
 
-def _count(block: Block, labels: Voxels) -> np.ndarray:
-    values = np.asarray(labels[block.first : block.stop]).ravel()
-    return np.bincount(values, minlength=len(Label))
+def _count(block: Block, volume: Voxels, labels: Voxels, missing: np.ndarray) -> np.ndarray:
+    values = np.asarray(labels[block.first : block.stop])
+    if missing[block.first : block.stop].any():
+        values = values[np.isfinite(np.asarray(volume[block.first : block.stop]))]
+    return np.bincount(values.ravel(), minlength=len(Label))
 
 
 def implausible_blur(

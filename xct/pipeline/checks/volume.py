@@ -1,4 +1,4 @@
-"""Are the values of a volume grey values? In: a volume that is given; out: errors."""
+"""What are the values of a volume that is given? In: the volume; out: errors and warnings."""
 
 from __future__ import annotations
 
@@ -41,4 +41,40 @@ def looks_like_labels(volume: ForeignVolume, file: str, stages: Sequence[str]) -
     return [
         f"volume.file: {file}: holds nothing but {shown} in {_LOOKED_AT} of its slices: these are "
         "labels of materials, not grey values; name the volume that they were made of"
+    ]
+
+
+def unchecked_unit(unit: str, energy_kev: float | None) -> str | None:
+    """Say that nothing checks the unit of attenuation where no energy is known."""
+    if energy_kev is not None or unit == "grey":
+        return None
+    return (
+        f"energy_kev: not known, so that values are in {unit} is taken for granted: 1/mm of 20 keV "
+        "look like 1/cm of 48 keV; give volume.energy_kev, and it is checked"
+    )
+
+
+def unsaid_unit(
+    volume: ForeignVolume, *, said: bool, energy_kev: float | None, stages: Sequence[str]
+) -> list[str]:
+    """Warn of attenuation whose unit nobody says and nothing checks.
+
+    Parameters
+    ----------
+    volume : ForeignVolume
+        Its file may say the unit, or the energy.
+    said : bool
+        Whether the configuration says the unit, or that the values are no attenuation.
+    energy_kev : float or None
+        As the configuration says it.
+    stages : sequence of str
+        Names of the stages that will run: only those that look for the electrolyte's μ warn.
+    """
+    known = said or volume.value_unit is not None or volume.quantity is not None
+    text = unchecked_unit("1/cm", energy_kev or volume.energy_kev)
+    if known or text is None or "electrolyte_reference" not in stages:
+        return []
+    return [
+        f"{text}; or say volume.unit: 1/cm, 1/mm, 1/px or grey. Until then electrolyte_peak_per_cm "
+        "may be wrong by the ratio of two units, and volumes of steel and collector by some percent"
     ]

@@ -1,14 +1,13 @@
 """A given volume put upright. In: a file's volume; out: one whose layers lie along z.
 
 What lies otherwise is first copied into bricks, so that slices in any direction are read at the
-speed of the disk: twice the time of a copy, and a second, temporary one.
+speed of the disk: less than twice the time of a copy, and a second, temporary one.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from xct.config.model import VolumeSection
 from xct.io.volume_files.volume import ForeignVolume
 from xct.parallel.blocks import GRANULE, Block, Voxels, cut
 from xct.parallel.executors import map_blocks
+from xct.pipeline.given.bricks import Bricks
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.watching.progress import Progress
@@ -31,8 +31,7 @@ log = logging.getLogger("xct")
 _FOLLOWED_DEG, _STEEPEST_DEG = 3.0, 16.0
 # Of the variance, which a lean must explain to be one: any explains up to 0.025 of a cell without.
 _CLEARLY = 0.04
-# Edges of a brick along the file's z, y and x; along the result's z, what a slab is made of.
-_BRICK = (2 * GRANULE, 128, 128)
+_SLICES = 2 * GRANULE  # of the file, that are cut into bricks at a time
 # By the axis that the layers follow: turns, no mirror.
 _UPRIGHT: tuple[Axes, ...] = (AS_STORED, ("y", "x", "z"), ("x", "z", "y"))
 
@@ -52,16 +51,37 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     ValueError
         If its voxels are too long.
     """
-    sample = sample_volume(source.voxels, source.voxel_size_um)
+    sample = sample_volume(_Values(source), source.voxel_size_um)
     axes: Axes = section.axes or _UPRIGHT[layer_axis(sample).axis or 0]
     placement = Placement.along(axes, source.voxels.shape, source.voxel_size_um)
     tilt = layer_tilt(sample.turned(placement.order, placement.against))
     clear = tilt.explained - tilt.upright > _CLEARLY
     if clear and _FOLLOWED_DEG < tilt.degrees < _STEEPEST_DEG:
         placement = placement.leaning(tilt.rotation)
-    placement = placement.with_even_slices()
+    placement = placement.with_even_voxels()
     said = [] if placement.warning is None else [placement.warning]
     return replace(placed(source, placement), warnings=(*source.warnings, *said))
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of a file's volume, whose damage is told in words."""
+
+    source: ForeignVolume
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the file along z, y and x."""
+        return self.source.voxels.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of what is read."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        """Read a part."""
+        return self.source.read(index)
 
 
 def placed(source: ForeignVolume, placement: Placement) -> ForeignVolume:
@@ -93,8 +113,7 @@ def brick_bytes(source: Any) -> int:
     placement = placement_of(source)
     if placement is None or placement.by_slices:
         return 0
-    stored: Voxels = source.voxels.voxels
-    return int(np.prod(stored.shape, dtype=np.int64)) * stored.dtype.itemsize
+    return _bricks(Path(), source.voxels.voxels, placement).nbytes
 
 
 def readable(folder: OutputFolder, source: ForeignVolume) -> ForeignVolume:
@@ -105,49 +124,40 @@ def readable(folder: OutputFolder, source: ForeignVolume) -> ForeignVolume:
     log.info("%s", placement.describe())
     if placement.by_slices:
         return source
-    import zarr
-
     stored: Voxels = source.voxels.voxels  # type: ignore[attr-defined]
-    path = folder.state / "bricks.zarr"
+    bricks = _bricks(folder.state / "bricks.raw", stored, placement)
     if folder.number("bricks") is None:
-        shutil.rmtree(path, ignore_errors=True)
-        _write_bricks(path, stored, placement)
+        _write_bricks(bricks, stored)
         folder.note("bricks", {"done": True})
-    bricks: Any = zarr.open_array(path, mode="r")
     return replace(source, voxels=PlacedVoxels(bricks, placement))
+
+
+def _bricks(path: Path, stored: Voxels, placement: Placement) -> Bricks:
+    return Bricks(path, stored.shape, stored.dtype.newbyteorder("=").str, placement.order[0])
 
 
 def remove_bricks(folder: OutputFolder) -> None:
     """Take the bricks away once the volume is written."""
-    shutil.rmtree(folder.state / "bricks.zarr", ignore_errors=True)
+    (folder.state / "bricks.raw").unlink(missing_ok=True)
 
 
-def _write_bricks(path: Path, stored: Voxels, placement: Placement) -> None:
-    import zarr
-    from zarr.codecs import BloscCodec, BloscShuffle
-
-    edges = list(_BRICK)
-    edges[placement.order[0]] = GRANULE
-    zarr.create_array(
-        path,
-        shape=stored.shape,
-        chunks=tuple(min(a, b) for a, b in zip(edges, stored.shape, strict=True)),
-        dtype=stored.dtype.newbyteorder("="),
-        compressors=BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.bitshuffle),
-    )
-    blocks = cut(stored.shape[0], edges[0])
+def _write_bricks(bricks: Bricks, stored: Voxels) -> None:
+    bricks.create()
+    blocks = cut(stored.shape[0], _SLICES)
     progress = Progress("turning", len(blocks))
     map_blocks(
-        _write_brick, blocks, stored, path, workers=1, done=lambda b: progress.step(f"{b.first} …")
+        _write_brick,
+        blocks,
+        stored,
+        bricks,
+        workers=1,
+        done=lambda b: progress.step(f"{b.first} …"),
     )
     progress.close()
 
 
-def _write_brick(block: Block, stored: Voxels, path: Path) -> Block:
-    import zarr
-
+def _write_brick(block: Block, stored: Voxels, bricks: Bricks) -> Block:
     go_on()
     with timed("turn"):
-        array: Any = zarr.open_array(path, mode="r+")
-        array[block.outer] = np.asarray(stored[block.outer])
+        bricks.write(block, stored)
     return block

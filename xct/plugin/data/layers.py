@@ -12,6 +12,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.scaled import flat_on_cell
 from xct.analyze.roi.shapes import Roi
+from xct.figures import MATERIAL_COLORS
 from xct.geometry import MATERIALS, SURFACES, Surface
 from xct.io.labels import CLASSIFIED, PAINTED, open_labels
 from xct.plugin.data import height_maps as heightmaps
@@ -31,18 +32,10 @@ ROI_LOOK = {
     "face_color": "transparent",
     "opacity": 1.0,
 }
-# Distinct on a grey picture; what fills most of it is pale.
 _MATERIAL_COLORS: dict[int | None, Any] = {
     0: (0, 0, 0, 0),
-    1: (0.95, 0.75, 0.2, 1),
-    2: (0.55, 0.75, 0.95, 1),
-    3: (0.9, 0.25, 0.2, 1),
-    4: (0.45, 0.45, 0.5, 1),
-    5: (0.4, 0.9, 0.5, 1),
-    6: (0.75, 0.6, 0.45, 1),
-    7: (0.75, 0.25, 0.9, 1),
-    8: (0.15, 0.15, 0.15, 1),
     None: (1, 1, 1, 1),
+    **{int(label): (*rgb, 1) for label, rgb in MATERIAL_COLORS.items()},
 }
 MATERIAL_COLORMAP = DirectLabelColormap(color_dict=_MATERIAL_COLORS)
 

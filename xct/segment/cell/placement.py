@@ -16,7 +16,7 @@ from xct.errors import DataError
 from xct.parallel.blocks import Voxels
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.cell.slice_spacing import spacing_warning
+from xct.segment.cell.slice_spacing import WARNED, oblong_warning, spacing_warning
 
 Triple = tuple[float, float, float]
 Axes = tuple[str, str, str]
@@ -71,16 +71,15 @@ class Placement:
         rows = [(float(a), float(b), float(c)) for a, b, c in rotation]
         return replace(self, rotation=(rows[0], rows[1], rows[2]))
 
-    def with_even_slices(self) -> Placement:
-        """Put slices that are further apart than pixels as close as these, by interpolation.
+    def with_even_voxels(self) -> Placement:
+        """Interpolate voxels that are longer across than wide, and slices that are far apart.
 
         Raises
         ------
         DataError
-            If they are more than 4 times as far apart.
+            If they are more than 4 times as long as wide.
         """
         step, *across = self.voxel_size_um
-        ratio = step / max(across)
         if max(self.voxel_size_um) > _FLATTEST * min(self.voxel_size_um) * (1 + 1e-6):
             edges = " × ".join(f"{edge:g}" for edge in self.file_voxel_um)
             raise DataError(
@@ -88,14 +87,18 @@ class Placement:
                 "times their width, and layers and particles are lost in them; bin the finer axes, "
                 "or reconstruct finer slices"
             )
-        if ratio <= _EVEN * (1 + 1e-6):
+        if max(across) > WARNED * min(across) * (1 + 1e-6):
+            across = [min(across)] * 2
+        if step / max(across) > _EVEN * (1 + 1e-6):
+            step = max(across)
+        edges_um = (step, across[0], across[1])
+        if edges_um == self.voxel_size_um:
             return self
-        count = int((self.shape[0] - 1) * ratio + 1e-6) + 1
-        return replace(
-            self,
-            shape=(count, *self.shape[1:]),
-            voxel_size_um=(step / ratio, across[0], across[1]),
+        z, y, x = (
+            int((count - 1) * before / after + 1e-6) + 1
+            for count, before, after in zip(self.shape, self.voxel_size_um, edges_um, strict=True)
         )
+        return replace(self, shape=(z, y, x), voxel_size_um=edges_um)
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -157,14 +160,17 @@ class Placement:
             max(self.voxel_size_um[1:]),
             interpolated=self.voxel_size_um[0] != self.slice_um,
         )
-        if self.rotation == _UPRIGHT:
-            return said
         leaning = (
             f"layers lean by {self.tilt_deg:.3g}° and were put upright by interpolation: "
             "results are in the layers' frame (summary.json: placement), and particles of a "
             "few voxels come out up to 5 % wider and a tenth fewer"
         )
-        return leaning if said is None else f"{leaning}; {said}"
+        found = [
+            None if self.rotation == _UPRIGHT else leaning,
+            said,
+            oblong_warning([self.file_voxel_um[axis] for axis in self.order[1:]]),
+        ]
+        return "; ".join(text for text in found if text is not None) or None
 
     @property
     def slice_um(self) -> float:

@@ -6,6 +6,8 @@ may lie anywhere within a step. That is stated of thicknesses, volumes and absen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Voxels
 from xct.quantity import Quantity, declare
@@ -57,6 +59,25 @@ def spacing_warning(step_um: float, width_um: float, *, interpolated: bool) -> s
         "lithium, steel and collector, and of absent lithium are larger by that. Not enlarged are "
         "those of roughness, particles and inclusions: what is a few steps high is missed, joined "
         "or too high; finer slices help"
+    )
+
+
+def oblong_warning(across_um: Sequence[float]) -> str | None:
+    """Say what pixels that are longer than wide leave uncertain; None where they are not.
+
+    Parameters
+    ----------
+    across_um : sequence of float
+        Edges of a pixel.
+    """
+    short, long = min(across_um), max(across_um)
+    if long <= WARNED * short * (1 + 1e-6):
+        return None
+    return (
+        f"pixels are {long:g} µm long and {short:g} µm wide, and values between them are "
+        "interpolated: volumes and thicknesses are those of the layers, but the uncertainties of "
+        "roughness, particles and inclusions are not enlarged: what is as wide as a pixel is long "
+        "is missed, joined or too wide; pixels that are square help"
     )
 
 

@@ -26,7 +26,7 @@ from xct.stages import load_stages
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from xarray import DataArray
+    from xarray import DataArray, DataTree
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,17 @@ class Result:
 
     def to_xarray(self) -> DataArray:
         """Linear attenuation, or grey values, as a lazy xarray, with z, y and x in µm."""
-        import xarray as xr
+        from xct.result.data_tree import image_of
 
         stored = self.stored_volume
-        sizes = zip("zyx", stored.shape, stored.voxel_size_um, strict=True)
-        coords = {axis: np.arange(length) * edge for axis, length, edge in sizes}
-        image = xr.DataArray(self.volume, coords=coords, dims=tuple("zyx"), name=stored.quantity)
-        image.attrs["units"] = stored.unit
-        for axis in "zyx":
-            image[axis].attrs["units"] = "µm"
-        return image
+        image = image_of(self.volume, stored.voxel_size_um, stored.quantity)
+        return image.assign_attrs(units=stored.unit)
+
+    def to_datatree(self) -> DataTree:
+        """All of the result as one tree of xarray, see `xct.result.data_tree.tree_of`."""
+        from xct.result.data_tree import tree_of
+
+        return tree_of(self)
 
     def _repr_html_(self) -> str:
         """Show a picture, the numbers and the warnings where a notebook displays a result."""
