@@ -39,11 +39,27 @@ def save_figure(figure: Figure, folder: Path, name: str, kinds: str = "both") ->
     figure.set_dpi(_DPI)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for path in written:
-        ending = path.suffix[1:]
-        metadata = {"Date": None} if ending == "svg" else None
-        # The names of elements, too, are the same each time.
-        fixed = mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"})
-        with written_whole(path) as temporary, fixed:
-            figure.savefig(temporary, format=ending, dpi=_DPI, metadata=metadata)
+    # The names of elements, too, are the same each time.
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        for path in written:
+            with written_whole(path) as temporary:
+                _PRINT[path.suffix](figure, temporary)
     return written
+
+
+# `Figure.savefig` draws a second time for each file, to lay out what is laid out already.
+
+
+def _print_png(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure).print_png(path)
+
+
+def _print_svg(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+
+
+_PRINT = {".png": _print_png, ".svg": _print_svg}
