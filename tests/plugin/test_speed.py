@@ -61,7 +61,7 @@ def test_slices_at_full_resolution(viewer, voxels_read, tmp_path):
     assert sum(voxels_read) < 1.5 * np.prod(shape)
 
 
-def test_histogram_of_256_cubed_reads_each_voxel_once(monkeypatch):
+def test_histogram_of_256_cubed_reads_voxels_once(monkeypatch):
     read = []
     values = np.random.default_rng(0).normal(4, 1, (256, 256, 256)).astype(np.float32)
 
@@ -82,4 +82,4 @@ def test_histogram_of_256_cubed_reads_each_voxel_once(monkeypatch):
     roi = BoxRoi("all", None, (-0.5, 255.5), (-128.5, 128.5), (-128.5, 128.5))
     counts = histogram_of(cell, roi, None).counts.total
     assert counts.sum() == 256**3
-    assert sum(read) == 256**3
+    assert sum(read) < 1.1 * 256**3  # and some slices, for the range of values
