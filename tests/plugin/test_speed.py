@@ -1,4 +1,4 @@
-"""What a user waits for, the first picture, a histogram, the next slice, reads no more than it must.
+"""What a user waits for reads no more than it must: a picture, a histogram, the next slice.
 
 What is read is counted, not timed: seconds depend on what runs beside.
 """

@@ -59,7 +59,8 @@ def read(path: Path, request: Request) -> Raw:
 def read_folder(path: Path) -> Raw:
     """Read a folder of frames that are named proj…, flat… and dark…, or similar.
 
-    One series without such a name, beside flats, is the projections, which is noted. Angles come from ``theta_deg.txt`` or ``angles.txt`` in the folder, one per line.
+    One series without such a name, beside flats, is the projections, which is noted. Angles come
+    from ``theta_deg.txt`` or ``angles.txt`` in the folder, one per line.
 
     Raises
     ------
