@@ -131,7 +131,8 @@ class LazyArray:
         return {_key(parts): plane, _key(wider): _AHEAD.submit(self._read, wider)}
 
     def _bytes(self, parts: tuple[slice, ...]) -> int:
-        return prod(part.stop - part.start for part in parts) * self._kept_bytes
+        count: int = prod(part.stop - part.start for part in parts)
+        return count * self._kept_bytes
 
     def _across(self, parts: tuple[slice, ...]) -> tuple[int | None, int]:
         """Give the axis of which a single plane is asked for, and how many are read together.
