@@ -57,7 +57,7 @@ class LazyArray:
         self.dtype = np.dtype(dtype)
         several = (keep,) if isinstance(keep, int) else tuple(int(n) for n in keep)
         self._read, self._decode = read, decode
-        self._kept_bytes = np.dtype(kept_as or dtype).itemsize
+        self._kept_bytes: int = np.dtype(kept_as or dtype).itemsize
         self._keep = several + (1,) * (len(self.shape) - len(several))
         self._kept: _Kept = {}
         self._last = (0, 0)  # axis, and the plane that was asked for last
@@ -131,8 +131,7 @@ class LazyArray:
         return {_key(parts): plane, _key(wider): _AHEAD.submit(self._read, wider)}
 
     def _bytes(self, parts: tuple[slice, ...]) -> int:
-        count: int = prod(part.stop - part.start for part in parts)
-        return count * self._kept_bytes
+        return int(prod(part.stop - part.start for part in parts)) * self._kept_bytes
 
     def _across(self, parts: tuple[slice, ...]) -> tuple[int | None, int]:
         """Give the axis of which a single plane is asked for, and how many are read together.
