@@ -53,13 +53,14 @@ def save_figure(figure: Figure, folder: Path, name: str, kinds: str = "both") ->
 def _print_png(figure: Figure, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasAgg(figure).print_png(path)
+    FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
 
 
 def _print_svg(figure: Figure, path: Path) -> None:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+    metadata = {"Date": None}
+    FigureCanvasSVG(figure).print_svg(path, metadata=metadata)  # type: ignore[no-untyped-call]
 
 
 _PRINT = {".png": _print_png, ".svg": _print_svg}
