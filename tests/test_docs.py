@@ -66,6 +66,18 @@ def test_links_lead_somewhere(page):
             assert (page.parent / link).exists(), link
 
 
+def test_troubleshooting_quotes_what_xct_says_and_settings_that_there_are():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "xct").rglob("*.py"))
+    whole = re.sub(r'"\s*\n\s*(\+ )?f?"', "", sources)  # texts that go over several lines
+    quoted = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", page)
+    assert len(quoted) > 25
+    assert [text for text in quoted if text not in whole] == []
+    for steps in re.findall(r"`(steps: \{.+?\}\})`", page):
+        for name, settings in yaml.safe_load(steps)["steps"].items():
+            load_stages()[name].settings.model_validate(settings)
+
+
 @pytest.mark.parametrize("page", [*with_blocks("yaml"), ROOT / "README.md"], ids=by_name)
 def test_yaml_is_what_xct_reads(page, tmp_path):
     for language, text in blocks(page):

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from tests.parallel.pickling import Pickling
 from xct.analyze import (
     BoxRoi,
+    LineRoi,
     SectorRoi,
     count_planes,
     depth_histogram,
@@ -19,6 +20,7 @@ from xct.analyze import (
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of
+from xct.analyze.roi.lines import line_tables, profiles_figure
 from xct.errors import XctError
 from xct.geometry import CellGeometry, Plane
 from xct.normalize import grey_values
@@ -66,6 +68,37 @@ def test_grey_values_are_on_the_scale_of_the_electrolyte_at_every_depth():
     counts = measured["histograms"].groupby("roi")["count"].sum()
     assert counts["E-1"] == 15 * 15 * 30
     assert {"shift", "wasserstein"}.isdisjoint(table.columns)
+
+
+def test_lines_are_measured_as_profiles_with_their_edges():
+    volume = volume_of()
+    step = gaussian_filter(5.0 * (np.arange(60) >= 40), 1.5)  # half of it at slice 39.5, 79 µm
+    volume += step.astype(np.float32)[:, None, None]
+    lines = [
+        LineRoi("L-1", "lithium_electrolyte", (20, 0, 0), (90, 0, 0), 12.0),
+        LineRoi("L-2", None, (30, 20, -20), (60, 20, 20), 12.0),  # within the electrolyte
+    ]
+    measured = histograms(volume, CELL, Drifting(), [*ROIS[:1], *lines], resamples=20)
+    profiles, edges = measured["roi_profiles"], measured["roi_edges"]
+    assert set(profiles["roi"]) == {"L-1", "L-2"}
+    [edge] = edges.to_dict("records")
+    assert edge["roi"] == "L-1"
+    truth = 79.0 - 40.0  # from the line's start, 20 µm below a surface at 20 µm
+    assert edge["position_um"] == pytest.approx(truth, abs=4 * edge["position_um_sd"] + 0.1)
+    assert edge["step"] == pytest.approx(2100 * 5 / (5 * (1 + 80 / 1200)), rel=0.05)
+    figure = profiles_figure(measured)
+    assert [axis.get_title() for axis in figure.axes] == ["L-1", "L-2"]
+    without = histograms(volume, CELL, Drifting(), ROIS[:1], resamples=20)
+    assert {"roi_profiles", "roi_edges"}.isdisjoint(without)
+    assert profiles_figure(without) is None
+
+
+def test_a_line_that_cannot_be_followed_is_left_out_and_said():
+    far = LineRoi("far", None, (5000, 0, 0), (5100, 0, 0), 10.0)
+    good = LineRoi("good", None, (30, 0, 0), (60, 0, 0), 10.0)
+    with pytest.warns(UserWarning, match="no profile along far: the line lies outside"):
+        tables = line_tables(volume_of(), CELL, [far, good])
+    assert set(tables["roi_profiles"]["roi"]) == {"good"}
 
 
 def test_a_tail_and_the_way_from_the_pristine_cell_are_measured():

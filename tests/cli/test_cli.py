@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ import yaml
 import xct
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
 from xct.cli.main import execute
+from xct.cli.text_output import result_text
 from xct.geometry import SURFACES
 from xct.stages import load_stages
 
@@ -175,3 +177,17 @@ def test_the_program_of_the_readme_runs_on_a_cell_of_the_demo(tmp_path, monkeypa
 def test_a_bench_that_became_a_study_says_how_it_is_run(tmp_path, capsys):
     assert execute(["bench", "starved", "--out", str(tmp_path)]) == 2
     assert "python -m studies.photon_starved_cathode --size quick" in capsys.readouterr().err
+
+
+def test_numbers_that_are_known_on_one_side_are_shown_so(tmp_path):
+    (tmp_path / "report.html").touch()
+    summary = {
+        "thickness_um.lithium": {"value": 20.0, "sd": 0.5, "unit": "µm", "bound": "upper"},
+        "a_name_that_is_as_long_as_a_column.x": {"value": 3, "unit": "particles"},
+    }
+    account = {"time_and_memory": {}}
+    result = SimpleNamespace(path=tmp_path, summary=summary, account=account, warnings=[])
+    text = result_text(result)
+    assert "≤ 20.00 ± 0.50 µm" in text
+    assert "column.x 3 particles" in text
+    assert text.endswith(f"look at {tmp_path / 'report.html'}, or: xct view {tmp_path}")

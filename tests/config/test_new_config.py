@@ -52,6 +52,23 @@ def test_files_of_unknown_names_are_candidates(tmp_path):
     assert set(yaml.safe_load(text)["scan"]) == {"projections", "bin"}
 
 
+def test_projections_of_any_name_beside_flats_are_known_and_their_angles_are_found(tmp_path):
+    for folder, count in (("radio", 6), ("ref", 2), ("dark", 3)):
+        (tmp_path / "cell" / folder).mkdir(parents=True)
+        for number in range(count):
+            file = tmp_path / "cell" / folder / f"{folder}_{number:03d}.tif"
+            tifffile.imwrite(file, np.zeros((4, 6), np.uint16))
+    for name, count in (("positions.txt", 6), ("currents.txt", 11)):
+        lines = "# degrees\n" + "\n".join(map(str, range(count)))
+        (tmp_path / "cell" / name).write_text(lines, encoding="utf-8")
+    begun, text = begin(tmp_path / "cell", tmp_path)
+    assert begun.needed == ["scan.pixel_size_um", "scan.theta_deg"]
+    assert "6 projections of 4 × 6, 2 flats, 3 darks" in text
+    assert "# theta_deg: cell/positions.txt    # 6 numbers" in text
+    assert "currents" not in text
+    assert "radio_*.tif: taken as projections" in " ".join(text.replace("#", "").split())
+
+
 def test_angles_that_do_not_fit_are_needed(tmp_path):
     path = write_dxchange(tmp_path / "scan.h5")
     with h5py.File(path, "a") as file:

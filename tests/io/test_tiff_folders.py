@@ -110,7 +110,16 @@ def test_files_of_no_kind_are_noted(tmp_path):
     assert "overview.tif" in note
 
 
-@pytest.mark.parametrize("names", [[], ["a_0.tif"], ["flat_0.tif"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["a_0.tif"],
+        ["flat_0.tif"],
+        ["flat_0.tif", "flat_1.tif", "a_0.tif", "a_1.tif"],  # no more than there are flats
+        ["flat_0.tif", "a_0.tif", "a_1.tif", "b_0.tif", "b_1.tif"],  # which of the two?
+    ],
+)
 def test_a_folder_without_projections_is_not_recognized(tmp_path, names):
     write(tmp_path, names)
     assert not folders.recognizes(tmp_path)

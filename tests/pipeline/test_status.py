@@ -127,6 +127,11 @@ def test_a_finished_run_is_finished(journal):
         "warnings": 1,
     }  # fmt: skip
 
+    # some warnings are known once all is measured: those of the summary count
+    summary = {"warnings": [{"step": "run", "message": "dim"}] * 3}
+    (journal.result / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    assert status_text(status_of(journal.result)).endswith("3 warnings")
+
 
 def _sum(block: Block, values: np.ndarray) -> float:
     return float(values.sum())

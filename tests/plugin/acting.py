@@ -1,7 +1,5 @@
 """What a user does: open, click, drag, look."""
 
-import time
-
 import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
@@ -37,10 +35,14 @@ def near(image, color, within=60):
 def dock(viewer, widget_name):
     """Open a widget as the plugin menu does."""
     made = viewer.window.add_plugin_dock_widget("xct", widget_name)[1]
-    for _ in range(20):  # the picture makes room, which takes more than one turn
-        QApplication.processEvents()
-        time.sleep(0.01)
+    laid_out()
     return made
+
+
+def laid_out():
+    """Let the window make room for what came: the screen's server answers, then Qt lays out."""
+    for _ in range(5):
+        QApplication.sync()
 
 
 def canvas_point(viewer, world):
@@ -82,8 +84,7 @@ def click(viewer, world):
 
 def drag(viewer, start, *stops):
     """Press at one place in the world, move to others, and let go."""
-    for _ in range(5):  # sliders come and go with the axes: the picture is where it stays
-        QApplication.processEvents()
+    laid_out()  # sliders come and go with the axes: the picture is where it stays
     at = canvas_point(viewer, start)
     point_at(viewer, start)
     mouse(viewer, QEvent.Type.MouseButtonPress, at, pressed=True)

@@ -11,6 +11,32 @@ from xct.plugin.controls import Latest
 LIMIT_MS = 10_000
 
 
+def test_an_answer_is_shown_whole_before_the_next_one_comes(qtbot):
+    work, shown = Latest(), []
+
+    def show(answer):
+        shown.append(f"{answer} begins")
+        if answer == "first":
+            work.ask(lambda: "second")
+            for _ in range(20):  # as a window does that draws a progress bar
+                qtbot.wait(5)
+            assert not work.idle
+        shown.append(f"{answer} ends")
+
+    work.done.connect(show)
+    work.ask(lambda: "first")
+    qtbot.waitUntil(lambda: work.idle, timeout=LIMIT_MS)
+    work.stop()
+    assert shown == ["first begins", "first ends", "second begins", "second ends"]
+
+
+def test_a_closed_widget_asks_for_nothing(qtbot):
+    work = Latest()
+    work.stop()
+    work.ask(lambda: pytest.fail("nobody wants to know"))
+    assert work.idle
+
+
 def test_what_goes_on_from_an_answer_does_not_replace_a_newer_wish(qtbot):
     work, shown, may_end = Latest(delay_ms=5), [], Event()
 

@@ -1,10 +1,13 @@
 """Arrays that are read in parts give what the whole would give, and read no more than they must."""
 
+from threading import Event
+
 import numpy as np
 import pytest
 
 pytest.importorskip("napari")
 
+from xct.plugin.data import arrays
 from xct.plugin.data.arrays import LazyArray
 
 WHOLE = np.arange(10 * 6 * 7).reshape(10, 6, 7)
@@ -39,6 +42,56 @@ def test_planes_of_a_chunk_are_read_once_and_the_next_ones_ahead():
     for z in range(10):
         np.testing.assert_array_equal(lazy[z], WHOLE[z])
     assert asked == [(0, 4), (4, 8), (8, 10)]
+
+
+def test_planes_that_are_too_many_to_keep_are_read_in_equal_parts(monkeypatch):
+    monkeypatch.setattr(arrays, "_KEPT_BYTES", 3 * WHOLE[0].nbytes)
+    asked = []
+
+    def read(parts):
+        asked.append((parts[0].start, parts[0].stop))
+        return WHOLE[parts]
+
+    lazy = LazyArray(WHOLE.shape, WHOLE.dtype, read, keep=8)  # 3 of 8 fit: parts of 3, 3 and 2
+    for z in (0, 1, 2, 4, 3):
+        np.testing.assert_array_equal(lazy[z], WHOLE[z])
+    assert asked == [(0, 3), (3, 6)]
+    monkeypatch.setattr(arrays, "_KEPT_BYTES", WHOLE[0].nbytes - 1)
+    np.testing.assert_array_equal(lazy[9], WHOLE[9])
+    assert asked[-1] == (9, 10)
+
+
+def test_a_plane_is_shown_before_the_many_beside_it_are_read(monkeypatch):
+    monkeypatch.setattr(arrays, "_AT_ONCE_BYTES", WHOLE[0].nbytes)
+    may_read = Event()
+    asked = []
+
+    def read(parts):
+        asked.append((parts[0].start, parts[0].stop))
+        if parts[0].stop - parts[0].start > 1:
+            assert may_read.wait(60)
+        return WHOLE[parts]
+
+    lazy = LazyArray(WHOLE.shape, WHOLE.dtype, read, keep=4)
+    np.testing.assert_array_equal(lazy[1], WHOLE[1])
+    np.testing.assert_array_equal(lazy[1], WHOLE[1])  # its thumbnail, say
+    may_read.set()
+    np.testing.assert_array_equal(lazy[2], WHOLE[2])
+    assert sorted(asked) == [(0, 4), (1, 2)]
+
+
+def test_what_is_kept_is_as_it_was_read_and_decoded_when_it_is_taken():
+    lengths = []
+
+    def decode(codes):
+        lengths.append(len(codes))
+        return codes / 2
+
+    lazy = LazyArray(WHOLE.shape, float, WHOLE.__getitem__, 4, decode=decode, kept_as=WHOLE.dtype)
+    for z in range(4):
+        np.testing.assert_array_equal(lazy[z], WHOLE[z] / 2)
+    np.testing.assert_array_equal(lazy[2:9], WHOLE[2:9] / 2)
+    assert lengths == [1, 1, 1, 1, 7]
 
 
 def test_nothing_is_read_before_a_slice_is_taken():

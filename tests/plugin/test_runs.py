@@ -1,8 +1,7 @@
 """A run beside the window: progress, cancelling, going on, and what is wrong in words."""
 
-import time
+import sys
 
-import numpy as np
 import pytest
 
 pytest.importorskip("napari")
@@ -32,7 +31,7 @@ def test_run_shows_progress_opens_its_result_and_leaves_the_window_free(viewer, 
     run.check()
     assert "180 projections" in run.log.toPlainText()
     beats, timer = [], QTimer()
-    timer.timeout.connect(lambda: beats.append(time.monotonic()))
+    timer.timeout.connect(lambda: beats.append(run.running))
     run.open.setChecked(False)
     with qtbot.waitSignal(run.ended, timeout=RUN_MS) as ended:
         qtbot.mouseClick(run.start_button, Qt.MouseButton.LeftButton)
@@ -41,8 +40,7 @@ def test_run_shows_progress_opens_its_result_and_leaves_the_window_free(viewer, 
         timer.start(10)
     timer.stop()
     assert ended.args == [0]
-    # A heartbeat of the window, seconds; had the run blocked it, there would be hardly any.
-    assert np.percentile(np.diff(beats), 95) < 0.3
+    assert sum(beats) > 5  # had the run blocked the window, its heart would not have beaten
     assert run.bar.value() == run.bar.maximum() > 0
     assert run.state.text() == "finished"
     assert "center_px" in run.log.toPlainText()
@@ -52,7 +50,13 @@ def test_run_shows_progress_opens_its_result_and_leaves_the_window_free(viewer, 
     assert "disc volume" in viewer.layers
 
 
-def test_run_is_cancelled_and_goes_on(viewer, qtbot, config):
+def test_run_is_cancelled(viewer, qtbot, config, monkeypatch, tmp_path):
+    # Stands for a run that ends as it should (tests/test_runs.py), and never before it is told to.
+    long_run = tmp_path / "long_run"
+    script = "trap 'exit 130' TERM; echo expected; while :; do sleep 0.1; done"
+    long_run.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    long_run.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(long_run))
     run = dock(viewer, "Run a pipeline")
     run.open.setChecked(False)
     run.config.setText(str(config))

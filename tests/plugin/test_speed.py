@@ -1,9 +1,7 @@
-"""What a user waits for: the first picture, a histogram, the next slice.
+"""What a user waits for reads no more than it must: a picture, a histogram, the next slice.
 
-The limits are three times what is wanted: they catch what grows with the volume.
+What is read is counted, not timed: seconds depend on what runs beside.
 """
-
-import time
 
 import numpy as np
 import pytest
@@ -12,35 +10,38 @@ pytest.importorskip("napari")
 
 from tests.plugin.acting import open_with_xct, picture
 from xct.analyze.roi.shapes import BoxRoi
-from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.volumes import Coding, Volume, create_volume, write_slab
 from xct.plugin.data.cells import Cell
 from xct.plugin.roi.live import histogram_of
 
 
-def seconds_of_cpu(function):
-    """Seconds of one core: what others do on the machine does not count."""
-    start = time.process_time()
-    function()
-    return time.process_time() - start
+@pytest.fixture
+def voxels_read(monkeypatch):
+    """The voxels of each part of a volume that was read."""
+    counts, codes = [], Volume.codes
+
+    def counted(volume, index=...):
+        values = codes(volume, index)
+        counts.append(values.size)
+        return values
+
+    monkeypatch.setattr(Volume, "codes", counted)
+    return counts
 
 
-def test_first_picture_of_a_volume_of_2_tb(viewer, tmp_path):
+def test_first_picture_of_a_volume_of_2_tb(viewer, voxels_read, tmp_path):
     path = tmp_path / "volume.zarr"
     create_volume(path, (8000, 8000, 8000), 0.65, Coding(), "large")  # 2 TB of float32, unwritten
+    open_with_xct(viewer, path)
     picture(viewer)
-
-    def look():
-        open_with_xct(viewer, path)
-        picture(viewer)
-
-    assert seconds_of_cpu(look) < 9
+    assert sum(voxels_read) < 2e8  # some slices, and the cross-sections of one coarse chunk
     (layer,) = viewer.layers
     assert layer.multiscale
     assert layer.data[0].shape == (8000, 8000, 8000)
 
 
 @pytest.mark.slow
-def test_histogram_and_slices_at_full_resolution(viewer, tmp_path):
+def test_slices_at_full_resolution(viewer, voxels_read, tmp_path):
     path = tmp_path / "volume.zarr"
     shape = (24, 2560, 2560)
     create_volume(path, shape, 1.3, Coding(), "wide")
@@ -52,15 +53,16 @@ def test_histogram_and_slices_at_full_resolution(viewer, tmp_path):
     viewer.scene.camera.zoom = 1 / 1.3  # one pixel of the screen is one voxel
     picture(viewer)
     assert layer.data_level == 0
-    spent = []
+    voxels_read.clear()
     for z in range(4, 24):
-        spent.append(seconds_of_cpu(lambda z=z: viewer.dims.set_point(0, z * 1.3)))
+        viewer.dims.set_point(0, z * 1.3)
         picture(viewer)
-    # those of a chunk are read together and ahead: on average, not each
-    assert np.mean(spent) < 0.6
+    # those of a chunk are read together and ahead, once: here and at the coarser levels
+    assert sum(voxels_read) < 1.5 * np.prod(shape)
 
 
-def test_histogram_of_256_cubed(monkeypatch):
+def test_histogram_of_256_cubed_reads_voxels_once(monkeypatch):
+    read = []
     values = np.random.default_rng(0).normal(4, 1, (256, 256, 256)).astype(np.float32)
 
     class Held:
@@ -69,14 +71,15 @@ def test_histogram_of_256_cubed(monkeypatch):
         shape, voxel_size_um, dtype = values.shape, (1.0, 1.0, 1.0), values.dtype
 
         def __getitem__(self, index):
-            return values[index]
+            part = values[index]
+            read.append(part.size)
+            return part
 
     cell = Cell("held", None)
     monkeypatch.setitem(cell.__dict__, "volume", Held())
     monkeypatch.setitem(cell.__dict__, "geometry", None)
     monkeypatch.setattr(Cell, "normalized", False)
     roi = BoxRoi("all", None, (-0.5, 255.5), (-128.5, 128.5), (-128.5, 128.5))
-    histogram_of(cell, roi, None)  # compiled
-    assert seconds_of_cpu(lambda: histogram_of(cell, roi, None)) < 0.9
     counts = histogram_of(cell, roi, None).counts.total
     assert counts.sum() == 256**3
+    assert sum(read) < 1.1 * 256**3  # and some slices, for the range of values

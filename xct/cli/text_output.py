@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from xct.simulate import Simulation
     from xct.study.comparing import Comparison
 
+_BOUNDS = {"upper": "≤ ", "lower": "≥ "}
+
 
 def stages_text() -> str:
     """List every stage: what it takes, what it gives, and what it does."""
@@ -87,14 +89,18 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 
 def result_text(result: Result) -> str:
     """Show the measured numbers of a result, and time and memory of each step."""
+    from xct.report.of_run import REPORT
+
     lines = [f"\n{result.path}"]
     for name, entry in result.summary.items():
         if isinstance(entry, dict) and "value" in entry:
-            lines.append(f"  {name:<32}{_entry(entry)}")
+            lines.append(f"  {name:<33} {_entry(entry)}")
     lines.append(f"  {'step':<32}{'seconds':>10}{'peak MiB':>10}")
     for name, row in result.account["time_and_memory"].items():
         lines.append(f"  {name:<32}{row['seconds']:>10.2f}{row['peak_memory_mib']:>10.0f}")
     lines += [f"  warning: {w['step']}: {w['message']}" for w in result.warnings]
+    if (result.path / REPORT).is_file():
+        lines.append(f"look at {result.path / REPORT}, or: xct view {result.path}")
     return "\n".join(lines)
 
 
@@ -140,4 +146,4 @@ def _entry(entry: Mapping[str, Any]) -> str:
     text = str(value) if unit == "1" else f"{value} {unit}"
     if "confidence" in entry:
         text += f", confidence {entry['confidence']:.2f}"
-    return text
+    return _BOUNDS.get(entry.get("bound"), "") + text

@@ -12,10 +12,19 @@ import h5py
 from xct.errors import ScanError
 from xct.io.hdf5.source import Source
 from xct.io.scans.raw import Request
-from xct.io.scans.tiff_scans import tiff_files
+from xct.io.scans.tiff_scans import kind_of, tiff_files
 
+# What a configuration says where the files do not.
+MEANING = {
+    "pixel_size_um": "effective detector pixel before binning, µm",
+    "theta_deg": "angles in degrees: {first: 0, last: 180, count: 1801}, or a text file",
+    "flats": "flat frames: a glob pattern, or {file, path}",
+    "energy_kev": "photon energy, keV",
+    "distance_mm": "sample to detector, mm",
+}
 _MOST = 8  # datasets that are named of each kind
 _LEAST_FRAME = 2  # rows and columns of a frame
+_TEXT, _MOST_TEXT = (".txt", ".dat", ".csv", ".ang"), 2**20  # files of angles, bytes
 _ANGLES = ("theta", "rot", "angle", "omega", "phi")
 
 
@@ -79,13 +88,46 @@ def _kind(path: str, dataset: h5py.Dataset) -> str | None:
 def _patterns(scan: Path, folder: Path) -> Iterator[str]:
     """Group TIFF files by their names without the last number."""
     groups: dict[str, int] = {}
+    kinds: dict[str, str] = {}
     for file in tiff_files(scan):
         pattern = re.sub(r"\d+(?=\D*$)", "*", file.name)
         named = relative(file.with_name(pattern), folder)
         groups[named] = groups.get(named, 0) + 1
+        kinds[named] = kind_of(file) or "flats or darks"
     for pattern, count in sorted(groups.items(), key=lambda item: -item[1])[:_MOST]:
-        kind = "projections" if count == max(groups.values()) else "flats or darks"
+        kind = "projections" if count == max(groups.values()) else kinds[pattern]
         yield f"{kind}: {pattern}    # {count} files"
+
+
+def angle_files(frames: Path, count: int, folder: Path) -> list[str]:
+    """List text files near the frames of a scan that hold a number for each projection.
+
+    Parameters
+    ----------
+    frames : Path
+        A file of the scan.
+    count : int
+        Of projections.
+    folder : Path
+        Where the configuration is to lie: paths start there.
+    """
+    places = dict.fromkeys((frames.parent, frames.parent.parent))
+    texts = (
+        file
+        for place in places
+        for file in sorted(place.iterdir())[: 50 * _MOST]
+        if file.suffix.lower() in _TEXT and file.is_file() and file.stat().st_size < _MOST_TEXT
+    )
+    return [relative(file, folder) for file in texts if _numbers(file) == count][:_MOST]
+
+
+def _numbers(file: Path) -> int:
+    """Count the numbers of a text file, one in a line; 0 where it holds anything else."""
+    try:
+        lines = [line.split("#")[0] for line in file.read_text(encoding="utf-8").splitlines()]
+        return len([float(line) for line in lines if line.strip()])
+    except (OSError, ValueError):
+        return 0
 
 
 def _files(scan: Path, folder: Path) -> Iterator[str]:

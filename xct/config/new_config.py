@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from xct.config.candidates import candidates, relative
+from xct.config.candidates import MEANING, angle_files, candidates, relative
 from xct.config.loading import read_config
 from xct.config.model import Config
 from xct.config.recipe import Step, load_steps, starting_from
@@ -27,14 +27,6 @@ from xct.scan import Quantity, Scan, read_scan
 
 # Beside the configuration, for editors: they find it without a network, and it fits this version.
 _SCHEMA = ".xct-schema.json"
-
-_MEANING = {
-    "pixel_size_um": "effective detector pixel before binning, µm",
-    "theta_deg": "angles in degrees: {first: 0, last: 180, count: 1801}, or a text file",
-    "flats": "flat frames: a glob pattern, or {file, path}",
-    "energy_kev": "photon energy, keV",
-    "distance_mm": "sample to detector, mm",
-}
 
 
 @dataclass(frozen=True)
@@ -173,7 +165,7 @@ def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         _HELP,
         "scan:",
         *named,
-        *_fact_lines(scan, needs),
+        *_fact_lines(scan, needs, folder),
         "  bin: 1                    # pixels summed along each side",
         "  # roi: {row: [0, 100]}    # raw rows and columns to keep",
     ]
@@ -217,7 +209,7 @@ def _unclear_start(path: Path, folder: Path, named: list[str], error: ScanError)
     of_angles = len(angles) == len(error.errors)
     wanted = "theta_deg" if of_angles else "paths" if path.is_file() else "projections"
     meaning = {
-        "theta_deg": _MEANING["theta_deg"],
+        "theta_deg": MEANING["theta_deg"],
         "paths": "where data, image_key and theta_deg lie in the file",
         "projections": "frames: a glob pattern; flats and darks, too, in place of file",
     }[wanted]
@@ -308,19 +300,27 @@ def _unclear_volume(path: Path, folder: Path, key: str, error: ScanError) -> Beg
 
 
 def _needed(scan: Scan, needs: set[str]) -> list[str]:
-    known = [name for name in _MEANING if name in needs and getattr(scan, name) is None]
+    known = [name for name in MEANING if name in needs and getattr(scan, name) is None]
     return [f"scan.{name}" for name in known]
 
 
-def _fact_lines(scan: Scan, needs: set[str]) -> list[str]:
+def _fact_lines(scan: Scan, needs: set[str], folder: Path) -> list[str]:
     lines = []
-    for name, meaning in _MEANING.items():
+    for name, meaning in MEANING.items():
         value = getattr(scan, name)
         if value is None and name in needs:
             lines.append(f"  {name}:        # needed: {meaning}")
+            lines += _could_be_angles(scan, folder) if name == "theta_deg" else []
         elif value is not None and name != "flats":
             lines.append(f"  # {name}: {_shown(name, value)}, from {scan.origin.get(name, 'file')}")
     return lines
+
+
+def _could_be_angles(scan: Scan, folder: Path) -> list[str]:
+    """Name text files beside the frames that hold a number for each projection."""
+    count = scan.projections.shape[0]
+    found = angle_files(scan.files[0], count, folder)
+    return [f"  # theta_deg: {_quoted(name)}    # {count} numbers" for name in found]
 
 
 def _shown(name: str, value: Any) -> str:

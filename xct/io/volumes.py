@@ -299,10 +299,17 @@ class Volume:
 
     def read(self, index: Any = ...) -> np.ndarray:
         """Read a part as float32 in 1/cm; voxels without a value are 0."""
+        return self.decode(self.codes(index))
+
+    def codes(self, index: Any = ...) -> np.ndarray:
+        """Read a part as it is stored."""
         try:
-            codes: np.ndarray = np.asarray(self.array[index])
+            return np.asarray(self.array[index])
         except ValueError as error:
             raise (self._damage(index) if "checksum" in str(error) else error) from error
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Give stored values as float32 in 1/cm; voxels without a value are 0."""
         return Coding(codes.dtype.name, self.slope, self.offset).decode(codes)
 
     def _damage(self, index: Any) -> DamagedFile:

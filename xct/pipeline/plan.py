@@ -9,6 +9,7 @@ from typing import Any
 
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
+from xct.config.candidates import MEANING
 from xct.config.loading import read_config
 from xct.config.model import Config
 from xct.config.recipe import Step, check_names, given_by_scan, load_recipe, starting_from
@@ -329,7 +330,7 @@ def _missing_facts(
         users = [step.name for step in steps if name in step.stage.needs]
         named = any(f"scan.{name}:" in text for text in earlier)
         if users and getattr(scan, name) is None and not named:
-            hint = without_flats(scan) if name == "flats" else ""
+            hint = without_flats(scan) if name == "flats" else f" ({MEANING[name]})"
             errors.append(
                 f"{config.place('scan', name)}: scan.{name}: needed by {' and '.join(users)}, "
                 f"but neither the file nor the configuration says it{hint}"

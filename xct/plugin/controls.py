@@ -17,6 +17,8 @@ from xct.plugin.notifications import MENDABLE, errors_shown, show_mistake
 class Latest(QObject):
     """Runs one function at a time in a thread, beside the window; only the last request waits.
 
+    An answer is shown whole, whatever the window does meanwhile, before the next is worked out.
+
     Signals
     -------
     done
@@ -34,6 +36,7 @@ class Latest(QObject):
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="xct-plugin")
         self._running: Future[Any] | None = None
         self._waiting: Callable[[], Any] | None = None
+        self._stopped = False
         self._finished.connect(self._deliver)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -42,11 +45,18 @@ class Latest(QObject):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is running and nothing waits."""
+        """Whether nothing is running, nothing waits, and the last answer is shown."""
         return self._running is None and self._waiting is None
+
+    @property
+    def superseded(self) -> bool:
+        """Whether the user has wished for something else meanwhile, which waits."""
+        return self._waiting is not None
 
     def ask(self, function: Callable[[], Any]) -> None:
         """Have a function called soon, in place of one that still waits."""
+        if self._stopped:  # a closed widget still hears of its viewer
+            return
         self._waiting = function
         if self._running is None:
             self._timer.start()
@@ -56,12 +66,12 @@ class Latest(QObject):
 
         The user's last wish may have come while the answer was worked out: it is not replaced.
         """
-        if self._waiting is None:
+        if not self.superseded:
             self.ask(function)
 
     def stop(self) -> None:
         """Forget what waits, and let the thread end."""
-        self._waiting = None
+        self._waiting, self._stopped = None, True
         self._timer.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -79,9 +89,14 @@ class Latest(QObject):
             pass
 
     def _deliver(self, future: Future[Any]) -> None:
-        self._running = None
-        if self._waiting is not None:
-            self._timer.start()
+        try:
+            self._answer(future)
+        finally:
+            self._running = None
+            if self._waiting is not None:
+                self._timer.start()
+
+    def _answer(self, future: Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is None:
             self.done.emit(future.result())

@@ -85,9 +85,10 @@ class CellView:
         """Show the middle cross-section: z downwards, x to the right."""
         viewer, volume = self._viewer, self._cell.layers["volume"]
         first = viewer.dims.ndim - 3
-        viewer.dims.order = (*range(first), first + 1, first, first + 2)
         world = volume.data_to_world(np.round(self._middle()))
+        # First the place, then the axes: no cross-section but the middle one is read.
         viewer.dims.set_point(range(first, first + 3), world[-3:])
+        viewer.dims.order = (*range(first), first + 1, first, first + 2)
         viewer.reset_view()
 
     def _made(self) -> None:

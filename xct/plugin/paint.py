@@ -207,7 +207,7 @@ class Paint(QWidget):
         voxels = ", ".join(f"{names.get(int(c), c)} ({counts[c]:,})" for c in classifier.classes)
         self._rest(f"learnt from voxels of {voxels}".replace("_", " "))
         self.trained.emit()
-        if self._work.idle:  # else the user has wished for something else meanwhile
+        if not self._work.superseded:
             self.preview()
 
     def _show(self, cell: Cell, z: int, labels: np.ndarray) -> None:

@@ -201,7 +201,7 @@ class Tune(QWidget):
         self.source.editingFinished.connect(self._reload)
         self.row, self.ring_width = QSpinBox(), QSpinBox()
         self.ring_width.setRange(0, 1001)
-        self.ring_width.setSpecialValueText("automatic")
+        self.ring_width.setSpecialValueText("auto")
         self.center = QDoubleSpinBox(decimals=2, singleStep=0.25, maximum=1e5)
         self.center.setKeyboardTracking(False)
         self.rings, self.fbp_window = QComboBox(), QComboBox()

@@ -258,10 +258,8 @@ def roi_from_polygon(
 
     Parameters
     ----------
-    cell : CellGeometry
-        The cell that it was drawn on.
-    name : str
-        Name of the ROI.
+    cell, name
+        As for `roi_from_box`.
     corners : array, shape (corner, 2)
         Voxel indices (fractions too) along the two axes of the picture, in the order z, y, x.
     span : slice
@@ -294,10 +292,8 @@ def roi_from_sector(
 
     Parameters
     ----------
-    cell : CellGeometry
-        The cell that it was drawn on.
-    name : str
-        Name of the ROI.
+    cell, name
+        As for `roi_from_box`.
     start, stop : sequence of float
         Two opposite corners, voxel indices along y and x: their radii, and their azimuths, the
         shorter way round.
@@ -334,10 +330,8 @@ def roi_from_line(
 
     Parameters
     ----------
-    cell : CellGeometry
-        The cell that it was drawn on.
-    name : str
-        Name of the ROI.
+    cell, name
+        As for `roi_from_box`.
     start, stop : sequence of float
         Its ends.
     width_um : float

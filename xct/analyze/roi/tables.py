@@ -17,6 +17,7 @@ from xct.analyze.roi.counts import RoiCounts, count_rois
 from xct.analyze.roi.figure import histograms_figure
 from xct.analyze.roi.grey_statistics import Known, statistics_of
 from xct.analyze.roi.homogeneity_test import grouped, homogeneity, variance_factors
+from xct.analyze.roi.lines import line_tables, profiles_figure
 from xct.analyze.roi.scaled import on_cell
 from xct.errors import XctError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
@@ -59,7 +60,7 @@ class WithTables(Protocol):
         unit="tables of grey values by ROI",
         store=Tables(),
         numbers=comparison_numbers,
-        figures={"histograms": histograms_figure},
+        figures={"histograms": histograms_figure, "roi_profiles": profiles_figure},
     ),
     measures=True,
 )
@@ -130,7 +131,8 @@ def histograms(
     dict of str to DataFrame
         ``histograms`` (roi, grey_value, count), ``grey_statistics`` (a row for each ROI),
         ``homogeneity`` (a row for each group of ROIs), ``roi_slopes`` (grey value with depth, by
-        group); with a pristine cell that holds its volume ``roi_changes`` and ``roi_test``.
+        group); with a pristine cell that holds its volume ``roi_changes`` and ``roi_test``; of
+        lines, which are cylinders to these, also ``roi_profiles`` and ``roi_edges``.
 
     Raises
     ------
@@ -138,11 +140,13 @@ def histograms(
         If a ROI holds no voxel.
     """
     edges = GreyBins(low, high, bins)
-    return measure_rois(
-        grey_values(volume, reference, cell, grey_scale),
+    grey = grey_values(volume, reference, cell, grey_scale)
+    placed = [on_cell(roi, cell, surfaces) for roi in rois]
+    tables = measure_rois(
+        grey,
         cell,
         reference,
-        [on_cell(roi, cell, surfaces) for roi in rois],
+        placed,
         pristine,
         grey_scale,
         bins=edges,
@@ -151,6 +155,7 @@ def histograms(
         seed=seed,
         before=_pristine_counts(pristine, rois, edges, block_um),
     )
+    return tables | line_tables(grey, cell, placed)
 
 
 def measure_rois(

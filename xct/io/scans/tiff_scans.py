@@ -39,7 +39,7 @@ def recognizes(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(4) in TIFF_STARTS
     try:
-        return path.is_dir() and any(kind_of(p) == "projections" for p in tiff_files(path))
+        return path.is_dir() and "projections" in _frames_of(path)[0]
     except PermissionError:
         return False
 
@@ -59,14 +59,15 @@ def read(path: Path, request: Request) -> Raw:
 def read_folder(path: Path) -> Raw:
     """Read a folder of frames that are named proj…, flat… and dark…, or similar.
 
-    Angles come from ``theta_deg.txt`` or ``angles.txt`` in the folder, one per line.
+    One series without such a name, beside flats, is the projections, which is noted. Angles come
+    from ``theta_deg.txt`` or ``angles.txt`` in the folder, one per line.
 
     Raises
     ------
     ScanError
         With every error at once.
     """
-    groups, others = grouped(tiff_files(path))
+    groups, others, notes = _frames_of(path)
     others += _take_out_checks(groups)
     if "projections" not in groups:
         raise ScanError(
@@ -80,7 +81,7 @@ def read_folder(path: Path) -> Raw:
     except ScanError as error:
         errors += error.errors
     raw = with_clock(raw_of(groups, errors), groups)
-    notes = list(raw.notes)
+    notes = [*raw.notes, *notes]
     if others:
         notes.append(f"{path}: {len(others)} TIFF files are left out: {named(others)}")
     broken = [link for link in sorted(path.iterdir()) if link.is_symlink() and not link.exists()]
@@ -92,6 +93,18 @@ def read_folder(path: Path) -> Raw:
         return raw
     origin = {**raw.origin, "theta_deg": str(angle_file)}
     return replace(raw, files=(*raw.files, angle_file), theta_deg=theta_deg, origin=origin)
+
+
+def _frames_of(folder: Path) -> tuple[dict[str, list[Path]], list[Path], list[str]]:
+    """Group the frames of a folder by kind; give those of no kind, and what was concluded."""
+    groups, others = grouped(tiff_files(folder))
+    rest = {(path.parent, re.sub(r"\d+(?=\D*$)", "*", path.name)) for path in others}
+    flats = groups.get("flats", [])
+    if "projections" in groups or not flats or len(rest) != 1 or len(others) <= len(flats):
+        return groups, others, []
+    [(place, pattern)] = rest
+    note = f"{place / pattern}: taken as projections, as the frames beside it are called flats"
+    return {"projections": natural_order(others), **groups}, [], [note]
 
 
 def _angle_file(folder: Path) -> Path | None:

@@ -108,12 +108,12 @@ def status_of(output: Path, *, watch_s: float = 2 * BEAT_S) -> Status:
     if holder:
         alive = is_alive(lock, watch_s=watch_s)
         if not holder_of(lock) and _read(journal, ENDING) is not None:  # it ended meanwhile
-            return Status(state="finished", **known)
+            return Status(state="finished", **known | _at_the_end(folder))
         who: dict[str, Any] = {name: holder.get(name) for name in ("host", "process", "since")}
         where = _where(journal, alive=alive)
         return Status(state="running" if alive else "died", **known, **who, **where)
     if ended is not None:
-        return Status(state="finished", since=ended.get("time"), **known)
+        return Status(state="finished", since=ended.get("time"), **known | _at_the_end(folder))
     if _read(journal, "identity") is None:
         raise ConfigError(f"{folder}: no run has begun here; `xct run CONFIG` begins one")
     return Status(
@@ -137,7 +137,8 @@ def status_text(status: Status) -> str:
     if status.state in ("stopped", "died"):
         lines.append("  `xct run` with its configuration goes on where it was")
     if status.warnings:
-        lines.append(f"  {status.warnings} warning{'s' * (status.warnings != 1)} until now")
+        until = "" if status.state == "finished" else " until now"
+        lines.append(f"  {status.warnings} warning{'s' * (status.warnings != 1)}{until}")
     return "\n".join(lines)
 
 
@@ -168,6 +169,15 @@ def _folder(output: Path) -> Path:
     from xct.config.loading import load_config
 
     return Path(load_config(output).output)
+
+
+def _at_the_end(folder: Path) -> dict[str, Any]:
+    """Count the warnings of a finished run: some are known once all is measured."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return {"warnings": len(summary["warnings"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _read(journal: Journal, name: str) -> Any:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
 _KEPT_BYTES = 512 * 2**20
+_AT_ONCE_BYTES = 64 * 2**20  # more is read in the background
 
 Reads = Callable[[tuple[slice, ...]], np.ndarray]
+Decodes = Callable[[np.ndarray], np.ndarray]
 
 
 _Key = tuple[tuple[int, int], ...]
+_Kept = dict[_Key, Future[np.ndarray]]
 _AHEAD = ThreadPoolExecutor(1, thread_name_prefix="xct-ahead")
 
 
@@ -32,19 +35,31 @@ class LazyArray:
     keep : int or sequence of int, optional
         Planes along the first axis, or along each axis, that are read together, where a single
         one is asked for: as many as lie in one chunk on disk, so that the next slice or
-        cross-section is there already, unless that would be too much to keep. Who goes on in one
-        direction finds the next planes read ahead.
+        cross-section is there already; fewer, where that would be too much to keep. Who goes on
+        in one direction finds the next planes read ahead.
+    decode : callable, optional
+        Makes values of what `read` gave, once they are taken: what is kept is kept as it was read.
+    kept_as : numpy dtype, optional
+        Of what `read` gives, where it is to be decoded.
     """
 
     def __init__(
-        self, shape: Sequence[int], dtype: Any, read: Reads, keep: int | Sequence[int] = 1
+        self,
+        shape: Sequence[int],
+        dtype: Any,
+        read: Reads,
+        keep: int | Sequence[int] = 1,
+        *,
+        decode: Decodes = np.asarray,
+        kept_as: Any = None,
     ) -> None:
         self.shape = tuple(int(length) for length in shape)
         self.dtype = np.dtype(dtype)
         several = (keep,) if isinstance(keep, int) else tuple(int(n) for n in keep)
-        self._read = read
+        self._read, self._decode = read, decode
+        self._kept_bytes: int = np.dtype(kept_as or dtype).itemsize
         self._keep = several + (1,) * (len(self.shape) - len(several))
-        self._kept: dict[_Key, Future[np.ndarray]] = {}
+        self._kept: _Kept = {}
         self._last = (0, 0)  # axis, and the plane that was asked for last
 
     @property
@@ -91,45 +106,63 @@ class LazyArray:
         return LazyArray(shape, self.dtype, read)
 
     def _part(self, parts: tuple[slice, ...]) -> np.ndarray:
-        axis = self._across(parts)
+        axis, keep = self._across(parts)
         if axis is None:
-            return self._read(parts)
-        index, keep = parts[axis].start, self._keep[axis]
+            return self._decode(self._read(parts))
+        index = parts[axis].start
         number = index // keep
-        wider = self._together(axis, number, parts)
+        wider = self._together(axis, keep, number, parts)
         if _key(wider) not in self._kept:
-            self._kept = {_key(wider): _finished(self._read(wider))}
+            self._kept = self._begun(wider, parts)
+        if _key(parts) in self._kept and not self._kept[_key(wider)].done():
+            return self._decode(self._kept[_key(parts)].result())
         values = self._kept[_key(wider)].result()
-        self._look_ahead(axis, index, parts)
+        self._look_ahead(axis, keep, parts)
         start = number * keep
         within = [slice(None)] * self.ndim
         within[axis] = slice(index - start, index - start + 1)
-        return values[tuple(within)]
+        return self._decode(values[tuple(within)])
 
-    def _across(self, parts: tuple[slice, ...]) -> int | None:
-        """Give the axis of which a single plane is asked for; None where others are not kept."""
+    def _begun(self, wider: tuple[slice, ...], parts: tuple[slice, ...]) -> _Kept:
+        """Read planes that lie together; of many, the one that is waited for is read first."""
+        if self._bytes(wider) <= _AT_ONCE_BYTES:
+            return {_key(wider): _finished(self._read(wider))}
+        plane = _finished(self._read(parts))
+        return {_key(parts): plane, _key(wider): _AHEAD.submit(self._read, wider)}
+
+    def _bytes(self, parts: tuple[slice, ...]) -> int:
+        return int(prod(part.stop - part.start for part in parts)) * self._kept_bytes
+
+    def _across(self, parts: tuple[slice, ...]) -> tuple[int | None, int]:
+        """Give the axis of which a single plane is asked for, and how many are read together.
+
+        None where no others are kept. Of a chunk that is too much to keep, equal parts are.
+        """
         lengths = [part.stop - part.start for part in parts]
         for axis, (length, keep) in enumerate(zip(lengths, self._keep, strict=True)):
             if length == 1 and keep > 1:
-                too_many = keep * prod(lengths) * self.dtype.itemsize > _KEPT_BYTES
-                return None if too_many else axis
-        return None
+                most = _KEPT_BYTES // max(1, self._bytes(parts))
+                fewer = ceil(keep / ceil(keep / most)) if most else 1
+                return (axis, fewer) if fewer > 1 else (None, 1)
+        return None, 1
 
-    def _together(self, axis: int, number: int, parts: tuple[slice, ...]) -> tuple[slice, ...]:
-        keep = self._keep[axis]
+    def _together(
+        self, axis: int, keep: int, number: int, parts: tuple[slice, ...]
+    ) -> tuple[slice, ...]:
         wider = list(parts)
         wider[axis] = slice(number * keep, min((number + 1) * keep, self.shape[axis]))
         return tuple(wider)
 
-    def _look_ahead(self, axis: int, index: int, parts: tuple[slice, ...]) -> None:
+    def _look_ahead(self, axis: int, keep: int, parts: tuple[slice, ...]) -> None:
         """Have the next planes read, in the direction in which slices are gone through."""
+        index = parts[axis].start
         before = self._last[1] if self._last[0] == axis else index
         direction, self._last = int(np.sign(index - before)), (axis, index)
-        number = index // self._keep[axis]
+        number = index // keep
         coming = number + direction
-        if direction == 0 or not 0 <= coming * self._keep[axis] < self.shape[axis]:
+        if direction == 0 or not 0 <= coming * keep < self.shape[axis]:
             return
-        here, next_ = self._together(axis, number, parts), self._together(axis, coming, parts)
+        here, next_ = (self._together(axis, keep, n, parts) for n in (number, coming))
         wanted = (_key(here), _key(next_))
         kept = {key: future for key, future in self._kept.items() if key in wanted}
         if wanted[1] not in kept:

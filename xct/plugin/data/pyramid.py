@@ -47,7 +47,14 @@ def grey_levels(path: Path, result: Result) -> list[LazyArray]:
 
 def lazy(volume: Volume) -> LazyArray:
     """Make a volume look like an array; slices that share chunks are read together."""
-    return LazyArray(volume.shape, np.float32, volume.read, volume.array.chunks)
+    return LazyArray(
+        volume.shape,
+        np.float32,
+        volume.codes,
+        volume.array.chunks,
+        decode=volume.decode,
+        kept_as=volume.array.dtype,
+    )
 
 
 def sample(array: LazyArray) -> np.ndarray:

@@ -15,7 +15,6 @@ from xct.errors import XctError
 from xct.plugin.data.cells import KEY, Cell, open_cell
 from xct.plugin.data.layers import LayerData, cell_layers
 from xct.plugin.data.lines import follow
-from xct.plugin.data.scans import scan_layers
 from xct.plugin.first_view import look_after
 from xct.plugin.notifications import errors_shown
 
@@ -55,6 +54,9 @@ def read(path: Path) -> list[LayerData]:
     """
     kind = _kind(path)
     if kind == "scan":
+        # who opens a result does not wait until all that reads scans is loaded
+        from xct.plugin.data.scans import scan_layers
+
         return scan_layers(path)
     if kind == "result":
         return _with_end(cell_layers(open_cell(path)))

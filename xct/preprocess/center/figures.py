@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.figures import canvas, contrast, reduced
+from xct.figures import canvas, contrast, reduced, scale_bar
 from xct.reconstruct import fbp
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def center_figure(
         axis.imshow(picture[part], cmap="gray", vmin=lowest, vmax=highest, interpolation="none")
         axis.set(xticks=[], yticks=[], title=f"axis at {position:.2f}")
     axes[0].set_title(f"axis at {found:.2f}, as found", fontweight="bold")
+    if pixel_size_um:
+        scale_bar(axes[0], part[1].stop - part[1].start, pixel_size_um)
     candidates = ",  ".join(f"{name} {value:.2f}" for name, value in center_px.by_method.items())
     figure.suptitle(
         f"Center check, row {row_px[middle]}: {found:.2f} ± {center_px.sd_px:.2f} px, "

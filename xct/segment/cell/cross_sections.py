@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SCALE = "linear attenuation (1/cm)"
 _WIDTH_IN, _MOST_IN = 11.0, 10.0
+_ENTRY_IN = 2.2  # of the legend: the longest name with its line
 
 
 def cross_sections_figure(
@@ -58,7 +59,8 @@ def cross_sections_figure(
         cut = (slice(None), index) if along == "x" else (slice(None), slice(None), index)
         image = np.asarray(volume[cut])
         shown = _draw_cut(axis, image, cell, along, title=_cut_title(along, index))
-        figure.colorbar(shown, ax=axis, label=scale_name, pad=0.01, shrink=0.9)
+        ticks = _ticks(*shown.get_clim())
+        figure.colorbar(shown, ax=axis, label=scale_name, pad=0.01, shrink=0.9, ticks=ticks)
         for name, surface in maps.items():
             heights = surface.height_um[index] if along == "x" else surface.height_um[:, index]
             _draw_line(axis, heights, cell, along, name)
@@ -71,7 +73,8 @@ def cross_sections_figure(
         for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     if handles:
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
+        ncols = max(1, int(figure.get_figwidth() / _ENTRY_IN))
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=ncols)
     return figure
 
 
@@ -84,6 +87,14 @@ def _size_in(cell: CellGeometry) -> tuple[float, float]:
     high = min(2 * (0.8 * _WIDTH_IN * flat + 0.8) + 0.5, _MOST_IN)
     wide = ((high - 0.5) / 2 - 0.8) / flat + 2.2  # labels on the left, the color bar
     return float(np.clip(wide, 7.0, _WIDTH_IN)), float(high)
+
+
+def _ticks(lowest: float, highest: float) -> list[float]:
+    """Choose round values between black and white: what lies beyond is clipped onto these ends."""
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = MaxNLocator(7).tick_values(lowest, highest)
+    return [float(tick) for tick in ticks if lowest <= tick <= highest]
 
 
 def _cut_title(along: str, index: int) -> str:

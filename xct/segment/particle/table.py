@@ -301,13 +301,14 @@ def particle_sizes_figure(particles: pd.DataFrame) -> Figure | None:
     known = np.isfinite(distance) & np.isfinite(diameter)
     if known.any():
         _by_distance(figure, axes[1], distance[known], diameter[known])
-    axes[1].axvline(0, color="deepskyblue", lw=1.5)
+    axes[1].axvline(0, color="deepskyblue", lw=1.5, label="front of the cathode")
     if drifted.any():
         axes[1].plot(distance[drifted], diameter[drifted], "o", color="red", ms=5, mfc="none",
-                     rasterized=True)  # fmt: skip
-    axes[1].set(xlabel="towards the cathode ← distance to its front (µm) → towards the anode",
+                     label="drifted", rasterized=True)  # fmt: skip
+    axes[1].set(xlabel="cathode ← distance to its front (µm) → anode",
                 ylabel="equivalent diameter (µm)")  # fmt: skip
-    axes[1].set_title(f"front at 0 (blue), {int(drifted.sum()):,} drifted (red)")
+    axes[1].set_title(f"by distance to the front, {int(drifted.sum()):,} drifted")
+    axes[1].legend(loc="upper right")
     return figure
 
 
@@ -317,8 +318,16 @@ def _by_distance(figure: Figure, axis: Axes, distance: pd.Series, diameter: pd.S
         np.linspace(float(values.min()), max(float(values.max()), float(values.min()) + 1), count)
         for values, count in ((distance, 61), (diameter, 31))
     ]
-    *_, image = axis.hist2d(distance, diameter, bins=edges, cmin=1, cmap="cividis_r")
-    figure.colorbar(image, ax=axis, label="particles")
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import LogLocator
+
+    # On white, a single particle is seen, too: the scale begins below one.
+    tones = LogNorm(vmin=0.3)
+    *_, image = axis.hist2d(distance, diameter, bins=edges, cmin=1, cmap="Greys", norm=tones)
+    ticks = LogLocator(subs=(1, 2, 5))
+    tones_bar = figure.colorbar(image, ax=axis, label="particles", ticks=ticks, format="%d")
+    tones_bar.ax.set_ylim(bottom=1)
+    tones_bar.minorticks_off()
 
 
 def particle_numbers(particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
