@@ -157,7 +157,7 @@ def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):
         ({"ideal": {}, "cases": [{"name": "a", "deposit": {"height_um": 150}}]}, "102.5 µm away"),
         ({"slice": {"result": "x"}, "cases": [{"name": "a", "inactive": "sides"}]}, "dead: {drift"),
         ({"block": {"result": "x"}, "plating": {}}, "plating: only of an ideal cell or a slice"),
-        ({"block": {"result": "x"}, "mechanics": {}}, "mechanics: only of an ideal cell or a sl"),
+        ({"block": {"result": "x"}, "kinetics": {"exchange_current_a_m2": 1}}, "kinetics: only of"),
     ],
 )
 def test_wrong_settings_are_one_line_each(simulated, told):

@@ -13,7 +13,7 @@ from xct.simulate.electric.conduction import Conduction, circuit, conduct
 from xct.simulate.electric.kinetics import Kinetics
 from xct.simulate.geometry.domain import Domain, Material
 from xct.simulate.mechanics.elasticity import principal
-from xct.simulate.mechanics.loads import Stress, stress_of
+from xct.simulate.mechanics.loads import BEYOND, Stress, beyond_strength, stress_of
 from xct.simulate.mesh.building import build_mesh
 from xct.simulate.plating import (
     C_M2_PER_UAH_CM2,
@@ -175,13 +175,9 @@ def warnings_of(solved: Solved, wanted: SimulateSection) -> list[str]:
     if solved.plating is not None and solved.plating.stopped:
         found.append(solved.plating.stopped)
     numbers = numbers_of(solved, wanted)
-    if wanted.mechanics is not None and numbers["beyond_strength_fraction"].value > 0.01:
-        found.append(
-            f"stress exceeds {wanted.mechanics.strength_mpa:g} MPa in "
-            f"{numbers['beyond_strength_fraction'].value:.0%} of the electrolyte: there it would "
-            "crack or flow, and linear elasticity gives too much; a smaller "
-            "mechanics.charge_uah_cm2 stays within its range"
-        )
+    if wanted.mechanics is not None and numbers["beyond_strength_fraction"].value > BEYOND:
+        beyond = numbers["beyond_strength_fraction"].value
+        found.append(beyond_strength(wanted.mechanics.strength_mpa, beyond))
     return found
 
 

@@ -257,7 +257,7 @@ class SimulateSection(Section):
         for case in self.cases:
             self._check_case(case)
         if self.block is not None:
-            for name in ("plating", "kinetics", "mechanics"):
+            for name in ("plating", "kinetics"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name}: only of an ideal cell or a slice; leave it out")
         return self

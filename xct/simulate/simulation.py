@@ -12,7 +12,8 @@ from typing import Any
 from xct.errors import XctError
 from xct.quantity import Number
 from xct.result import open_result
-from xct.simulate.block.block import BlockFound, solve_block
+from xct.simulate.block.block import solve_block
+from xct.simulate.block.found import BlockFound
 from xct.simulate.case import Solved, numbers_of, solve_case, tip_intensity, warnings_of
 from xct.simulate.geometry.dead import dead_particles
 from xct.simulate.geometry.domain import Domain

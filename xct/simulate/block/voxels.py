@@ -159,14 +159,20 @@ def _joined(conducts: np.ndarray, sink: np.ndarray, source: np.ndarray) -> tuple
     return both[pieces], int(count - both.sum())
 
 
-def _solved(matrix: Any, right: np.ndarray) -> np.ndarray:
-    """Solve by conjugate gradients, preconditioned by algebraic multigrid."""
+def import_pyamg() -> Any:
+    """Import the solver of blocks, or say how it is installed."""
     try:
         import pyamg
     except ImportError:
         raise ImportError(
             "a block in three dimensions needs the package pyamg: pip install 'xct[simulate]'"
         ) from None
+    return pyamg
+
+
+def _solved(matrix: Any, right: np.ndarray) -> np.ndarray:
+    """Solve by conjugate gradients, preconditioned by algebraic multigrid."""
+    pyamg = import_pyamg()
     if matrix.shape[0] < 2000:
         from scipy.sparse.linalg import spsolve
 
