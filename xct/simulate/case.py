@@ -73,6 +73,9 @@ def solve_case(
         if wanted.electrolyte.composite_s_m is not None:
             below = mesh.center_um[:, 1] < one.composite_um
             kappa[below] = wanted.electrolyte.composite_s_m
+        exponent = wanted.electrolyte.density_exponent
+        if exponent is not None and one.density is not None:
+            kappa *= one.density(mesh.center_um) ** exponent
         total = current * one.width_um * 1e-6
         return conduct(circuit(mesh, inactive), kappa, total, _kinetics(wanted))
 

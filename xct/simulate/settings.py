@@ -138,6 +138,10 @@ class ElectrolyteSection(Section):
     composite_s_m: _Conductivity | None = Field(
         None, description="κ of the electrolyte within the composite; the same unless given"
     )
+    density_exponent: Annotated[float, Gt(0), Le(10)] | None = Field(
+        None, description="κ goes with this power of the electrolyte's density over its mean, where "
+        "grey values of a result tell it; 1.5 is Bruggeman's law; not at all unless given",
+    )  # fmt: skip
 
 
 class KineticsSection(Section):
@@ -253,6 +257,10 @@ class SimulateSection(Section):
             raise ValueError(
                 "name one of ideal, slice and block, such as ideal: {}"
                 + (f"; there are {' and '.join(given)}" if given else "")
+            )
+        if self.ideal is not None and self.electrolyte.density_exponent is not None:
+            raise ValueError(
+                "electrolyte.density_exponent: is for a result, whose grey values tell the density"
             )
         for case in self.cases:
             self._check_case(case)

@@ -198,7 +198,8 @@ def _geometry(
     case: CaseSection, wanted: SimulateSection
 ) -> tuple[Domain, frozenset[int], list[str]]:
     if wanted.slice is not None:
-        domain = read_plane(wanted.slice)
+        by_density = wanted.electrolyte.density_exponent is not None
+        domain = read_plane(wanted.slice, density=by_density)
         if case.dead is None:
             return domain, frozenset(), []
         dead, notes = dead_particles(open_result(wanted.slice.result), case.dead)

@@ -15,6 +15,7 @@ from xct.simulate.block.reading import Block, read_block
 from xct.simulate.block.stress import BlockStress, coarsening, stress_of_block
 from xct.simulate.block.voxels import Flow, effective_conductivity, faces_between, flow
 from xct.simulate.geometry.dead import dead_particles
+from xct.simulate.geometry.density import density_note, known_density
 from xct.simulate.geometry.domain import ELECTRODES, Material
 from xct.simulate.mechanics.loads import BEYOND, beyond_strength
 from xct.simulate.plating import C_M2_PER_UAH_CM2, THICKNESS_UM_M2_C
@@ -30,11 +31,13 @@ def solve_block(case: CaseSection, wanted: SimulateSection) -> BlockFound:
     """Solve for the current through a block, and for what its composite conducts."""
     if wanted.block is None:
         raise ValueError("there is no block")
-    block = read_block(wanted.block)
+    by_density = wanted.electrolyte.density_exponent is not None
+    block = read_block(wanted.block, density=by_density)
     inactive: frozenset[int] = frozenset()
-    notes: list[str] = []
+    notes = _of_density(block)
     if case.dead is not None:
-        inactive, notes = dead_particles(open_result(wanted.block.result), case.dead)
+        inactive, said = dead_particles(open_result(wanted.block.result), case.dead)
+        notes += said
     factor = coarsening(block.material.shape)
     fine, coarse = (
         _solved(each, inactive, wanted, factor) for each in (block, block.coarser(2))
@@ -61,10 +64,7 @@ def _solved(
     for present, what in ((lithium, "lithium"), (active, "active particle")):
         if not present.any():
             raise XctError(f"there is no {what} in this block; choose another")
-    kappa = np.full(electrolyte.shape, wanted.electrolyte.conductivity_s_m)
-    if wanted.electrolyte.composite_s_m is not None:
-        kappa[block.composite :] = wanted.electrolyte.composite_s_m
-    found = flow(electrolyte, lithium, active, kappa, block.voxel_um)
+    found = flow(electrolyte, lithium, active, _kappa(block, wanted), block.voxel_um)
     area = np.prod(electrolyte.shape[1:]) * block.voxel_um[1] * block.voxel_um[2] * 1e-12
     voltage = wanted.current_density_a_m2 * area / found.from_source_a
     focusing = _focusing(found, electrolyte.shape[1:])
@@ -88,6 +88,30 @@ def _solved(
     return BlockFound(
         "", wanted.title, numbers, warnings, block, voltage * found.potential_v, focusing, stress
     )
+
+
+def _kappa(block: Block, wanted: SimulateSection) -> np.ndarray:
+    """Give κ of every voxel if it were electrolyte, S/m."""
+    settings = wanted.electrolyte
+    kappa = np.full(block.material.shape, settings.conductivity_s_m)
+    if settings.composite_s_m is not None:
+        kappa[block.composite :] = settings.composite_s_m
+    if settings.density_exponent is not None and block.density is not None:
+        kappa *= known_density(block.density) ** settings.density_exponent
+    return kappa
+
+
+def _of_density(block: Block) -> list[str]:
+    """Say where the density of the electrolyte is not known, if κ goes by it."""
+    if block.density is None:
+        return []
+    notes = []
+    for name, part in (
+        ("separator", slice(0, block.composite)), ("composite", slice(block.composite, None))
+    ):  # fmt: skip
+        here = block.material[part] == Material.ELECTROLYTE
+        notes += density_note(name, block.density[part][here]) if here.any() else []
+    return notes
 
 
 def _focusing(found: Flow, shape: tuple[int, ...]) -> np.ndarray:
@@ -137,14 +161,17 @@ def _composite(
     part = electrolyte[block.composite :]
     if part.shape[0] < 4:
         return {}
-    own = wanted.electrolyte.composite_s_m or wanted.electrolyte.conductivity_s_m
+    kappa = _kappa(block, wanted)[block.composite :]
     try:
         found = effective_conductivity(part, block.voxel_um, 1.0)
     except XctError:
         warnings.append("no electrolyte leads through the composite: it has no tortuosity here")
         return {}
+    conducts = found.ratio * float(kappa.flat[0])
+    if np.ptp(kappa) > 0:
+        conducts = effective_conductivity(part, block.voxel_um, kappa).ratio
     return {
-        "composite_conductivity_s_m": Number(own * found.ratio, "S/m"),
+        "composite_conductivity_s_m": Number(conducts, "S/m"),
         "composite_electrolyte_fraction": Number(found.fraction),
         "composite_tortuosity": Number(found.tortuosity),
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from xct.errors import XctError
 from xct.result import Result, open_result
+from xct.simulate.geometry.density import density_at
 from xct.simulate.geometry.domain import Material
 from xct.simulate.geometry.labels import materials_of
 
@@ -36,6 +37,8 @@ class Block:
         First plane of the composite cathode.
     sign : int
         1 where z of the result grows from the anode, −1 where it falls.
+    density : ndarray, shape (z, y, x), optional
+        Of the electrolyte, over that of which κ is known; NaN where it is not known.
     """
 
     material: np.ndarray
@@ -44,6 +47,7 @@ class Block:
     first_um: tuple[float, float, float]
     composite: int
     sign: int = 1
+    density: np.ndarray | None = None
 
     def coarser(self, factor: int) -> Block:
         """Join voxels: of the material that fills most of them."""
@@ -63,12 +67,31 @@ class Block:
         composite = self.composite // factor
         return Block(
             most, self.particle[middle], (z, y, x), (first[0], first[1], first[2]), composite,
-            self.sign,
+            self.sign, _mean(self.density, cut, blocks),
         )  # fmt: skip
 
 
-def read_block(wanted: BlockSection) -> Block:
+def _mean(
+    density: np.ndarray | None, cut: tuple[slice, ...], blocks: list[int]
+) -> np.ndarray | None:
+    """Join voxels by the mean of what is known."""
+    if density is None:
+        return None
+    known = np.isfinite(density[cut])
+    counts = known.reshape(blocks).sum(axis=(1, 3, 5))
+    total = np.where(known, density[cut], 0).reshape(blocks).sum(axis=(1, 3, 5))
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan).astype(np.float32)
+
+
+def read_block(wanted: BlockSection, *, density: bool = False) -> Block:
     """Read a block of a result, from its lithium to the end of its cathode.
+
+    Parameters
+    ----------
+    wanted : BlockSection
+        Which block.
+    density : bool, optional
+        Whether to read the electrolyte's density from grey values, too.
 
     Raises
     ------
@@ -99,12 +122,13 @@ def read_block(wanted: BlockSection) -> Block:
     front = result.surfaces.get("electrolyte_cathode")
     height = np.nan if front is None else float(np.nanmedian(front.height_um[tuple(spans)])) / dz
     composite = height - rows.start if cell.sign > 0 else rows.stop - 1 - height
-    return _read_coarser(result, rows, spans, factor, composite)
+    return _read_coarser(result, rows, spans, factor, composite, density=density)
 
 
 def _read_coarser(
-    result: Result, rows: slice, spans: list[slice], factor: int, composite: float
-) -> Block:
+    result: Result, rows: slice, spans: list[slice], factor: int, composite: float, *,
+    density: bool,
+) -> Block:  # fmt: skip
     """Read a block some slices at a time, each coarsened at once; the anode's end first."""
     cell = result.cell
     dz, dy, dx = cell.voxel_size_um
@@ -118,17 +142,22 @@ def _read_coarser(
             low, high = rows.stop - stop, rows.stop - start
         index = (slice(low, high), *spans)
         labels, particle = (np.asarray(result.labels(n)[index]) for n in ("materials", "particles"))
+        dense = density_at(result, (index[0], index[1], index[2])) if density else None
         if cell.sign < 0:
             labels, particle = labels[::-1], particle[::-1]
+            dense = None if dense is None else dense[::-1]
         anode_um = (low if cell.sign > 0 else high - 1) * dz
         first = anode_um, spans[0].start * dy, spans[1].start * dx
-        part = Block(materials_of(labels), particle, cell.voxel_size_um, first, 0, int(cell.sign))
+        part = Block(
+            materials_of(labels), particle, cell.voxel_size_um, first, 0, int(cell.sign), dense
+        )
         parts.append(part.coarser(factor))
     material = np.concatenate([part.material for part in parts])
     particle = np.concatenate([part.particle for part in parts])
     begins = int(np.ceil(composite / factor)) if np.isfinite(composite) else len(material)
     one = parts[0]
-    return Block(material, particle, one.voxel_um, one.first_um, begins, one.sign)
+    dense = np.concatenate([part.density for part in parts]) if density else None
+    return Block(material, particle, one.voxel_um, one.first_um, begins, one.sign, dense)
 
 
 def _rows(result: Result, spans: list[slice]) -> slice:

@@ -85,6 +85,9 @@ class Domain:
         Largest edge of a labelled voxel; 0 for an ideal cell.
     labelled_um2 : mapping of Material to float
         Area of materials in the labels, before boundaries were smoothed.
+    density : callable, optional
+        Density of the electrolyte at points, over that of which κ is known; None where it is the
+        same everywhere.
     notes : sequence of str
         What must be known of it.
     """
@@ -102,6 +105,7 @@ class Domain:
     frame: Frame | None = None
     voxel_um: float = 0.0
     labelled_um2: dict[Material, float] = field(default_factory=dict)
+    density: Level | None = None
     notes: Sequence[str] = field(default_factory=tuple)
 
     def level(self, material: Material) -> Level | None:

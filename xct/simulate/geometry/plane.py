@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xct.errors import XctError
-from xct.geometry import CellGeometry
+from xct.geometry import CellGeometry, Label
 from xct.result import Result, open_result
+from xct.simulate.geometry.density import density_at, density_note, known_density
 from xct.simulate.geometry.domain import Domain, Frame, Material
-from xct.simulate.geometry.labels import domain_of_labels
+from xct.simulate.geometry.labels import Sampled, domain_of_labels
 from xct.simulate.mesh.cutting import Level
 
 if TYPE_CHECKING:
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
 _MARGIN_PX = 2
 
 
-def read_plane(wanted: SliceSection) -> Domain:
+def read_plane(wanted: SliceSection, *, density: bool = False) -> Domain:
     """Read a plane of a result.
+
+    Parameters
+    ----------
+    wanted : SliceSection
+        Which plane.
+    density : bool, optional
+        Whether to read the electrolyte's density from grey values, too.
 
     Raises
     ------
@@ -62,10 +71,39 @@ def read_plane(wanted: SliceSection) -> Domain:
     )
     if wanted.lithium == "flat" and np.isfinite(face).any():
         face = np.full(len(face), float(np.nanmean(face)))
-    return domain_of_labels(
+    domain = domain_of_labels(
         labels, particles, (dz, edge_across), name=name, composite_um=float(composite),
         frame=frame, anode=anode_faces(face, steel, edge_across),
     )  # fmt: skip
+    if not density:
+        return domain
+    index[plane_axis] = slice(plane, plane + 1)
+    values = density_at(result, (index[0], index[1], index[2])).squeeze(axis=plane_axis)
+    return with_density(domain, values[::-1] if cell.sign > 0 else values, labels)
+
+
+def with_density(domain: Domain, values: np.ndarray, labels: np.ndarray) -> Domain:
+    """Let the electrolyte of a plane have its density; 1 where it is not known.
+
+    Parameters
+    ----------
+    domain : Domain
+        The plane.
+    values : ndarray, shape (height, across)
+        Density over the reference's; NaN where it is not known.
+    labels : ndarray, shape (height, across)
+        Labels of the plane.
+    """
+    rows, columns = labels.shape
+    edges = domain.height_um / rows, domain.width_um / columns
+    below = (np.arange(rows) + 0.5) * edges[0] < domain.composite_um
+    electrolyte = labels == Label.ELECTROLYTE
+    notes = list(domain.notes)
+    for name, part in (("separator", ~below), ("composite", below)):
+        here = electrolyte & part[:, None]
+        if here.any():
+            notes += density_note(name, values[here])
+    return replace(domain, density=Sampled(known_density(values), edges), notes=notes)
 
 
 def cell_name(result: Result) -> str:
