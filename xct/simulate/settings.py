@@ -139,7 +139,7 @@ class ElectrolyteSection(Section):
         None, description="κ of the electrolyte within the composite; the same unless given"
     )
     density_exponent: Annotated[float, Gt(0), Le(10)] | None = Field(
-        None, description="κ goes with this power of the electrolyte's density over its mean, where "
+        None, description="κ goes with this power of the electrolyte's density over its mean, as "
         "grey values of a result tell it; 1.5 is Bruggeman's law; not at all unless given",
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from xct.quantity import Number
 from xct.result import open_result
 from xct.simulate.block.found import BlockFound
 from xct.simulate.block.reading import Block, read_block
+from xct.simulate.block.smooth import smooth_conductivity
 from xct.simulate.block.stress import BlockStress, coarsening, stress_of_block
 from xct.simulate.block.voxels import Flow, effective_conductivity, faces_between, flow
 from xct.simulate.geometry.dead import dead_particles
@@ -39,9 +40,7 @@ def solve_block(case: CaseSection, wanted: SimulateSection) -> BlockFound:
         inactive, said = dead_particles(open_result(wanted.block.result), case.dead)
         notes += said
     factor = coarsening(block.material.shape)
-    fine, coarse = (
-        _solved(each, inactive, wanted, factor) for each in (block, block.coarser(2))
-    )
+    fine, coarse = (_solved(each, inactive, wanted, factor) for each in (block, block.coarser(2)))
     numbers = {
         name: replace(number, sd=abs(number.value - coarse.numbers[name].value))
         if isinstance(number.value, float) and name in coarse.numbers
@@ -174,4 +173,7 @@ def _composite(
         "composite_conductivity_s_m": Number(conducts, "S/m"),
         "composite_electrolyte_fraction": Number(found.fraction),
         "composite_tortuosity": Number(found.tortuosity),
+        "composite_tortuosity_smooth": Number(
+            found.fraction / smooth_conductivity(part, block.voxel_um)
+        ),
     }

@@ -65,7 +65,7 @@ class BlockFound:
         return found
 
     def write(self, folder: Path) -> None:
-        """Write ``fields.zarr``: material, potential_v, von_mises_mpa (z, y, x), focusing (y, x)."""
+        """Write ``fields.zarr``: every field, (z, y, x) or (y, x), where it lies in the result."""
         import zarr
         from zarr.codecs import ZstdCodec
 

@@ -182,9 +182,7 @@ def _touched(solid: Solid, other: np.ndarray) -> np.ndarray:
 def _at_nodes(columns: np.ndarray) -> np.ndarray:
     """Give values of columns (y, x) at the nodes between them: the mean of the four around."""
     padded = np.pad(columns, 1, mode="edge")
-    return np.asarray(
-        (padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:]) / 4
-    )
+    return np.asarray((padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:]) / 4)
 
 
 def _rollers(solid: Solid) -> np.ndarray:
