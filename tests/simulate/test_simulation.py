@@ -1,6 +1,9 @@
 """`xct simulate`: files, numbers and messages of whole simulations, ideal and on labels."""
 
 import json
+import os
+import shutil
+import subprocess
 
 import meshio
 import numpy as np
@@ -75,9 +78,43 @@ def test_paraviews_file_and_the_pixels_show_one_potential(written):
     fields = zarr.open_group(place / "fields.zarr", mode="r")
     assert fields["potential_v"].attrs["unit"] == "V"
     most = float(np.nanmax(fields["potential_v"][:]))
-    assert most == pytest.approx(mesh.point_data["potential_v"].max(), rel=0.02)
+    assert most == pytest.approx(np.nanmax(mesh.point_data["potential_v"]), rel=0.02)
     material = fields["material"][:]
     assert set(material[0]) == {1}  # the anode's end comes first
+
+
+def test_paraview_opens_the_fields_of_a_simulation(written, tmp_path):
+    pvpython = shutil.which("pvpython")
+    if pvpython is None:
+        pytest.skip("ParaView is not installed (Debian's package paraview)")
+    path = written / "cases" / "sides_off" / "fields.vtu"
+    script = tmp_path / "look.py"
+    script.write_text(
+        "import json\n"
+        "from paraview.simple import OpenDataFile; from paraview import servermanager\n"
+        f"seen = servermanager.Fetch(OpenDataFile({str(path)!r}))\n"
+        "parts = seen.GetPointData(), seen.GetCellData()\n"
+        "arrays = [part.GetArray(n) for part in parts for n in range(part.GetNumberOfArrays())]\n"
+        "ranges = {a.GetName(): a.GetRange(-1 if a.GetNumberOfComponents() > 1 else 0)\n"
+        "          for a in arrays}\n"
+        "print('seen', json.dumps([seen.GetNumberOfPoints(), seen.GetNumberOfCells(),\n"
+        "                          seen.GetBounds(), ranges]))\n",
+        encoding="utf-8",
+    )
+    alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [pvpython, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    [said] = [line for line in done.stdout.splitlines() if line.startswith("seen ")]
+    points, cells, bounds, ranges = json.loads(said.removeprefix("seen "))
+    mesh = meshio.read(path)
+    assert (points, cells) == (len(mesh.points), len(mesh.cells[0].data))
+    assert bounds == pytest.approx([0, 90, 0, 100, 0, 0])
+    expected = np.nanmax(mesh.point_data["potential_v"])
+    assert ranges["potential_v"] == pytest.approx([0, expected], abs=1e-9)
+    flux = np.linalg.norm(mesh.cell_data["current_a_m2"][0], axis=1)
+    assert ranges["current_a_m2"][1] == pytest.approx(np.nanmax(flux), rel=1e-6)
+    assert ranges["von_mises_mpa"][1] > 0
+    assert "displacement_um" in ranges
 
 
 def test_pixels_are_what_lies_below_them():

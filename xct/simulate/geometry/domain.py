@@ -35,6 +35,8 @@ class Frame:
         Position of the lower left corner.
     sign : int
         1 where z grows with the height, −1 where it falls.
+    edge_um : float
+        Edge of a voxel across the plane.
     """
 
     along: str
@@ -42,6 +44,7 @@ class Frame:
     across_um: float
     z_um: float
     sign: int
+    edge_um: float = 1.0
 
     def volume_um(self, points: np.ndarray) -> np.ndarray:
         """Give z, y and x of points (…, 2), µm, shape (…, 3)."""

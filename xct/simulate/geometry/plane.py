@@ -60,7 +60,12 @@ def read_plane(wanted: SliceSection, *, density: bool = False) -> Domain:
     dz = cell.voxel_size_um[0]
     lowest = (rows[1] - 0.5) * dz if cell.sign > 0 else (rows[0] - 0.5) * dz
     frame = Frame(
-        wanted.along, plane * edge_plane, (columns[0] - 0.5) * edge_across, lowest, -cell.sign
+        wanted.along,
+        plane * edge_plane,
+        (columns[0] - 0.5) * edge_across,
+        lowest,
+        -cell.sign,
+        edge_plane,
     )
     front = _line(result, "electrolyte_cathode", wanted.along, plane, columns)
     composite = (np.nanmedian(front) - lowest) * -cell.sign if np.isfinite(front).any() else 0.0
