@@ -14,7 +14,8 @@ from xct.simulate.electric.kinetics import Kinetics
 from xct.simulate.geometry.domain import Domain, Material
 from xct.simulate.mechanics.elasticity import principal
 from xct.simulate.mechanics.loads import BEYOND, Stress, beyond_strength, stress_of
-from xct.simulate.mesh.building import build_mesh
+from xct.simulate.mesh.building import build_mesh, fit_mesh
+from xct.simulate.mesh.mesh import Mesh
 from xct.simulate.plating import (
     C_M2_PER_UAH_CM2,
     THICKNESS_UM_M2_C,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from xct.simulate.settings import SimulateSection
 
 Numbers = dict[str, Number]
+_CHANGED = 0.02  # of a plane: areas that differ by more from those of the labels are said
 _Named = Iterator[tuple[str, Number]]
 
 
@@ -67,8 +69,8 @@ def solve_case(
     """Mesh a domain, and solve for what is asked for."""
     current = wanted.current_density_a_m2
 
-    def conduction_of(one: Domain) -> Conduction:
-        mesh = build_mesh(one, boundary_um, coarsest_um)
+    def conduction_of(one: Domain, mesh: Mesh | None = None) -> Conduction:
+        mesh = build_mesh(one, boundary_um, coarsest_um) if mesh is None else mesh
         kappa = np.full(len(mesh.triangles), wanted.electrolyte.conductivity_s_m)
         if wanted.electrolyte.composite_s_m is not None:
             below = mesh.center_um[:, 1] < one.composite_um
@@ -79,7 +81,8 @@ def solve_case(
         total = current * one.width_um * 1e-6
         return conduct(circuit(mesh, inactive), kappa, total, _kinetics(wanted))
 
-    found = conduction_of(domain)
+    domain, first_mesh = fit_mesh(domain, boundary_um, coarsest_um)
+    found = conduction_of(domain, first_mesh)
     dead = inactive | found.circuit.shorted
     face, plating, stress = face_of(found), None, None
     if wanted.plating is not None:
@@ -175,12 +178,28 @@ def warnings_of(solved: Solved, wanted: SimulateSection) -> list[str]:
             f"{circuit_.island_fraction:.0%} of the electrolyte, {circuit_.islands} islands, "
             "reaches one electrode or none in this plane: left out"
         )
+    found += changed_areas(solved)
     if solved.plating is not None and solved.plating.stopped:
         found.append(solved.plating.stopped)
     numbers = numbers_of(solved, wanted)
     if wanted.mechanics is not None and numbers["beyond_strength_fraction"].value > BEYOND:
         beyond = numbers["beyond_strength_fraction"].value
         found.append(beyond_strength(wanted.mechanics.strength_mpa, beyond))
+    return found
+
+
+def changed_areas(solved: Solved) -> list[str]:
+    """Say which materials of the labels a mesh shows with another area."""
+    mesh, domain = solved.conduction.circuit.mesh, solved.domain
+    found = []
+    for material, labelled in domain.labelled_um2.items():
+        change = mesh.area_um2[mesh.material == material].sum() - labelled
+        if labelled and abs(change) > _CHANGED * mesh.area_um2.sum():
+            found.append(
+                f"the mesh has {change / labelled:+.0%} of the area that the labels give to "
+                f"{material.name.lower()}, {change / mesh.area_um2.sum():+.1%} of the plane: its "
+                "pieces are too small for these triangles; a smaller mesh.boundary_um shows them"
+            )
     return found
 
 

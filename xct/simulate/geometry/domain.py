@@ -8,6 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from xct.simulate.geometry.pieces import Pieces
 from xct.simulate.mesh.cutting import Level
 
 
@@ -86,6 +87,8 @@ class Domain:
         Where it lies in a volume; None for an ideal cell.
     voxel_um : float
         Largest edge of a labelled voxel; 0 for an ideal cell.
+    pieces : mapping of Material to Pieces
+        Those of labelled materials that keep their area.
     labelled_um2 : mapping of Material to float
         Area of materials in the labels, before boundaries were smoothed.
     density : callable, optional
@@ -107,6 +110,7 @@ class Domain:
     finest_um: float = 0.0
     frame: Frame | None = None
     voxel_um: float = 0.0
+    pieces: dict[Material, Pieces] = field(default_factory=dict)
     labelled_um2: dict[Material, float] = field(default_factory=dict)
     density: Level | None = None
     notes: Sequence[str] = field(default_factory=tuple)

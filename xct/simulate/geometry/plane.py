@@ -12,7 +12,8 @@ from xct.geometry import CellGeometry, Label
 from xct.result import Result, open_result
 from xct.simulate.geometry.density import density_at, density_note, known_density
 from xct.simulate.geometry.domain import Domain, Frame, Material
-from xct.simulate.geometry.labels import Sampled, domain_of_labels
+from xct.simulate.geometry.labels import domain_of_labels
+from xct.simulate.geometry.sampled import Sampled
 from xct.simulate.mesh.cutting import Level
 
 if TYPE_CHECKING:
