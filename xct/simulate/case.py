@@ -12,7 +12,7 @@ from xct.quantity import Number
 from xct.simulate.electric.conduction import Conduction, circuit, conduct
 from xct.simulate.electric.kinetics import Kinetics
 from xct.simulate.geometry.domain import Domain, Material
-from xct.simulate.mechanics.elasticity import principal
+from xct.simulate.mechanics.elasticity import notch_intensity, principal
 from xct.simulate.mechanics.loads import BEYOND, Stress, beyond_strength, stress_of
 from xct.simulate.mesh.building import build_mesh, fit_mesh
 from xct.simulate.mesh.mesh import Mesh
@@ -204,20 +204,9 @@ def changed_areas(solved: Solved) -> list[str]:
 
 
 def tip_intensity(solved: Solved, half_width_um: float, height_um: float) -> float:
-    """Give the stress intensity at a deposit's tip, MPa √m.
-
-    K = σ √(π ρ) / 2, with σ the largest principal stress within two radii ρ = b²/a of the tip
-    (Creager, Paris, Int. J. Fract. Mech. 3, 247 (1967)).
-    """
-    stress = solved.stress
-    if stress is None:
+    """Give the stress intensity at a deposit's tip, MPa √m; NaN where there is no stress."""
+    if solved.stress is None:
         return float("nan")
-    elasticity = stress.elasticity
-    mesh = elasticity.body.mesh
-    radius = half_width_um**2 / height_um
     face = solved.face.middle_um
     tip = face[face[:, 1].argmin()]
-    near = np.linalg.norm(mesh.points[mesh.triangles] - tip, axis=2) < 2 * radius
-    near &= (mesh.material == Material.ELECTROLYTE)[:, None]
-    largest = principal(elasticity.node_stress_mpa)[near].max()
-    return float(largest * np.sqrt(np.pi * radius * 1e-6) / 2)
+    return notch_intensity(solved.stress.elasticity, tip, half_width_um**2 / height_um)
