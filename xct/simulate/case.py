@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from xct.simulate.mechanics.elasticity import notch_intensity, principal
 from xct.simulate.mechanics.loads import BEYOND, Stress, beyond_strength, stress_of
 from xct.simulate.mesh.building import build_mesh, fit_mesh
 from xct.simulate.mesh.mesh import Mesh
+from xct.simulate.output.raster import Raster, raster
 from xct.simulate.plating import (
     C_M2_PER_UAH_CM2,
     THICKNESS_UM_M2_C,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Numbers = dict[str, Number]
 _CHANGED = 0.02  # of a plane: areas that differ by more from those of the labels are said
+_MOST_PIXELS = 1500  # along an edge of a picture of a field
 _Named = Iterator[tuple[str, Number]]
 
 
@@ -60,6 +63,14 @@ class Solved:
     face: Face
     plating: Plating | None
     stress: Stress | None
+
+    @cached_property
+    def raster(self) -> Raster:
+        """Pixels of pictures: as fine as the mesh at boundaries, as far as that is shown."""
+        mesh = self.conduction.circuit.mesh
+        ends = mesh.points[mesh.facets.nodes]
+        shortest = np.percentile(np.linalg.norm(np.diff(ends, axis=1)[:, 0], axis=1), 25)
+        return raster(mesh, max(float(shortest) / 2, float(mesh.points.max()) / _MOST_PIXELS))
 
 
 def solve_case(

@@ -9,7 +9,7 @@ import numpy as np
 
 from xct.figures import canvas
 from xct.simulate.geometry.domain import Material
-from xct.simulate.output.files import field_raster, fields_of
+from xct.simulate.output.files import fields_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def fields_figure(cases: Sequence[Case], title: str) -> Figure | None:
         return None
     drawn = []
     for case in cases:
-        below = field_raster(case.solved)
+        below = case.solved.raster
         drawn.append((case, below, fields_of(case.solved, below)))
     shown = [each for each in _FIELDS if all(each[0] in fields for _, _, fields in drawn)]
     width, height = cases[0].solved.domain.width_um, cases[0].solved.domain.height_um

@@ -16,15 +16,13 @@ from xct.io.figures import save_figure
 from xct.io.journal import with_checksum
 from xct.io.tables import write_table
 from xct.physics.lithium import FARADAY_C_MOL
-from xct.simulate.output.raster import Raster, raster
+from xct.simulate.output.raster import Raster
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from xct.simulate.case import Solved
     from xct.simulate.simulation import Case, Simulation
-
-_MOST_PIXELS = 1500  # along an edge of a picture of a field
 
 
 def write_simulation(found: Simulation, folder: Path) -> None:
@@ -227,14 +225,6 @@ def _in_space(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([vectors, third], axis=1)
 
 
-def field_raster(solved: Solved) -> Raster:
-    """Choose the pixels of pictures: as fine as the mesh at boundaries, as far as that is shown."""
-    mesh = solved.conduction.circuit.mesh
-    edges = mesh.facets.nodes
-    shortest = np.percentile(np.linalg.norm(np.diff(mesh.points[edges], axis=1)[:, 0], axis=1), 25)
-    return raster(mesh, max(float(shortest) / 2, float(mesh.points.max()) / _MOST_PIXELS))
-
-
 def fields_of(solved: Solved, below: Raster) -> dict[str, tuple[np.ndarray, str]]:
     """Give every field in pixels, the lowest row first, by name with its unit."""
     conduction = solved.conduction
@@ -260,7 +250,7 @@ def write_fields(solved: Solved, path: Path) -> None:
     import zarr
     from zarr.codecs import ZstdCodec
 
-    below = field_raster(solved)
+    below = solved.raster
     fresh = path.with_name(f".{path.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     group: Any = zarr.open_group(fresh, mode="w", zarr_format=3)
