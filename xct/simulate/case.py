@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xct.simulate.settings import SimulateSection
 
 Numbers = dict[str, Number]
+_MOST_V = 1.0
 _CHANGED = 0.02  # of a plane: areas that differ by more from those of the labels are said
 _MOST_PIXELS = 1500  # along an edge of a picture of a field
 _Named = Iterator[tuple[str, Number]]
@@ -189,7 +190,7 @@ def warnings_of(solved: Solved, wanted: SimulateSection) -> list[str]:
             f"{circuit_.island_fraction:.0%} of the electrolyte, {circuit_.islands} islands, "
             "reaches one electrode or none in this plane: left out"
         )
-    found += changed_areas(solved)
+    found += changed_areas(solved) + too_much(solved.conduction.cathode_v)
     if solved.plating is not None and solved.plating.stopped:
         found.append(solved.plating.stopped)
     numbers = numbers_of(solved, wanted)
@@ -197,6 +198,16 @@ def warnings_of(solved: Solved, wanted: SimulateSection) -> list[str]:
         beyond = numbers["beyond_strength_fraction"].value
         found.append(beyond_strength(wanted.mechanics.strength_mpa, beyond))
     return found
+
+
+def too_much(drop_v: float) -> list[str]:
+    """Say that a drop is more than a cell can have: a unit may be wrong."""
+    if abs(drop_v) <= _MOST_V:
+        return []
+    return [
+        f"the electrolyte loses {drop_v:.3g} V, more than a cell has: current_density_a_m2 is in "
+        "A/m² (1 mA/cm² is 10), conductivities are in S/m (1 mS/cm is 0.1)"
+    ]
 
 
 def changed_areas(solved: Solved) -> list[str]:

@@ -15,6 +15,7 @@ from xct.simulate.block.reading import Block, read_block
 from xct.simulate.block.smooth import smooth_conductivity
 from xct.simulate.block.stress import BlockStress, coarsening, stress_of_block
 from xct.simulate.block.voxels import Flow, effective_conductivity, faces_between, flow
+from xct.simulate.case import too_much
 from xct.simulate.geometry.dead import dead_particles
 from xct.simulate.geometry.density import density_note, known_density
 from xct.simulate.geometry.domain import ELECTRODES, Material
@@ -76,7 +77,7 @@ def _solved(
         "voxels": Number(int(electrolyte.size)),
         "inactive_particles": Number(len(set(dead) & set(np.unique(block.particle).tolist()))),
     }
-    warnings = []
+    warnings = too_much(voltage)
     if shorted:
         warnings.append(f"{len(shorted)} active particles touch lithium: taken for inactive")
     numbers |= _composite(electrolyte, block, wanted, warnings)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xct.errors import XctError
-from xct.result import Result, open_result
+from xct.result import Result
 from xct.simulate.geometry.density import density_at
 from xct.simulate.geometry.domain import Material
 from xct.simulate.geometry.labels import materials_of
+from xct.simulate.geometry.plane import open_measured
 
 if TYPE_CHECKING:
     from xct.simulate.settings import BlockSection
@@ -98,10 +99,15 @@ def read_block(wanted: BlockSection, *, density: bool = False) -> Block:
     XctError
         If it leaves the bore, or surfaces are missing.
     """
-    result = open_result(wanted.result)
+    result = open_measured(wanted.result)
     cell = result.cell
     dz, dy, dx = cell.voxel_size_um
     reach = np.hypot(*wanted.center_um)
+    if reach + 8 * max(dy, dx) > cell.bore_radius_um:
+        raise XctError(
+            f"block.center_um: {list(wanted.center_um)} lies {reach:.0f} µm from the bore's axis: "
+            f"no block fits there, as the bore's radius is {cell.bore_radius_um:.0f} µm"
+        )
     widest = np.sqrt(2.0) * (cell.bore_radius_um - reach - 2 * max(dy, dx))
     width = widest if wanted.width_um is None else wanted.width_um
     if width > widest * 1.02 or width < 8 * max(dy, dx):

@@ -22,7 +22,8 @@ def smooth_conductivity(
 ) -> float:
     """Find what voxels conduct along z if their boundaries are smooth, as those of planes are.
 
-    The mask is smoothed by a Gaussian of 0.7 voxels; its boundary lies where that is a half.
+    The mask is smoothed by a Gaussian of 0.7 voxels; its boundary lies where as many voxels are
+    within as before.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def smooth_conductivity(
     """
     from scipy.ndimage import gaussian_filter
 
-    level = gaussian_filter(conducts.astype(np.float32), SMOOTHING_PX, mode="nearest") - 0.5
+    level = gaussian_filter(conducts.astype(np.float32), SMOOTHING_PX, mode="nearest")
+    level -= _boundary(level, float(conducts.mean()))
     opened = [open_part(level, axis) for axis in range(3)]
     ends = [_inside(level[end]) for end in (0, -1)]
     cells = _reached(opened, ends)
@@ -73,6 +75,20 @@ def smooth_conductivity(
     here = first >= 0
     current = float((half * ends[0][here] * found[first[here]]).sum())
     return current * cells.shape[0] * voxel_um[0] / (cells[0].size * voxel_um[1] * voxel_um[2])
+
+
+def _boundary(smooth: np.ndarray, fraction: float) -> float:
+    """Find the value that bounds a part of the volume, by halves.
+
+    A voxel counts by the part of it that lies within: a smoothed step rises by `slope` in a voxel.
+    """
+    slope = 1 / (SMOOTHING_PX * np.sqrt(2 * np.pi))
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        within = float(np.clip(0.5 + (smooth - middle) / slope, 0, 1).mean())
+        low, high = (middle, high) if within > fraction else (low, middle)
+    return (low + high) / 2
 
 
 def open_part(level: np.ndarray, axis: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def read_plane(wanted: SliceSection, *, density: bool = False) -> Domain:
     XctError
         If the plane lies outside of the cell, or labels or surfaces are missing.
     """
-    result = open_result(wanted.result)
+    result = open_measured(wanted.result)
     cell = result.cell
     _, dy, dx = cell.voxel_size_um
     across_axis, plane_axis = (2, 1) if wanted.along == "x" else (1, 2)
@@ -86,6 +87,21 @@ def read_plane(wanted: SliceSection, *, density: bool = False) -> Domain:
     index[plane_axis] = slice(plane, plane + 1)
     values = density_at(result, (index[0], index[1], index[2])).squeeze(axis=plane_axis)
     return with_density(domain, values[::-1] if cell.sign > 0 else values, labels)
+
+
+def open_measured(folder: str) -> Result:
+    """Open the result that is simulated, and not another simulation.
+
+    Raises
+    ------
+    XctError
+        If it is none.
+    """
+    if Path(folder, "simulation.yaml").is_file():
+        raise XctError(
+            f"result: {folder} is a simulation; name the folder of the result that it was made of"
+        )
+    return open_result(folder)
 
 
 def with_density(domain: Domain, values: np.ndarray, labels: np.ndarray) -> Domain:
