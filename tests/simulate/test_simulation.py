@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -165,12 +166,20 @@ def test_a_plane_of_a_result_carries_its_current_past_dead_particles(truth):
 
 
 def test_a_block_of_a_result_has_a_map_and_a_tortuosity(truth, tmp_path):
-    settings = {"simulate": {"block": {"result": str(truth), "voxels": 48}}, "output": "x"}
-    [found] = simulate(settings, out=tmp_path / "block").blocks
+    mechanics = {"charge_uah_cm2": 0.1, "stack_pressure_mpa": 5}
+    wanted = {"block": {"result": str(truth), "voxels": 32}, "mechanics": mechanics}
+    [found] = simulate({"simulate": wanted}, out=tmp_path / "block").blocks
     assert found.focusing.mean() == pytest.approx(1, rel=1e-6)
     assert 1 < found.numbers["composite_tortuosity"].value < 6
     assert found.numbers["potential_drop_mv"].sd > 0
-    assert (tmp_path / "block" / "cases" / "all_active" / "fields.zarr").is_dir()
+    smooth = found.numbers["composite_tortuosity_smooth"].value
+    assert 1 < smooth < found.numbers["composite_tortuosity"].value
+    # 5 MPa and nothing across: a von Mises stress of 5 (1 − 2ν)/(1 − ν), and more about grains.
+    assert 3 < found.numbers["von_mises_mpa.p99"].value < 60
+    assert found.numbers["von_mises_mpa.p99"].sd > 0
+    fields = zarr.open_group(tmp_path / "block" / "cases" / "all_active" / "fields.zarr", mode="r")
+    assert fields["von_mises_mpa"].attrs["unit"] == "MPa"
+    assert fields["von_mises_mpa"].shape == fields["material"].shape
     assert (tmp_path / "block" / "figures" / "focusing_all_active.png").is_file()
 
 
@@ -193,6 +202,7 @@ def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):
         ({"ideal": {}, "cases": [{"name": "a", "dead": {}}]}, "dead: is for a result"),
         ({"ideal": {}, "cases": [{"name": "a", "deposit": {"height_um": 150}}]}, "102.5 µm away"),
         ({"slice": {"result": "x"}, "cases": [{"name": "a", "inactive": "sides"}]}, "dead: {drift"),
+        ({"ideal": {}, "electrolyte": {"density_exponent": 1.5}}, "is for a result, whose grey"),
         ({"block": {"result": "x"}, "plating": {}}, "plating: only of an ideal cell or a slice"),
         ({"block": {"result": "x"}, "kinetics": {"exchange_current_a_m2": 1}}, "kinetics: only of"),
     ],
@@ -201,6 +211,33 @@ def test_wrong_settings_are_one_line_each(simulated, told):
     with pytest.raises(ConfigError, match=told) as refused:
         load_settings({"simulate": simulated})
     assert len(refused.value.errors) == 1
+
+
+def test_a_drop_that_no_cell_has_names_the_units():
+    wanted = {"ideal": SMALL, "mesh": COARSE, "electrolyte": {"conductivity_s_m": 0.003}}
+    [case] = simulate({"simulate": wanted}).cases
+    [said] = case.warnings
+    assert re.search(r"loses 1\.\d+ V, more than a cell has: current_density_a_m2 is in A/m²", said)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"slice": {"result": "."}}, "is a simulation; name the folder of the result"),
+        ({"block": {"result": "."}}, "is a simulation; name the folder of the result"),
+    ],
+)
+def test_a_simulation_is_no_result(written, wanted, told):
+    [[kind, section]] = wanted.items()
+    with pytest.raises(XctError, match=told) as refused:
+        simulate({"simulate": {kind: {**section, "result": str(written)}}})
+    assert len(refused.value.errors) == 1
+
+
+def test_a_block_beside_the_bore_is_refused(truth):
+    block = {"result": str(truth), "center_um": [900, 0]}
+    with pytest.raises(XctError, match="lies 900 µm from the bore's axis: no block fits there"):
+        simulate({"simulate": {"block": block}})
 
 
 @pytest.mark.parametrize(
