@@ -1,6 +1,6 @@
 """What voxels conduct if their boundaries are smooth. In: which conduct; out: conductivity.
 
-Steps of voxels narrow every way between grains: with grains of 8 voxels they hide a sixth of a
+Steps of voxels narrow every way between grains: with grains of 8 voxels they hide a tenth of a
 conductivity. Here boundaries are those of smoothed masks, as in planes, and the way between two
 voxels conducts by the part of its width that lies within (as cut cells do: Johansen, Colella, J.
 Comput. Phys. 147, 60 (1998)).
