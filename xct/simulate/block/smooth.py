@@ -74,7 +74,8 @@ def smooth_conductivity(
     found = solve_network(network_matrix(number, inner, conductance, diagonal), right)
     here = first >= 0
     current = float((half * ends[0][here] * found[first[here]]).sum())
-    return current * cells.shape[0] * voxel_um[0] / (cells[0].size * voxel_um[1] * voxel_um[2])
+    area = cells[0].size * voxel_um[1] * voxel_um[2]
+    return float(current * cells.shape[0] * voxel_um[0] / area)
 
 
 def _boundary(smooth: np.ndarray, fraction: float) -> float:

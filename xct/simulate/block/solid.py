@@ -220,7 +220,7 @@ def _force(solid: Solid, stress: np.ndarray) -> np.ndarray:
     for corner, slope in zip(_CORNERS, _slopes(np.full(3, 0.5), solid.voxel_um), strict=True):
         part = _shifted(corner, shape)
         for axis in range(3):
-            total[(axis, *part)] += volume * sum(
+            total[axis][part] += volume * sum(
                 s * value for s, value in zip(slope, rows[axis], strict=True)
             )
     return np.asarray(total[:, solid.held].T)
@@ -304,7 +304,7 @@ def _solver(matrix: _Matrix, fixed: np.ndarray) -> Solve:
                 f"the stress of the block did not converge: its residual is "
                 f"{residuals[-1] / residuals[0]:.1g} of the first; a smaller block.voxels may help"
             )
-        return known + np.asarray(found).reshape(-1, 3)
+        return np.asarray(known + np.asarray(found).reshape(-1, 3))
 
     return solve
 
