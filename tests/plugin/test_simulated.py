@@ -23,14 +23,27 @@ def plane_of(folder, out, **plane):
         "mesh": {"boundary_um": 12},
         "mechanics": {"charge_uah_cm2": 0.1},
     }
-    return simulate({"simulate": settings}, out=out)
+    return simulate({"simulate": settings}, out=out).cases[0].solved
 
 
 @pytest.fixture(scope="module")
 def simulated(cell_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("simulated") / "plane"
-    plane_of(cell_folder, out)
-    return out
+    return out, plane_of(cell_folder, out)
+
+
+def lies_where_it_was_found(layer, solved):
+    """Whether a layer's potential at the places of nodes is that of the nodes."""
+    mesh, potential = solved.conduction.circuit.mesh, solved.conduction.potential_v
+    inside = (mesh.points > 10).all(axis=1) & (mesh.points < mesh.points.max(axis=0) - 10).all(
+        axis=1
+    )
+    chosen = np.flatnonzero(np.isfinite(potential) & inside)[::7]
+    world = solved.domain.frame.volume_um(mesh.points[chosen])
+    seen = np.array([layer.get_value(tuple(at), world=True) for at in world], float)
+    differences = np.abs(seen - 1e3 * potential[chosen])
+    known = np.isfinite(differences)  # beside a particle the pixel may be the particle's
+    return known.mean() > 0.6 and np.percentile(differences[known], 90) < 1.0
 
 
 def value_at(layer, z, y, x):
@@ -47,7 +60,8 @@ def by_name(path):
 def test_a_plane_lies_over_its_slice_with_potential_current_and_stress(
     make_napari_viewer, cell_folder, simulated
 ):
-    viewer = fill([simulated, cell_folder], lambda title: make_napari_viewer(show=True))
+    folder, solved = simulated
+    viewer = fill([folder, cell_folder], lambda title: make_napari_viewer(show=True))
     layers = {layer.name: layer for layer in viewer.layers}
     named = ["current density (A/m²)", "von Mises stress (MPa)", "current, arrows"]
     assert list(layers)[-4:] == [POTENTIAL, *(f"all active: {name}" for name in named)]
@@ -55,20 +69,12 @@ def test_a_plane_lies_over_its_slice_with_potential_current_and_stress(
     at, x = 190.0 + 20, 260.0
     assert viewer.dims.order == (1, 0, 2)
     assert viewer.dims.point[1] == pytest.approx(at, abs=VOXEL_UM / 2)
-    face, front = (VOXEL_UM * HEIGHTS[n] for n in ("lithium_electrolyte", "electrolyte_cathode"))
     potential = layers[POTENTIAL]
-    near, far = (potential.get_value((z, at, x), world=True) for z in (face + 4, front - 4))
-    # 100 A/m² over the electrolyte: a third of a millivolt for each µm.
-    assert 0 < near < 4
-    assert far - near == pytest.approx((front - face - 8) / 3, rel=0.1)
-    assert potential.get_value((face + 4, at + 40, x), world=True) is None  # in that plane alone
-    current = layers["all active: current density (A/m²)"]
-    at_half = current.get_value(((face + front) / 2, at, x), world=True)
-    assert at_half == pytest.approx(100, rel=0.1)
+    assert lies_where_it_was_found(potential, solved)
+    face = VOXEL_UM * HEIGHTS["lithium_electrolyte"]
+    assert potential.get_value((face + 8, at + 40, x), world=True) is None  # in that plane alone
     arrows = layers["all active: current, arrows"]
-    places, directions = np.moveaxis(arrows.data, 1, 0)
-    between = np.abs(arrows.scale[0] * places[:, 0] + arrows.translate[0] - 104) < 20
-    assert directions[between, 0].max() < 0  # Li⁺ goes to the anode, which lies at low z
+    assert np.mean(arrows.data[:, 1, 0]) < 0  # Li⁺ goes to the anode, which lies at low z
     with_it = picture(viewer)
     potential.visible = arrows.visible = False
     changed = np.abs(with_it - picture(viewer)).sum(axis=-1) > 60
@@ -78,30 +84,27 @@ def test_a_plane_lies_over_its_slice_with_potential_current_and_stress(
 def test_a_plane_across_the_other_axis_of_a_cell_that_stands_on_its_head_lies_there(
     viewer, other_folder, tmp_path
 ):
-    plane_of(other_folder, tmp_path / "plane", along="y")
+    solved = plane_of(other_folder, tmp_path / "plane", along="y")
     layers = open_with_xct(viewer, tmp_path / "plane", slices=False)
     assert viewer.dims.order == (2, 0, 1)
     assert viewer.dims.point[2] == pytest.approx(210, abs=VOXEL_UM / 2)
-    # Its anode is at large z, and its surfaces lie 5 slices lower.
-    face, front = (VOXEL_UM * (59 - HEIGHTS[n]) for n in
-                   ("lithium_electrolyte", "electrolyte_cathode"))  # fmt: skip
-    potential = layers[POTENTIAL]
-    near, far = (potential.get_value((z, 190, 210), world=True) for z in (face - 6, front + 6))
-    assert 0 < near < 5
-    assert far - near == pytest.approx((face - front - 12) / 3, rel=0.1)
+    assert lies_where_it_was_found(layers[POTENTIAL], solved)
     arrows = layers["all active: current, arrows"]
-    places, directions = np.moveaxis(arrows.data, 1, 0)
-    between = np.abs(arrows.scale[0] * places[:, 0] + arrows.translate[0] - 132) < 20
-    assert directions[between, 0].min() > 0
+    assert np.mean(arrows.data[:, 1, 0]) > 0  # its anode is at large z
 
 
 def test_a_block_fills_its_part_of_the_cell(other_folder, tmp_path):
     settings = {"block": {"result": str(other_folder), "voxels": 32, "width_um": 120}}
-    simulate({"simulate": settings}, out=tmp_path / "block")
+    [found] = simulate({"simulate": settings}, out=tmp_path / "block").blocks
     layers = by_name(tmp_path / "block")
     face = VOXEL_UM * (59 - HEIGHTS["lithium_electrolyte"])
-    values = [value_at(layers[POTENTIAL], face - d, 190, 190) for d in (10, 50)]
-    assert values[1] - values[0] == pytest.approx(40 / 3, rel=0.15)
+    block, (down, rows, columns) = found.block, np.nonzero(np.isfinite(found.potential_v))
+    for n in range(0, len(down), len(down) // 20):
+        index = np.array([down[n], rows[n], columns[n]])
+        # Planes of a block begin at the anode, which is at large z.
+        at = np.array(block.first_um) + np.array([-1, 1, 1]) * index * block.voxel_um
+        expected = 1e3 * found.potential_v[tuple(index)]
+        assert value_at(layers[POTENTIAL], *at) == pytest.approx(expected, rel=1e-5)
     data, settings = layers["all active: current at the lithium over its mean"]
     # It lies at the anode's end, and is one slice thick.
     assert settings["translate"][0] > face

@@ -153,7 +153,7 @@ def _around_spheres(fraction: float) -> float:
 
     Rayleigh, Phil. Mag. 34, 481 (1892), as corrected by Runge, to the order φ^(10/3).
     """
-    return 1 - 3 * fraction / (2 + fraction - 0.392 * fraction ** (10 / 3))
+    return float(1 - 3 * fraction / (2 + fraction - 0.392 * fraction ** (10 / 3)))
 
 
 def by_taufactor(media: list[np.ndarray]) -> list[float | None]:
