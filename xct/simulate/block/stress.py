@@ -19,7 +19,7 @@ from xct.simulate.geometry.domain import ELECTRODES, Material
 from xct.simulate.mechanics.loads import content_change, shrinking
 
 if TYPE_CHECKING:
-    from xct.simulate.block.block import Block
+    from xct.simulate.block.reading import Block
     from xct.simulate.settings import MechanicsSection
 
 MOST_VOXELS = 300_000  # 64³ and some: a minute and 2 GiB
