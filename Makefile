@@ -103,8 +103,8 @@ slurm:
 		$(call packages,slurm-wlm munge,jobs of a cluster are tested on a real SLURM) || \
 		echo "Going on: the tests with a real SLURM skip."
 
-# A test opens an exported VTI file with ParaView files; several hundred megabytes, so `make test` does not ask for it.
+# Tests open an exported VTI file, and fields of a simulation, with ParaView; several hundred megabytes, so `make test` does not ask for it.
 paraview:
 	@command -v pvpython >/dev/null || \
-		$(call packages,paraview python3-paraview,a test opens an exported volume with ParaView) || \
-		echo "Going on: the test that opens an exported volume with ParaView skips."
+		$(call packages,paraview python3-paraview,tests open exported volumes and simulations with ParaView) || \
+		echo "Going on: the tests that open files with ParaView skip."

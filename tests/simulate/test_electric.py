@@ -5,11 +5,13 @@ import pytest
 
 from tests.simulate.exact import domain_of, slab, solved
 from xct.errors import XctError
-from xct.simulate.electric.conduction import stiffness
+from xct.simulate.electric.conduction import circuit, conduct, stiffness
 from xct.simulate.electric.kinetics import GAS_J_MOL_K, Kinetics
 from xct.simulate.geometry.domain import Material
 from xct.simulate.geometry.ideal import Deposit, IdealCell, ideal_domain, inactive_particles
 from xct.simulate.mesh.background import graded
+from xct.simulate.mesh.building import build_mesh
+from xct.simulate.mesh.mesh import Mesh
 
 RT_F = GAS_J_MOL_K * 298.15 / 96_485.33212
 
@@ -85,6 +87,36 @@ def test_a_mirrored_cell_carries_the_mirrored_current():
         length = one.circuit.lithium.lengths_um(one.circuit.mesh.points)
         means.append(np.average(sign * (x - 75), weights=length * one.lithium_a_m2))
     assert means[0] == pytest.approx(means[1], abs=0.02)
+
+
+def test_on_a_mesh_that_is_its_own_mirror_image_the_answers_are_to_rounding():
+    """Mirrored, doubled and added up: half a cell's mesh and its mirror image, joined."""
+    half = build_mesh(ideal_domain(IdealCell(width_um=75, columns=5, rows=2)), 3.0, 16.0)
+    count, across = len(half.points), np.array([-1.0, 1.0])
+    on_seam = half.points[:, 0] > 75 - 1e-9
+    image = np.where(on_seam, np.arange(count), count + np.cumsum(~on_seam) - 1)
+    points = np.concatenate([half.points, (half.points * across + [150, 0])[~on_seam]])
+    triangles = np.concatenate([half.triangles, image[half.triangles][:, [0, 2, 1]]])
+    again = np.where(half.particle > 0, half.particle + 10, 0)
+    mesh = Mesh(
+        points, triangles, np.tile(half.material, 2), np.concatenate([half.particle, again])
+    )
+    left, right = frozenset({1, 2, 6}), frozenset({11, 12, 16})
+
+    def conducted(dead, current=0.01):
+        return conduct(circuit(mesh, dead), np.full(len(triangles), 0.3), current)
+
+    one, other, double = conducted(left), conducted(right), conducted(left, 0.02)
+    assert one.cathode_v == pytest.approx(other.cathode_v, rel=1e-12)
+    of_image = np.full(len(points), -1)
+    of_image[:count], of_image[image] = image, np.arange(count)
+    mirrored = one.node_lithium_a_m2[of_image]
+    assert np.allclose(mirrored, other.node_lithium_a_m2, rtol=1e-10, equal_nan=True)
+    assert np.nanmax(np.abs(one.node_lithium_a_m2 - other.node_lithium_a_m2)) > 0.1
+    assert np.allclose(2 * one.potential_v, double.potential_v, rtol=1e-12, equal_nan=True)
+    assert max(abs(found.balance) for found in (one, other, double)) < 1e-12
+    at_lithium = np.unique(one.circuit.lithium.facets)
+    assert -one.reaction_a_m[at_lithium].sum() == pytest.approx(0.01, rel=1e-12)
 
 
 def test_twice_the_current_is_twice_the_potential_and_half_of_twice_the_conductivity():

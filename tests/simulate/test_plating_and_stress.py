@@ -6,7 +6,15 @@ import pytest
 from tests.simulate.exact import domain_of, slab, solved
 from xct.simulate.geometry.domain import Material
 from xct.simulate.geometry.ideal import Deposit, IdealCell, ideal_domain, inactive_particles
-from xct.simulate.mechanics.elasticity import Body, Loads, Moduli, deform, principal, von_mises
+from xct.simulate.mechanics.elasticity import (
+    Body,
+    Loads,
+    Moduli,
+    deform,
+    notch_intensity,
+    principal,
+    von_mises,
+)
 from xct.simulate.mechanics.loads import content_change, stress_of
 from xct.simulate.mesh.building import build_mesh
 from xct.simulate.mesh.mesh import Mesh
@@ -56,7 +64,10 @@ def uniform(mesh, order=2):
 
 def with_hole(radius=5.0, width=200.0, size=1.0):
     level = lambda p: radius - np.hypot(*(p - width / 2).T)  # noqa: E731
-    whole = build_mesh(domain_of(width, width, [(Material.VOID, level)]), size, 20.0)
+    return solid_part(build_mesh(domain_of(width, width, [(Material.VOID, level)]), size, 20.0))
+
+
+def solid_part(whole):
     kept = whole.material == Material.ELECTROLYTE
     nodes, triangles = np.unique(whole.triangles[kept], return_inverse=True)
     return Mesh(whole.points[nodes], triangles.reshape(-1, 3), whole.material[kept],
@@ -95,6 +106,36 @@ def test_a_pressurized_hole_has_root_three_of_its_pressure():
     found = deform(body, Loads(zero, outer, np.where(outer, exact, 0.0)), force)
     at_edge = np.linalg.norm(body.mesh.points - 100, axis=1)[body.mesh.triangles] < radius * 1.0001
     assert found.von_mises_mpa[at_edge].mean() / pressure == pytest.approx(np.sqrt(3), rel=0.01)
+
+
+def test_the_tip_of_an_elliptical_hole_has_the_intensity_that_inglis_gives_it():
+    """Pulled across its long axis, its tip bears 1 + 2a/b of the pull: K = S √(πa) (1 + b/(2a))."""
+    long, short, width, pull = 20.0, 5.0, 600.0, 10.0
+    middle = width / 2
+
+    def hole(points):
+        x, y = (points - middle).T / np.array([[short], [long]])
+        radius = np.hypot(x, y)
+        slope = np.hypot(x / short, y / long) / np.maximum(radius, 1e-12)
+        return (1 - radius) / np.maximum(slope, 1 / long)
+
+    tip, radius = np.array([middle, middle + long]), short**2 / long
+
+    def detail(points):
+        away = np.minimum(*(np.linalg.norm(points - at, axis=1) for at in (tip, 2 * middle - tip)))
+        return radius / 8 + 0.25 * np.maximum(away - radius, 0)
+
+    domain = domain_of(width, width, [(Material.VOID, hole)], detail=detail, finest=1.0)
+    body = uniform(solid_part(build_mesh(domain, 1.0, 60.0)))
+    # In plane strain a plate that is pulled along x alone becomes narrower along y.
+    across, along = (1 - POISSON**2) / (1000 * YOUNG), -POISSON * (1 + POISSON) / (1000 * YOUNG)
+    places, axis = body.dof_um, body.dof_axis
+    outer = ((places < 1e-9) | (places > width - 1e-9)).any(axis=1)
+    exact = pull * np.where(axis == 0, across * places[:, 0], along * places[:, 1])
+    zero = np.zeros((len(body.mesh.triangles), 4))
+    found = deform(body, Loads(zero, outer, np.where(outer, exact, 0.0)))
+    expected = pull * np.sqrt(np.pi * long * 1e-6) * (1 + short / (2 * long))
+    assert notch_intensity(found, tip, radius) == pytest.approx(expected, rel=0.03)
 
 
 def _pressure(body, pressure, radius):
@@ -160,7 +201,8 @@ def test_a_particle_in_soft_surroundings_shrinks_by_what_its_lithium_took():
     wanted = MechanicsSection(volume_change=0.06, electrolyte=soft)
     stress = stress_of(found.circuit, face_of(found), 100.0, frozenset(), wanted)
     mesh = found.circuit.mesh
-    change = content_change(mesh, 100.0, mesh.material == Material.PARTICLE, 49_100.0)
+    disc = mesh.material == Material.PARTICLE
+    change = content_change(100.0, 60e-6, mesh.area_um2[disc].sum() * 1e-12, 49_100.0)
     # 1 A h/m² over 60 µm, from a disc of 314 µm².
     expected = 3600 * 60e-6 / (96485 * 49_100 * np.pi * 100e-12)
     assert change == pytest.approx(expected, rel=0.02)

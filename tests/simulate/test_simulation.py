@@ -1,6 +1,10 @@
 """`xct simulate`: files, numbers and messages of whole simulations, ideal and on labels."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 
 import meshio
 import numpy as np
@@ -75,9 +79,43 @@ def test_paraviews_file_and_the_pixels_show_one_potential(written):
     fields = zarr.open_group(place / "fields.zarr", mode="r")
     assert fields["potential_v"].attrs["unit"] == "V"
     most = float(np.nanmax(fields["potential_v"][:]))
-    assert most == pytest.approx(mesh.point_data["potential_v"].max(), rel=0.02)
+    assert most == pytest.approx(np.nanmax(mesh.point_data["potential_v"]), rel=0.02)
     material = fields["material"][:]
     assert set(material[0]) == {1}  # the anode's end comes first
+
+
+def test_paraview_opens_the_fields_of_a_simulation(written, tmp_path):
+    pvpython = shutil.which("pvpython")
+    if pvpython is None:
+        pytest.skip("ParaView is not installed (Debian's package paraview)")
+    path = written / "cases" / "sides_off" / "fields.vtu"
+    script = tmp_path / "look.py"
+    script.write_text(
+        "import json\n"
+        "from paraview.simple import OpenDataFile; from paraview import servermanager\n"
+        f"seen = servermanager.Fetch(OpenDataFile({str(path)!r}))\n"
+        "parts = seen.GetPointData(), seen.GetCellData()\n"
+        "arrays = [part.GetArray(n) for part in parts for n in range(part.GetNumberOfArrays())]\n"
+        "ranges = {a.GetName(): a.GetRange(-1 if a.GetNumberOfComponents() > 1 else 0)\n"
+        "          for a in arrays}\n"
+        "print('seen', json.dumps([seen.GetNumberOfPoints(), seen.GetNumberOfCells(),\n"
+        "                          seen.GetBounds(), ranges]))\n",
+        encoding="utf-8",
+    )
+    alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [pvpython, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    [said] = [line for line in done.stdout.splitlines() if line.startswith("seen ")]
+    points, cells, bounds, ranges = json.loads(said.removeprefix("seen "))
+    mesh = meshio.read(path)
+    assert (points, cells) == (len(mesh.points), len(mesh.cells[0].data))
+    assert bounds == pytest.approx([0, 90, 0, 100, 0, 0])
+    expected = np.nanmax(mesh.point_data["potential_v"])
+    assert ranges["potential_v"] == pytest.approx([0, expected], abs=1e-9)
+    flux = np.linalg.norm(mesh.cell_data["current_a_m2"][0], axis=1)
+    assert ranges["current_a_m2"][1] == pytest.approx(np.nanmax(flux), rel=1e-6)
+    assert ranges["von_mises_mpa"][1] > 0
+    assert "displacement_um" in ranges
 
 
 def test_pixels_are_what_lies_below_them():
@@ -128,12 +166,20 @@ def test_a_plane_of_a_result_carries_its_current_past_dead_particles(truth):
 
 
 def test_a_block_of_a_result_has_a_map_and_a_tortuosity(truth, tmp_path):
-    settings = {"simulate": {"block": {"result": str(truth), "voxels": 48}}, "output": "x"}
-    [found] = simulate(settings, out=tmp_path / "block").blocks
+    mechanics = {"charge_uah_cm2": 0.1, "stack_pressure_mpa": 5}
+    wanted = {"block": {"result": str(truth), "voxels": 32}, "mechanics": mechanics}
+    [found] = simulate({"simulate": wanted}, out=tmp_path / "block").blocks
     assert found.focusing.mean() == pytest.approx(1, rel=1e-6)
     assert 1 < found.numbers["composite_tortuosity"].value < 6
     assert found.numbers["potential_drop_mv"].sd > 0
-    assert (tmp_path / "block" / "cases" / "all_active" / "fields.zarr").is_dir()
+    smooth = found.numbers["composite_tortuosity_smooth"].value
+    assert 1 < smooth < found.numbers["composite_tortuosity"].value
+    # 5 MPa and nothing across: a von Mises stress of 5 (1 − 2ν)/(1 − ν), and more about grains.
+    assert 3 < found.numbers["von_mises_mpa.p99"].value < 60
+    assert found.numbers["von_mises_mpa.p99"].sd > 0
+    fields = zarr.open_group(tmp_path / "block" / "cases" / "all_active" / "fields.zarr", mode="r")
+    assert fields["von_mises_mpa"].attrs["unit"] == "MPa"
+    assert fields["von_mises_mpa"].shape == fields["material"].shape
     assert (tmp_path / "block" / "figures" / "focusing_all_active.png").is_file()
 
 
@@ -156,14 +202,42 @@ def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):
         ({"ideal": {}, "cases": [{"name": "a", "dead": {}}]}, "dead: is for a result"),
         ({"ideal": {}, "cases": [{"name": "a", "deposit": {"height_um": 150}}]}, "102.5 µm away"),
         ({"slice": {"result": "x"}, "cases": [{"name": "a", "inactive": "sides"}]}, "dead: {drift"),
+        ({"ideal": {}, "electrolyte": {"density_exponent": 1.5}}, "is for a result, whose grey"),
         ({"block": {"result": "x"}, "plating": {}}, "plating: only of an ideal cell or a slice"),
-        ({"block": {"result": "x"}, "mechanics": {}}, "mechanics: only of an ideal cell or a sl"),
+        ({"block": {"result": "x"}, "kinetics": {"exchange_current_a_m2": 1}}, "kinetics: only of"),
     ],
 )
 def test_wrong_settings_are_one_line_each(simulated, told):
     with pytest.raises(ConfigError, match=told) as refused:
         load_settings({"simulate": simulated})
     assert len(refused.value.errors) == 1
+
+
+def test_a_drop_that_no_cell_has_names_the_units():
+    wanted = {"ideal": SMALL, "mesh": COARSE, "electrolyte": {"conductivity_s_m": 0.003}}
+    [case] = simulate({"simulate": wanted}).cases
+    [said] = case.warnings
+    assert re.search(r"loses 1\.\d+ V, more than a cell has: current_density_a_m2 is in A/m²", said)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"slice": {"result": "."}}, "is a simulation; name the folder of the result"),
+        ({"block": {"result": "."}}, "is a simulation; name the folder of the result"),
+    ],
+)
+def test_a_simulation_is_no_result(written, wanted, told):
+    [[kind, section]] = wanted.items()
+    with pytest.raises(XctError, match=told) as refused:
+        simulate({"simulate": {kind: {**section, "result": str(written)}}})
+    assert len(refused.value.errors) == 1
+
+
+def test_a_block_beside_the_bore_is_refused(truth):
+    block = {"result": str(truth), "center_um": [900, 0]}
+    with pytest.raises(XctError, match="lies 900 µm from the bore's axis: no block fits there"):
+        simulate({"simulate": {"block": block}})
 
 
 @pytest.mark.parametrize(

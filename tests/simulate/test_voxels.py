@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xct.errors import XctError
-from xct.simulate.block.block import Block
+from xct.simulate.block.reading import Block
 from xct.simulate.block.voxels import effective_conductivity, flow
 from xct.simulate.geometry.domain import Material
 
@@ -77,9 +77,9 @@ def test_coarser_voxels_are_of_what_fills_most_of_them():
     material = np.full((4, 4, 4), Material.ELECTROLYTE, np.uint8)
     material[:2, :2, 2:] = Material.PARTICLE
     material[2:, 2:, :1] = Material.VOID
-    block = Block(material, np.zeros((4, 4, 4), int), (1.0, 1.0, 1.0), (0.0, 0.0), 2).coarser(2)
+    block = Block(material, np.zeros((4, 4, 4), int), (1.0,) * 3, (9.0, 0.0, 0.0), 2, -1).coarser(2)
     assert block.material[0, 0, 1] == Material.PARTICLE
     assert (block.material == Material.PARTICLE).sum() == 1
     assert block.voxel_um == (2.0, 2.0, 2.0)
-    assert block.first_um == (0.5, 0.5)
+    assert block.first_um == (8.5, 0.5, 0.5)
     assert block.composite == 1

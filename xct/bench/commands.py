@@ -13,6 +13,7 @@ from xct.bench.measuring import bench_measure
 from xct.bench.scaling.measured import bench_scaling
 from xct.bench.slices import bench_slices
 from xct.bench.stripes.removal import bench_stripes
+from xct.bench.tortuosity import bench_simulate
 from xct.bench.wholescan import bench_scan
 from xct.errors import ConfigError
 
@@ -23,7 +24,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     Parameters
     ----------
     name : {"reconstruct", "stages", "scan", "measure", "stripes", "axis", "beams", "scaling",
-        "accuracy"}
+        "simulate", "accuracy"}
         Which one.
     out : Path
         Folder of its figures.
@@ -58,6 +59,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
         return bench_measure(out, size)
     if name == "scaling":
         return bench_scaling(out, size)
+    if name == "simulate":
+        return bench_simulate(out, size)
     if name == "stripes":
         return bench_stripes(out, size)
     if name == "reconstruct":

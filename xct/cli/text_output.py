@@ -146,4 +146,4 @@ def _entry(entry: Mapping[str, Any]) -> str:
     text = str(value) if unit == "1" else f"{value} {unit}"
     if "confidence" in entry:
         text += f", confidence {entry['confidence']:.2f}"
-    return _BOUNDS.get(entry.get("bound"), "") + text
+    return _BOUNDS.get(str(entry.get("bound")), "") + text

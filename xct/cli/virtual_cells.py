@@ -171,6 +171,7 @@ def demo(size: str, out: Path) -> None:
             "axis",
             "beams",
             "scaling",
+            "simulate",
             "accuracy",
             "starved",
         ]
@@ -187,7 +188,8 @@ def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
     OUT/WHAT.json and OUT/WHAT.png. `measure` goes from a volume to the numbers of a cell, by step:
     400 × 512 × 512 voxels (quick), and as wide as the bore, 240 × 2560 × 2560 (full). `stripes`
     says what is left of stripes of each kind, `axis` how sure the rotation axis is and how right,
-    `beams` what mishaps of a scan do to the slices, `scaling` how fast a cluster would be. The
+    `beams` what mishaps of a scan do to the slices, `scaling` how fast a cluster would be,
+    `simulate` what blocks of voxels conduct beside exact answers and TauFactor's. The
     `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
     """
     from xct.bench.commands import bench as run_bench

@@ -31,6 +31,8 @@ def look_after(viewer: Any) -> None:
 
     def attach(event: Any) -> None:
         note = event.value.metadata.get(KEY, {})
+        if note.get("plane") is not None:
+            _show_plane(viewer, **note["plane"])
         if note.get("last") and "viewed by" not in note:
             cell = next((one for one in cells_of(viewer) if one is note["object"]), None)
             if cell is not None and "volume" in cell.layers:
@@ -39,6 +41,17 @@ def look_after(viewer: Any) -> None:
     bind_keys(viewer)
     # after napari's own, which give a new layer its place
     viewer.layers.events.inserted.connect(attach, position="last")
+
+
+def _show_plane(viewer: Any, axis: int, at_um: float) -> None:
+    """Show the cross-section that something lies in: z downwards."""
+    if viewer.dims.ndisplay == 3:
+        return
+    first = viewer.dims.ndim - 3
+    other = 3 - axis
+    viewer.dims.order = (*range(first), first + axis, first, first + other)
+    viewer.dims.set_point(first + axis, at_um)
+    viewer.reset_view()
 
 
 class CellView:

@@ -14,6 +14,7 @@ from xct.plugin.compare import side_by_side
 from xct.plugin.data.cells import open_cell
 from xct.plugin.data.lines import follow
 from xct.plugin.data.reader import get_reader, read
+from xct.plugin.data.simulated import is_simulation
 from xct.plugin.first_view import look_after
 
 
@@ -36,16 +37,18 @@ def show(paths: Sequence[Path | str]) -> None:
 
 def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
     """Read everything, then open a window that shows it."""
-    listed = [Path(path) for path in paths]
+    listed = sorted((Path(path) for path in paths), key=is_simulation)  # the cell lies below
     if not listed:
         raise XctError("name a result folder, a volume.zarr or a raw scan")
     for path in listed:
         if not path.exists():
             raise XctError(f"{path}: no such file or folder")
         if get_reader(str(path)) is None:
-            raise XctError(f"{path}: is no result, no volume and no raw scan that xct knows")
-    layers = [layer for path in listed for layer in read(path)] if len(listed) == 1 else []
-    cells = [open_cell(path) for path in listed] if len(listed) > 1 else []
+            raise XctError(f"{path}: is no result, simulation, volume or raw scan that xct knows")
+    results = [path for path in listed if not is_simulation(path)]
+    together = len(results) <= 1  # what was simulated lies over its cell
+    layers = [layer for path in listed for layer in read(path)] if together else []
+    cells = [] if together else [open_cell(path) for path in listed]
     viewer = new_viewer(title=f"xct: {', '.join(path.name for path in listed)}")
     if cells:
         side_by_side(viewer, cells)

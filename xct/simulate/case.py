@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,11 @@ from xct.quantity import Number
 from xct.simulate.electric.conduction import Conduction, circuit, conduct
 from xct.simulate.electric.kinetics import Kinetics
 from xct.simulate.geometry.domain import Domain, Material
-from xct.simulate.mechanics.elasticity import principal
-from xct.simulate.mechanics.loads import Stress, stress_of
-from xct.simulate.mesh.building import build_mesh
+from xct.simulate.mechanics.elasticity import notch_intensity, principal
+from xct.simulate.mechanics.loads import BEYOND, Stress, beyond_strength, stress_of
+from xct.simulate.mesh.building import build_mesh, fit_mesh
+from xct.simulate.mesh.mesh import Mesh
+from xct.simulate.output.raster import Raster, raster
 from xct.simulate.plating import (
     C_M2_PER_UAH_CM2,
     THICKNESS_UM_M2_C,
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from xct.simulate.settings import SimulateSection
 
 Numbers = dict[str, Number]
+_MOST_V = 1.0
+_CHANGED = 0.02  # of a plane: areas that differ by more from those of the labels are said
+_MOST_PIXELS = 1500  # along an edge of a picture of a field
 _Named = Iterator[tuple[str, Number]]
 
 
@@ -59,6 +65,14 @@ class Solved:
     plating: Plating | None
     stress: Stress | None
 
+    @cached_property
+    def raster(self) -> Raster:
+        """Pixels of pictures: as fine as the mesh at boundaries, as far as that is shown."""
+        mesh = self.conduction.circuit.mesh
+        ends = mesh.points[mesh.facets.nodes]
+        shortest = np.percentile(np.linalg.norm(np.diff(ends, axis=1)[:, 0], axis=1), 25)
+        return raster(mesh, max(float(shortest) / 2, float(mesh.points.max()) / _MOST_PIXELS))
+
 
 def solve_case(
     domain: Domain, inactive: frozenset[int], wanted: SimulateSection, boundary_um: float,
@@ -67,16 +81,20 @@ def solve_case(
     """Mesh a domain, and solve for what is asked for."""
     current = wanted.current_density_a_m2
 
-    def conduction_of(one: Domain) -> Conduction:
-        mesh = build_mesh(one, boundary_um, coarsest_um)
+    def conduction_of(one: Domain, mesh: Mesh | None = None) -> Conduction:
+        mesh = build_mesh(one, boundary_um, coarsest_um) if mesh is None else mesh
         kappa = np.full(len(mesh.triangles), wanted.electrolyte.conductivity_s_m)
         if wanted.electrolyte.composite_s_m is not None:
             below = mesh.center_um[:, 1] < one.composite_um
             kappa[below] = wanted.electrolyte.composite_s_m
+        exponent = wanted.electrolyte.density_exponent
+        if exponent is not None and one.density is not None:
+            kappa *= one.density(mesh.center_um) ** exponent
         total = current * one.width_um * 1e-6
         return conduct(circuit(mesh, inactive), kappa, total, _kinetics(wanted))
 
-    found = conduction_of(domain)
+    domain, first_mesh = fit_mesh(domain, boundary_um, coarsest_um)
+    found = conduction_of(domain, first_mesh)
     dead = inactive | found.circuit.shorted
     face, plating, stress = face_of(found), None, None
     if wanted.plating is not None:
@@ -172,34 +190,45 @@ def warnings_of(solved: Solved, wanted: SimulateSection) -> list[str]:
             f"{circuit_.island_fraction:.0%} of the electrolyte, {circuit_.islands} islands, "
             "reaches one electrode or none in this plane: left out"
         )
+    found += changed_areas(solved) + too_much(solved.conduction.cathode_v)
     if solved.plating is not None and solved.plating.stopped:
         found.append(solved.plating.stopped)
     numbers = numbers_of(solved, wanted)
-    if wanted.mechanics is not None and numbers["beyond_strength_fraction"].value > 0.01:
-        found.append(
-            f"stress exceeds {wanted.mechanics.strength_mpa:g} MPa in "
-            f"{numbers['beyond_strength_fraction'].value:.0%} of the electrolyte: there it would "
-            "crack or flow, and linear elasticity gives too much; a smaller "
-            "mechanics.charge_uah_cm2 stays within its range"
-        )
+    if wanted.mechanics is not None and numbers["beyond_strength_fraction"].value > BEYOND:
+        beyond = numbers["beyond_strength_fraction"].value
+        found.append(beyond_strength(wanted.mechanics.strength_mpa, beyond))
+    return found
+
+
+def too_much(drop_v: float) -> list[str]:
+    """Say that a drop is more than a cell can have: a unit may be wrong."""
+    if abs(drop_v) <= _MOST_V:
+        return []
+    return [
+        f"the electrolyte loses {drop_v:.3g} V, more than a cell has: current_density_a_m2 is in "
+        "A/m² (1 mA/cm² is 10), conductivities are in S/m (1 mS/cm is 0.1)"
+    ]
+
+
+def changed_areas(solved: Solved) -> list[str]:
+    """Say which materials of the labels a mesh shows with another area."""
+    mesh, domain = solved.conduction.circuit.mesh, solved.domain
+    found = []
+    for material, labelled in domain.labelled_um2.items():
+        change = mesh.area_um2[mesh.material == material].sum() - labelled
+        if labelled and abs(change) > _CHANGED * mesh.area_um2.sum():
+            found.append(
+                f"the mesh has {change / labelled:+.0%} of the area that the labels give to "
+                f"{material.name.lower()}, {change / mesh.area_um2.sum():+.1%} of the plane: its "
+                "pieces are too small for these triangles; a smaller mesh.boundary_um shows them"
+            )
     return found
 
 
 def tip_intensity(solved: Solved, half_width_um: float, height_um: float) -> float:
-    """Give the stress intensity at a deposit's tip, MPa √m.
-
-    K = σ √(π ρ) / 2, with σ the largest principal stress within two radii ρ = b²/a of the tip
-    (Creager, Paris, Int. J. Fract. Mech. 3, 247 (1967)).
-    """
-    stress = solved.stress
-    if stress is None:
+    """Give the stress intensity at a deposit's tip, MPa √m; NaN where there is no stress."""
+    if solved.stress is None:
         return float("nan")
-    elasticity = stress.elasticity
-    mesh = elasticity.body.mesh
-    radius = half_width_um**2 / height_um
     face = solved.face.middle_um
     tip = face[face[:, 1].argmin()]
-    near = np.linalg.norm(mesh.points[mesh.triangles] - tip, axis=2) < 2 * radius
-    near &= (mesh.material == Material.ELECTROLYTE)[:, None]
-    largest = principal(elasticity.node_stress_mpa)[near].max()
-    return float(largest * np.sqrt(np.pi * radius * 1e-6) / 2)
+    return notch_intensity(solved.stress.elasticity, tip, half_width_um**2 / height_um)

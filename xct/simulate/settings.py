@@ -138,6 +138,10 @@ class ElectrolyteSection(Section):
     composite_s_m: _Conductivity | None = Field(
         None, description="κ of the electrolyte within the composite; the same unless given"
     )
+    density_exponent: Annotated[float, Gt(0), Le(10)] | None = Field(
+        None, description="κ goes with this power of the electrolyte's density over its mean, as "
+        "grey values of a result tell it; 1.5 is Bruggeman's law; not at all unless given",
+    )  # fmt: skip
 
 
 class KineticsSection(Section):
@@ -254,10 +258,14 @@ class SimulateSection(Section):
                 "name one of ideal, slice and block, such as ideal: {}"
                 + (f"; there are {' and '.join(given)}" if given else "")
             )
+        if self.ideal is not None and self.electrolyte.density_exponent is not None:
+            raise ValueError(
+                "electrolyte.density_exponent: is for a result, whose grey values tell the density"
+            )
         for case in self.cases:
             self._check_case(case)
         if self.block is not None:
-            for name in ("plating", "kinetics", "mechanics"):
+            for name in ("plating", "kinetics"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name}: only of an ideal cell or a slice; leave it out")
         return self

@@ -12,7 +12,8 @@ from typing import Any
 from xct.errors import XctError
 from xct.quantity import Number
 from xct.result import open_result
-from xct.simulate.block.block import BlockFound, solve_block
+from xct.simulate.block.block import solve_block
+from xct.simulate.block.found import BlockFound
 from xct.simulate.case import Solved, numbers_of, solve_case, tip_intensity, warnings_of
 from xct.simulate.geometry.dead import dead_particles
 from xct.simulate.geometry.domain import Domain
@@ -197,7 +198,8 @@ def _geometry(
     case: CaseSection, wanted: SimulateSection
 ) -> tuple[Domain, frozenset[int], list[str]]:
     if wanted.slice is not None:
-        domain = read_plane(wanted.slice)
+        by_density = wanted.electrolyte.density_exponent is not None
+        domain = read_plane(wanted.slice, density=by_density)
         if case.dead is None:
             return domain, frozenset(), []
         dead, notes = dead_particles(open_result(wanted.slice.result), case.dead)

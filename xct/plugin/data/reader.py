@@ -15,6 +15,7 @@ from xct.errors import XctError
 from xct.plugin.data.cells import KEY, Cell, open_cell
 from xct.plugin.data.layers import LayerData, cell_layers
 from xct.plugin.data.lines import follow
+from xct.plugin.data.simulated import is_simulation, simulation_layers
 from xct.plugin.first_view import look_after
 from xct.plugin.notifications import errors_shown
 
@@ -30,7 +31,8 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     Parameters
     ----------
     path : str or sequence of str
-        A result folder, a ``volume.zarr``, the truth of a virtual cell, or a raw scan.
+        A result folder, a ``volume.zarr``, the truth of a virtual cell, a raw scan, or what
+        `xct simulate` wrote.
 
     Returns
     -------
@@ -58,12 +60,14 @@ def read(path: Path) -> list[LayerData]:
         from xct.plugin.data.scans import scan_layers
 
         return scan_layers(path)
+    if kind == "simulation":
+        return simulation_layers(path)
     if kind == "result":
         return _with_end(cell_layers(open_cell(path)))
     if kind == "volume":
         name = path.parent.name if path.name == "volume.zarr" else path.stem
         return _with_end(cell_layers(Cell(name, path)))
-    raise XctError(f"{path}: is no result, no volume and no raw scan that xct knows")
+    raise XctError(f"{path}: is no result, simulation, volume or raw scan that xct knows")
 
 
 def _with_end(layers: list[LayerData]) -> list[LayerData]:
@@ -95,6 +99,8 @@ def _kind(path: Path) -> str | None:
 def _kind_of_folder(path: Path) -> str | None:
     if path.suffix == ".zarr":
         return "volume" if _is_volume(path) else None
+    if is_simulation(path):
+        return "simulation"
     marks = ("volume.zarr", "summary.json", ".xct")
     if any((path / mark).exists() for mark in marks):
         return "result"

@@ -247,7 +247,7 @@ def _add(
 @njit(cache=True, nogil=True)
 def _add_alike(differs: np.ndarray, values: np.ndarray, first: int, row: np.ndarray) -> int:
     """Add the voxels of a line up to the next that differs from a neighbor; return where it is."""
-    grey = grey_2 = 0
+    grey = grey_2 = np.int64(0)
     x = first
     while x < differs.size and not differs[x]:
         code = np.int64(np.rint(values[x] / _GREY_STEP))

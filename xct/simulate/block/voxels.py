@@ -126,7 +126,7 @@ def flow(
     for end, value in zip(ends, halves, strict=True):
         diagonal += np.bincount(number[end.one], value, minlength=size)
     right = np.bincount(number[ends[1].one], halves[1], minlength=size)
-    values = _solved(_matrix(number, inner, conductance, diagonal), right)
+    values = solve_network(network_matrix(number, inner, conductance, diagonal), right)
     potential = np.full(conducts.shape, np.nan)
     potential[joined] = values
     into = halves[0] * values[number[ends[0].one]]
@@ -135,7 +135,10 @@ def flow(
     return Flow(potential, into, ends[0], out, left_out, islands)
 
 
-def _matrix(number: np.ndarray, inner: Faces, conductance: np.ndarray, diagonal: np.ndarray) -> Any:
+def network_matrix(
+    number: np.ndarray, inner: Faces, conductance: np.ndarray, diagonal: np.ndarray
+) -> Any:
+    """Give the matrix of potentials, from the conductance of inner faces and what else each has."""
     from scipy.sparse import coo_matrix, diags
 
     size = len(diagonal)
@@ -159,14 +162,20 @@ def _joined(conducts: np.ndarray, sink: np.ndarray, source: np.ndarray) -> tuple
     return both[pieces], int(count - both.sum())
 
 
-def _solved(matrix: Any, right: np.ndarray) -> np.ndarray:
-    """Solve by conjugate gradients, preconditioned by algebraic multigrid."""
+def import_pyamg() -> Any:
+    """Import the solver of blocks, or say how it is installed."""
     try:
         import pyamg
     except ImportError:
         raise ImportError(
             "a block in three dimensions needs the package pyamg: pip install 'xct[simulate]'"
         ) from None
+    return pyamg
+
+
+def solve_network(matrix: Any, right: np.ndarray) -> np.ndarray:
+    """Solve by conjugate gradients, preconditioned by algebraic multigrid."""
+    pyamg = import_pyamg()
     if matrix.shape[0] < 2000:
         from scipy.sparse.linalg import spsolve
 

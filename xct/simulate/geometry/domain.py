@@ -8,6 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from xct.simulate.geometry.pieces import Pieces
 from xct.simulate.mesh.cutting import Level
 
 
@@ -35,6 +36,8 @@ class Frame:
         Position of the lower left corner.
     sign : int
         1 where z grows with the height, −1 where it falls.
+    edge_um : float
+        Edge of a voxel across the plane.
     """
 
     along: str
@@ -42,6 +45,7 @@ class Frame:
     across_um: float
     z_um: float
     sign: int
+    edge_um: float = 1.0
 
     def volume_um(self, points: np.ndarray) -> np.ndarray:
         """Give z, y and x of points (…, 2), µm, shape (…, 3)."""
@@ -83,8 +87,13 @@ class Domain:
         Where it lies in a volume; None for an ideal cell.
     voxel_um : float
         Largest edge of a labelled voxel; 0 for an ideal cell.
+    pieces : mapping of Material to Pieces
+        Those of labelled materials that keep their area.
     labelled_um2 : mapping of Material to float
         Area of materials in the labels, before boundaries were smoothed.
+    density : callable, optional
+        Density of the electrolyte at points, over that of which κ is known; None where it is the
+        same everywhere.
     notes : sequence of str
         What must be known of it.
     """
@@ -101,7 +110,9 @@ class Domain:
     finest_um: float = 0.0
     frame: Frame | None = None
     voxel_um: float = 0.0
+    pieces: dict[Material, Pieces] = field(default_factory=dict)
     labelled_um2: dict[Material, float] = field(default_factory=dict)
+    density: Level | None = None
     notes: Sequence[str] = field(default_factory=tuple)
 
     def level(self, material: Material) -> Level | None:

@@ -8,6 +8,8 @@ import numpy as np
 
 from xct.geometry import Label
 from xct.simulate.geometry.domain import Domain, Frame, Material
+from xct.simulate.geometry.pieces import Pieces, pieces_of
+from xct.simulate.geometry.sampled import Sampled
 from xct.simulate.mesh.cutting import Level
 
 SMOOTHING_PX = 0.7  # steps of voxels are gone, and a particle of ten loses 1 % of its diameter
@@ -33,7 +35,8 @@ def domain_of_labels(
     """Give the materials of labels, with boundaries that are smooth.
 
     Each material's mask is smoothed with a Gaussian of 0.7 voxels; a material ends where another
-    one's smoothed mask is as large. Faces of lithium and steel that were measured between voxels
+    one's smoothed mask is as large, and particles and voids grow until they have the area of their
+    voxels. Faces of lithium and steel that were measured between voxels
     are taken from there.
 
     Parameters
@@ -75,9 +78,28 @@ def domain_of_labels(
         composite_um=composite_um,
         frame=frame,
         voxel_um=max(voxel_um),
+        pieces=_pieces(material, np.asarray(particles), voxel_um),
         labelled_um2=labelled_um2,
         notes=notes,
     )
+
+
+def _pieces(
+    material: np.ndarray, particles: np.ndarray, voxel_um: tuple[float, float]
+) -> dict[Material, Pieces]:
+    """Find particles, by their numbers, and voids that hang together, also by corners."""
+    from scipy.ndimage import label
+
+    void, particle = (material == each for each in (Material.VOID, Material.PARTICLE))
+    numbers = {
+        Material.PARTICLE: (np.where(particle, particles, 0), particle),
+        Material.VOID: (label(void, np.ones((3, 3)))[0], void),
+    }
+    return {
+        each: pieces_of(number, inside, voxel_um)
+        for each, (number, inside) in numbers.items()
+        if number.any()
+    }
 
 
 def _with_faces(
@@ -121,31 +143,6 @@ def _levels(material: np.ndarray, voxel_um: tuple[float, float]) -> dict[Materia
         ahead = smooth[each] - np.maximum.reduce(others) if others else smooth[each]
         levels[each] = Sampled(ahead * slope_um, voxel_um)
     return levels
-
-
-class Sampled:
-    """Values at the middles of voxels as a function of points: linear between them.
-
-    Parameters
-    ----------
-    values : ndarray, shape (height, across)
-        At the middles.
-    voxel_um : tuple of float
-        Edges of a voxel along the height and across.
-    """
-
-    def __init__(self, values: np.ndarray, voxel_um: tuple[float, float]) -> None:
-        self._values = np.ascontiguousarray(values, np.float32)
-        self._voxel_um = voxel_um
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Give the values at points (point, 2), µm across and along the height."""
-        from scipy.ndimage import map_coordinates
-
-        at = [points[:, 1] / self._voxel_um[0] - 0.5, points[:, 0] / self._voxel_um[1] - 0.5]
-        return np.asarray(
-            map_coordinates(self._values, at, order=1, mode="nearest", output=np.float64)
-        )
 
 
 def _distance(material: np.ndarray, voxel_um: tuple[float, float]) -> Sampled:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xct.errors import XctError
-from xct.geometry import CellGeometry
+from xct.geometry import CellGeometry, Label
 from xct.result import Result, open_result
+from xct.simulate.geometry.density import density_at, density_note, known_density
 from xct.simulate.geometry.domain import Domain, Frame, Material
 from xct.simulate.geometry.labels import domain_of_labels
+from xct.simulate.geometry.sampled import Sampled
 from xct.simulate.mesh.cutting import Level
 
 if TYPE_CHECKING:
@@ -19,15 +23,22 @@ if TYPE_CHECKING:
 _MARGIN_PX = 2
 
 
-def read_plane(wanted: SliceSection) -> Domain:
+def read_plane(wanted: SliceSection, *, density: bool = False) -> Domain:
     """Read a plane of a result.
+
+    Parameters
+    ----------
+    wanted : SliceSection
+        Which plane.
+    density : bool, optional
+        Whether to read the electrolyte's density from grey values, too.
 
     Raises
     ------
     XctError
         If the plane lies outside of the cell, or labels or surfaces are missing.
     """
-    result = open_result(wanted.result)
+    result = open_measured(wanted.result)
     cell = result.cell
     _, dy, dx = cell.voxel_size_um
     across_axis, plane_axis = (2, 1) if wanted.along == "x" else (1, 2)
@@ -51,7 +62,12 @@ def read_plane(wanted: SliceSection) -> Domain:
     dz = cell.voxel_size_um[0]
     lowest = (rows[1] - 0.5) * dz if cell.sign > 0 else (rows[0] - 0.5) * dz
     frame = Frame(
-        wanted.along, plane * edge_plane, (columns[0] - 0.5) * edge_across, lowest, -cell.sign
+        wanted.along,
+        plane * edge_plane,
+        (columns[0] - 0.5) * edge_across,
+        lowest,
+        -cell.sign,
+        edge_plane,
     )
     front = _line(result, "electrolyte_cathode", wanted.along, plane, columns)
     composite = (np.nanmedian(front) - lowest) * -cell.sign if np.isfinite(front).any() else 0.0
@@ -62,10 +78,54 @@ def read_plane(wanted: SliceSection) -> Domain:
     )
     if wanted.lithium == "flat" and np.isfinite(face).any():
         face = np.full(len(face), float(np.nanmean(face)))
-    return domain_of_labels(
+    domain = domain_of_labels(
         labels, particles, (dz, edge_across), name=name, composite_um=float(composite),
         frame=frame, anode=anode_faces(face, steel, edge_across),
     )  # fmt: skip
+    if not density:
+        return domain
+    index[plane_axis] = slice(plane, plane + 1)
+    values = density_at(result, (index[0], index[1], index[2])).squeeze(axis=plane_axis)
+    return with_density(domain, values[::-1] if cell.sign > 0 else values, labels)
+
+
+def open_measured(folder: str) -> Result:
+    """Open the result that is simulated, and not another simulation.
+
+    Raises
+    ------
+    XctError
+        If it is none.
+    """
+    if Path(folder, "simulation.yaml").is_file():
+        raise XctError(
+            f"result: {folder} is a simulation; name the folder of the result that it was made of"
+        )
+    return open_result(folder)
+
+
+def with_density(domain: Domain, values: np.ndarray, labels: np.ndarray) -> Domain:
+    """Let the electrolyte of a plane have its density; 1 where it is not known.
+
+    Parameters
+    ----------
+    domain : Domain
+        The plane.
+    values : ndarray, shape (height, across)
+        Density over the reference's; NaN where it is not known.
+    labels : ndarray, shape (height, across)
+        Labels of the plane.
+    """
+    rows, columns = labels.shape
+    edges = domain.height_um / rows, domain.width_um / columns
+    below = (np.arange(rows) + 0.5) * edges[0] < domain.composite_um
+    electrolyte = labels == Label.ELECTROLYTE
+    notes = list(domain.notes)
+    for name, part in (("separator", ~below), ("composite", below)):
+        here = electrolyte & part[:, None]
+        if here.any():
+            notes += density_note(name, values[here])
+    return replace(domain, density=Sampled(known_density(values), edges), notes=notes)
 
 
 def cell_name(result: Result) -> str:

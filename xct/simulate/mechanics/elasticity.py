@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from xct.simulate.geometry.domain import Material
 from xct.simulate.mesh.mesh import Mesh
 
 
@@ -187,6 +188,29 @@ def principal(stress: np.ndarray) -> np.ndarray:
     xx, yy, zz, xy = np.moveaxis(stress, -1, 0)
     in_plane = (xx + yy) / 2 + np.hypot((xx - yy) / 2, xy)
     return np.asarray(np.maximum(in_plane, zz))
+
+
+def notch_intensity(found: Elasticity, tip_um: np.ndarray, radius_um: float) -> float:
+    """Give the stress intensity of a slender notch, MPa √m.
+
+    K = σ √(π ρ) / 2, with σ the largest principal stress of the electrolyte within two radii ρ of
+    the tip (Creager, Paris, Int. J. Fract. Mech. 3, 247 (1967)). Of an ellipse it is 1 + b/(2a)
+    times that of a crack as long.
+
+    Parameters
+    ----------
+    found : Elasticity
+        Stress.
+    tip_um : ndarray, shape (2,)
+        Where the tip is.
+    radius_um : float
+        ρ, its radius of curvature.
+    """
+    mesh = found.body.mesh
+    near = np.linalg.norm(mesh.points[mesh.triangles] - tip_um, axis=2) < 2 * radius_um
+    near &= (mesh.material == Material.ELECTROLYTE)[:, None]
+    largest = principal(found.node_stress_mpa)[near].max()
+    return float(largest * np.sqrt(np.pi * radius_um * 1e-6) / 2)
 
 
 Solve = Callable[[np.ndarray], np.ndarray]

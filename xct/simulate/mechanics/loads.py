@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from xct.simulate.settings import MechanicsSection
 
 _MOST_QUADRATIC = 40_000  # nodes: above, factors of quadratic elements take minutes and GiB
+BEYOND = 0.01  # of the electrolyte: where more is beyond its strength, that is said
+
+
+def beyond_strength(strength_mpa: float, fraction: float) -> str:
+    """Say that stress leaves the range of linear elasticity."""
+    return (
+        f"stress exceeds {strength_mpa:g} MPa in {fraction:.0%} of the electrolyte: there it would "
+        "crack or flow, and linear elasticity gives too much; a smaller mechanics.charge_uah_cm2 "
+        "stays within its range"
+    )
 
 
 @dataclass(frozen=True)
@@ -116,24 +126,26 @@ def _body(whole: Mesh, chosen: np.ndarray, wanted: MechanicsSection) -> tuple[np
 
 
 def content_change(
-    mesh: Mesh, charge_uah_cm2: float, active: np.ndarray, full_mol_m3: float
+    charge_uah_cm2: float, area_m2: float, volume_m3: float, full_mol_m3: float
 ) -> float:
     """Give the part of its lithium that an active particle loses, if all lose as much.
 
     Parameters
     ----------
-    mesh : Mesh
-        The cell.
     charge_uah_cm2 : float
-        Charge passed, over the width.
-    active : ndarray of bool, shape (triangle,)
-        Triangles of active particles.
+        Charge passed, over the area.
+    area_m2, volume_m3 : float
+        Area of the cell, and volume of its active particles; of a plane both per metre of depth.
     full_mol_m3 : float
         Lithium of a full particle.
     """
-    charge = charge_uah_cm2 * C_M2_PER_UAH_CM2 * np.ptp(mesh.points[:, 0]) * 1e-6
-    lithium = FARADAY_C_MOL * full_mol_m3 * mesh.area_um2[active].sum() * 1e-12
-    return float(charge / lithium)
+    charge = charge_uah_cm2 * C_M2_PER_UAH_CM2 * area_m2
+    return charge / (FARADAY_C_MOL * full_mol_m3 * volume_m3)
+
+
+def shrinking(change: float, volume_change: float) -> float:
+    """Give the linear strain of a particle that lost a part of its lithium."""
+    return float((max(1 - volume_change * change, 1e-3)) ** (1 / 3) - 1)
 
 
 def _eigenstrain(
@@ -141,10 +153,10 @@ def _eigenstrain(
     wanted: MechanicsSection,
 ) -> np.ndarray:  # fmt: skip
     active = (whole.material == Material.PARTICLE) & ~np.isin(whole.particle, sorted(inactive))
-    change = content_change(whole, charge_uah_cm2, active, wanted.lithium_mol_m3)
-    linear = (max(1 - wanted.volume_change * change, 1e-3)) ** (1 / 3) - 1
+    width, area = np.ptp(whole.points[:, 0]) * 1e-6, whole.area_um2[active].sum() * 1e-12
+    change = content_change(charge_uah_cm2, width, area, wanted.lithium_mol_m3)
     strain = np.zeros((len(chosen), 4))
-    strain[active[chosen], :3] = linear
+    strain[active[chosen], :3] = shrinking(change, wanted.volume_change)
     return strain
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from xct.simulate.geometry.domain import Domain, Material
+from xct.simulate.geometry.pieces import Search
 from xct.simulate.mesh.background import Size, graded
 from xct.simulate.mesh.cutting import Cut, cut, without_slivers
 from xct.simulate.mesh.mesh import Mesh
+
+_FITS = 4  # times that boundaries are moved
 
 
 def build_mesh(
@@ -41,6 +46,39 @@ def build_mesh(
     particle = np.zeros(len(parts.triangles), np.int32)
     particle[is_particle] = domain.particle_at(centers[is_particle])
     return Mesh(parts.points, parts.triangles, parts.material, particle)
+
+
+def fit_mesh(domain: Domain, boundary_um: float, coarsest_um: float) -> tuple[Domain, Mesh]:
+    """Mesh a cell whose labelled pieces keep their area.
+
+    Parameters
+    ----------
+    domain : Domain
+        The cell.
+    boundary_um, coarsest_um : float
+        As of `build_mesh`.
+
+    Returns
+    -------
+    domain : Domain
+        With the levels that it was meshed by.
+    mesh : Mesh
+        The mesh.
+    """
+    mesh, fitted = build_mesh(domain, boundary_um, coarsest_um), domain
+    searches = {code: Search(pieces) for code, pieces in domain.pieces.items()}
+    for number in range(_FITS if searches else 0):
+        for code, search in searches.items():
+            here = mesh.material == code
+            search.learn(mesh.center_um[here], mesh.area_um2[here])
+        last = number == _FITS - 1
+        levels = [
+            (code, searches[code].level(level, last=last) if code in searches else level)
+            for code, level in domain.levels
+        ]
+        fitted = replace(domain, levels=levels)
+        mesh = build_mesh(fitted, boundary_um, coarsest_um)
+    return fitted, mesh
 
 
 def _size(

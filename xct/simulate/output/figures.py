@@ -9,7 +9,7 @@ import numpy as np
 
 from xct.figures import canvas
 from xct.simulate.geometry.domain import Material
-from xct.simulate.output.files import field_raster, fields_of
+from xct.simulate.output.files import fields_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def fields_figure(cases: Sequence[Case], title: str) -> Figure | None:
         return None
     drawn = []
     for case in cases:
-        below = field_raster(case.solved)
+        below = case.solved.raster
         drawn.append((case, below, fields_of(case.solved, below)))
     shown = [each for each in _FIELDS if all(each[0] in fields for _, _, fields in drawn)]
     width, height = cases[0].solved.domain.width_um, cases[0].solved.domain.height_um
@@ -151,11 +151,13 @@ def face_figure(cases: Sequence[Case]) -> Figure | None:
 
 
 def plating_figure(cases: Sequence[Case]) -> Figure | None:
-    """Draw the thickness of plated lithium after each step, a picture for each case."""
+    """Draw the thickness of plated lithium after each step, all cases on one scale."""
     shown = [(case, case.solved.plating) for case in cases if case.solved.plating is not None]
     if not shown:
         return None
     figure, axes = canvas(1, len(shown), (4.2 * len(shown) + 0.4, 3.4))
+    tallest = [float(face.thickness_um.max()) for _, one in shown for face in one.faces]
+    most = max(tallest, default=1.0)
     for axis, (case, plating) in zip(axes, shown, strict=True):
         for number, (charge, face) in enumerate(
             zip(plating.charge_uah_cm2, plating.faces, strict=True)
@@ -166,8 +168,7 @@ def plating_figure(cases: Sequence[Case]) -> Figure | None:
                 color=f"C{number % 10}", label=f"{charge:.3g} µAh/cm²",
             )  # fmt: skip
         axis.set_title(case.name, fontsize=9)
-        axis.set(xlabel="across (µm)", ylabel="plated lithium (µm)")
-        axis.set_ylim(bottom=0)
+        axis.set(xlabel="across (µm)", ylabel="plated lithium (µm)", ylim=(0, 1.05 * most))
         axis.legend(fontsize=7, frameon=False)
     return figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,13 @@ from xct.io.figures import save_figure
 from xct.io.journal import with_checksum
 from xct.io.tables import write_table
 from xct.physics.lithium import FARADAY_C_MOL
-from xct.simulate.output.raster import Raster, raster
+from xct.simulate.output.raster import Raster
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from xct.simulate.case import Solved
     from xct.simulate.simulation import Case, Simulation
-
-_MOST_PIXELS = 1500  # along an edge of a picture of a field
 
 
 def write_simulation(found: Simulation, folder: Path) -> None:
@@ -189,23 +188,22 @@ def plating_table(solved: Solved) -> DataFrame:
 
 
 def write_vtu(solved: Solved, path: Path) -> None:
-    """Write mesh and fields for ParaView: positions in µm."""
+    """Write mesh and fields for ParaView: positions in µm; NaN where there is no such field."""
     import meshio
 
     mesh = solved.conduction.circuit.mesh
-    flux = np.nan_to_num(solved.conduction.current_a_m2)
     cells: dict[str, list[Any]] = {
         "material": [mesh.material.astype(np.int32)],
         "particle": [mesh.particle],
         "conductivity_s_m": [solved.conduction.conductivity_s_m],
-        "current_a_m2": [np.pad(flux, ((0, 0), (0, 1)))],
+        "current_a_m2": [_in_space(solved.conduction.current_a_m2)],
     }
-    points = {"potential_v": np.nan_to_num(solved.conduction.potential_v)}
+    points = {"potential_v": solved.conduction.potential_v}
     if solved.stress is not None:
         elastic, chosen = solved.stress.elasticity, solved.stress.triangles
-        stress = np.zeros((len(mesh.triangles), 4))
+        stress = np.full((len(mesh.triangles), 4), np.nan)
         stress[chosen] = elastic.node_stress_mpa.mean(axis=1)
-        von_mises = np.zeros(len(mesh.triangles))
+        von_mises = np.full(len(mesh.triangles), np.nan)
         von_mises[chosen] = elastic.von_mises_mpa.mean(axis=1)
         moved = np.zeros((len(mesh.points), 3))
         moved[solved.stress.nodes, :2] = elastic.node_displacement_um
@@ -221,12 +219,10 @@ def write_vtu(solved: Solved, path: Path) -> None:
         meshio.write(temporary, whole, file_format="vtu")
 
 
-def field_raster(solved: Solved) -> Raster:
-    """Choose the pixels of pictures: as fine as the mesh at boundaries, as far as that is shown."""
-    mesh = solved.conduction.circuit.mesh
-    edges = mesh.facets.nodes
-    shortest = np.percentile(np.linalg.norm(np.diff(mesh.points[edges], axis=1)[:, 0], axis=1), 25)
-    return raster(mesh, max(float(shortest) / 2, float(mesh.points.max()) / _MOST_PIXELS))
+def _in_space(vectors: np.ndarray) -> np.ndarray:
+    """Give vectors of the plane a third component, 0 where they are known."""
+    third = np.where(np.isnan(vectors[:, :1]), np.nan, 0.0)
+    return np.concatenate([vectors, third], axis=1)
 
 
 def fields_of(solved: Solved, below: Raster) -> dict[str, tuple[np.ndarray, str]]:
@@ -254,10 +250,12 @@ def write_fields(solved: Solved, path: Path) -> None:
     import zarr
     from zarr.codecs import ZstdCodec
 
-    below = field_raster(solved)
+    below = solved.raster
     fresh = path.with_name(f".{path.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     group: Any = zarr.open_group(fresh, mode="w", zarr_format=3)
+    if solved.domain.frame is not None:
+        group.attrs["frame"] = asdict(solved.domain.frame)
     for name, (values, unit) in fields_of(solved, below).items():
         kind = np.float32 if values.dtype.kind == "f" else values.dtype
         array = group.create_array(

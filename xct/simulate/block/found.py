@@ -1,0 +1,122 @@
+"""What was found in a block. In: fields; out: files and a figure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xct.figures import canvas
+from xct.io.journal import with_checksum
+from xct.quantity import Number
+from xct.simulate.block.reading import Block
+from xct.simulate.block.stress import BlockStress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class BlockFound:
+    """What was found in a block.
+
+    Attributes
+    ----------
+    name, title : str
+        Name of the case, and title of the simulation.
+    numbers : mapping of str to Number
+        As of a plane; the uncertainty is what voxels twice as large differ by.
+    warnings : list of str
+        What must be known.
+    block : Block
+        Materials.
+    potential_v : ndarray, shape (z, y, x)
+        φ of the electrolyte; NaN elsewhere.
+    focusing : ndarray, shape (y, x)
+        Current density at the lithium over its mean, smoothed by 1.5 voxels.
+    stress : BlockStress, optional
+        Displacement and stress, where they were asked for.
+    """
+
+    name: str
+    title: str
+    numbers: dict[str, Number]
+    warnings: list[str]
+    block: Block
+    potential_v: np.ndarray
+    focusing: np.ndarray
+    stress: BlockStress | None = None
+
+    def fields(self) -> dict[str, tuple[np.ndarray, str, Block]]:
+        """Give every field with its unit and the block whose voxels it has, by name."""
+        found = {
+            "material": (self.block.material, "1", self.block),
+            "potential_v": (self.potential_v.astype("f4"), "V", self.block),
+            "focusing": (self.focusing.astype("f4"), "1", self.block),
+        }
+        if self.stress is not None:
+            von_mises = self.stress.von_mises_mpa.astype("f4")
+            found["von_mises_mpa"] = (von_mises, "MPa", self.stress.block)
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write ``fields.zarr``: every field, (z, y, x) or (y, x), where it lies in the result."""
+        import zarr
+        from zarr.codecs import ZstdCodec
+
+        path, fresh = folder / "fields.zarr", folder / ".fields.zarr.partial"
+        shutil.rmtree(fresh, ignore_errors=True)
+        group: Any = zarr.open_group(fresh, mode="w", zarr_format=3)
+        for name, (values, unit, block) in self.fields().items():
+            array = group.create_array(
+                name, data=np.ascontiguousarray(values),
+                dimension_names=("z", "y", "x")[-values.ndim :],
+                compressors=with_checksum(ZstdCodec()),
+            )  # fmt: skip
+            array.attrs["unit"] = unit
+            array.attrs["voxel_size_um"] = list(block.voxel_um[-values.ndim :])
+            array.attrs["first_um"] = list(block.first_um[-values.ndim :])
+            array.attrs["z_sign"] = block.sign
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(fresh, path)
+
+    def figure(self) -> Figure:
+        """Draw the map of the focusing factor, and the middle plane's potential and stress."""
+        shown = 2 if self.stress is None else 3
+        figure, axes = canvas(1, shown, (4.6 * shown, 4.0))
+        z, y, x = self.block.voxel_um
+        depth, height, width = self.potential_v.shape
+        most = float(np.nanpercentile(self.focusing, 99.5))
+        image = axes[0].imshow(
+            self.focusing, cmap="magma", vmin=0, vmax=most, extent=(0, width * x, height * y, 0),
+            interpolation="none",
+        )  # fmt: skip
+        axes[0].set(xlabel="x (µm)", ylabel="y (µm)")
+        axes[0].set_title("current density at the lithium over its mean", fontsize=9)
+        figure.colorbar(image, ax=axes[0], shrink=0.8, extend="max")
+        extent = (0.0, width * x, depth * z, 0.0)
+        plane = 1e3 * self.potential_v[:, height // 2]
+        look: dict[str, Any] = {"cmap": "viridis", "extent": extent, "extend": "neither"}
+        _draw_plane(figure, axes[1], plane, "potential in the middle plane (mV)", look)
+        if self.stress is not None:
+            values = self.stress.von_mises_mpa[:, self.stress.von_mises_mpa.shape[1] // 2]
+            most = float(np.nanpercentile(values, 99.5))
+            look = {"cmap": "inferno", "extent": extent, "extend": "max", "vmin": 0, "vmax": most}
+            _draw_plane(figure, axes[2], values, "von Mises stress in that plane (MPa)", look)
+        figure.suptitle(f"{self.title}: {self.name}", fontsize=11)
+        return figure
+
+
+def _draw_plane(
+    figure: Figure, axis: Axes, values: np.ndarray, title: str, look: dict[str, Any]
+) -> None:
+    extend = look.pop("extend")
+    image = axis.imshow(np.ma.masked_invalid(values), interpolation="none", **look)
+    axis.set(xlabel="x (µm)", ylabel="from the anode (µm)")
+    axis.set_title(title, fontsize=9)
+    figure.colorbar(image, ax=axis, shrink=0.8, extend=extend)
