@@ -150,10 +150,10 @@ def bar(axis: Axes, width_um: float) -> None:
     bottom, top = axis.get_ylim()
     plate = AnchoredSizeBar(
         axis.transData, length / width_um * abs(high - low), text, "lower left",
-        pad=0.2, borderpad=0.1, sep=2, color="white", size_vertical=0.015 * abs(top - bottom),
+        pad=0.4, borderpad=0.3, sep=2, color="white", size_vertical=0.015 * abs(top - bottom),
         fill_bar=True, fontproperties=FontProperties(size=7),
     )  # fmt: skip
-    plate.patch.set(facecolor="black", edgecolor="black", boxstyle="square")
+    plate.patch.set(facecolor="black", edgecolor="black", boxstyle="square,pad=0")
     axis.add_artist(plate)
 
 
