@@ -145,7 +145,7 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
             for one in found
             if one["kind"] == kind
         ]
-        head = f"### {kind}\n\n| volume | verdict | {' | '.join(VERDICTS)} | what was said first |"
+        head = f"## {kind}\n\n| volume | verdict | {' | '.join(VERDICTS)} | what was said first |"
         parts.append("\n".join([head, "|---|---|---|---|---|---|---|", *rows]))
     return "\n\n".join(parts)
 
