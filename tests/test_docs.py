@@ -5,6 +5,7 @@ YAML whose first line is a comment with a file's name is kept under that name fo
 """
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ import h5py
 import pytest
 import yaml
 
+from tests.plugin.drawn import draw_result
 from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
 from xct.config.loading import read_config
@@ -131,10 +133,21 @@ def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys)
 
 
 def given_beforehand(page):
-    """Make what a page takes for granted: a ROI set that was drawn before."""
+    """Make what a page takes for granted: a ROI set that was drawn before, a result."""
     if page.stem == "napari":
         rois = {"E-1": {"surface": None, "depth_um": [0, 9], "y_um": [0, 9], "x_um": [0, 9]}}
         Path("rois.yaml").write_text(yaml.safe_dump({"rois": rois}), encoding="utf-8")
+    if page.stem == "volumes":
+        measured_result(Path("out/from_raw"))
+
+
+def measured_result(path):
+    """Write a small drawn result that has a number."""
+    summary = draw_result(path) / "summary.json"
+    lithium = {"thickness_um.lithium": {"value": 32.0, "sd": 0.2, "unit": "µm"}}
+    anode = {"anode": {"value": "low_z", "unit": "1"}}
+    text = json.dumps(json.loads(summary.read_text(encoding="utf-8")) | lithium | anode)
+    summary.write_text(text, encoding="utf-8")
 
 
 def run_console(text, capsys):

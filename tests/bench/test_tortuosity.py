@@ -19,8 +19,8 @@ def test_smooth_boundaries_come_nearer_to_what_spheres_leave_than_steps_of_voxel
             smooth_conductivity(medium.conducts),
             effective_conductivity(medium.conducts),
         )
-        assert smooth == pytest.approx(medium.exact, rel=0.02), medium.name
-        assert voxels.ratio < 0.975 * medium.exact
+        assert smooth == pytest.approx(medium.exact, rel=0.04), medium.name
+        assert abs(smooth - medium.exact) < 0.8 * abs(voxels.ratio - medium.exact), medium.name
 
 
 def test_a_straight_channel_conducts_by_its_width_in_any_voxels():

@@ -5,16 +5,19 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.scans import write_dxchange
-from xct.cli.main import execute
+from xct.cli.main import _terminated, execute
 from xct.cli.many import Beside, Outcome, Sharing, _outcome, share_memory, table_text
 from xct.cli.screen import Screen
 from xct.config.loading import load_config
 from xct.errors import ConfigError
+from xct.pipeline import monitor
 from xct.pipeline.clusters import machines
 
 
@@ -195,3 +198,13 @@ def test_status_from_another_process(write, tmp_path):
     assert done.returncode == 2
     assert "no run has written here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_signal_whose_exception_is_lost_ends_the_run_all_the_same(monkeypatch):
+    """As it is within a callback of the interpreter, such as that of a weak reference."""
+    monkeypatch.setattr(monitor, "asked_to_end", threading.Event())
+    monitor.go_on()
+    with suppress(KeyboardInterrupt):
+        _terminated()
+    with pytest.raises(KeyboardInterrupt):
+        monitor.go_on()

@@ -8,6 +8,7 @@ pytest.importorskip("napari")
 from tests.plugin.acting import canvas_point, open_with_xct, picture, point_at
 from tests.plugin.drawn import HEIGHTS, SHAPE, VOXEL_UM
 
+LIMIT_MS = 10_000
 MIDDLE = 48 * VOXEL_UM
 
 
@@ -47,17 +48,21 @@ def test_middle_cross_section_is_seen_with_its_materials_and_its_scale(viewer, l
             assert layer.thumbnail[..., :3].max() > 60, name
 
 
-def test_mouse_is_told_value_depth_and_surface(viewer, layers):
+def test_mouse_is_told_value_depth_and_surface(viewer, qtbot, layers):
     text = viewer.canvas.overlays.text
     assert text.visible
-    point_at(viewer, [100, MIDDLE, MIDDLE])
-    point_at(viewer, [100, MIDDLE, MIDDLE + 20])
+
+    def told(height, words):
+        """Move the mouse, as a hand does, until the words are there: the window may be laid out."""
+        point_at(viewer, [height, MIDDLE, MIDDLE])
+        point_at(viewer, [height, MIDDLE, MIDDLE + 20])
+        return words in text.text
+
+    qtbot.waitUntil(lambda: told(100, "from lithium/electrolyte"), timeout=LIMIT_MS)
     value = float(np.asarray(layers["ncm-100 volume"].data[25, 48, 53]))
     assert f"μ {value:.3g} 1/cm" in text.text
     assert "depth +38." in text.text
-    assert "from lithium/electrolyte" in text.text
-    point_at(viewer, [160, MIDDLE, MIDDLE + 20])
-    assert "from electrolyte/cathode" in text.text
+    qtbot.waitUntil(lambda: told(160, "from electrolyte/cathode"), timeout=LIMIT_MS)
 
 
 def test_3d_is_oblique_cut_open_and_shows_particles(viewer, layers):

@@ -183,7 +183,7 @@ def test_parts_that_are_broken_do_not_hide_the_others(messages, cell_folder, tmp
     names = {layer[1]["name"] for layer in get_reader(str(broken))(str(broken))}
     assert names == {"ncm-100 volume", "ncm-100 particles"}
     assert len(messages()) == 2
-    assert "materials is broken" in messages()[0]
+    assert "labels/materials: is damaged" in messages()[0]
 
 
 def test_scan_that_is_cut_short_is_explained(messages, tmp_path):

@@ -35,12 +35,14 @@ for _room in (runs, watching, cluster, explain, files, virtual_cells):
 
 
 def _terminated(*_: Any) -> NoReturn:
+    if (monitor := sys.modules.get("xct.pipeline.monitor")) is not None:
+        monitor.asked_to_end.set()
     raise KeyboardInterrupt
 
 
 def main() -> NoReturn:
     """Run the command of this process and end with its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
             signal.signal(number, _terminated)
     for stream in (sys.stdout, sys.stderr):

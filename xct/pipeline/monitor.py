@@ -37,6 +37,11 @@ def fault_of(error: BaseException) -> str:
     return f"{FAULT} ({kind}: {what}); run.log holds what is needed to report it"
 
 
+# By a signal: the exception that its handler raises is lost where it comes within a callback of the
+# interpreter, such as that of a weak reference.
+asked_to_end = threading.Event()
+
+
 class Interrupted(KeyboardInterrupt):
     """The run was asked to end; raised between two steps of a block."""
 
@@ -76,7 +81,7 @@ def go_on() -> None:
         If so.
     """
     stop = _stop.get()
-    if stop is not None and stop.is_set():
+    if asked_to_end.is_set() or (stop is not None and stop.is_set()):
         raise Interrupted
 
 

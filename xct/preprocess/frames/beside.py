@@ -16,6 +16,7 @@ _DARKER = 0.97  # … and a sample is
 _ALIKE = 0.01  # both sides at all angles
 _ABOVE, _ABOVE_PART = 1.15, 0.02  # times the air, in that part of all frames: no absorption
 _TOGETHER = 5  # frames: noise is not that bright
+_DARK = 0.5  # of the usual light
 _STEADY = 0.02  # scatter over frames beside slow drift: a sample that turns into view is no air
 
 
@@ -35,14 +36,19 @@ class LightBeside:
     sides: tuple[str, ...]
 
     @property
+    def lit(self) -> np.ndarray:
+        """Of frames that have light: what the user keeps without says nothing of the flats."""
+        return self.by_frame[self.by_frame > _DARK * np.median(self.by_frame)]
+
+    @property
     def mean(self) -> float:
-        """Of all frames."""
-        return float(np.mean(self.by_frame))
+        """Of all frames that have light."""
+        return float(np.mean(self.lit))
 
     @property
     def drift(self) -> float:
         """By how much it changes over the scan, as a fraction: a twentieth of it at a time."""
-        parts = np.array_split(self.by_frame, min(20, self.by_frame.size))
+        parts = np.array_split(self.lit, min(20, self.lit.size))
         means = [float(part.mean()) for part in parts]
         return (max(means) - min(means)) / self.mean
 
