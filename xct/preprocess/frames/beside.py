@@ -38,7 +38,7 @@ class LightBeside:
     @property
     def lit(self) -> np.ndarray:
         """Of frames that have light: what the user keeps without says nothing of the flats."""
-        return self.by_frame[self.by_frame > _DARK * np.median(self.by_frame)]
+        return np.asarray(self.by_frame[self.by_frame > _DARK * np.median(self.by_frame)])
 
     @property
     def mean(self) -> float:
