@@ -91,6 +91,8 @@ def _look_around(
 
 _SWEEPS = 1500
 _OVERLAP = 0.04  # of a radius: what is left after the last sweep is subtracted from the radii
+_CRAMPED = 1e-3  # of the spheres may shrink by more than twice that
+_LEAST_SCALE = 0.5
 _PUSH = 1.2
 _ROBERTS = 1.2207440846057596  # positive root of x⁴ = x + 1
 _JITTER_UM = 1.0
@@ -140,7 +142,8 @@ def pack_spheres(
     centers_um : ndarray of float64, shape (n, 3)
         z, y, x.
     scale : ndarray of float64, shape (n,)
-        By how much each radius has to shrink so that nothing overlaps at all: at least 0.92.
+        By how much each radius has to shrink so that nothing overlaps at all: at least 0.92, but
+        for one sphere in a thousand, which found less room.
 
     Raises
     ------
@@ -166,7 +169,8 @@ def pack_spheres(
         if sweeps == 0:
             break
     scale = 1 - worst / radii
-    if scale.min() < 1 - 2 * _OVERLAP:
+    # Among very many spheres some sit where the faces come close.
+    if (scale < 1 - 2 * _OVERLAP).mean() > _CRAMPED or scale.min() < _LEAST_SCALE:
         raise ValueError(
             f"{len(radii)} particles do not fit without overlap: after {_SWEEPS} sweeps one still "
             f"overlaps by {worst.max():.2g} µm; ask for a smaller volume fraction"
