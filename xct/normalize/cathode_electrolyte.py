@@ -11,7 +11,7 @@ from xct.geometry import CellGeometry
 from xct.normalize.glare import diagnose
 from xct.normalize.model import SmoothModel
 from xct.normalize.reference import Reference
-from xct.normalize.sampling import Cubes, Span, cathode_span, gather_cubes, read_slab
+from xct.normalize.sampling import Cubes, Span, cathode_span, gather_cubes, read_slab, thin_group
 from xct.normalize.volume_sample import AboveAir, VolumeSample, sample_volume
 from xct.parallel.blocks import GRANULE, Block, Voxels
 from xct.parallel.executors import map_blocks
@@ -128,11 +128,12 @@ def _mixture(volume: Voxels, span: Span, cubes: Cubes, sigma: float) -> RobustFi
 
 
 def _sample_of(span: Span) -> list[Block]:
-    """Choose slices over the whole height: voxels enough for a mixture, however high it is."""
+    """Choose slices over the whole height: voxels enough for a mixture, however large it is."""
     (first, stop), depth = span.rows(), span.cell.shape[0]
     starts = range(first // GRANULE * GRANULE, stop, GRANULE)
     chosen = starts[:: max(1, round(len(starts) / _GRANULES))]
-    return [Block(z, min(z + GRANULE, depth), z, min(z + GRANULE, depth)) for z in chosen]
+    groups = [thin_group(z, min(z + GRANULE, depth), span.cell.shape[2]) for z in chosen]
+    return [Block(first, stop, first, stop) for first, stop in groups]
 
 
 def _counted(

@@ -21,6 +21,8 @@ from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 
+_NARROW_PX = 640  # slices up to so wide are taken by whole groups
+
 # Where a layer surely lies. In: a cell; out: ranges of slices, limits of height by position.
 
 
@@ -183,6 +185,26 @@ def slabs_of(span: Span) -> list[Block]:
     low, high = first // GRANULE * GRANULE, min(ceil(stop / GRANULE) * GRANULE, span.cell.shape[0])
     ends = [(max(b.first, low), min(b.stop, high)) for b in slabs(span.cell.shape)]
     return [Block(low, high, low, high) for low, high in ends if low < high]
+
+
+def thin_group(first: int, stop: int, width: int) -> tuple[int, int]:
+    """Leave out the outer slices of a group where slices are wide: each holds so much more.
+
+    Parameters
+    ----------
+    first, stop : int
+        A group of slices, half open.
+    width : int
+        Voxels across a slice.
+
+    Returns
+    -------
+    first, stop : int
+        Those about its middle; all of them up to 640 voxels.
+    """
+    needed = ceil((stop - first) * min(_NARROW_PX / width, 1.0))
+    margin = (stop - first - needed) // 2
+    return first + margin, stop - margin
 
 
 def read_slab(block: Block, volume: Voxels, *_: object) -> np.ndarray:

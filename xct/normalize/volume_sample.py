@@ -21,6 +21,7 @@ from xct.normalize.blur import (
     point_spread_um,
     wall_misfit,
 )
+from xct.normalize.sampling import thin_group
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 
@@ -140,7 +141,8 @@ def _slice(volume: Voxels, z: int) -> np.ndarray:
 
 
 def _read_group(first: int, volume: Voxels, cell: CellGeometry) -> np.ndarray:
-    return np.asarray(volume[first : first + GROUP], np.float32)
+    first, stop = thin_group(first, first + GROUP, volume.shape[2])
+    return np.asarray(volume[first:stop], np.float32)
 
 
 def _blur_of(first: int, group: np.ndarray, volume: Voxels, cell: CellGeometry) -> WallBlur:

@@ -9,6 +9,7 @@ import numpy as np
 
 from xct.errors import DataError
 from xct.normalize.blur import RoundEdge, fit_round_edge
+from xct.normalize.sampling import thin_group
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.segment.cell.bore_estimate import BoreEstimate, slice_groups
@@ -62,8 +63,9 @@ def group_means(volume: Voxels, rows: tuple[int, int]) -> list[GroupMean]:
 
 
 def _mean_of_group(group: tuple[int, int], volume: Voxels) -> GroupMean:
-    slices = np.asarray(volume[group[0] : group[1]], np.float32)
-    return GroupMean(*group, slices.mean(axis=0, dtype=np.float64).astype(np.float32))
+    first, stop = thin_group(*group, volume.shape[2])
+    slices = np.asarray(volume[first:stop], np.float32)
+    return GroupMean(first, stop, slices.mean(axis=0, dtype=np.float64).astype(np.float32))
 
 
 def fit_bore(groups: Sequence[GroupMean], frame: Frame, estimate: BoreEstimate) -> Bore:

@@ -22,6 +22,7 @@ from xct.statistics.gaussian import gaussian_taps
 T = TypeVar("T")
 
 _STRIP_BYTES = 192 * 2**20
+_KEPT_BYTES = 1280 * 2**20  # of a band that is read once; the pass over particles needs as much
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
 _ENOUGH = 2**19  # columns that determine a quantile as well as any more …
 _LEAST_GROUPS = 5  # … from so many places
@@ -164,7 +165,7 @@ class Band:
     def about(cls, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> Band:
         """Take slices of a volume in 1/cm."""
         source = _Slices(volume, span, None)
-        if span.count and 4 * bore.size * span.count <= _STRIP_BYTES:
+        if span.count and 4 * bore.size * span.count <= _KEPT_BYTES:
             source = replace(source, kept=source.read(slice(None)))
         return cls(source, bore, reach)
 
