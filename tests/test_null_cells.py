@@ -25,9 +25,8 @@ def measured(tmp_path):
         create_volume(tmp_path / "volume.zarr", SHAPE, VOXEL_UM, Coding(), state)
         write_slab(tmp_path / "volume.zarr", 0, mu.astype(np.float32))
         volume = {"file": str(tmp_path / "volume.zarr"), "energy_kev": cell.energy_kev}
-        return cell, xct.run(
-            {"volume": volume, "pipeline": "analyze", "output": str(tmp_path / "out")}
-        )
+        output = {"output": str(tmp_path / "out"), "run": {"figures": "none"}}
+        return cell, xct.run({"volume": volume, "pipeline": "analyze", **output})
 
     return run
 

@@ -30,18 +30,18 @@ def test_raw_scan_drifts_and_can_be_read_by_rows(raw):
 
 def test_whole_scan_reports_seconds_steps_and_memory(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        wholescan, "SIZES", {"quick": (180, 32, 400), "full": (180, 32, 400)}
+        wholescan, "SIZES", {"quick": (90, 16, 200), "full": (90, 16, 200)}
     )  # fmt: skip
     assert execute(["bench", "scan", "--out", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     figures = json.loads((tmp_path / "scan.json").read_text(encoding="utf-8"))
     run = figures["runs"]["sorting"]
-    assert run["slices"] == 16
+    assert run["slices"] == 8
     assert {"read", "flat_field", "stripes", "fbp", "write"} <= set(run["steps"])
     assert run["seconds_to_disk"] >= run["seconds"] > 0
     assert run["peak_memory_gib"] > 0.1
     assert "s/slice" in text
-    assert figures["raw"] == {"angles": 180, "rows": 32, "columns": 400, "bin": 2}
+    assert figures["raw"] == {"angles": 90, "rows": 16, "columns": 200, "bin": 2}
     assert {target["what"] for target in figures["targets"]} >= {"sorting: a slice, all in"}
 
 

@@ -137,7 +137,8 @@ def run(folder, projections, flats, **steps):
             [np.zeros(4 + FLATS), turned, np.full(FLATS, 180.0)]
         )
     source = {"file": str(folder / "scan.nxs"), "center_px": 63.3}
-    result = xct.run({"scan": source, "steps": steps, "output": str(folder / "out")})
+    output = {"output": str(folder / "out"), "run": {"figures": "none"}}
+    result = xct.run({"scan": source, "steps": steps, **output})
     return np.asarray(result.volume[:]), json.loads(
         (folder / "out" / "summary.json").read_text(encoding="utf-8")
     )

@@ -56,13 +56,6 @@ def errors(seeds):
     return found, error
 
 
-def test_axis_is_right_in_noisy_scans_of_all_kinds():
-    found, error = errors(range(8))
-    assert np.median(np.abs(error)) < 0.1
-    assert np.abs(error).max() < 0.25
-    assert np.mean([answer.confidence > 0.8 for answer in found]) > 0.8
-
-
 def test_the_axis_is_as_uncertain_as_its_sd_says():
     deviations = []
     for seed in range(36):
@@ -75,8 +68,8 @@ def test_the_axis_is_as_uncertain_as_its_sd_says():
 
 
 @pytest.mark.slow
-def test_axis_is_right_in_fifty_noisy_scans_and_its_sd_is_honest():
-    found, error = errors(range(50))
+def test_axis_is_right_in_noisy_scans_of_all_kinds_and_its_sd_is_honest():
+    found, error = errors(range(36))
     assert np.median(np.abs(error)) < 0.03
     assert np.abs(error).max() < 0.25
     deviation = np.sqrt(np.mean((error / [answer.sd_px for answer in found]) ** 2))
