@@ -20,6 +20,7 @@ from xct.parallel.counting import count, counting
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 
+_MOST_BYTES = 256 * 2**20
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -117,10 +118,16 @@ def sweep(several: Sequence[Sweep]) -> list[list[Any]]:
     if len(several) > 1 and not of_one_volume(several):
         raise DataError("sweeps over different volumes, or cut differently, cannot share a pass")
     blocks = runs(first.volume.shape[0], worker_count())
-    height = first.rows or slabs(first.volume.shape)[0].stop
+    height = first.rows or _height(first.volume.shape)
     with counting(first.volume.shape[0]):
         found = map_blocks(_sweep_run, blocks, _source(first.volume), tuple(several), height)
     return [[answer for run in found for answer in run[number]] for number, _ in enumerate(several)]
+
+
+def _height(shape: Sequence[int]) -> int:
+    """Give the height of a slab; half the usual where each worker's windows would be gigabytes."""
+    height, plane = slabs(shape)[0].stop, 4 * int(np.prod(shape[1:]))
+    return height if height * plane <= _MOST_BYTES else max(height // 2, 1)
 
 
 def of_one_volume(several: Sequence[Sweep]) -> bool:
