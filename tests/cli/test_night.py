@@ -81,13 +81,19 @@ def test_a_program_reads_what_became_of_each_scan(write, no_work, capsys):
     assert one["state"] == "done"
 
 
-def test_mistakes_of_all_configurations_show_before_one_runs(write, no_work, capsys):
+def test_mistakes_of_all_configurations_show_before_one_runs_and_do_not_stop_it(
+    write, no_work, capsys
+):
     wrong = [str(write("wrong", "bin: 0")), str(write("worse", "binn: 2"))]
-    assert execute(["run", str(write("one")), *wrong]) == 2
+    assert execute(["run", "--json", *wrong, str(write("one"))]) == 2
     shown = capsys.readouterr()
-    assert "wrong.yaml" in shown.err
-    assert "worse.yaml" in shown.err
-    assert "done" not in shown.out
+    first, second, last = shown.err.strip().splitlines()
+    assert "wrong.yaml" in first
+    assert "worse.yaml" in second
+    assert "2 of 3 scans failed" in last
+    found = json.loads(shown.out)
+    assert [one["state"] for one in found] == ["refused", "refused", "done"]
+    assert "bin" in found[0]["why"]
 
 
 def test_as_many_scans_at_a_time_as_memory_holds(monkeypatch):

@@ -77,24 +77,18 @@ def outcome_of(config: Path, work: Callable[[Path], Any]) -> tuple[Outcome, Exce
     return Outcome(str(config), "done", spent, str(result.path), len(result.warnings)), None
 
 
-def check_all(configs: Sequence[Path], plan: Callable[[Path], Plan]) -> dict[Path, Plan]:
-    """Plan every run before the first one starts.
-
-    Raises
-    ------
-    ConfigError
-        With the mistakes of all of them.
-    """
+def check_all(
+    configs: Sequence[Path], plan: Callable[[Path], Plan]
+) -> tuple[dict[Path, Plan], list[Outcome]]:
+    """Plan every run before the first one starts; give the plans, and what is refused."""
     plans: dict[Path, Plan] = {}
-    errors: list[str] = []
+    refused: list[Outcome] = []
     for config in configs:
         try:
             plans[config] = plan(config)
         except FAILURES as error:
-            errors += [f"{config}: {text}" for text in _texts(error)]
-    if errors:
-        raise ConfigError(*errors)
-    return plans
+            refused.append(Outcome(str(config), "refused", 0.0, why="; ".join(_texts(error))))
+    return plans, refused
 
 
 def _texts(error: Exception) -> Sequence[str]:

@@ -90,8 +90,8 @@ def run(
 ) -> None:
     """Check every CONFIG, then run each.
 
-    An interrupted run goes on where it was. A scan that fails does not stop the others; a table
-    at the end says which failed, and why.
+    An interrupted run goes on where it was. A scan that fails, or a CONFIG with a mistake, does
+    not stop the others; a table at the end says which failed, and why.
     """
     from xct.cli.text_output import result_text
     from xct.pipeline.plan import make_plan
@@ -115,28 +115,30 @@ def run(
         if error is not None:
             raise error
         return
-    # A mistake in the last one shows before the first one starts.
-    plans = many.check_all(configs, plan)
+    # A mistake in the last one shows before the first one starts, while somebody looks.
+    plans, refused = many.check_all(configs, plan)
     sharing = many.share_memory(plans, jobs, plan)
     outcomes: list[many.Outcome] = []
 
     def ended(outcome: many.Outcome) -> None:
-        place = str(plans[Path(outcome.config)].output)
-        outcomes.append(replace(outcome, output=place))
+        known = plans.get(Path(outcome.config))
+        outcomes.append(replace(outcome, output=str(known.output) if known else ""))
         if outcome.why:
             click.echo(f"error: {outcome.config}: {outcome.why}", err=True)
         else:
             log.info("%s: done after %s", outcome.config, show_seconds(outcome.seconds))
 
+    for outcome in refused:
+        ended(outcome)
     try:
         if sharing.jobs > 1:
             asked = [word for change in changes for word in ("--set", change)]
             asked += ["--until", until] if until else []
             asked += [word for name in keep for word in ("--keep", name)]
             asked += ["--restart"] * restart + ["--allow-stages"] * allow_stages
-            many.Beside(sharing, asked).run(configs, ended)
+            many.Beside(sharing, asked).run(list(plans), ended)
         else:
-            for config in configs:
+            for config in plans:
                 ended(many.outcome_of(config, carry_out)[0])
     finally:  # also of a night that was interrupted
         order = {str(config): number for number, config in enumerate(configs)}

@@ -77,7 +77,7 @@ def preview(
     check_name(to)
     pictures = trial.pictures(choices)
     write_sheet(pictures, to, config.stem)
-    click.echo(f"wrote {to}: {len(pictures)} pictures")
+    click.echo(f"wrote {to}: {len(pictures)} picture{'s'[: len(pictures) != 1]}")
     if sweeps:
         click.echo("next: the same command with --choose N writes the values of picture N")
 
