@@ -7,7 +7,7 @@ import pytest
 
 from xct.errors import XctError
 from xct.simulate.block.reading import Block
-from xct.simulate.block.voxels import effective_conductivity, flow
+from xct.simulate.block.voxels import current_density, effective_conductivity, flow
 from xct.simulate.geometry.domain import Material
 
 SHAPE = (20, 12, 16)
@@ -58,6 +58,10 @@ def test_what_goes_in_comes_out():
     sink[:2], source[-3:] = True, True
     found = flow(conducts & ~sink & ~source, sink, source, 0.3, (1.5, 1.0, 1.0))
     assert found.into_sink_a.sum() == pytest.approx(found.from_source_a, rel=1e-9)
+    current = current_density(found.potential_v, ((sink, 0.0), (source, 1.0)), 0.3, (1.5, 1.0, 1.0))
+    through = np.nansum(current[0, 3:-4], axis=(1, 2)) * 1e-12  # each voxel is 1 µm wide
+    assert through == pytest.approx(-found.from_source_a, rel=1e-8)
+    assert np.isnan(current[:, ~np.isfinite(found.potential_v)]).all()
 
 
 def test_no_way_through_is_said():

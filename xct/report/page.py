@@ -145,7 +145,7 @@ def _png(figure: Figure, dpi: int) -> bytes:
     few = whole.quantize(256)
     lost = ImageChops.difference(whole, few.convert("RGB")).convert("L").histogram()
     kept = whole if sum(lost[_SEEN:]) > _MOST_LOST else few
-    kept.save(reduced, format="png", optimize=True)
+    kept.save(reduced, format="png", compress_level=6)  # 9: a twentieth less, six times as long
     return reduced.getvalue()
 
 

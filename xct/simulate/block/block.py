@@ -14,7 +14,13 @@ from xct.simulate.block.found import BlockFound
 from xct.simulate.block.reading import Block, read_block
 from xct.simulate.block.smooth import smooth_conductivity
 from xct.simulate.block.stress import BlockStress, coarsening, stress_of_block
-from xct.simulate.block.voxels import Flow, effective_conductivity, faces_between, flow
+from xct.simulate.block.voxels import (
+    Flow,
+    current_density,
+    effective_conductivity,
+    faces_between,
+    flow,
+)
 from xct.simulate.case import too_much
 from xct.simulate.geometry.dead import dead_particles
 from xct.simulate.geometry.density import density_note, known_density
@@ -64,7 +70,8 @@ def _solved(
     for present, what in ((lithium, "lithium"), (active, "active particle")):
         if not present.any():
             raise XctError(f"there is no {what} in this block; choose another")
-    found = flow(electrolyte, lithium, active, _kappa(block, wanted), block.voxel_um)
+    kappa = _kappa(block, wanted)
+    found = flow(electrolyte, lithium, active, kappa, block.voxel_um)
     area = np.prod(electrolyte.shape[1:]) * block.voxel_um[1] * block.voxel_um[2] * 1e-12
     voltage = wanted.current_density_a_m2 * area / found.from_source_a
     focusing = _focusing(found, electrolyte.shape[1:])
@@ -85,9 +92,12 @@ def _solved(
     if stress is not None and wanted.mechanics is not None:
         numbers |= stress.numbers(wanted.mechanics.strength_mpa)
         numbers["stress_voxels"] = Number(int(stress.block.material.size))
+    ends = ((lithium, 0.0), (active, 1.0))
+    current = voltage * current_density(found.potential_v, ends, kappa, block.voxel_um)
     return BlockFound(
-        "", wanted.title, numbers, warnings, block, voltage * found.potential_v, focusing, stress
-    )
+        "", wanted.title, numbers, warnings, block, voltage * found.potential_v,
+        current.astype(np.float32), focusing, stress,
+    )  # fmt: skip
 
 
 def _kappa(block: Block, wanted: SimulateSection) -> np.ndarray:

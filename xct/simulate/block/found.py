@@ -12,6 +12,7 @@ import numpy as np
 
 from xct.figures import canvas
 from xct.io.journal import with_checksum
+from xct.io.volume_files.vti import write_fields
 from xct.quantity import Number
 from xct.simulate.block.reading import Block
 from xct.simulate.block.stress import BlockStress
@@ -37,6 +38,8 @@ class BlockFound:
         Materials.
     potential_v : ndarray, shape (z, y, x)
         φ of the electrolyte; NaN elsewhere.
+    current_a_m2 : ndarray of float32, shape (3, z, y, x)
+        Current density along z, y and x of the block; NaN where there is none.
     focusing : ndarray, shape (y, x)
         Current density at the lithium over its mean, smoothed by 1.5 voxels.
     stress : BlockStress, optional
@@ -49,6 +52,7 @@ class BlockFound:
     warnings: list[str]
     block: Block
     potential_v: np.ndarray
+    current_a_m2: np.ndarray
     focusing: np.ndarray
     stress: BlockStress | None = None
 
@@ -65,7 +69,10 @@ class BlockFound:
         return found
 
     def write(self, folder: Path) -> None:
-        """Write ``fields.zarr``: every field, (z, y, x) or (y, x), where it lies in the result."""
+        """Write ``fields.zarr``, (z, y, x) or (y, x), and for ParaView ``fields.vti, stress.vti``.
+
+        All lie where the block lies in the result.
+        """
         import zarr
         from zarr.codecs import ZstdCodec
 
@@ -84,6 +91,21 @@ class BlockFound:
             array.attrs["z_sign"] = block.sign
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
+        electric = {
+            "material": self.block.material,
+            "particle": self.block.particle.astype(np.int32),
+            "potential_v": self.potential_v.astype("f4"),
+            "current_a_m2": self.current_a_m2,
+        }
+        _write_vti(folder / "fields.vti", self.block, electric, {})
+        if self.stress is not None:
+            deformed = self.stress.deformed
+            mechanical = {
+                "material": self.stress.block.material,
+                "von_mises_mpa": self.stress.von_mises_mpa.astype("f4"),
+            }
+            moved = {"displacement_um": deformed.displacement_um.astype("f4")}
+            _write_vti(folder / "stress.vti", self.stress.block, mechanical, moved)
 
     def figure(self) -> Figure:
         """Draw the map of the focusing factor, and the middle plane's potential and stress."""
@@ -110,6 +132,27 @@ class BlockFound:
             _draw_plane(figure, axes[2], values, "von Mises stress in that plane (MPa)", look)
         figure.suptitle(f"{self.title}: {self.name}", fontsize=11)
         return figure
+
+
+def _write_vti(
+    path: Path, block: Block, cells: dict[str, np.ndarray], points: dict[str, np.ndarray]
+) -> None:
+    """Write fields of a block as it lies in the result, whose z may run towards the anode."""
+    z, y, x = (first - edge / 2 for first, edge in zip(block.first_um, block.voxel_um, strict=True))
+    if block.sign < 0:
+        z -= (block.material.shape[0] - 1) * block.voxel_um[0]
+        cells, points = ({k: _turned(v) for k, v in each.items()} for each in (cells, points))
+    write_fields(path, cells, points, voxel_um=block.voxel_um, corner_um=(z, y, x))
+
+
+def _turned(values: np.ndarray) -> np.ndarray:
+    """Let z run the other way, of vectors their component along it, too."""
+    turned = np.flip(values, axis=-3)
+    return (
+        turned
+        if values.ndim == 3
+        else turned * np.array([-1, 1, 1], turned.dtype)[:, None, None, None]
+    )
 
 
 def _draw_plane(
