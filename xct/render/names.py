@@ -1,7 +1,7 @@
 """Names of ROIs on a picture in 3-D. In: outlines, a camera; out: names that do not cover others.
 
-A name stands at the middle of its region as the camera sees it, in front of everything; where it
-would cover another, it moves up or down, and a thin line leads back.
+A name stands at the middle of its region as the camera sees it, that of a disc beside it, in front
+of everything; where it would cover another, it moves up or down, and a thin line leads back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from xct.render.picture import Camera
 from xct.render.scene import COLORS, Outline
 
+_ROUND = 13  # corners of an outline from which on it is a disc, about which others lie
 _WIDTH, _HEIGHT = 0.62, 1.35  # of a letter with what surrounds it, in sizes of the letters
 
 
@@ -37,7 +38,7 @@ def write_names(
     """
     if not outlines:
         return []
-    places = [camera.place(np.concatenate(outline.edges)).mean(axis=0) for outline in outlines]
+    places = [_place(outline, camera) for outline in outlines]
     height_in = axis.get_position().height * axis.figure.get_figheight()
     size = points * camera.span_um / (72 * height_in)
     sizes = [(_WIDTH * size * (len(each.name) + 1), _HEIGHT * size) for each in outlines]
@@ -54,6 +55,14 @@ def write_names(
             )
         )  # fmt: skip
     return drawn
+
+
+def _place(outline: Outline, camera: Camera) -> np.ndarray:
+    """Give where a region lies in the picture: its middle, or the right end of a disc."""
+    seen = camera.place(np.concatenate(outline.edges))
+    if len(outline.edges[0]) < _ROUND:
+        return np.asarray(seen.mean(axis=0))
+    return np.array([seen[:, 0].max(), seen[np.argmax(seen[:, 0]), 1]])
 
 
 def apart(
