@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from xct.errors import XctError
+from xct.simulate.block.block import _composite
 from xct.simulate.block.reading import Block
+from xct.simulate.block.smooth import smooth_conductivity
 from xct.simulate.block.voxels import current_density, effective_conductivity, flow
 from xct.simulate.geometry.domain import Material
+from xct.simulate.settings import load_settings
 
 SHAPE = (20, 12, 16)
 
@@ -87,3 +90,16 @@ def test_coarser_voxels_are_of_what_fills_most_of_them():
     assert block.voxel_um == (2.0, 2.0, 2.0)
     assert block.first_um == (8.5, 0.5, 0.5)
     assert block.composite == 1
+
+
+def test_a_tortuosity_below_1_is_left_out_and_said():
+    """Grains of one voxel: what is smoothed away is no obstacle any more."""
+    conducts = np.random.default_rng(0).random((7, 30, 30)) < 0.84
+    assert conducts.mean() / smooth_conductivity(conducts) < 1
+    none = np.zeros(conducts.shape, int)
+    block = Block(none.astype(np.uint8), none, (10.0,) * 3, (0.0,) * 3, 0)
+    wanted, warnings = load_settings({"simulate": {"block": {"result": "x"}}}).simulate, []
+    numbers = _composite(conducts, block, wanted, warnings)
+    assert numbers["composite_tortuosity"].value > 1
+    assert "composite_tortuosity_smooth" not in numbers
+    assert "less than 1, as particles are hardly larger than a voxel of 10 µm" in warnings[0]

@@ -54,7 +54,22 @@ def solve_block(case: CaseSection, wanted: SimulateSection) -> BlockFound:
         else number
         for name, number in fine.numbers.items()
     }
+    notes += _without_uncertainty(fine, coarse)
     return replace(fine, name=case.name, numbers=numbers, warnings=[*notes, *fine.warnings])
+
+
+def _without_uncertainty(fine: BlockFound, coarse: BlockFound) -> list[str]:
+    """Name the numbers of which larger voxels show nothing to compare with."""
+    names = [
+        name for name, number in fine.numbers.items()
+        if isinstance(number.value, float) and name not in coarse.numbers
+    ]  # fmt: skip
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: how uncertain they are is not known, as voxels twice as large show "
+        "too little of the composite; raise block.voxels"
+    ]
 
 
 def _solved(
@@ -180,11 +195,18 @@ def _composite(
     conducts = found.ratio * float(kappa.flat[0])
     if np.ptp(kappa) > 0:
         conducts = effective_conductivity(part, block.voxel_um, kappa).ratio
-    return {
+    smooth = found.fraction / smooth_conductivity(part, block.voxel_um)
+    numbers = {
         "composite_conductivity_s_m": Number(conducts, "S/m"),
         "composite_electrolyte_fraction": Number(found.fraction),
         "composite_tortuosity": Number(found.tortuosity),
-        "composite_tortuosity_smooth": Number(
-            found.fraction / smooth_conductivity(part, block.voxel_um)
-        ),
+        "composite_tortuosity_smooth": Number(smooth),
     }
+    if smooth < 1:  # no material conducts more than straight channels of its volume
+        del numbers["composite_tortuosity_smooth"]
+        warnings.append(
+            f"composite_tortuosity_smooth is left out: it would be {smooth:.3g}, less than 1, as "
+            f"particles are hardly larger than a voxel of {max(block.voxel_um):.3g} µm; raise "
+            "block.voxels"
+        )
+    return numbers

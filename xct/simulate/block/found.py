@@ -112,7 +112,7 @@ class BlockFound:
         shown = 2 if self.stress is None else 3
         figure, axes = canvas(1, shown, (4.6 * shown, 4.0))
         z, y, x = self.block.voxel_um
-        depth, height, width = self.potential_v.shape
+        _, height, width = self.potential_v.shape
         most = float(np.nanpercentile(self.focusing, 99.5))
         image = axes[0].imshow(
             self.focusing, cmap="magma", vmin=0, vmax=most, extent=(0, width * x, height * y, 0),
@@ -121,15 +121,17 @@ class BlockFound:
         axes[0].set(xlabel="x (µm)", ylabel="y (µm)")
         axes[0].set_title("current density at the lithium over its mean", fontsize=9)
         figure.colorbar(image, ax=axes[0], shrink=0.8, extend="max")
-        extent = (0.0, width * x, depth * z, 0.0)
         plane = 1e3 * self.potential_v[:, height // 2]
-        look: dict[str, Any] = {"cmap": "viridis", "extent": extent, "extend": "neither"}
-        _draw_plane(figure, axes[1], plane, "potential in the middle plane (mV)", look)
+        look: dict[str, Any] = {"cmap": "viridis", "extend": "neither"}
+        title = "potential in the middle plane (mV); white: none"
+        _draw_plane(figure, axes[1], plane, (z, x), title, look)
         if self.stress is not None:
-            values = self.stress.von_mises_mpa[:, self.stress.von_mises_mpa.shape[1] // 2]
+            whole, edges = self.stress.von_mises_mpa, self.stress.block.voxel_um
+            values = whole[:, whole.shape[1] // 2]
             most = float(np.nanpercentile(values, 99.5))
-            look = {"cmap": "inferno", "extent": extent, "extend": "max", "vmin": 0, "vmax": most}
-            _draw_plane(figure, axes[2], values, "von Mises stress in that plane (MPa)", look)
+            look = {"cmap": "inferno", "extend": "max", "vmin": 0, "vmax": most}
+            title = "von Mises stress in that plane (MPa)"
+            _draw_plane(figure, axes[2], values, (edges[0], edges[2]), title, look)
         figure.suptitle(f"{self.title}: {self.name}", fontsize=11)
         return figure
 
@@ -156,10 +158,14 @@ def _turned(values: np.ndarray) -> np.ndarray:
 
 
 def _draw_plane(
-    figure: Figure, axis: Axes, values: np.ndarray, title: str, look: dict[str, Any]
-) -> None:
+    figure: Figure, axis: Axes, values: np.ndarray, edges_um: tuple[float, float], title: str,
+    look: dict[str, Any],
+) -> None:  # fmt: skip
     extend = look.pop("extend")
-    image = axis.imshow(np.ma.masked_invalid(values), interpolation="none", **look)
+    depth, width = values.shape
+    extent = (0.0, width * edges_um[1], depth * edges_um[0], 0.0)
+    masked = np.ma.masked_invalid(values)
+    image = axis.imshow(masked, interpolation="none", extent=extent, **look)
     axis.set(xlabel="x (µm)", ylabel="from the anode (µm)")
     axis.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axis, shrink=0.8, extend=extend)
