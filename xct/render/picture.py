@@ -61,7 +61,8 @@ class Camera:
         """
         azimuth = np.deg2rad(self.azimuth_deg)
         right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
-        return np.asarray(points) @ np.stack([right, np.cross(self.towards, right)], axis=1)
+        up = np.cross(self.towards, right)
+        return np.asarray(np.asarray(points) @ np.stack([right, up], axis=1))
 
 
 def camera_for(scenes: Sequence[Scene], aspect: float) -> Camera:

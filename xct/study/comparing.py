@@ -305,7 +305,8 @@ def compare(
 
 def _every_error(*steps: Callable[[], Any]) -> list[Any]:
     """Give the answers of steps that need none of each other's, or the errors of all."""
-    answers, errors = [], []
+    answers: list[Any] = []
+    errors: list[str] = []
     for step in steps:
         try:
             answers.append(step())
