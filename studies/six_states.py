@@ -5,6 +5,9 @@ pristine one, beside what is true. A twin, the same pristine cell with other noi
 difference: what is found in it is false. Volumes are drawn as a scan would show them and measured
 by the recipe `analyze`; the cells are small, so that ten seeds take an hour.
 
+``--twins`` draws other cells: each lacks one thing that was concluded of the cell with 100 cycles,
+and so must the conclusions.
+
 Whole runs count as well: ``--run FOLDER`` is a folder of `xct phantom` with its result, of which
 nothing is measured again; of its grey values nothing is said.
 
@@ -25,6 +28,7 @@ import click
 
 import xct
 from xct.bench.drawn_volumes import Drawing, draw_volume, drawn_cell
+from xct.phantom.cell.states import state_named
 from xct.phantom.truth.tables import facts_of, tables_of
 from xct.result import open_result
 from xct.study.cells import open_cells
@@ -34,8 +38,19 @@ from xct.study.settings import load_study
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from xct.study.comparing import Comparison
+
 STATES = ("ncm-0", "ncm-50", "ncm-100", "lzp-0", "lzp-50", "lzp-100")
 TWIN = "ncm-0-again"
+# What is so of a twin of the cell with 100 cycles, and what is not; parts of the conclusions.
+_DRIFT, _LITHIUM = "cathode drifted into", "hold less lithium"
+_GONE, _TOGETHER, _METAL = "gone in places", "damaged where lithium", "inclusions in the"
+TWINS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "ncm-100-drift-only": ((_DRIFT, _GONE), (_LITHIUM, _METAL)),
+    "ncm-100-delithiated-only": ((_LITHIUM, _GONE), (_DRIFT, _METAL)),
+    "ncm-100-voids": ((_DRIFT, _LITHIUM), (_GONE, _METAL)),
+    "ncm-100-uncorrelated": ((_DRIFT, _LITHIUM, _GONE), (_TOGETHER, _METAL)),
+}
 _SHAPE, _VOXEL_UM = (112, 160, 160), 2.0
 _ENERGY_KEV = 25.0
 _NOISE = {TWIN: 8}  # other noise than that of all others
@@ -78,27 +93,43 @@ def _true_numbers(
 
 def one_seed(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Draw, measure and compare the cells of one seed; yield what was found, number by number."""
-    drawings = {
-        state: Drawing(
-            state, state.removesuffix("-again"), _SHAPE, _VOXEL_UM, seed=seed,
-            noise_seed=_NOISE.get(state, 7),
-        )
-        for state in (*STATES, TWIN)
-    }  # fmt: skip
-    entries = []
-    for state, drawing in drawings.items():
-        _measured(drawing, folder)
-        group, cycles = state.removesuffix("-again").rsplit("-", 1)
-        entries.append(
-            {"result": str(folder / f"{state}-result"), "name": state, "group": group.upper(),
-             "cycles": int(cycles) if state in STATES else 1}
-        )  # fmt: skip
-    study = xct.compare({"study": {"cells": entries, "render": False}})
+    drawings, study = _compared((*STATES, TWIN), seed, folder)
     true = {state: truth_of(drawing) for state, drawing in drawings.items()}
     yield from _beside_truth(study.rows, true, seed)
     for each in study.grey:
         for row in each.tables.get("roi_test", _NONE).to_dict("records"):
             yield {"seed": seed, "cell": each.cell.name, "number": "rois", "p": row["p_value"]}
+    yield from _concluded(study, seed)
+
+
+def twins_of(seed: int, folder: Path) -> Iterator[dict[str, Any]]:
+    """Do so with the twins; yield what is concluded."""
+    _, study = _compared(("ncm-0", *TWINS), seed, folder)
+    yield from _concluded(study, seed)
+
+
+def _compared(
+    states: Sequence[str], seed: int, folder: Path
+) -> tuple[dict[str, Drawing], Comparison]:
+    drawings = {
+        state: Drawing(
+            state, state.removesuffix("-again"), _SHAPE, _VOXEL_UM, seed=seed,
+            noise_seed=_NOISE.get(state, 7),
+        )
+        for state in states
+    }  # fmt: skip
+    entries = []
+    for state, drawing in drawings.items():
+        _measured(drawing, folder)
+        known = state_named(drawing.state)
+        entries.append(
+            {"result": str(folder / f"{state}-result"), "name": state, "group": known.group,
+             "cycles": 1 if state == TWIN else known.cycles}
+        )  # fmt: skip
+    return drawings, xct.compare({"study": {"cells": entries, "render": False}})
+
+
+def _concluded(study: Comparison, seed: int) -> Iterator[dict[str, Any]]:
     for one in study.conclusions:
         yield {"seed": seed, "cell": one.about, "conclusion": one.text, "support": one.support}
 
@@ -176,6 +207,22 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def table_of_twins(found: Sequence[Mapping[str, Any]]) -> str:
+    """Sum up, as a table in Markdown: of each twin, what was supported of what is so and is not."""
+    lines = ["| twin | supported, and so | supported, though not so |", "|---|---|---|"]
+    for twin, both in TWINS.items():
+        own = [row for row in found if row["cell"] == twin and "conclusion" in row]
+        told = ["; ".join(_supported(own, part) for part in parts) for parts in both]
+        lines.append(f"| {twin.removeprefix('ncm-100-')} | {told[0]} | {told[1]} |")
+    return "\n".join(lines)
+
+
+def _supported(rows: Sequence[Mapping[str, Any]], part: str) -> str:
+    those = [row for row in rows if part in row["conclusion"]]
+    count = sum(row["support"] == "supported" for row in those)
+    return f"{part}: {count} of {len(those)}"
+
+
 def _is_told(row: Mapping[str, Any]) -> bool:
     return bool(row["low"] > 0 or row["high"] < 0)
 
@@ -203,8 +250,11 @@ def _append(out: Path, rows: list[dict[str, Any]]) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder of xct phantom, with its result; all of one seed. Nothing is drawn.",
 )
+@click.option("--twins", is_flag=True, help="Draw the twins; in a folder of their own.")
 @click.option("--table", "only", is_flag=True, help="Show what is there, and measure nothing.")
-def main(out: Path, seeds: int, first: int, runs: tuple[Path, ...], only: bool) -> None:
+def main(
+    out: Path, seeds: int, first: int, runs: tuple[Path, ...], twins: bool, only: bool
+) -> None:
     """Measure and compare cells of several seeds."""
     if runs:
         _append(out, list(of_runs(runs)))
@@ -213,10 +263,10 @@ def main(out: Path, seeds: int, first: int, runs: tuple[Path, ...], only: bool) 
         if seed in done:
             continue
         folder = out / f"seed-{seed}"
-        rows = list(one_seed(seed, folder))
+        rows = list((twins_of if twins else one_seed)(seed, folder))
         _append(out, rows)
         rmtree(folder)
-    click.echo(table(_read(out)))
+    click.echo((table_of_twins if twins else table)(_read(out)))
 
 
 if __name__ == "__main__":

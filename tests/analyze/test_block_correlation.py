@@ -104,7 +104,9 @@ def test_one_block_knows_nothing_of_clusters():
 
 
 def test_intervals_of_regions_hold_the_mean_of_the_packing():
-    tables = [statistics_table(counted_packing(s), BINS, resamples=50) for s in range(16)]
+    tables = [
+        statistics_table(counted_packing(s), BINS, resamples=50, mixture=False) for s in range(16)
+    ]
     table = pd.concat(tables)
     off, sd = (table["mean"] - 28_000).abs(), 1.96 * table["mean_sd"]
     assert (off < sd / np.sqrt(table["variance_factor"])).mean() < 0.5

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.parallel.pickling import Pickling
 from xct.analyze.grey_counts import GreyBins, count_slices
-from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.counts import RoiCounts, count_labels, count_rois
 from xct.analyze.roi.grey_statistics import Known, statistics_of, wasserstein
 from xct.analyze.roi.homogeneity_test import homogeneity
 from xct.analyze.roi.shapes import BoxRoi, SectorRoi, roi_from_box
@@ -66,6 +66,34 @@ def test_the_answer_does_not_depend_on_how_it_is_read(rows):
         assert (one.missing, one.middle) == (other.missing, other.middle)
     assert whole[0].missing > 0
     np.testing.assert_array_equal(depth, again)
+
+
+class Seen:
+    """A volume that notes which slices are read."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype, self.read = values, values.shape, values.dtype, []
+
+    def __getitem__(self, index):
+        self.read.append((index[0].start, index[0].stop))
+        return self.values[index]
+
+
+def test_what_rois_share_is_read_once_and_their_labels_are_counted():
+    cell = cell_of()
+    rois = [
+        BoxRoi("b", None, (9, 70), (-50, 31), (-20, 60)),
+        SectorRoi("s", None, (36, 60), (9, 70)),
+    ]
+    regions = [roi.region(cell) for roi in rois]
+    volume = Seen(noisy(3))
+    count_rois(volume, cell, rois, BINS, rows=16)
+    assert sorted(volume.read) == [(5, 16), (16, 32), (32, 35)]
+    labels = Seen(np.random.default_rng(0).integers(0, 4, SHAPE).astype(np.uint8))
+    for region, counts in zip(regions, count_labels(labels, regions, rows=16), strict=True):
+        within = labels.values[region.slices][region.mask()]
+        np.testing.assert_array_equal(counts, np.bincount(within, minlength=256))
+    assert len(labels.read) == 3
 
 
 def test_the_depth_histogram_holds_the_bore_slice_by_slice():

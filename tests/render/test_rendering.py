@@ -9,12 +9,15 @@ from PIL import Image
 
 from tests.study.browser import open_page
 from tests.study.drawn import draw_cell_result
+from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.cli.main import execute
 from xct.errors import XctError
 from xct.render.building import scene_of
+from xct.render.names import apart
 from xct.render.picture import Camera, camera_for
 from xct.render.rendering import page_of, render_results
 from xct.render.scene import OPACITIES, Body, Scene
+from xct.render.sheet import sheet
 from xct.render.viewer import viewer
 from xct.result import open_result
 
@@ -48,6 +51,45 @@ def test_a_picture_shows_lengths_as_they_are_and_bodies_in_their_colours():
     assert (seen[5, 5] == 255).all()
     opaque = Stage(scene, (400, 200), {**OPACITIES, "drifted": 0.0}, "dark")
     assert opaque.seen_from(Camera(-90.0, 0.0, 100.0)).max(axis=(0, 1))[0] < 200
+
+
+def test_a_place_of_the_world_is_where_the_picture_shows_it():
+    pytest.importorskip("vtkmodules")
+    from xct.render.picture import Stage
+
+    place, camera = np.array([30.0, -20.0, 15.0]), Camera(35.0, 28.0, 200.0)
+    body = cube("drifted", 0.0, half=4.0)
+    moved = Body(body.name, body.points + place.astype(np.float32), body.triangles)
+    seen = Stage(Scene("one", 60.0, 60.0, [moved]), (400, 300), OPACITIES, "light")
+    rows, columns = np.nonzero((seen.seen_from(camera) != 255).any(axis=-1))
+    [(right, up)] = camera.place(place[None])
+    assert columns.mean() - 199.5 == pytest.approx(right * 300 / 200, abs=1.0)
+    assert 149.5 - rows.mean() == pytest.approx(up * 300 / 200, abs=1.0)
+
+
+def test_names_of_rois_stand_at_their_places_and_cover_none():
+    places = [np.array(place) for place in ((0.0, 0.0), (3.0, 1.0), (-4.0, -1.0), (50.0, 0.0))]
+    sizes = [(20.0, 8.0)] * 4
+    free = apart(places, sizes)
+    assert free[0] == (0.0, 0.0)
+    assert free[3] == (50.0, 0.0)
+    assert [x for x, _ in free] == [place[0] for place in places]
+    for number, (x, y) in enumerate(free):
+        for a, b in free[:number]:
+            assert abs(x - a) >= 20 or abs(y - b) >= 7.99
+        assert abs(y - places[number][1]) <= 2 * 8 + 1
+
+
+def test_names_of_rois_are_written_beside_what_they_name(result):
+    pytest.importorskip("vtkmodules")
+    rois = read_rois(roi_set_file("zheng2023"))
+    scene = scene_of(result, "a", rois=rois, across=20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xct.render.sheet._DPI", 60)
+        figure = sheet([scene], OPACITIES, "dark")
+        hidden = sheet([scene], {**OPACITIES, "rois": 0.0}, "dark")
+    assert {roi.name for roi in rois} <= {text.get_text() for text in figure.axes[0].texts}
+    assert not {roi.name for roi in rois} & {text.get_text() for text in hidden.axes[0].texts}
 
 
 def test_one_camera_sees_the_largest_cell_whole():

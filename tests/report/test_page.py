@@ -24,8 +24,9 @@ def drawn():
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
     table = pd.DataFrame(
-        {"cell": ["b", NASTY, "a"], "value": [2.0, np.nan, 10.0], "change": [-1.5, 3.0, 0.25]}
-    )
+        {"cell": ["b", NASTY, "a"], "value": [2.0, np.nan, 10.0], "change": [-1.5, 3.0, 0.25],
+         "change_low": [-2.0, 2.0, 0.0], "change_high": [-1.0, 4.0, 0.5]}
+    )  # fmt: skip
     part = Part("layers", "Layers", NASTY, {"f": (drawn(), NASTY)}, {"t": (table, "A table.")})
     text = render(
         title=NASTY,
@@ -89,13 +90,22 @@ def test_tables_sort_by_number_with_gaps_at_the_end_and_filter(page):
     assert column(page, 1) == ["2", "10", "–"]
     page.run(click)
     assert column(page, 1) == ["10", "2", "–"]
-    assert column(page, 2) == ["0.25", "−1.5", "3"]
+    assert column(page, 2) == ["0.25 (0 … 0.5)", "−1.5 (−2 … −1)", "3 (2 … 4)"]
     enter = "const i = document.querySelector('#layers input'); i.value = arguments[0];"
     enter += "i.dispatchEvent(new Event('input'))"
     page.run(enter, "hacked")
     assert column(page, 0) == [NASTY]
     page.run(enter, "")
     assert len(column(page, 0)) == 3
+
+
+def test_a_table_is_saved_with_a_column_for_each_end_of_an_interval(page):
+    script = "HTMLAnchorElement.prototype.click = function () { window.saved = this.href; };"
+    page.run(script + "document.querySelector('#layers button.csv').click()")
+    text = page.run("return decodeURIComponent(saved.split(',').slice(1).join(','))")
+    rows = pd.read_csv(io.StringIO(text)).set_index("value").sort_index()
+    assert list(rows.columns) == ["cell", "change", "change_low", "change_high"]
+    assert rows.loc[10.0].tolist() == ["a", 0.25, 0.0, 0.5]
 
 
 def test_figures_enlarge_and_can_be_saved(page):
@@ -135,8 +145,20 @@ def test_many_large_pictures_are_drawn_coarser_so_that_the_report_stays_small(mo
 
 def test_cells_of_a_table_are_sorted_by_their_full_value():
     cells = table_cells(pd.DataFrame({"a": [12345.678, np.nan], "b": [True, None]}))
-    assert cells["rows"][0] == [("12,346", "12345.678", True), ("yes", "yes", False)]
-    assert cells["rows"][1][0] == ("–", "", True)
+    assert cells["rows"][0] == [("12,346", "12345.678", True, []), ("yes", "yes", False, [])]
+    assert cells["rows"][1][0] == ("–", "", True, [])
+
+
+def test_an_interval_stands_in_the_cell_of_its_value():
+    table = pd.DataFrame(
+        {"cell": ["a", "b"], "x": [2.0, np.nan], "x_sd": [0.1, np.nan], "x_low": [-1.5, np.nan],
+         "x_high": [3.0, np.nan], "y_low": [7.0, 8.0]}
+    )  # fmt: skip
+    cells = table_cells(table)
+    assert cells["columns"] == ["cell", "x", "x_sd", "y_low"]
+    assert cells["ends"] == [[], ["x_low", "x_high"], [], []]
+    assert cells["rows"][0][1] == ("2 (−1.5 … 3)", "2.0", True, ["-1.5", "3.0"])
+    assert cells["rows"][1][1][:2] == ("–", "")
 
 
 def test_a_rare_colour_is_not_lost_among_many():

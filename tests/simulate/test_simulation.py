@@ -15,8 +15,11 @@ import zarr
 from xct.cli.main import execute
 from xct.errors import ConfigError, XctError
 from xct.io.tables import read_table
+from xct.io.volume_files.opening import open_foreign
 from xct.phantom.writing import write_phantom
 from xct.simulate import simulate
+from xct.simulate.block.found import BlockFound
+from xct.simulate.block.reading import Block
 from xct.simulate.output.files import slug
 from xct.simulate.output.raster import raster
 from xct.simulate.settings import load_settings
@@ -181,6 +184,56 @@ def test_a_block_of_a_result_has_a_map_and_a_tortuosity(truth, tmp_path):
     assert fields["von_mises_mpa"].attrs["unit"] == "MPa"
     assert fields["von_mises_mpa"].shape == fields["material"].shape
     assert (tmp_path / "block" / "figures" / "focusing_all_active.png").is_file()
+    place = tmp_path / "block" / "cases" / "all_active"
+    for name, field, shown in (
+        ("fields", "potential_v", found.potential_v), ("stress", "von_mises_mpa", None),
+    ):  # fmt: skip
+        origin, spacing, seen = read_vti(place / f"{name}.vti")
+        values = fields[field][:]
+        np.testing.assert_array_equal(seen[field], values if found.block.sign > 0 else values[::-1])
+        assert spacing == pytest.approx(fields[field].attrs["voxel_size_um"][::-1])
+        assert origin[0] == pytest.approx(found.block.first_um[2] - spacing[0] / 2)
+        assert shown is None or np.nanmax(shown) == pytest.approx(np.nanmax(values))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_fields_of_a_block_lie_in_paraview_where_the_block_lies_in_the_result(tmp_path, sign):
+    values = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
+    block = Block(values.astype(np.uint8), values.astype(int), (2.0, 3.0, 4.0), (100.0, 5.0, 6.0),
+                  1, sign)  # fmt: skip
+    current = np.stack([values, values + 100, values + 200])
+    found = BlockFound("a", "t", {}, [], block, values, current, values[0])
+    found.write(tmp_path)
+    origin, spacing, seen = read_vti(tmp_path / "fields.vti")
+    assert spacing == (4.0, 3.0, 2.0)
+    assert origin == (4.0, 3.5, 99.0 if sign > 0 else 97.0)
+    step = slice(None, None, sign)
+    np.testing.assert_array_equal(seen["potential_v"], values[step])
+    along_x, along_y, along_z = np.moveaxis(seen["current_a_m2"], -1, 0)
+    np.testing.assert_array_equal(along_z, sign * values[step])
+    np.testing.assert_array_equal(along_y, values[step] + 100)
+    np.testing.assert_array_equal(along_x, values[step] + 200)
+    # xct itself opens it as a volume, too: the first of its fields.
+    assert open_foreign(tmp_path / "fields.vti").voxels.shape == (2, 3, 4)
+
+
+def read_vti(path):
+    """Give origin, spacing and the fields of voxels, by the reader that ParaView has."""
+    xml = pytest.importorskip("vtkmodules.vtkIOXML")
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    reader = xml.vtkXMLImageDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    image = reader.GetOutput()
+    x, y, z = (length - 1 for length in image.GetDimensions())
+    cells = image.GetCellData()
+    arrays = [cells.GetArray(number) for number in range(cells.GetNumberOfArrays())]
+    found = {}
+    for array in arrays:
+        values = vtk_to_numpy(array)
+        found[array.GetName()] = values.reshape((z, y, x, *values.shape[1:]))
+    return image.GetOrigin(), image.GetSpacing(), found
 
 
 def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):

@@ -155,6 +155,22 @@ def test_an_even_layer_of_lithium_lifts_a_stack_and_leaves_no_stress():
     assert np.allclose(rigid.deformed.stress_mpa[0][solid], expected, rtol=1e-5)
 
 
+def test_lithium_on_a_slope_presses_along_the_normal_of_its_face():
+    """A face that leans by 27°: what lies on a column moves it by cos² of that along z."""
+    slope, block = 0.5, layered(lithium=4, electrolyte=12, particles=2, across=16)
+    depth = np.arange(18)[:, None, None] < 4 + slope * np.arange(16)
+    block.material[(block.material == Material.LITHIUM) | depth] = Material.LITHIUM
+    wanted = MechanicsSection(volume_change=0.0, stack="fixed")
+    found = stress_of_block(block, [1], np.full((16, 16), 0.02), wanted)
+    face = found.solid.held & (np.pad(block.material == Material.LITHIUM, ((1, 0), (1, 0), (1, 0))))
+    z, y, x = np.nonzero(face[:, :, 5:12])
+    moved = found.deformed.displacement_um[:, z, y, x + 5].mean(axis=1)
+    cosine = 1 / np.hypot(1, slope)
+    assert moved[0] == pytest.approx(0.02 * cosine**2, rel=0.03)
+    assert moved[2] == pytest.approx(-0.02 * slope * cosine**2, rel=0.05)
+    assert abs(moved[1]) < 1e-4
+
+
 def test_lithium_that_swells_lifts_as_one_that_presses_and_what_has_none_above_is_counted():
     plated, block = np.full((6, 6), 0.02), layered()
     swelling = MechanicsSection(volume_change=0.0, lithium="eigenstrain")

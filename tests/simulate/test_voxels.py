@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from xct.errors import XctError
+from xct.simulate.block.block import _composite
 from xct.simulate.block.reading import Block
-from xct.simulate.block.voxels import effective_conductivity, flow
+from xct.simulate.block.smooth import smooth_conductivity
+from xct.simulate.block.voxels import current_density, effective_conductivity, flow
 from xct.simulate.geometry.domain import Material
+from xct.simulate.settings import load_settings
 
 SHAPE = (20, 12, 16)
 
@@ -58,6 +61,10 @@ def test_what_goes_in_comes_out():
     sink[:2], source[-3:] = True, True
     found = flow(conducts & ~sink & ~source, sink, source, 0.3, (1.5, 1.0, 1.0))
     assert found.into_sink_a.sum() == pytest.approx(found.from_source_a, rel=1e-9)
+    current = current_density(found.potential_v, ((sink, 0.0), (source, 1.0)), 0.3, (1.5, 1.0, 1.0))
+    through = np.nansum(current[0, 3:-4], axis=(1, 2)) * 1e-12  # each voxel is 1 µm wide
+    assert through == pytest.approx(-found.from_source_a, rel=1e-8)
+    assert np.isnan(current[:, ~np.isfinite(found.potential_v)]).all()
 
 
 def test_no_way_through_is_said():
@@ -83,3 +90,16 @@ def test_coarser_voxels_are_of_what_fills_most_of_them():
     assert block.voxel_um == (2.0, 2.0, 2.0)
     assert block.first_um == (8.5, 0.5, 0.5)
     assert block.composite == 1
+
+
+def test_a_tortuosity_below_1_is_left_out_and_said():
+    """Grains of one voxel: what is smoothed away is no obstacle any more."""
+    conducts = np.random.default_rng(0).random((7, 30, 30)) < 0.84
+    assert conducts.mean() / smooth_conductivity(conducts) < 1
+    none = np.zeros(conducts.shape, int)
+    block = Block(none.astype(np.uint8), none, (10.0,) * 3, (0.0,) * 3, 0)
+    wanted, warnings = load_settings({"simulate": {"block": {"result": "x"}}}).simulate, []
+    numbers = _composite(conducts, block, wanted, warnings)
+    assert numbers["composite_tortuosity"].value > 1
+    assert "composite_tortuosity_smooth" not in numbers
+    assert "less than 1, as particles are hardly larger than a voxel of 10 µm" in warnings[0]

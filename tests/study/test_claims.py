@@ -11,7 +11,13 @@ from xct.analyze import BoxRoi
 from xct.geometry import Label
 from xct.physics.materials import mu_per_cm
 from xct.study.claims.claim import claims_table, full_charge_grey
-from xct.study.claims.conclusions import conclusions, conclusions_table, in_words
+from xct.study.claims.conclusions import (
+    Conclusion,
+    conclusions,
+    conclusions_by_cell,
+    conclusions_table,
+    in_words,
+)
 from xct.study.claims.grey_claims import grey_claims
 from xct.study.claims.part import claims_part
 from xct.study.grey import GreyCell
@@ -259,3 +265,23 @@ def test_groups_are_compared_after_as_many_cycles():
     assert said.support == "supported"
     assert any("These data support" in text for text in in_words(found, "A-100"))
     assert list(conclusions_table(found)) == ["about", "conclusion", "support", "because"]
+
+
+def test_the_verdicts_of_all_cells_stand_side_by_side_and_those_of_pairs_do_not():
+    fresh = stub("A-0", lithium_um=40.0)
+    one, other = (
+        stub(name, lithium_um=20.0, pristine=fresh) for name in ("conclusion", "A-100")
+    )  # a cell may be called like the first column
+    found = [
+        Conclusion("conclusion", "Lithium was consumed", "supported", "−20 µm"),
+        Conclusion("A-100", "Lithium was consumed", "contradicted", "+3 µm"),
+        Conclusion("A-100", "Particles drifted", "cannot be told", "one in each"),
+        Conclusion("A-100, conclusion", "More drifted in one", "not shown", "both alike"),
+    ]
+    table = conclusions_by_cell(found, [fresh, one, other])
+    assert list(table.columns) == ["conclusion", "conclusion", "A-100"]
+    assert table.to_numpy().tolist() == [
+        ["Lithium was consumed", "supported", "contradicted"],
+        ["Particles drifted", "–", "cannot be told"],
+    ]
+    assert len(conclusions_by_cell([], [fresh])) == 0

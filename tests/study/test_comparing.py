@@ -149,6 +149,14 @@ def test_missing_unfinished_and_damaged_results_are_all_named_with_their_lines(r
         assert "study.yaml:" in text
 
 
+def test_a_roi_set_that_is_not_there_is_said_beside_a_result_that_is_missing(tmp_path):
+    cells = [{"result": str(tmp_path / "nowhere")}]
+    with pytest.raises(XctError) as caught:
+        xct.compare({"study": {"cells": cells, "rois": "zheng2024"}})
+    assert "no such folder" in caught.value.errors[0]
+    assert "zheng2024" in caught.value.errors[1]
+
+
 def test_the_folder_that_holds_the_result_is_named_where_another_was_given(drawn, tmp_path):
     shutil.copytree(drawn / "fresh", tmp_path / "cell" / "result")
     with pytest.raises(XctError, match=r"the folder within it does: .*cell.result"):

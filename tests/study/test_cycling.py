@@ -175,7 +175,9 @@ def test_each_term_of_the_balance_is_what_was_drawn():
     cell.numbers["thickness_um.lithium"]["bound"] = ""
     [sure] = balances([fresh, cell], [])
     assert "more if voids" not in sure.answer()[0]
-    assert len(balance_table([one])) == 4
+    table = balance_table([one]).set_index("term")
+    assert len(table) == 4
+    assert "the cathode by grey values" in table.loc["not accounted for", "note"]  # no cycler
     assert balance_figure([one]) is not None
 
 

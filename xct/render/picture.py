@@ -44,6 +44,26 @@ class Camera:
         """Give the camera after a turn about the axis."""
         return replace(self, azimuth_deg=self.azimuth_deg + by_deg)
 
+    @property
+    def towards(self) -> np.ndarray:
+        """Direction from the middle of the scene to the eye, shape (3,)."""
+        azimuth, elevation = np.deg2rad([self.azimuth_deg, self.elevation_deg])
+        level = np.cos(elevation)
+        return np.array([np.cos(azimuth) * level, np.sin(azimuth) * level, np.sin(elevation)])
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """Give where points of the world, (point, 3), lie in the picture, µm to the right and up.
+
+        Returns
+        -------
+        ndarray, shape (point, 2)
+            From the middle of the picture.
+        """
+        azimuth = np.deg2rad(self.azimuth_deg)
+        right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
+        up = np.cross(self.towards, right)
+        return np.asarray(np.asarray(points) @ np.stack([right, up], axis=1))
+
 
 def camera_for(scenes: Sequence[Scene], aspect: float) -> Camera:
     """Choose the camera that sees every one of some scenes whole, on one scale.
@@ -106,15 +126,10 @@ class Stage:
 
     def seen_from(self, camera: Camera) -> np.ndarray:
         """Give a picture, uint8, shape (row, column, 3)."""
-        azimuth, elevation = np.deg2rad([camera.azimuth_deg, camera.elevation_deg])
-        towards = np.array([
-            np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation),
-            np.sin(elevation),
-        ])  # fmt: skip
         eye = self._renderer.GetActiveCamera()
         eye.SetParallelProjection(True)
         eye.SetFocalPoint(0, 0, 0)
-        eye.SetPosition(*(towards * 4 * camera.span_um))
+        eye.SetPosition(*(camera.towards * 4 * camera.span_um))
         eye.SetViewUp(0, 0, 1)
         eye.SetParallelScale(camera.span_um / 2)
         self._renderer.ResetCameraClippingRange()

@@ -14,6 +14,7 @@ import numpy as np
 from xct.errors import XctError
 from xct.figures import JOURNAL_IN, SURFACE_COLORS, bar_length, canvas
 from xct.io.atomic import written_whole
+from xct.render.names import write_names
 from xct.render.picture import GROUNDS, Camera, Stage, camera_for
 from xct.render.scene import COLORS, Scene
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _COLUMN_IN, _PAGE_IN = JOURNAL_IN[1], JOURNAL_IN[2]
 _DPI, _WIDE_DPI = 600, 200
 ASPECT = 4 / 3  # of a picture
+_NAMES_PT, _FILM_NAMES_PT = 5.0, 8.0  # of ROIs
 _FILM_PX, _FRAMES, _FRAMES_A_SECOND = (960, 720), 96, 16
 _SHOWN = {
     "lithium": "lithium",
@@ -68,6 +70,8 @@ def sheet(
     for axis, scene in zip(axes, scenes, strict=False):
         stage = Stage(scene, (across, round(across / ASPECT)), opacities, ground)
         _show(axis, stage.seen_from(camera), camera, scene.name, ground)
+        if opacities["rois"] > 0:
+            write_names(axis, scene.outlines, camera, ground, _NAMES_PT)
     for axis in axes[len(scenes) :]:
         axis.set_visible(False)
     _legend(figure, scenes, opacities, ground)
@@ -169,6 +173,7 @@ def turntable(
     figure, [axis] = canvas(1, 1, (_FILM_PX[0] / 100, _FILM_PX[1] / 100))
     stage = Stage(scene, _FILM_PX, opacities, ground)
     image = _show(axis, stage.seen_from(camera), camera, scene.name, ground)
+    named = scene.outlines if opacities["rois"] > 0 else []
     with written_whole(path) as temporary:
         film = imageio_ffmpeg.write_frames(
             temporary, _FILM_PX, fps=_FRAMES_A_SECOND, quality=7, macro_block_size=2,
@@ -176,8 +181,12 @@ def turntable(
         )  # fmt: skip
         film.send(None)
         for turn in np.arange(_FRAMES) * 360 / _FRAMES:
-            image.set_data(stage.seen_from(camera.turned(turn)))
+            seen = camera.turned(turn)
+            image.set_data(stage.seen_from(seen))
+            names = write_names(axis, named, seen, ground, _FILM_NAMES_PT)
             film.send(_drawn(figure))
+            for each in names:
+                each.remove()
         film.close()
     return path
 

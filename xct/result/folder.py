@@ -210,7 +210,11 @@ def open_result(path: Path | str) -> Result:
         raise XctError(f"{path}: no such folder")
     if not (path / "summary.json").is_file():
         unfinished = (path / ".xct").is_dir()
-        why = "its run is not finished" if unfinished else "it was not written by xct"
+        why = (
+            "its run is not finished; start it again, it goes on"
+            if unfinished
+            else "it was not written by xct"
+        )
         if (path / "result" / "summary.json").is_file():
             why = f"the folder within it does: {path / 'result'}"
         raise XctError(f"{path}: holds no result: {why}")

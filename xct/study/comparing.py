@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import yaml
 
 import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
+from xct.errors import XctError
 from xct.figures import journal_width
 from xct.io.atomic import write_text, written_whole
 from xct.io.figures import save_figure
@@ -270,8 +271,9 @@ def compare(
         With every reason why the results cannot be compared.
     """
     study = load_study(source)
-    cells, warnings = open_cells(study)
-    rois = read_rois(roi_set_file(study.study.rois))
+    (cells, warnings), rois = _every_error(
+        lambda: open_cells(study), lambda: read_rois(roi_set_file(study.study.rois))
+    )
     cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
     profiles, of_profiles = measure_profiles(cells, study.study.profiles)
@@ -299,3 +301,17 @@ def compare(
     if folder is not None:
         found.write(folder)
     return found
+
+
+def _every_error(*steps: Callable[[], Any]) -> list[Any]:
+    """Give the answers of steps that need none of each other's, or the errors of all."""
+    answers: list[Any] = []
+    errors: list[str] = []
+    for step in steps:
+        try:
+            answers.append(step())
+        except XctError as error:
+            errors += error.errors
+    if errors:
+        raise XctError(*errors)
+    return answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.coordinates import Region, Roi
-from xct.analyze.roi.counts import RoiCounts, count_rois
+from xct.analyze.roi.counts import RoiCounts, count_labels, count_rois
 from xct.analyze.roi.grey_statistics import wasserstein
 from xct.analyze.roi.scaled import on_cell
 from xct.analyze.roi.tables import measure_rois
@@ -23,6 +24,7 @@ from xct.study.cells import Cell
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_BINS = GreyBins()
 _RESAMPLES = 100  # know a standard deviation within 7 %
 _IN_BORE = 0.98  # of the voxels of a ROI, at least
 _FOREIGN = 0.02  # of the voxels of a ROI, at most, without a word
@@ -55,6 +57,15 @@ class GreyCell:
     left_out: list[str]
     materials: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @cached_property
+    def counts(self) -> dict[str, np.ndarray]:
+        """Histogram of each ROI that was measured, by its name."""
+        table = self.tables.get("histograms")
+        if table is None:
+            return {}
+        by_roi = table.groupby("roi", sort=False)["count"]
+        return {str(roi): counts.to_numpy(float) for roi, counts in by_roi}
+
 
 def kind_of(roi: str) -> str:
     """Give the kind of a ROI: its name without the number at the end."""
@@ -72,22 +83,38 @@ def measure_grey(cells: Sequence[Cell], rois: Sequence[Roi]) -> list[GreyCell]:
         One set for all; in a cell without the place of a ROI it is left out, and that is said.
     """
     found: dict[str, GreyCell] = {}
+    counts: dict[str, list[RoiCounts]] = {}  # of pristine cells, which several are compared with
     for cell in sorted(cells, key=lambda cell: not cell.is_pristine):
-        before = None if cell.pristine is None else found[cell.pristine.name]
-        found[cell.name] = _measured(cell, rois, before)
+        placed, left_out = _placed(cell, rois)
+        if not placed or cell.geometry is None:
+            found[cell.name] = GreyCell(cell, [], {}, left_out)
+            continue
+        counted = count_rois(cell.grey_values, cell.geometry, placed, _BINS)
+        if cell.is_pristine:
+            counts[cell.name] = counted
+        name = None if cell.pristine is None else cell.pristine.name
+        before = counts.get(name, []) if name else []
+        pristine = SimpleNamespace(tables=found[name].tables) if name and before else None
+        tables = measure_rois(
+            counted, cell.geometry, cell.result.reference, pristine, cell.result.grey_scale,
+            resamples=_RESAMPLES, mixture=False, before=before, bins=_BINS,
+        )  # fmt: skip
+        materials = _fractions(cell, placed, cell.geometry)
+        left_out += [text for roi, part in materials.items() for text in _foreign(cell, roi, part)]
+        found[cell.name] = GreyCell(cell, placed, tables, left_out, materials)
     return [found[cell.name] for cell in cells]
 
 
-def _measured(cell: Cell, rois: Sequence[Roi], before: GreyCell | None) -> GreyCell:
+def _placed(cell: Cell, rois: Sequence[Roi]) -> tuple[list[Roi], list[str]]:
+    """Give the ROIs as they lie in a cell, and say which are left out, and why."""
     geometry = cell.geometry
     if geometry is None:
-        return GreyCell(cell, [], {}, [f"{cell.name}: no ROI: the cell was not found in it"])
+        return [], [f"{cell.name}: no ROI: the cell was not found in it"]
     try:
-        grey, reference = cell.grey_values, cell.result.reference
+        _ = cell.grey_values, cell.result.reference
     except XctError as error:
-        return GreyCell(cell, [], {}, [f"{cell.name}: no ROI: grey values are missing: {error}"])
-    placed, left_out, bins = [], [], GreyBins()
-    materials: dict[str, np.ndarray] = {}
+        return [], [f"{cell.name}: no ROI: grey values are missing: {error}"]
+    placed, left_out = [], []
     for roi in rois:
         try:
             here = on_cell(roi, geometry, cell.surfaces)
@@ -98,25 +125,7 @@ def _measured(cell: Cell, rois: Sequence[Roi], before: GreyCell | None) -> GreyC
             left_out.append(f"{cell.name}: {error}; it is left out")
             continue
         placed.append(here)
-        fractions = _fractions(cell, here, geometry)
-        if fractions is not None:
-            materials[roi.name] = fractions
-            left_out += _foreign(cell, roi.name, fractions)
-    if not placed:
-        return GreyCell(cell, [], {}, left_out, materials)
-    pristine = SimpleNamespace(tables=before.tables) if before and before.tables else None
-    tables = measure_rois(
-        grey, geometry, reference, placed, pristine, cell.result.grey_scale,
-        resamples=_RESAMPLES, mixture=False, before=_counted(before, bins), bins=bins,
-    )  # fmt: skip
-    return GreyCell(cell, placed, tables, left_out, materials)
-
-
-def _counted(before: GreyCell | None, bins: GreyBins) -> list[RoiCounts]:
-    """Count the ROIs of the pristine cell, block by block."""
-    if before is None or not before.tables or before.cell.geometry is None:
-        return []
-    return count_rois(before.cell.grey_values, before.cell.geometry, before.rois, bins)
+    return placed, left_out
 
 
 def _in_bore(region: Region, geometry: CellGeometry) -> float:
@@ -128,20 +137,17 @@ def _in_bore(region: Region, geometry: CellGeometry) -> float:
     return float(inside[mask].mean()) if mask.any() else 1.0
 
 
-def _fractions(cell: Cell, roi: Roi, geometry: CellGeometry) -> np.ndarray | None:
-    """Give the fractions of a ROI by label; None where there are no labels."""
+def _fractions(cell: Cell, rois: Sequence[Roi], geometry: CellGeometry) -> dict[str, np.ndarray]:
+    """Give the fractions of ROIs by label, by name; nothing where there are no labels."""
     try:
         labels = cell.result.labels("materials")
     except XctError:
-        return None
-    region = roi.region(geometry)
-    z, y, x = region.slices
-    counts = np.zeros(256, np.int64)
-    for first in range(0, region.shape[0], 8):
-        stop = min(first + 8, region.shape[0])
-        codes = np.asarray(labels[z.start + first : z.start + stop, y, x])
-        counts += np.bincount(codes[region.mask(first, stop)], minlength=256)[:256]
-    return np.asarray(counts / max(int(counts.sum()), 1))
+        return {}
+    counts = count_labels(labels, [roi.region(geometry) for roi in rois])
+    return {
+        roi.name: np.asarray(own / max(int(own.sum()), 1))
+        for roi, own in zip(rois, counts, strict=True)
+    }
 
 
 def _foreign(cell: Cell, roi: str, fractions: np.ndarray) -> list[str]:
@@ -211,16 +217,12 @@ def same_kind_distance(cell: GreyCell) -> dict[str, float]:
     dict of str to float
         Wasserstein distance in grey values, by kind.
     """
-    table = cell.tables.get("histograms")
-    if table is None:
-        return {}
     counts: dict[str, list[np.ndarray]] = {}
-    for roi, part in table.groupby("roi", sort=False):
-        counts.setdefault(kind_of(str(roi)), []).append(part["count"].to_numpy(float)[None])
-    width = GreyBins().width
+    for roi, own in cell.counts.items():
+        counts.setdefault(kind_of(roi), []).append(own[None])
     return {
         kind: max(
-            float(wasserstein(a, b, width)[0])
+            float(wasserstein(a, b, _BINS.width)[0])
             for number, a in enumerate(several)
             for b in several[number + 1 :]
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
-from xct.study.grey import GreyCell
+from xct.study.grey import NUMBERS, GreyCell
 from xct.study.histogram_figures import (
     cell_histograms_figure,
     distances_figure,
@@ -53,7 +53,8 @@ def grey_part(
         caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."
         figures[f"rois_{number}"] = (rois_figure(each.cell, each.rois), caption)
     shown = dict(known_tables(tables, {
-        "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap.",
+        "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap; more "
+        "of them in tables/grey_statistics.csv.",
         "homogeneity": "Do the ROIs of a kind hold the same?",
     }))  # fmt: skip
     if "grey_statistics" in shown:
@@ -63,6 +64,6 @@ def grey_part(
 
 
 def _narrowed(table: DataFrame) -> DataFrame:
-    """Leave out what only the CSV has: standard deviations beside intervals, counts of blocks."""
-    left_out = {"missing", "blocks", "in_view", "beyond_fraction", "variance_factor"}
-    return table[[c for c in table if c not in left_out and not str(c).endswith("_sd")]]
+    """Give what can be read on a page; the CSV has the rest."""
+    numbers = [f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")]
+    return table[[c for c in ("cell", "group", "cycles", "roi", "n", *numbers) if c in table]]

@@ -39,7 +39,7 @@ def cell_histograms_figure(cell: GreyCell, pristine: GreyCell | None) -> Figure 
     kinds = _kinds([cell])
     if not kinds:
         return None
-    by_kind = {kind: [roi for roi in _rois(cell) if kind_of(roi) == kind] for kind in kinds}
+    by_kind = {kind: [roi for roi in cell.counts if kind_of(roi) == kind] for kind in kinds}
     top = 0 if pristine is None or not pristine.tables else 1
     rows = top + max(len(rois) for rois in by_kind.values())
     figure, axes = canvas(rows, len(kinds), (3.1 * len(kinds), 0.5 + 1.25 * rows))
@@ -48,14 +48,12 @@ def cell_histograms_figure(cell: GreyCell, pristine: GreyCell | None) -> Figure 
         shown = [cell] if pristine is None else [cell, pristine]
         limits = _range(shown, kind)
         if top and pristine is not None:
-            together = sum(
-                _counts(pristine, roi) for roi in _rois(pristine) if kind_of(roi) == kind
-            )
-            _draw(column[0], np.asarray(together, float), _PRISTINE, limits, pristine.cell.name)
+            together = sum(pristine.counts[roi] for roi in pristine.counts if kind_of(roi) == kind)
+            _draw(column[0], np.asarray(together), _PRISTINE, limits, pristine.cell.name)
         for axis, roi in zip(column[top:], rois, strict=False):
-            if top and pristine is not None and roi in _rois(pristine):
-                _outline(axis, _counts(pristine, roi), limits)
-            _draw(axis, _counts(cell, roi), _COLORS[0], limits, roi)
+            if top and pristine is not None and roi in pristine.counts:
+                _outline(axis, pristine.counts[roi], limits)
+            _draw(axis, cell.counts[roi], _COLORS[0], limits, roi)
             _mark_peak(axis, cell, roi)
         for axis in column[top + len(rois) :]:
             axis.set_visible(False)
@@ -80,10 +78,10 @@ def group_histograms_figure(cells: Sequence[GreyCell]) -> Figure | None:
     for line, cell in zip(grid, shown, strict=True):
         for axis, kind in zip(line, kinds, strict=True):
             limits = _range(shown, kind)
-            rois = [roi for roi in _rois(cell) if kind_of(roi) == kind]
+            rois = [roi for roi in cell.counts if kind_of(roi) == kind]
             for number, roi in enumerate(rois):
                 color = _COLORS[number % len(_COLORS)]
-                _outline(axis, _counts(cell, roi), limits, color, roi)
+                _outline(axis, cell.counts[roi], limits, color, roi)
                 _mark_peak(axis, cell, roi, color)
             _span(axis, limits)
             if rois:
@@ -165,25 +163,15 @@ def _pristine_name(cell: GreyCell) -> str | None:
 
 
 def _kinds(cells: Sequence[GreyCell]) -> list[str]:
-    return list(dict.fromkeys(kind_of(roi) for cell in cells for roi in _rois(cell)))
-
-
-def _rois(cell: GreyCell) -> list[str]:
-    table = cell.tables.get("histograms")
-    return [] if table is None else [str(roi) for roi in dict.fromkeys(table["roi"])]
-
-
-def _counts(cell: GreyCell, roi: str) -> np.ndarray:
-    table = cell.tables["histograms"]
-    return np.asarray(table.loc[table["roi"] == roi, "count"], float)
+    return list(dict.fromkeys(kind_of(roi) for cell in cells for roi in cell.counts))
 
 
 def _range(cells: Sequence[GreyCell], kind: str) -> tuple[float, float]:
     """Choose the grey values that hold all but a few voxels of a kind, in all cells alike."""
     grey, ends = GreyBins().grey_value, []
     for cell in cells:
-        for roi in (roi for roi in _rois(cell) if kind_of(roi) == kind):
-            below = np.cumsum(_counts(cell, roi))
+        for roi in (roi for roi in cell.counts if kind_of(roi) == kind):
+            below = np.cumsum(cell.counts[roi])
             ends.append(np.interp(_TAILS, below / max(below[-1], 1), grey))
     low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
     return float(low), float(max(high, low + 1))

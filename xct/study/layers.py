@@ -290,7 +290,7 @@ def maps_figure(cells: Sequence[Cell], layer: str = "lithium") -> Figure | None:
         bar(axis, image.shape[1] * edge)
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
-    figure.colorbar(drawn, ax=axes, label=f"thickness of the {layer} (µm)", shrink=0.8)
+    figure.colorbar(drawn, ax=axes, label=f"{layer} (µm)", shrink=0.8)
     return figure
 
 

@@ -13,13 +13,13 @@ from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy
 
 from xct.analyze.profiles import crack_opening, profile_of_roi, thick_profile
 from xct.analyze.roi.shapes import LineRoi
 from xct.errors import XctError
 from xct.figures import canvas
 from xct.geometry import CellGeometry, Label
+from xct.parallel.boxes import Box, Window, read_boxes
 from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
 from xct.study.settings import ProfileSection
@@ -123,41 +123,78 @@ def _of_inclusions(cell: Cell, geometry: CellGeometry) -> Iterator[Profile]:
     rows = _largest(cell)
     if not rows:
         return
-    labels = cell.result.labels("materials")
     size = np.asarray(geometry.voxel_size_um)
-    for row in rows:
-        place = np.array([row["z_um"], row["y_um"], row["x_um"]], float)
-        shape = _axes(labels, place, float(row.get("feret_um", row["thickness_um"])), size)
+    lines: list[tuple[str, str, tuple[list[float], list[float]]]] = []
+    for row, shape in zip(rows, _shapes(cell.result.labels("materials"), rows, size), strict=True):
         if shape is None:
             continue
         middle, axes, lengths = shape
         for way, which in (("along", 2), ("across", 0)):
             half = (lengths[which] / 2 + _BEYOND_UM) * axes[which]
             first, last = (_held((middle + s * half) / size, geometry.shape) for s in (-1, 1))
-            table = thick_profile(
-                cell.grey_values, first, last, voxel_size_um=geometry.voxel_size_um,
-                width_um=_WIDTH_UM,
-            )  # fmt: skip
-            opening = _opening(cell, table) if way == "across" else (nan, nan)
-            yield Profile(cell, f"inclusion {row['inclusion']}", way, table, *opening)
+            lines.append((f"inclusion {row['inclusion']}", way, (first, last)))
+    boxes = [_box_around(ends, size, geometry.shape) for _, _, ends in lines]
+    tables: dict[int, DataFrame] = {}
+    for number, values in read_boxes(cell.grey_values, boxes):
+        tables[number] = thick_profile(
+            Window(values, boxes[number], geometry.shape), *lines[number][2],
+            voxel_size_um=geometry.voxel_size_um, width_um=_WIDTH_UM,
+        )  # fmt: skip
+    for number, (name, way, _) in enumerate(lines):
+        opening = _opening(cell, tables[number]) if way == "across" else (nan, nan)
+        yield Profile(cell, name, way, tables[number], *opening)
+
+
+def _box_around(
+    ends: tuple[list[float], list[float]], size: np.ndarray, shape: tuple[int, int, int]
+) -> Box:
+    """Give the voxels that a line through an inclusion touches, those between which it lies too."""
+    reach = _WIDTH_UM / 2 / size + 1
+    low = np.maximum(np.floor(np.min(ends, axis=0) - reach).astype(int), 0)
+    high = np.minimum(np.ceil(np.max(ends, axis=0) + reach).astype(int) + 1, shape)
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return z, y, x
+
+
+Shape = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _shapes(labels: Any, rows: Sequence[dict[str, Any]], size: np.ndarray) -> list[Shape | None]:
+    """Give middle (µm), axes (short to long, rows) and their lengths (µm) of inclusions."""
+    places, boxes = [], []
+    for row in rows:
+        place = np.array([row["z_um"], row["y_um"], row["x_um"]], float)
+        feret_um = float(row.get("feret_um", row["thickness_um"]))
+        reach = np.ceil((feret_um / 2 + size.max()) / size).astype(int)
+        center = np.rint(place / size).astype(int)
+        # A flat or bent one may reach farther to one side of its centroid than half of its length.
+        low = np.maximum(center - 2 * reach, 0)
+        high = np.minimum(center + 2 * reach + 1, labels.shape)
+        z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        places.append(place)
+        boxes.append((z, y, x))
+    found: list[Shape | None] = [None] * len(boxes)
+    for number, values in read_boxes(labels, boxes):
+        low = np.array([part.start for part in boxes[number]])
+        found[number] = _axes(values == Label.LOW_GREY, low, places[number], size)
+    return found
 
 
 def _axes(
-    labels: Any, place_um: np.ndarray, feret_um: float, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Give middle (µm), axes (short to long, rows) and their lengths (µm) of an inclusion."""
-    reach = np.ceil((feret_um / 2 + size.max()) / size).astype(int)
-    center = np.rint(place_um / size).astype(int)
-    # A flat or bent one may reach farther to one side of its centroid than half of its length.
-    low = np.maximum(center - 2 * reach, 0)
-    high = np.minimum(center + 2 * reach + 1, labels.shape)
-    box = np.asarray(labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))])
-    pieces, count = scipy.ndimage.label(box == Label.LOW_GREY, np.ones((3, 3, 3)))
+    there: np.ndarray, low: np.ndarray, place_um: np.ndarray, size: np.ndarray
+) -> Shape | None:
+    """Give middle, axes and lengths of the piece that lies at a place, of a box that begins low."""
+    import cc3d
+
+    pieces, count = cc3d.connected_components(there, connectivity=26, return_N=True)
     if not count:
         return None
-    middles = np.array(scipy.ndimage.center_of_mass(pieces > 0, pieces, range(1, count + 1)))
-    away_um = np.linalg.norm((middles + low) * size - place_um, axis=1)
-    points = (np.argwhere(pieces == int(np.argmin(away_um)) + 1) + low) * size
+    found = cc3d.statistics(pieces)
+    away_um = np.linalg.norm((found["centroids"][1:] + low) * size - place_um, axis=1)
+    number = int(np.argmin(away_um)) + 1
+    box = found["bounding_boxes"][number]
+    first = [part.start for part in box]
+    points = (np.argwhere(pieces[box] == number) + first + low) * size
     if away_um.min() > 2 * size.max() or len(points) < _LEAST_VOXELS:  # another one, or a speck
         return None
     middle = points.mean(axis=0)

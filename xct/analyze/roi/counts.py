@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import NamedTuple
@@ -15,12 +15,15 @@ from xct.analyze.roi.coordinates import Region, Roi
 from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.parallel.blocks import Block, Voxels, slabs
+from xct.parallel.boxes import Window, around
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
+from xct.parallel.sweeps import View
 
 # Blocks of a ROI: fewer, and the bootstrap cannot know their scatter; more only take memory.
 _FEWEST, _MOST = 24, 4096
 _LEAST_EDGE = 4  # voxels
+_LABELS = 256
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def count_rois(
     block_um: float = 40.0,
     rows: int | None = None,
 ) -> list[RoiCounts]:
-    """Count the voxels of ROIs by grey value, block by block; each ROI is read once.
+    """Count the voxels of ROIs by grey value, block by block; what ROIs share is read once.
 
     Parameters
     ----------
@@ -98,26 +101,83 @@ def count_rois(
     grids = [
         _grid(region.shape, [block_um / size for size in cell.voxel_size_um]) for region in regions
     ]
-    parts = [
-        _Part(number, slab)
-        for number, region in enumerate(regions)
-        for slab in slabs(region.shape, rows=rows)
-    ]
+    parts = _parts(regions, rows)
     found = map_blocks(_count, parts, grey_values, regions, grids, bins)
     by_region: list[list[tuple[Block, np.ndarray, int]]] = [[] for _ in regions]
-    for part, (counts, missing) in zip(parts, found, strict=True):
-        by_region[part.region].append((part.slab, counts, missing))
+    for part, several in zip(parts, found, strict=True):
+        for number, (counts, missing) in zip(part.regions, several, strict=True):
+            by_region[number].append((_rows_of(regions[number], part.slab), counts, missing))
     return [
         _put_together(region, grid, of_it, cell)
         for region, grid, of_it in zip(regions, grids, by_region, strict=True)
     ]
 
 
-class _Part(NamedTuple):
-    """A slab of one region."""
+def count_labels(
+    labels: Voxels, regions: Sequence[Region], *, rows: int | None = None
+) -> np.ndarray:
+    """Count the voxels of regions by label; what several of them share is read once.
 
-    region: int
+    Returns
+    -------
+    ndarray of int, shape (region, 256)
+        Voxels.
+    """
+    total = np.zeros((len(regions), _LABELS), np.int64)
+    parts = _parts(regions, rows)
+    for part, several in zip(parts, map_blocks(_label, parts, labels, regions), strict=True):
+        for number, counts in zip(part.regions, several, strict=True):
+            total[number] += counts
+    return total
+
+
+class _Part(NamedTuple):
+    """A slab of the volume, and the regions that it holds a part of."""
+
     slab: Block
+    regions: list[int]
+
+
+def _parts(regions: Sequence[Region], rows: int | None) -> list[_Part]:
+    """Cut the volume where its chunks end, so that each is decompressed once."""
+    if not regions:
+        return []
+    z, y, x = around([region.slices for region in regions])
+    shape = (z.stop, y.stop - y.start, x.stop - x.start)
+    held = [(region.slices[0].start, region.slices[0].stop) for region in regions]
+    parts = [
+        _Part(slab, [n for n, (a, b) in enumerate(held) if a < slab.stop and slab.first < b])
+        for slab in slabs(shape, rows=rows)
+    ]
+    return [part for part in parts if part.regions]
+
+
+def _rows_of(region: Region, slab: Block) -> Block:
+    """Give the rows of a region's box that a slab of the volume holds."""
+    z = region.slices[0]
+    first, stop = max(slab.first, z.start) - z.start, min(slab.stop, z.stop) - z.start
+    return Block(first, stop, first, stop)
+
+
+def _read(
+    part: _Part, volume: Voxels, regions: Sequence[Region]
+) -> Iterator[tuple[int, Block, np.ndarray, np.ndarray]]:
+    """Give each region of a slab: number, rows, values, and mask; empty where all belong to it."""
+    view = volume if isinstance(volume, View) else None
+    rows = [_rows_of(regions[number], part.slab) for number in part.regions]
+    boxes = [
+        (slice(z.start + own.first, z.start + own.stop), y, x)
+        for own, (z, y, x) in zip(rows, (regions[n].slices for n in part.regions), strict=True)
+    ]
+    whole = around(boxes)
+    held = Window(np.asarray((view.volume if view is not None else volume)[whole]), whole)
+    for number, own, box in zip(part.regions, rows, boxes, strict=True):
+        values = held[box] if view is None else view.normalized(held[box], box)
+        values = np.ascontiguousarray(values)
+        mask = np.empty((0, 0, 0), np.bool_)
+        if not regions[number].is_box:
+            mask = np.ascontiguousarray(regions[number].mask(own.first, own.stop))
+        yield number, own, values, mask
 
 
 def _count(
@@ -126,17 +186,23 @@ def _count(
     regions: Sequence[Region],
     grids: Sequence[BlockGrid],
     bins: GreyBins,
-) -> tuple[np.ndarray, int]:
-    """Count the blocks that a slab touches, and its voxels without a value."""
-    region, grid, slab = regions[part.region], grids[part.region], part.slab
-    z, y, x = region.slices
-    values = np.asarray(grey_values[z.start + slab.first : z.start + slab.stop, y, x])
-    mask = np.empty((0, 0, 0), np.bool_)
-    if not region.is_box:
-        mask = np.ascontiguousarray(region.mask(slab.first, slab.stop))
-    counts = np.zeros((len(grid.touched(slab)), bins.count), np.int32)
-    missing = _count_blocks(values, mask, slab.first, grid, bins.low, bins.width, counts)
-    return counts, missing
+) -> list[tuple[np.ndarray, int]]:
+    """Count the blocks of each region that a slab touches, and its voxels without a value."""
+    found = []
+    for number, own, values, mask in _read(part, grey_values, regions):
+        grid = grids[number]
+        counts = np.zeros((len(grid.touched(own)), bins.count), np.int32)
+        missing = _count_blocks(values, mask, own.first, grid, bins.low, bins.width, counts)
+        found.append((counts, missing))
+    return found
+
+
+def _label(part: _Part, labels: Voxels, regions: Sequence[Region]) -> list[np.ndarray]:
+    """Count each region's voxels in a slab by label."""
+    return [
+        np.bincount((values[mask] if mask.size else values).ravel(), minlength=_LABELS)[:_LABELS]
+        for _, _, values, mask in _read(part, labels, regions)
+    ]
 
 
 def _put_together(

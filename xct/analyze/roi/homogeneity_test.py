@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import RoiCounts
@@ -73,27 +74,36 @@ def variance_factors(
     if not kept:
         return 1.0, np.ones(draws)
     chosen = [_some(len(each.blocks), rng) for each in kept]
-    shapes = [_cumulative(each.blocks[some]) for each, some in zip(kept, chosen, strict=True)]
+    some = [each.blocks[one] for each, one in zip(kept, chosen, strict=True)]
+    shapes = _cumulative(some)
     # What blocks that are dealt out at random have.
     variance = float(np.concatenate(shapes).var(axis=0, ddof=1).sum())
-    places = [each.places_um[some] for each, some in zip(kept, chosen, strict=True)]
+    places = [each.places_um[one] for each, one in zip(kept, chosen, strict=True)]
     shapes = _without_trend(shapes, [place[:, 0] for place in places])
     pairs = [
         _pairs(shape, place, len(each.blocks), length_um)
         for shape, place, each in zip(shapes, places, kept, strict=True)
     ]
     weights = rng.dirichlet(np.ones(len(pairs)), size=draws)
-    drawn = np.array([_factor(pairs, one, variance) for one in weights])
-    return _factor(pairs, np.full(len(pairs), 1 / len(pairs)), variance), drawn
+    first, *drawn = _factors(
+        pairs, np.concatenate([[np.full(len(pairs), 1 / len(pairs))], weights]), variance
+    )
+    return float(first), np.array(drawn)
 
 
 def _some(count: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.permutation(count)[:_MOST_BLOCKS])
 
 
-def _cumulative(blocks: np.ndarray) -> np.ndarray:
-    below = np.cumsum(blocks, axis=1, dtype=np.float64)
-    return np.asarray(below / below[:, -1:])
+def _cumulative(several: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Give cumulative histograms of blocks, (block, bin), such that squares add up to those of all.
+
+    Bins that nothing falls into, most of them, repeat the one before: that counts as often.
+    """
+    used = np.flatnonzero(np.any([blocks.any(axis=0) for blocks in several], axis=0))
+    often = np.sqrt(np.diff(used, append=several[0].shape[1]))
+    below = [np.cumsum(blocks[:, used], axis=1, dtype=np.float64) for blocks in several]
+    return [each / each[:, -1:] * often for each in below]
 
 
 def _without_trend(shapes: list[np.ndarray], heights: list[np.ndarray]) -> list[np.ndarray]:
@@ -107,29 +117,37 @@ def _without_trend(shapes: list[np.ndarray], heights: list[np.ndarray]) -> list[
 
 
 def _pairs(shapes: np.ndarray, places: np.ndarray, blocks: int, length_um: float) -> _Pairs:
-    first, second = np.triu_indices(len(shapes), 1)
     centered = shapes - shapes.mean(axis=0)
     product = centered @ centered.T
     own = np.diag(product)
-    half_square = (own[first] + own[second]) / 2 - product[first, second]
-    correlation = np.exp(-np.linalg.norm(places[first] - places[second], axis=1) / length_um)
-    model = np.stack([np.ones_like(correlation), 1 - correlation])
-    shared = (1 + (blocks - 1) * float(correlation.mean())) / blocks
-    return _Pairs(model @ model.T, model @ half_square, blocks, shared)
+    half_square = (own[:, None] + own) / 2 - product
+    count, away = len(shapes), scipy.spatial.distance.cdist(places, places)
+    apart = 1 - np.exp(-away / length_um)  # 0 of a block and itself, as half of their square
+    both = count * (count - 1) / 2
+    cross = float(apart.sum()) / 2
+    normal = np.array([[both, cross], [cross, float((apart**2).sum()) / 2]])
+    right = np.array([half_square.sum(), (apart * half_square).sum()]) / 2
+    shared = (1 + (blocks - 1) * (1 - cross / both)) / blocks
+    return _Pairs(normal, right, blocks, shared)
 
 
-def _factor(pairs: Sequence[_Pairs], weights: np.ndarray, variance: float) -> float:
-    normal = np.sum([w * each.normal for w, each in zip(weights, pairs, strict=True)], axis=0)
-    right = np.sum([w * each.right for w, each in zip(weights, pairs, strict=True)], axis=0)
-    if variance <= 0 or np.linalg.matrix_rank(normal) < 2:
-        return 1.0
-    noise, clusters = np.linalg.solve(normal, right)
-    if clusters < 0:
-        noise, clusters = right[0] / normal[0, 0], 0.0
-    elif noise < 0:
-        noise, clusters = 0.0, right[1] / normal[1, 1]
-    found = [noise + clusters * each.shared * each.blocks for each in pairs]
-    return max(1.0, float(np.mean(found)) / variance)
+def _factors(pairs: Sequence[_Pairs], weights: np.ndarray, variance: float) -> np.ndarray:
+    """Give the factor for each row of weights, (draw, ROI)."""
+    normal = np.tensordot(weights, [each.normal for each in pairs], 1)
+    right = np.tensordot(weights, [each.right for each in pairs], 1)
+    known = np.linalg.matrix_rank(normal) == 2
+    factors = np.ones(len(weights))
+    if variance <= 0 or not known.any():
+        return factors
+    normal, right = normal[known], right[known]
+    noise, clusters = np.linalg.solve(normal, right[:, :, None])[..., 0].T
+    alone = clusters < 0
+    other = (noise < 0) & ~alone
+    noise = np.where(alone, right[:, 0] / normal[:, 0, 0], np.where(other, 0.0, noise))
+    clusters = np.where(other, right[:, 1] / normal[:, 1, 1], np.where(alone, 0.0, clusters))
+    wide = float(np.mean([each.shared * each.blocks for each in pairs]))
+    factors[known] = np.maximum(1.0, (noise + clusters * wide) / variance)
+    return factors
 
 
 COLUMNS = (

@@ -143,14 +143,12 @@ def histograms(
     grey = grey_values(volume, reference, cell, grey_scale)
     placed = [on_cell(roi, cell, surfaces) for roi in rois]
     tables = measure_rois(
-        grey,
+        count_rois(grey, cell, placed, edges, block_um=block_um),
         cell,
         reference,
-        placed,
         pristine,
         grey_scale,
         bins=edges,
-        block_um=block_um,
         resamples=resamples,
         seed=seed,
         before=_pristine_counts(pristine, rois, edges, block_um),
@@ -159,30 +157,28 @@ def histograms(
 
 
 def measure_rois(
-    grey: Voxels,
+    counted: Sequence[RoiCounts],
     cell: CellGeometry,
     reference: Reference,
-    rois: Sequence[Roi],
     pristine: WithTables | None = None,
     grey_scale: GreyScale = STANDARD_SCALE,
     *,
-    bins: GreyBins | None = None,
-    block_um: float = 40.0,
+    bins: GreyBins,
     resamples: int = 200,
     seed: int = 0,
     mixture: bool = True,
     before: Sequence[RoiCounts] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Measure the grey values of ROIs: what `histograms` does, on grey values that are there.
+    """Measure the grey values of ROIs: what `histograms` does, of voxels that were counted.
 
     Parameters
     ----------
-    grey : Voxels, shape (z, y, x)
-        Normalized grey values, undenoised.
-    cell, reference, rois, pristine, grey_scale, block_um, resamples, seed
+    counted : sequence of RoiCounts
+        From `count_rois`.
+    cell, reference, pristine, grey_scale, resamples, seed
         As for `histograms`.
-    bins : GreyBins, optional
-        Bins of the histograms; 50 grey values wide unless given.
+    bins : GreyBins
+        Bins of the histograms.
     mixture : bool, optional
         Whether to fit the partial-volume mixture: most of the time goes there.
     before : sequence of RoiCounts, optional
@@ -193,14 +189,7 @@ def measure_rois(
     -------
     dict of str to DataFrame
         As of `histograms`.
-
-    Raises
-    ------
-    DataError
-        If a ROI holds no voxel.
     """
-    bins = bins or GreyBins()
-    counted = count_rois(grey, cell, rois, bins, block_um=block_um)
     known = {
         each.name: _with_pristine(
             known_of(each, cell, reference, grey_scale=grey_scale), each.name, bins, pristine

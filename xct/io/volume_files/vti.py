@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
 
 from xct.errors import ScanError
+from xct.io.atomic import written_whole
 from xct.io.volume_files.raw_files import raw_voxels
 from xct.io.volume_files.volume import ForeignVolume, Layout, Request, VoxelSize, chosen_size
 
@@ -63,6 +67,62 @@ def read(path: Path, request: Request) -> ForeignVolume:
         found = edges[2], edges[1], edges[0]
     size, origin, notes = chosen_size(request.voxel_size_um, found, "its Spacing", str(path))
     return ForeignVolume(voxels, size, (path,), "VTK image", origin=origin, notes=notes)
+
+
+def write_fields(
+    path: Path,
+    cells: Mapping[str, np.ndarray],
+    points: Mapping[str, np.ndarray],
+    *,
+    voxel_um: tuple[float, float, float],
+    corner_um: tuple[float, float, float],
+) -> None:
+    """Write fields on voxels for ParaView, positions in µm.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    cells : mapping of str to ndarray, shape (z, y, x) or (3, z, y, x)
+        Values of voxels; vectors by their components along z, y and x. One at least.
+    points : mapping of str to ndarray, shape (z + 1, y + 1, x + 1) or (3, …)
+        Values at the corners of voxels.
+    voxel_um, corner_um : tuple of float
+        Edges of a voxel along z, y and x, and the first corner of the first.
+    """
+    first = next(iter(cells.values()))
+    depth, height, width = first.shape[-3:]
+    extent = f"0 {width} 0 {height} 0 {depth}"
+    spacing, origin = (" ".join(repr(float(v)) for v in of[::-1]) for of in (voxel_um, corner_um))
+    described, blocks, offset = {"CellData": "", "PointData": ""}, [], 0
+    for place, arrays in (("CellData", cells), ("PointData", points)):
+        for name, values in arrays.items():
+            # VTK's vectors are (x, y, z), one after the other.
+            block = values if values.ndim == 3 else np.moveaxis(values[::-1], 0, -1)
+            block = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
+            kind = {"f": "Float", "u": "UInt", "i": "Int"}[block.dtype.kind]
+            described[place] += (
+                f'<DataArray type="{kind}{8 * block.dtype.itemsize}" Name={quoteattr(name)} '
+                f'NumberOfComponents="{1 if values.ndim == 3 else 3}" format="appended" '
+                f'offset="{offset}"/>\n'
+            )
+            blocks.append(block)
+            offset += 8 + block.nbytes
+    header = (
+        '<?xml version="1.0"?>\n<VTKFile type="ImageData" version="1.0" '
+        'byte_order="LittleEndian" header_type="UInt64">\n'
+        f'<ImageData WholeExtent="{extent}" Origin="{origin}" Spacing="{spacing}" '
+        f'SpacingUnit="micrometer">\n<Piece Extent="{extent}">\n'
+        f"<PointData>\n{described['PointData']}</PointData>\n"
+        f"<CellData>\n{described['CellData']}</CellData>\n"
+        '</Piece>\n</ImageData>\n<AppendedData encoding="raw">\n_'
+    )
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        file.write(header.encode())
+        for block in blocks:
+            file.write(block.nbytes.to_bytes(8, "little"))
+            file.write(block.data)
+        file.write(b"\n</AppendedData>\n</VTKFile>\n")
 
 
 def _attributes(text: str, tag: str) -> Mapping[str, str]:

@@ -14,7 +14,13 @@ from xct.simulate.block.found import BlockFound
 from xct.simulate.block.reading import Block, read_block
 from xct.simulate.block.smooth import smooth_conductivity
 from xct.simulate.block.stress import BlockStress, coarsening, stress_of_block
-from xct.simulate.block.voxels import Flow, effective_conductivity, faces_between, flow
+from xct.simulate.block.voxels import (
+    Flow,
+    current_density,
+    effective_conductivity,
+    faces_between,
+    flow,
+)
 from xct.simulate.case import too_much
 from xct.simulate.geometry.dead import dead_particles
 from xct.simulate.geometry.density import density_note, known_density
@@ -48,7 +54,22 @@ def solve_block(case: CaseSection, wanted: SimulateSection) -> BlockFound:
         else number
         for name, number in fine.numbers.items()
     }
+    notes += _without_uncertainty(fine, coarse)
     return replace(fine, name=case.name, numbers=numbers, warnings=[*notes, *fine.warnings])
+
+
+def _without_uncertainty(fine: BlockFound, coarse: BlockFound) -> list[str]:
+    """Name the numbers of which larger voxels show nothing to compare with."""
+    names = [
+        name for name, number in fine.numbers.items()
+        if isinstance(number.value, float) and name not in coarse.numbers
+    ]  # fmt: skip
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: how uncertain they are is not known, as voxels twice as large show "
+        "too little of the composite; raise block.voxels"
+    ]
 
 
 def _solved(
@@ -64,7 +85,8 @@ def _solved(
     for present, what in ((lithium, "lithium"), (active, "active particle")):
         if not present.any():
             raise XctError(f"there is no {what} in this block; choose another")
-    found = flow(electrolyte, lithium, active, _kappa(block, wanted), block.voxel_um)
+    kappa = _kappa(block, wanted)
+    found = flow(electrolyte, lithium, active, kappa, block.voxel_um)
     area = np.prod(electrolyte.shape[1:]) * block.voxel_um[1] * block.voxel_um[2] * 1e-12
     voltage = wanted.current_density_a_m2 * area / found.from_source_a
     focusing = _focusing(found, electrolyte.shape[1:])
@@ -85,9 +107,12 @@ def _solved(
     if stress is not None and wanted.mechanics is not None:
         numbers |= stress.numbers(wanted.mechanics.strength_mpa)
         numbers["stress_voxels"] = Number(int(stress.block.material.size))
+    ends = ((lithium, 0.0), (active, 1.0))
+    current = voltage * current_density(found.potential_v, ends, kappa, block.voxel_um)
     return BlockFound(
-        "", wanted.title, numbers, warnings, block, voltage * found.potential_v, focusing, stress
-    )
+        "", wanted.title, numbers, warnings, block, voltage * found.potential_v,
+        current.astype(np.float32), focusing, stress,
+    )  # fmt: skip
 
 
 def _kappa(block: Block, wanted: SimulateSection) -> np.ndarray:
@@ -170,11 +195,18 @@ def _composite(
     conducts = found.ratio * float(kappa.flat[0])
     if np.ptp(kappa) > 0:
         conducts = effective_conductivity(part, block.voxel_um, kappa).ratio
-    return {
+    smooth = found.fraction / smooth_conductivity(part, block.voxel_um)
+    numbers = {
         "composite_conductivity_s_m": Number(conducts, "S/m"),
         "composite_electrolyte_fraction": Number(found.fraction),
         "composite_tortuosity": Number(found.tortuosity),
-        "composite_tortuosity_smooth": Number(
-            found.fraction / smooth_conductivity(part, block.voxel_um)
-        ),
+        "composite_tortuosity_smooth": Number(smooth),
     }
+    if smooth < 1:  # no material conducts more than straight channels of its volume
+        del numbers["composite_tortuosity_smooth"]
+        warnings.append(
+            f"composite_tortuosity_smooth is left out: it would be {smooth:.3g}, less than 1, as "
+            f"particles are hardly larger than a voxel of {max(block.voxel_um):.3g} µm; raise "
+            "block.voxels"
+        )
+    return numbers

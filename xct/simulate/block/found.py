@@ -12,6 +12,7 @@ import numpy as np
 
 from xct.figures import canvas
 from xct.io.journal import with_checksum
+from xct.io.volume_files.vti import write_fields
 from xct.quantity import Number
 from xct.simulate.block.reading import Block
 from xct.simulate.block.stress import BlockStress
@@ -37,6 +38,8 @@ class BlockFound:
         Materials.
     potential_v : ndarray, shape (z, y, x)
         φ of the electrolyte; NaN elsewhere.
+    current_a_m2 : ndarray of float32, shape (3, z, y, x)
+        Current density along z, y and x of the block; NaN where there is none.
     focusing : ndarray, shape (y, x)
         Current density at the lithium over its mean, smoothed by 1.5 voxels.
     stress : BlockStress, optional
@@ -49,6 +52,7 @@ class BlockFound:
     warnings: list[str]
     block: Block
     potential_v: np.ndarray
+    current_a_m2: np.ndarray
     focusing: np.ndarray
     stress: BlockStress | None = None
 
@@ -65,7 +69,10 @@ class BlockFound:
         return found
 
     def write(self, folder: Path) -> None:
-        """Write ``fields.zarr``: every field, (z, y, x) or (y, x), where it lies in the result."""
+        """Write ``fields.zarr``, (z, y, x) or (y, x), and for ParaView ``fields.vti, stress.vti``.
+
+        All lie where the block lies in the result.
+        """
         import zarr
         from zarr.codecs import ZstdCodec
 
@@ -84,13 +91,28 @@ class BlockFound:
             array.attrs["z_sign"] = block.sign
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
+        electric = {
+            "material": self.block.material,
+            "particle": self.block.particle.astype(np.int32),
+            "potential_v": self.potential_v.astype("f4"),
+            "current_a_m2": self.current_a_m2,
+        }
+        _write_vti(folder / "fields.vti", self.block, electric, {})
+        if self.stress is not None:
+            deformed = self.stress.deformed
+            mechanical = {
+                "material": self.stress.block.material,
+                "von_mises_mpa": self.stress.von_mises_mpa.astype("f4"),
+            }
+            moved = {"displacement_um": deformed.displacement_um.astype("f4")}
+            _write_vti(folder / "stress.vti", self.stress.block, mechanical, moved)
 
     def figure(self) -> Figure:
         """Draw the map of the focusing factor, and the middle plane's potential and stress."""
         shown = 2 if self.stress is None else 3
         figure, axes = canvas(1, shown, (4.6 * shown, 4.0))
         z, y, x = self.block.voxel_um
-        depth, height, width = self.potential_v.shape
+        _, height, width = self.potential_v.shape
         most = float(np.nanpercentile(self.focusing, 99.5))
         image = axes[0].imshow(
             self.focusing, cmap="magma", vmin=0, vmax=most, extent=(0, width * x, height * y, 0),
@@ -99,24 +121,51 @@ class BlockFound:
         axes[0].set(xlabel="x (µm)", ylabel="y (µm)")
         axes[0].set_title("current density at the lithium over its mean", fontsize=9)
         figure.colorbar(image, ax=axes[0], shrink=0.8, extend="max")
-        extent = (0.0, width * x, depth * z, 0.0)
         plane = 1e3 * self.potential_v[:, height // 2]
-        look: dict[str, Any] = {"cmap": "viridis", "extent": extent, "extend": "neither"}
-        _draw_plane(figure, axes[1], plane, "potential in the middle plane (mV)", look)
+        look: dict[str, Any] = {"cmap": "viridis", "extend": "neither"}
+        title = "potential in the middle plane (mV); white: none"
+        _draw_plane(figure, axes[1], plane, (z, x), title, look)
         if self.stress is not None:
-            values = self.stress.von_mises_mpa[:, self.stress.von_mises_mpa.shape[1] // 2]
+            whole, edges = self.stress.von_mises_mpa, self.stress.block.voxel_um
+            values = whole[:, whole.shape[1] // 2]
             most = float(np.nanpercentile(values, 99.5))
-            look = {"cmap": "inferno", "extent": extent, "extend": "max", "vmin": 0, "vmax": most}
-            _draw_plane(figure, axes[2], values, "von Mises stress in that plane (MPa)", look)
+            look = {"cmap": "inferno", "extend": "max", "vmin": 0, "vmax": most}
+            title = "von Mises stress in that plane (MPa)"
+            _draw_plane(figure, axes[2], values, (edges[0], edges[2]), title, look)
         figure.suptitle(f"{self.title}: {self.name}", fontsize=11)
         return figure
 
 
-def _draw_plane(
-    figure: Figure, axis: Axes, values: np.ndarray, title: str, look: dict[str, Any]
+def _write_vti(
+    path: Path, block: Block, cells: dict[str, np.ndarray], points: dict[str, np.ndarray]
 ) -> None:
+    """Write fields of a block as it lies in the result, whose z may run towards the anode."""
+    z, y, x = (first - edge / 2 for first, edge in zip(block.first_um, block.voxel_um, strict=True))
+    if block.sign < 0:
+        z -= (block.material.shape[0] - 1) * block.voxel_um[0]
+        cells, points = ({k: _turned(v) for k, v in each.items()} for each in (cells, points))
+    write_fields(path, cells, points, voxel_um=block.voxel_um, corner_um=(z, y, x))
+
+
+def _turned(values: np.ndarray) -> np.ndarray:
+    """Let z run the other way, of vectors their component along it, too."""
+    turned = np.flip(values, axis=-3)
+    return (
+        turned
+        if values.ndim == 3
+        else turned * np.array([-1, 1, 1], turned.dtype)[:, None, None, None]
+    )
+
+
+def _draw_plane(
+    figure: Figure, axis: Axes, values: np.ndarray, edges_um: tuple[float, float], title: str,
+    look: dict[str, Any],
+) -> None:  # fmt: skip
     extend = look.pop("extend")
-    image = axis.imshow(np.ma.masked_invalid(values), interpolation="none", **look)
+    depth, width = values.shape
+    extent = (0.0, width * edges_um[1], depth * edges_um[0], 0.0)
+    masked = np.ma.masked_invalid(values)
+    image = axis.imshow(masked, interpolation="none", extent=extent, **look)
     axis.set(xlabel="x (µm)", ylabel="from the anode (µm)")
     axis.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axis, shrink=0.8, extend=extend)

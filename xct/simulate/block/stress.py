@@ -2,7 +2,8 @@
 
 As in a plane (`xct.simulate.mechanics.loads`): sides slide without friction, the cathode's end
 rests on the collector, plated lithium presses into what lies below it or swells within the lithium,
-and active particles shrink. Faces are those of voxels, so that plated lithium presses along z.
+and active particles shrink. What is plated on a column presses along the normal of the lithium's
+face, that of the voxels after their steps are evened out; what swells does so along z.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from xct.simulate.block.reading import Block
     from xct.simulate.settings import MechanicsSection
 
+_STEPS_PX = 1.5  # standard deviation of the Gaussian that evens out steps of voxels
 MOST_VOXELS = 300_000  # 64³ and some: a minute and 2 GiB
 
 
@@ -108,8 +110,7 @@ def stress_of_block(
     else:
         upper = _touched(solid, np.isin(block.material, ELECTRODES))
         pushed = np.stack([upper] * 3)
-        given = np.zeros((3, *solid.grid))
-        given[0] = np.where(upper, _at_nodes(thickness_um), 0.0)
+        given = np.where(upper, _pressed(block, thickness_um), 0.0)
     if not upper.any() or not solid.held[-1].any():
         raise XctError(
             "nothing solid reaches from lithium to the end of this block, and bears stress: choose "
@@ -183,6 +184,30 @@ def _at_nodes(columns: np.ndarray) -> np.ndarray:
     """Give values of columns (y, x) at the nodes between them: the mean of the four around."""
     padded = np.pad(columns, 1, mode="edge")
     return np.asarray((padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:]) / 4)
+
+
+def _pressed(block: Block, thickness_um: np.ndarray) -> np.ndarray:
+    """Give how far plated lithium presses, along the normal of its face, shape (3, *grid).
+
+    As much lithium as lies on a column spreads over the slope in it: a face that leans by θ moves
+    by cos θ of the thickness along z.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    lithium = np.isin(block.material, ELECTRODES).astype(float)
+    smooth = np.pad(gaussian_filter(lithium, _STEPS_PX, mode="nearest"), 1, mode="edge")
+    slopes = []
+    for axis, edge in enumerate(block.voxel_um):
+        found = -np.diff(smooth, axis=axis) / edge
+        for other in {0, 1, 2} - {axis}:  # from the middles of faces to the nodes between them
+            one, next_ = np.delete(found, -1, axis=other), np.delete(found, 0, axis=other)
+            found = (one + next_) / 2
+        slopes.append(found)
+    normal = np.stack(slopes)
+    length = np.sqrt((normal**2).sum(axis=0))
+    normal = np.where(length > 0, normal / np.where(length > 0, length, 1.0), 0.0)
+    normal[0] = np.where(length > 0, np.maximum(normal[0], 0.0), 1.0)  # nothing presses upwards
+    return np.asarray(_at_nodes(thickness_um) * normal[0] * normal)
 
 
 def _rollers(solid: Solid) -> np.ndarray:

@@ -135,6 +135,56 @@ def flow(
     return Flow(potential, into, ends[0], out, left_out, islands)
 
 
+def current_density(
+    potential_v: np.ndarray,
+    ends: tuple[tuple[np.ndarray, float], ...],
+    kappa_s_m: np.ndarray | float,
+    voxel_um: tuple[float, float, float],
+) -> np.ndarray:
+    """Give the current density in the middles of voxels, the mean of what both faces let through.
+
+    Parameters
+    ----------
+    potential_v : ndarray, shape (z, y, x)
+        Where current flows; NaN elsewhere.
+    ends : tuple of (ndarray of bool, float)
+        Voxels of source and sink, each with its potential, V.
+    kappa_s_m : ndarray, shape (z, y, x), or float
+        κ of what conducts.
+    voxel_um : tuple of float
+        Edges of a voxel.
+
+    Returns
+    -------
+    ndarray, shape (3, z, y, x)
+        Along z, y and x, A/m²; NaN where no current flows.
+    """
+    carries = np.isfinite(potential_v)
+    kappa = np.where(carries, kappa_s_m, 0.0)
+    potential, given = np.where(carries, potential_v, 0.0), np.zeros(carries.shape, bool)
+    for end, value in ends:
+        given |= end
+        potential = np.where(end, value, potential)
+    found = np.zeros((3, *carries.shape))
+    for axis in range(3):
+        low: list[slice] = [slice(None)] * 3
+        high: list[slice] = [slice(None)] * 3
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        a, b = tuple(low), tuple(high)
+        # Half a voxel each; what is given has its potential on the face.
+        resist = [
+            np.where(given[part], 0.0, 0.5 / np.where(kappa[part] > 0, kappa[part], np.inf))
+            for part in (a, b)
+        ]
+        open_ = (carries[a] & (carries[b] | given[b])) | (given[a] & carries[b])
+        total = np.where(open_, resist[0] + resist[1], np.inf) * voxel_um[axis] * 1e-6
+        flux = (potential[a] - potential[b]) / total
+        found[axis][a] += flux / 2
+        found[axis][b] += flux / 2
+    found[:, ~carries] = np.nan
+    return found
+
+
 def network_matrix(
     number: np.ndarray, inner: Faces, conductance: np.ndarray, diagonal: np.ndarray
 ) -> Any:
