@@ -242,8 +242,7 @@ def _turned(scales: Scales, gap: int) -> float:
     seen = [
         float(s.steps[gap])
         for number, (s, _) in enumerate(scales)
-        if abs(s.steps[gap])
-        > max(SURE_SD * s.sd, _ROWS_SD * s.rows_sd[gap], _least_steps(number))
+        if abs(s.steps[gap]) > max(SURE_SD * s.sd, _ROWS_SD * s.rows_sd[gap], _least_steps(number))
     ]
     if not seen:
         return 0.0

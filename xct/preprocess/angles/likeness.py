@@ -178,4 +178,3 @@ def _grown(usual: np.ndarray, lag: int) -> np.ndarray:
     """Give by how much more views differ with 0, 1, 2 … frames lost between them, (row, lost)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((usual[lag - 1 : lag + _FARTHEST - _REACH] / usual[lag - 1] - 1).T)
-
