@@ -1,4 +1,4 @@
-"""The user's own mask: whatever projects and solves, all outside of it is zero, or it is refused."""
+"""The user's own mask: nothing lies outside of it, in any engine, or it is refused."""
 
 import importlib.util
 

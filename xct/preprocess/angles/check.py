@@ -179,7 +179,8 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["steps"] = [None if isnan(j.steps) else round(j.steps, 2) for j in check.jumps]
         details["px"] = [round(j.px, 2) for j in check.jumps]
     why = check.unchecked or "views say too little of their turn"
-    note = None if isfinite(check.sees_steps) else f"not checked: {why}"
+    unseen = f"not checked: {why}; any number of lost frames may go unseen"
+    note = None if isfinite(check.sees_steps) else unseen
     return Number(len(check.jumps), "gaps", n=rows, note=note, details=details)
 
 
@@ -201,7 +202,9 @@ def check_angles(
 
     How far it turned from each projection to the next is measured by what changes: more is a
     frame that was lost, or a stage that jumped. Half a turn later it must look as before,
-    mirrored about the axis.
+    mirrored about the axis. Lost frames show also where noise hides the rate of change: across the
+    gap views share as little as others do that are more steps apart. The first and the last gap
+    are not looked at.
 
     Parameters
     ----------
@@ -265,5 +268,5 @@ def check_angles(
 
 def _sees(scales: Scales, alike: Likeness | None) -> float:
     """Give the lost steps that are surely seen in one place."""
-    by_turn = max(LEAST_STEPS, SURE_SD * min((s.sd for s, _ in scales), default=inf))
-    return by_turn if alike is None else min(by_turn, alike.sees)
+    by_turn = SURE_SD * min((s.sd for s, _ in scales), default=inf)
+    return max(LEAST_STEPS, by_turn if alike is None else min(by_turn, alike.sees))

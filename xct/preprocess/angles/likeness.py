@@ -20,7 +20,7 @@ _BESIDE = 14  # pairs on either side that say what is usual
 _LEAST_VIEWS = 40
 _SURE_SD = 6.0
 _PART = 0.5  # of an excess, that is there without any one row or view: it is of them all
-_PART_SEEN = 0.7  # of what is expected, that is there at least
+_PART_SEEN = 0.5  # of what is expected, that is there at least
 _UNEVEN, _FEW = 0.2, 0.05  # of a step; of the gaps may be so uneven
 
 
