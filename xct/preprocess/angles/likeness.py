@@ -17,7 +17,8 @@ _REACH = 3  # steps apart that views are compared across a gap
 _LOST = 2  # frames, that what is looked for is weighed by
 _FARTHEST = 24  # steps whose differences are known
 _BESIDE = 14  # pairs on either side that say what is usual
-_LEAST_VIEWS = 40
+_LEAST_VIEWS, _LEAST_ROWS = 40, 2
+_TINY = 1e-6
 _SURE_SD = 6.0
 _PART = 0.5  # of an excess, that is there without any one row or view: it is of them all
 _PART_SEEN = 0.5  # of what is expected, that is there at least
@@ -84,17 +85,19 @@ def likeness(views: np.ndarray, theta_deg: np.ndarray) -> Likeness | None:
         None where views are few, unevenly spaced, or share as much at any distance.
     """
     steps = np.diff(theta_deg) / np.median(np.diff(theta_deg))
-    if len(views) < _LEAST_VIEWS or np.mean(np.abs(steps - 1) > _UNEVEN) > _FEW:
+    if (
+        len(views) < _LEAST_VIEWS
+        or views.shape[1] < _LEAST_ROWS
+        or np.mean(np.abs(steps - 1) > _UNEVEN) > _FEW
+    ):
         return None
     apart = np.stack([_unlike(views, lag) for lag in range(1, _FARTHEST + 1)])  # (lag, row, view)
     usual = np.nanmedian(apart, axis=2)
     pairs = [(lag, before) for lag in range(1, _REACH + 1) for before in range(lag)]
     seen = np.stack([_beyond_usual(apart[lag - 1], lag, before) for lag, before in pairs])
     grows = np.stack([_grown(usual, lag) for lag, _ in pairs])  # (pair, row, lost)
-    with np.errstate(invalid="ignore"):
-        noise = MAD * np.nanmedian(np.abs(seen), axis=2)
-    weight = grows[..., _LOST] / np.maximum(noise, 1e-6) ** 2
-    weight[~(np.isfinite(weight) & (weight > 0))] = 0
+    noise = MAD * np.median(np.abs(np.nan_to_num(seen)), axis=2)
+    weight = np.maximum(grows[..., _LOST], 0) / np.maximum(noise, _TINY) ** 2
     if not weight.any():
         return None
     weighed = np.nan_to_num(seen) * weight[..., None]
@@ -102,7 +105,7 @@ def likeness(views: np.ndarray, theta_deg: np.ndarray) -> Likeness | None:
     excess = _excess(weighed, expected)
     middle = float(np.nanmedian(excess))
     excess -= middle
-    sd = MAD * float(np.nanmedian(np.abs(excess)))
+    sd = max(MAD * float(np.nanmedian(np.abs(excess))), _TINY)
     before = np.array([before for _, before in pairs])
     behind = np.array([lag - 1 - before for lag, before in pairs])
     parts = [_excess(weighed, expected, row=row) for row in range(views.shape[1])]
@@ -171,10 +174,12 @@ def _beyond_usual(apart: np.ndarray, lag: int, before: int) -> np.ndarray:
     place = gaps - before
     here = np.where(place >= 0, apart[:, np.maximum(place, 0)], np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(here / (total / number) - 1)
+        beyond = here / (total / number) - 1
+    return np.asarray(np.where(np.isfinite(beyond), beyond, np.nan))  # of a row without contrast
 
 
 def _grown(usual: np.ndarray, lag: int) -> np.ndarray:
     """Give by how much more views differ with 0, 1, 2 … frames lost between them, (row, lost)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((usual[lag - 1 : lag + _FARTHEST - _REACH] / usual[lag - 1] - 1).T)
+        more = usual[lag - 1 : lag + _FARTHEST - _REACH] / usual[lag - 1] - 1
+    return np.nan_to_num(more, posinf=0.0).T
