@@ -188,7 +188,7 @@ def _allowed(
     radius = np.hypot(position, position[:, None])
 
     def inside(row: int) -> np.ndarray:
-        within = radius <= request.radius_px[row]
+        within: np.ndarray = radius <= request.radius_px[row]
         if circle_px is not None:
             within &= radius <= circle_px / 2
         if mask is not None:

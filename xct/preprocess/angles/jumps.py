@@ -189,9 +189,9 @@ def find_jumps(scales: Scales, alike: Likeness | None = None) -> list[Jump]:
     alike : Likeness, optional
         From `alike_across`.
     """
-    seen = [_jump(scales, gap) for gap in _candidates(scales)] if scales else []
+    looked = [_jump(scales, gap) for gap in _candidates(scales)] if scales else []
     # Rates of gaps near a jump hold it as well: what fits worst is the jump itself.
-    seen = sorted((j for j in seen if j is not None), key=lambda j: -_misfit(scales, j.after))
+    seen = sorted((j for j in looked if j is not None), key=lambda j: -_misfit(scales, j.after))
     found: list[Jump] = []
     for jump in [*seen, *_lost(scales, alike)]:
         if all(abs(jump.after - other.after) > REACH + 1 for other in found):

@@ -182,4 +182,4 @@ def _grown(usual: np.ndarray, lag: int) -> np.ndarray:
     """Give by how much more views differ with 0, 1, 2 … frames lost between them, (row, lost)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         more = usual[lag - 1 : lag + _FARTHEST - _REACH] / usual[lag - 1] - 1
-    return np.nan_to_num(more, posinf=0.0).T
+    return np.asarray(np.nan_to_num(more, posinf=0.0).T)
