@@ -6,7 +6,7 @@ One cause is said once: flats that are not those of the projections explain all 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -150,7 +150,12 @@ def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
         row = rows[number]
         return np.asarray(good.projections.read(rows=slice(row, row + 1))[:, 0] - dark[number])
 
-    return dark_excess(read, gain, air, good.theta_deg) if (gain > 0).all() else None
+    found = dark_excess(read, gain, air, good.theta_deg) if (gain > 0).all() else None
+    if found is None or not found.bound:
+        return found
+    # No camera reads less than nothing: darks are not too high by more than they are.
+    level = float(np.mean(dark)) / float(np.mean(gain[:, air]) + np.mean(dark))
+    return replace(found, of_light=min(found.of_light, level))
 
 
 def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
@@ -265,7 +270,9 @@ def light_numbers(light: Light, voxel_size_um: float | None) -> Iterator[tuple[s
     if light.wrong_flats is not None:
         yield "wrong_flats", Number(light.wrong_flats)
     if light.darks is not None and light.darks.bound:
-        note = "of the light, that the darks may be too high by: as the sample turns, no more shows"
+        note = (
+            "of the light; darks may be too high by it: no more shows, or is all they read"
+        )
         yield (
             "dark_excess_at_most",
             Number(light.darks.of_light, n=light.darks.rows, bound="upper", note=note),
