@@ -270,9 +270,7 @@ def light_numbers(light: Light, voxel_size_um: float | None) -> Iterator[tuple[s
     if light.wrong_flats is not None:
         yield "wrong_flats", Number(light.wrong_flats)
     if light.darks is not None and light.darks.bound:
-        note = (
-            "of the light; darks may be too high by it: no more shows, or is all they read"
-        )
+        note = "of the light; darks may be too high by it: no more shows, or is all they read"
         yield (
             "dark_excess_at_most",
             Number(light.darks.of_light, n=light.darks.rows, bound="upper", note=note),
