@@ -55,6 +55,13 @@ def test_lost_frames_are_found_where_noise_hides_how_fast_views_change(after):
     assert check_angles(seen(STATED, 3, noise=NOISY), STATED, CENTER).jumps == ()
 
 
+@pytest.mark.parametrize("noise", [0.01, NOISY])
+def test_frames_that_are_known_to_be_left_out_are_not_lost(noise):
+    kept = np.delete(np.arange(VIEWS), [30, 31, 120, 121, 122])
+    found = check_angles(seen(STATED, 3, noise=noise)[kept], STATED[kept], CENTER)
+    assert found.jumps == ()
+
+
 def test_what_one_row_alone_shows_is_no_jump_of_the_stage():
     views, jumped = seen(STATED, 4), seen(with_lost(4, 80), 4)
     assert [jump.after for jump in check_angles(jumped, STATED, CENTER).jumps] == [80]

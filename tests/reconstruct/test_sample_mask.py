@@ -83,7 +83,8 @@ def run(folder, pipeline="iterative", **scan):
     file = folder / "scan.h5"
     if not file.exists():
         write_dxchange(file)
-    text = {"scan": {"file": str(file), **scan}, "pipeline": pipeline, "output": str(folder / "o")}
+    output = str(folder / f"o{len(list(folder.iterdir()))}")
+    text = {"scan": {"file": str(file), **scan}, "pipeline": pipeline, "output": output}
     return xct.run(text)
 
 
@@ -108,8 +109,8 @@ def test_a_file_of_labels_is_kept_to_in_a_run_by_its_rows(tmp_path):
 
 def test_a_mask_that_does_not_fit_is_refused_before_a_run(tmp_path):
     write_dxchange(tmp_path / "scan.h5")
-    tifffile.imwrite(tmp_path / "m.tif", np.ones((3, 20, 24), np.uint8))
-    with pytest.raises(ConfigError, match=r"mask: .*holds 3 slices of 20 × 24 pixels"):
+    tifffile.imwrite(tmp_path / "m.tif", np.ones((5, 20, 24), np.uint8))
+    with pytest.raises(ConfigError, match=r"mask: .*holds 5 slices of 20 × 24 pixels"):
         run(tmp_path, mask=str(tmp_path / "m.tif"))
     tifffile.imwrite(tmp_path / "m.tif", np.ones((24, 24), np.uint8))
     with pytest.raises(ConfigError, match="only the step iterative keeps to a mask"):

@@ -92,6 +92,9 @@ def likeness(views: np.ndarray, theta_deg: np.ndarray) -> Likeness | None:
     ):
         return None
     apart = np.stack([_unlike(views, lag) for lag in range(1, _FARTHEST + 1)])  # (lag, row, view)
+    turned = (theta_deg - theta_deg[0]) / np.median(np.diff(theta_deg))
+    for lag, differs in enumerate(apart, 1):  # frames that are known to be missing are not lost
+        differs[:, :-lag][:, np.abs(turned[lag:] - turned[:-lag] - lag) > _UNEVEN] = np.nan
     usual = np.nanmedian(apart, axis=2)
     pairs = [(lag, before) for lag in range(1, _REACH + 1) for before in range(lag)]
     seen = np.stack([_beyond_usual(apart[lag - 1], lag, before) for lag, before in pairs])
