@@ -104,7 +104,7 @@ def test_a_file_of_labels_is_kept_to_in_a_run_by_its_rows(tmp_path):
     tifffile.imwrite(tmp_path / "one.tif", labels[-1])  # one slice for all rows
     one = np.asarray(run(tmp_path, mask=str(tmp_path / "one.tif"), roi=few).volume[:])
     assert not one[:, labels[-1] == 0].any()
-    np.testing.assert_array_equal(one[1:], masked[1:])
+    np.testing.assert_allclose(one[1:], masked[1:], atol=0.01 * masked.max())
 
 
 def test_a_mask_that_does_not_fit_is_refused_before_a_run(tmp_path):
