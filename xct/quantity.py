@@ -376,6 +376,7 @@ for _name, _axes, _unit in (
     ("wrong_flats", (), "what is wrong with the flats, in words"),
     ("theta_deg", ("angle",), "degrees"),
     ("row_px", ("row",), "number of the row"),
+    ("sample_mask", ("row", "y", "x"), "where the sample may be, of the user's choice"),
     ("frame_shape", (), "rows and columns of a frame"),
     ("pixel_size_um", (), "µm"),
     ("energy_kev", (), "keV"),

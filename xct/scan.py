@@ -17,6 +17,7 @@ from xct.io.scans.gather import gather
 from xct.io.scans.raw import Raw, Request, Stack
 from xct.io.scans.repeats import average_repeats
 from xct.io.scans.series import fit_angles, other_angles
+from xct.io.volume_files.mask import SampleMask, open_mask
 
 Rotation = Literal["positive", "negative"]
 Axis = Literal["column", "row"]
@@ -68,6 +69,8 @@ class Scan:
         Where each fact came from: the path inside the file, or "configuration".
     notes : tuple of str
         Warnings for the user: links that lead nowhere, frames that were marked invalid, ….
+    mask : SampleMask or None
+        Where the sample may be, of the user's choice.
     left_out : mapping of str to tuple of int
         Numbers, in the files' stacks, of the projections, flats and darks that are left out.
     """
@@ -92,6 +95,7 @@ class Scan:
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    mask: SampleMask | None = None
 
     @property
     def bin(self) -> int:
@@ -199,6 +203,7 @@ class Scan:
             "theta_deg": self.theta_deg,
             **self.facts,
             "row_px": np.arange(rows.start, rows.stop),
+            **({} if self.mask is None else {"sample_mask": self.mask.read(rows)}),
         }
 
     def _values(self, rows: slice) -> dict[str, np.ndarray]:
@@ -263,6 +268,7 @@ def read_scan(
     links_below: Path | str | None = None,
     leave_out: Mapping[str, Sequence[int]] | None = None,
     quantity: Quantity = "counts",
+    mask: Path | str | None = None,
 ) -> Scan:
     """Read a scan of any layout; frames stay on disk until they are asked for.
 
@@ -302,6 +308,8 @@ def read_scan(
     quantity : {"counts", "transmission", "line_integrals"}, optional
         What the values of the projections are; of data that were corrected before, flats and
         darks are not used.
+    mask : path, optional
+        Labels or a mask of the slices, 0 outside of the sample; `iterative` keeps to it.
 
     Returns
     -------
@@ -353,7 +361,11 @@ def read_scan(
         )
     if errors:
         raise ScanError(*errors)
-    return _scan(raw, window, rotation, center_px, quantity).without(leave_out or {})
+    scan = _scan(raw, window, rotation, center_px, quantity).without(leave_out or {})
+    if mask is None:
+        return scan
+    opened = open_mask(mask, scan.projections.shape[1], scan.voxel_size_um)
+    return replace(scan, mask=opened, files=(*scan.files, *opened.files))
 
 
 def _not_among(**choices: tuple[str, Any]) -> Iterator[str]:

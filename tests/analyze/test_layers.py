@@ -12,7 +12,7 @@ from xct.analyze import (
     swelling_map,
     thickness_maps,
 )
-from xct.analyze.layers import beside
+from xct.analyze.layers import absent_lithium_table, beside, layer_numbers
 from xct.analyze.lithium.gaps import gaps_um
 from xct.geometry import SURFACES, CellGeometry, Surface
 
@@ -52,6 +52,19 @@ def test_absent_lithium_counts_as_nothing_and_the_electrolyte_begins_at_the_stee
     assert table.coefficient_of_variation["lithium"] == pytest.approx(np.sqrt(1 / 3))
     assert (table.n == 600).all()
     assert (table.mean_thickness_um_sd > 0).all()
+
+
+@pytest.mark.parametrize("wrong", ["darks_too_high", "light_unsteady"])
+def test_absent_lithium_is_withheld_where_the_light_is_wrong_and_thickness_stays(surfaces, wrong):
+    right = layer_thickness(surfaces)
+    table = layer_thickness(surfaces, **{wrong: "the light flickers"})
+    np.testing.assert_array_equal(table.mean_thickness_um, right.mean_thickness_um)
+    numbers = {key: number for key, number in layer_numbers(table) if number.is_known}
+    assert "thickness_um.lithium" in numbers
+    assert "absent_area_fraction" not in numbers
+    assert "absent_area_fraction" in dict(layer_numbers(right))
+    assert absent_lithium_table(surfaces) is not None
+    assert absent_lithium_table(surfaces, **{wrong: "the light flickers"}) is None
 
 
 def test_slices_that_are_far_apart_enlarge_what_is_stated(surfaces):

@@ -8,6 +8,7 @@ from xct.phantom.discs import project_discs, random_discs
 from xct.preprocess.angles.check import angle_messages, angle_number, check_angles
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
+NOISY = 0.04  # of the largest line integral
 STATED = np.linspace(0, 180, VIEWS)
 
 
@@ -44,6 +45,33 @@ def test_lost_frames_are_found_where_they_were_lost(lost, seed):
     assert f"projections {after} and {after + 1}" in message
     assert f"about {round(found.jumps[0].steps)} frames were lost" in message
     assert "scan.theta_deg" in message
+
+
+@pytest.mark.parametrize("after", [6, 90, VIEWS - 8])
+def test_lost_frames_are_found_where_noise_hides_how_fast_views_change(after):
+    found = check_angles(seen(with_lost(2, after), 3, noise=NOISY), STATED, CENTER)
+    assert [jump.after for jump in found.jumps] == [after]
+    assert found.jumps[0].steps == pytest.approx(2, abs=1)
+    assert check_angles(seen(STATED, 3, noise=NOISY), STATED, CENTER).jumps == ()
+
+
+@pytest.mark.parametrize("noise", [0.01, NOISY])
+def test_frames_that_are_known_to_be_left_out_are_not_lost(noise):
+    kept = np.delete(np.arange(VIEWS), [30, 31, 120, 121, 122])
+    found = check_angles(seen(STATED, 3, noise=noise)[kept], STATED[kept], CENTER)
+    assert found.jumps == ()
+
+
+def test_what_one_row_alone_shows_is_no_jump_of_the_stage():
+    views, jumped = seen(STATED, 4), seen(with_lost(4, 80), 4)
+    assert [jump.after for jump in check_angles(jumped, STATED, CENTER).jumps] == [80]
+    views[:, 1] = jumped[:, 1]
+    assert check_angles(views, STATED, CENTER).jumps == ()
+
+
+def test_what_may_go_unseen_grows_with_the_noise():
+    sees = [check_angles(seen(STATED, 5, noise=n), STATED, CENTER).sees_steps for n in (0.01, 0.1)]
+    assert sees[0] < 2 < sees[1]
 
 
 @pytest.mark.parametrize("kind", ["plain", "full turn", "off the middle", "truncated", "starved"])

@@ -53,7 +53,23 @@ def test_counts_subtracted_too_much_are_found_where_the_sample_is_not_round(seed
     assert found is not None
     assert found.counts == pytest.approx(600, rel=0.3)
     assert found.of_light == pytest.approx(600 / LIGHT, rel=0.3)
-    assert excess(projections, gain, 0) is None
+    assert excess(projections, gain, 0).bound
+
+
+@pytest.mark.parametrize("seed", [300, 301])
+@pytest.mark.parametrize("discs", [IN_VIEW, ((0.5, 0.3, 28, 0.012),)])
+def test_darks_that_are_not_seen_to_be_too_high_are_bounded(discs, seed):
+    projections, gain = counts(discs, seed)
+    for part in (0.0, 0.003, 0.015):
+        found = excess(projections, gain, part * LIGHT)
+        assert not found.bound or found.of_light > part
+        assert found.bound or part > 0.0
+    if len(discs) == 1:  # round: all is possible, and said to be
+        assert found.bound
+        numbers = dict(light_numbers(Light(None, darks=found), None))
+        assert "dark_excess" not in numbers
+        assert numbers["dark_excess_at_most"].bound == "upper"
+        assert list(light_messages(Light(None, darks=found), None)) == []
 
 
 def test_frames_without_light_say_nothing_of_darks():
@@ -66,7 +82,7 @@ def test_frames_without_light_say_nothing_of_darks():
 
 def test_darks_too_low_are_no_darks_too_high():
     projections, gain = counts(IN_VIEW)
-    assert excess(projections, gain, -600) is None
+    assert excess(projections, gain, -600).bound
 
 
 def test_light_below_none_is_darks_too_high_and_noise_is_not():

@@ -1,10 +1,12 @@
 """Line integrals by the decadic logarithm are told from natural ones by how their noise grows."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from xct.pipeline.checks.frames import check_frames
 from xct.preprocess.frames.log_noise import looks_decadic, noise_growth
 
 
@@ -46,3 +48,13 @@ def test_values_without_noise_or_absorption_say_nothing():
     assert not looks_decadic(Values(np.zeros((30, 12, 160))))
     assert not looks_decadic(Values(np.random.default_rng(0).normal(0, 0.01, (30, 12, 160))))
     assert noise_growth(Values(np.zeros((2, 1, 20)))) is None
+
+
+@pytest.mark.parametrize(("factor", "noted"), [(1.0, set()), (np.log(10), {"logarithm"})])
+def test_a_run_notes_decadic_line_integrals(factor, noted):
+    notes = {}
+    folder = SimpleNamespace(number=notes.get, note=notes.__setitem__)
+    job = SimpleNamespace(plan=SimpleNamespace(slab_steps=[]), folder=folder)
+    values = Values(line_integrals(20000, 3) / factor)
+    check_frames(job, SimpleNamespace(quantity="line_integrals", projections=values))
+    assert set(notes.get("numbers", {})) == noted

@@ -12,9 +12,13 @@ from xct.quantity import QUANTITIES
 from xct.segment.basis import (
     bore_not_found,
     cathode_end_not_found,
+    darks_too_high,
+    decadic_logarithm,
     implausible_blur,
     implausible_charge,
     implausible_values,
+    light_unsteady,
+    stage_unsteady,
 )
 from xct.segment.material.labels import materials
 from xct.stages import STAGES, load_stages
@@ -27,6 +31,43 @@ def view(radius, noise):
     y, x = np.indices((64, 64)) - 31.5
     noise = noise * np.random.default_rng(0).standard_normal((24, 64, 64))
     return (5.0 * (np.hypot(y, x) < radius) + noise).astype(np.float32)
+
+
+OF_THE_BEAM = {
+    darks_too_high: ({"dark_excess": {"value": 0.015}}, {"state_of_charge"}),
+    light_unsteady: (
+        {"light_flicker": {"value": 0.03}},
+        {"state_of_charge", "inclusions", "detection_limits"},
+    ),
+    decadic_logarithm: ({"logarithm": {"value": "decadic"}}, {"state_of_charge"}),
+    stage_unsteady: (
+        {"stage_jitter": {"value": 1.1, "left_px": 0.1}},
+        {"state_of_charge", "inclusions", "detection_limits", "particles", "surface_roughness"},
+    ),
+}
+
+
+@pytest.mark.parametrize("of", OF_THE_BEAM)
+def test_what_rests_on_the_beam_or_the_stage_is_withheld_and_said(of):
+    numbers, steps = OF_THE_BEAM[of]
+    assert of({}) is None
+    said = of(numbers)
+    assert "withheld" in said
+    assert QUANTITIES[of.__name__].basis
+    load_stages()
+    assert {name for name, one in STAGES.items() if of.__name__ in one.rests_on} == steps
+
+
+def test_jitter_withholds_where_it_is_too_much_or_is_not_corrected():
+    steady = {"value": 0.6, "left_px": 0.05}
+    assert stage_unsteady({"stage_jitter": steady}) is None
+    assert stage_unsteady({"stage_jitter": {"value": 0.3, "note": "not corrected"}}) is None
+    left = stage_unsteady({"stage_jitter": {"value": 0.6, "note": "not corrected"}})
+    assert "cannot be corrected" in left
+
+
+def test_light_that_jumps_is_unsteady_too():
+    assert "jumps" in light_unsteady({"light_jumps": {"value": 1}})
 
 
 def test_a_wall_that_noise_hides_is_said_to_be_in_view():

@@ -136,6 +136,8 @@ def _count_above(own: pd.DataFrame, particles: pd.DataFrame) -> Iterator[tuple[s
     rests_on=(
         "bore_not_found",
         "implausible_blur",
+        "light_unsteady",
+        "stage_unsteady",
     ),
 )
 def detection_limits(

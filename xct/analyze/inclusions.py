@@ -106,6 +106,8 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
     rests_on=(
         "bore_not_found",
         "implausible_blur",
+        "light_unsteady",
+        "stage_unsteady",
     ),
 )
 @sweeping

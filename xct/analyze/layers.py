@@ -132,10 +132,13 @@ def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
 
 
 def absent_lithium_table(
-    surfaces: Mapping[str, Surface], uncorrected_fringes: str | None = None
+    surfaces: Mapping[str, Surface],
+    uncorrected_fringes: str | None = None,
+    darks_too_high: str | None = None,
+    light_unsteady: str | None = None,
 ) -> DataFrame | None:
-    """Give the table of `absent_area_sweep`; None with fringes, or where no column has a height."""
-    if uncorrected_fringes is not None:
+    """Give the table of `absent_area_sweep`; None with fringes, wrong light, or without heights."""
+    if uncorrected_fringes or darks_too_high or light_unsteady:
         return None
     try:
         return absent_area_sweep(surfaces)
@@ -183,6 +186,8 @@ def layer_thickness(
     slice_excess_um: float | None = None,
     volume: Voxels | None = None,
     reference: Reference | None = None,
+    darks_too_high: str | None = None,
+    light_unsteady: str | None = None,
 ) -> DataFrame:
     """Measure how thick the layers are, how evenly, and where lithium is gone.
 
@@ -205,6 +210,8 @@ def layer_thickness(
         Linear attenuation, 1/cm: distinguishes lithium from gaps, with a reference.
     reference : Reference, optional
         For the width of the point spread, and the value of air.
+    darks_too_high, light_unsteady : str, optional
+        What is wrong with the light: then no absent lithium is stated.
 
     Returns
     -------
@@ -244,6 +251,8 @@ def layer_thickness(
             row["mean_thickness_um_sd"] = float(np.hypot(row["mean_thickness_um_sd"], doubt))
             area_sd = float(np.hypot(row["absent_area_fraction_sd"], _RETRIEVED_AREA))
             row["absent_area_fraction_sd"] = area_sd
+        if name == "lithium" and (darks_too_high or light_unsteady):
+            row |= {"absent_area_fraction": np.nan, "absent_area_fraction_sd": np.nan}
         if cell is not None and slice_excess_um:
             row |= _between_slices(row, surfaces, slice_excess_um, cell.voxel_size_um[1:])
         rows.append(row)

@@ -265,7 +265,7 @@ def _absolute(config: Config, folder: Path) -> Config:
 
     scan = config.scan
     changes: dict[str, Any] = {}
-    for key in ("file", "projections", "flats", "darks", "theta_deg", "links_below"):
+    for key in ("file", "projections", "flats", "darks", "theta_deg", "links_below", "mask"):
         value = getattr(scan, key)
         if isinstance(value, str):
             changes[key] = from_here(value)

@@ -142,6 +142,11 @@ class ScanSection(Section):
     center_px: float | None = Field(
         None, description="rotation axis in cropped, binned columns; find_center is then skipped"
     )
+    mask: str | None = Field(
+        None,
+        description="labels or a mask of the slices, 0 outside of the sample, for the step "
+        "iterative: a volume, or one slice for all rows",
+    )
     paths: Paths = Field(
         default_factory=lambda: Paths.model_validate({}),
         description="where data lie inside HDF5, against the standard",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("xct")
 
 _MATTERS_PX = 0.2  # standard deviation from view to view that is corrected
-_TOO_MUCH_PX = 0.8  # shifts that are known within a tenth of a pixel are smaller
+TOO_MUCH_PX = 0.8  # shifts that are known within a tenth of a pixel are smaller
 _MOST_PAIRS = 8  # of neighboring rows
 _BETTER = 0.5  # what is left along columns after a correction that is one
 
@@ -91,7 +91,7 @@ def jitter_number(jitter: StageJitter, rows: int) -> Number:
         )
         return Number(seen, "px", n=rows, details=details, note="not corrected")
     left = f"about {max(jitter.left_px, LEAST_PX):.2f} px are left"
-    if seen > _TOO_MUCH_PX:
+    if seen > TOO_MUCH_PX:
         left = "as this is much, shifts come out too small: up to half of it may be left"
     warnings.warn(
         f"{said}; align corrects it, and {left} (along rows more, where neighboring rows are "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ _LEAST_WEIGHT = 1e-5  # of the largest value: where there is no noise at all
 # Mean line integral at the edges of the view, in parts of the largest one, from which on the
 # sample is not seen whole.
 _BEYOND = 0.05
+_MASKED = 0.05  # of what attenuates may lie outside of a mask: streaks, and the edge's blur
 _QUIET_SECONDS = 20.0  # between two lines of progress
 
 
@@ -40,6 +42,7 @@ def iterative(
     line_integrals: np.ndarray,
     theta_deg: np.ndarray,
     center_px: float | np.ndarray,
+    sample_mask: np.ndarray | None = None,
     *,
     pixel_size_um: float,
     method: Method = "tv",
@@ -51,6 +54,7 @@ def iterative(
     blur_px: Annotated[float, Ge(0), Le(20)] = 0.7,
     start: Literal["auto", "fbp", "zero"] = "auto",
     size: Annotated[int, Ge(1), Le(65536)] | None = None,
+    circle_um: Annotated[float, Gt(0)] | None = None,
 ) -> np.ndarray:
     """Reconstruct slices iteratively, in place of `fbp`.
 
@@ -71,6 +75,9 @@ def iterative(
         Angle of each projection, degrees.
     center_px : float or ndarray, shape (row,)
         Column of the rotation axis; 0 is the middle of the first pixel.
+    sample_mask : ndarray of bool, shape (row, size, size), optional
+        Where the sample may be (`scan.mask` of a configuration): all else is zero, whatever
+        projects and solves.
     pixel_size_um : float
         Size of a (binned) pixel at the sample, µm.
     method : {"tv", "cgls", "sirt"}, optional
@@ -98,6 +105,8 @@ def iterative(
         noise that they start with.
     size : int, optional
         Width and height of the slices in pixels; the number of columns if not given.
+    circle_um : float, optional
+        Diameter of a circle about the axis that holds the sample: all else is zero.
 
     Returns
     -------
@@ -109,7 +118,7 @@ def iterative(
     ------
     DataError
         If shapes do not fit, settings do not go together, values are not finite, the axis is
-        outside the detector, or the sample reaches beyond the view.
+        outside the detector, or the sample reaches beyond the view, the mask or the circle.
     ImportError
         If the engine is not installed.
 
@@ -138,6 +147,9 @@ def iterative(
         memory_gib=None,
     )
     refuse_wider_samples(request)
+    allowed = _allowed(
+        request, sample_mask, None if circle_um is None else circle_um / pixel_size_um
+    )
     volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
     margin = (request.size - request.picture) // 2
     middle = volume[:, margin : margin + request.picture, margin : margin + request.picture]
@@ -145,7 +157,8 @@ def iterative(
     settled = True
     for row in range(request.rows):
         stopping = Stopping(iterations, stop_change)
-        middle[row] = _solved(request, row, solver, stopping) * np.float32(request.scale)
+        inside = allowed(row)
+        middle[row] = _solved(request, row, inside, solver, stopping) * np.float32(request.scale)
         settled = settled and (stopping.settled or method != "tv")
         progress.done(row, stopping)
     if not settled:
@@ -158,13 +171,54 @@ def iterative(
     return volume
 
 
-def _solved(request: Request, row: int, solver: Solver, stopping: Stopping) -> np.ndarray:
+def _allowed(
+    request: Request, mask: np.ndarray | None, circle_px: float | None
+) -> Callable[[int], np.ndarray]:
+    """Give what marks, for a row, where its slice may be other than zero."""
+    size, picture = request.size, request.picture
+    shape = (request.rows, size, size)
+    if mask is not None and mask.shape != shape:
+        raise DataError(
+            f"the mask holds {mask.shape[1]} × {mask.shape[2]} pixels a slice, but the slices "
+            f"have {size} × {size}: give scan.mask as large as these are (scan.roi and scan.bin "
+            "applied), or set steps.iterative.size to it"
+        )
+    margin = slice((size - picture) // 2, (size - picture) // 2 + picture)
+    position = np.arange(picture) - (picture - 1) / 2
+    radius = np.hypot(position, position[:, None])
+
+    def inside(row: int) -> np.ndarray:
+        within: np.ndarray = radius <= request.radius_px[row]
+        if circle_px is not None:
+            within &= radius <= circle_px / 2
+        if mask is not None:
+            within &= np.asarray(mask[row, margin, margin], bool)
+        if mask is not None or circle_px is not None:
+            _refuse_too_small(direct(one_row(request, row)), within, row)
+        return within
+
+    return inside
+
+
+def _refuse_too_small(picture: np.ndarray, inside: np.ndarray, row: int) -> None:
+    """Refuse a mask beyond which something attenuates: that would be put into it."""
+    total = float(picture.sum(dtype=np.float64))
+    beyond = float(picture[~inside].sum(dtype=np.float64))
+    if beyond > _MASKED * max(total, 1e-12):
+        raise DataError(
+            f"{100 * beyond / total:.0f} % of what attenuates in slice {row} of this slab lies "
+            "outside of the mask or the circle, and would be put inside: the mask is too small, "
+            "turned, shifted, or of another crop (scan.mask, steps.iterative.circle_um)"
+        )
+
+
+def _solved(
+    request: Request, row: int, inside: np.ndarray, solver: Solver, stopping: Stopping
+) -> np.ndarray:
     """Solve for the slice of one row, in values per pixel."""
     alone = one_row(request, row)
-    position = np.arange(alone.size) - (alone.size - 1) / 2
-    inside = np.hypot(position, position[:, None]) <= request.radius_px[row]
     from_fbp = solver.starts_from_fbp
-    first = direct(alone) if from_fbp else np.zeros((alone.size, alone.size), np.float32)
+    first = direct(alone) * inside if from_fbp else np.zeros((alone.size, alone.size), np.float32)
     blur = solver.blur_px
     stopping.start = float(np.linalg.norm(first))
     if solver.engine_name == "fourier":

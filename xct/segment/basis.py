@@ -17,6 +17,7 @@ from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
+from xct.preprocess.jitter import TOO_MUCH_PX as JITTER_TOO_MUCH_PX
 from xct.quantity import Quantity, declare
 from xct.segment.material.columns import find_columns
 from xct.segment.surface.steel_behind import steel_behind
@@ -34,6 +35,7 @@ _LEAST_NEGATIVE = 0.05  # of the electrolyte's value, that lithium is below air 
 _LIT = 0.5  # of the active material and what is unknown: less, and particles are chance
 _POSSIBLE = 0.5  # of the readings of lithium content
 _LEAST_READINGS = 20
+_JITTER_LEFT_PX = 0.5  # that no correction takes out; at 0.5 px all numbers of a cell were right
 
 
 def bore_not_found(volume: Voxels, cell: CellGeometry) -> str | None:
@@ -165,13 +167,56 @@ def darks_too_high(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
         return None
     return (
         f"the darks are too high by {found['value']:.1%} of the light: dense parts attenuate more "
-        "than they do. Lithium contents rest on that and are withheld; other darks (scan.darks) "
-        "mend it"
+        "than they do. Lithium contents and absent lithium rest on that and are withheld; other "
+        "darks (scan.darks) mend it"
+    )
+
+
+def light_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Say that light changed from frame to frame where no air shows by how much."""
+    flicker, jumps = numbers.get("light_flicker"), numbers.get("light_jumps")
+    if flicker is None and jumps is None:
+        return None
+    how = "jumps" if flicker is None else f"flickers by {flicker['value']:.1%}"
+    return (
+        f"the light {how} and no air shows it: streaks in the slices look like lithium that is "
+        "gone, like inclusions and like other lithium contents. These are withheld; a monitor of "
+        "the beam, or air in view, mends it"
+    )
+
+
+def decadic_logarithm(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Say that μ itself is 2.3 times too low, if noise says right; ratios of it are not."""
+    if "logarithm" not in numbers:
+        return None
+    return (
+        "the line integrals look like decadic logarithms: μ would be 2.303 times too low. Lithium "
+        "contents rest on it and are withheld; grey values, surfaces, particles and inclusions do "
+        "not. Multiply the values by 2.302585, or start from transmission (scan.quantity)"
+    )
+
+
+def stage_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Say that the stage stood off by more than can be corrected."""
+    found = numbers.get("stage_jitter")
+    if found is None:
+        return None
+    seen, corrected = float(found["value"]), found.get("note") != "not corrected"
+    if seen <= (JITTER_TOO_MUCH_PX if corrected else _JITTER_LEFT_PX):
+        return None
+    left = "which cannot be corrected" if not corrected else "of which up to half may be left"
+    return (
+        f"the stage stands off by {seen:.2f} px from projection to projection, {left}: slices are "
+        "blurred by an unknown width. Roughness, particles, inclusions and lithium contents rest "
+        "on it and are withheld; a steadier stage, or scan.bin, helps"
     )
 
 
 for _function in (
     darks_too_high,
+    light_unsteady,
+    decadic_logarithm,
+    stage_unsteady,
     bore_not_found,
     cathode_end_not_found,
     light_missing,

@@ -82,6 +82,9 @@ def charge_numbers(
     measures=True,
     rests_on=(
         "darks_too_high",
+        "light_unsteady",
+        "decadic_logarithm",
+        "stage_unsteady",
         "implausible_blur",
         "implausible_values",
     ),

@@ -25,6 +25,7 @@ from xct.preprocess.frames.beside import LightBeside, light_beside
 from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
 from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
 from xct.preprocess.frames.limits import refuse_unlit
+from xct.preprocess.frames.log_noise import looks_decadic
 from xct.preprocess.frames.movement import movement_px
 from xct.preprocess.frames.own_flats import is_flatter, own_flats
 from xct.quantity import Number
@@ -81,6 +82,7 @@ def check_frames(job: Job, frames: Scan) -> Checked:
     """
     steps = [step for step in job.plan.slab_steps if step.name == "flat_field"]
     if not steps:
+        _note_logarithm(job, frames)
         return Checked(job, frames, {})
     noted = job.folder.number("frames")
     if noted is None:
@@ -99,6 +101,16 @@ def check_frames(job: Job, frames: Scan) -> Checked:
         known["wrong_flats"] = noted["wrong_flats"]
     mend = job.plan.config.scan.leave_out.found
     return Checked(replace(job, plan=plan), frames.without(gone), known, mend)
+
+
+def _note_logarithm(job: Job, frames: Scan) -> None:
+    """Note where line integrals look like decadic ones: what rests on μ itself is withheld."""
+    numbers = job.folder.number("numbers") or {}
+    if frames.quantity == "line_integrals" and "logarithm" not in numbers:
+        if looks_decadic(frames.projections):
+            note = "by how noise grows with line integrals; xct takes them for natural ones"
+            numbers |= {"logarithm": Number("decadic", note=note).entry()}
+            job.folder.note("numbers", numbers)
 
 
 def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]:

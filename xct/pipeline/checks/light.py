@@ -6,7 +6,7 @@ One cause is said once: flats that are not those of the projections explain all 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Light:
     wide : WideSample or None
         Where the sample leaves the view.
     darks : DarkExcess or None
-        Darks that are too high.
+        Darks that are too high, or the bound of that.
     changes : LightChanges
         Of the light, where no air shows it.
     left : float
@@ -150,7 +150,12 @@ def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
         row = rows[number]
         return np.asarray(good.projections.read(rows=slice(row, row + 1))[:, 0] - dark[number])
 
-    return dark_excess(read, gain, air, good.theta_deg) if (gain > 0).all() else None
+    found = dark_excess(read, gain, air, good.theta_deg) if (gain > 0).all() else None
+    if found is None or not found.bound:
+        return found
+    # No camera reads less than nothing: darks are not too high by more than they are.
+    level = float(np.mean(dark)) / float(np.mean(gain[:, air]) + np.mean(dark))
+    return replace(found, of_light=min(found.of_light, level))
 
 
 def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
@@ -182,7 +187,7 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
 
 
 def _of_darks(darks: DarkExcess | None) -> Iterator[str]:
-    if darks is None:
+    if darks is None or darks.bound:
         return
     how = (
         "as the sample turns, what it takes out of the beam changes as if "
@@ -264,7 +269,13 @@ def light_numbers(light: Light, voxel_size_um: float | None) -> Iterator[tuple[s
         yield "beam_profile_moved", Number(light.own.moved, note=note)
     if light.wrong_flats is not None:
         yield "wrong_flats", Number(light.wrong_flats)
-    if light.darks is not None:
+    if light.darks is not None and light.darks.bound:
+        note = "of the light; darks may be too high by it: no more shows, or is all they read"
+        yield (
+            "dark_excess_at_most",
+            Number(light.darks.of_light, n=light.darks.rows, bound="upper", note=note),
+        )
+    elif light.darks is not None:
         yield (
             "dark_excess",
             Number(
@@ -276,5 +287,13 @@ def light_numbers(light: Light, voxel_size_um: float | None) -> Iterator[tuple[s
         )
     if light.changes.flicker:
         yield "light_flicker", Number(light.changes.flicker, note="no air is in view to scale by")
+    if light.changes.jumps:
+        after = [frame for frame, _ in light.changes.jumps]
+        ratios = [round(ratio, 3) for _, ratio in light.changes.jumps]
+        details = {"after": after, "light": ratios}
+        yield (
+            "light_jumps",
+            Number(len(after), note="no air is in view to scale by", details=details),
+        )
     if light.wide is not None and voxel_size_um:
         yield "mu_offset_of_wide_sample", wide_number(light.wide, voxel_size_um)

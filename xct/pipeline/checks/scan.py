@@ -41,7 +41,8 @@ def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str
     """
     errors: list[str] = []
     warnings: list[str] = []
-    for look in (_look_at_fields, _look_at_projections, _look_at_angles, look_at_quantity):
+    looks = (_look_at_fields, _look_at_projections, _look_at_angles, look_at_quantity, _unused_mask)
+    for look in looks:
         try:
             for kind, message in look(scan, stages):
                 (errors if kind == _WRONG else warnings).append(message)
@@ -183,6 +184,15 @@ def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, st
                 f"projections: frame {number} is all zero; a run looks at all frames, and leaves "
                 "out what holds no light",
             )
+
+
+def _unused_mask(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if scan.mask is not None and "iterative" not in stages:
+        yield (
+            _WRONG,
+            "mask: only the step iterative keeps to a mask, and it is none of the recipe; use "
+            "pipeline: iterative, or leave scan.mask out",
+        )
 
 
 def _look_at_angles(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite, isnan, radians, tan
+from math import inf, isfinite, isnan, radians, tan
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from xct.preprocess.angles.jumps import (
     SURE_SD,
     Jump,
     Scales,
+    alike_across,
     all_scales,
     find_jumps,
     median_step,
     telling,
 )
+from xct.preprocess.angles.likeness import Likeness
 from xct.preprocess.angles.scatter import angle_scatter_deg
 from xct.preprocess.center.sample import checked_views, leaned, prepared, steadied
 from xct.quantity import Number, Quantity
@@ -177,7 +179,8 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["steps"] = [None if isnan(j.steps) else round(j.steps, 2) for j in check.jumps]
         details["px"] = [round(j.px, 2) for j in check.jumps]
     why = check.unchecked or "views say too little of their turn"
-    note = None if isfinite(check.sees_steps) else f"not checked: {why}"
+    unseen = f"not checked: {why}; any number of lost frames may go unseen"
+    note = None if isfinite(check.sees_steps) else unseen
     return Number(len(check.jumps), "gaps", n=rows, note=note, details=details)
 
 
@@ -199,7 +202,9 @@ def check_angles(
 
     How far it turned from each projection to the next is measured by what changes: more is a
     frame that was lost, or a stage that jumped. Half a turn later it must look as before,
-    mirrored about the axis.
+    mirrored about the axis. Lost frames show also where noise hides the rate of change: across the
+    gap views share as little as others do that are more steps apart. The first and the last gap
+    are not looked at.
 
     Parameters
     ----------
@@ -240,10 +245,10 @@ def check_angles(
     sample = prepared(views, theta)
     found, step = all_scales(sample), median_step(theta[np.argsort(theta)])
     scatter, rim = angle_scatter_deg(sample, found), sample.columns * sample.bin / 2
-    scales = telling(found)
-    if not scales:
+    scales, alike = telling(found), None if scatter else alike_across(sample)
+    if not scales and alike is None:
         return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter)
-    jumps = find_jumps(scales)
+    jumps = find_jumps(scales, alike)
     if len(jumps) > max(1, _MOST * len(theta)):
         jumps = jumps[:0]
     binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
@@ -253,14 +258,15 @@ def check_angles(
         tuple(jump._replace(px=jump.px * sample.bin) for jump in jumps),
         tuple((float(theta[a]), float(theta[b])) for a, b in gaps),
         tuple(gaps),
-        find_closure(sample, scales, binned),
-        _sees(scales),
+        find_closure(sample, scales, binned) if scales else None,
+        _sees(scales, alike),
         step,
         rim,
         scatter,
     )
 
 
-def _sees(scales: Scales) -> float:
-    """Give the lost steps that are surely seen."""
-    return max(LEAST_STEPS, SURE_SD * min(single.sd for single, _ in scales))
+def _sees(scales: Scales, alike: Likeness | None) -> float:
+    """Give the lost steps that are surely seen in one place."""
+    by_turn = SURE_SD * min((s.sd for s, _ in scales), default=inf)
+    return max(LEAST_STEPS, by_turn if alike is None else min(by_turn, alike.sees))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xct.preprocess.angles.likeness import Likeness, likeness
 from xct.preprocess.angles.steps import (
     MAD,
     REACH,
@@ -27,6 +28,9 @@ _WIDTHS = 5  # of smoothing, each twice the one before; the first: what the edge
 _WIDEST = 1 / 8  # of the columns
 _LEAST_VIEWS = 24
 SURE_SD, _ALSO_SD = 5.5, 2.5  # of a jump between two views, and between two on either side
+_ROWS_SD = 3.0  # by how much rows disagree: less is of one row, or of noise in its shadow
+LEAST_LOST = 0.8  # frames, by what views share
+_FINE = 2  # widths at which that is looked at
 # Gaps in which views hardly change seem to hold no turn at all: a step less than stated.
 LEAST_STEPS, _ALSO_PART = 1.2, 0.6
 _BREAK = 4.0  # times what views usually do not share with those before
@@ -67,6 +71,8 @@ class Excess:
         How far the sample went along binned columns.
     misfit : ndarray, shape (gap,)
         What a turn and a shift do not explain, over what they usually do not.
+    rows_sd, rows_sd_px : ndarray, shape (gap,)
+        By how much rows disagree on the first two.
     sd, sd_px : float
         Scatter of the first two; infinite where views say nothing of how far they turned.
     scale : float
@@ -78,6 +84,8 @@ class Excess:
     steps: np.ndarray
     px: np.ndarray
     misfit: np.ndarray
+    rows_sd: np.ndarray
+    rows_sd_px: np.ndarray
     sd: float
     sd_px: float
     scale: float
@@ -137,31 +145,76 @@ def _excess(steps: Steps, theta: np.ndarray, step: float, least_scale: float) ->
     for values in steps:
         values[odd] = np.nan
     if np.isfinite(steps.turned_deg).sum() < _LEAST_VIEWS // 2:
-        return Excess(steps.turned_deg, steps.shift_px, steps.misfit, np.inf, np.inf, 0.0, 1.0)
+        unknown = np.full(len(odd), np.inf)
+        return Excess(
+            steps.turned_deg, steps.shift_px, steps.misfit, unknown, unknown,
+            np.inf, np.inf, 0.0, 1.0,
+        )  # fmt: skip
     px = steps.shift_px - np.nanmedian(steps.shift_px)
     usual = max(float(np.nanmedian(steps.misfit)), 1e-30)
     # Noise in the rate makes all turns a little too small, bends of it a little too large.
     scale = float(np.nanmedian(steps.turned_deg / steps.stated_deg))
-    turned = (steps.turned_deg / max(scale, least_scale) - steps.stated_deg) / step
+    seen = max(scale, least_scale)
+    turned = (steps.turned_deg / seen - steps.stated_deg) / step
     sd = _scatter(turned) if scale > least_scale else np.inf
-    return Excess(turned, px, steps.misfit / usual, sd, _scatter(px), scale, usual)
+    rows_sd = steps.turned_sd_deg / seen / step
+    return Excess(
+        turned, px, steps.misfit / usual, rows_sd, steps.shift_sd_px,
+        sd, _scatter(px), scale, usual,
+    )  # fmt: skip
 
 
 def _scatter(values: np.ndarray) -> float:
     return float(MAD * np.nanmedian(np.abs(values - np.nanmedian(values))))
 
 
-def find_jumps(scales: Scales) -> list[Jump]:
-    """Find gaps in which the sample turned otherwise than stated, or went aside, in their order."""
-    if not scales:
-        return []
-    seen = [_jump(scales, gap) for gap in _candidates(scales)]
-    found: list[Jump] = []
+def alike_across(sample: Sample) -> Likeness | None:
+    """Compare views across gaps at the width that tells most; None where they say nothing."""
+    if len(sample.theta_deg) < _LEAST_VIEWS or np.diff(sample.theta_deg).min() <= 0:
+        return None
+    views = few_rows(sample.free)
+    found = [
+        likeness(smoothed(views, width)[0], sample.theta_deg) for width in widths_px(sample)[:_FINE]
+    ]
+    return min((one for one in found if one is not None), key=lambda one: one.sd, default=None)
+
+
+def find_jumps(scales: Scales, alike: Likeness | None = None) -> list[Jump]:
+    """Find gaps in which the sample turned otherwise than stated, or went aside, in their order.
+
+    Parameters
+    ----------
+    scales : list
+        From `all_scales`; where they tell nothing, only frames that were lost are looked for.
+    alike : Likeness, optional
+        From `alike_across`.
+    """
+    looked = [_jump(scales, gap) for gap in _candidates(scales)] if scales else []
     # Rates of gaps near a jump hold it as well: what fits worst is the jump itself.
-    for jump in sorted((j for j in seen if j is not None), key=lambda j: -_misfit(scales, j.after)):
+    seen = sorted((j for j in looked if j is not None), key=lambda j: -_misfit(scales, j.after))
+    found: list[Jump] = []
+    for jump in [*seen, *_lost(scales, alike)]:
         if all(abs(jump.after - other.after) > REACH + 1 for other in found):
             found.append(jump)
     return sorted(found)
+
+
+def _lost(scales: Scales, alike: Likeness | None) -> list[Jump]:
+    """Give gaps across which views share too little, the least likely first."""
+    if alike is None:
+        return []
+    gaps = sorted(alike.gaps, key=lambda gap: -alike.sure[gap])
+    steps = [alike.lost(float(alike.excess[gap])) for gap in gaps]
+    return [
+        Jump(gap, -(lost + 2) if _turned_back(scales, gap) else lost, 0.0)
+        for gap, lost in zip(gaps, steps, strict=True)
+        if not lost < LEAST_LOST
+    ]
+
+
+def _turned_back(scales: Scales, gap: int) -> bool:
+    """Whether views look as if the sample had turned the other way in a gap."""
+    return any(s.steps[gap] < -max(_ALSO_SD * max(s.sd, s.rows_sd[gap]), 1.0) for s, _ in scales)
 
 
 def _candidates(scales: Scales) -> list[int]:
@@ -189,7 +242,7 @@ def _turned(scales: Scales, gap: int) -> float:
     seen = [
         float(s.steps[gap])
         for number, (s, _) in enumerate(scales)
-        if abs(s.steps[gap]) > max(SURE_SD * s.sd, _least_steps(number))
+        if abs(s.steps[gap]) > max(SURE_SD * s.sd, _ROWS_SD * s.rows_sd[gap], _least_steps(number))
     ]
     if not seen:
         return 0.0
@@ -206,7 +259,7 @@ def _least_steps(number: int) -> float:
 def _went(scales: Scales, gap: int) -> float:
     """Give how far the sample went along binned columns; 0 where that is not sure."""
     for single, both in reversed(scales):
-        least = max(SURE_SD * single.sd_px, _LEAST_PX)
+        least = max(SURE_SD * single.sd_px, _ROWS_SD * single.rows_sd_px[gap], _LEAST_PX)
         also = both.px[gap] * np.sign(single.px[gap])
         if abs(single.px[gap]) > least and also > max(_ALSO_PART * least, _ALSO_SD * both.sd_px):
             return float(single.px[gap])

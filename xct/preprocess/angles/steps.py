@@ -14,6 +14,7 @@ import scipy
 
 REACH = 3  # views on either side that say how fast line integrals change
 _MOST_ROWS = 8
+_LEAST_ROWS = 3  # whose answers are compared
 _MOST_COLUMNS = 256  # as many as are compared, after smoothing
 _CHUNK = 128  # gaps
 _AGREE = 0.5  # of the faster side: less, in the mean of both, is no common rate
@@ -35,12 +36,16 @@ class Steps(NamedTuple):
         How far it went towards larger columns.
     misfit : ndarray, shape (gap,)
         Rms of what neither explains.
+    turned_sd_deg, shift_sd_px : ndarray, shape (gap,)
+        By how much rows disagree on the turn and on the shift.
     """
 
     turned_deg: np.ndarray
     stated_deg: np.ndarray
     shift_px: np.ndarray
     misfit: np.ndarray
+    turned_sd_deg: np.ndarray
+    shift_sd_px: np.ndarray
 
 
 def few_rows(views: np.ndarray) -> np.ndarray:
@@ -79,14 +84,14 @@ def steps_between(
         So many views on either side of a gap are compared as one: one odd view counts less.
     """
     count = len(views)
-    parts = np.full((4, count - 1), np.nan)
+    parts = np.full((6, count - 1), np.nan)
     gaps = np.arange(together + REACH - 1, count - together - REACH)
     for first in range(0, len(gaps), _CHUNK):
         some = gaps[first : first + _CHUNK]
         parts[:, some] = _fitted(views, theta_deg, some, together)
     # What goes towards larger columns changes by minus the slope.
-    turned, stated, shift, misfit = parts
-    return Steps(turned, stated, -shift * column_px, misfit)
+    turned, stated, shift, misfit, turned_sd, shift_sd = parts
+    return Steps(turned, stated, -shift * column_px, misfit, turned_sd, shift_sd * column_px)
 
 
 def _fitted(views: np.ndarray, theta: np.ndarray, gaps: np.ndarray, together: int) -> Steps:
@@ -98,18 +103,37 @@ def _fitted(views: np.ndarray, theta: np.ndarray, gaps: np.ndarray, together: in
     ends = ((gaps - REACH, gaps - 1), (gaps + 2, gaps + 1 + REACH))
     rates = [(views[b] - views[a]) / (theta[b] - theta[a])[:, None, None] for a, b in ends]
     slope = np.gradient((before + after) / 2, axis=-1)
-    parts = np.stack([p.reshape(len(gaps), -1) for p in (_common(*rates), slope)], axis=1)
-    parts -= parts.mean(axis=2, keepdims=True)  # an offset is a change of the dose
-    change = (after - before).reshape(len(gaps), -1)
-    change -= change.mean(axis=1, keepdims=True)
-    normal = np.einsum("gip,gjp->gij", parts, parts, dtype=np.float64)
-    right = np.einsum("gip,gp->gi", parts, change, dtype=np.float64)
-    scale = np.sqrt(np.maximum(np.einsum("gii->gi", normal), _TINY))
-    normal = normal / scale[:, :, None] / scale[:, None, :] + 1e-6 * np.eye(2)
-    found = np.linalg.solve(normal, (right / scale)[..., None])[..., 0] / scale
-    rest = change - np.einsum("gi,gip->gp", found, parts)
+    parts = np.stack([_in_parts(p) for p in (_common(*rates), slope)], axis=1)
+    parts -= parts.mean(axis=(2, 3), keepdims=True)  # an offset is a change of the dose
+    change = _in_parts(after - before)
+    change -= change.mean(axis=(1, 2), keepdims=True)
+    normal = np.einsum("girc,gjrc->grij", parts, parts, dtype=np.float64)
+    right = np.einsum("girc,grc->gri", parts, change, dtype=np.float64)
+    whole_normal, whole_right = normal.sum(axis=1), right.sum(axis=1)
+    found = _solved(whole_normal, whole_right)
+    rest = change - np.einsum("gi,girc->grc", found, parts)
     stated = np.mean([theta[gaps + 1 + k] - theta[gaps - k] for k in inside], axis=0)
-    return Steps(found[:, 0], stated, found[:, 1], np.sqrt(np.mean(rest**2, axis=1)))
+    count = normal.shape[1]
+    without = _solved(whole_normal[:, None] - normal, whole_right[:, None] - right)
+    sd = np.sqrt((count - 1) * np.mean((without - found[:, None]) ** 2, axis=1))
+    misfit = np.sqrt(np.mean(rest**2, axis=(1, 2)))
+    return Steps(found[:, 0], stated, found[:, 1], misfit, sd[:, 0], sd[:, 1])
+
+
+def _in_parts(values: np.ndarray) -> np.ndarray:
+    """Give (gap, part, pixel): rows, or parts of them where there are few."""
+    gaps, rows, columns = values.shape
+    if rows >= _LEAST_ROWS:
+        return values
+    size = columns // _LEAST_ROWS
+    return values[..., : size * _LEAST_ROWS].reshape(gaps, rows * _LEAST_ROWS, size)
+
+
+def _solved(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve (…, 2, 2) equations of least squares, whose unknowns may be as good as unknown."""
+    scale = np.sqrt(np.maximum(np.einsum("...ii->...i", normal), _TINY))
+    normal = normal / scale[..., :, None] / scale[..., None, :] + 1e-6 * np.eye(2)
+    return np.asarray(np.linalg.solve(normal, (right / scale)[..., None])[..., 0] / scale)
 
 
 def _common(left: np.ndarray, right: np.ndarray) -> np.ndarray:

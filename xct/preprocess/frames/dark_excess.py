@@ -26,6 +26,7 @@ _LEAST_ROWS, _LEAST_VIEWS, _BLOCKS = 3, 24, 12
 # Chosen on discs of seeds 0 to 5: without an excess at most 1.8, with 1.5 % at least 7.0.
 _SURE_SD, _ALIKE = 5.0, 0.8
 _LEAST = 0.004  # of the light
+_BOUND_SD, _SEEN = 3.0, 0.7  # of the excess is seen at least
 _MORE_ROUNDS = 3
 _ROWS_AGREE = (0.4, 2.5)  # times the mean
 _UNDER, _UNDER_SD = 0.003, 6.0  # of the light, that the darkest place is below none
@@ -44,12 +45,16 @@ class DarkExcess:
         The same over the light of the flats.
     rows : int
         How many rows it rests on; 0 where places without light show it.
+    bound : bool
+        Whether `of_light` is only what it may be at most: nothing is sure, as behind a round
+        sample, which takes the same out of the beam at all angles whatever was subtracted.
     """
 
     counts: float
     sd: float
     of_light: float
     rows: int
+    bound: bool = False
 
 
 def rows_for_darks(rows: int) -> np.ndarray:
@@ -126,15 +131,18 @@ def dark_excess(
     Returns
     -------
     DarkExcess or None
-        None where it is not sure, or too small to matter.
+        A bound where it is not sure, or too small to matter; None where rows say nothing.
     """
     order = np.argsort(np.asarray(theta_deg) % 360, kind="stable")
     if len(order) < _LEAST_VIEWS:
         return None
     found = _excess(read, gain, air, order, 0.0)
     light = float(np.mean(gain[:, air]))
-    if found is None or not found.is_sure or found.counts < _LEAST * light:
+    if found is None:
         return None
+    if not found.is_sure or found.counts < _LEAST * light:
+        most = (max(found.counts, 0.0) + _BOUND_SD * found.sd) / _SEEN
+        return DarkExcess(found.counts, found.sd, most / light, found.rows, bound=True)
     total = found.counts
     for _ in range(_MORE_ROUNDS):  # what grows was itself grown by the excess
         more = _excess(read, gain, air, order, total)

@@ -84,6 +84,7 @@ def bound_glare(
         fraction = min(
             lowest(groups / about, noise / about), _beyond_rods(mean[0], least, around, noise), 0.5
         )
+        fraction = max(fraction, 0.0)  # less than no light is not glare: darks are too high
         error, passed = _error(mean[0][shown], around[shown], fraction)
         at = int(error.argmax())
         if error[at] > worst.effect:

@@ -65,6 +65,7 @@ _LEAST_VOXELS = 4
         "bore_not_found",
         "cathode_end_not_found",
         "light_missing",
+        "stage_unsteady",
     ),
 )
 @sweeping

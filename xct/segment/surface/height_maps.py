@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
+import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.errors import DataError
@@ -16,12 +19,16 @@ from xct.segment.surface.missing import without_missing
 from xct.segment.surface.search import Electrolyte, Search
 from xct.stages import stage
 
+# By which faces along the beam come out wrong where fringes were retrieved (docs/phase.md).
+_RETRIEVED_VOXELS = {"steel_lithium": 0.85, "lithium_electrolyte": 0.35}
+
 
 @stage(gives=Quantity("surfaces", unit="height maps, µm", store=HeightMaps()), measures=True)
 def surfaces(
     volume: Voxels,
     cell: CellGeometry,
     reference: Electrolyte,
+    steps: Mapping[str, Any] | None = None,
     *,
     average_px: Annotated[float, Ge(0), Le(5)] = 1.0,
     follow_px: Annotated[float, Gt(0), Le(5)] = 1.2,
@@ -54,6 +61,9 @@ def surfaces(
         Bore, and planes of the surfaces, which may be offset by several voxels.
     reference : Reference
         μ of the electrolyte by height and radius.
+    steps : mapping, optional
+        Settings of the steps that led to the volume, by name: after `phase_retrieval` faces along
+        the beam are less certain.
     average_px : float, optional
         Standard deviation of the average across the columns, voxels.
     follow_px : float, optional
@@ -94,4 +104,14 @@ def surfaces(
         chip_um=chip_um,
     )
     found = anode | cathode_surfaces(search, front_fwhm_um=front_fwhm_um)
-    return without_missing(found, volume, cell, reach_um=front_fwhm_um)
+    known = without_missing(found, volume, cell, reach_um=front_fwhm_um)
+    return _refracted(known, cell) if "phase_retrieval" in (steps or {}) else known
+
+
+def _refracted(found: Mapping[str, Surface], cell: CellGeometry) -> dict[str, Surface]:
+    """Enlarge what is uncertain of faces from which light was thrown aside before it was seen."""
+    voxel = cell.voxel_size_um[0]
+    return {
+        name: replace(one, sd_um=np.hypot(one.sd_um, _RETRIEVED_VOXELS.get(name, 0.0) * voxel))
+        for name, one in found.items()
+    }
