@@ -1,5 +1,7 @@
 """Volumes as OME-Zarr: what is written by slabs is the volume, on every level."""
 
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -74,7 +76,7 @@ def test_slabs_never_share_a_file(tmp_path, volume):
 def test_a_run_that_began_with_fewer_levels_goes_on(tmp_path):
     values = np.ones((2064, 4, 4), np.float32)
     group = written(tmp_path / "v.zarr", values, [])
-    del group["1"]
+    shutil.rmtree(tmp_path / "v.zarr" / "1")
     write_slab(tmp_path / "v.zarr", 2048, values[2048:])
     assert (np.asarray(group["0"][2048:]) == 1).all()
 
