@@ -80,7 +80,7 @@ def read_config(
     errors = [f"{name}:{line}: {message}" for line, message in document.errors]
     errors += _apply(changes, document)
     if not isinstance(document.value, dict):
-        start = "`xct init SCAN --output DIR --to CONFIG` writes a configuration to start from"
+        start = "`xct init SCAN` writes a configuration to start from"
         return None, errors or [f"{name}: holds no mapping of settings; {start}"]
     config, more = _validated(document, name)
     if config is None:
