@@ -210,8 +210,9 @@ def open_result(path: Path | str) -> Result:
     if not path.is_dir():
         raise XctError(f"{path}: no such folder")
     if not (path / "summary.json").is_file():
-        unfinished = (path / ".xct").is_dir()
-        why = "its run is not finished" if unfinished else "it was not written by xct"
+        why = "it was not written by xct; name the `output` of a configuration"
+        if (path / ".xct").is_dir():
+            why = "its run is not finished; `xct status` says how far it is, `xct run` goes on"
         if (path / "result" / "summary.json").is_file():
             why = f"the folder within it does: {path / 'result'}"
         raise XctError(f"{path}: holds no result: {why}")
