@@ -519,7 +519,7 @@ def memory_too_small(s):
 
 MACHINE = [
     (output_is_a_file, r"out: is a file, not a folder"),
-    (output_below_a_file, r"may not be written to"),
+    (output_below_a_file, r"is a file, not a folder; name another output"),
     (output_of_others, r"holds files that xct did not write \(thesis\.tex\)"),
     (output_of_another_run, r"holds another run, which differs in roi"),
     (output_in_use, r"process 12345, is writing here since now"),

@@ -21,7 +21,8 @@ def name_of(path: Path) -> str:
         File or folder; where its name says nothing (``raw``, ``volume.zarr``), one of the two
         folders above does.
     """
-    whole = path.resolve()
+    own = path.name not in ("", "..")
+    whole = path.absolute() if own else path.resolve()  # a link has a name of its own
     named = [whole.name if whole.is_dir() and whole.suffix != ".zarr" else whole.stem]
     named += [folder.name for folder in list(whole.parents)[:2]]
     return next((name for name in named if name and name.lower() not in _EVERYWHERE), named[0])

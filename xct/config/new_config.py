@@ -191,7 +191,8 @@ def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
 
 def _with_hint(path: Path, error: ScanError) -> ScanError:
     """Add what to do if the path is no scan at all."""
-    if not looks_like_volume(path) or any("angles" in text for text in error.errors):
+    known = any("angles" in text or "truncated" in text for text in error.errors)
+    if known or not looks_like_volume(path):
         return error
     return ScanError(
         *error.errors,
