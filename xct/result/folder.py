@@ -181,9 +181,10 @@ _OF_THE_RESULT = {"volume": "stored_volume", "cell": "cell", "grey_scale": "grey
 
 
 def _parsed(path: Path, parse: Callable[[str], Any], *errors: type[Exception]) -> Any:
+    of_damage: tuple[type[Exception], ...] = (OSError, ValueError, RecursionError, *errors)
     try:
         value = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, *errors) as error:
+    except of_damage as error:
         raise XctError(f"{path}: is damaged: {error}; `xct run` makes it anew") from None
     if not isinstance(value, dict):
         raise XctError(f"{path}: is damaged: it holds no keys; `xct run` makes it anew")
