@@ -7,6 +7,7 @@ Draws docs/napari/{sinogram,tune,paint,run}.png with the window as a user sees i
 each widget beside the cell in napari's light theme into the present folder, to be looked at.
 """
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -43,21 +44,23 @@ def main() -> None:
     if "--light" in sys.argv:
         draw_light(cell)
         return
-    with tempfile.TemporaryDirectory(prefix="xct-") as place:
-        config = own_configuration(cell, Path(place))
+    # Within the folder: what a window shows of a path is what stands in a user's own.
+    with tempfile.TemporaryDirectory(prefix="xct-") as place, contextlib.chdir(place):
+        config = own_configuration(cell)
         draw_sinogram(next((cell / "raw").iterdir()))
         draw_tuning(config)
-        draw_painting(shutil.copytree(cell / "result", Path(place) / "result"))
+        draw_painting(shutil.copytree(cell / "result", Path("out/ncm_100_painted")))
         draw_running(config)
 
 
-def own_configuration(cell: Path, place: Path) -> Path:
+def own_configuration(cell: Path) -> Path:
     """Write a configuration that may be changed, and runs into a folder of its own."""
     config = yaml.safe_load((cell / "config.yaml").read_text(encoding="utf-8"))
     config["scan"]["file"] = str(cell / config["scan"]["file"])
-    config["output"] = "out"
+    config["output"] = "out/ncm_100"
     config["run"] = {"figures": "none"}
-    path = place / "ncm_100.yaml"
+    path = Path("beamtime/ncm_100.yaml")
+    path.parent.mkdir()
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
 

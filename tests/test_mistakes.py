@@ -202,6 +202,26 @@ def minutes_as_number(s):
     s.text = "scan: {file: scan.h5, pixel_size_um: 1:30}\noutput: out\n"
 
 
+def unit_in_number(s):
+    s.text = "scan: {file: scan.h5, energy_kev: 25 keV}\noutput: out\n"
+
+
+def ev_for_kev(s):
+    s.text = "scan: {file: scan.h5, energy_kev: 25000}\noutput: out\n"
+
+
+def decimal_comma(s):
+    s.text = "scan:\n  file: scan.h5\n  pixel_size_um: 1,3\noutput: out\n"
+
+
+def decimal_comma_in_braces(s):
+    s.text = "scan: {file: scan.h5, pixel_size_um: 1,3}\noutput: out\n"
+
+
+def tab(s):
+    s.text = "scan:\n\tfile: scan.h5\noutput: out\n"
+
+
 def infinite_setting(s):
     s.text = "scan: {file: scan.h5}\nsteps: {outliers: {threshold: .inf}}\noutput: out\n"
 
@@ -215,6 +235,11 @@ CONFIGURATION = [
     (too_many_angles, r"scan\.theta_deg\.count: .* at most 1000000"),
     (deep_nesting, r"nested too deeply"),
     (strange_key, r"a key must be a plain name"),
+    (unit_in_number, r"energy_kev: '25 keV' is not accepted: .* a number of keV, without the unit"),
+    (ev_for_kev, r"scan\.energy_kev: 25000 is not accepted: it should be less than 1000 keV"),
+    (decimal_comma, r"scan\.pixel_size_um: '1,3' .* a number of µm; write 1\.3"),
+    (decimal_comma_in_braces, r"scan\.3: unknown key; a decimal point is no comma; allowed: file"),
+    (tab, r"config\.yaml:2: not valid YAML: .*; indent with spaces, not with tabs"),
     (minutes_as_number, r"scan\.pixel_size_um: '1:30' is not accepted: it should be a number"),
     (infinite_setting, r"steps\.outliers\.threshold: inf is not accepted"),
     (slice_too_large, r"steps\.fbp\.size: 1\d+ is not accepted: it should be at most 65536"),
@@ -224,7 +249,7 @@ CONFIGURATION = [
     (out_of_range, r"scan\.energy_kev: -25 is not accepted: .*greater than 0"),
     (not_a_number, r"scan\.energy_kev: nan is not accepted"),
     (repeated_key, r"config\.yaml:3: the key 'output' stands twice, first in line 2"),
-    (broken_yaml, r"config\.yaml:2: not valid YAML"),
+    (broken_yaml, r"config\.yaml:2: not valid YAML: .*; close the bracket that line 1 opens"),
     (code_in_yaml, r"config\.yaml:1: the tag .*os\.system is not allowed"),
     (empty_file, r"holds no mapping of settings; `xct init"),
     (no_output, r"output: is missing; name the folder"),
@@ -494,7 +519,7 @@ def memory_too_small(s):
 
 MACHINE = [
     (output_is_a_file, r"out: is a file, not a folder"),
-    (output_below_a_file, r"may not be written to"),
+    (output_below_a_file, r"is a file, not a folder; name another output"),
     (output_of_others, r"holds files that xct did not write \(thesis\.tex\)"),
     (output_of_another_run, r"holds another run, which differs in roi"),
     (output_in_use, r"process 12345, is writing here since now"),

@@ -44,6 +44,17 @@ def test_init_writes_paths_relative_to_the_configuration(scan, tmp_path, capsys)
     assert "needed" not in capsys.readouterr().out
 
 
+def test_init_of_a_scan_alone_names_its_files_after_it(tmp_path, scan, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Zelle 3" / "raw").mkdir(parents=True)
+    scan.rename(tmp_path / "Zelle 3" / "raw" / "data.h5")
+    assert execute(["init", "Zelle 3/raw/data.h5"]) == 0
+    config = yaml.safe_load((tmp_path / "Zelle 3.yaml").read_text(encoding="utf-8"))
+    assert (config["cell"], config["output"]) == ({"name": "Zelle 3"}, "out/Zelle 3")
+    assert config["pipeline"] == "reconstruct"
+    assert "next: xct run 'Zelle 3.yaml'" in capsys.readouterr().out
+
+
 def test_init_leaves_what_is_unknown_empty_and_lists_it(scan, tmp_path, capsys):
     with h5py.File(scan, "r+") as file:
         del file["measurement"]

@@ -7,9 +7,9 @@ import pytest
 
 # Each takes a quarter of a second to a second to import; more than all the rest together.
 COMPUTING = {
-    "astra", "dask", "matplotlib", "numba", "pandas", "scipy.fft", "scipy.interpolate",
+    "astra", "dask", "matplotlib", "numba", "pandas", "scipy.fft", "scipy.interpolate", "tifffile",
     "scipy.ndimage", "scipy.optimize", "scipy.sparse", "scipy.spatial", "scipy.special",
-    "scipy.stats", "skimage", "sklearn", "xarray", "xraydb", "zarr",
+    "scipy.stats", "skimage", "sklearn", "xarray", "xraydb", "yaml", "zarr",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from xct.analyze.roi.files import read_rois
 from xct.cli.main import execute
+from xct.config.beginning import new_name, recipe_for
 from xct.config.new_config import write_config
 from xct.errors import XctError
 from xct.io.volumes import Coding, create_volume, write_slab
@@ -91,11 +92,25 @@ def test_a_result_brings_its_energy_and_its_quantity(tmp_path, values, begin, na
                   quantity="grey", energy_kev=25.0)  # fmt: skip
     write_slab(tmp_path / "result" / "volume.zarr", 0, values[:16])
     write_slab(tmp_path / "result" / "volume.zarr", 16, values[16:])
+    told = {"name": "NCM: 1", "group": None, "cycles": 100}
+    account = yaml.safe_dump({"configuration": {"cell": told}})
+    (tmp_path / "result" / "run.yaml").write_text(account, encoding="utf-8")
     _, text = begin(tmp_path / name)
+    assert yaml.safe_load(text)["cell"] == {"name": "NCM: 1", "cycles": 100}
     section = yaml.safe_load(text)["volume"]
     assert section["unit"] == "grey"
     assert section["energy_kev"] == 25
     assert "[4, 2, 2]" in text
+
+
+def test_what_is_made_of_a_result_does_not_lie_on_it(tmp_path):
+    (tmp_path / "ncm_100" / "volume.zarr").mkdir(parents=True)
+    for path in (tmp_path / "ncm_100", tmp_path / "ncm_100" / "volume.zarr"):
+        assert (new_name(path), recipe_for(path)) == ("ncm_100_again", "analyze")
+    assert (new_name(tmp_path / "a.b.h5"), recipe_for(tmp_path / "a.b.h5")) == (
+        "a.b",
+        "reconstruct",
+    )
 
 
 @pytest.mark.parametrize("name", ["one.roi", "RoiSet.zip"])

@@ -1,5 +1,7 @@
 """Volumes as OME-Zarr: what is written by slabs is the volume, on every level."""
 
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -45,6 +47,8 @@ def test_coarser_levels_are_means_of_eight_voxels(tmp_path, volume):
         ((1, 300, 300), [(1, 1, 1), (1, 2, 2)]),
         ((40, 200, 200), [(1, 1, 1)]),
         ((5, 1030, 1030), [(1, 1, 1), (2, 2, 2), (4, 4, 4), (4, 8, 8)]),
+        ((8000, 512, 512), [(1, 1, 1), (2, 2, 2), (4, 4, 4)]),  # tall: 2,000 are drawn in 3-D
+        ((2400, 1920, 2560), [(1, 1, 1), (2, 2, 2), (4, 4, 4), (8, 8, 8), (16, 16, 16)]),
     ],
 )
 def test_an_axis_is_halved_while_it_has_two_planes(shape, factors):
@@ -67,6 +71,14 @@ def test_slabs_never_share_a_file(tmp_path, volume):
     for number, _ in enumerate(levels_of(volume.shape)):
         rows_of_a_slab = 16 >> number
         assert rows_of_a_slab % group[str(number)].chunks[0] == 0
+
+
+def test_a_run_that_began_with_fewer_levels_goes_on(tmp_path):
+    values = np.ones((2064, 4, 4), np.float32)
+    group = written(tmp_path / "v.zarr", values, [])
+    shutil.rmtree(tmp_path / "v.zarr" / "1")
+    write_slab(tmp_path / "v.zarr", 2048, values[2048:])
+    assert (np.asarray(group["0"][2048:]) == 1).all()
 
 
 def test_a_slab_that_shares_chunks_is_refused(tmp_path, volume):

@@ -104,3 +104,7 @@ def test_second_cell_does_not_turn_what_is_looked_at(viewer, layers, qtbot, othe
     assert viewer.dims.point[0] == pytest.approx(100.0)
     volume = there["ncm-0 volume"]
     qtbot.waitUntil(lambda: viewer.layers.selection.active is volume, timeout=5000)
+    text = viewer.canvas.overlays.text
+    assert text.text == "ncm-0"
+    volume.visible = False
+    assert text.text == "ncm-100"  # what is seen now

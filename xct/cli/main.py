@@ -25,7 +25,7 @@ _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
 def xct() -> None:
     """Synchrotron X-ray tomography of battery cells: raw scan in, calibrated volume out.
 
-    Start with `xct init SCAN --output DIR --to CONFIG`, then `xct run CONFIG`.
+    Start with `xct init SCAN`, then `xct run CONFIG`.
     """
 
 

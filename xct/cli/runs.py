@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,16 +27,21 @@ ALLOW_STAGES = click.option(
 
 @click.command()
 @click.argument("scan", type=click.Path(path_type=Path))
-@click.option("--pipeline", default="reconstruct", show_default=True, help="Recipe to run.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Result folder.")
-@click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
-def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
+@click.option("--pipeline", help="Recipe.  [default: reconstruct; of a result: analyze]")
+@click.option("--output", type=click.Path(path_type=Path), help="Result.  [default: out/NAME]")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
+def init(scan: Path, pipeline: str | None, output: Path | None, to: Path | None) -> None:
     """Write a configuration for SCAN.
 
-    It holds everything that the files say; what they do not say is marked `# needed`.
+    It holds everything that the files say; what they do not say is marked `# needed`. NAME is that
+    of the scan.
     """
+    from xct.config.beginning import new_name, recipe_for
     from xct.config.new_config import write_config
 
+    pipeline, name = pipeline or recipe_for(scan), new_name(scan)
+    to = to or Path(f"{name}.yaml")
+    output = output or to.parent / "out" / name
     begun = write_config(scan, pipeline=pipeline, output=output, to=to)
     for note in begun.notes:
         click.echo(f"not enough: {note}")
@@ -46,7 +52,8 @@ def init(scan: Path, pipeline: str, output: Path, to: Path) -> None:
     click.echo(f"wrote {to}")
     for key in begun.needed:
         click.echo(f"needed: {key}")
-    click.echo(f"next: {'fill these in, then ' if begun.needed else ''}xct run {to}")
+    first = "fill these in, then " if begun.needed else ""
+    click.echo(f"next: {first}xct run {shlex.quote(str(to))}")
 
 
 @click.command()

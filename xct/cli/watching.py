@@ -68,8 +68,9 @@ def preview(
     trial = Trial(config, _numbers(rows), changes, zoom)
     if choose is not None:
         if not sweeps or not 1 <= choose <= len(choices):
-            known = f"1–{len(choices)}" if sweeps else "none: name the --sweep that made them"
-            raise XctError(f"--choose {choose}: pictures are {known}")
+            if not sweeps:
+                raise XctError(f"--choose {choose}: name the --sweep that made the pictures, too")
+            raise XctError(f"--choose {choose}: pictures are 1–{len(choices)}")
         chosen = trial.changes_of(choices[choose - 1])
         rewrite_config(config, chosen)
         click.echo(f"wrote {', '.join(f'{k}: {v}' for k, v in chosen.items())} to {config}")

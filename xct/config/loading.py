@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from xct.config.aliases import put_moved, take_moved
 from xct.config.messages import validation_messages
-from xct.config.model import Config, InFile, place_of
+from xct.config.model import Config, InFile, ScanSection, place_of
 from xct.config.own_stages import load_own_stages
 from xct.errors import ConfigError, nearest
 from xct.io.atomic import read_small
 from xct.io.yaml import Document, Key, parse
+
+_OF_SCANS = {".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".tif", ".tiff", ".edf"}
 
 
 def load_config(
@@ -80,7 +83,7 @@ def read_config(
     errors = [f"{name}:{line}: {message}" for line, message in document.errors]
     errors += _apply(changes, document)
     if not isinstance(document.value, dict):
-        start = "`xct init SCAN --output DIR --to CONFIG` writes a configuration to start from"
+        start = "`xct init SCAN` writes a configuration to start from"
         return None, errors or [f"{name}: holds no mapping of settings; {start}"]
     config, more = _validated(document, name)
     if config is None:
@@ -108,9 +111,9 @@ def _import_stages(config: Config, folder: Path, *, allowed: bool) -> list[str]:
 
 
 def _validated(document: Document, name: str) -> tuple[Config | None, list[str]]:
-    values = {key: value for key, value in document.value.items() if value is not None}
-    if isinstance(values.get("scan"), dict):  # an empty key waits for its value: as if absent
-        values["scan"] = {k: v for k, v in values["scan"].items() if v is not None}
+    values = _filled(document.value, Config)
+    if isinstance(values.get("scan"), dict):
+        values["scan"] = _filled(values["scan"], ScanSection)
     elif "scan" in document.value or "volume" in values:
         values.setdefault("scan", {})
     errors: list[str] = []
@@ -129,6 +132,12 @@ def _validated(document: Document, name: str) -> tuple[Config | None, list[str]]
             return None, errors
     config._document, config._name, config._warnings = document, name, warnings
     return config, errors
+
+
+def _filled(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Leave out keys that wait for their value; one that is not known is refused, empty or not."""
+    known = model.model_fields
+    return {key: value for key, value in values.items() if value is not None or key not in known}
 
 
 def _under_new_names(
@@ -167,8 +176,16 @@ def _without(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
 def _text(path: Path) -> str:
     if not path.is_file():
         siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder, not a configuration; {_begin_with(path)}")
         raise ConfigError(f"{path}: no such configuration file{nearest(path.name, siblings)}")
+    if path.suffix.lower() in _OF_SCANS:
+        raise ConfigError(f"{path}: is a file of data, not a configuration; {_begin_with(path)}")
     return read_text(path)
+
+
+def _begin_with(path: Path) -> str:
+    return f"`xct init {shlex.quote(str(path))}` writes one for a scan"
 
 
 def read_text(path: Path) -> str:

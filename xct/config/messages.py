@@ -53,6 +53,8 @@ def _sentence(
         allowed = _allowed_keys(model, inner)
         hint = nearest(str(key[-1]), allowed)
         known = f"allowed: {', '.join(allowed)}" if allowed else "it has no settings"
+        if str(key[-1]).isdigit():  # {pixel_size_um: 1,3}
+            known = f"a decimal point is no comma; {known}"
         return "", f"unknown key{hint}; {known}"
     if detail["type"] == "missing":
         return "", f"is missing; {_purpose(key)}"
@@ -65,6 +67,7 @@ def _sentence(
         message = f"it should be {_TUPLES.get(last, 'two numbers, [first, stop]')}"
     for wording, plain in _PLAIN.items():
         message = re.sub(wording, plain, message)
+    message += _unit(message, str(key[-1]) if key else "", detail["input"])
     return f"{detail['input']!r} is not accepted: ", message
 
 
@@ -79,6 +82,21 @@ _PLAIN = {
     r"greater than or equal to": "at least",
     r"less than or equal to": "at most",
 }
+
+_UNITS = {"um": "µm", "mm": "mm", "kev": "keV", "deg": "degrees", "px": "pixels", "gib": "GiB"}
+
+
+def _unit(message: str, key: str, given: Any) -> str:
+    """Say the unit of a number that is asked for, and how it is written where a text was given."""
+    unit = _UNITS.get(key.rpartition("_")[2], "") if "_" in key else ""
+    if message.endswith("a number"):
+        text = given.strip() if isinstance(given, str) else ""
+        said = f" of {unit}" if unit else ""
+        if re.fullmatch(r"[-+]?\d+,\d+", text):
+            return f"{said}; write {text.replace(',', '.')}"
+        return f"{said}, without the unit" if said and text[:1].isdigit() else said
+    return f" {unit}" if unit and message[-1].isdigit() else ""
+
 
 # What keys other than ranges ask for in brackets.
 _TUPLES = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xct.config.beginning import cell_line, quoted
 from xct.config.candidates import MEANING, angle_files, candidates, relative
 from xct.config.loading import read_config
 from xct.config.model import Config
@@ -22,7 +23,6 @@ from xct.io.appearance import appearance
 from xct.io.atomic import write_text
 from xct.io.volume_files.opening import looks_like_volume, open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Request, show_size, volume_facts
-from xct.io.yaml import parse
 from xct.scan import Quantity, Scan, read_scan
 
 # Beside the configuration, for editors: they find it without a network, and it fits this version.
@@ -84,7 +84,7 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> B
         If there is nothing that could be a scan, or `to` exists already.
     """
     if to.exists():
-        raise ConfigError(f"{to}: exists already; name another file, or delete it first")
+        raise ConfigError(f"{to}: exists already; name another file by --to, or delete it first")
     if not to.resolve().parent.is_dir():
         raise ConfigError(f"{to}: its folder does not exist; make it first")
     own = pipeline.endswith((".yaml", ".yml")) or "/" in pipeline
@@ -94,10 +94,10 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> B
     begun = start(scan_path, to.resolve().parent, steps)
     lines = [
         *begun.lines,
-        f"cell: {{name: {_quoted(scan_path.stem)}}}",
-        f"pipeline: {_quoted(named)}",
+        cell_line(scan_path),
+        f"pipeline: {quoted(named)}",
         f"# steps: {{{steps[-1].name}: {{}}}}    # settings that overrule the recipe's",
-        f"output: {_quoted(relative(output, to.resolve().parent))}",
+        f"output: {quoted(relative(output, to.resolve().parent))}",
         "run: {dtype: float32, workers: auto, memory_gib: auto}",
     ]
     write_text(to.with_name(_SCHEMA), json.dumps(config_schema(), ensure_ascii=False))
@@ -146,7 +146,7 @@ _HELP = "# `xct check` names mistakes and needs; `xct stages` lists what the ste
 
 def _scan_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     """Write the section of a raw scan."""
-    named = [f"  file: {_quoted(relative(path, folder))}"]
+    named = [f"  file: {quoted(relative(path, folder))}"]
     try:
         scan = read_scan(path)
     except ScanError as error:
@@ -191,7 +191,8 @@ def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
 
 def _with_hint(path: Path, error: ScanError) -> ScanError:
     """Add what to do if the path is no scan at all."""
-    if not looks_like_volume(path) or any("angles" in text for text in error.errors):
+    known = any("angles" in text or "truncated" in text for text in error.errors)
+    if known or not looks_like_volume(path):
         return error
     return ScanError(
         *error.errors,
@@ -259,7 +260,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         *(f"# {line}" for text in said for line in textwrap.wrap(text, 96)),
         _HELP,
         "volume:",
-        f"  file: {_quoted(relative(path, folder))}",
+        f"  file: {quoted(relative(path, folder))}",
         f"  # voxel_size_um: {show_size(volume.voxel_size_um)}, from {where}"
         if known
         else "  voxel_size_um:        # needed: edges of a voxel, [z, y, x] in µm",
@@ -291,7 +292,7 @@ def _unclear_volume(path: Path, folder: Path, key: str, error: ScanError) -> Beg
         *(f"#   {line}" for text in error.errors for line in textwrap.wrap(text, 96)),
         _HELP,
         "volume:",
-        f"  file: {_quoted(relative(path, folder))}",
+        f"  file: {quoted(relative(path, folder))}",
         f"  {key}:        # needed: {meaning}",
         "  # voxel_size_um:          # edges of a voxel, [z, y, x] in µm",
         f"  {_UNIT}",
@@ -320,7 +321,7 @@ def _could_be_angles(scan: Scan, folder: Path) -> list[str]:
     """Name text files beside the frames that hold a number for each projection."""
     count = scan.projections.shape[0]
     found = angle_files(scan.files[0], count, folder)
-    return [f"  # theta_deg: {_quoted(name)}    # {count} numbers" for name in found]
+    return [f"  # theta_deg: {quoted(name)}    # {count} numbers" for name in found]
 
 
 def _shown(name: str, value: Any) -> str:
@@ -332,12 +333,6 @@ def _counts(scan: Scan) -> str:
     flats = 0 if scan.flats is None else scan.flats.shape[0]
     darks = 0 if scan.darks is None else scan.darks.shape[0]
     return f"{angles} projections of {rows} × {columns}, {flats} flats, {darks} darks"
-
-
-def _quoted(text: str) -> str:
-    """Quote a text where YAML would read it as something else."""
-    parsed = parse(f"[{text}]")
-    return text if not parsed.errors and parsed.value == [text] else repr(text)
 
 
 def open_any(path: Path) -> Scan:

@@ -22,7 +22,9 @@ from xct.io.overview import Overview
 from xct.parallel.blocks import CHUNK_SLICES, GRANULE
 
 _CHUNK = (CHUNK_SLICES, 512, 512)
-_COARSEST = 256  # levels are added until a slice is no wider than this
+# Levels are added until a slice is no wider than this, and the volume no taller than what graphics
+# cards take along an edge: a tall one is seen whole without most of its voxels being read.
+_COARSEST, _TALLEST = 256, 2048
 _MOST_LEVELS = 5  # 2 ** 4 = GRANULE slices make one of the last level
 
 
@@ -98,9 +100,19 @@ class Level:
 def levels_of(shape: tuple[int, ...]) -> list[Level]:
     """List the levels that a volume of this shape gets."""
     levels = [Level(shape, (1, 1, 1))]
-    while max(levels[-1].shape[1:]) > _COARSEST and len(levels) < _MOST_LEVELS:
+    while len(levels) < _MOST_LEVELS and _is_large(levels[-1].shape):
         levels.append(levels[-1].next())
     return levels
+
+
+def _is_large(shape: tuple[int, ...]) -> bool:
+    return max(shape[1:]) > _COARSEST or shape[0] > _TALLEST
+
+
+def stored_levels(group: Any) -> list[Level]:
+    """List the levels that a volume has; one that was begun before may have fewer."""
+    levels = levels_of(group["0"].shape)
+    return [level for number, level in enumerate(levels) if str(number) in group]
 
 
 def create_volume(
@@ -207,7 +219,7 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
     if overview.is_kept(group):  # a run of before that goes on keeps none
         for z in range(0, len(codes), GRANULE):  # not the whole slab again as float32
             overview.write_arrays(group, first + z, coding.decode(codes[z : z + GRANULE]))
-    for number, level in enumerate(levels_of(shape)):
+    for number, level in enumerate(stored_levels(group)):
         if codes.shape[0]:
             group[str(number)][first : first + codes.shape[0]] = codes
         codes, first = _coarser(codes, level.steps), first // level.steps[0]

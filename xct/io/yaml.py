@@ -95,10 +95,19 @@ def parse(text: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        document.errors.append((mark.line + 1 if mark else 1, f"not valid YAML: {problem}"))
+        remedy = _remedy(error)
+        document.errors.append((mark.line + 1 if mark else 1, f"not valid YAML: {problem}{remedy}"))
     except YAMLError as error:
         document.errors.append((1, f"not valid YAML: {error}".replace("\n", " ")))
     return document
+
+
+def _remedy(error: MarkedYAMLError) -> str:
+    if "'\\t'" in str(error.problem):
+        return "; indent with spaces, not with tabs"
+    if "flow" in str(error.context) and error.context_mark is not None:
+        return f"; close the bracket that line {error.context_mark.line + 1} opens"
+    return ""
 
 
 def with_values(text: str, changes: Mapping[str, Any]) -> str:

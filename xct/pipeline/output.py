@@ -143,6 +143,8 @@ class OutputFolder:
             return [f"{place}: is a link that leads nowhere; name another output"]
         if self.path.exists() and not self.path.is_dir():
             return [f"{place}: is a file, not a folder; name another output"]
+        if in_the_way := next((p for p in self.path.parents if p.is_file()), None):
+            return [f"{place}: {in_the_way} is a file, not a folder; name another output"]
         if not _may_write(self.path):
             return [f"{place}: may not be written to; choose another output or ask for permission"]
         foreign = self.foreign()

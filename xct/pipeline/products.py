@@ -14,7 +14,7 @@ from zarr.codecs import BloscCodec, BloscShuffle
 
 from xct.io.journal import Journal, chunk_files, with_checksum
 from xct.io.overview import NAMES, is_kept
-from xct.io.volumes import Coding, create_volume, levels_of, write_slab
+from xct.io.volumes import Coding, create_volume, stored_levels, write_slab
 from xct.parallel.blocks import GRANULE
 from xct.quantity import QUANTITIES
 
@@ -102,11 +102,10 @@ class Products:
 def files_of_slab(path: Path, first: int, stop: int) -> list[Path]:
     """List the chunks of a volume that `write_slab` made of slices first … stop."""
     group: Any = zarr.open_group(path, mode="r")
-    levels = levels_of(group["0"].shape)
     found: list[Path] = []
     for name in NAMES if is_kept(group) else ():
         found += chunk_files(path / name, first, stop)
-    for number, level in enumerate(levels):
+    for number, level in enumerate(stored_levels(group)):
         step = level.factors[0]
         found += chunk_files(path / str(number), first // step, -(-stop // step))
     return found

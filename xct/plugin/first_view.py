@@ -76,7 +76,8 @@ class CellView:
         bar.visible, bar.font_size, bar.box = True, 12, True
         text = viewer.canvas.overlays.text
         text.visible, text.position, text.font_size, text.box = True, "top_left", 11, True
-        text.text = "" if viewer.canvas.grid.enabled else cell.name
+        self._name_shown()
+        cell.layers["volume"].events.visible.connect(self._name_shown)
         self._meshes_shown(shown=self._in_3d)
         if len(cells_of(viewer)) == 1 and not self._in_3d:
             self._cross_section()
@@ -93,6 +94,13 @@ class CellView:
             self._cut_open()
         else:
             self._flat_again()
+
+    def _name_shown(self, _: Any = None) -> None:
+        """Write the name of the cell that is seen: of several, the one that lies on top."""
+        cells = [cell for cell in cells_of(self._viewer) if "volume" in cell.layers]
+        seen = [cell.name for cell in cells if cell.layers["volume"].visible]
+        shown = seen and not self._viewer.canvas.grid.enabled
+        self._viewer.canvas.overlays.text.text = seen[-1] if shown else ""
 
     def _cross_section(self) -> None:
         """Show the middle cross-section: z downwards, x to the right."""

@@ -13,8 +13,6 @@ from math import floor, isfinite, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import yaml
-
 from xct.errors import show_seconds
 from xct.io.atomic import write_text
 from xct.io.tables import read_table
@@ -82,6 +80,8 @@ def report(result: Finished) -> str:
     result : Finished
         Of a finished run.
     """
+    import yaml
+
     load_stages()  # they know what their figures show
     account = result.account
     configuration = account.get("configuration") or {}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from xct.errors import XctError, damage_named
 from xct.geometry import CellGeometry, GreyScale, Label, Surface
@@ -51,8 +50,10 @@ class Result:
     @cached_property
     def account(self) -> dict[str, Any]:
         """How the result was made: configuration, versions, input, time and memory."""
+        import yaml
+
         path = self.path / "run.yaml"
-        account: dict[str, Any] = _parsed(path, yaml.safe_load)
+        account: dict[str, Any] = _parsed(path, yaml.safe_load, yaml.YAMLError)
         return account
 
     @property
@@ -179,10 +180,11 @@ class Result:
 _OF_THE_RESULT = {"volume": "stored_volume", "cell": "cell", "grey_scale": "grey_scale"}
 
 
-def _parsed(path: Path, parse: Callable[[str], Any]) -> Any:
+def _parsed(path: Path, parse: Callable[[str], Any], *errors: type[Exception]) -> Any:
+    of_damage: tuple[type[Exception], ...] = (OSError, ValueError, RecursionError, *errors)
     try:
         value = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except of_damage as error:
         raise XctError(f"{path}: is damaged: {error}; `xct run` makes it anew") from None
     if not isinstance(value, dict):
         raise XctError(f"{path}: is damaged: it holds no keys; `xct run` makes it anew")
@@ -209,12 +211,9 @@ def open_result(path: Path | str) -> Result:
     if not path.is_dir():
         raise XctError(f"{path}: no such folder")
     if not (path / "summary.json").is_file():
-        unfinished = (path / ".xct").is_dir()
-        why = (
-            "its run is not finished; start it again, it goes on"
-            if unfinished
-            else "it was not written by xct"
-        )
+        why = "it was not written by xct; name the `output` of a configuration"
+        if (path / ".xct").is_dir():
+            why = "its run is not finished; `xct status` says how far it is, `xct run` goes on"
         if (path / "result" / "summary.json").is_file():
             why = f"the folder within it does: {path / 'result'}"
         raise XctError(f"{path}: holds no result: {why}")

@@ -21,8 +21,6 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import xct
 from xct.analyze.roi.imagej import is_of_imagej
 from xct.analyze.roi.scaled import ScaledRoi
@@ -120,6 +118,8 @@ def write_rois(path: Path | str, rois: Sequence[Roi]) -> None:
     DataError
         If two have one name.
     """
+    import yaml
+
     names = [roi.name for roi in rois]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"several ROIs are called {', '.join(twice)}; give each its own name")

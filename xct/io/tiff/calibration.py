@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
-from xml.etree import ElementTree
-
-from tifffile import TiffFile
+from typing import TYPE_CHECKING, Any
 
 from xct.io.units import unit_factor
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
 
 # ImageJ's numbers for functions of calibration: a straight line, and none at all.
 _STRAIGHT_LINE, _NONE = 0, 21
@@ -109,6 +109,8 @@ def _positive(number: float, factor: float | None) -> float | None:
 
 
 def _ome_size(tiff: TiffFile, axis: str) -> float | None:
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(tiff.ome_metadata or "")
     except ElementTree.ParseError:

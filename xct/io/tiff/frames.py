@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tifffile import TiffPage
 
 from xct.errors import ScanError
 from xct.io.tiff.pages import ORIENTATIONS, Form, form_of, opened, segments_fit
 from xct.parallel.threads import over_ranges, thread_count
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 # Rows turned into columns at a time: as many as stay in the cache (a third of the time).
 _TURNED_ROWS = 32

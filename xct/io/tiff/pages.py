@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from xct.errors import ScanError
 from xct.io.tiff.calibration import read_calibration
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 # Classic TIFF and BigTIFF in either byte order.
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -101,6 +104,8 @@ class Pages:
 @contextmanager
 def opened(path: Path) -> Iterator[TiffFile]:
     """Open a TIFF file; whatever goes wrong inside becomes a ScanError that names it."""
+    from tifffile import TiffFile
+
     try:
         # Other files that OME metadata name are never followed: the user names the files.
         with TiffFile(path, _multifile=False) as tiff:

@@ -10,7 +10,6 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-import yaml
 
 from xct.errors import ScanError, XctError
 from xct.io.tiff.stacks import named
@@ -299,6 +298,8 @@ def _energy_of_result(volume: Path) -> float | None:
     account = volume.parent / "run.yaml"
     if volume.name != "volume.zarr" or not account.is_file():
         return None
+    import yaml
+
     try:
         said = yaml.safe_load(account.read_text(encoding="utf-8"))["configuration"]
         energy = (said.get("volume") or said.get("scan") or {}).get("energy_kev")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 _KEPT_BYTES = 512 * 2**20
-_AT_ONCE_BYTES = 64 * 2**20  # more is read in the background
+_AT_ONCE_BYTES = 128 * 2**20  # more is read in the background
 
 Reads = Callable[[tuple[slice, ...]], np.ndarray]
 Decodes = Callable[[np.ndarray], np.ndarray]
