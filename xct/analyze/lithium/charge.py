@@ -147,11 +147,12 @@ def state_of_charge(
         li_content (x; what cracks are seen to take is put back, as far as particles of the same
         size bear it out; NaN where withheld) with li_content_low and li_content_high (95 %; low
         with all that glare may hide), physically_possible (whether the interval meets 0 … 1),
-        withheld (why, or empty; ``undecidable`` where the interval holds all of 0 … 1, or is
-        wider, or does so for nine in ten of the particles of this size), void_fraction and void_fraction_high (of the core, in cracks and cavities that
-        labels do not show: what is seen of them, and its 95 % bound); and the confounders
-        transmission (of the plane, through the bore), ncm_fraction (around, within 20 µm),
-        radius_um, equivalent_diameter_um, cavity_fraction (labelled), core_share.
+        withheld (why, or empty; ``undecidable`` where the interval holds all of 0 … 1, or is wider,
+        or does so for nine in ten of the particles of this size), void_fraction and
+        void_fraction_high (of the core, in cracks and cavities that labels do not show: what is
+        seen of them, and its 95 % bound); and the confounders transmission (of the plane, through
+        the bore), ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um,
+        cavity_fraction (labelled), core_share.
 
     Raises
     ------
