@@ -3,9 +3,8 @@
 In: the table of particles, the transmission of planes; out: the lithium content of each particle,
 its interval, whether it is possible at all; and whether drifted particles differ. Taking out 70 %
 of the lithium raises μ of NCM811 by 7.4 %: less than a glare of 0.3 % changes it in a
-photon-starved plane, and as much as cracks that fill 7 % of a particle hide. Cracks and cavities
-too fine to be labelled scatter the grey values of a core by more than noise does: what is seen of
-them is put back, and how well that is known widens the interval.
+photon-starved plane, and as much as cracks that fill 7 % of a particle hide. Those too fine to be
+labelled scatter a core by more than noise does: what is seen of them is put back, with an sd.
 """
 
 from __future__ import annotations
