@@ -195,3 +195,13 @@ def test_glare_that_frames_only_bound_can_only_hide_attenuation():
     )
     np.testing.assert_allclose(bounded["li_content_high"], without["li_content_high"])
     assert (bounded["li_content_low"] < without["li_content_low"] - 0.05).all()
+
+
+@pytest.mark.parametrize(("known", "given"), [(6, 0), (60, 60)])
+def test_where_hardly_any_of_a_size_is_decided_the_few_are_not_given_either(known, given):
+    full = float(mu_per_cm("ncm811", 25.0, lithium=0.4))
+    noise = np.where(np.arange(200) < known, 50.0, 5_000.0)
+    charge = read(table([full] * 200).assign(core_grey_noise_sd=noise, core_grey_sd=noise))
+    assert charge["li_content"].notna().sum() == given
+    assert charge["withheld"].iloc[given:].str.startswith("undecidable").all()
+    assert charge["physically_possible"].all()

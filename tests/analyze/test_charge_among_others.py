@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xct.analyze.lithium.population import readings_among_others
+from xct.analyze.lithium.population import fraction_alike, readings_among_others
 
 LEVEL, NOISE, VOIDS_SD = 48.0, 0.006, 0.008
 COUNT = 900
@@ -76,3 +76,13 @@ def test_few_particles_are_each_taken_for_itself(rng):
     np.testing.assert_allclose(found.logarithm[:2], np.log(mu[:2] / (1 - voids[:2])))
     np.testing.assert_allclose(found.sd, np.hypot(0.01, 0.02))
     assert np.isnan(found.logarithm[2])
+
+
+def test_particles_of_one_size_are_those_next_to_it_in_order():
+    diameter = np.random.default_rng(1).permutation(np.linspace(5, 15, 1000))
+    found = fraction_alike(diameter > 10, diameter)
+    np.testing.assert_allclose(found[diameter < 9.4], 0)
+    np.testing.assert_allclose(found[diameter > 10.6], 1)
+    assert found[np.abs(diameter - 10).argmin()] == pytest.approx(0.5, abs=0.02)
+    assert fraction_alike(np.array([True, False]), np.array([4.0, 9.0])).tolist() == [0.5, 0.5]
+    assert fraction_alike(np.zeros(0, bool), np.zeros(0)).size == 0

@@ -38,37 +38,59 @@ def limits(drawn, labels):
 
 
 def size_of(limits, body):
-    return dict(detection_numbers(limits))[f"inclusion_detection_um.{body}"]
+    name = "pore_detection_um.electrolyte" if body == "pore" else f"inclusion_detection_um.{body}"
+    return dict(detection_numbers(limits))[name]
 
 
-def test_the_summary_states_both_sizes(limits):
+def test_the_summary_states_the_size_of_each_kind_of_body(limits):
     found = numbers_of({"detection_limits": limits})
-    assert set(found) == {"inclusion_detection_um.sphere", "inclusion_detection_um.plate"}
+    inclusions = {"inclusion_detection_um.sphere", "inclusion_detection_um.plate"}
+    assert set(found) == inclusions | {"pore_detection_um.electrolyte"}
 
 
 def test_of_small_bodies_none_is_found_and_of_large_ones_all(limits):
     for _, own in limits.groupby("body"):
         assert own["found"].iloc[0] == 0
         assert own["found"].iloc[-1] == own["planted"].iloc[-1] >= 8
-    assert 0 < size_of(limits, "plate").value < size_of(limits, "sphere").value < 20
+    plate, pore, sphere = (size_of(limits, body).value for body in ("plate", "pore", "sphere"))
+    assert 0 < plate < pore < sphere < 20
 
 
-def spheres_found(drawn, diameter_um, noise_seed):
-    """How many of the spheres of a drawn cell its labels and inclusions show."""
+PLACES = [(FACES[1] + 12, 72 + 17 * a, 72 + 17 * b) for a in (-2, -1, 0, 1, 2) for b in (-1, 0, 1)]
+
+
+def with_spheres(drawn, diameter_um, noise_seed):
+    """Give a drawn cell with empty spheres at `PLACES`, and its labels."""
     mu, cell, surfaces, *_ = drawn
     z, y, x = np.indices(mu.shape)
     filled, rng = np.zeros(mu.shape), np.random.default_rng(noise_seed)
-    places = [
-        (FACES[1] + 12, 72 + 17 * a, 72 + 17 * b) for a in (-2, -1, 0, 1, 2) for b in (-1, 0, 1)
-    ]
-    for place in places:
+    for place in PLACES:
         c, b, a = np.add(place, rng.uniform(-0.5, 0.5, 3))
         away = np.sqrt((z - c) ** 2 + (y - b) ** 2 + (x - a) ** 2) * 2.0
         filled += np.clip((diameter_um / 2 - away) / 2.0 + 0.5, 0, 1)
     planted = (mu - MU[2] * gaussian_filter(filled, BLUR_PX)).astype(np.float32)
-    labels = materials(planted, cell, REFERENCE, surfaces)
+    return planted, materials(planted, cell, REFERENCE, surfaces)
+
+
+def spheres_found(drawn, diameter_um, noise_seed):
+    """How many of the spheres of a drawn cell its labels and inclusions show."""
+    _, cell, surfaces, *_ = drawn
+    planted, labels = with_spheres(drawn, diameter_um, noise_seed)
     table = inclusions(planted, labels, cell, surfaces, REFERENCE)
-    return (table["class"] == "enclosed").sum() / len(places)
+    return (table["class"] == "enclosed").sum() / len(PLACES)
+
+
+def pores_seen(drawn, diameter_um, noise_seed):
+    """At how many of them a voxel is labelled low grey."""
+    labels = with_spheres(drawn, diameter_um, noise_seed)[1]
+    around = [tuple(slice(c - 2, c + 3) for c in np.rint(place).astype(int)) for place in PLACES]
+    return np.mean([(labels[where] == Label.LOW_GREY).any() for where in around])
+
+
+def test_pores_are_labelled_from_the_size_on_that_is_stated(drawn, limits):
+    size = size_of(limits, "pore").value
+    assert pores_seen(drawn, 1.2 * size, 2) > 0.9
+    assert pores_seen(drawn, 0.8 * size, 2) < 0.1
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -1,5 +1,7 @@
 """Verdicts on numbers: right, bounded, withheld or wrong, and what was said of them."""
 
+from dataclasses import replace
+
 from xct.bench.beams.levels import Effect, _level, _mildest, _Run, _verdicts, bench_levels
 
 
@@ -23,6 +25,11 @@ def test_a_number_beyond_the_limit_is_wrong_unless_it_is_stated_as_a_bound_that_
     assert verdict(run_with(4.0, **BOUND)) == "bounded"
     assert verdict(run_with(4.0, **NO_BOUND)) == "wrong"
     assert dict(_verdicts(run_with(0.4)))["particles: recall"] == "withheld"
+
+
+def test_what_counts_in_voxels_counts_in_those_of_the_scan():
+    assert verdict(run_with(1.3)) == "wrong"
+    assert verdict(replace(run_with(1.3), voxel_um=3.2)) == "right"
 
 
 def test_only_numbers_that_a_plain_scan_gives_right_are_counted_and_only_new_warnings():

@@ -95,6 +95,7 @@ def detection_numbers(
 _NAMES = {
     "sphere": ("electrolyte", "inclusion_detection_um.sphere"),
     "plate": ("electrolyte", "inclusion_detection_um.plate"),
+    "pore": ("electrolyte", "pore_detection_um.electrolyte"),
     "particle": ("electrolyte among others", "particle_detection_um.in_cathode"),
     "isolated_particle": ("electrolyte", "particle_detection_um.isolated"),
 }
@@ -177,8 +178,9 @@ def detection_limits(
     Returns
     -------
     DataFrame or None
-        ``body`` (``sphere``, ``plate``: a flat disc 14 voxels wide, as a crack; ``particle``:
-        a sphere with four neighbors less than a voxel away, ``isolated_particle``: alone),
+        ``body`` (``sphere``, ``plate``: a flat disc 14 voxels wide, as a crack; ``pore``: a sphere
+        of which one voxel that is labelled low grey is enough; ``particle``: a sphere with four
+        neighbors less than a voxel away, ``isolated_particle``: alone),
         ``size_um`` (its diameter; its thickness), ``planted``, ``found``. None where hardly any
         electrolyte is in view.
 
@@ -205,7 +207,7 @@ def detection_limits(
         max(2.0, least_psf_volumes * np.pi / 6 * blur**3 / float(voxel.prod())),
         voxel,
     )
-    planted = [(body, size * blur) for body in ("sphere", "plate") for size in _SIZES]
+    planted = [(body, size * blur) for body in ("sphere", "plate", "pore") for size in _SIZES]
     found = map_blocks(_found, planted, boxes, look, seed)
     rows = [(*task, len(boxes), count) for task, count in zip(planted, found, strict=True)]
     return pd.DataFrame(rows + particles, columns=["body", "size_um", "planted", "found"])
@@ -221,6 +223,7 @@ class _Look:
     psf_sigma_px: Triple
     least_voxels: float
     voxel_um: np.ndarray
+    least_slices: int = 2
 
 
 Box = tuple[np.ndarray, np.ndarray]  # multiples of the electrolyte, labels
@@ -332,6 +335,8 @@ def _found(task: tuple[str, float], boxes: list[np.ndarray], look: _Look, seed: 
     """Plant a body into each box, and count how many are found."""
     body, size_um = task
     rng = np.random.default_rng((seed, round(1000 * size_um), len(body)))
+    if body == "pore":  # is low grey of any size, and no inclusion
+        look = replace(look, least_voxels=1, least_slices=1)
     return sum(_is_found(box, _drawn(body, size_um, box.shape, look, rng), look) for box in boxes)
 
 
@@ -340,7 +345,7 @@ def _drawn(
 ) -> np.ndarray:
     """Draw which part of each voxel a body fills, blurred by the point spread."""
     z, y, x = offsets_um(shape, look.voxel_um, rng)
-    if body == "sphere":
+    if body != "plate":
         inside = z**2 + y**2 + x**2 <= (size_um / 2) ** 2
     else:
         normal = rng.normal(size=3)
@@ -352,12 +357,13 @@ def _drawn(
 
 
 def _is_found(box: np.ndarray, filled: np.ndarray, look: _Look) -> bool:
-    """Whether low grey of enough voxels, in more than one slice, is where a body was planted."""
+    """Whether low grey of enough voxels and slices is where a body was planted."""
     smooth = gaussian(box - filled, look.smooth_px)
     pieces, count = label_pieces(smooth < look.low)
     for number in range(1, count + 1):
         piece = pieces == number
-        large = np.count_nonzero(piece) >= look.least_voxels and piece.any(axis=(1, 2)).sum() > 1
+        slices = np.count_nonzero(piece.any(axis=(1, 2)))
+        large = np.count_nonzero(piece) >= look.least_voxels and slices >= look.least_slices
         if large and (smooth[piece] < look.certain).any() and filled[piece].max() > 0.1:
             return True
     return False

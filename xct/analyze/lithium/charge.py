@@ -3,9 +3,8 @@
 In: the table of particles, the transmission of planes; out: the lithium content of each particle,
 its interval, whether it is possible at all; and whether drifted particles differ. Taking out 70 %
 of the lithium raises μ of NCM811 by 7.4 %: less than a glare of 0.3 % changes it in a
-photon-starved plane, and as much as cracks that fill 7 % of a particle hide. Cracks and cavities
-too fine to be labelled scatter the grey values of a core by more than noise does: what is seen of
-them is put back, and how well that is known widens the interval.
+photon-starved plane, and as much as cracks that fill 7 % of a particle hide. Those too fine to be
+labelled scatter a core by more than noise does: what is seen of them is put back, with an sd.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from annotated_types import Ge, Lt
 
 from xct.analyze.grey_counts import plane_transmission as transmission_of
 from xct.analyze.lithium.drifted_charge import charge_contrast
-from xct.analyze.lithium.population import Readings, readings_among_others
+from xct.analyze.lithium.population import Readings, fraction_alike, readings_among_others
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
@@ -47,6 +46,9 @@ _RECOVERY_SD = 0.1
 _LEVEL_SD = 0.15  # of what voids take from particles of one size: ncm-0 … ncm-100, seed 0
 _AROUND_UM = 20.0
 _UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
+# Where hardly any particle of a size is given, those are given that chance made read so.
+_LEAST_GIVEN = 0.1
+_CHOSEN_BY_CHANCE = "undecidable: as are nearly all particles of this size"
 _DOUBTFUL = "beside a face, where phase retrieval falls short"
 _GUESSED = (
     "left out: the width of the point spread is a guess, and grey values of particles that are a "
@@ -57,6 +59,7 @@ _NO_MU = (
     "left out: lithium contents are read from μ in 1/cm, and the values of this volume are not "
     "known to be that; give attenuation, and its unit by volume.unit"
 )
+_READ = ("", _UNDECIDABLE, _CHOSEN_BY_CHANCE)  # has a value, given or not
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
 )  # fmt: skip
@@ -146,11 +149,12 @@ def state_of_charge(
         li_content (x; what cracks are seen to take is put back, as far as particles of the same
         size bear it out; NaN where withheld) with li_content_low and li_content_high (95 %; low
         with all that glare may hide), physically_possible (whether the interval meets 0 … 1),
-        withheld (why, or empty; ``undecidable`` where the interval holds all of 0 … 1, or is
-        wider), void_fraction and void_fraction_high (of the core, in cracks and cavities that
-        labels do not show: what is seen of them, and its 95 % bound); and the confounders
-        transmission (of the plane, through the bore), ncm_fraction (around, within 20 µm),
-        radius_um, equivalent_diameter_um, cavity_fraction (labelled), core_share.
+        withheld (why, or empty; ``undecidable`` where the interval holds all of 0 … 1, or is wider,
+        or does so for nine in ten of the particles of this size), void_fraction and
+        void_fraction_high (of the core, in cracks and cavities that labels do not show: what is
+        seen of them, and its 95 % bound); and the confounders transmission (of the plane, through
+        the bore), ncm_fraction (around, within 20 µm), radius_um, equivalent_diameter_um,
+        cavity_fraction (labelled), core_share.
 
     Raises
     ------
@@ -186,8 +190,9 @@ def state_of_charge(
         energy_kev,
     )
     phased = "phase_retrieval" in (steps or {})
-    withheld = _withheld(read, mu, relative, beside_faces(particles, cell) if phased else None)
-    known = withheld == ""
+    diameter = particles["equivalent_diameter_um"].to_numpy(float)
+    beside = beside_faces(particles, cell) if phased else np.zeros(len(mu), bool)
+    withheld = _withheld(read, mu, relative, beside, diameter)
     return pd.DataFrame(
         {
             "particle": particles["particle"].to_numpy(),
@@ -196,17 +201,17 @@ def state_of_charge(
                 particles["core_grey_sd"].to_numpy(float) * step, relative * mu
             ),
             "mu_per_cm_noise_sd": noise_sd,
-            "li_content": np.where(known, read.content, np.nan),
-            "li_content_low": np.where(known, read.low, np.nan),
-            "li_content_high": np.where(known, read.high, np.nan),
-            "physically_possible": (known | (withheld == _UNDECIDABLE)) & read.possible,
+            "li_content": np.where(withheld == "", read.content, np.nan),
+            "li_content_low": np.where(withheld == "", read.low, np.nan),
+            "li_content_high": np.where(withheld == "", read.high, np.nan),
+            "physically_possible": np.isin(withheld, _READ) & read.possible,
             "withheld": withheld,
             "void_fraction": voids.fraction,
             "void_fraction_high": voids.at_most,
             "transmission": planes[at],
             "ncm_fraction": _fraction_around(particles),
             "radius_um": radius,
-            "equivalent_diameter_um": particles["equivalent_diameter_um"].to_numpy(float),
+            "equivalent_diameter_um": diameter,
             "cavity_fraction": particles["cavity_fraction"].to_numpy(float),
             "core_share": share,
         }
@@ -273,16 +278,20 @@ def _lithium(
 
 
 def _withheld(
-    read: _Lithium, mu: np.ndarray, relative: np.ndarray, beside: np.ndarray | None
+    read: _Lithium, mu: np.ndarray, relative: np.ndarray, beside: np.ndarray, diameter: np.ndarray
 ) -> np.ndarray:
     """Say why a content is withheld, for each particle; empty where it is not."""
-    reasons = [
-        (relative > _LARGEST_UNCERTAINTY, "photon-starved plane: correct the glare"),
-        (~np.isfinite(mu), "no core"),
-        (np.zeros(len(mu), bool) if beside is None else beside, _DOUBTFUL),
-        (read.undecidable, _UNDECIDABLE),
-    ]
-    return np.select([which for which, _ in reasons], [why for _, why in reasons], "")
+    starved = relative > _LARGEST_UNCERTAINTY
+    why = np.select(
+        [starved, ~np.isfinite(mu), beside, read.undecidable],
+        ["photon-starved plane: correct the glare", "no core", _DOUBTFUL, _UNDECIDABLE],
+        "",
+    )
+    # Planes and faces leave out particles whatever they read; the others are chosen by it.
+    among = np.flatnonzero(~starved & ~beside)
+    by_chance = np.zeros(len(mu), bool)
+    by_chance[among] = fraction_alike(why[among] == "", diameter[among]) < _LEAST_GIVEN
+    return np.where(by_chance & (why == ""), _CHOSEN_BY_CHANCE, why)
 
 
 def _voids(

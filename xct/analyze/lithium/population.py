@@ -96,6 +96,26 @@ def readings_among_others(
     return Readings(logarithm, sd, typical)
 
 
+def fraction_alike(which: np.ndarray, diameter_um: np.ndarray) -> np.ndarray:
+    """Give of how many of the particles of about its own size something holds, for each.
+
+    Parameters
+    ----------
+    which : ndarray of bool, shape (particle,)
+        Of which it holds.
+    diameter_um : ndarray, shape (particle,)
+        Equivalent diameters: the hundred nearest in their order are looked at.
+    """
+    count = which.size
+    width = min(_WINDOW, count)
+    order = np.argsort(diameter_um, kind="stable")
+    sums = np.append(0, np.cumsum(which[order]))
+    first = np.clip(np.arange(count) - width // 2, 0, count - width)
+    fraction = np.empty(count)
+    fraction[order] = (sums[first + width] - sums[first]) / max(width, 1)
+    return fraction
+
+
 def _by_size(diameter_um: np.ndarray) -> Iterator[np.ndarray]:
     """Give the particles of each class of sizes, of as many each."""
     count = int(np.clip(diameter_um.size // _CLASS, 1, _MOST_CLASSES))

@@ -69,6 +69,11 @@ EFFECTS = (
     Effect("veiling glare, of the light", "glare", (0.01, 0.03)),
     Effect("noise, over that of 48,000 quanta", "noise", (2, 4, 8)),
     Effect("projections", "angles", (200, 100, 50)),
+    # Less of a voxel's noise, or more of it and less light through the cathode.
+    Effect("photon energy above the usual 25 keV", "energy_kev", (30, 35)),
+    Effect("photon energy below it", "energy_kev", (20, 15, 12)),
+    Effect("finer voxels, µm", "voxel_um", (1.625, 1.3)),
+    Effect("coarser voxels, µm", "voxel_um", (2.6, 3.2)),
     Effect("distance to the detector, mm", "distance_mm", (2, 10, 40)),
     Effect("axis leans, °", "axis_tilt_deg", (0.1, 0.3, 1)),
     Effect("stage stands off, px", "jitter_px", (0.2, 0.5, 1.5)),
@@ -83,6 +88,7 @@ class _Run:
     summary: Mapping[str, Any]
     true: Mapping[str, Any]
     said: list[str]
+    voxel_um: float = 2.0
 
 
 def bench_levels(out: Path, effects: Sequence[Effect] = EFFECTS, seed: int = 0) -> str:
@@ -137,7 +143,8 @@ def _tried(out: Path, seed: int, change: Mapping[str, Any]) -> _Run:
     else:
         result, truth = xct.open_result(out / "result"), xct.open_result(out / "truth")
         said = [one["message"] for one in result.summary["warnings"]]
-        run = _Run(score(result.path, truth.path), dict(result.summary), dict(truth.summary), said)
+        scores = score(result.path, truth.path)
+        run = _Run(scores, dict(result.summary), dict(truth.summary), said, truth.voxel_size_um)
     shutil.rmtree(out)
     return run
 
@@ -147,7 +154,7 @@ def _verdicts(run: _Run) -> Iterator[tuple[str, Verdict]]:
     for target in TARGETS:
         if target.worst is None:
             continue
-        values = target.values(_STATE, run.scores, 2.0)
+        values = target.values(_STATE, run.scores, run.voxel_um)
         if not values:
             yield target.name, "withheld"
         elif all(v <= target.worst if target.low else v >= target.worst for v in values):
