@@ -53,10 +53,11 @@ def with_noise(mu: np.ndarray, times: float) -> np.ndarray:
 
 def in_circle(shape: Sequence[int]) -> np.ndarray:
     """Say which voxels of a slice a scan reconstructs."""
-    return np.asarray(_radius(shape) <= shape[1] / 2)
+    return np.asarray(radius_of(shape) <= shape[1] / 2)
 
 
-def _radius(shape: Sequence[int]) -> np.ndarray:
+def radius_of(shape: Sequence[int]) -> np.ndarray:
+    """Give the distance of each pixel of a slice from the middle, in pixels."""
     y, x = (np.arange(n) - (n - 1) / 2 for n in shape[1:])
     return np.asarray(np.hypot(y[:, None], x))
 
@@ -94,14 +95,14 @@ def means(mu: np.ndarray, count: int) -> np.ndarray:
 
 def rings(mu: np.ndarray, fraction: float, seed: int = 5) -> np.ndarray:
     """Add rings about the middle: so much of the electrolyte's 5 1/cm, alike in every slice."""
-    radius = np.rint(_radius(mu.shape)).astype(int)
+    radius = np.rint(radius_of(mu.shape)).astype(int)
     heights = np.random.default_rng(seed).normal(0, fraction * 5, radius.max() + 1)
     return np.where(in_circle(mu.shape), mu + heights[radius], mu).astype(np.float32)
 
 
 def cupped(mu: np.ndarray, fraction: float) -> np.ndarray:
     """Take a fraction off in the middle, none at the rim: what hard beams look like."""
-    radius = _radius(mu.shape) / (mu.shape[1] / 2)
+    radius = radius_of(mu.shape) / (mu.shape[1] / 2)
     return np.asarray(mu * (1 - fraction * np.clip(1 - radius**2, 0, 1)), np.float32)
 
 

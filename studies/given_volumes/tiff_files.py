@@ -35,6 +35,7 @@ def imagej(**facts: Any) -> Write:
         file = folder / "volume.tif"
         z, y, x = given.edges_um
         metadata = {"axes": "ZYX", "unit": "um", "spacing": z, **facts}
+        metadata = {name: fact for name, fact in metadata.items() if fact is not None}
         tifffile.imwrite(
             file, given.values, imagej=True, resolution=(1 / x, 1 / y), metadata=metadata
         )
