@@ -15,9 +15,9 @@ from xct.io.volume_files.volume import ForeignVolume
 
 _LOOKED_AT = 5  # slices,
 _MOST_LINES = 96  # of each of which so many lines
-# Times as rough as another way of reading, and more by so much (noise alone has 1/3): right ones
-# are smoother than any other, up to the noise at which no way of reading is smooth.
-_ROUGHER, _BY = 1.25, 0.03
+# Noise alone has 1/3, drawn cells up to 0.14, and 0.25 to 0.33 with their bytes swapped, but for
+# such of few values, whose order is lost either way.
+_ROUGH, _ROUGHER = 0.2, 1.5
 # Neighbors that differ by half of the range: at faces, a few; where noise crosses its end, many.
 _JUMPS, _MORE_JUMPS = 0.01, 5
 
@@ -44,7 +44,7 @@ def misread(volume: ForeignVolume, file: str, stages: Sequence[str]) -> list[str
 
 def _swapped(lines: np.ndarray) -> str | None:
     as_read, other = roughness(lines), roughness(lines.byteswap())
-    if as_read <= _ROUGHER * other or as_read - other <= _BY:
+    if as_read <= max(_ROUGH, _ROUGHER * other):
         return None
     return (
         "neighboring voxels differ like noise, and are alike with their bytes in the other order "

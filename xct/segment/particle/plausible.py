@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LEAST = 20  # particles, that tell anything
 _KNOWN_WIDTHS_UM = (0.3, 100.0)  # of single crystals, and of agglomerates
-# In the six virtual cells 0.95 to 1.05. A slip of units or of binning is at least a factor of 2;
+# In the six virtual cells 0.96 to 0.97. A slip of units or of binning is at least a factor of 2;
 # pressed cathodes are flatter by a fifth at most.
 _FLATTEST, _TALLEST = 0.65, 1.55
 _MOST_OBLONG = 2.1  # edges of a voxel: in longer ones, heights are those of the slices
