@@ -32,6 +32,12 @@ def test_a_number_is_judged_by_that_of_the_plain_volume(mine, verdict):
     assert judge("thickness_um.cathode", mine, PLAIN) == verdict
 
 
+def test_another_part_of_a_cell_may_be_thicker():
+    mine = {"value": 104.5, "sd": 1.0}
+    assert judge("thickness_um.cathode", mine, PLAIN) == "wrong"
+    assert judge("thickness_um.cathode", mine, PLAIN, 2.0) == "right"
+
+
 @pytest.mark.parametrize(
     ("refused", "said", "counts", "verdict"),
     [
