@@ -220,9 +220,8 @@ def outlined(
         Rows and columns.
     """
     for box in boxes:
-        image = read(box.first)
-        place = _voxels_of(box, image)
-        if min(_lengths(box)) >= _SURE_CELLS or _is_sharp(box, image, place):
+        place = _voxels_of(box, read(box.first))
+        if min(_lengths(box)) >= _SURE_CELLS or _is_sharp(box, read, place):
             yield box, place
 
 
@@ -238,12 +237,16 @@ def _voxels_of(box: Box, image: np.ndarray) -> tuple[slice, slice]:
     return slice(*rows), slice(*columns)
 
 
-def _is_sharp(box: Box, image: np.ndarray, place: tuple[slice, slice]) -> bool:
-    """Whether hardly anything around a box has its value."""
-    around = image[tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in place)]
-    beside = around.size - image[place].size
-    same = np.count_nonzero(around == np.float32(box.value)) - image[place].size
-    return bool(same <= _SHARP * beside)
+def _is_sharp(box: Box, read: Callable[[int], np.ndarray], place: tuple[slice, slice]) -> bool:
+    """Whether a box is alike in its first and its last slice, with hardly its value around it."""
+    for z in (box.first, box.stop - 1):
+        image = read(z)
+        around = image[tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in place)]
+        inside = image[place].size
+        same = np.count_nonzero(around == np.float32(box.value)) - inside
+        if same > _SHARP * (around.size - inside) or _voxels_of(box, image) != place:
+            return False
+    return True
 
 
 def _widen(span: list[int], same: np.ndarray) -> None:
