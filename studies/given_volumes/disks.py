@@ -136,7 +136,7 @@ def _png(given: Given, folder: Path) -> Said:
 
 def _each_slice(mu: np.ndarray) -> np.ndarray:
     low, high = (np.quantile(mu, q, axis=(1, 2), keepdims=True) for q in (0.001, 0.999))
-    return np.clip(np.rint((mu - low) / (high - low) * 255), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint((mu - low) / (high - low) * 255), 0, 255), np.uint8)
 
 
 def _rim(mu: np.ndarray) -> np.ndarray:
@@ -146,7 +146,8 @@ def _rim(mu: np.ndarray) -> np.ndarray:
 
 def _binned(mu: np.ndarray) -> np.ndarray:
     z, y, x = (n // 2 for n in mu.shape)
-    return mu[: 2 * z, : 2 * y, : 2 * x].reshape(z, 2, y, 2, x, 2).mean(axis=(1, 3, 5))
+    blocks = mu[: 2 * z, : 2 * y, : 2 * x].reshape(z, 2, y, 2, x, 2)
+    return np.asarray(blocks.mean(axis=(1, 3, 5)), np.float32)
 
 
 def _scale_bar(mu: np.ndarray) -> np.ndarray:

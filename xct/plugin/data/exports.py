@@ -58,7 +58,7 @@ def volume_file_layers(path: Path) -> list[LayerData]:
 def _voxels(volume: ForeignVolume) -> LazyArray:
     """Make voxels on disk look like an array; labels may be stored as real numbers."""
     labelled = volume.labels is not None
-    dtype = np.dtype(np.float32)
+    dtype: np.dtype = np.dtype(np.float32)
     if labelled:
         dtype = volume.voxels.dtype if volume.voxels.dtype.kind in "iu" else np.dtype(np.uint32)
 
