@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from studies.given_volumes.case import Case
-from studies.given_volumes.layouts import layouts, more_layouts, no_volumes
+from studies.given_volumes.disks import disks
+from studies.given_volumes.layouts import layouts, no_volumes
 from studies.given_volumes.pairs import pairs
 from studies.given_volumes.parts import missing
-from studies.given_volumes.placed import edges, leans, turns
-from studies.given_volumes.scales import scales, units, values
+from studies.given_volumes.placed import edges, leans, slips, turns
+from studies.given_volumes.values import scales, units, values
 
 
 def cases() -> list[Case]:
     """List all volumes, in the order of the table."""
     kinds = (
-        scales, units, values, missing, turns, leans, edges, layouts, more_layouts, no_volumes,
+        scales, units, values, missing, turns, leans, edges, slips, layouts, no_volumes, disks,
         pairs,
     )  # fmt: skip
     return [case for kind in kinds for case in kind()]

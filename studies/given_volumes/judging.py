@@ -60,7 +60,9 @@ def numbers_of(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def judge(name: str, mine: Mapping[str, Any] | None, plain: Mapping[str, Any]) -> Verdict:
+def judge(
+    name: str, mine: Mapping[str, Any] | None, plain: Mapping[str, Any], slack: float = 0.0
+) -> Verdict:
     """Judge a number by that of the plain volume.
 
     Parameters
@@ -71,13 +73,15 @@ def judge(name: str, mine: Mapping[str, Any] | None, plain: Mapping[str, Any]) -
         As the run states it; None: it does not.
     plain : mapping
         As the run of the plain volume states it.
+    slack : float
+        By how much more it may differ, in its unit: where another part of the cell is in view.
     """
     if mine is None or "value" not in mine:
         return "withheld"
     absolute, relative = next(t for n, t in TOLERANCES.items() if fnmatch(name, n))
     difference = mine["value"] - plain["value"]
     doubt = (mine.get("sd", 0.0) ** 2 + plain.get("sd", 0.0) ** 2) ** 0.5
-    if abs(difference) <= max(absolute, relative * abs(plain["value"]), _SDS * doubt):
+    if abs(difference) <= slack + max(absolute, relative * abs(plain["value"]), _SDS * doubt):
         return "right"
     bound = mine.get("bound")
     if (bound == "upper" and difference > 0) or (bound == "lower" and difference < 0):

@@ -3,252 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tifffile
 
 from studies.given_volumes import files
-from studies.given_volumes.case import Case
-from studies.given_volumes.files import (
-    Said,
-    cut_short,
-    grey,
-    hdf5,
-    image,
-    ome_tiff,
-    ome_zarr,
-    raw,
-    tiff,
-)
-from studies.given_volumes.spoiling import (
-    ENERGY_KEV,
-    VOXEL_UM,
-    coded,
-)
-from xct.io.volumes import Coding, create_volume, write_slab
+from studies.given_volumes.case import Case, Given, Said, known, then
+from studies.given_volumes.files import cut_short, hdf5, named, ome_zarr, zarr_array
+from studies.given_volumes.spoiling import coded
+from studies.given_volumes.tiff_files import ome_tiff, slices, tiff, tiff_as
+from studies.given_volumes.traits import WIDE, but, on
+
+_SAVU = ["voxel_x", "voxel_y", "voxel_z"]
+_FIVE_AXES = on(lambda mu: mu[None, None])
+_LEVELS = [2.0, 20.0, 80.0]  # 1/cm, between materials
 
 
 def layouts() -> Iterator[Case]:
     """As programs of the field write them."""
-    kind = "Layout"
-    yield Case(kind, "OME-Zarr 0.4", lambda mu, at, _: ome_zarr(mu, at))
-    yield Case(kind, "OME-Zarr 0.5", lambda mu, at, _: ome_zarr(mu, at, version=3))
-    yield Case(
-        kind,
-        "OME-Zarr, scale at the whole",
-        lambda mu, at, _: ome_zarr(mu, at, level=(1.0, 1.0, 1.0)),
+    of = partial(Case, "Layout")
+    yield of("OME-Zarr 0.4", ome_zarr())
+    yield of("OME-Zarr 0.5", ome_zarr(version=3))
+    yield of("OME-Zarr, scale at the whole", ome_zarr(level=1.0))
+    on_end = on(lambda mu: mu.transpose(2, 1, 0).copy())
+    yield of("OME-Zarr, axes x, y, z", ome_zarr(axes="xyz"), [on_end])
+    yield of("OME-Zarr, axes t, c, z, y, x", ome_zarr(axes="tczyx"), [_FIVE_AXES])
+    yield of("OME-Zarr as a zip file", then(ome_zarr(), files.zipped))
+    yield of("bioformats2raw", then(ome_zarr(), files.bioformats))
+    yield of("OME-TIFF, axes z, y, x", ome_tiff("ZYX"))
+    yield of("OME-TIFF, axes t, c, z, y, x", ome_tiff("TCZYX"), [_FIVE_AXES])
+    two = on(lambda mu: np.stack([mu, mu]))
+    yield of("OME-TIFF, two channels", ome_tiff("CZYX"), [two], says="channel|axes|volumes|several")
+    yield of("HDF5 of nabu", hdf5("entry0000/reconstruction/results/data"))
+    yield of("HDF5 of HTTomo", hdf5("data"))
+    yield of("HDF5 of tomopy", hdf5("exchange/data"))
+    along_y = on(lambda mu: mu.transpose(2, 0, 1).copy())
+    yield of(
+        "HDF5 of Savu, slices along y", hdf5("entry/final_result_tomo/data", axes=_SAVU), [along_y]
     )
-    yield Case(
-        kind,
-        "OME-Zarr, axes x, y, z",
-        lambda mu, at, _: ome_zarr(mu.transpose(2, 1, 0).copy(), at, axes="xyz"),
-    )
-    yield Case(
-        kind,
-        "OME-Zarr, axes t, c, z, y, x",
-        lambda mu, at, _: ome_zarr(mu[None, None], at, axes="tczyx"),
-    )
-    yield Case(kind, "OME-Zarr as a zip file", lambda mu, at, _: files.zipped(ome_zarr(mu, at)))
-    yield Case(kind, "bioformats2raw", lambda mu, at, _: files.bioformats(mu, at))
-    yield Case(
-        kind, "OME-TIFF, axes z, y, x", lambda mu, at, _: ome_tiff(mu, at, "ZYX", files.SIZE)
-    )
-    yield Case(
-        kind,
-        "OME-TIFF, axes t, c, z, y, x",
-        lambda mu, at, _: ome_tiff(mu[None, None], at, "TCZYX", files.SIZE),
-    )
-    yield Case(
-        kind,
-        "OME-TIFF, two channels",
-        lambda mu, at, _: ome_tiff(np.stack([mu, mu]), at, "CZYX", files.SIZE),
-        "channel|axes|volumes|several",
-    )
-    yield Case(kind, "TIFF, big-endian", lambda mu, at, _: _big_endian(mu, at))
-    for place, name in (
-        ("entry0000/reconstruction/results/data", "nabu"),
-        ("data", "HTTomo"),
-        ("exchange/data", "tomopy"),
-    ):
-        yield Case(kind, f"HDF5 of {name}", lambda mu, at, _, p=place: hdf5(mu, at, p))
-    yield Case(
-        kind,
-        "HDF5 of Savu, slices along y",
-        lambda mu, at, _: hdf5(
-            mu.transpose(2, 0, 1).copy(),
-            at,
-            "entry/final_result_tomo/data",
-            axes=["voxel_x", "voxel_y", "voxel_z"],
-        ),
-    )
-    for ending in (".nrrd", ".nii", ".mha"):
-        yield Case(kind, f"{ending[1:].upper()}", lambda mu, at, _, e=ending: image(mu, at, e))
-    yield Case(kind, "VTI", lambda mu, at, _: files.exported(mu, at))
-    yield Case(kind, "values without a header, said", lambda mu, at, _: raw(mu, at))
-    yield Case(kind, "values with a .vgi", lambda mu, at, _: raw(mu, at, vgi=True))
-    yield Case(
-        kind,
-        "labels of few whole numbers",
-        lambda mu, at, _: grey(tiff(np.digitize(mu, [2.0, 20.0, 80.0]).astype("u1"), at)),
-        "labels",
-    )
-    yield Case(
-        kind,
-        "labels as real numbers",
-        lambda mu, at, _: tiff(np.digitize(mu, [2.0, 20.0, 80.0]).astype("f4"), at),
-        "labels",
-    )
-    yield Case(kind, "colors (RGB)", lambda mu, at, _: _rgb(mu, at), "RGB|color|shape|axes|samples")
+    yield of("HDF5, one of two datasets, named", files.two_datasets, [but(path="/b")])
+    yield of("NRRD", files.nrrd)
+    yield of("NII", files.nifti())
+    yield of("MHA", files.mha)
+    yield of("VTI", files.vti)
+    yield of("values without a header, said", files.raw)
+    yield of("values with a .vgi", files.with_vgi())
+    yield of("Zarr array without a group", zarr_array())
+    yield of("Zarr array of shards", zarr_array(shards=(32, 32, 32)))
+    yield of("a volume.zarr of xct", files.own)
+    yield from _tiffs(of)
 
 
-def more_layouts() -> Iterator[Case]:
-    """As their settings have it."""
-    kind = "Layout"
+def _tiffs(of: partial[Case]) -> Iterator[Case]:
     for name in ("lzw", "zlib", "zstd", "packbits"):
-        yield Case(kind, f"TIFF, {name}", lambda mu, at, _, n=name: _tiff_as(mu, at, compression=n))
-    yield Case(kind, "TIFF, tiled", lambda mu, at, _: _tiff_as(mu, at, tile=(32, 32)))
-    yield Case(kind, "BigTIFF", lambda mu, at, _: _tiff_as(mu, at, bigtiff=True))
-    yield Case(
-        kind, "slices named by a pattern", lambda mu, at, _: _by_pattern(files.slices(mu, at))
+        yield of(f"TIFF, {name}", tiff_as(compression=name))
+    yield of("TIFF, tiled", tiff_as(tile=(32, 32)))
+    yield of("TIFF, big-endian", tiff_as(byteorder=">"))
+    yield of("BigTIFF", tiff_as(bigtiff=True))
+    yield of(
+        "slices named by a pattern",
+        then(slices(), lambda said: {**said, "file": f"{said['file']}/rec_*.tif"}),
     )
-    yield Case(kind, "Zarr array without a group", lambda mu, at, _: _zarr_array(mu, at))
-    yield Case(
-        kind, "Zarr array of shards", lambda mu, at, _: _zarr_array(mu, at, shards=(32, 32, 32))
-    )
-    yield Case(
-        kind,
-        "HDF5, one of two datasets, named",
-        lambda mu, at, _: {**_two_datasets(mu, at), "path": "/b"},
-    )
-    yield Case(kind, "a volume.zarr of xct", lambda mu, at, _: _own(mu, at))
 
 
 def no_volumes() -> Iterator[Case]:
     """Give what is to be refused in words."""
-    kind = "What is no volume, or not known to be one"
-    yield Case(
-        kind, "HDF5, one of two datasets", lambda mu, at, _: _two_datasets(mu, at), "holds 2"
+    of = partial(Case, "What is no volume, or not known to be one")
+    labels = on(lambda mu: np.digitize(mu, _LEVELS).astype("u1"))
+    yield of("labels of few whole numbers", tiff, [labels, but(unit="grey")], says="labels")
+    real = on(lambda mu: np.digitize(mu, _LEVELS).astype("f4"))
+    yield of("labels as real numbers", tiff, [real], says="labels")
+    colors = on(lambda mu: np.stack([coded(mu, "uint8", *WIDE)] * 3, axis=-1))
+    yield of(
+        "colors (RGB)", tiff_as(photometric="rgb"), [colors], says="RGB|color|shape|axes|samples"
     )
-    yield Case(
-        kind,
-        "a single image",
-        lambda mu, at, _: tiff(mu[40], at),
-        "2 slices or more|one slice|shape|single",
+    yield of("HDF5, one of two datasets", files.two_datasets, says="holds 2")
+    yield of(
+        "a single image", tiff, [on(lambda mu: mu[40])], says="2 slices or more|one slice|single"
     )
-    yield Case(
-        kind,
-        "a time series of OME-Zarr",
-        lambda mu, at, _: ome_zarr(np.stack([mu, mu]), at, axes="tzyx"),
-        "t|time|axes",
+    times = on(lambda mu: np.stack([mu, mu]))
+    yield of("a time series of OME-Zarr", ome_zarr(axes="tzyx"), [times], says="t|time|axes")
+    yield of("text named .tif", named("volume.tif", b"no picture at all"), says="TIFF|read|damaged")
+    yield of(
+        "a file of another kind", named("volume.dat", b"x" * 1000), says="does not say its size"
     )
-    yield Case(
-        kind,
-        "text named .tif",
-        lambda mu, at, _: _bytes(at, "volume.tif", b"no picture at all"),
-        "TIFF|read|damaged",
-    )
-    yield Case(
-        kind,
-        "a file of another kind",
-        lambda mu, at, _: _bytes(at, "volume.dat", b"x" * 1000),
-        "does not say its size",
-    )
-    yield Case(
-        kind,
-        "a raw file that is shorter than said",
-        lambda mu, at, _: cut_short(raw(mu, at)),
-        "bytes",
-    )
-    yield Case(kind, "an empty folder", lambda mu, at, _: _empty(at), "holds neither")
-    yield Case(kind, "no such file", lambda mu, at, _: {"file": str(at / "none.tif")}, "no file")
-    yield Case(
-        kind,
+    yield of("a raw file that is shorter than said", then(files.raw, cut_short), says="bytes")
+    yield of("an empty folder", _empty, says="holds neither")
+    yield of("no such file", lambda _, at: {"file": str(at / "none.tif")}, says="no file")
+    yield of(
         "OME-Zarr whose metadata are damaged",
-        lambda mu, at, _: _damaged_metadata(ome_zarr(mu, at)),
-        "damaged|cannot be read|metadata|JSON|no volume",
+        then(ome_zarr(), _damaged_metadata),
+        says="damaged|cannot be read|metadata|JSON|no volume",
     )
-    yield Case(
-        kind,
-        "complex numbers",
-        lambda mu, at, _: _zarr_array(mu.astype(np.complex64), at),
-        "real numbers|complex",
-    )
-    yield Case(
-        kind,
-        "nothing but NaN",
-        lambda mu, at, _: tiff(mu * np.float32("nan"), at),
-        "NaN|finite|no value|not in view|no cell",
-    )
-    yield Case(
-        kind,
-        "nothing but zeros",
-        lambda mu, at, _: tiff(mu * 0, at),
-        "every voxel|same value|one exact|no cell",
-    )
+    yield of(
+        "complex numbers", zarr_array(), [on(lambda mu: mu.astype("c8"))],
+        says="real numbers|complex",
+    )  # fmt: skip
+    yield of(
+        "nothing but NaN", tiff, [on(lambda mu: mu * np.float32("nan"))],
+        says="NaN|finite|no value|not in view|no cell",
+    )  # fmt: skip
+    yield of(
+        "nothing but zeros", tiff, [on(lambda mu: mu * 0)],
+        says="every voxel|same value|one exact|no cell",
+    )  # fmt: skip
 
 
-def _tiff_as(mu: np.ndarray, at: Path, **settings: Any) -> Said:
-    file = at / "volume.tif"
-    tifffile.imwrite(file, mu, photometric="minisblack", **settings)
-    return {"file": str(file), **files.KNOWN}
-
-
-def _by_pattern(said: Said) -> Said:
-    return {**said, "file": f"{said['file']}/rec_*.tif"}
-
-
-def _zarr_array(values: np.ndarray, at: Path, **settings: Any) -> Said:
-    import zarr
-
-    path = at / "volume.zarr"
-    chunks = (16, 32, 32)
-    array: Any = zarr.create_array(
-        path, shape=values.shape, dtype=values.dtype, chunks=chunks, **settings
-    )
-    array[:] = values
-    return {"file": str(path), **files.KNOWN}
-
-
-def _two_datasets(mu: np.ndarray, at: Path) -> Said:
-    import h5py
-
-    with h5py.File(at / "volume.h5", "w") as file:
-        file["a"], file["b"] = 2 * mu, mu
-    return {"file": str(at / "volume.h5"), **files.KNOWN}
-
-
-def _own(mu: np.ndarray, at: Path) -> Said:
-    z, y, x = mu.shape
-    path = at / "volume.zarr"
-    create_volume(path, (z, y, x), VOXEL_UM, Coding(), "cell", energy_kev=ENERGY_KEV)
-    write_slab(path, 0, mu)
-    return {"file": str(path)}
-
-
-def _bytes(at: Path, name: str, content: bytes) -> Said:
-    (at / name).write_bytes(content)
-    return {"file": str(at / name), **files.KNOWN}
-
-
-def _empty(at: Path) -> Said:
-    (at / "slices").mkdir()
-    return {"file": str(at / "slices"), **files.KNOWN}
+def _empty(given: Given, folder: Path) -> Said:
+    (folder / "slices").mkdir()
+    return known(given, folder / "slices")
 
 
 def _damaged_metadata(said: Said) -> Said:
     (Path(said["file"]) / ".zattrs").write_text("{", encoding="utf-8")
     return said
-
-
-def _big_endian(mu: np.ndarray, at: Path) -> Said:
-    file = at / "volume.tif"
-    tifffile.imwrite(file, mu, photometric="minisblack", byteorder=">")
-    return {"file": str(file), **files.KNOWN}
-
-
-def _rgb(mu: np.ndarray, at: Path) -> Said:
-    file = at / "volume.tif"
-    tifffile.imwrite(file, np.stack([coded(mu, "uint8", -25, 130)] * 3, axis=-1), photometric="rgb")
-    return {"file": str(file), **files.KNOWN}

@@ -3,150 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from studies.given_volumes import files
-from studies.given_volumes.case import Case
-from studies.given_volumes.files import (
-    grey,
-    imagej,
-    ome_zarr,
-    tiff,
-    without_energy,
-    without_slices,
-)
-from studies.given_volumes.spoiling import (
-    VOXEL_UM,
-    block,
+from studies.given_volumes import spoiling
+from studies.given_volumes.case import Case, then
+from studies.given_volumes.files import ome_zarr, without_chunks
+from studies.given_volumes.tiff_files import calibrated, slices, tiff, without_slices
+from studies.given_volumes.traits import (
+    NARROW,
+    WIDE,
+    but,
     coded,
-    cupped,
+    every,
     leaning,
-    rings,
-    turned,
+    noisy,
+    on,
+    on_side,
+    scaled,
 )
+
+_GREY = but(unit="grey")
 
 
 def pairs() -> Iterator[Case]:
     """With two traits at once."""
-    kind = "Two traits at once"
-    on_side, wide = ((2, 1, 0), (1, 1, -1)), [2 * VOXEL_UM, VOXEL_UM, VOXEL_UM]
-    yield Case(
-        kind,
-        "turned, 8 bits",
-        lambda mu, at, _: grey(tiff(turned(coded(mu, "uint8", -25, 130), *on_side), at)),
-    )
-    yield Case(
-        kind,
+    of = partial(Case, "Two traits at once", write=tiff)
+    yield of("turned, 8 bits", traits=[coded("uint8"), on_side()])
+    yield of(
         "turned, a chunk is missing",
-        lambda mu, at, _: files.without_chunks(ome_zarr(turned(mu, *on_side), at), ["1.1.1"]),
-        "missing|lost",
-    )
-    yield Case(
-        kind,
-        "turned, every slice of 2",
-        lambda mu, at, _: tiff(
-            turned(mu[::2], *on_side), at, voxel_size_um=[VOXEL_UM, VOXEL_UM, 2 * VOXEL_UM]
-        ),
-        "slices lie",
-    )
-    yield Case(
-        kind,
+        write=then(ome_zarr(), without_chunks("1.1.1")), traits=[on_side()], says="missing|lost",
+    )  # fmt: skip
+    yield of("turned, every slice of 2", traits=[every(2), on_side()], says="slices lie")
+    yield of(
         "turned, 1/mm of 15 keV, neither unit nor energy said",
-        lambda mu, at, _: without_energy(tiff(turned(mu / 10, *on_side), at)),
-        "1/mm|energy_kev",
-        15.0,
+        traits=[scaled(0.1), on_side(), but(energy_kev=None)],
+        says="1/mm|energy_kev", energy_kev=15.0,
+    )  # fmt: skip
+    yield of(
+        "turned, inverted", traits=[scaled(-1), on_side(), _GREY], says="invert|contrast|falls"
     )
-    yield Case(
-        kind,
-        "turned, inverted",
-        lambda mu, at, _: grey(tiff(turned(-mu, *on_side), at)),
-        "invert|contrast|falls",
+    yield of(
+        "leaning by 6°, every slice of 2", traits=[leaning(6), every(2)], says="lean|slices lie"
     )
-    yield Case(
-        kind,
-        "leaning by 6°, every slice of 2",
-        lambda mu, at, _: tiff(leaning(mu, 6)[::2].copy(), at, voxel_size_um=wide),
-        "lean|slices lie",
-    )
-    yield Case(
-        kind,
-        "leaning by 6°, 16 bits",
-        lambda mu, at, _: grey(tiff(coded(leaning(mu, 6), "uint16", -25, 130), at)),
-        "lean",
-    )
-    yield Case(
-        kind,
-        "leaning by 10°, noise × 2",
-        lambda mu, at, cell: tiff(leaning(cell.with_noise(2), 10), at),
-        "lean|nois",
-    )
-    yield Case(
-        kind,
+    yield of("leaning by 6°, 16 bits", traits=[leaning(6), coded("uint16")], says="lean")
+    yield of("leaning by 10°, noise × 2", traits=[noisy(2), leaning(10)], says="lean|nois")
+    yield of(
         "slices are missing, ImageJ codes",
-        lambda mu, at, _: without_slices(
-            files.slices(coded(mu, "uint16", -25, 130), at, unit="grey"), range(40, 46)
-        ),
-        "missing|NaN",
-    )
-    yield Case(
-        kind,
-        "rings of 5 %, 8 bits",
-        lambda mu, at, _: grey(tiff(coded(rings(mu, 0.05), "uint8", -25, 130), at)),
-        "ring",
-    )
-    yield Case(
-        kind,
+        write=then(slices(), without_slices(range(40, 46))), traits=[coded("uint16")],
+        says="missing|NaN",
+    )  # fmt: skip
+    yield of("rings of 5 %, 8 bits", traits=[on(spoiling.rings, 0.05), coded("uint8")], says="ring")
+    yield of(
         "cupping of 30 %, turned, grey",
-        lambda mu, at, _: grey(
-            tiff(turned(300 * cupped(mu, 0.3) + 9000, *on_side).astype("f4"), at)
-        ),
-        "cupping",
-    )
-    yield Case(
-        kind,
+        traits=[on(spoiling.cupped, 0.3), scaled(300, 9000), on_side(), _GREY], says="cupping",
+    )  # fmt: skip
+    yield of(
         "cupping of 10 %, rings of 2 %",
-        lambda mu, at, _: tiff(rings(cupped(mu, 0.1), 0.02), at),
-        "ring|cupping",
-    )
-    yield Case(
-        kind,
-        "noise × 2, every slice of 2",
-        lambda mu, at, cell: tiff(cell.with_noise(2)[::2], at, voxel_size_um=wide),
-        "slices lie|nois",
-    )
-    yield Case(
-        kind,
+        traits=[on(spoiling.cupped, 0.1), on(spoiling.rings, 0.02)], says="ring|cupping",
+    )  # fmt: skip
+    yield of("noise × 2, every slice of 2", traits=[noisy(2), every(2)], says="slices lie|nois")
+    yield of(
         "steel cut off, 8 bits, turned",
-        lambda mu, at, _: grey(tiff(turned(coded(mu, "uint8", -8, 70), *on_side), at)),
-        "cut off|clipped",
+        traits=[coded("uint8", *NARROW), on_side()], says="cut off|clipped",
+    )  # fmt: skip
+    yield of(
+        "a block of zeros, leaning by 6°", traits=[on(spoiling.block, 0), leaning(6)], says="lean"
     )
-    yield Case(
-        kind,
-        "a block of zeros, leaning by 6°",
-        lambda mu, at, _: tiff(leaning(block(mu, 0), 6), at),
-        "lean",
-    )
-    yield Case(
-        kind,
+    yield of(
         "ImageJ spacing and calibration",
-        lambda mu, at, _: imagej(
-            coded(mu[::2], "uint16", -25, 130),
-            at,
-            {"spacing": 2 * VOXEL_UM, "cf": 0, "c0": -25.0, "c1": 155 / 65535, "vunit": "1/cm"},
-        ),
-        "slices lie",
-    )
-    yield Case(
-        kind,
+        write=calibrated(*WIDE), traits=[every(2), coded("uint16")], says="slices lie",
+    )  # fmt: skip
+    yield of(
         "field of view inside of the bore, 8 bits",
-        lambda mu, at, _: grey(tiff(coded(mu[:, 22:74, 22:74], "uint8", -25, 130), at)),
-        "not in view",
-        part=True,
-    )
-    yield Case(
-        kind,
+        traits=[on(lambda mu: mu[:, 22:74, 22:74]), coded("uint8")],
+        says="not in view", part=True,
+    )  # fmt: skip
+    yield of(
         "every column of 2, rows along the layers",
-        lambda mu, at, _: tiff(
-            turned(mu[:, ::2], *on_side), at, voxel_size_um=[VOXEL_UM, 2 * VOXEL_UM, VOXEL_UM]
-        ),
-        "lie|wide|width|edge",
+        traits=[every(2, 1), on_side()], says="lie|wide|width|edge",
+    )  # fmt: skip
+    yield of(
+        "leaning by 15°, 8 bits, turned",
+        traits=[leaning(15), coded("uint8"), on_side()],
+        says="lean",
     )
+    yield of(
+        "every slice of 3, 8 bits, upside down",
+        traits=[every(3), coded("uint8"), on(lambda codes: codes[::-1].copy())], says="slices lie",
+    )  # fmt: skip
+    yield of(
+        "leaning by 6°, half of the bore in view",
+        traits=[leaning(6), on(lambda mu: mu[:, :, : mu.shape[2] // 2])],
+        says="view|round|bore|wall", part=True,
+    )  # fmt: skip

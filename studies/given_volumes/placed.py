@@ -1,141 +1,82 @@
-"""Volumes that lie otherwise, or whose voxels are no cubes."""
+"""Volumes that lie otherwise, or whose voxels are no cubes, or are said to be others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import permutations, product
 
 import numpy as np
 
 from studies.given_volumes.case import Case
-from studies.given_volumes.files import (
-    imagej,
-    ome_tiff,
-    tiff,
-)
-from studies.given_volumes.spoiling import (
-    VOXEL_UM,
-    leaning,
-    turned,
-)
+from studies.given_volumes.tiff_files import imagej, ome_tiff, tiff
+from studies.given_volumes.traits import every, leaning, means, on, said_edges, turned
 
-# Where an axis of the file is that of the plain volume: a turn or a mirror image.
-_TURNS = (
-    ((2, 1, 0), (1, 1, -1)),
-    ((1, 2, 0), (1, 1, 1)),
-    ((2, 0, 1), (1, 1, 1)),
-    ((0, 2, 1), (1, -1, 1)),
-    ((0, 1, 2), (-1, -1, 1)),
-    ((1, 0, 2), (-1, 1, 1)),
-    ((2, 1, 0), (-1, -1, -1)),
-    ((1, 2, 0), (-1, 1, -1)),
-)
+_FAR = "slices lie"
+_WIDE = "lie|wide|width|edge|pixels"
 
 
 def turns() -> Iterator[Case]:
-    """Turn and mirror."""
-    kind = "Direction"
-    for order, signs in _TURNS:
-        name = ", ".join(
-            ("−" if s < 0 else "") + "zyx"[a] for a, s in zip(order, signs, strict=True)
-        )
-        yield Case(
-            kind,
-            f"turned: the file's axes are {name}",
-            lambda mu, at, _, o=order, s=signs: tiff(turned(mu, o, s), at),
-        )
-    yield Case(kind, "mirrored along z", lambda mu, at, _: tiff(mu[::-1], at))
-    yield Case(
-        kind,
+    """Give the 23 turns that are not the plain volume, and mirror images."""
+    of = partial(Case, "Direction", write=tiff)
+    for order, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
+        is_turn = np.linalg.det(np.diag(signs) @ np.eye(3)[list(order)]) > 0
+        if is_turn and (order, signs) != ((0, 1, 2), (1, 1, 1)):
+            axes = ", ".join(
+                ("−" if s < 0 else "") + "zyx"[a] for a, s in zip(order, signs, strict=True)
+            )
+            yield of(f"turned: the file's axes are {axes}", traits=[turned(order, signs)])
+    yield of("mirrored along z", traits=[turned((0, 1, 2), (-1, 1, 1))])
+    yield of(
         "mirrored and turned, axes said",
-        lambda mu, at, _: tiff(turned(mu, (2, 1, 0), (1, 1, 1)), at, axes=["x", "y", "z"]),
+        traits=[turned((2, 1, 0), (1, 1, 1)), lambda given: given.but(axes=["x", "y", "z"])],
     )
 
 
 def leans() -> Iterator[Case]:
     """Whose layers lean."""
-    kind = "Lean"
+    of = partial(Case, "Lean", write=tiff, says="lean")
     for degrees in (2, 3, 6, 10, 15, 20):
-        yield Case(
-            kind,
-            f"leaning by {degrees}°",
-            lambda mu, at, _, d=degrees: tiff(leaning(mu, d), at),
-            "lean",
-        )
-    yield Case(
-        kind,
+        yield of(f"leaning by {degrees}°", traits=[leaning(degrees)])
+    yield of("leaning by 7° about y, 7° about x", traits=[leaning(7, "yx")])
+    yield of("leaning by −12°, about x", traits=[leaning(-12, "x")])
+    yield of(
         "leaning by 7°, half of the steel out of view",
-        lambda mu, at, _: tiff(leaning(mu, 7)[10:-10, :, 6:-6], at),
-        "lean|view",
+        traits=[leaning(7), on(lambda mu: mu[10:-10, :, 6:-6])],
+        says="lean|view",
         part=True,
     )
 
 
 def edges() -> Iterator[Case]:
-    """Whose voxels are longer than wide."""
-    kind = "Edges of a voxel"
-    far = "slices lie"
+    """Whose voxels are longer than wide, or said to be."""
+    of = partial(Case, "Edges of a voxel", write=tiff)
     for step in (2, 3, 4):
-        yield Case(
-            kind,
-            f"every slice of {step}",
-            lambda mu, at, _, n=step: tiff(
-                mu[::n], at, voxel_size_um=[n * VOXEL_UM, VOXEL_UM, VOXEL_UM]
-            ),
-            far,
-        )
-        yield Case(
-            kind,
-            f"mean of {step} slices",
-            lambda mu, at, _, n=step: tiff(
-                _means(mu, n), at, voxel_size_um=[n * VOXEL_UM, VOXEL_UM, VOXEL_UM]
-            ),
-            far,
-        )
-    yield Case(
-        kind,
-        "every slice of 5",
-        lambda mu, at, _: tiff(mu[::5], at, voxel_size_um=[5 * VOXEL_UM, VOXEL_UM, VOXEL_UM]),
-        "longer than 4 times",
-    )
-    yield Case(
-        kind,
-        "every column of 2",
-        lambda mu, at, _: tiff(mu[:, :, ::2], at, voxel_size_um=[VOXEL_UM, VOXEL_UM, 2 * VOXEL_UM]),
-        "lie|wide|width|edge|pixels",
-    )
-    yield Case(
-        kind,
-        "every column of 3",
-        lambda mu, at, _: tiff(mu[:, :, ::3], at, voxel_size_um=[VOXEL_UM, VOXEL_UM, 3 * VOXEL_UM]),
-        "lie|wide|width|edge|pixels",
-    )
-    yield Case(
-        kind,
-        "x said to be half of what it is",
-        lambda mu, at, _: tiff(mu, at, voxel_size_um=[VOXEL_UM, VOXEL_UM, VOXEL_UM / 2]),
-        "not round",
-    )
-    yield Case(
-        kind,
-        "no size said",
-        lambda mu, at, _: {k: v for k, v in tiff(mu, at).items() if k != "voxel_size_um"},
-        "voxel_size_um",
-    )
-    yield Case(
-        kind,
-        "ImageJ, spacing of 6 µm",
-        lambda mu, at, _: imagej(mu[::2].copy(), at, {"spacing": 2 * VOXEL_UM}),
-        far,
-    )
-    yield Case(
-        kind,
-        "OME, PhysicalSizeZ of 6 µm",
-        lambda mu, at, _: ome_tiff(mu[::2].copy(), at, "ZYX", (2 * VOXEL_UM, VOXEL_UM, VOXEL_UM)),
-        far,
-    )
+        yield of(f"every slice of {step}", traits=[every(step)], says=_FAR)
+        yield of(f"mean of {step} slices", traits=[means(step)], says=_FAR)
+    yield of("every slice of 5", traits=[every(5)], says="longer than 4 times")
+    for step in (2, 3, 4):
+        yield of(f"every column of {step}", traits=[every(step, 2)], says=_WIDE)
+    yield of("every row of 2", traits=[every(2, 1)], says=_WIDE)
+    yield of("ImageJ, spacing of 6 µm", write=imagej(), traits=[every(2)], says=_FAR)
+    yield of("OME, PhysicalSizeZ of 6 µm", write=ome_tiff("ZYX"), traits=[every(2)], says=_FAR)
 
 
-def _means(mu: np.ndarray, count: int) -> np.ndarray:
-    whole = len(mu) // count * count
-    means = mu[:whole].reshape(-1, count, *mu.shape[1:]).mean(axis=1)
-    return np.asarray(means, np.float32)
+def slips() -> Iterator[Case]:
+    """Whose voxel size is said wrongly, or not at all."""
+    of = partial(Case, "Size of a voxel", write=tiff)
+    length = "times as long|voxel_size_um|not round"
+    yield of("no size said", write=imagej(unit="pixel"), says="voxel_size_um")
+    yield of("x said to be half of what it is", traits=[said_edges(1, 1, 0.5)], says="not round")
+    yield of("z said to be half of what it is", traits=[said_edges(0.5, 1, 1)], says=length)
+    yield of("z said to be twice what it is", traits=[said_edges(2, 1, 1)], says=length)
+    yield of(
+        "every slice of 2, said to be cubes", traits=[every(2), said_edges(0.5, 1, 1)], says=length
+    )
+    yield of("millimetres said as µm", traits=[said_edges(1e-3, 1e-3, 1e-3)], says=length)
+    yield of("nanometres said as µm", traits=[said_edges(1e3, 1e3, 1e3)], says=length)
+    for unit, per_um in (("nm", 1e3), ("mm", 1e-3), ("cm", 1e-4)):
+        yield of(
+            f"ImageJ, lengths in {unit}", write=imagej(unit=unit),
+            traits=[said_edges(per_um, per_um, per_um)],
+        )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter
@@ -34,27 +34,30 @@ class Cell:
     @cached_property
     def mu(self) -> np.ndarray:
         """Attenuation, 1/cm, float32, (z, y, x)."""
-        return self.with_noise(1.0)
-
-    def with_noise(self, times: float) -> np.ndarray:
-        """Give it with so many times the usual noise."""
-        noise = times * _NOISE_PER_CM * fbp_noise(0, SHAPE, 1.0)
-        return np.where(in_circle(SHAPE), self._blurred + noise, 0).astype(np.float32)
-
-    @cached_property
-    def _blurred(self) -> np.ndarray:
         cell = draw_cell(
             "ncm-100", shape=SHAPE, voxel_um=VOXEL_UM, seed=self.seed, energy_kev=self.energy_kev
         )
-        return gaussian_filter(cell.mu(0, SHAPE[0]), _BLUR_SD)
+        blurred = gaussian_filter(cell.mu(0, SHAPE[0]), _BLUR_SD)
+        return np.where(in_circle(SHAPE), blurred + _noise(), 0).astype(np.float32)
+
+
+@cache
+def _noise() -> np.ndarray:
+    return np.asarray(_NOISE_PER_CM * fbp_noise(0, SHAPE, 1.0))
+
+
+def with_noise(mu: np.ndarray, times: float) -> np.ndarray:
+    """Give a plain volume so many times its noise."""
+    return np.where(in_circle(mu.shape), mu + (times - 1) * _noise(), 0).astype(np.float32)
 
 
 def in_circle(shape: Sequence[int]) -> np.ndarray:
     """Say which voxels of a slice a scan reconstructs."""
-    return np.asarray(_radius(shape) <= shape[1] / 2)
+    return np.asarray(radius_of(shape) <= shape[1] / 2)
 
 
-def _radius(shape: Sequence[int]) -> np.ndarray:
+def radius_of(shape: Sequence[int]) -> np.ndarray:
+    """Give the distance of each pixel of a slice from the middle, in pixels."""
     y, x = (np.arange(n) - (n - 1) / 2 for n in shape[1:])
     return np.asarray(np.hypot(y[:, None], x))
 
@@ -66,28 +69,40 @@ def coded(values: np.ndarray, dtype: str, low: float, high: float) -> np.ndarray
     return np.clip(np.rint(codes), info.min, info.max).astype(dtype)
 
 
-def leaning(mu: np.ndarray, degrees: float) -> np.ndarray:
-    """Turn the cell about y, within a larger volume so that nothing leaves it; 0 beyond."""
+def leaning(mu: np.ndarray, degrees: float, about: str = "y") -> np.ndarray:
+    """Turn the cell about y, x or both, within a larger volume so that nothing leaves it."""
+    for axis in about:
+        across = {"y": 2, "x": 1}[axis]
+        mu = np.moveaxis(_leaning(np.moveaxis(mu, across, 2), degrees), 2, across)
+    return np.ascontiguousarray(mu)
+
+
+def _leaning(mu: np.ndarray, degrees: float) -> np.ndarray:
     t = np.radians(degrees)
     turn = np.array([[np.cos(t), 0, -np.sin(t)], [0, 1, 0], [np.sin(t), 0, np.cos(t)]])
     z, y, x = mu.shape
     shape = (z + int(x * np.sin(t)) + 1, y, x + int(z * np.sin(t)) + 1)
     middles = [(np.array(s) - 1) / 2 for s in (mu.shape, shape)]
     offset = middles[0] - turn @ middles[1]
-    turned = affine_transform(mu, turn, offset, shape, order=1)
-    return np.asarray(turned, np.float32)
+    return np.asarray(affine_transform(mu, turn, offset, shape, order=1), np.float32)
+
+
+def means(mu: np.ndarray, count: int) -> np.ndarray:
+    """Take means of so many slices."""
+    whole = len(mu) // count * count
+    return np.asarray(mu[:whole].reshape(-1, count, *mu.shape[1:]).mean(axis=1), np.float32)
 
 
 def rings(mu: np.ndarray, fraction: float, seed: int = 5) -> np.ndarray:
     """Add rings about the middle: so much of the electrolyte's 5 1/cm, alike in every slice."""
-    radius = np.rint(_radius(mu.shape)).astype(int)
+    radius = np.rint(radius_of(mu.shape)).astype(int)
     heights = np.random.default_rng(seed).normal(0, fraction * 5, radius.max() + 1)
     return np.where(in_circle(mu.shape), mu + heights[radius], mu).astype(np.float32)
 
 
 def cupped(mu: np.ndarray, fraction: float) -> np.ndarray:
     """Take a fraction off in the middle, none at the rim: what hard beams look like."""
-    radius = _radius(mu.shape) / (mu.shape[1] / 2)
+    radius = radius_of(mu.shape) / (mu.shape[1] / 2)
     return np.asarray(mu * (1 - fraction * np.clip(1 - radius**2, 0, 1)), np.float32)
 
 
@@ -108,6 +123,6 @@ def slices_set(mu: np.ndarray, value: float) -> np.ndarray:
     return out
 
 
-def turned(mu: np.ndarray, order: tuple[int, ...], signs: tuple[int, ...]) -> np.ndarray:
+def turned(mu: np.ndarray, order: Sequence[int], signs: Sequence[int]) -> np.ndarray:
     """Put axes into another order, some of them run against."""
     return np.ascontiguousarray(mu.transpose(order)[tuple(slice(None, None, s) for s in signs)])

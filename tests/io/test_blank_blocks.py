@@ -6,9 +6,9 @@ import pytest
 from xct.io.volume_files.blank_blocks import (
     constant_cells,
     find_boxes,
+    outlined,
     packed,
     unpacked,
-    voxels_of,
 )
 
 SHAPE = (48, 96, 104)
@@ -27,11 +27,11 @@ def volume(request):
 
 def found(values, saturated=TOP):
     cells = constant_cells(values, saturated=saturated)
-    return find_boxes(cells)
+    return list(outlined(find_boxes(cells), values.__getitem__))
 
 
-def extent(box, values):
-    rows, columns = voxels_of(box, values[box.first])
+def extent(box, place):
+    rows, columns = place
     return (box.first, box.stop, rows.start, rows.stop, columns.start, columns.stop)
 
 
@@ -43,8 +43,8 @@ def test_a_whole_volume_holds_no_blocks(volume):
 @pytest.mark.parametrize("z", [(10, 26), (0, 16), (32, 48), (7, 12)])
 def test_a_lost_chunk_is_found_to_the_voxel(volume, value, z):
     volume[slice(*z), 29:67, 34:71] = value
-    (box,) = found(volume)
-    assert extent(box, volume) == (*z, 29, 67, 34, 71)
+    ((box, place),) = found(volume)
+    assert extent(box, place) == (*z, 29, 67, 34, 71)
     assert box.value == value
 
 
@@ -52,17 +52,17 @@ def test_a_lost_chunk_is_found_to_the_voxel(volume, value, z):
 def test_blank_slices_are_found(volume, z):
     volume[slice(*z)] = 0
     boxes = found(volume)
-    assert {(box.first, box.stop) for box in boxes} == {z}
+    assert {(box.first, box.stop) for box, _ in boxes} == {z}
     inside = volume.copy()
-    for box in boxes:
-        inside[(slice(box.first, box.stop), *voxels_of(box, volume[box.first]))] = np.nan
+    for box, place in boxes:
+        inside[(slice(box.first, box.stop), *place)] = np.nan
     assert np.isnan(inside[slice(*z), 20:76, 20:76]).all()
 
 
 def test_two_blocks_side_by_side_in_time_are_both_found(volume):
     volume[5:15, 16:48, 24:56] = 0
     volume[25:35, 40:72, 40:72] = 0
-    assert [extent(box, volume) for box in found(volume)] == [
+    assert [extent(*one) for one in found(volume)] == [
         (5, 15, 16, 48, 24, 56),
         (25, 35, 40, 72, 40, 72),
     ]
@@ -73,6 +73,27 @@ def test_voids_and_clipped_values_are_no_lost_data(volume):
     volume[np.sqrt(z**2 + y**2 + x**2) < 20] = 0  # a sphere of clipped air
     volume[:6][:, np.hypot(y[0], x[0]) < 40] = 0  # a disc of clipped lithium with a flat face
     assert found(volume) == []
+
+
+@pytest.mark.parametrize("size", [(10, 24, 23), (4, 31, 23)])
+def test_a_small_block_is_found_wherever_it_begins(volume, size):
+    for shift in (0, 3, 7):
+        values = volume.copy()
+        z, y, x = (slice(20 + shift, 20 + shift + n) for n in size)
+        values[z, y, x] = 0
+        ((box, place),) = found(values)
+        assert extent(box, place) == (z.start, z.stop, y.start, y.stop, x.start, x.stop)
+
+
+@pytest.mark.parametrize("radius", [8, 12, 16, 20])
+def test_clipped_pills_of_every_size_are_no_lost_data(radius):
+    rng = np.random.default_rng(8)
+    values = rng.normal(100, 10, (20, 96, 104)).astype(np.float32)
+    y, x = np.indices(values.shape[1:])
+    for first in (0, 6, 12):
+        b, a = rng.uniform(30, 70, 2)
+        values[first : first + 5, np.hypot(y - b, x - a) < radius] = 0
+    assert found(values) == []
 
 
 def test_saturated_steel_is_no_lost_data(volume):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xct.segment.particle.table import particle_numbers
+from xct.segment.particle.numbers import particle_numbers
 
 
 @pytest.mark.parametrize("count", [30, 1_000, 30_000])

@@ -189,8 +189,8 @@ def _write_nrrd(source: Exported, path: Path) -> None:
     z, y, x = source.voxel_size_um
     depth, height, width = source.shape
     header = (
-        f"NRRD0005\ntype: {_NRRD_TYPES[source.dtype]}\ndimension: 3\nspace dimension: 3\n"
-        f"sizes: {width} {height} {depth}\n"
+        f"NRRD0005\ncontent: {source.name}\ntype: {_NRRD_TYPES[source.dtype]}\ndimension: 3\n"
+        f"space dimension: 3\nsizes: {width} {height} {depth}\n"
         f"space directions: ({x!r},0,0) (0,{y!r},0) (0,0,{z!r})\nspace origin: (0,0,0)\n"
         'space units: "um" "um" "um"\nkinds: domain domain domain\nendian: little\n'
         f"encoding: raw\n{f'sample units: {source.unit}' + chr(10) if source.unit != '1' else ''}\n"
@@ -339,7 +339,7 @@ def _write(
     path: Path, image: np.ndarray, source: Exported, bits: int, window: Window | None
 ) -> None:
     z, y, x = source.voxel_size_um
-    facts: dict[str, object] = {"unit": "micron", "spacing": z, "axes": "YX"}
+    facts: dict[str, object] = {"unit": "micron", "spacing": z, "axes": "YX", "Info": source.name}
     if source.unit != "1":
         facts["vunit"] = source.unit
     if window is not None and bits < 32:

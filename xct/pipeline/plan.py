@@ -18,6 +18,7 @@ from xct.errors import ConfigError, XctError, nearest, show_bytes
 from xct.geometry import GreyScale
 from xct.io.atomic import free_disk
 from xct.io.volume_files.volume import ForeignVolume
+from xct.pipeline.checks.misread import misread
 from xct.pipeline.checks.quantity import without_flats
 from xct.pipeline.checks.scan import inspect_scan, inspect_steps
 from xct.pipeline.checks.steps import (
@@ -262,6 +263,7 @@ def make_plan(
             opened = open_volume_file(config.volume, single=single)
             names = [step.name for step in steps]
             errors += looks_like_labels(opened, config.volume.file, names)
+            errors += misread(opened, config.volume.file, names)
             warnings += unsaid_unit(
                 opened,
                 said=config.volume.unit_is_said,

@@ -10,6 +10,7 @@ from xct.segment.material.probabilities import material_probabilities
 from xct.segment.material.table import material_table
 from xct.segment.material.two_phase import BrightPhase, bright_phase
 from xct.segment.particle.instances import particles
+from xct.segment.particle.plausible import look_at_shape
 from xct.segment.surface.height_maps import surfaces
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "denoised",
     "find_cell",
     "light_missing",
+    "look_at_shape",
     "material_probabilities",
     "material_table",
     "materials",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from xct.io.units import unit_factor
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
+
+# Of labels in a result, and so of exports.
+_LABELS = ("materials", "particles", "classified", "painted", "phases")
 
 # ImageJ's numbers for functions of calibration: a straight line, and none at all.
 _STRAIGHT_LINE, _NONE = 0, 21
@@ -33,6 +37,8 @@ class Calibration:
         "ImageJ" or "OME": whose metadata these are.
     curve : int or None
         ImageJ's number of a calibration that is no straight line.
+    labels : str or None
+        Which labels of a result these are.
     """
 
     z_um: float | None = None
@@ -43,6 +49,7 @@ class Calibration:
     value_unit: str | None = None
     program: str = ""
     curve: int | None = None
+    labels: str | None = None
 
     @property
     def pixel_um(self) -> float | None:
@@ -55,7 +62,7 @@ def read_calibration(tiff: TiffFile) -> Calibration:
     """Read the calibration of ImageJ or OME."""
     if tiff.is_ome:
         z, y, x = (_ome_size(tiff, axis) for axis in "ZYX")
-        return Calibration(z, y, x, program="OME")
+        return Calibration(z, y, x, program="OME", labels=_ome_labels(tiff))
     metadata = tiff.imagej_metadata
     return Calibration() if metadata is None else _of_imagej(tiff, metadata)
 
@@ -76,7 +83,13 @@ def _of_imagej(tiff: TiffFile, metadata: dict[str, Any]) -> Calibration:
     slope, offset, curve = _values(tiff, metadata)
     said = str(metadata.get("vunit", "")).strip()
     known = said if said and said.lower() not in ("gray value", "grey value") else None
-    return Calibration(z, y, x, slope, offset, known, "ImageJ", curve)
+    labels = labels_named(metadata.get("Info"))
+    return Calibration(z, y, x, slope, offset, known, "ImageJ", curve, labels)
+
+
+def labels_named(name: Any) -> str | None:
+    """Give the name that a file has for what it holds, where it is one of labels of a result."""
+    return name if name in _LABELS else None
 
 
 def _values(tiff: TiffFile, metadata: dict[str, Any]) -> tuple[float, float, int | None]:
@@ -106,6 +119,11 @@ def _in_um(unit: Any) -> float | None:
 def _positive(number: float, factor: float | None) -> float | None:
     found = 0.0 if factor is None else number * factor
     return float(found) if found > 0 and math.isfinite(found) else None
+
+
+def _ome_labels(tiff: TiffFile) -> str | None:
+    found = re.search(r'<Image\b[^>]*\bName="(\w+)"', tiff.ome_metadata or "")
+    return None if found is None else labels_named(found.group(1))
 
 
 def _ome_size(tiff: TiffFile, axis: str) -> float | None:

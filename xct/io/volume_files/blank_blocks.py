@@ -8,7 +8,7 @@ sides begin and end at once. Background that surrounds the sample at every heigh
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from zlib import compress, decompress
@@ -19,7 +19,9 @@ from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 
 _EDGE = 8  # voxels of a cell along y and x
-_LEAST_CELLS = 3  # of a box, along y and x
+_LEAST_CELLS = 2  # of a box, along y and x,
+_SURE_CELLS = 3  # and from where on its outline need not be looked at: clipped voids are narrower
+_SHARP = 0.1  # of the voxels around a box may have its value; around a ragged void more have
 _MANY_CELLS = 64  # a box of so many is believed in one slice,
 _LEAST_SLICES = 4  # a smaller one in so many
 _MOST_CONSTANT = 0.5  # of the cells: with more, there is no noise to tell data from none
@@ -195,25 +197,56 @@ def _is_still(box: Box, cells: np.ndarray) -> bool:
 
 
 def _is_believed(box: Box) -> bool:
-    cells = (box.y[1] - box.y[0]) * (box.x[1] - box.x[0])
-    return cells >= _MANY_CELLS or box.stop - box.first >= _LEAST_SLICES
+    height, width = _lengths(box)
+    return height * width >= _MANY_CELLS or box.stop - box.first >= _LEAST_SLICES
 
 
-def voxels_of(box: Box, image: np.ndarray) -> tuple[slice, slice]:
-    """Find the exact rows and columns of a box in one of its slices.
+def outlined(
+    boxes: Iterable[Box], read: Callable[[int], np.ndarray]
+) -> Iterator[tuple[Box, tuple[slice, slice]]]:
+    """Find the exact rows and columns of boxes; leave out clipped voids, whose outline is ragged.
 
     Parameters
     ----------
-    box : Box
+    boxes : iterable of Box
         Known to a cell.
-    image : ndarray, shape (y, x)
-        The slice.
+    read : callable
+        Gives a slice.
+
+    Yields
+    ------
+    box : Box
+    place : tuple of slice
+        Rows and columns.
     """
+    for box in boxes:
+        place = _voxels_of(box, read(box.first))
+        if min(_lengths(box)) >= _SURE_CELLS or _is_sharp(box, read, place):
+            yield box, place
+
+
+def _lengths(box: Box) -> tuple[int, int]:
+    return box.y[1] - box.y[0], box.x[1] - box.x[0]
+
+
+def _voxels_of(box: Box, image: np.ndarray) -> tuple[slice, slice]:
     rows, columns = [[n * _EDGE for n in part] for part in (box.y, box.x)]
     same: Any = image == np.float32(box.value)
     _widen(rows, same[:, slice(*columns)].all(axis=1))
     _widen(columns, same[slice(*rows)].all(axis=0))
     return slice(*rows), slice(*columns)
+
+
+def _is_sharp(box: Box, read: Callable[[int], np.ndarray], place: tuple[slice, slice]) -> bool:
+    """Whether a box is alike in its first and its last slice, with hardly its value around it."""
+    for z in (box.first, box.stop - 1):
+        image = read(z)
+        around = image[tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in place)]
+        inside = image[place].size
+        same = np.count_nonzero(around == np.float32(box.value)) - inside
+        if same > _SHARP * (around.size - inside) or _voxels_of(box, image) != place:
+            return False
+    return True
 
 
 def _widen(span: list[int], same: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xct.errors import ScanError, show_bytes
+from xct.io.tiff.calibration import labels_named
 from xct.io.units import unit_factor
 from xct.io.volume_files.raw_files import beside, raw_voxels
 from xct.io.volume_files.volume import (
@@ -140,7 +141,7 @@ def _nrrd(path: Path, request: Request) -> ForeignVolume:
     unit = header.get("sample units")
     return ForeignVolume(
         voxels, size, tuple(dict.fromkeys((path, values))), "NRRD", value_unit=unit,
-        origin=origin, notes=notes,
+        labels=labels_named(header.get("content")), origin=origin, notes=notes,
     )  # fmt: skip
 
 

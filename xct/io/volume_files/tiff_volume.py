@@ -101,6 +101,7 @@ def read(path: Path | str, request: Request) -> ForeignVolume:
         said.slope,
         said.offset,
         value_unit=said.value_unit,
+        labels=said.labels,
         origin=origin,
         notes=(*slices.notes, *(notes if request.voxel_size_um is None else ()), *more),
         warnings=slices.warnings,

@@ -88,6 +88,8 @@ class ForeignVolume:
         Unit of the values, as it stands in the file.
     energy_kev : float or None
         Photon energy, where the file says it.
+    labels : str or None
+        Which labels of a result these are, where the file says it: "materials", "particles".
     origin : dict of str
         Where facts come from, by name.
     notes : tuple of str
@@ -106,6 +108,7 @@ class ForeignVolume:
     quantity: str | None = None
     value_unit: str | None = None
     energy_kev: float | None = None
+    labels: str | None = None
     origin: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

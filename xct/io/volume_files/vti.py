@@ -11,8 +11,15 @@ import numpy as np
 
 from xct.errors import ScanError
 from xct.io.atomic import written_whole
+from xct.io.tiff.calibration import labels_named
 from xct.io.volume_files.raw_files import raw_voxels
-from xct.io.volume_files.volume import ForeignVolume, Layout, Request, VoxelSize, chosen_size
+from xct.io.volume_files.volume import (
+    ForeignVolume,
+    Layout,
+    Request,
+    VoxelSize,
+    chosen_size,
+)
 
 _TYPES = {"Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Float32", "Float64"}
 _START = 2**16  # bytes in which the description ends
@@ -66,7 +73,15 @@ def read(path: Path, request: Request) -> ForeignVolume:
     if image.get("SpacingUnit", "").lower() in ("micrometer", "µm") and len(edges) == 3:
         found = edges[2], edges[1], edges[0]
     size, origin, notes = chosen_size(request.voxel_size_um, found, "its Spacing", str(path))
-    return ForeignVolume(voxels, size, (path,), "VTK image", origin=origin, notes=notes)
+    return ForeignVolume(
+        voxels,
+        size,
+        (path,),
+        "VTK image",
+        labels=labels_named(array.get("Name")),
+        origin=origin,
+        notes=notes,
+    )
 
 
 def write_fields(

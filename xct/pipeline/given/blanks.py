@@ -11,7 +11,7 @@ import numpy as np
 from xct.errors import ranges
 from xct.geometry import CellGeometry
 from xct.io.overview import overview_of
-from xct.io.volume_files.blank_blocks import Box, find_boxes, unpacked, voxels_of
+from xct.io.volume_files.blank_blocks import Box, find_boxes, outlined, unpacked
 from xct.io.volumes import Volume, open_volume, write_slab
 from xct.parallel.blocks import GRANULE
 
@@ -33,11 +33,11 @@ def mark_blanks(path: Path, notes: Mapping[int, Any]) -> list[str]:
     list of str
         What the user must know; empty where there are none.
     """
-    boxes = find_boxes(_slices(notes))
-    if not boxes:
-        return []
     volume = open_volume(path)
-    places = [(box, voxels_of(box, volume.read(box.first))) for box in boxes]
+    places = list(outlined(find_boxes(_slices(notes)), volume.read))
+    if not places:
+        return []
+    boxes = [box for box, _ in places]
     for first in range(0, volume.shape[0], GRANULE):
         _blank(path, first, min(first + GRANULE, volume.shape[0]), places)
     slices = sorted({z for box in boxes for z in range(box.first, box.stop)})

@@ -235,10 +235,14 @@ def _materials(cell: Cell, kind: str, **settings: Any) -> LayerData | None:
     labels = _labels(cell, kind)
     if labels is None:
         return None
+    return labels, placed(cell, kind, **material_look(), **settings), "labels"
+
+
+def material_look() -> dict[str, Any]:
+    """Give colors and names of materials, as napari takes them."""
     names = {code: name.replace("_", " ") for name, code in MATERIALS.items()}
     features = {"index": [0, *names], "material": ["outside", *names.values()]}
-    shared = {"colormap": MATERIAL_COLORMAP, "features": features}
-    return labels, placed(cell, kind, **shared, **settings), "labels"
+    return {"colormap": MATERIAL_COLORMAP, "features": features}
 
 
 def _labels(cell: Cell, name: str) -> Any:

@@ -13,6 +13,7 @@ from napari.viewer import current_viewer
 
 from xct.errors import XctError
 from xct.plugin.data.cells import KEY, Cell, open_cell
+from xct.plugin.data.exports import is_volume_file, volume_file_layers
 from xct.plugin.data.layers import LayerData, cell_layers
 from xct.plugin.data.lines import follow
 from xct.plugin.data.simulated import is_simulation, simulation_layers
@@ -31,8 +32,9 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     Parameters
     ----------
     path : str or sequence of str
-        A result folder, a ``volume.zarr``, the truth of a virtual cell, a raw scan, or what
-        `xct simulate` wrote.
+        A result folder, a ``volume.zarr``, the truth of a virtual cell, a raw scan, what
+        `xct simulate` wrote, or a volume as `xct export` writes it: .nrrd, .vti, .ome.tif, or a
+        folder of TIFF slices.
 
     Returns
     -------
@@ -60,6 +62,8 @@ def read(path: Path) -> list[LayerData]:
         from xct.plugin.data.scans import scan_layers
 
         return scan_layers(path)
+    if kind == "volume file":
+        return volume_file_layers(path)
     if kind == "simulation":
         return simulation_layers(path)
     if kind == "result":
@@ -91,6 +95,8 @@ def _read(paths: Any) -> list[Any]:
 def _kind(path: Path) -> str | None:
     if path.is_dir():
         return _kind_of_folder(path)
+    if is_volume_file(path):
+        return "volume file"
     if path.is_file() and path.suffix.lower() in (".h5", ".hdf5", ".hdf", ".nxs", ".log"):
         return "scan" if _is_scan(path) else None
     return None
@@ -104,7 +110,9 @@ def _kind_of_folder(path: Path) -> str | None:
     marks = ("volume.zarr", "summary.json", ".xct")
     if any((path / mark).exists() for mark in marks):
         return "result"
-    return "scan" if _is_scan(path) else None
+    if _is_scan(path):
+        return "scan"
+    return "volume file" if is_volume_file(path) else None
 
 
 def _is_volume(path: Path) -> bool:

@@ -199,6 +199,7 @@ class Placement:
             "tilt_deg": round(self.tilt_deg, 4),
             "matrix": [[float(v) for v in row] for row in self.matrix],
             "slice_um": float(self.slice_um),
+            "file_voxel_um": [float(edge) for edge in self.file_voxel_um],
         }
 
 

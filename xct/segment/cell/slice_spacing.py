@@ -39,6 +39,21 @@ def slice_excess(volume: Voxels, cell: CellGeometry) -> float:
     return float((step**2 - width**2) ** 0.5) if step > _ROUNDED * width else 0.0
 
 
+def edge_ratio(volume: Voxels, cell: CellGeometry) -> float:
+    """Give the longest edge of a voxel over its shortest, as the file has them.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Where values between voxels were interpolated, those of the file count.
+    cell : CellGeometry
+        For the edges of a voxel.
+    """
+    placement = getattr(volume, "placement", None) or {}
+    edges = placement.get("file_voxel_um", cell.voxel_size_um)
+    return float(max(edges) / min(edges))
+
+
 def spacing_warning(step_um: float, width_um: float, *, interpolated: bool) -> str | None:
     """Say what slices that are far apart leave uncertain; None where they are not.
 
@@ -57,8 +72,8 @@ def spacing_warning(step_um: float, width_um: float, *, interpolated: bool) -> s
         f"slices lie {step_um:g} µm apart, {ratio:.3g} times the width of a voxel{between}: a face "
         "may lie anywhere within a step, so the uncertainties of thicknesses, of the volumes of "
         "lithium, steel and collector, and of absent lithium are larger by that. Not enlarged are "
-        "those of roughness, particles and inclusions: what is a few steps high is missed, joined "
-        "or too high; finer slices help"
+        "those of roughness and inclusions, and counts of particles are lower bounds: what is a "
+        "few steps high is missed, joined or too high; finer slices help"
     )
 
 
@@ -76,8 +91,8 @@ def oblong_warning(across_um: Sequence[float]) -> str | None:
     return (
         f"pixels are {long:g} µm long and {short:g} µm wide, and values between them are "
         "interpolated: volumes and thicknesses are those of the layers, but the uncertainties of "
-        "roughness, particles and inclusions are not enlarged: what is as wide as a pixel is long "
-        "is missed, joined or too wide; pixels that are square help"
+        "roughness and inclusions are not enlarged, and counts of particles are lower bounds: what "
+        "is as wide as a pixel is long is missed, joined or too wide; pixels that are square help"
     )
 
 
@@ -87,5 +102,13 @@ declare(
         unit="by how much slices are further apart than pixels are wide, µm",
         source="run",
         derive=slice_excess,
+    )
+)
+declare(
+    Quantity(
+        "edge_ratio",
+        unit="longest edge of a voxel over its shortest, as the file has them",
+        source="run",
+        derive=edge_ratio,
     )
 )

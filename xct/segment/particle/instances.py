@@ -19,6 +19,7 @@ from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
 from xct.segment.particle.beside_faces import with_doubt
 from xct.segment.particle.measuring import Measuring, finish, measuring_sweep
+from xct.segment.particle.numbers import particle_numbers
 from xct.segment.particle.pieces import joined
 from xct.segment.particle.separation import (
     HEIGHT_STEP,
@@ -31,7 +32,6 @@ from xct.segment.particle.separation import (
 from xct.segment.particle.shared_noise import shared_noise
 from xct.segment.particle.table import (
     Measured,
-    particle_numbers,
     particle_sizes_figure,
     particle_table,
 )

@@ -1,0 +1,82 @@
+"""Particles say what the voxel size cannot be, and where their counts are bounded."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xct.geometry import CellGeometry
+from xct.segment.cell.slice_spacing import edge_ratio
+from xct.segment.particle.numbers import particle_numbers
+from xct.segment.particle.plausible import look_at_shape, shape_warning
+from xct.segment.particle.sums import FIELDS, XX, YX, YY, ZX, ZY, ZZ, X, Y, Z
+from xct.segment.particle.table import _shape
+
+PARTICLES = pd.DataFrame({"equivalent_diameter_um": [9.0, 11.0], "drifted": [False, True]})
+
+
+def warned(diameter_um, height_ratio, *, n=50, ratio=1.0):
+    table = pd.DataFrame(
+        {"equivalent_diameter_um": np.full(n, diameter_um), "height_ratio": height_ratio}
+    )
+    return shape_warning(look_at_shape(table, ratio))
+
+
+@pytest.mark.parametrize(
+    ("diameter_um", "height_ratio"), [(0.5, 1.0), (5.0, 1.0), (13.0, 0.8), (30.0, 1.2)]
+)
+def test_particles_as_cathodes_have_them_are_let_pass(diameter_um, height_ratio):
+    assert warned(diameter_um, height_ratio) is None
+
+
+@pytest.mark.parametrize("diameter_um", [0.013, 13_000.0])
+def test_a_slip_of_units_is_seen(diameter_um):
+    assert "is the size given in µm?" in warned(diameter_um, 1.0)
+
+
+@pytest.mark.parametrize("height_ratio", [0.5, 2.0])
+def test_slices_at_another_distance_than_is_said_are_seen(height_ratio):
+    text = warned(13.0, height_ratio)
+    assert f"{height_ratio:g} times as long along z as across" in text
+    assert warned(13.0, height_ratio, n=5) is None
+    assert warned(13.0, height_ratio, ratio=4.0) is None  # what is 4 voxels wide is 1 high
+
+
+def test_particles_of_a_stack_without_a_cell_may_be_any():
+    assert look_at_shape(pd.DataFrame({"equivalent_diameter_um": [0.02]})) is None
+
+
+def test_a_box_is_as_high_over_its_width_as_it_is_drawn():
+    z, y, x = np.indices((4, 6, 6)).reshape(3, -1)
+    sums = np.zeros((1, FIELDS), np.int64)
+    sums[0, 0] = z.size
+    for field, values in {
+        Z: z, Y: y, X: x, ZZ: z * z, YY: y * y, XX: x * x, ZY: z * y, ZX: z * x, YX: y * x
+    }.items():  # fmt: skip
+        sums[0, field] = values.sum()
+    elongation, height = _shape(sums, np.array([3.0, 1.0, 1.0]))
+    assert height == pytest.approx(12 / 6)
+    assert elongation == pytest.approx(2)
+
+
+def test_counts_are_lower_bounds_where_voxels_are_long_or_noise_is_strong():
+    def bounds(**known):
+        return [number.bound for _, number in particle_numbers(PARTICLES, **known)]
+
+    def noise(of_cube):
+        return SimpleNamespace(noise_of_cube=of_cube, noise=4 * of_cube)
+
+    assert bounds() == bounds(edge_ratio=1.1, volume_artifacts=noise(0.05)) == [None] * 3
+    bounded = ["lower", "lower", "upper"]
+    assert bounds(edge_ratio=2.0) == bounds(volume_artifacts=noise(0.15)) == bounded
+
+
+def test_edges_are_those_of_the_file():
+    cell = CellGeometry((4, 4, 4), (2.0, 2.0, 2.0), 4.0, 4.0, 3.0)
+    flat = CellGeometry((4, 4, 4), (6.0, 2.0, 2.0), 4.0, 4.0, 3.0)
+    volume = np.zeros((4, 4, 4))
+    assert edge_ratio(volume, cell) == 1
+    assert edge_ratio(volume, flat) == 3
+    resampled = SimpleNamespace(placement={"file_voxel_um": [2.0, 2.0, 5.0]})
+    assert edge_ratio(resampled, cell) == 2.5

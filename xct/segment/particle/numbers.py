@@ -1,0 +1,60 @@
+"""Counts of particles. In: their table; out: numbers, with what bounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from xct.normalize.artifacts import Artifacts
+from xct.quantity import Number
+from xct.segment.cell.slice_spacing import WARNED
+from xct.statistics.bootstrap import median_sd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Bound = Literal["upper", "lower"] | None
+
+# Of all diameters alike: labels put every boundary a little outside or inside. In sixty virtual
+# cells the mean diameter was off by 0.3 % in the median and 1.4 % at worst; no number of particles
+# lessens that.
+_DIAMETER_SD = 0.005
+# Noise of a cube of 8 µm, over the electrolyte's value: at 0.08 all were found, at 0.15 a fifth of
+# particles of four voxels was lost.
+_LOSING_NOISE = 0.1
+
+
+def particle_numbers(
+    particles: pd.DataFrame,
+    edge_ratio: float | None = None,
+    volume_artifacts: Artifacts | None = None,
+) -> Iterator[tuple[str, Number]]:
+    """Give the counts of particles, and their median diameter.
+
+    In voxels that are longer than wide, or in strong noise, small ones are missed or joined:
+    counts are lower bounds then, and the median an upper one.
+    """
+    note = _small_ones_missed(edge_ratio, volume_artifacts)
+    least: Bound = "lower" if note else None
+    most: Bound = "upper" if note else None
+    yield "particles", Number(len(particles), "particles", bound=least, note=note)
+    drifted = int(particles["drifted"].sum())
+    yield "drifted_particles", Number(drifted, "particles", None, len(particles), least, note)
+    if len(particles):
+        diameter = particles["equivalent_diameter_um"]
+        median, sd = float(diameter.median()), None
+        if len(diameter) > 1:
+            sd = float(np.hypot(median_sd(diameter.to_numpy()), _DIAMETER_SD * median))
+        yield "median_diameter_um", Number(median, "µm", sd, len(diameter), most, note)
+
+
+def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str | None:
+    """Say why small particles are missed or joined; None where they are not."""
+    if ratio is not None and ratio > WARNED:
+        return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
+    if artifacts is not None and artifacts.noise_of_cube > _LOSING_NOISE:
+        noise = f"{artifacts.noise:.0%} of the electrolyte's value"
+        return f"a voxel's noise is {noise}: small ones are missed or joined"
+    return None
