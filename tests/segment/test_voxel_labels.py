@@ -139,3 +139,16 @@ def test_thresholds_of_a_wide_slice_come_from_a_band_about_the_axis(drawn, monke
     assert band != whole
     assert band.active == pytest.approx(whole.active, rel=0.02)
     assert band.noise == pytest.approx(whole.noise, rel=0.1)
+
+
+def test_missing_data_are_no_material_and_move_no_threshold(drawn):
+    mu, cell, surfaces, *_ = drawn
+    lost = mu.copy()
+    lost[36:60, :, : mu.shape[2] // 2] = np.nan  # of the separator and the cathode
+    columns = find_columns(cell, surfaces)
+    whole, found = (
+        find_thresholds(ratios, columns, edges_of(ratios, "none", 1.0, 3))
+        for ratios in (Ratios(volume, cell, Flat()) for volume in (mu, lost))
+    )
+    assert found.active == pytest.approx(whole.active, rel=0.03)
+    assert found.noise == pytest.approx(whole.noise, rel=0.1)

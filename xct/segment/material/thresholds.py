@@ -204,8 +204,8 @@ class _Sample:
         low = self.columns.lithium + _MARGIN_PX
         high = self.columns.front - _MARGIN_PX
         sds = []
-        for z, edge, smooth, _ in self._slices(low, high):
-            inside = self._between(z, low, high)
+        for z, edge, smooth, _, known in self._slices(low, high):
+            inside = self._between(z, low, high) & known
             if np.count_nonzero(inside) < _LEAST_VOXELS:
                 continue
             sds.append((_robust_sd(edge[inside]), _robust_sd(smooth[inside])))
@@ -219,8 +219,8 @@ class _Sample:
         low = self.columns.front + _MARGIN_PX
         high = self.columns.collector - _MARGIN_PX
         samples, sharpened = [np.empty(0)], []
-        for z, edge, _, denoised in self._slices(low, high):
-            inside = self._between(z, low, high)
+        for z, edge, _, denoised, known in self._slices(low, high):
+            inside = self._between(z, low, high) & known
             samples.append(denoised[inside])
             sharpened.append(edge[inside])
         sample = np.concatenate(samples)
@@ -252,8 +252,11 @@ class _Sample:
 
     def _slices(
         self, low: np.ndarray, high: np.ndarray
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-        """Bands of slices evenly between two faces: sharpened, smoothed, and denoised only."""
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Bands of slices evenly between two faces: sharpened, smoothed, and denoised only.
+
+        And where there is a value: missing ones are exactly 1, as many as make a material.
+        """
         depth = self.ratios.shape[0]
         inside = self.ratios.cell.in_bore(depth / 2)
         usable = inside & np.isfinite(low) & np.isfinite(high) & (high > low)
@@ -275,7 +278,8 @@ class _Sample:
             middle = denoised.planes(z, z + 1)[0, self.band.inner]
             inner = slice(min(near, z), min(near, z) + 1)
             smooth = gaussian(raw.planes(z - near, z + near + 1), self.smooth_px, inner)
-            yield z, edge, smooth[0, self.band.inner], middle
+            known = raw.planes(z, z + 1)[0, self.band.inner] != np.float32(1)
+            yield z, edge, smooth[0, self.band.inner], middle, known
 
 
 def _robust_sd(values: np.ndarray) -> float:
