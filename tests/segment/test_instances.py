@@ -6,6 +6,7 @@ import zarr
 
 from tests.parallel.pickling import Pickling
 from tests.segment.spheres import Flat, cell_of_spheres
+from xct.parallel.counting import heard_by
 from xct.parallel.executors import executed_by
 from xct.segment.material.labels import materials
 from xct.segment.particle.instances import particles, particles_in_slabs
@@ -45,6 +46,15 @@ def test_every_sphere_is_one_particle_of_its_size(drawn, found):
     assert len({int(row["particle"].iloc[0]) for _, row in rows}) == len(rows)
     ratio = [row["equivalent_diameter_um"].iloc[0] / (4 * sphere[3]) for sphere, row in rows]
     assert np.median(ratio) == pytest.approx(1, abs=0.02)
+
+
+def test_how_far_it_is_is_told_by_slices(drawn, labels):
+    mu, cell, surfaces, *_ = drawn
+    heard = []
+    with heard_by(lambda done, total: heard.append((done, total))):
+        particles(mu, labels, cell, surfaces, Flat())
+    assert heard.count((len(mu), len(mu))) >= 2  # separated, and measured
+    assert max(done for done, _ in heard) == len(mu)
 
 
 def test_place_and_roundness_of_spheres(drawn, found):

@@ -16,6 +16,7 @@ import numpy as np
 from xct.geometry import Label
 from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import CHUNK_SLICES, Block, Voxels
+from xct.parallel.counting import count, counting
 from xct.parallel.executors import map_blocks, worker_count
 from xct.parallel.rolling import Rolling, runs
 from xct.segment.denoise import Triple, gaussian
@@ -217,6 +218,10 @@ def _rounded(
     return np.asarray(heights, np.uint16)
 
 
+def _tell_nobody(slices: int) -> None:
+    """Take note of nothing."""
+
+
 @dataclass(frozen=True)
 class _Found:
     """What a run gave: pieces by numbers that count from 1 in it."""
@@ -230,7 +235,9 @@ class _Found:
 def separate(job: Separation, numbers: Any) -> Pieces:
     """Fill `numbers` with provisional ones, and give what is known of each."""
     blocks = runs(job.ratios.shape[0], worker_count())
-    return _put_together(blocks, map_blocks(_separate_run, blocks, job, numbers), job)
+    with counting(job.ratios.shape[0]):
+        found = map_blocks(_separate_run, blocks, job, numbers, count)
+    return _put_together(blocks, found, job)
 
 
 def separate_here(job: Separation, numbers: np.ndarray) -> Pieces:
@@ -256,7 +263,9 @@ def _put_together(blocks: list[Block], answers: list[_Found], job: Separation) -
     return Pieces(basins.graph(), sums[:, 0], sums[:, 1:], volumes, facing.faces(), tuple(parts))
 
 
-def _separate_run(run: Block, job: Separation, numbers: Any) -> _Found:
+def _separate_run(
+    run: Block, job: Separation, numbers: Any, tell: Callable[[int], None] = _tell_nobody
+) -> _Found:
     found, heights = _Run(job, Basins(), Facing(job.size)), _Heights(job)
     for first in range(run.first, run.stop, job.rows):
         stop = min(first + job.rows, run.stop)
@@ -264,6 +273,7 @@ def _separate_run(run: Block, job: Separation, numbers: Any) -> _Found:
             numbers[first:stop] = found.add(first, stop, heights)
         else:
             numbers[first:stop] = found.add_nothing(first, stop)
+        tell(stop - first)
     index, volume = (np.concatenate(some) for some in zip(*found.held, strict=True))
     return _Found(found.basins, found.facing, np.concatenate(found.voxels), (index, volume))
 
