@@ -65,7 +65,7 @@ def _done_to(of: partial[Case]) -> Iterator[Case]:
         "the collector cut away", traits=[on(lambda mu: mu[:-10])], says="collector", part=True
     )
     yield of("upside down, 8 bits", traits=[coded("uint8"), on(lambda codes: codes[::-1].copy())])
-    yield of("median of 3 × 3 × 3", traits=[on(median_filter, 3)])
+    yield of("median of 3 × 3 × 3", traits=[on(median_filter, 3)], says="smoothed")
     yield of(
         "binned by 2, size not changed",
         traits=[on(_binned)], says="times as long|voxel_size_um|known widths",

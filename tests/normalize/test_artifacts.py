@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter, median_filter
 
 from tests.normalize.layered_cell import LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
@@ -54,6 +55,7 @@ def test_a_clean_volume_is_not_warned_of(volume):
     assert found.cupping == pytest.approx(0, abs=0.02)
     assert {name for name, _ in artifact_numbers(found)} == {
         "rings_of_electrolyte", "noise_of_electrolyte", "cupping_of_electrolyte",
+        "noise_shared_by_slices",
     }  # fmt: skip
 
 
@@ -100,3 +102,20 @@ def test_what_xct_reconstructed_itself_is_not_looked_at(volume):
     assert seen(volume, {"fbp": {}}) is None
     assert [*artifact_numbers(None)] == []
     assert artifact_warning(None) is None
+
+
+def test_a_volume_that_was_smoothed_is_said_and_one_that_was_not_is_not(volume):
+    plain = seen(volume)
+    assert abs(plain.shared) < 0.1
+    for smoothed in (median_filter(volume, 3), gaussian_filter(volume, 0.8)):
+        found = seen(smoothed)
+        assert found.shared > 0.45
+        assert "smoothed: " in artifact_warning(found)
+        assert found.doubled == 0
+
+
+def test_slices_that_are_there_twice_are_said(volume):
+    twice = np.repeat(volume[16:64], 2, axis=0)
+    found = seen(twice)
+    assert found.doubled > 0.2
+    assert "doubled slices: " in artifact_warning(found)

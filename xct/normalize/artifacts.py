@@ -40,6 +40,11 @@ _CUPPED = 0.05
 _COARSE = 0.3
 _FEW_VALUES = 256  # in a slice: more, and they are real numbers
 _ENOUGH = 2**18  # voxels of a slice, that show which values there are
+# Noise of neighboring slices, less its mean over 3 × 3 pixels: independent in 0 to 0.04 of it where
+# each detector row has noise of its own, 0.46 to 0.58 alike after a median over 3 × 3 × 3 voxels,
+# which melts particles into one.
+_ALIKE = 0.4
+_DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
 _CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
 
 
@@ -65,6 +70,10 @@ class Artifacts:
         From each value to the next that occurs; 0 of real numbers.
     is_grey : bool
         Whether the values are on a scale of their own, and no attenuation.
+    shared : float
+        Correlation of the noise of neighboring slices, median; NaN where xct interpolated them.
+    doubled : float
+        Fraction of the slices that equal the next one, value by value.
     """
 
     rings: float
@@ -76,6 +85,8 @@ class Artifacts:
     n: int
     step: float = 0.0
     is_grey: bool = False
+    shared: float = float("nan")
+    doubled: float = 0.0
 
 
 def look_at_artifacts(
@@ -105,8 +116,9 @@ def look_at_artifacts(
     if "fbp" in steps:
         return None
     slices = _inside(cell, reference.blur_um)
-    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 4)
-    found, steps_seen = found[:, :3], found[:, 3]
+    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 6)
+    found, steps_seen, alike, twins = found[:, :3], found[:, 3], found[:, 4], found[:, 5]
+    own = np.isfinite(alike).any() and not _interpolated(volume, cell)
     held = found[np.isfinite(found).all(axis=1)]
     noise = _noise_of(reference)
     rings, cupping = _rings(held[:, :2]), _mean(held[:, 2])
@@ -119,7 +131,18 @@ def look_at_artifacts(
         n=len(held),
         step=float(np.max(steps_seen, initial=0.0)) / reference.peak_per_cm,
         is_grey=reference.is_grey,
+        shared=float(np.nanmedian(alike)) if own else float("nan"),
+        doubled=float(np.mean(twins)) if len(twins) else 0.0,
     )
+
+
+def _interpolated(volume: Voxels, cell: CellGeometry) -> bool:
+    """Whether xct itself made values between those of the file."""
+    placement = getattr(volume, "placement", None)
+    if placement is None:
+        return False
+    edges = sorted(placement.get("file_voxel_um", cell.voxel_size_um))
+    return placement["tilt_deg"] != 0 or not np.allclose(edges, sorted(cell.voxel_size_um))
 
 
 def step_of(values: np.ndarray) -> float:
@@ -181,9 +204,12 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
 
 def _look_at_slice(
     z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[float, float, float, float]:
-    """Give the variance of rings about the slice's middle and the bore's axis, cupping and step."""
-    [image] = np.asarray(volume[z : z + 1], np.float32) - np.float32(reference.air)
+) -> tuple[float, float, float, float, float, bool]:
+    """Give the variance of rings about the slice's middle and the bore's axis, cupping and step.
+
+    And how alike its noise and that of the next slice are, and whether they are the same.
+    """
+    image, *after = np.asarray(volume[z : z + 2], np.float32) - np.float32(reference.air)
     radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
     inside = cell.bore_radius_um - 2 * reference.blur_um
     held = np.isfinite(image) & (radius < inside)
@@ -196,9 +222,41 @@ def _look_at_slice(
     centers = (middle, (axis_y / edge_y, axis_x / edge_x))
     first, second = (ring_variance(over, y - v, x - u) for v, u in centers)
     inner, outer = (held & (radius < _INNER * inside), held & (radius > _OUTER * inside))
-    if not (inner.any() and outer.any()):
-        return first, second, float("nan"), step
-    return first, second, float(np.median(image[outer]) / np.median(image[inner]) - 1), step
+    cupping = float("nan")
+    if inner.any() and outer.any():
+        cupping = float(np.median(image[outer]) / np.median(image[inner]) - 1)
+    twin = bool(after) and held.any() and np.array_equal(image[held], after[0][held])
+    shared = likeness_of_noise(image, after[0], held) if after else float("nan")
+    return first, second, cupping, step, shared, bool(twin)
+
+
+def likeness_of_noise(image: np.ndarray, after: np.ndarray, held: np.ndarray) -> float:
+    """Give the correlation of what two slices hold beside their means over 3 × 3 pixels.
+
+    Parameters
+    ----------
+    image, after : ndarray, shape (y, x)
+        Neighboring slices.
+    held : ndarray of bool, shape (y, x)
+        What counts: one material.
+
+    Returns
+    -------
+    float
+        NaN where too little counts, or does not vary.
+    """
+    import scipy
+
+    held = held & np.isfinite(after)
+    known = scipy.ndimage.binary_erosion(held, np.ones((3, 3), bool))
+    if np.count_nonzero(known) < _LEAST_VOXELS:
+        return float("nan")
+    fine = []
+    for each in (image, after):
+        filled = np.where(held, each, 0).astype(np.float64)
+        fine.append((filled - scipy.ndimage.uniform_filter(filled, 3))[known])
+    scale = float(np.sqrt((fine[0] @ fine[0]) * (fine[1] @ fine[1])))
+    return float(fine[0] @ fine[1]) / scale if scale > 0 else float("nan")
 
 
 def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
@@ -247,6 +305,7 @@ def artifact_numbers(volume_artifacts: Artifacts | None) -> Iterator[tuple[str, 
     yield "rings_of_electrolyte", Number(seen.rings, sd=seen.rings_sd, n=seen.n)
     yield "noise_of_electrolyte", Number(seen.noise)
     yield "cupping_of_electrolyte", Number(seen.cupping, sd=seen.cupping_sd)
+    yield "noise_shared_by_slices", Number(seen.shared, n=seen.n)
 
 
 def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
@@ -284,7 +343,26 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "fractions of materials rest on the steps; save the volume with 16 bits, or in a "
             "narrower window"
         )
+    said += _said_of_neighbors(seen)
     return "; ".join(said) or None
+
+
+def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
+    """Say what slices that are like the next one mean."""
+    if seen.doubled > _DOUBLED:
+        yield (
+            f"doubled slices: {seen.doubled:.0%} of those that were looked at equal the next one, "
+            "value by value: if every slice is there twice, all heights and volumes are twice what "
+            "they are; keep every second slice, or halve the first number of voxel_size_um"
+        )
+    elif seen.shared > _ALIKE:
+        yield (
+            f"smoothed: {seen.shared:.0%} of the noise of a slice is that of the next one "
+            f"(correlation), where up to {_ALIKE:.0%} does no harm: a filter in three dimensions, "
+            "or interpolation, went over the volume. Small particles melt into one or are lost, "
+            "edges move, and stated uncertainties are too small; measure the volume as it was "
+            "reconstructed"
+        )
 
 
 declare(
