@@ -35,7 +35,7 @@ def turns() -> Iterator[Case]:
 
 def leans() -> Iterator[Case]:
     """Whose layers lean."""
-    of = partial(Case, "Lean", write=tiff, says="lean")
+    of = partial(Case, "Lean", write=tiff, says="lean|smoothed")  # the study interpolates
     for degrees in (2, 3, 6, 10, 15, 20):
         yield of(f"leaning by {degrees}°", traits=[leaning(degrees)])
     yield of("leaning by 7° about y, 7° about x", traits=[leaning(7, "yx")])

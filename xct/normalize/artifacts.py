@@ -41,8 +41,8 @@ _COARSE = 0.3
 _FEW_VALUES = 256  # in a slice: more, and they are real numbers
 _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 # Noise of neighboring slices, less its mean over 3 × 3 pixels: independent in 0 to 0.04 of it where
-# each detector row has noise of its own (0.12 in the flats of a real scan), 0.46 to 0.58 alike after
-# a median over 3 × 3 × 3 voxels, which melts particles into one, and 0.26 after values were
+# each detector row has noise of its own (0.12 in the flats of a real scan), 0.46 to 0.58 alike
+# after a median over 3 × 3 × 3 voxels, which melts particles into one, and 0.26 after values were
 # interpolated between voxels, which halved the count of small ones.
 _ALIKE = 0.25
 _DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
