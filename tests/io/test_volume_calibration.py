@@ -6,6 +6,7 @@ import tifffile
 
 from xct.errors import ScanError
 from xct.io.volume_files.opening import open_foreign
+from xct.io.volume_files.volume import chosen_size
 
 SIZE = (4.0, 2.0, 2.0)
 
@@ -106,3 +107,10 @@ def test_whole_numbers_of_32_bits_and_half_floats_are_read(tmp_path, codes):
         tifffile.imwrite(tmp_path / "v.tif", codes.astype(kind), photometric="minisblack")
         volume = open_foreign(tmp_path / "v.tif", SIZE)
         np.testing.assert_array_equal(volume.read(np.s_[:]), codes.astype(kind).astype(np.float32))
+
+
+@pytest.mark.parametrize(("edge", "said"), [(0.003, 1), (3000.0, 1), (0.05, 0), (30.0, 0)])
+def test_a_voxel_size_in_another_unit_is_said(edge, said):
+    for given, found in (((edge,) * 3, None), (None, (edge,) * 3), ((edge,) * 3, (edge,) * 3)):
+        _, _, notes = chosen_size(given, found, "its header", "volume.nrrd")
+        assert ["another unit" in note for note in notes] == [True] * said

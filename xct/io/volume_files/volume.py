@@ -17,6 +17,7 @@ from xct.parallel.blocks import Voxels
 VoxelSize = tuple[float, float, float]
 
 _SAME = 1e-3  # relative difference of two voxel sizes that are the same but for rounding
+_KNOWN_UM = (0.01, 200.0)  # of voxels, nano-CT to a medical scanner
 _MOST_CHUNK_BYTES = 4 * 2**30  # of one piece that must be read whole
 
 
@@ -206,7 +207,7 @@ def chosen_size(
     origin : dict
         Where it comes from.
     notes : tuple of str
-        That the two differ.
+        That the two differ, or that it is no size that such voxels have.
 
     Raises
     ------
@@ -220,14 +221,26 @@ def chosen_size(
     if given is None or found is None:
         size = given or found
         assert size is not None
-        return size, {"voxel_size_um": where if given is None else "configuration"}, ()
-    notes = []
+        origin = {"voxel_size_um": where if given is None else "configuration"}
+        return size, origin, _implausible(size)
+    notes = list(_implausible(given))
     if any(abs(a - b) > _SAME * b for a, b in zip(given, found, strict=True)):
         notes.append(
             f"voxel_size_um {show_size(given)} of the configuration overrules {show_size(found)} "
             f"of {where}"
         )
     return given, {"voxel_size_um": "configuration"}, tuple(notes)
+
+
+def _implausible(size: VoxelSize) -> tuple[str, ...]:
+    """Say that another unit was probably meant."""
+    low, high = _KNOWN_UM
+    if low <= min(size) and max(size) <= high:
+        return ()
+    return (
+        f"voxel_size_um: {show_size(size)} µm; tomography of cells with X-rays has voxels of "
+        f"{low:g} to {high:g} µm: probably another unit is meant, such as nm, mm or m",
+    )
 
 
 def show_size(size: Sequence[float]) -> str:
