@@ -230,7 +230,11 @@ class Tables(QWidget):
         self.name, self.column, self.by, self.relation = (QComboBox() for _ in range(4))
         self.relation.addItems(list(_COMPARE))
         self.limit = QLineEdit(placeholderText="any")
-        self.limit.setMaximumWidth(80)
+        self.limit.setFixedWidth(70)
+        # else the longest name of a column leaves no room for the number
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.by.setSizeAdjustPolicy(policy)
+        self.by.setMinimumContentsLength(10)
         self.drifted = QCheckBox("drifted only")
         self.view = QTableView()
         self.view.setModel(self.model)
