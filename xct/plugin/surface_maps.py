@@ -50,7 +50,9 @@ def maps_of(surfaces: dict[str, Surface], cell: CellGeometry) -> dict[str, Map]:
         depth = cell.depth_um(name, surfaces[name].height_um, y, x)
         title = f"{name.replace('_', '/')}: height"
         found[title] = Map(
-            f"{_shown(name)}:\nfrom the mean plane, away from the anode", depth, surfaces[name].sd_um
+            f"{_shown(name)}:\nfrom the mean plane, away from the anode",
+            depth,
+            surfaces[name].sd_um,
         )
     for name in there:
         sd = surfaces[name].sd_um

@@ -230,11 +230,6 @@ class Tables(QWidget):
         self.name, self.column, self.by, self.relation = (QComboBox() for _ in range(4))
         self.relation.addItems(list(_COMPARE))
         self.limit = QLineEdit(placeholderText="any")
-        self.limit.setFixedWidth(70)
-        # else the longest name of a column leaves no room for the number
-        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        self.by.setSizeAdjustPolicy(policy)
-        self.by.setMinimumContentsLength(10)
         self.drifted = QCheckBox("drifted only")
         self.view = QTableView()
         self.view.setModel(self.model)
@@ -252,8 +247,8 @@ class Tables(QWidget):
         form.addRow("table", self.name)
         form.addRow("color by", self.column)
         form.addRow(self.scale)
-        form.addRow("where", beside(self.by, self.relation, self.limit))
-        form.addRow(self.drifted)
+        form.addRow("where", self.by)
+        form.addRow("", beside(self.relation, self.limit, self.drifted))
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.tabs, 1)
