@@ -150,6 +150,8 @@ def draw_running(config: Path) -> None:
     run.ended.connect(ended.append)
     run.start()
     until(lambda: run.bar.value() > 0)
+    # the folder of this script is none of a user's
+    run.log.setPlainText(run.log.toPlainText().replace(f"{Path.cwd()}/", ""))
     shot(viewer, HERE / "run.png")
     run.cancel()
     until(lambda: bool(ended))
