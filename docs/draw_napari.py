@@ -197,7 +197,8 @@ def draw_surfaces(result: Path) -> None:
     maps = dock(viewer, "Surface maps")
     maps.name.setCurrentText("lithium thickness")
     shot(viewer, HERE / "maps.png")
-    viewer.window.remove_dock_widget("all")
+    viewer = window()  # here particles have the color of their label
+    viewer.open(str(result), plugin="xct")
     viewer.dims.ndisplay = 3
     shot(viewer, HERE / "surfaces.png")
 
