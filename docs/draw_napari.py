@@ -1,15 +1,15 @@
-"""Pictures of the guide to napari that need a scan and work done. In: a cell of the demo; out: PNG.
+"""Pictures of the guide to napari, with the window as a user sees it. In: cells; out: PNG.
 
-    xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX" python docs/draw_napari.py demo/ncm-100 \
-        [--light]
+    xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX" python docs/draw_napari.py \
+        demo/ncm-100 --pristine demo/ncm-0 [NAME ...] [--light]
 
-Draws docs/napari/{sinogram,tune,paint,run}.png with the window as a user sees it; with --light,
-each widget beside the cell in napari's light theme into the present folder, to be looked at.
+Draws docs/napari/NAME.png, all unless some are named; with --light, each widget beside the cell in
+napari's light theme and in its dark one, into the present folder, to be looked at.
 """
 
+import argparse
 import contextlib
 import shutil
-import sys
 import tempfile
 import time
 import warnings
@@ -22,6 +22,10 @@ import yaml
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import binary_erosion
+
+from xct.analyze.roi.shapes import BoxRoi, LineRoi, SectorRoi
+from xct.plugin.data.cells import cells_of
+from xct.plugin.roi.layer import RoiLayer
 
 HERE = Path(__file__).parent / "napari"
 SIZE = (1400, 900)
@@ -38,19 +42,40 @@ WIDGETS = (
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Draw what is asked for."""
     warnings.simplefilter("ignore")  # of napari and what it imports
-    cell = Path(sys.argv[1]).resolve()
-    if "--light" in sys.argv:
-        draw_light(cell)
+    asked = arguments()
+    cell, pristine = asked.cell.resolve(), asked.pristine.resolve()
+    if asked.light:
+        draw_themes(cell)
         return
+    pictures: dict[str, Callable[[], None]] = {
+        "sinogram": lambda: draw_sinogram(next((cell / "raw").iterdir())),
+        "tune": lambda: draw_tuning(own_configuration(cell)),
+        "paint": lambda: draw_painting(shutil.copytree(cell / "result", "out/ncm_100_painted")),
+        "run": lambda: draw_running(own_configuration(cell)),
+        "rois": lambda: draw_rois(cell / "result", pristine / "result"),
+        "surfaces": lambda: draw_surfaces(cell / "result"),
+        "compare": lambda: draw_compared(pristine / "result", cell / "result"),
+    }
     # Within the folder: what a window shows of a path is what stands in a user's own.
     with tempfile.TemporaryDirectory(prefix="xct-") as place, contextlib.chdir(place):
-        config = own_configuration(cell)
-        draw_sinogram(next((cell / "raw").iterdir()))
-        draw_tuning(config)
-        draw_painting(shutil.copytree(cell / "result", Path("out/ncm_100_painted")))
-        draw_running(config)
+        for name in asked.names or pictures:
+            pictures[name]()
+
+
+def arguments() -> argparse.Namespace:
+    """Read what is asked for."""
+    parser = argparse.ArgumentParser(description="Draw the pictures of the guide to napari.")
+    parser.add_argument("cell", type=Path, help="cell of the demo")
+    parser.add_argument("--pristine", type=Path, default=Path("demo/ncm-0"))
+    parser.add_argument("--light", action="store_true", help="widgets in both themes")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        help="pictures; rois is also profile and depth, surfaces also tables and maps",
+    )
+    return parser.parse_intermixed_args()  # names may follow an option
 
 
 def own_configuration(cell: Path) -> Path:
@@ -60,7 +85,7 @@ def own_configuration(cell: Path) -> Path:
     config["output"] = "out/ncm_100"
     config["run"] = {"figures": "none"}
     path = Path("beamtime/ncm_100.yaml")
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
 
@@ -125,23 +150,90 @@ def draw_running(config: Path) -> None:
     run.ended.connect(ended.append)
     run.start()
     until(lambda: run.bar.value() > 0)
+    # the folder of this script is none of a user's
+    run.log.setPlainText(run.log.toPlainText().replace(f"{Path.cwd()}/", ""))
     shot(viewer, HERE / "run.png")
     run.cancel()
     until(lambda: bool(ended))
 
 
-def draw_light(cell: Path) -> None:
-    """Draw each widget in the light theme."""
+def draw_rois(result: Path, pristine: Path) -> None:
+    """Show a ROI over the pristine cell's, a profile, and grey values by depth."""
+    viewer = window()
+    viewer.open(str(result), plugin="xct")
+    viewer.open(str(pristine), plugin="xct")
+    inspect = dock(viewer, "Inspect ROIs")
+    inspect.pristine.setCurrentText("NCM-0")
+    viewer.layers["NCM-0 volume"].visible = False  # it lies on top
+    viewer.layers["NCM-0 surfaces"].visible = False
+    front, anode = "electrolyte_cathode", "steel_lithium"
+    inspect.rois.set_rois(
+        [
+            BoxRoi("C-1", front, (0.0, 60.0), (-60.0, 60.0), (-120.0, -20.0)),
+            SectorRoi("S-1", front, (0.0, 60.0), (40.0, 120.0), (-45.0, 45.0)),
+            LineRoi("L-1", anode, (-15.0, 0.0, 150.0), (275.0, 0.0, 150.0), 20.0),
+        ]
+    )
+    for name, row, tab in (
+        ("rois", 0, inspect.histogram),
+        ("profile", 2, inspect.profile),
+        ("depth", 0, inspect.depths),
+    ):
+        inspect.table.select(row)
+        inspect.tabs.setCurrentWidget(tab)
+        until(lambda: inspect.idle)
+        shot(viewer, HERE / f"{name}.png")
+
+
+def draw_surfaces(result: Path) -> None:
+    """Show particles by grey value, a map of the lithium, and the cell cut open in 3-D."""
+    viewer = window()
+    viewer.open(str(result), plugin="xct")
+    tables = dock(viewer, "Particles and inclusions")
+    tables.column.setCurrentText("mean_grey")
+    shot(viewer, HERE / "tables.png")
+    viewer.window.remove_dock_widget("all")
+    viewer.layers["NCM-100 particles"].visible = False
+    maps = dock(viewer, "Surface maps")
+    maps.name.setCurrentText("lithium thickness")
+    shot(viewer, HERE / "maps.png")
+    viewer = window()  # here particles have the color of their label
+    viewer.open(str(result), plugin="xct")
+    viewer.dims.ndisplay = 3
+    shot(viewer, HERE / "surfaces.png")
+
+
+def draw_compared(pristine: Path, result: Path) -> None:
+    """Show two cells side by side, in cross-section, with one ROI."""
+    import napari
+
+    from xct.plugin.view import fill
+
+    if viewer := napari.current_viewer():
+        viewer.close()
+    viewer = fill([pristine, result], napari.Viewer)
+    viewer.window.resize(*SIZE)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 0.0)
+    viewer.reset_view()
+    box = BoxRoi("C-1", "electrolyte_cathode", (0.0, 60.0), (-60.0, 60.0), (-120.0, -20.0))
+    RoiLayer.of(viewer, cells_of(viewer)[0]).set_rois([box])
+    shot(viewer, HERE / "compare.png")
+
+
+def draw_themes(cell: Path) -> None:
+    """Draw each widget as it opens beside a cell, in the light theme and in the dark one."""
     for name in WIDGETS:
         viewer = window()
-        viewer.theme = "light"
         viewer.open(str(cell / "result"), plugin="xct")
         widget = dock(viewer, name)
         if name == "Tune a reconstruction":
             widget.source.setText(str(cell / "config.yaml"))
             widget.load()
-        until(lambda w=widget: getattr(w, "idle", True))  # type: ignore[misc]
-        shot(viewer, Path(f"light_{name.split()[0].lower()}.png"))
+        for theme in ("light", "dark"):
+            viewer.theme = theme
+            until(lambda w=widget: getattr(w, "idle", True))  # type: ignore[misc]
+            shot(viewer, Path(f"{theme}_{name.split()[0].lower()}.png"))
 
 
 def window() -> Any:
@@ -162,7 +254,7 @@ def dock(viewer: Any, name: str) -> Any:
     return widget
 
 
-def until(is_done: Callable[[], bool], limit_s: float = 300) -> None:
+def until(is_done: Callable[[], bool], limit_s: float = 900) -> None:
     """Let the window live until something is so."""
     end = time.monotonic() + limit_s
     for _ in range(20):

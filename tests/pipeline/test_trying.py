@@ -52,6 +52,13 @@ def test_what_is_no_sweep_is_refused_with_its_text(text):
         parse_sweep(text)
 
 
+@pytest.mark.parametrize("name", ["center", "centre", "center_pixel"])
+def test_the_axis_by_another_name_is_answered_with_its_key(name):
+    with pytest.raises(ConfigError, match=f"{name}; the axis is tried as find_center.center_px"):
+        parse_sweep(f"find_center.{name}=-1:1:1")
+    assert parse_sweep("find_center.search_px=10,20").key == "steps.find_center.search_px"
+
+
 def test_two_settings_are_combined_and_more_are_refused():
     sweeps = [parse_sweep("fbp.cutoff=0.5,1"), parse_sweep("fbp.window=ramp,hann,parzen")]
     choices = choices_of(sweeps)

@@ -69,6 +69,7 @@ def test_3d_is_oblique_cut_open_and_shows_particles(viewer, layers):
     viewer.dims.ndisplay = 3
     volume = layers["ncm-100 volume"]
     assert volume.depiction == "plane"
+    assert volume.blending == "translucent"  # particles behind the wall are hidden
     assert volume.plane.position[1] == pytest.approx((SHAPE[1] - 1) / 2, abs=1)
     direction = np.abs(viewer.scene.camera.view_direction)
     assert direction.min() > 0.2  # along no axis

@@ -57,8 +57,12 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
             change()
         qtbot.waitUntil(lambda: tune.idle, timeout=LIMIT_MS)
 
+    cell = viewer.add_image(np.zeros((4, 192, 192)))
+    viewer.dims.order = (1, 0, 2)
     tune.source.setText(str(config))
     shown(tune.load)
+    assert viewer.dims.displayed == (1, 2)  # as the slice lies, so that all of it is in view
+    viewer.layers.remove(cell)
     layer = viewer.layers["tuning: slice"]
     blurred = np.array(layer.data)
     assert tune.center.value() == pytest.approx(95.5)

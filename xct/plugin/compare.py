@@ -90,7 +90,9 @@ def side_by_side(
             added.append(layer)
     volumes = [layer for layer in added if layer.metadata[KEY]["kind"] == "volume"]
     for layer in volumes:
-        layer.name_overlay.visible = True
+        title = layer.name_overlay
+        title.position = "top_center"  # at the left, its first letter is cut off by the grid
+        title.visible = True
     link_layers(volumes, _LINKED)
     grid = viewer.canvas.grid
     grid.stride, grid.spacing, grid.shape = len(kinds), 0.02, (-1, -1)

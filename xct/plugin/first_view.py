@@ -130,6 +130,7 @@ class CellView:
         size, middle = np.array(self._cell.volume.shape), self._middle()
         coarse = np.array(volume.data[-1].shape if volume.multiscale else size)
         volume.depiction = "plane"
+        volume.blending = "translucent"  # the wall hides what lies behind it
         volume.plane.position = tuple(middle * coarse / size)
         volume.plane.normal = (0, 1, 0)
         volume.plane.thickness = 1

@@ -50,13 +50,15 @@ def maps_of(surfaces: dict[str, Surface], cell: CellGeometry) -> dict[str, Map]:
         depth = cell.depth_um(name, surfaces[name].height_um, y, x)
         title = f"{name.replace('_', '/')}: height"
         found[title] = Map(
-            f"{_shown(name)}, from the mean plane, away from the anode", depth, surfaces[name].sd_um
+            f"{_shown(name)}:\nfrom the mean plane, away from the anode",
+            depth,
+            surfaces[name].sd_um,
         )
     for name in there:
         sd = surfaces[name].sd_um
         title = f"{name.replace('_', '/')}: uncertainty"
         found[title] = Map(
-            f"{_shown(name)}, standard deviation of its height", sd, np.full_like(sd, np.nan)
+            f"{_shown(name)}:\nstandard deviation of its height", sd, np.full_like(sd, np.nan)
         )
     for title, (first, last) in _LAYERS.items():
         if first in surfaces and last in surfaces:

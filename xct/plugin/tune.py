@@ -282,6 +282,8 @@ class Tune(QWidget):
         self._slice = picture
         self._pictures.show(picture, sinogram, size_um)
         if first:
+            # a cell's cross-section may be shown, whose height is another than the slice's
+            self._viewer.dims.order = tuple(range(self._viewer.dims.ndim))
             self._viewer.reset_view()
         if self.row.value() != self._row:
             self._pictures.adjust()

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from math import floor, isfinite
 from typing import Any
 
-from xct.errors import ConfigError
+from xct.errors import ConfigError, nearest
 from xct.io.yaml import parse
 
 CENTER = "find_center.center_px"  # values beside the axis that is found
 _SECTIONS = ("scan", "steps", "cell", "run")
 _MOST_VALUES = 60
+_OWN_SETTING = "search_px"  # what the step that finds the axis can be set to, itself
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def parse_sweep(text: str) -> Sweep:
     Raises
     ------
     ConfigError
-        If it is neither.
+        If it is neither, or the axis goes by another name.
     """
     name, equals, given = (part.strip() for part in text.partition("="))
     if not equals or not given or name.count(".") < 1:
@@ -53,10 +54,20 @@ def parse_sweep(text: str) -> Sweep:
             f"--sweep {text}: expected STEP.SETTING=first:last:step, as in "
             f"{CENTER}=-2:2:0.5, or STEP.SETTING=a,b,c"
         )
+    _check_center(text, name)
     values = _range(text, given) if given.count(":") == 2 else _listed(text, given)
     if len(values) > _MOST_VALUES:
         raise ConfigError(f"--sweep {text}: {len(values)} values; a sheet holds {_MOST_VALUES}")
     return Sweep(name, values)
+
+
+def _check_center(text: str, name: str) -> None:
+    """Name the key of the axis to who writes it otherwise: no step has it, so none is suggested."""
+    step, setting = CENTER.split(".")
+    given_step, _, given = name.partition(".")
+    if given_step == step and setting in nearest(given, (setting, _OWN_SETTING)):
+        if given != setting:
+            raise ConfigError(f"--sweep {text}: unknown key {name}; the axis is tried as {CENTER}")
 
 
 def _range(text: str, given: str) -> tuple[Any, ...]:
