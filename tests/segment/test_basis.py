@@ -18,6 +18,7 @@ from xct.segment.basis import (
     implausible_charge,
     implausible_values,
     light_unsteady,
+    noise_too_strong,
     stage_unsteady,
 )
 from xct.segment.material.labels import materials
@@ -144,3 +145,14 @@ def test_every_basis_has_a_stage_or_is_said_alone():
     bases = {name for name, quantity in QUANTITIES.items() if quantity.basis}
     rested_on = {name for stage in STAGES.values() for name in stage.rests_on}
     assert bases - rested_on == {"implausible_charge"}  # nothing is made of the table of charges
+
+
+@pytest.mark.parametrize(("noise_per_cm", "is_said"), [(8.0, False), (12.0, True)])
+def test_noise_that_hides_layers_and_particles_is_said_and_they_are_withheld(noise_per_cm, is_said):
+    mu, cell, surfaces, *_ = cell_of_spheres()
+    reference = Flat(noise_per_cm=noise_per_cm)
+    said = noise_too_strong(mu, cell, reference, surfaces)
+    assert (said is not None) == is_said
+    load_stages()
+    resting = {name for name, one in STAGES.items() if "noise_too_strong" in one.rests_on}
+    assert {"layer_thickness", "surface_roughness", "particles", "inclusions"} <= resting

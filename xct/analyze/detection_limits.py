@@ -136,6 +136,7 @@ def _count_above(own: pd.DataFrame, particles: pd.DataFrame) -> Iterator[tuple[s
     measures=True,
     rests_on=(
         "bore_not_found",
+        "noise_too_strong",
         "implausible_blur",
         "light_unsteady",
         "stage_unsteady",

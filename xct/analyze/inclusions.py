@@ -41,6 +41,7 @@ from xct.parallel.blocks import Voxels
 from xct.parallel.sweeps import Asking, sweeping
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
+from xct.segment.basis import noise_too_strong
 from xct.segment.crofton import crofton_weights
 from xct.segment.material.columns import Columns, find_columns
 from xct.segment.material.sharpened import blur_um
@@ -59,7 +60,6 @@ _SEVERED = (
 )
 # Half of the width over which the front is averaged: pores of particles that stand out from it.
 _FRONT_UM = 6.5
-_MOST_NOISE = 2.0  # of a voxel, in multiples of the electrolyte
 _MISSED = "what is thinner than the point spread is missed, in part or as a whole"
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
@@ -105,6 +105,7 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
     measures=True,
     rests_on=(
         "bore_not_found",
+        "noise_too_strong",
         "implausible_blur",
         "light_unsteady",
         "stage_unsteady",
@@ -162,11 +163,12 @@ def inclusions(
     Raises
     ------
     DataError
-        If there are fringes, or if noise exceeds twice the electrolyte.
+        If there are fringes, or if noise exceeds 1.9 times the electrolyte.
     """
     refuse_fringes(uncorrected_fringes)
+    if (why := noise_too_strong(volume, cell, reference, surfaces)) is not None:
+        raise DataError(why)
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
-    _refuse_noise(ratios, columns)
     blur = blur_um(reference, cell.voxel_size_um)
     reach_um = _FRONT_UM + blur + cell.voxel_size_um[0]
     total = yield from low_grey_regions.asking(
@@ -180,18 +182,6 @@ def inclusions(
         noise=ratios.noise(volume.shape[0] / 2),
         grey_scale=grey_scale,
     )
-
-
-def _refuse_noise(ratios: Ratios, columns: Columns) -> None:
-    """Refuse an electrolyte in whose noise an empty place is lost, however it is smoothed."""
-    first, stop = columns.rows(columns.lithium, columns.front, ratios.shape[0])
-    noise = float(np.median([ratios.noise(z) for z in range(first, stop)] or [0.0]))
-    if noise > _MOST_NOISE:
-        raise DataError(
-            f"the noise of a voxel is {noise:.2g} times the electrolyte, where {_MOST_NOISE:g} "
-            "is the most in which an empty place is told from it; take more light, more "
-            "projections, or bin (scan.bin)"
-        )
 
 
 def inclusion_table(

@@ -175,7 +175,7 @@ def thickness_figure(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Fig
         tables={"absent_lithium": absent_lithium_table},
     ),
     measures=True,
-    rests_on=("bore_not_found",),
+    rests_on=("bore_not_found", "noise_too_strong"),
 )
 def layer_thickness(
     surfaces: Mapping[str, Surface],

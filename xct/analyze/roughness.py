@@ -47,7 +47,7 @@ def tilt_numbers(roughness: DataFrame) -> Iterator[tuple[str, Number]]:
         "roughness", unit="table of surfaces", store=Table("surfaces"), numbers=tilt_numbers
     ),
     measures=True,
-    rests_on=("bore_not_found", "stage_unsteady"),
+    rests_on=("bore_not_found", "noise_too_strong", "stage_unsteady"),
 )
 def surface_roughness(
     surfaces: Mapping[str, Surface], cell: CellGeometry, uncorrected_fringes: str | None = None

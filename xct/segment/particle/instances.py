@@ -63,6 +63,7 @@ _LEAST_VOXELS = 4
     measures=True,
     rests_on=(
         "bore_not_found",
+        "noise_too_strong",
         "cathode_end_not_found",
         "light_missing",
         "stage_unsteady",
