@@ -16,9 +16,10 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/xct demo
 
-# Each process begins with other files: neither compiles kernels, nor draws cells, that the other has.
+# Each process begins with other files: none compiles kernels, nor draws cells, that another has.
+# Three, also on two cores: some wait for windows, for jobs, and for processes of their own.
 test: $(VENV)/.installed-dev imagej screen slurm
-	@$(ON_SCREEN) $(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(ON_SCREEN) $(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Text is UTF-8 whatever the locale (PLW1514, a rule of ruff's in preview): LLVM sets that of the
 # whole process to C while it compiles a kernel, so that other threads would read ASCII.
