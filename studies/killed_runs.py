@@ -223,6 +223,7 @@ def write_run(folder: Path, recipe: str) -> Path:
     if recipe == "cell":
         volume = {"file": "cell/truth/volume.zarr"}
         section = {"volume": volume, "pipeline": "analyze", "run": {"workers": 1}}
+        section["cell"] = {"name": "NCM-0"}  # else it is that of the folder
     else:
         section["scan"]["center_px"] = (_SHAPE[2] - 1) / 2
         section["scan"]["file"] = str(Path("cell") / section["scan"]["file"])
