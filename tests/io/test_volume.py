@@ -1,5 +1,6 @@
 """Volumes as OME-Zarr: what is written by slabs is the volume, on every level."""
 
+import json
 import shutil
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import zarr
 from ome_zarr_models.v05 import Image
 
+from xct.errors import DamagedFile
 from xct.io.volumes import Coding, create_volume, levels_of, open_volume, write_slab
 
 
@@ -127,3 +129,14 @@ def test_another_reader_opens_it(tmp_path, volume):
     (node,) = Reader(parse_url(tmp_path / "v.zarr"))()
     np.testing.assert_array_equal(np.asarray(node.data[0]), volume)
     assert len(node.data) == 2
+
+
+def test_chunks_that_do_not_fit_their_description_are_said_in_words(tmp_path):
+    create_volume(tmp_path / "volume.zarr", (16, 24, 24), 2.0, Coding(), "cell")
+    write_slab(tmp_path / "volume.zarr", 0, np.ones((16, 24, 24), np.float32))
+    described = tmp_path / "volume.zarr" / "0" / "zarr.json"
+    content = json.loads(described.read_text(encoding="utf-8"))
+    content["chunk_grid"]["configuration"]["chunk_shape"] = [16, 24, 1]
+    described.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DamagedFile, match=r"slices 0 … 15 cannot be read: what is stored does not"):
+        open_volume(tmp_path / "volume.zarr").read(slice(0, 16))

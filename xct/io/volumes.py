@@ -318,19 +318,22 @@ class Volume:
         try:
             return np.asarray(self.array[index])
         except ValueError as error:
-            raise (self._damage(index) if "checksum" in str(error) else error) from error
+            raise self._damage(index, error) from error
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Give stored values as float32 in 1/cm; voxels without a value are 0."""
         return Coding(codes.dtype.name, self.slope, self.offset).decode(codes)
 
-    def _damage(self, index: Any) -> DamagedFile:
+    def _damage(self, index: Any, error: ValueError) -> DamagedFile:
+        why = f"what is stored does not fit its description ({error})"
+        if "checksum" in str(error):
+            why = "a checksum says that a file is damaged"
         part = index[0] if isinstance(index, tuple) and index else index
         first, stop, _ = part.indices(self.shape[0]) if isinstance(part, slice) else (0, -1, 1)
         where = f"slices {first} … {stop - 1}" if stop > 0 else "some slices"
         folder = Path(self.array.store.root)
         return DamagedFile(
-            f"{folder}: {where} cannot be read: a checksum says that a file is damaged. "
+            f"{folder}: {where} cannot be read: {why}. "
             f"`xct verify {folder.parent}` names it, and the run that made it makes it anew"
         )
 
