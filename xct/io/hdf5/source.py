@@ -236,6 +236,20 @@ class Source:
             return None
         return np.asarray(found[()])
 
+    def values(self, path: str) -> np.ndarray:
+        """Read an array that must be there.
+
+        Raises
+        ------
+        ScanError
+            If there is none, it lies where links may not lead, or is larger than any list.
+        """
+        self.require(path)
+        found = self.array(path)
+        if found is None:
+            raise ScanError(f"{self.file}: {path} cannot be read: it lies in no file of the scan")
+        return found
+
     def text(self, path: str) -> str | None:
         """Read a string of fixed or variable length, alone or in an array of one."""
         value = self.array(path)

@@ -109,8 +109,8 @@ def read_nexus(file: Path, request: Request) -> Raw:
 def _opened(source: Source) -> _Nexus:
     """Read names, keys and times; nothing else makes sense where these do not agree."""
     file = source.file
-    names = [_text(value) for value in source.require(IMAGE_FILE)[()].reshape(-1)]
-    keys = np.asarray(source.require(_IMAGE_KEY)[()]).reshape(-1)
+    names = [_text(value) for value in source.values(IMAGE_FILE).reshape(-1)]
+    keys = source.values(_IMAGE_KEY).reshape(-1)
     time_ms = source.array(_IMAGE_TIME)
     others = {_IMAGE_KEY: len(keys)}
     if time_ms is None:
