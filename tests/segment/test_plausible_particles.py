@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from xct.geometry import CellGeometry
+from xct.normalize.artifacts import Artifacts
 from xct.segment.cell.slice_spacing import edge_ratio
 from xct.segment.particle.numbers import particle_numbers
 from xct.segment.particle.plausible import look_at_shape, shape_warning
@@ -60,16 +61,19 @@ def test_a_box_is_as_high_over_its_width_as_it_is_drawn():
     assert elongation == pytest.approx(2)
 
 
-def test_counts_are_lower_bounds_where_voxels_are_long_or_noise_is_strong():
+def test_counts_are_lower_bounds_where_voxels_are_long_or_noisy_or_smoothed():
     def bounds(**known):
         return [number.bound for _, number in particle_numbers(PARTICLES, **known)]
 
-    def noise(of_cube):
-        return SimpleNamespace(noise_of_cube=of_cube, noise=4 * of_cube)
+    def noise(of_cube, **more):
+        return Artifacts(0.01, 0.001, 4 * of_cube, of_cube, 0.0, 0.01, 16, **more)
 
     assert bounds() == bounds(edge_ratio=1.1, volume_artifacts=noise(0.05)) == [None] * 3
     bounded = ["lower", "lower", "upper"]
     assert bounds(edge_ratio=2.0) == bounds(volume_artifacts=noise(0.15)) == bounded
+    assert bounds(volume_artifacts=noise(0.05, shared=0.5)) == bounded
+    twice = noise(0.05, shared=0.5, doubled=0.5)  # every second slice is its neighbor
+    assert bounds(volume_artifacts=twice) == [None] * 3
 
 
 def test_edges_are_those_of_the_file():

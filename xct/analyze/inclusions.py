@@ -163,7 +163,7 @@ def inclusions(
     Raises
     ------
     DataError
-        If there are fringes, or if noise exceeds 1.9 times the electrolyte.
+        If there are fringes, or if noise exceeds twice the electrolyte.
     """
     refuse_fringes(uncorrected_fringes)
     if (why := noise_too_strong(volume, cell, reference, surfaces)) is not None:

@@ -89,6 +89,11 @@ class Artifacts:
     shared: float = float("nan")
     doubled: float = 0.0
 
+    @property
+    def smoothed(self) -> bool:
+        """Whether a filter, or an interpolation, went over the volume; doubled slices are none."""
+        return self.shared > _ALIKE and self.doubled <= _DOUBLED
+
 
 def look_at_artifacts(
     volume: Voxels, cell: CellGeometry, reference: Reference, steps: Mapping[str, Any]
@@ -356,7 +361,7 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             "value by value: if every slice is there twice, all heights and volumes are twice what "
             "they are; keep every second slice, or halve the first number of voxel_size_um"
         )
-    elif seen.shared > _ALIKE:
+    elif seen.smoothed:
         yield (
             f"smoothed: {seen.shared:.0%} of the noise of a slice is that of the next one "
             f"(correlation), where up to {_ALIKE:.0%} does no harm: a filter in three dimensions, "

@@ -35,9 +35,9 @@ _LEAST_NEGATIVE = 0.05  # of the electrolyte's value, that lithium is below air 
 _LIT = 0.5  # of the active material and what is unknown: less, and particles are chance
 _POSSIBLE = 0.5  # of the readings of lithium content
 _LEAST_READINGS = 20
-# Of a voxel, in multiples of the electrolyte. At 2.0, in voxels of 1.3 µm, lithium and electrolyte
-# were 16 µm too thin and too thick, and particles were mostly noise.
-_MOST_NOISE = 1.9
+# Of a voxel, in multiples of the electrolyte. Just above it, in voxels of 1.3 µm, lithium was 16 µm
+# too thin, the electrolyte as much too thick, and 18,000 particles were taken for drifted ones.
+_MOST_NOISE = 2.0
 _JITTER_LEFT_PX = 0.5  # that no correction takes out; at 0.5 px all numbers of a cell were right
 
 
@@ -124,7 +124,7 @@ def noise_too_strong(
     if noise <= _MOST_NOISE:
         return None
     return (
-        f"the noise of a voxel is {noise:.2g} times the electrolyte, where {_MOST_NOISE:g} is the "
+        f"the noise of a voxel is {noise:.3g} times the electrolyte, where {_MOST_NOISE:g} is the "
         "most in which layers, particles and empty places are told apart. Thickness, roughness, "
         "particles, their lithium and inclusions are withheld; take more light, more projections, "
         "or bin (scan.bin)"

@@ -33,8 +33,8 @@ def particle_numbers(
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
-    In voxels that are longer than wide, or in strong noise, small ones are missed or joined:
-    counts are lower bounds then, and the median an upper one.
+    In voxels that are longer than wide, in strong noise, or where a volume was smoothed, small ones
+    are missed or joined: counts are lower bounds then, and the median an upper one.
     """
     note = _small_ones_missed(edge_ratio, volume_artifacts)
     least: Bound = "lower" if note else None
@@ -54,6 +54,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
     """Say why small particles are missed or joined; None where they are not."""
     if ratio is not None and ratio > WARNED:
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
+    if artifacts is not None and artifacts.smoothed:
+        return "the volume was smoothed: small ones are missed or joined"
     if artifacts is not None and artifacts.noise_of_cube > _LOSING_NOISE:
         noise = f"{artifacts.noise:.0%} of the electrolyte's value"
         return f"a voxel's noise is {noise}: small ones are missed or joined"
