@@ -10,8 +10,10 @@ from xct.pipeline.resources import GIB, share_copying, share_out, with_measuring
 FULL = (2400, 1920, 2560)
 
 
-def shared(shape=FULL, **run):
-    return share_out(shape, 7, RunSection(**run), whole_frames=False, item_bytes=2)
+def shared(shape=FULL, *, memory_gib=24.0, **run):
+    """Share a run out on 24 GiB, whatever others leave of this machine's."""
+    section = RunSection(memory_gib=memory_gib, **run)
+    return share_out(shape, 7, section, whole_frames=False, item_bytes=2)
 
 
 def test_a_full_scan_fits_into_its_limit():
@@ -37,31 +39,34 @@ def test_disk_and_time_grow_linearly_with_the_slices():
 
 
 def test_frames_that_are_read_whole_need_room_for_themselves():
-    run = RunSection()
+    run = RunSection(memory_gib=24.0)
     need = share_out(FULL, 7, run, whole_frames=True, item_bytes=2)
     assert need.temporary_bytes == 2400 * 1920 * 2560 * 2
     assert need.disk_bytes == shared().disk_bytes + need.temporary_bytes
 
 
 @pytest.mark.parametrize(
-    ("angles", "shape", "seconds", "memory_mib", "disk_mib"),
+    ("angles", "shape", "voxel_um", "seconds", "memory_mib", "disk_mib"),
     [
-        (400, (160, 256, 256), (17, 20), (664, 1097), 42.1),
-        (180, (96, 160, 160), None, (628, 628), 8.4),
-        (None, (400, 512, 512), (48, 59), (1024, 1826), 421.4),
-        (None, (240, 2560, 2560), (625, 728), (4270, 4372), None),
+        (400, (160, 256, 256), 2.0, (17, 20), (664, 1097), 42.1),
+        (180, (96, 160, 160), 2.0, None, (628, 628), 8.4),
+        (2400, (960, 2560, 2560), 1.3, None, None, 11.2 * 1024),
+        (None, (400, 512, 512), 2.0, (48, 59), (1024, 1826), 421.4),
+        (None, (240, 2560, 2560), 1.3, (625, 728), (4270, 4372), None),
     ],
 )
-def test_what_a_run_takes_is_foretold(monkeypatch, angles, shape, seconds, memory_mib, disk_mib):
-    """Virtual cells of three sizes, and a narrow one, as they ran on 2 cores (docs/cluster.md)."""
+def test_what_a_run_takes_is_foretold(
+    monkeypatch, angles, shape, voxel_um, seconds, memory_mib, disk_mib
+):
+    """Virtual cells of four sizes, and a narrow one, as they ran on 2 cores (docs/cluster.md)."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
-    run = RunSection(memory_gib=24.0, dtype="uint16" if angles == 180 else "float32")
+    run = RunSection(memory_gib=24.0, dtype="uint16" if angles in (180, 2400) else "float32")
     if angles is None:
         before = share_copying(shape, this_machine(run))
     else:
         scan = (angles, *shape[:2])
         before = share_out(scan, 7, run, whole_frames=False, item_bytes=2)
-    need = with_measuring(before, shape, run)
+    need = with_measuring(before, shape, run, voxel_um3=voxel_um**3)
     for took, foretold in ((seconds, need.seconds), (memory_mib, need.memory_bytes / 2**20)):
         if took is not None:
             assert max(took) / 1.5 <= foretold <= 1.5 * min(took)
@@ -95,7 +100,9 @@ def test_several_blocks_are_measured_at_a_time_where_that_takes_little_memory(mo
     narrow = with_measuring(shared((60, 400, 512)), (400, 512, 512), run)
     wide = with_measuring(shared((60, 240, 2560)), (240, 2560, 2560), run)
     assert (narrow.measuring_workers, wide.measuring_workers) == (2, 1)
-    one = with_measuring(shared((60, 400, 512)), (400, 512, 512), RunSection(workers=1))
+    one = with_measuring(
+        shared((60, 400, 512)), (400, 512, 512), RunSection(workers=1, memory_gib=24.0)
+    )
     assert one.measuring_workers == 1
 
 

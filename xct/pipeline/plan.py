@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import Roi
 from xct.config.candidates import MEANING
@@ -250,31 +252,8 @@ def make_plan(
     except ConfigError as error:
         errors += error.errors
     errors += _labels_measured(config, steps)
-    opened: Scan | ForeignVolume | None = None
-    try:
-        if config.volume is None:
-            opened = open_scan(config)
-            absent = _missing_facts(config, opened, steps, errors)
-            errors += absent or _impossible_overlaps(opened, steps)
-            wrong, odd = inspect_scan(opened, [step.name for step in steps])
-            errors, warnings = errors + wrong, [*warnings, *odd, *inspect_steps(steps)]
-        else:
-            single = not any("cell" in step.stage.gives for step in steps)
-            opened = open_volume_file(config.volume, single=single)
-            names = [step.name for step in steps]
-            errors += looks_like_labels(opened, config.volume.file, names)
-            errors += misread(opened, config.volume.file, names)
-            warnings += unsaid_unit(
-                opened,
-                said=config.volume.unit_is_said,
-                energy_kev=config.volume.energy_kev,
-                stages=names,
-            )
-            if not single:
-                opened = put_upright(opened, config.volume)
-    except XctError as error:
-        section = "scan" if config.volume is None else "volume"
-        errors += [f"{config.place(section)}: {section}: {t}" for t in error.errors]
+    opened, wrong, odd = _opened(config, steps, errors)
+    errors, warnings = errors + wrong, [*warnings, *odd]
     rois, of_rois = _read_rois(config)
     errors += [*_missing_pristine(config), *of_rois]
     if not any(": output: " in text for text in errors):
@@ -286,6 +265,34 @@ def make_plan(
     notes = opened.notes if isinstance(opened, Scan) else opened.warnings
     warnings += [package.failure for package in installed_packages() if package.failure]
     return Plan(config, steps, opened, resources, tuple(keep), [*notes, *warnings], rois)
+
+
+def _opened(
+    config: Config, steps: Sequence[Step], earlier: Sequence[str]
+) -> tuple[Scan | ForeignVolume | None, list[str], list[str]]:
+    """Open what is read, and say what is wrong with it, and what is odd."""
+    names = [step.name for step in steps]
+    try:
+        if config.volume is None:
+            scan = open_scan(config)
+            absent = _missing_facts(config, scan, steps, earlier)
+            errors = absent or _impossible_overlaps(scan, steps)
+            wrong, odd = inspect_scan(scan, names)
+            return scan, [*errors, *wrong], [*odd, *inspect_steps(steps)]
+        single = not any("cell" in step.stage.gives for step in steps)
+        volume = open_volume_file(config.volume, single=single)
+        errors = looks_like_labels(volume, config.volume.file, names)
+        errors += misread(volume, config.volume.file, names)
+        odd = unsaid_unit(
+            volume,
+            said=config.volume.unit_is_said,
+            energy_kev=config.volume.energy_kev,
+            stages=names,
+        )
+        return volume if single else put_upright(volume, config.volume), errors, odd
+    except XctError as error:
+        section = "scan" if config.volume is None else "volume"
+        return None, [f"{config.place(section)}: {section}: {t}" for t in error.errors], []
 
 
 def _read_rois(config: Config) -> tuple[list[Roi], list[str]]:
@@ -400,7 +407,14 @@ def _resources(
         shape = source.voxels.shape
         resources = share_copying(shape, machine, brick_bytes(source))
     if measuring:
-        resources = with_measuring(resources, shape, config.run, machine)
+        edges = source.voxel_size_um or 2.0  # not said: as the tables were measured
+        resources = with_measuring(
+            resources,
+            shape,
+            config.run,
+            machine,
+            voxel_um3=float(np.prod(np.broadcast_to(edges, 3))),
+        )
     free = free_disk(Path(config.output)) + bytes_below(Path(config.output))
     needed = _SPARE * (resources.disk_bytes - resources.temporary_bytes) + resources.temporary_bytes
     if needed > free:

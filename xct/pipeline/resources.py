@@ -176,11 +176,11 @@ def _engine_seconds(engine: Engine, shape: tuple[int, int, int], size: int) -> f
 
 
 # Measuring a volume, on virtual cells of 10, 105 and 1573 million voxels, on two cores: start and
-# pictures, and by voxel. On disk: labels (0.14 by voxel), tables of particles (0.28), surfaces by
-# column, pictures and report.
+# pictures, and by voxel. On disk: labels by voxel, tables of particles by what is measured of the
+# cell (there are as many with finer voxels), surfaces by column, pictures.
 _MEASURING_SECONDS, _MEASURING_SECONDS_PER_VOXEL = 6.0, 0.46e-6
 _MEASURING_BYTES, _SMALL_WINDOWS = 0.68 * GIB, 9
-_BYTES_PER_MEASURED_VOXEL, _BYTES_PER_COLUMN = 0.42, 16
+_BYTES_PER_LABEL, _BYTES_PER_UM3, _BYTES_PER_COLUMN = 0.14, 0.035, 16
 _PICTURE_BYTES = (800_000, 3_400_000)  # of slices, and more where they are measured
 # Of a volume, compressed: outside of the circle that the detector sees there is nothing.
 _STORED_FRACTION = 0.8
@@ -210,8 +210,23 @@ def with_measuring(
     shape: tuple[int, int, int],
     run: RunSection,
     machine: Machine | None = None,
+    *,
+    voxel_um3: float = 8.0,
 ) -> Resources:
     """Add what measuring a volume takes to what making it takes.
+
+    Parameters
+    ----------
+    before : Resources
+        What making the volume takes.
+    shape : tuple of int
+        Voxels along z, y and x.
+    run : RunSection
+        What the configuration says about workers and memory.
+    machine : Machine, optional
+        Where it is measured; this machine unless given.
+    voxel_um3 : float, optional
+        Volume of a voxel: tables grow with the particles, which are as many with finer voxels.
 
     Raises
     ------
@@ -232,7 +247,8 @@ def with_measuring(
             f"run.memory_gib allows {limit / GIB:.1f} GiB; allow more, or raise scan.bin"
         )
     seconds = _MEASURING_SECONDS + voxels * _MEASURING_SECONDS_PER_VOXEL / machine.processes
-    kept = voxels * _BYTES_PER_MEASURED_VOXEL + _BYTES_PER_COLUMN * shape[1] * shape[2]
+    by_voxel = _BYTES_PER_LABEL + _BYTES_PER_UM3 * voxel_um3
+    kept = voxels * by_voxel + _BYTES_PER_COLUMN * shape[1] * shape[2]
     return replace(
         before,
         memory_bytes=int(max(before.memory_bytes, memory)),
