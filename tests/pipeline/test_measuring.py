@@ -286,14 +286,14 @@ def recipe(config, *names):
 @pytest.fixture
 def reads(monkeypatch):
     """Voxels that are read while a step measures, by slice."""
-    counted, read = [], Volume.read
+    counted, codes = [], Volume.codes
 
     def watched(volume, index=...):
-        values = read(volume, index)
+        values = codes(volume, index)
         counted.append(values.size)
         return values
 
-    monkeypatch.setattr(Volume, "read", watched)
+    monkeypatch.setattr(Volume, "codes", watched)
     return counted
 
 

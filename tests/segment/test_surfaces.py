@@ -262,6 +262,44 @@ def test_rows_that_strips_share_are_read_once(rows, reach, sign, monkeypatch):
     assert volume.rows == 57
 
 
+class Halved(Counting):
+    """A volume that is stored as uint16; on a scale of its own."""
+
+    code_bytes = 2
+    step, first = np.float32(2e-3), np.float32(-50.0)
+
+    @classmethod
+    def of(cls, values):
+        return cls(np.rint((values - cls.first) / cls.step).astype(np.uint16))
+
+    def codes(self, index):
+        return super().__getitem__(index)
+
+    def decode(self, codes):
+        return codes.astype(np.float32) * self.step + self.first
+
+    def __getitem__(self, index):
+        return self.decode(self.codes(index))
+
+
+@pytest.mark.parametrize("per_cm", [1.0, 1.1])
+def test_a_band_is_kept_as_it_is_stored_and_gives_the_same_surfaces(per_cm, monkeypatch):
+    scale = type("Scaled", (FlatReference,), {"per_cm": per_cm})()
+    drawn = layered_cell()
+    volume = Halved.of(drawn.mu)
+    span = bands.span_between(drawn.cell, 0.0, 1e6)
+    monkeypatch.setattr(bands, "_KEPT_BYTES", 2 * volume.values.size)
+    band = bands.Band.about(volume, span, drawn.bore, 3)
+    volume.rows = 0
+    assert band.map(columns_of, [])
+    assert volume.rows == 0
+    kept = surfaces(volume, drawn.cell, scale)
+    monkeypatch.setattr(bands, "_KEPT_BYTES", 0)
+    read = surfaces(volume, drawn.cell, scale)
+    for name, surface in kept.items():
+        np.testing.assert_array_equal(surface.height_um, read[name].height_um)
+
+
 def test_of_very_many_columns_some_determine_the_plateau(monkeypatch):
     drawn = layered_cell()
     volume = Counting(drawn.mu)

@@ -106,14 +106,14 @@ def run_counted(config: str) -> None:
     from xct.io.volumes import Volume
 
     sizes: list[int] = []
-    read = Volume.read
+    codes = Volume.codes
 
     def counted(volume: Volume, index: Any = ...) -> Any:
-        values = read(volume, index)
+        values = codes(volume, index)
         sizes.append(values.size)
         return values
 
-    setattr(Volume, "read", counted)  # noqa: B010 - a method is replaced, for this process alone
+    setattr(Volume, "codes", counted)  # noqa: B010 - a method is replaced, for this process alone
     xct.run(config)
     write_text(Path(config).with_suffix(".reads"), str(sum(sizes)))
 

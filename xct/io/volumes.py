@@ -305,6 +305,11 @@ class Volume:
         """Type of the values that are read, whatever is stored."""
         return np.dtype(np.float32)
 
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of a value as it is stored."""
+        return int(self.array.dtype.itemsize)
+
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read a part, as `read` does."""
         return self.read(index)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -100,20 +100,50 @@ class Strip:
         return slice(max(self.own.start - rows, 0), min(self.own.stop + rows, len(self.values[0])))
 
 
+@runtime_checkable
+class Stored(Protocol):
+    """A volume whose values can be had as they are stored: in half the memory, if as uint16."""
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of a stored value."""
+        ...
+
+    def codes(self, index: Any = ...) -> np.ndarray:
+        """Read a part as it is stored."""
+        ...
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Give stored values as float32, as reading does."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Slices:
-    """The slices of a span, read by rows; `kept` in memory where they fit."""
+    """The slices of a span, read by rows; `kept` in memory where they fit, as they are stored."""
 
     volume: Voxels
     span: Span
     kept: np.ndarray | None
 
+    def in_memory(self) -> _Slices:
+        """Read all, if they fit."""
+        z, y, x = self.span.count, *self.volume.shape[1:]
+        size = self.volume.code_bytes if isinstance(self.volume, Stored) else 4
+        if not z or size * z * y * x > _KEPT_BYTES:
+            return self
+        part = self.volume.codes if isinstance(self.volume, Stored) else self.volume.__getitem__
+        return replace(self, kept=part(self.span.slices)[:: self.span.sign])
+
     def read(self, rows: slice) -> np.ndarray:
         """Give rows of all slices, shape (s, y, x)."""
-        if self.kept is not None:
-            return np.ascontiguousarray(self.kept[:, rows])
-        values = np.asarray(self.volume[self.span.slices, rows], np.float32)
-        return np.ascontiguousarray(values[:: self.span.sign])
+        if self.kept is None:
+            values = self.volume[self.span.slices, rows][:: self.span.sign]
+        else:
+            values = self.kept[:, rows]
+            if isinstance(self.volume, Stored):
+                values = self.volume.decode(values)
+        return np.ascontiguousarray(values, np.float32)
 
 
 @dataclass
@@ -164,10 +194,7 @@ class Band:
     @classmethod
     def about(cls, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> Band:
         """Take slices of a volume in 1/cm."""
-        source = _Slices(volume, span, None)
-        if span.count and 4 * bore.size * span.count <= _KEPT_BYTES:
-            source = replace(source, kept=source.read(slice(None)))
-        return cls(source, bore, reach)
+        return cls(_Slices(volume, span, None).in_memory(), bore, reach)
 
     @property
     def span(self) -> Span:

@@ -12,7 +12,7 @@ import numpy as np
 from xct.errors import DataError
 from xct.geometry import CellGeometry, Surface
 from xct.parallel.blocks import Voxels
-from xct.segment.surface.bands import Band, Span, span_between
+from xct.segment.surface.bands import Band, Span, Stored, span_between
 
 _WALL_VOXELS = 1.5  # voxels of the bore next to its wall, which are mixed with it
 _FRACTION = 0.75  # of the way to the next surface that a band goes at most
@@ -56,8 +56,29 @@ class _Scaled:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read a part."""
-        values = np.asarray(self.volume[index], np.float32)
+        return self._scaled(np.asarray(self.volume[index], np.float32))
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
         return np.asarray((values - self.air) * self.factor)
+
+
+class _ScaledCodes(_Scaled):
+    """Such a volume, of one whose values can be had as they are stored."""
+
+    volume: Any
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of a stored value."""
+        return int(self.volume.code_bytes)
+
+    def codes(self, index: Any = ...) -> np.ndarray:
+        """Read a part as it is stored."""
+        return np.asarray(self.volume.codes(index))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Give stored values in 1/cm."""
+        return self._scaled(self.volume.decode(codes))
 
 
 @dataclass(frozen=True)
@@ -94,7 +115,8 @@ class Search:
             )
         if air == 0 and factor == 1:
             return self.volume
-        return _Scaled(self.volume, np.float32(air), np.float32(factor))
+        kind = _ScaledCodes if isinstance(self.volume, Stored) else _Scaled
+        return kind(self.volume, np.float32(air), np.float32(factor))
 
     @property
     def factor(self) -> float:
