@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from math import ceil
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import scipy
 
 from xct.errors import DataError
+from xct.parallel.cards import claimed_card
 from xct.parallel.threads import thread_count
 from xct.reconstruct.filters import ramp, window_response
 from xct.reconstruct.gridding.engine import PADDING, padded_lengths
@@ -50,6 +53,10 @@ class AstraEngine:
     def reconstruct(self, request: Request) -> np.ndarray:
         """Reconstruct slice by slice; see `xct.reconstruct.fbp`."""
         _check_memory(request)
+        with on_a_card():
+            return self._slices(request)
+
+    def _slices(self, request: Request) -> np.ndarray:
         picture = request.picture
         rays = RAYS * (2 * ceil(picture / 2) + 2)
         volume = np.zeros((request.rows, request.size, request.size), dtype=np.float32)
@@ -69,6 +76,19 @@ def _import_astra() -> Any:
     import astra
 
     return astra
+
+
+@contextmanager
+def on_a_card() -> Iterator[None]:
+    """Let ASTRA use a graphics card that no other process of xct has, where it finds any."""
+    astra = _import_astra()
+    if not astra.use_cuda():
+        yield
+        return
+    with claimed_card() as number:
+        if number is not None:
+            astra.set_gpu_index(number)
+        yield
 
 
 def filtered_rays(request: Request, row: int, rays: int) -> np.ndarray:

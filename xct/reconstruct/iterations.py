@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from xct.errors import DataError, ranges, show_seconds
+from xct.reconstruct.astra_engine import on_a_card
 from xct.reconstruct.gridding.spectra import edge_columns
 from xct.reconstruct.inputs import Request, check_request
 from xct.reconstruct.iterative_engine import Method, Solver, iterative_engine
@@ -223,7 +224,7 @@ def _solved(
     stopping.start = float(np.linalg.norm(first))
     if solver.engine_name == "fourier":
         return _by_method(GriddedModel(request, row, blur), alone, first, inside, solver, stopping)
-    with RayModel(request, row, blur) as rays:
+    with on_a_card(), RayModel(request, row, blur) as rays:
         return _by_method(rays, alone, first, inside, solver, stopping)
 
 
