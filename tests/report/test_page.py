@@ -254,6 +254,17 @@ def test_light_and_dark_can_be_changed(page):
     assert page.run(ground) == before
 
 
+def test_on_paper_tables_have_their_captions_and_headings_that_can_stand_on_each_page(page):
+    media = {"cmd": "Emulation.setEmulatedMedia"}
+    page("POST", "/goog/cdp/execute", **media, params={"media": "print"})
+    style = "return getComputedStyle(document.querySelector(arguments[0])).display"
+    shown = {s: page.run(style, s) for s in ("th button", ".table .tools span", "nav", "a.save")}
+    page("POST", "/goog/cdp/execute", **media, params={"media": ""})
+    assert shown == {
+        "th button": "contents", ".table .tools span": "block", "nav": "none", "a.save": "none",
+    }  # fmt: skip
+
+
 def test_nothing_is_wider_than_a_narrow_screen(page):
     size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     page("POST", "/goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=size)

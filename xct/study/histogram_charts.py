@@ -46,8 +46,7 @@ def roi_chart(cells: Sequence[GreyCell]) -> Chart | None:
 
     return Chart(
         name="histograms_by_region",
-        caption="Choose a region and cells. Drag across the chart to enlarge a range, press twice "
-        "for all of it; below: the values under the pointer. Dashed: pristine.",
+        caption="Histogram of one region in every cell; dashed: pristine.",
         place="Region",
         x_label="grey value",
         y_label=f"voxels (% per {_JOINED * bins.width:.0f} grey values)",
@@ -103,7 +102,7 @@ def depth_chart(cells: Sequence[Cell]) -> Chart | None:
     step = joined * float(grey[1] - grey[0])
     return Chart(
         name="histograms_by_depth",
-        caption="Slide through the depth: of flat slices within the bore, from the mean plane of "
+        caption="Histogram of flat slices within the bore, by their depth from the mean plane of "
         "electrolyte | cathode; below 0: the electrolyte and the anode.",
         place="Depth",
         x_label="grey value",
