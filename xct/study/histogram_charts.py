@@ -36,7 +36,7 @@ def roi_chart(cells: Sequence[GreyCell]) -> Chart | None:
     every = [counts for each in shown for counts in each.counts.values()]
     first, stop = _used(every)
     first -= first % _JOINED
-    stop -= (stop - first) % _JOINED
+    stop += (first - stop) % _JOINED
 
     def curve(counts: np.ndarray | None) -> np.ndarray | None:
         if counts is None or not counts.any():
