@@ -62,7 +62,7 @@ from xct.study.line_profiles import (
 )
 from xct.study.methods import METHODS
 from xct.study.provenance import provenance_table, warnings_of_runs
-from xct.study.sections import sections_part
+from xct.study.sections import check_plane, sections_part
 from xct.study.settings import Study, load_study
 from xct.study.simulated import (
     Simulated,
@@ -281,6 +281,7 @@ def compare(
     (cells, warnings), rois = _every_error(
         lambda: open_cells(study), lambda: read_rois(roi_set_file(study.study.rois))
     )
+    check_plane(cells, study.study.section)
     cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
     profiles, of_profiles = measure_profiles(cells, study.study.profiles)
