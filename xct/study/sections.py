@@ -86,7 +86,7 @@ def section_of(cell: Cell, geometry: CellGeometry, wanted: SectionPlane) -> Sect
 
 def check_plane(cells: Sequence[Cell], wanted: SectionPlane) -> None:
     """Raise XctError if the plane that is asked for lies outside of a cell, before work is done."""
-    errors = []
+    errors: list[str] = []
     for cell in cells if wanted.offset_um is not None else ():
         try:
             if cell.geometry is not None:
