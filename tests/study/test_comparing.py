@@ -224,6 +224,15 @@ def test_a_roi_outside_of_a_cell_is_left_out_and_said_and_one_in_the_steel_is_sa
     assert any("C-3" in text and "% of it is steel" in text for text in found.left_out)
 
 
+def test_a_plane_outside_of_a_cell_is_refused_before_anything_is_measured(drawn, monkeypatch):
+    monkeypatch.setattr("xct.study.comparing.measure_grey", lambda *_: pytest.fail("measured"))
+    cells = [{"result": str(drawn / name)} for name in ("fresh", "cycled")]
+    study = {"study": {"cells": cells, "section": {"offset_um": 9000}}}
+    with pytest.raises(XctError, match=r"offset_um: 9000 lies outside of the bore") as caught:
+        xct.compare(study)
+    assert len(caught.value.errors) == len(cells)
+
+
 def test_the_most_damaged_plane_goes_through_the_place_without_lithium(drawn):
     cells, _ = opened(drawn / "fresh", drawn / "cycled")
     section = section_of(cells[1], cells[1].geometry, SectionPlane.model_validate({}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xct.io.atomic import written_whole
 
@@ -40,18 +40,24 @@ def save_figure(
     dpi : float, optional
         Of the PNG, and of pictures within an SVG.
     """
-    import matplotlib as mpl
-
     written = [folder / f"{name}.{ending}" for ending in _ENDINGS[kinds]]
     if not written:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     for path in written:
-        # The names of elements, too, are the same each time.
-        fixed = mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"})
-        with written_whole(path) as temporary, fixed, _laid_out(figure, dpi):
-            _write(figure, temporary, path.suffix)
+        with written_whole(path) as temporary, _laid_out(figure, dpi):
+            _write(figure, temporary, name, path.suffix)
     return written
+
+
+def svg(figure: Figure, name: str, *, dpi: float = _DPI) -> bytes:
+    """Give what `save_figure` writes as SVG."""
+    from io import BytesIO
+
+    drawn = BytesIO()
+    with _laid_out(figure, dpi):
+        _write(figure, drawn, name, ".svg")
+    return drawn.getvalue()
 
 
 def pixels(figure: Figure, dpi: float) -> np.ndarray:
@@ -87,12 +93,15 @@ def _laid_out(figure: Figure, dpi: float) -> Iterator[None]:
         figure.set_canvas(canvas)
 
 
-def _write(figure: Figure, path: Path, ending: str) -> None:
+def _write(figure: Figure, file: Path | IO[bytes], name: str, ending: str) -> None:
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     canvas: Any = FigureCanvasSVG(figure) if ending == ".svg" else FigureCanvasAgg(figure)
-    if ending == ".svg":
-        canvas.print_svg(path, metadata={"Date": None})
-    else:
-        canvas.print_png(path)
+    # The names of elements, too, are the same each time.
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        if ending == ".svg":
+            canvas.print_svg(file, metadata={"Date": None})
+        else:
+            canvas.print_png(file)

@@ -35,9 +35,17 @@ def write_table(path: Path, table: DataFrame) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as temporary:
-        _texts(table, _guarded).to_csv(
-            temporary, index=False, float_format="%.7g", encoding="utf-8"
-        )
+        _csv(table, temporary)
+
+
+def csv_text(table: DataFrame) -> str:
+    """Give what `write_table` writes."""
+    return str(_csv(table, None))
+
+
+def _csv(table: DataFrame, path: Path | None) -> str | None:
+    guarded = _texts(table, _guarded)
+    return guarded.to_csv(path, index=False, float_format="%.7g", encoding="utf-8")
 
 
 def read_table(path: Path, rows: int | None = None) -> DataFrame:

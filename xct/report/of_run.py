@@ -106,6 +106,11 @@ def report(result: Finished) -> str:
         warnings=warnings,
         provenance=_provenance(result, account),
         made=f"Made by xct {versions.get('xct', '')}.",
+        svgs={
+            file.stem: file.read_bytes()
+            for file in sorted((result.path / "figures").glob("*.svg"))
+            if file.stem in pngs
+        },
     )
 
 

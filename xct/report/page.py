@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from xct.io.figures import pixels
+from xct.io.tables import csv_text
+from xct.report.chart import Chart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 
 _DPI = (200, 145, 100)  # the first at which all pictures fit
 _SEEN, _MOST_LOST = 40, 50  # grey levels by which a colour looks another one, and pixels that may
-MOST_BYTES = 9_000_000  # of all pictures: as text in the report they take a third more
+MOST_BYTES = 8_500_000  # of all pictures: as text in the report they take a third more
+_MOST_PACKED = 1_500_000  # letters of drawings (SVG) within the report; larger ones lie beside it
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Part:
         By the names of their files, with captions.
     links : mapping of str to str
         Files beside the report, by what they show.
+    charts : sequence of Chart
+        What is looked into, before the figures.
+    sources : mapping of str to str
+        By figure: the name of the table that it is drawn from, which can be saved beside it.
     """
 
     name: str
@@ -43,6 +51,8 @@ class Part:
     figures: Mapping[str, tuple[Figure | None, str]] = field(default_factory=dict)
     tables: Mapping[str, tuple[DataFrame, str]] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    charts: Sequence[Chart] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_figures(
@@ -71,6 +81,8 @@ def render(
     warnings: Sequence[str],
     provenance: DataFrame,
     made: str,
+    svgs: Mapping[str, bytes] | None = None,
+    tables: Mapping[str, DataFrame] | None = None,
 ) -> str:
     """Write the report.
 
@@ -96,6 +108,10 @@ def render(
         Where each result comes from.
     made : str
         When, and with which version.
+    svgs : mapping of str to bytes, optional
+        Drawings of the figures; those that are too large lie in ``figures/`` beside the report.
+    tables : mapping of str to DataFrame, optional
+        In which the parts' `sources` are found.
 
     Returns
     -------
@@ -104,7 +120,10 @@ def render(
     """
     import jinja2
 
-    template = resources.files("xct.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    here = resources.files("xct.report")
+    template = here.joinpath("page.html.j2").read_text(encoding="utf-8")
+    known = tables or {}
+    packed = _packed_svgs(svgs or {})
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -112,7 +131,13 @@ def render(
         title=title,
         answers=answers,
         note=note,
-        parts=[_prepared(part, pngs) for part in parts],
+        parts=[_prepared(part, pngs, svgs or {}, packed, known) for part in parts],
+        sources={
+            name: _packed(csv_text(known[name]).encode())
+            for name in sorted({source for part in parts for source in part.sources.values()})
+            if name in known
+        },
+        script=here.joinpath("chart.js").read_text(encoding="utf-8"),
         methods=methods,
         settings=settings,
         warnings=warnings,
@@ -149,21 +174,50 @@ def _png(figure: Figure, dpi: int) -> bytes:
     return reduced.getvalue()
 
 
-def _prepared(part: Part, pngs: Mapping[str, bytes]) -> dict[str, Any]:
+def _packed(data: bytes) -> str:
+    return b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")
+
+
+def _packed_svgs(svgs: Mapping[str, bytes]) -> dict[str, str]:
+    """Pack drawings, the smallest first, as many as there is room for."""
+    found: dict[str, str] = {}
+    room = _MOST_PACKED
+    for name in sorted(svgs, key=lambda name: len(svgs[name])):
+        text = _packed(svgs[name])
+        room -= len(text)
+        if room < 0:
+            break
+        found[name] = text
+    return found
+
+
+def _prepared(
+    part: Part,
+    pngs: Mapping[str, bytes],
+    svgs: Mapping[str, bytes],
+    packed: Mapping[str, str],
+    tables: Mapping[str, DataFrame],
+) -> dict[str, Any]:
+    sources = {name: source for name, source in part.sources.items() if source in tables}
     return {
         "name": part.name,
         "title": part.title,
         "text": part.text,
         "links": dict(part.links),
         "figures": [
-            {"name": name, "caption": caption, "png": b64encode(pngs[name]).decode("ascii")}
+            {
+                "name": name, "caption": caption, "png": b64encode(pngs[name]).decode("ascii"),
+                "svg": packed.get(name, ""), "has_svg": name in svgs,
+                "source": sources.get(name, ""),
+            }
             for name, (_, caption) in part.figures.items()
         ],
+        "charts": part.charts,
         "tables": [
             {"name": name, "caption": caption, **table_cells(table)}
             for name, (table, caption) in part.tables.items()
         ],
-    }
+    }  # fmt: skip
 
 
 Shown = tuple[str, str, bool, list[str]]

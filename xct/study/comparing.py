@@ -16,7 +16,7 @@ from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.errors import XctError
 from xct.figures import journal_width
 from xct.io.atomic import write_text, written_whole
-from xct.io.figures import save_figure
+from xct.io.figures import svg
 from xct.io.tables import write_table
 from xct.render.rendering import page_of
 from xct.render.viewer import PAGE
@@ -62,7 +62,7 @@ from xct.study.line_profiles import (
 )
 from xct.study.methods import METHODS
 from xct.study.provenance import provenance_table, warnings_of_runs
-from xct.study.sections import sections_part
+from xct.study.sections import check_plane, sections_part
 from xct.study.settings import Study, load_study
 from xct.study.simulated import (
     Simulated,
@@ -184,6 +184,10 @@ class Comparison:
     def _pngs(self) -> dict[str, bytes]:
         return pictures(self.parts)
 
+    @cached_property
+    def _svgs(self) -> dict[str, bytes]:
+        return {name: svg(figure, name) for name, figure in self.figures.items()}
+
     def report(self) -> str:
         """Give the report as one HTML file that needs nothing else."""
         plain = self.study.model_dump(mode="json")
@@ -200,6 +204,8 @@ class Comparison:
             warnings=[*self.warnings, *warnings_of_runs(self.cells)],
             provenance=provenance_table(self.cells, self.cycled),
             made=f"Made by xct {xct.__version__} on {now:%Y-%m-%d at %H:%M} UTC.",
+            svgs=self._svgs,
+            tables=self.tables,
         )
 
     def write(self, folder: Path | str) -> Path:
@@ -214,10 +220,11 @@ class Comparison:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in self.tables.items():
             write_table(folder / "tables" / f"{name}.csv", table)
-        for name, picture in self._pngs.items():
-            save_figure(self.figures[name], folder / "figures", name, "svg")
-            with written_whole(folder / "figures" / f"{name}.png") as temporary:
-                temporary.write_bytes(picture)
+        (folder / "figures").mkdir(exist_ok=True)
+        for ending, several in (("png", self._pngs), ("svg", self._svgs)):
+            for name, picture in several.items():
+                with written_whole(folder / "figures" / f"{name}.{ending}") as temporary:
+                    temporary.write_bytes(picture)
         write_text(folder / REPORT, self.report())
         if self._in_3d:
             write_text(folder / PAGE, page_of(self._named))
@@ -274,6 +281,7 @@ def compare(
     (cells, warnings), rois = _every_error(
         lambda: open_cells(study), lambda: read_rois(roi_set_file(study.study.rois))
     )
+    check_plane(cells, study.study.section)
     cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
     profiles, of_profiles = measure_profiles(cells, study.study.profiles)

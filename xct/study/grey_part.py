@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
 from xct.study.grey import NUMBERS, GreyCell
+from xct.study.histogram_charts import depth_chart, roi_chart
 from xct.study.histogram_figures import (
     cell_histograms_figure,
     distances_figure,
@@ -60,7 +61,13 @@ def grey_part(
     if "grey_statistics" in shown:
         table, caption = shown["grey_statistics"]
         shown["grey_statistics"] = (_narrowed(table), caption)
-    return Part("grey_values", "Grey values by region", "", known_figures(figures), shown)
+    charts = [chart for chart in (roi_chart(grey), depth_chart(cells)) if chart is not None]
+    sources = {name: "histograms" for name in figures if name.startswith("histograms")}
+    sources |= {"distances": "grey_statistics", "homogeneity": "homogeneity"}
+    return Part(
+        "grey_values", "Grey values by region", "", known_figures(figures), shown,
+        charts=charts, sources=sources,
+    )  # fmt: skip
 
 
 def _narrowed(table: DataFrame) -> DataFrame:

@@ -344,4 +344,7 @@ def layers_part(
         "lithium": (maps_figure(cells), "Lithium that is left, on one colour scale."),
         "electrolyte": (maps_figure(cells, "electrolyte"), "Electrolyte, on one colour scale."),
     }
-    return Part("layers", "Layers", "", known_figures(figures), known_tables(tables, captions))
+    return Part(
+        "layers", "Layers", "", known_figures(figures), known_tables(tables, captions),
+        sources={"layers": "layers"},
+    )  # fmt: skip

@@ -313,4 +313,5 @@ def profiles_part(
             "profile_numbers": "What each line shows; an opening is that of a gap of air's grey "
             "value that lacks as much.",
         }),
+        sources={f"profiles_{number}": "profiles" for number in range(1, len(cells) + 1)},
     )  # fmt: skip

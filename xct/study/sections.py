@@ -84,6 +84,19 @@ def section_of(cell: Cell, geometry: CellGeometry, wanted: SectionPlane) -> Sect
     return Section(wanted.along, index, index * edge - axis_um, "the most damaged")
 
 
+def check_plane(cells: Sequence[Cell], wanted: SectionPlane) -> None:
+    """Raise XctError if the plane that is asked for lies outside of a cell, before work is done."""
+    errors: list[str] = []
+    for cell in cells if wanted.offset_um is not None else ():
+        try:
+            if cell.geometry is not None:
+                section_of(cell, cell.geometry, wanted)
+        except XctError as error:
+            errors += error.errors
+    if errors:
+        raise XctError(*errors)
+
+
 def _damage(cell: Cell, geometry: CellGeometry, other: int) -> np.ndarray:
     edge, count = geometry.voxel_size_um[other], geometry.shape[other]
     damage = np.zeros(count)

@@ -215,4 +215,5 @@ def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFram
         _TEXT,
         known_figures({"simulated": (simulated_figure(simulated), "Both along the plane.")}),
         known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
+        sources={"simulated": "simulated"},
     )

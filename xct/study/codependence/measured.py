@@ -250,8 +250,12 @@ def _draw_scales(axis: Axes, found: Codependence) -> None:
     axis.axhline(0, color="0.5", lw=0.8)
     axis.set(xscale="log", ylim=(-1.05, 1.05), xlabel="scale (µm)", ylabel="r, noise corrected")
     scales = sorted({row.fwhm_um for row in found.rows})
+    axis.set_xlim(scales[0] / 1.2, scales[-1] * 1.2)  # in one range, whether r is known or not
     axis.set_xticks(scales, [f"{scale:g}" for scale in scales])
     axis.set_xticks([], minor=True)
     axis.set_title(f"p = {found.p_value:.2g}: {found.verdict.replace('_', ' ')}", fontsize=8)
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=7, loc="lower left")
+    else:
+        why = "r is withheld:\nthe map is not told from noise"
+        axis.text(0.5, 0.6, why, transform=axis.transAxes, ha="center", fontsize=8)

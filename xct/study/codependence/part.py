@@ -24,4 +24,5 @@ def codependence_part(together: Sequence[Together], tables: Mapping[str, DataFra
         "Do damage of the cathode and loss of lithium lie at the same places?",
         known_figures({"codependence": (codependence_figure(together), caption)}),
         known_tables(tables, {"codependence": "Every pair of maps at every scale."}),
+        sources={"codependence": "codependence"},
     )

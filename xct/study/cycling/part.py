@@ -50,4 +50,5 @@ def cycling_part(
             "lithium_balance": "Each term of the balance, against the pristine cell.",
             "cycling": "Every cycle of every cell.",
         }),
+        sources={name: name for name in ("voltage_profiles", "cycling", "lithium_balance")},
     )  # fmt: skip
