@@ -158,6 +158,27 @@ class ForeignVolume:
         return 1.0 if self.value_unit is None else per_cm_factor(self.value_unit)
 
 
+@dataclass(frozen=True)
+class Values:
+    """The values of a file's volume, whose damage is told in words."""
+
+    source: ForeignVolume
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the file along z, y and x."""
+        return self.source.voxels.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of what is read."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        """Read a part."""
+        return self.source.read(index)
+
+
 def _shown(index: Any) -> str:
     z = index[0] if isinstance(index, tuple) else index
     return f"slices {z.start} to {z.stop - 1}" if isinstance(z, slice) and z.stop else f"{z}"

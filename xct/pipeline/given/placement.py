@@ -7,23 +7,23 @@ speed of the disk: less than twice the time of a copy, and a second, temporary o
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xct.config.model import VolumeSection
-from xct.io.volume_files.volume import ForeignVolume
+from xct.io.volume_files.volume import ForeignVolume, Values
+from xct.normalize.grain_shape import grain_warning
 from xct.parallel.blocks import GRANULE, Block, Voxels, cut
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.bricks import Bricks
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.watching.progress import Progress
+from xct.segment.cell.grains_in_file import grains_in_file
 from xct.segment.cell.layer_tilt import layer_tilt
 from xct.segment.cell.orientation import layer_axis, sample_volume
-from xct.segment.cell.placement import AS_STORED, Axes, PlacedVoxels, Placement
+from xct.segment.cell.placement import AS_STORED, UPRIGHT, Axes, PlacedVoxels, Placement
 
 log = logging.getLogger("xct")
 
@@ -51,7 +51,7 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     ValueError
         If its voxels are too long.
     """
-    sample = sample_volume(_Values(source), source.voxel_size_um)
+    sample = sample_volume(Values(source), source.voxel_size_um)
     axes: Axes = section.axes or _UPRIGHT[layer_axis(sample).axis or 0]
     placement = Placement.along(axes, source.voxels.shape, source.voxel_size_um)
     tilt = layer_tilt(sample.turned(placement.order, placement.against))
@@ -59,29 +59,10 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     if clear and _FOLLOWED_DEG < tilt.degrees < _STEEPEST_DEG:
         placement = placement.leaning(tilt.rotation)
     placement = placement.with_even_voxels()
-    said = [] if placement.warning is None else [placement.warning]
-    return replace(placed(source, placement), warnings=(*source.warnings, *said))
-
-
-@dataclass(frozen=True)
-class _Values:
-    """The values of a file's volume, whose damage is told in words."""
-
-    source: ForeignVolume
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels of the file along z, y and x."""
-        return self.source.voxels.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of what is read."""
-        return np.dtype(np.float32)
-
-    def __getitem__(self, index: Any, /) -> np.ndarray:
-        """Read a part."""
-        return self.source.read(index)
+    said = [placement.warning]
+    if placement.order[0] == 0 and placement.rotation == UPRIGHT:
+        said.append(grain_warning(grains_in_file(source)))
+    return replace(placed(source, placement), warnings=(*source.warnings, *filter(None, said)))
 
 
 def placed(source: ForeignVolume, placement: Placement) -> ForeignVolume:
