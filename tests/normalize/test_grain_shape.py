@@ -71,6 +71,15 @@ def test_every_second_slice_is_seen_though_grains_are_hardly_two_slices_high(vol
     assert spacing_doubt(given(volume[::2], 4.0)) is None  # … at the distance that they have
 
 
+def test_grains_of_a_voxel_are_said_and_their_number_is_a_lower_bound(volume):
+    seen = grains_in_file(given(volume.reshape(24, 3, 32, 3, 32, 3).mean(axis=(1, 3, 5))))
+    assert seen.coarse
+    assert "voxel_size_um hold the size after that?" in grain_warning(seen)
+    particles = pd.DataFrame({"equivalent_diameter_um": [9.0, 11.0], "drifted": [False, True]})
+    found = dict(particle_numbers(particles, grain_shape=seen))
+    assert [n.bound for n in found.values()] == ["lower", "lower", "upper"]
+
+
 def test_noise_and_any_linear_scale_change_little(volume):
     noisy = volume + np.random.default_rng(0).normal(0, 6, SHAPE)
     assert ratio(noisy) == pytest.approx(1, abs=0.1)
@@ -89,11 +98,11 @@ def test_grains_that_are_not_seen_say_nothing(volume):
     assert grain_warning(None) is None
     assert not list(grain_numbers(None))
     # Interpolated between slices that are higher than grains, these look tall, and may be flat.
-    assert GrainShape(9.0, 4.0, 12.0).bounds is None
+    assert GrainShape(9.0, 4.0, 12.0, 3.0).bounds is None
 
 
 def test_lengths_are_bounds_where_slices_lie_at_another_distance():
-    flat, tall = GrainShape(2.0, 4.0, 2.0), GrainShape(8.0, 4.0, 2.0)
+    flat, tall = GrainShape(2.0, 4.0, 2.0, 2.0), GrainShape(8.0, 4.0, 2.0, 2.0)
     layers = pd.DataFrame({
         "layer": ["lithium", "cathode"], "mean_thickness_um": 9.0, "absent_area_fraction": 0.0
     })  # fmt: skip

@@ -135,7 +135,7 @@ def _likely_values(volume: ForeignVolume, steps: Sequence[Step]) -> str:
     if steps[0].name != "phases":
         return _UNIT.replace("1/cm ", "grey ", 1) if volume.quantity == "grey" else _UNIT
     middle = volume.voxels.shape[0] // 2
-    values = np.asarray(volume.voxels[middle : middle + 1])
+    values = volume.stored(np.s_[middle : middle + 1])
     few = values.dtype.kind in "iu" and np.unique(values).size <= _FEW
     return (
         "quantity: labels     # or grey, on any scale" if few else "quantity: grey     # or labels"

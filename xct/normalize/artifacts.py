@@ -35,6 +35,8 @@ _CUBE_UM, _NOISY = 8.0, 0.18
 # A sure difference between the outer and the inner electrolyte that is no trend of a flat cell: of
 # plain scans it is below 0.02, of 3 % of veiling glare up to 0.04.
 _CUPPED = 0.05
+# … and one that makes a mean over the radius less certain: plain volumes have up to 0.017.
+_SEEN = 0.02
 # Steps of the values, as of few bits, over the electrolyte's value: at 0.13 all numbers were those
 # of real numbers, at 0.7 particles doubled and inclusions came out.
 _COARSE = 0.3
@@ -88,6 +90,15 @@ class Artifacts:
     is_grey: bool = False
     shared: float = float("nan")
     doubled: float = 0.0
+
+    @property
+    def cupping_doubt(self) -> float:
+        """Relative standard uncertainty that cupping gives to μ, a mean over the radius.
+
+        What μ would be without is not known: as at the rim, as in the middle, or beyond either.
+        """
+        sure = abs(self.cupping) > max(_SEEN, _SURE * self.cupping_sd)
+        return abs(self.cupping) if sure else 0.0
 
     @property
     def smoothed(self) -> bool:
@@ -339,7 +350,8 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             f"cupping: the electrolyte attenuates {abs(seen.cupping):.0%} {more} at the wall than "
             "in the middle, as hardening of the beam makes it. Normalized grey values are put "
             "right for it, but values in 1/cm (electrolyte_peak_per_cm, plane_transmission) are "
-            "means over the radius, and may be wrong by as much; scan with a harder filter, or "
+            "means over the radius, and may be wrong by as much, which counts into the uncertainty "
+            "of the former; scan with a harder filter, or "
             "correct beam hardening before reconstruction"
         )
     if seen.step > _COARSE:

@@ -25,6 +25,7 @@ _DIAMETER_SD = 0.005
 # Noise of a cube of 8 µm, over the electrolyte's value: at 0.08 all were found, at 0.15 a fifth of
 # particles of four voxels was lost.
 _LOSING_NOISE = 0.1
+_COARSE = "grains are too few voxels wide: small ones are missed or joined"
 _STRETCHED = "slices lie at another distance than is said: small ones are missed or joined"
 
 
@@ -41,7 +42,9 @@ def particle_numbers(
     lie at another distance than is said, counts are lower bounds, and no diameter is known.
     """
     stretched = grain_shape is not None and grain_shape.bounds is not None
-    note = _STRETCHED if stretched else _small_ones_missed(edge_ratio, volume_artifacts)
+    coarse = grain_shape is not None and grain_shape.coarse
+    note = _small_ones_missed(edge_ratio, volume_artifacts) or (_COARSE if coarse else None)
+    note = _STRETCHED if stretched else note
     least: Bound = "lower" if note else None
     most: Bound = "upper" if note else None
     yield "particles", Number(len(particles), "particles", bound=least, note=note)
