@@ -22,7 +22,7 @@ _ASKED = "voxel_size_um"
 def disks() -> Iterator[Case]:
     """As they lie on disks."""
     of = partial(Case, "On a scientist's disk", write=tiff)
-    yield of("Avizo, .am", write=_amira, says="no volume that is known")
+    yield of("Avizo, .am", write=_amira, says="Avizo or Amira")
     yield of("Dragonfly: slices with a description beside", write=then(slices(), _described))
     yield of(
         "32-bit TIFF, scale in its description, nothing said",

@@ -99,7 +99,18 @@ def _is_tiff(path: Path) -> bool:
         return file.read(4) in TIFF_STARTS
 
 
+_AMIRA = (
+    "file: {}: is a volume of Avizo or Amira (AmiraMesh), which xct does not read: export it there "
+    "as TIFF (File, Export Data As, 3D TIFF) or NRRD, and give voxel_size_um as its BoundingBox "
+    "says it: (its length along an axis) / (voxels − 1)"
+)
+
+
 def _unknown(path: Path) -> str:
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(12).startswith((b"# AmiraMesh", b"# Avizo")):
+                return _AMIRA.format(path)
     return (
         f"file: {path}: is no volume that is known: TIFF, OME-Zarr (also as .zarr.zip), HDF5, "
         "NIfTI (.nii), NRRD, MHA, VTK (.vtk, .vti) or values without a header (.raw, .vol), with a "

@@ -32,8 +32,8 @@ _FOLLOWED_DEG, _STEEPEST_DEG = 3.0, 16.0
 # Of the variance, which a lean must explain to be one: any explains up to 0.025 of a cell without.
 _CLEARLY = 0.04
 _TOO_STEEP = (
-    "layers lean by {:.0f}°, where they are put upright up to 16°: they are looked for as they lie, "
-    "and what is found is not to be relied on; turn the volume before (3-D rotation, interpolated)"
+    "layers lean by {:.0f}°, where they are put upright up to 16°: they are looked for as they "
+    "lie, and what is found is not to be relied on; turn the volume before (3-D, interpolated)"
 )
 _SLICES = 2 * GRANULE  # of the file, that are cut into bricks at a time
 # By the axis that the layers follow: turns, no mirror.
