@@ -130,11 +130,11 @@ class Reference:
         return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
 
     def numbers(
-        self, uncorrected_fringes: str | None = None, cupping_doubt: float = 0.0
+        self, uncorrected_fringes: str | None = None, radial_doubt: float = 0.0
     ) -> Iterator[tuple[str, Number]]:
         """Give the numbers for ``summary.json``; with fringes no width of the point spread."""
         ending = "grey" if self.is_grey else "per_cm"
-        sd = float(np.hypot(self.peak_sd_per_cm, cupping_doubt * self.peak_per_cm))
+        sd = float(np.hypot(self.peak_sd_per_cm, radial_doubt * self.peak_per_cm))
         peak = Number(self.peak_per_cm, self.unit, sd, self.n)
         yield f"electrolyte_peak_{ending}", peak
         if self.is_grey:
@@ -219,6 +219,6 @@ def reference_numbers(
     uncorrected_fringes: str | None = None,
     volume_artifacts: Artifacts | None = None,
 ) -> Iterator[tuple[str, Number]]:
-    """Give the numbers of a reference; cupping counts into the uncertainty of its μ."""
-    doubt = 0.0 if volume_artifacts is None else volume_artifacts.cupping_doubt
+    """Give the numbers of a reference; cupping and rings count into the uncertainty of its μ."""
+    doubt = 0.0 if volume_artifacts is None else volume_artifacts.doubt_of_mean
     return reference.numbers(uncorrected_fringes, doubt)

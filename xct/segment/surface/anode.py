@@ -191,10 +191,11 @@ def _steel(
 ) -> tuple[OpaqueEdge, np.ndarray]:
     """Look at the first slices of the band, as far as they are steel."""
     span = band.span
-    deep = int(np.clip(span.s_of(search.cell.plane_um(_STEEL))[inside].min() - 4, 1, _DEEP))
+    deep = max(int(span.s_of(search.cell.plane_um(_STEEL))[inside].min() - 4), 1)
     first = span.first
     slices = slice(first, first + deep) if span.sign > 0 else slice(first - deep + 1, first + 1)
-    block = _without_air(np.asarray(search.attenuation[slices], np.float32), inside)
+    block = np.asarray(search.attenuation[slices], np.float32)[:: span.sign]
+    block = _without_air(block, inside)[:_DEEP][:: span.sign]
     averaged = average_across(block, inside, average_px)
     values = np.where(inside, np.median(averaged, axis=0), np.nan)
     noise = np.nan_to_num(np.std(averaged, axis=0)).astype(np.float64)
