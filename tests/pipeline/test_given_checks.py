@@ -93,8 +93,15 @@ def test_layers_that_lean_too_far_to_be_put_upright_are_said(steep):
     assert any("lean by" in text and "up to 16°" in text for text in found.warnings)
 
 
-def test_an_avizo_volume_is_refused_with_the_way_to_convert_it(tmp_path):
-    path = tmp_path / "cell.am"
-    path.write_bytes(b"# AmiraMesh BINARY-LITTLE-ENDIAN 2.1\n\ndefine Lattice 4 4 4\n")
-    with pytest.raises(ScanError, match=r"Avizo or Amira.*as TIFF.*BoundingBox"):
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"# AmiraMesh BINARY-LITTLE-ENDIAN 2.1\n", r"Avizo or Amira.*as TIFF.*BoundingBox"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"\.txm.*as TIFF slices"),
+    ],
+)
+def test_a_volume_of_a_closed_format_is_refused_with_the_way_to_convert_it(tmp_path, start, said):
+    path = tmp_path / "cell.vol3"
+    path.write_bytes(start + bytes(64))
+    with pytest.raises(ScanError, match=said):
         open_foreign(path)

@@ -48,6 +48,7 @@ _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 # after a median over 3 × 3 × 3 voxels, which melts particles into one, and 0.26 after values were
 # interpolated between voxels, which halved the count of small ones.
 _ALIKE = 0.25
+_BESIDE = 80  # pixels from the axis that are looked at for it
 _DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
 _CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
 
@@ -174,6 +175,8 @@ def step_of(values: np.ndarray) -> float:
         Any.
     """
     some = values[:: max(1, values.size // _ENOUGH)]
+    if np.unique(some[: 4 * _FEW_VALUES]).size >= _FEW_VALUES + 1:  # as a rule; NaN is one
+        return 0.0
     seen = np.unique(some[np.isfinite(some)])
     return float(np.median(np.diff(seen))) if 2 < seen.size < _FEW_VALUES else 0.0
 
@@ -246,7 +249,9 @@ def _look_at_slice(
     if inner.any() and outer.any():
         cupping = float(np.median(image[outer]) / np.median(image[inner]) - 1)
     twin = bool(after) and held.any() and np.array_equal(image[held], after[0][held])
-    shared = likeness_of_noise(image, after[0], held) if after else float("nan")
+    at_y, at_x = int(axis_y / edge_y), int(axis_x / edge_x)
+    box = np.s_[max(at_y - _BESIDE, 0) : at_y + _BESIDE, max(at_x - _BESIDE, 0) : at_x + _BESIDE]
+    shared = likeness_of_noise(image[box], after[0][box], held[box]) if after else float("nan")
     return first, second, cupping, step, shared, bool(twin)
 
 

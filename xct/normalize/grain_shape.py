@@ -28,7 +28,7 @@ FLATTEST, TALLEST = 0.72, 1.4
 # Voxels across, below which particles melt into one: at 1.3 their number was right, at 0.9 to 1.0,
 # after binning by two, 15 of 600 were left.
 _RESOLVED_PX = 1.1
-_SLICES, _WIDTH = 48, 256  # voxels that are looked at, at most
+_SLICES, _WIDTH = 32, 192  # voxels that are looked at, at most
 _LEAST_SLICES, _LEAST_WIDTH, _AMPLE = 4, 24, 12
 _FURTHEST = 24  # voxels, beyond which nothing is looked for
 _RESOLVED = 0.8  # slices of the file: what is alike over less may be flatter than it looks

@@ -17,9 +17,9 @@ from xct.normalize.grain_shape import (
 )
 from xct.segment.cell.orientation import layer_axis, sample_volume
 
-_LOOKED_AT = 96  # slices
-_WIDTH = 256  # voxels in the middle of each, at most half of its width
-_SLICES = 48  # of the cathode, at most
+_LOOKED_AT = 32  # slices
+_WIDTH = 192  # voxels in the middle of each, at most half of its width
+_SLICES = 32  # of the cathode, at most
 _LEAST_SLICES = 5
 # Standard deviation of grains over the range of all values that are looked at: electrolyte, with
 # rings of a tenth, has less than 0.01, cathodes 0.06 and more.
