@@ -52,6 +52,13 @@ def test_steel_that_ends_in_view_is_as_long_as_it_is(left):
     assert abs(drawn.error_px(found, LITHIUM).mean()) < 0.1
 
 
+def test_steel_is_found_where_no_plane_of_lithium_is_known():
+    drawn = layered_cell()
+    planes = {name: plane for name, plane in drawn.cell.planes.items() if name != LITHIUM}
+    found = surfaces(drawn.mu, replace(drawn.cell, planes=planes), FlatReference())
+    assert abs(drawn.error_px(found, STEEL).mean()) < 0.5
+
+
 @pytest.fixture(scope="module")
 def standardized():
     """Errors of the anode's faces in stated standard deviations, column by column, over seeds."""

@@ -140,8 +140,10 @@ def anode_surfaces(
     )
     if not np.isfinite(height).any():
         return found | say_absent(_LITHIUM, "no column holds lithium that is thick enough")
-    off = np.nanmedian(np.abs(height - span.s_of(search.cell.plane_um(_LITHIUM))))
-    if near is None and off > _FAR:
+    off = 0.0
+    if near is None:
+        off = float(np.nanmedian(np.abs(height - span.s_of(search.cell.plane_um(_LITHIUM)))))
+    if off > _FAR:
         why = (
             f"it was found {off:.2g} slices from where layers are, and steel's face, beside which "
             "it is looked for, is not in view; give a volume that holds more of the steel"
