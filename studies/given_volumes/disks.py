@@ -22,7 +22,7 @@ _ASKED = "voxel_size_um"
 def disks() -> Iterator[Case]:
     """As they lie on disks."""
     of = partial(Case, "On a scientist's disk", write=tiff)
-    yield of("Avizo, .am", write=_amira, says="no volume that is known")
+    yield of("Avizo, .am", write=_amira, says="Avizo or Amira")
     yield of("Dragonfly: slices with a description beside", write=then(slices(), _described))
     yield of(
         "32-bit TIFF, scale in its description, nothing said",
@@ -70,7 +70,10 @@ def _done_to(of: partial[Case]) -> Iterator[Case]:
         "binned by 2, size not changed",
         traits=[on(_binned)], says="times as long|voxel_size_um|known widths",
     )  # fmt: skip
-    yield of("binned by 2, size changed", traits=[on(_binned), said_edges(2, 2, 2)])
+    yield of(
+        "binned by 2, size changed",
+        traits=[on(_binned), said_edges(2, 2, 2)], says="coarse voxels",
+    )  # fmt: skip
     yield of(
         "one slice of 2, ImageJ without spacing",
         write=imagej(spacing=None), traits=[every(2)], says="distance of slices",

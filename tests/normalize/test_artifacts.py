@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, median_filter
 
-from tests.normalize.layered_cell import LayeredCell
+from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import electrolyte_reference, look_at_artifacts
 from xct.normalize.artifacts import artifact_numbers, artifact_warning, ring_variance, step_of
+from xct.normalize.reference import reference_numbers
 
 CELL = LayeredCell(shape=(96, 96, 96), radius=40.0, wall=4.0, center=(47.0, 48.0))
 MIDDLE = 47.5
@@ -83,6 +84,18 @@ def test_cupping_is_corrected_for_and_said_where_values_are_attenuation(volume):
     assert found.cupping == pytest.approx(0.2 * 0.65, abs=0.04)
     assert "cupping: the electrolyte attenuates" in artifact_warning(found)
     assert artifact_warning(replace(found, is_grey=True)) is None
+
+
+def test_the_uncertainty_of_mu_holds_what_cupping_takes(volume):
+    radius = np.hypot(Y - (47.0 - MIDDLE), X - (48.0 - MIDDLE)) / 40
+    cupped = volume * (1 + 0.1 * (radius**2 - 1)).astype(np.float32)
+    reference = electrolyte_reference(cupped, geometry_of(CELL), energy_kev=25.0)
+    known = dict(reference_numbers(reference, volume_artifacts=seen(cupped)))
+    peak, plain = known["electrolyte_peak_per_cm"], reference.peak_sd_per_cm
+    assert plain < 0.02 * peak.value  # of 5 %, that it is off
+    assert abs(peak.value - MU["electrolyte"]) < 2 * peak.sd
+    alone = dict(reference_numbers(reference, volume_artifacts=seen(volume)))
+    assert alone["electrolyte_peak_per_cm"].sd == plain
 
 
 @pytest.mark.parametrize(("step", "said"), [(0.6, False), (4.0, True)])

@@ -40,6 +40,25 @@ def test_all_faces_are_found_below_the_voxel(measured):
         assert rms(error) < largest, name
 
 
+@pytest.mark.parametrize("left", [5, 6, 7])
+def test_steel_that_ends_in_view_is_as_long_as_it_is(left):
+    """A volume that was turned begins before its steel does: with 0."""
+    drawn = layered_cell()
+    face = int(np.nanmin(drawn.truth[STEEL].height_um) / VOXEL_UM)
+    mu = drawn.mu.copy()
+    mu[: face - left] = 0
+    found = surfaces(mu, drawn.cell, FlatReference())
+    assert abs(drawn.error_px(found, STEEL).mean()) < 0.5
+    assert abs(drawn.error_px(found, LITHIUM).mean()) < 0.1
+
+
+def test_steel_is_found_where_no_plane_of_lithium_is_known():
+    drawn = layered_cell()
+    planes = {name: plane for name, plane in drawn.cell.planes.items() if name != LITHIUM}
+    found = surfaces(drawn.mu, replace(drawn.cell, planes=planes), FlatReference())
+    assert abs(drawn.error_px(found, STEEL).mean()) < 0.5
+
+
 @pytest.fixture(scope="module")
 def standardized():
     """Errors of the anode's faces in stated standard deviations, column by column, over seeds."""

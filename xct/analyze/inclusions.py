@@ -35,6 +35,7 @@ from xct.analyze.low_grey import (
 )  # fmt: skip
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
+from xct.normalize.grain_shape import GrainShape, joined
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
@@ -64,7 +65,9 @@ _MISSED = "what is thinner than the point spread is missed, in part or as a whol
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
 
-def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
+def inclusion_numbers(
+    inclusions: pd.DataFrame, grain_shape: GrainShape | None = None
+) -> Iterator[tuple[str, Number]]:
     """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
     What touches lithium or the cathode's front has a count of its own, and no part in the others.
@@ -76,7 +79,8 @@ def inclusion_numbers(inclusions: pd.DataFrame) -> Iterator[tuple[str, Number]]:
     yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
     volume = own["dark_volume_um3"].sum()
-    yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
+    if joined("lower", grain_shape)[0]:
+        yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
         note = _NO_PORES if name == "at_front" else None

@@ -13,6 +13,7 @@ from xct.analyze.swelling import swelling_of
 from xct.errors import DataError
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
+from xct.normalize.grain_shape import GrainShape, joined
 from xct.normalize.reference import Reference
 from xct.parallel.blocks import Voxels
 from xct.preprocess.fringes import refuse_fringes
@@ -103,22 +104,21 @@ _NOTE = (
 )
 
 
-def layer_numbers(layers: DataFrame) -> Iterator[tuple[str, Number]]:
-    """Give thickness, swelling, and the fraction of absent lithium."""
+def layer_numbers(
+    layers: DataFrame, grain_shape: GrainShape | None = None
+) -> Iterator[tuple[str, Number]]:
+    """Give thickness, swelling, and the fraction of absent lithium.
+
+    Where slices lie at another distance than is said, a thickness is a bound; that of lithium,
+    which is one already, is left out where the two sides differ.
+    """
     for row in layers.to_dict("records"):
         name, n = row["layer"], row.get("n")
         is_lithium = name == "lithium"
-        yield (
-            f"thickness_um.{name}",
-            Number(
-                row["mean_thickness_um"],
-                "µm",
-                row.get("mean_thickness_um_sd"),
-                n,
-                bound="upper" if is_lithium else None,
-                note=_NOTE if is_lithium else None,
-            ),
-        )
+        known, bound = joined("upper" if is_lithium else None, grain_shape)
+        if known:
+            sd, note = row.get("mean_thickness_um_sd"), _NOTE if is_lithium else None
+            yield f"thickness_um.{name}", Number(row["mean_thickness_um"], "µm", sd, n, bound, note)
         if is_lithium and row.get("gap_at_most_um") is not None:
             least = {"at_least_um": round(float(row.get("gap_at_least_um", 0.0)), 4)}
             gap = Number(row["gap_at_most_um"], "µm", None, n, "upper", GAP_NOTE, least)

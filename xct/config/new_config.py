@@ -24,6 +24,7 @@ from xct.io.atomic import write_text
 from xct.io.volume_files.opening import looks_like_volume, open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Request, show_size, volume_facts
 from xct.scan import Quantity, Scan, read_scan
+from xct.segment.cell.grains_in_file import spacing_doubt
 
 # Beside the configuration, for editors: they find it without a network, and it fits this version.
 _SCHEMA = ".xct-schema.json"
@@ -134,7 +135,7 @@ def _likely_values(volume: ForeignVolume, steps: Sequence[Step]) -> str:
     if steps[0].name != "phases":
         return _UNIT.replace("1/cm ", "grey ", 1) if volume.quantity == "grey" else _UNIT
     middle = volume.voxels.shape[0] // 2
-    values = np.asarray(volume.voxels[middle : middle + 1])
+    values = volume.stored(np.s_[middle : middle + 1])
     few = values.dtype.kind in "iu" and np.unique(values).size <= _FEW
     return (
         "quantity: labels     # or grey, on any scale" if few else "quantity: grey     # or labels"
@@ -253,7 +254,9 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     where = volume.origin.get("voxel_size_um", "the file")
     if not known:
         del volume.origin["voxel_size_um"]  # a stand-in
-    said = [*volume_facts(volume), *volume.warnings]
+    doubt = spacing_doubt(volume) if known and not single else None
+    warnings = [*volume.warnings, *filter(None, [doubt])]
+    said = [*volume_facts(volume), *warnings]
     energy = volume.energy_kev
     lines = [
         f"# {volume.layout}: {shape} voxels (z × y × x).",
@@ -270,7 +273,7 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
         if energy is not None
         else "  # energy_kev:             # photon energy, for lithium contents",
     ]
-    return Begun(lines, [] if known else ["volume.voxel_size_um"], warnings=list(volume.warnings))
+    return Begun(lines, [] if known else ["volume.voxel_size_um"], warnings=warnings)
 
 
 _ASKED = ("voxel_size_um", "path", "raw")

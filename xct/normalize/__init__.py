@@ -2,6 +2,7 @@
 
 from xct.normalize.artifacts import look_at_artifacts
 from xct.normalize.electrolyte import electrolyte_reference
+from xct.normalize.grain_shape import look_at_grains
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
 from xct.normalize.reference import Reference
@@ -17,5 +18,6 @@ __all__ = [
     "electrolyte_reference",
     "grey_values",
     "look_at_artifacts",
+    "look_at_grains",
     "look_at_walls",
 ]

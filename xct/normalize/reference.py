@@ -15,6 +15,8 @@ from xct.quantity import Number
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from xct.normalize.artifacts import Artifacts
+
 
 class ElectrolyteReference(Protocol):
     """What the measuring steps need of a `Reference`; a constant electrolyte serves as well."""
@@ -127,10 +129,13 @@ class Reference:
         z = np.asarray(z_um, float)
         return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
 
-    def numbers(self, uncorrected_fringes: str | None = None) -> Iterator[tuple[str, Number]]:
+    def numbers(
+        self, uncorrected_fringes: str | None = None, radial_doubt: float = 0.0
+    ) -> Iterator[tuple[str, Number]]:
         """Give the numbers for ``summary.json``; with fringes no width of the point spread."""
         ending = "grey" if self.is_grey else "per_cm"
-        peak = Number(self.peak_per_cm, self.unit, self.peak_sd_per_cm, self.n)
+        sd = float(np.hypot(self.peak_sd_per_cm, radial_doubt * self.peak_per_cm))
+        peak = Number(self.peak_per_cm, self.unit, sd, self.n)
         yield f"electrolyte_peak_{ending}", peak
         if self.is_grey:
             yield "air_grey", Number(self.air, self.unit)
@@ -210,7 +215,10 @@ def _without_nan(value: Any) -> Any:
 
 
 def reference_numbers(
-    reference: Reference, uncorrected_fringes: str | None = None
+    reference: Reference,
+    uncorrected_fringes: str | None = None,
+    volume_artifacts: Artifacts | None = None,
 ) -> Iterator[tuple[str, Number]]:
-    """Give the numbers of a reference."""
-    return reference.numbers(uncorrected_fringes)
+    """Give the numbers of a reference; cupping and rings count into the uncertainty of its μ."""
+    doubt = 0.0 if volume_artifacts is None else volume_artifacts.doubt_of_mean
+    return reference.numbers(uncorrected_fringes, doubt)

@@ -99,7 +99,22 @@ def _is_tiff(path: Path) -> bool:
         return file.read(4) in TIFF_STARTS
 
 
+_OTHERS = {  # by how the file begins
+    b"# AmiraMesh": "a volume of Avizo or Amira (AmiraMesh), which xct does not read: export it "
+    "there as TIFF (3D) or NRRD, and give voxel_size_um as its BoundingBox says it: length along "
+    "an axis / (voxels − 1)",
+    b"\xd0\xcf\x11\xe0": "an OLE file, as Zeiss writes .txm, which xct does not read: export it "
+    "there as TIFF slices, and give voxel_size_um",
+}
+
+
 def _unknown(path: Path) -> str:
+    if path.is_file():
+        with path.open("rb") as file:
+            begins = file.read(12)
+        for start, other in _OTHERS.items():
+            if begins.startswith(start):
+                return f"file: {path}: is {other}"
     return (
         f"file: {path}: is no volume that is known: TIFF, OME-Zarr (also as .zarr.zip), HDF5, "
         "NIfTI (.nii), NRRD, MHA, VTK (.vtk, .vti) or values without a header (.raw, .vol), with a "

@@ -124,8 +124,25 @@ class ForeignVolume:
         ScanError
             If the files are damaged there.
         """
+        stored = self.stored(index)
+        values = stored.astype(np.float32)
+        if (self.slope, self.offset) != (1.0, 0.0):
+            values *= np.float32(self.slope)
+            values += np.float32(self.offset)
+        if self.codes_without_value:
+            values[stored == 0] = 0
+        return values
+
+    def stored(self, index: Any) -> np.ndarray:
+        """Read a part as it is stored.
+
+        Raises
+        ------
+        ScanError
+            If the files are damaged there.
+        """
         try:
-            stored = np.asarray(self.voxels[index])
+            return np.asarray(self.voxels[index])
         except (ScanError, MemoryError):
             raise
         except Exception as error:  # what damaged chunks raise in codecs has no common type
@@ -135,13 +152,6 @@ class ForeignVolume:
                 f"{place}: cannot be read at {_shown(index)} ({reason}): the volume is damaged "
                 "there; copy it again"
             ) from None
-        values = stored.astype(np.float32)
-        if (self.slope, self.offset) != (1.0, 0.0):
-            values *= np.float32(self.slope)
-            values += np.float32(self.offset)
-        if self.codes_without_value:
-            values[stored == 0] = 0
-        return values
 
     @property
     def saturated(self) -> float | None:
@@ -156,6 +166,27 @@ class ForeignVolume:
     def per_cm(self) -> float | None:
         """By what values must be multiplied to be in 1/cm; None where their unit is another."""
         return 1.0 if self.value_unit is None else per_cm_factor(self.value_unit)
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a file's volume, whose damage is told in words."""
+
+    source: ForeignVolume
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the file along z, y and x."""
+        return self.source.voxels.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of what is read."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        """Read a part."""
+        return self.source.read(index)
 
 
 def _shown(index: Any) -> str:

@@ -95,5 +95,5 @@ def _lines(volume: ForeignVolume, dtype: np.dtype) -> np.ndarray:
     depth, height, _ = volume.voxels.shape
     middle = slice(max(height // 2 - _MOST_LINES // 2, 0), height // 2 + _MOST_LINES // 2)
     numbers = np.unique(np.linspace(0, depth - 1, _LOOKED_AT + 2).astype(int)[1:-1])
-    parts = [np.asarray(volume.voxels[int(z) : int(z) + 1, middle]) for z in numbers]
+    parts = [volume.stored(np.s_[int(z) : int(z) + 1, middle]) for z in numbers]
     return np.concatenate([part[0] for part in parts]).astype(dtype)

@@ -7,23 +7,23 @@ speed of the disk: less than twice the time of a copy, and a second, temporary o
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xct.config.model import VolumeSection
-from xct.io.volume_files.volume import ForeignVolume
+from xct.io.volume_files.volume import ForeignVolume, Values
+from xct.normalize.grain_shape import grain_warning
 from xct.parallel.blocks import GRANULE, Block, Voxels, cut
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.bricks import Bricks
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.watching.progress import Progress
-from xct.segment.cell.layer_tilt import layer_tilt
-from xct.segment.cell.orientation import layer_axis, sample_volume
-from xct.segment.cell.placement import AS_STORED, Axes, PlacedVoxels, Placement
+from xct.segment.cell.grains_in_file import grains_in_file
+from xct.segment.cell.layer_tilt import Tilt, layer_tilt
+from xct.segment.cell.orientation import CLEARLY, Sample, layer_axis, sample_volume
+from xct.segment.cell.placement import AS_STORED, UPRIGHT, Axes, PlacedVoxels, Placement
 
 log = logging.getLogger("xct")
 
@@ -31,6 +31,10 @@ log = logging.getLogger("xct")
 _FOLLOWED_DEG, _STEEPEST_DEG = 3.0, 16.0
 # Of the variance, which a lean must explain to be one: any explains up to 0.025 of a cell without.
 _CLEARLY = 0.04
+_TOO_STEEP = (
+    "layers lean by {:.0f}°, where they are put upright up to 16°: they are looked for as they "
+    "lie, and what is found is not to be relied on; turn the volume before (3-D, interpolated)"
+)
 _SLICES = 2 * GRANULE  # of the file, that are cut into bricks at a time
 # By the axis that the layers follow: turns, no mirror.
 _UPRIGHT: tuple[Axes, ...] = (AS_STORED, ("y", "x", "z"), ("x", "z", "y"))
@@ -51,37 +55,36 @@ def put_upright(source: ForeignVolume, section: VolumeSection) -> ForeignVolume:
     ValueError
         If its voxels are too long.
     """
-    sample = sample_volume(_Values(source), source.voxel_size_um)
-    axes: Axes = section.axes or _UPRIGHT[layer_axis(sample).axis or 0]
-    placement = Placement.along(axes, source.voxels.shape, source.voxel_size_um)
-    tilt = layer_tilt(sample.turned(placement.order, placement.against))
+    sample = sample_volume(Values(source), source.voxel_size_um)
+    placement, tilt = _lying(source, sample, section.axes)
     clear = tilt.explained - tilt.upright > _CLEARLY
     if clear and _FOLLOWED_DEG < tilt.degrees < _STEEPEST_DEG:
         placement = placement.leaning(tilt.rotation)
     placement = placement.with_even_voxels()
-    said = [] if placement.warning is None else [placement.warning]
-    return replace(placed(source, placement), warnings=(*source.warnings, *said))
+    said = [placement.warning]
+    if clear and tilt.degrees >= _STEEPEST_DEG:
+        said.append(_TOO_STEEP.format(tilt.degrees))
+    if placement.order[0] == 0 and placement.rotation == UPRIGHT:
+        said.append(grain_warning(grains_in_file(source)))
+    return replace(placed(source, placement), warnings=(*source.warnings, *filter(None, said)))
 
 
-@dataclass(frozen=True)
-class _Values:
-    """The values of a file's volume, whose damage is told in words."""
+def _lying(source: ForeignVolume, sample: Sample, said: Axes | None) -> tuple[Placement, Tilt]:
+    """Find along which axis the layers follow each other, and how far they lean from it.
 
-    source: ForeignVolume
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels of the file along z, y and x."""
-        return self.source.voxels.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of what is read."""
-        return np.dtype(np.float32)
-
-    def __getitem__(self, index: Any, /) -> np.ndarray:
-        """Read a part."""
-        return self.source.read(index)
+    Of layers that lean by more than ten degrees, height and radius explain hardly more about their
+    axis than about others, until the lean is found: then it is looked for about all three.
+    """
+    axis = layer_axis(sample).axis
+    every = _UPRIGHT if axis is None else (_UPRIGHT[axis],)
+    found = []
+    for axes in every if said is None else (said,):
+        placement = Placement.along(axes, source.voxels.shape, source.voxel_size_um)
+        found.append((placement, layer_tilt(sample.turned(placement.order, placement.against))))
+    first, *others = sorted(found, key=lambda one: -one[1].explained)
+    if others and first[1].explained < others[0][1].explained + CLEARLY:
+        return found[0]
+    return first
 
 
 def placed(source: ForeignVolume, placement: Placement) -> ForeignVolume:

@@ -16,7 +16,7 @@ _MOST = 64  # of a sample along each axis
 _RINGS = 24
 _CENTERS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of half the width: where the axis may pass
 # Of the variance, which an axis must explain more than both others to be the one.
-_CLEARLY = 0.1
+CLEARLY = 0.1
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _clearest(ranks: np.ndarray, edges_um: np.ndarray, centers: tuple[float, ...
     explained = [_explained(np.moveaxis(ranks, a, 0), edges_um, a, centers) for a in range(3)]
     best = int(np.argmax(explained))
     others = max(value for a, value in enumerate(explained) if a != best)
-    axis = best if explained[best] > others + _CLEARLY else None
+    axis = best if explained[best] > others + CLEARLY else None
     return LayerAxis(axis, (explained[0], explained[1], explained[2]))
 
 

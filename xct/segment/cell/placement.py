@@ -21,7 +21,7 @@ from xct.segment.cell.slice_spacing import WARNED, oblong_warning, spacing_warni
 Triple = tuple[float, float, float]
 Axes = tuple[str, str, str]
 AS_STORED: Axes = ("z", "y", "x")
-_UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _TILE = 256  # voxels across that are interpolated from one box of the file
 # Slices further apart than pixels, times: up to the first as they are, beyond the second refused.
 # At 1.5 interpolation makes absent lithium worse (0.06 to 0.09 of 0.12: noise becomes uneven), at 2
@@ -56,7 +56,7 @@ class Placement:
     file_voxel_um: Triple
     shape: tuple[int, int, int]
     voxel_size_um: Triple
-    rotation: tuple[Triple, Triple, Triple] = _UPRIGHT
+    rotation: tuple[Triple, Triple, Triple] = UPRIGHT
 
     @classmethod
     def along(cls, axes: Axes, shape: tuple[int, int, int], voxel_um: Triple) -> Placement:
@@ -119,7 +119,7 @@ class Placement:
     def resampled(self) -> bool:
         """Whether values are interpolated."""
         edges = tuple(self.file_voxel_um[a] for a in self.order)
-        return self.rotation != _UPRIGHT or self.voxel_size_um != edges
+        return self.rotation != UPRIGHT or self.voxel_size_um != edges
 
     @property
     def mirrored(self) -> bool:
@@ -166,7 +166,7 @@ class Placement:
             "few voxels come out up to 5 % wider and a tenth fewer"
         )
         found = [
-            None if self.rotation == _UPRIGHT else leaning,
+            None if self.rotation == UPRIGHT else leaning,
             said,
             oblong_warning([self.file_voxel_um[axis] for axis in self.order[1:]]),
         ]
@@ -185,7 +185,7 @@ class Placement:
             said.append(
                 f"turned: z, y, x of the result are {', '.join(self.axes)} of the file{mirror}"
             )
-        if self.rotation != _UPRIGHT:
+        if self.rotation != UPRIGHT:
             said.append(f"layers upright: resampled once, {self.tilt_deg:.3g}° turned back")
         elif self.resampled:
             edges = " × ".join(f"{edge:g}" for edge in self.voxel_size_um)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from xct.normalize.artifacts import Artifacts
+from xct.normalize.grain_shape import GrainShape
 from xct.quantity import Number
 from xct.segment.cell.slice_spacing import WARNED
 from xct.statistics.bootstrap import median_sd
@@ -24,25 +25,32 @@ _DIAMETER_SD = 0.005
 # Noise of a cube of 8 µm, over the electrolyte's value: at 0.08 all were found, at 0.15 a fifth of
 # particles of four voxels was lost.
 _LOSING_NOISE = 0.1
+_COARSE = "grains are too few voxels wide: small ones are missed or joined"
+_STRETCHED = "slices lie at another distance than is said: small ones are missed or joined"
 
 
 def particle_numbers(
     particles: pd.DataFrame,
     edge_ratio: float | None = None,
     volume_artifacts: Artifacts | None = None,
+    grain_shape: GrainShape | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
     In voxels that are longer than wide, in strong noise, or where a volume was smoothed, small ones
-    are missed or joined: counts are lower bounds then, and the median an upper one.
+    are missed or joined: counts are lower bounds then, and the median an upper one. Where slices
+    lie at another distance than is said, counts are lower bounds, and no diameter is known.
     """
-    note = _small_ones_missed(edge_ratio, volume_artifacts)
+    stretched = grain_shape is not None and grain_shape.bounds is not None
+    coarse = grain_shape is not None and grain_shape.coarse
+    note = _small_ones_missed(edge_ratio, volume_artifacts) or (_COARSE if coarse else None)
+    note = _STRETCHED if stretched else note
     least: Bound = "lower" if note else None
     most: Bound = "upper" if note else None
     yield "particles", Number(len(particles), "particles", bound=least, note=note)
     drifted = int(particles["drifted"].sum())
     yield "drifted_particles", Number(drifted, "particles", None, len(particles), least, note)
-    if len(particles):
+    if len(particles) and not stretched:
         diameter = particles["equivalent_diameter_um"]
         median, sd = float(diameter.median()), None
         if len(diameter) > 1:

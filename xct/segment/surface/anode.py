@@ -73,6 +73,8 @@ def rolling_ball(height: np.ndarray, radius: float) -> np.ndarray:
 
 
 _STEEL, _LITHIUM = SURFACES[:2]
+_FAR = 5.0  # voxels from the mean plane: further, and without steel to go by, it is another face
+_STEEL_PART = 0.9  # of the densest slice: less is not steel alone
 _DEEP, _TAIL = 5, 12  # slices from which steel's μ, and the noise, are taken
 _NOISE_ROWS = 256
 _LIGHT_BLUR, _STEP_BLUR = 0.5, 0.6  # voxels: of light along z, and of a step (the voxel in it)
@@ -138,6 +140,15 @@ def anode_surfaces(
     )
     if not np.isfinite(height).any():
         return found | say_absent(_LITHIUM, "no column holds lithium that is thick enough")
+    off = 0.0
+    if near is None:
+        off = float(np.nanmedian(np.abs(height - span.s_of(search.cell.plane_um(_LITHIUM)))))
+    if off > _FAR:
+        why = (
+            f"it was found {off:.2g} slices from where layers are, and steel's face, beside which "
+            "it is looked for, is not in view; give a volume that holds more of the steel"
+        )
+        return found | say_absent(_LITHIUM, why)
     sd = np.where(absent, np.fmax(fits.thickness_sd, _STEP_SD), sd)
     definition = "face of the lithium to the electrolyte, step fitted; NaN: no lithium"
     return found | {_LITHIUM: as_surface(span, height, sd, definition)}
@@ -182,16 +193,24 @@ def _steel(
 ) -> tuple[OpaqueEdge, np.ndarray]:
     """Look at the first slices of the band, as far as they are steel."""
     span = band.span
-    deep = int(np.clip(span.s_of(search.cell.plane_um(_STEEL))[inside].min() - 4, 1, _DEEP))
+    deep = max(int(span.s_of(search.cell.plane_um(_STEEL))[inside].min() - 4), 1)
     first = span.first
     slices = slice(first, first + deep) if span.sign > 0 else slice(first - deep + 1, first + 1)
-    block = np.asarray(search.attenuation[slices], np.float32)
+    block = np.asarray(search.attenuation[slices], np.float32)[:: span.sign]
+    block = _without_air(block, inside)[:_DEEP][:: span.sign]
     averaged = average_across(block, inside, average_px)
     values = np.where(inside, np.median(averaged, axis=0), np.nan)
     noise = np.nan_to_num(np.std(averaged, axis=0)).astype(np.float64)
     radius = search.cell.radius_um(first) / search.pixel_um
     bore = search.cell.bore_radius_um / search.pixel_um
     return opaque_edge(values, radius, bore, search.pixel_um * 1e-4, _LIGHT_BLUR), noise
+
+
+def _without_air(block: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Leave out slices that are not steel: a volume that was turned may begin before it."""
+    held = [plane[inside & np.isfinite(plane)] for plane in block]
+    middles = np.array([np.median(part) if part.size else -np.inf for part in held])
+    return block[middles >= _STEEL_PART * middles.max()] if middles.max() > 0 else block
 
 
 def _absent(fits: Fits, bore: np.ndarray, least: float | None) -> np.ndarray:

@@ -1,0 +1,260 @@
+"""Whether slices lie as far apart as is said, by grains of the cathode. In: a volume; out: a ratio.
+
+Nothing in a volume says how far apart its slices are. But grains of a cathode are about as high as
+they are wide: grey values are alike over the same length along z as across, whether grains touch,
+are only a few voxels wide, or melt into one. That length is where the autocovariance falls to half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from xct.geometry import CellGeometry
+from xct.normalize.sampling import Span
+from xct.parallel.blocks import Voxels
+from xct.quantity import Number, Quantity, declare
+
+Bound = Literal["lower", "upper"] | None
+
+# Drawn volumes of seeds 3 and 11, in which grains are 2 to 7 voxels wide, with up to eight times
+# the noise of a scan: 0.86 to 1.1 (once 0.77, of grains of 2 voxels and twice the blur). Every
+# second slice of them, said to be all: 0.33 to 0.61; means of two: 0.44 to 0.68. Slices of six
+# scans: 0.93. Pressed cathodes are flatter by a fifth at most.
+FLATTEST, TALLEST = 0.72, 1.4
+# Voxels across, below which particles melt into one: at 1.3 their number was right, at 0.9 to 1.0,
+# after binning by two, 15 of 600 were left.
+_RESOLVED_PX = 1.1
+_SLICES, _WIDTH = 32, 192  # voxels that are looked at, at most
+_LEAST_SLICES, _LEAST_WIDTH, _AMPLE = 4, 24, 12
+_FURTHEST = 24  # voxels, beyond which nothing is looked for
+_RESOLVED = 0.8  # slices of the file: what is alike over less may be flatter than it looks
+_MARGIN_VOXELS = 2.0  # from the cathode's faces
+_INSCRIBED = 0.65  # half of a square's edge over the radius of the bore that it lies in
+
+
+@dataclass(frozen=True)
+class GrainShape:
+    """How far grey values of the cathode are alike.
+
+    Attributes
+    ----------
+    height_um, width_um : float
+        Where their autocovariance falls to half, along z and across.
+    slices_um : float
+        Distance of the file's slices, as it is said.
+    pixel_um : float
+        Shorter edge of a pixel.
+    """
+
+    height_um: float
+    width_um: float
+    slices_um: float
+    pixel_um: float
+
+    @property
+    def ratio(self) -> float:
+        """Height over width."""
+        return self.height_um / self.width_um
+
+    @property
+    def coarse(self) -> bool:
+        """Whether grains are too few voxels wide to be told apart."""
+        return self.width_um < _RESOLVED_PX * self.pixel_um
+
+    @property
+    def bounds(self) -> Bound:
+        """What a length along z is, of the true one, if the distance of slices is said wrongly."""
+        if self.ratio < FLATTEST:
+            return "lower"
+        resolved = self.height_um >= _RESOLVED * self.slices_um
+        return "upper" if resolved and self.ratio > TALLEST else None
+
+
+def look_at_grains(volume: Voxels, cell: CellGeometry, steps: dict[str, Any]) -> GrainShape | None:
+    """Measure how far grey values are alike in the middle of the cathode.
+
+    Parameters
+    ----------
+    volume : Voxels, shape (z, y, x)
+        Any linear scale.
+    cell : CellGeometry
+        Where bore and layers lie.
+    steps : mapping
+        Settings of the steps that led to the volume, by name.
+
+    Returns
+    -------
+    GrainShape or None
+        None for a volume that xct reconstructed, whose voxels are cubes, and where the cathode is
+        not in view or its grains are too small or too large to tell.
+    """
+    block = None if "fbp" in steps else _middle(cell)
+    if block is None:
+        return None
+    placement = getattr(volume, "placement", None) or {}
+    values = np.asarray(volume[block], np.float32)
+    return grain_shape(values, cell.voxel_size_um, placement.get("slice_um", cell.voxel_size_um[0]))
+
+
+def grain_shape(
+    values: np.ndarray, voxel_um: tuple[float, float, float], slices_um: float
+) -> GrainShape | None:
+    """Measure how far values are alike along z and across.
+
+    Parameters
+    ----------
+    values : ndarray, shape (z, y, x)
+        Of one layer; NaN does not count.
+    voxel_um : tuple of float
+        Edges of a voxel.
+    slices_um : float
+        Distance of the file's slices, where values between them were interpolated.
+
+    Returns
+    -------
+    GrainShape or None
+        None where values do not vary, or are alike over more than can be seen.
+    """
+    found = apart_from_mean(values)
+    by_axis = [_autocovariance(found, axis) for axis in range(3)]
+    # Noise that no neighbor shares counts at lag 0 only: without it, that is where the next two
+    # lead to. Where one axis is too coarse for that, it is known from another.
+    variance = min(float(alike(found, found)), max(2 * one - two for one, two, *_ in by_axis))
+    height, *widths = (
+        _half(variance, lags) * edge for lags, edge in zip(by_axis, voxel_um, strict=True)
+    )
+    # Where one edge across is longer than is good, grains look too wide along it.
+    width = min(widths)
+    if not (np.isfinite(height) and width > 0):
+        return None
+    return GrainShape(height, width, slices_um, min(voxel_um[1:]))
+
+
+def joined(bound: Bound, grain_shape: GrainShape | None) -> tuple[bool, Bound]:
+    """Join the bound that a length along z has with that of the distance of slices.
+
+    Returns
+    -------
+    known : bool
+        Whether anything is known: not where one bounds it from above and one from below.
+    bound : {"lower", "upper"} or None
+        On which side.
+    """
+    other = None if grain_shape is None else grain_shape.bounds
+    return bound is None or other in (None, bound), bound or other
+
+
+def _middle(cell: CellGeometry) -> tuple[slice, slice, slice] | None:
+    """Choose a block in the middle of the cathode; None where it is not in view."""
+    step, *across = cell.voxel_size_um
+    names = ("electrolyte_cathode", "cathode_collector")
+    if not set(names) <= set(cell.planes):
+        return None
+    reach = min(_INSCRIBED * cell.bore_radius_um, _WIDTH / 2 * min(across))
+    ends = reach * np.array([-1.0, 1.0])
+    low, high = Span(cell, *names, _MARGIN_VOXELS * step).limits_um(
+        cell.axis_y_um + ends[:, None], cell.axis_x_um + ends[None]
+    )
+    first = max(int(np.ceil(low.max() / step)), 0)
+    stop = min(int(np.floor(high.min() / step)) + 1, cell.shape[0])
+    spare = 1 if stop - first > _AMPLE else 0  # what is blurred more than is usual
+    skipped = max(spare, (stop - first - _SLICES) // 2)
+    first, stop = first + skipped, stop - skipped
+    axis_y, axis_x = cell.axis_at(step * (first + stop - 1) / 2)
+    box = [
+        slice(max(int((axis - reach) / edge), 0), min(int((axis + reach) / edge) + 1, length))
+        for axis, edge, length in zip((axis_y, axis_x), across, cell.shape[1:], strict=True)
+    ]
+    if stop - first < _LEAST_SLICES or min(s.stop - s.start for s in box) < _LEAST_WIDTH:
+        return None
+    return slice(first, stop), box[0], box[1]
+
+
+def apart_from_mean(planes: np.ndarray) -> np.ndarray:
+    """Subtract from every slice its mean; NaN stays NaN."""
+    count = np.maximum(np.isfinite(planes).sum(axis=(1, 2), keepdims=True), 1)
+    return np.asarray(planes - np.nansum(planes, axis=(1, 2), keepdims=True) / count)
+
+
+def alike(
+    one: np.ndarray, other: np.ndarray, axis: tuple[int, ...] | None = None
+) -> np.ndarray | float:
+    """Give the mean product of values, of those that are known; NaN where none is."""
+    product = one * other
+    count = np.isfinite(product).sum(axis=axis)
+    return np.where(count > 0, np.nansum(product, axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def _autocovariance(values: np.ndarray, axis: int) -> list[float]:
+    """Give the autocovariance along an axis at lags 1, 2 … voxels, until it is hardly any."""
+    along, found = np.moveaxis(values, axis, 0), []
+    for lag in range(1, min(_FURTHEST, len(along) // 2) + 1):
+        found.append(float(alike(along[lag:], along[:-lag])))
+        if lag > 1 and found[-1] < found[0] / 4:
+            break
+    return found
+
+
+def _half(variance: float, lags: Sequence[float]) -> float:
+    """Interpolate the lag at which a covariance falls to half, in voxels; NaN where it does not."""
+    values, level = [variance, *lags], variance / 2
+    for k, value in enumerate(values):
+        if value < level:
+            return k - 1 + (values[k - 1] - level) / (values[k - 1] - value)
+    return float("nan")
+
+
+def grain_numbers(grain_shape: GrainShape | None) -> Iterator[tuple[str, Number]]:
+    """Give the ratio."""
+    if grain_shape is not None:
+        yield "grain_height_ratio", Number(grain_shape.ratio)
+
+
+def grain_warning(grain_shape: GrainShape | None) -> str | None:
+    """Say that the distance of slices cannot be right, or that voxels are coarse; else None."""
+    if grain_shape is None:
+        return None
+    said = [_said_of_slices(grain_shape), _said_of_voxels(grain_shape)]
+    return "; ".join(text for text in said if text is not None) or None
+
+
+def _said_of_voxels(grain_shape: GrainShape) -> str | None:
+    if not grain_shape.coarse:
+        return None
+    voxels = grain_shape.width_um / grain_shape.pixel_um
+    return (
+        f"coarse voxels: grey values of the cathode are alike over {voxels:.2g} voxels across, "
+        f"where {_RESOLVED_PX:g} is the least at which particles were told apart: they melt into "
+        "one, their number is a lower bound, and layers of a few voxels may be missed or taken for "
+        "their neighbor. If the volume was binned, does voxel_size_um hold the size after that?"
+    )
+
+
+def _said_of_slices(grain_shape: GrainShape) -> str | None:
+    if grain_shape.bounds is None:
+        return None
+    side = {"lower": "too small", "upper": "too large"}[grain_shape.bounds]
+    return (
+        f"voxel_size_um: grey values of the cathode are alike over {grain_shape.height_um:.3g} µm "
+        f"along z and {grain_shape.width_um:.3g} µm across, {grain_shape.ratio:.2g} times as long, "
+        f"where grains of cathodes have {FLATTEST:g} to {TALLEST:g}: slices lie at another "
+        f"distance than the {grain_shape.slices_um:g} µm that are said, or a filter went over the "
+        f"volume in one direction. Thicknesses are {side} then, by about that factor, and are "
+        "given as bounds; give the right distance as the first number of voxel_size_um"
+    )
+
+
+declare(
+    Quantity(
+        "grain_shape",
+        unit="lengths over which grey values of the cathode are alike",
+        source="run",
+        derive=look_at_grains,
+        numbers=grain_numbers,
+        warning=grain_warning,
+    )
+)
