@@ -97,8 +97,10 @@ def test_a_setting_of_an_early_step_is_tried_too(config):
         ("scan.bin=1,2", "changes which rows and columns"),
         ("cell.name=a,b", "changes no slice"),
         ("run.workers=1,2", "changes no slice"),
-        ("fbp.windo=ramp", "did you mean window"),
-        ("fbp.window=ramp,hamm", "'hamm' is not accepted"),
+        ("fbp.windo=ramp", r"^--sweep: fbp.windo: .*did you mean window"),
+        ("fbp.window=ramp,hamm", r"^--sweep: fbp.window: .*'hamm' is not accepted"),
+        ("fpb.window=ramp", r"^--sweep: fpb: .*did you mean fbp"),
+        ("scan.bin=0", r"^--sweep: scan.bin: "),
     ],
 )
 def test_what_cannot_be_shown_is_refused_before_slices_are_made(config, sweep, message):

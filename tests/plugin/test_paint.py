@@ -14,6 +14,7 @@ from tests.plugin.acting import dock, drag, near, open_with_xct, picture
 from tests.plugin.drawn import VOXEL_UM
 from xct.errors import XctError
 from xct.io.labels import create_labels, open_labels, open_painted
+from xct.result import open_result
 
 LIMIT_MS = 120_000
 
@@ -50,7 +51,9 @@ def test_strokes_train_a_classifier_that_labels_the_rest(viewer, qtbot, cell_fol
     # away from edges, which its smallest scale blurs
     core = binary_erosion(truth == 2, iterations=2) | binary_erosion(truth == 3)
     assert (np.asarray(preview.data)[0][core] == truth[core]).mean() > 0.97
-    assert "active material" in paint.state.text()
+    labels = np.asarray(preview.data)[0][open_result(folder).cell.in_bore(z)]
+    said = f"slice {z}, in the bore: electrolyte {(labels == 2).mean():.1%}, "
+    assert paint.state.text() == said + f"active material {(labels == 3).mean():.1%}"
     viewer.dims.set_point(0, (z + 1) * VOXEL_UM)
     assert not preview.visible
     file = tmp_path / "classifier.npz"

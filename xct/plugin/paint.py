@@ -221,10 +221,13 @@ class Paint(QWidget):
         active = self._viewer.layers.selection.active
         self._viewer.add_labels(labels, **settings)
         self._viewer.layers.selection.active = active
-        parts = np.bincount(labels.ravel(), minlength=8)[:8] / labels.size
+        # the housing is no material that was painted, and has more voxels than some cells
+        counted = labels[0] if cell.geometry is None else labels[0][cell.geometry.in_bore(z)]
+        where = f"slice {z}" if cell.geometry is None else f"slice {z}, in the bore"
+        parts = np.bincount(counted.ravel(), minlength=8)[:8] / max(counted.size, 1)
         names = {code: name for name, code in MATERIALS.items()}
         voxels = [f"{names[c].replace('_', ' ')} {parts[c]:.1%}" for c in names if parts[c] > 0]
-        self._rest(f"slice {z}: {', '.join(voxels)}")
+        self._rest(f"{where}: {', '.join(voxels)}")
         self.labelled.emit()
 
     def _show_all(self, cell: Cell, labels: Any) -> None:

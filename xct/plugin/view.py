@@ -36,7 +36,10 @@ def show(paths: Sequence[Path | str]) -> None:
 
 
 def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
-    """Read everything, then open a window that shows it."""
+    """Read everything and cut the first slices, then open a window that shows them.
+
+    Layers are made before the window: else it would stand there empty meanwhile.
+    """
     listed = sorted((Path(path) for path in paths), key=is_simulation)  # the cell lies below
     if not listed:
         raise XctError("name a result folder, a volume.zarr or a raw scan")
@@ -47,7 +50,8 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
             raise XctError(f"{path}: is no result, simulation, volume or raw scan that xct knows")
     results = [path for path in listed if not is_simulation(path)]
     together = len(results) <= 1  # what was simulated lies over its cell
-    layers = [layer for path in listed for layer in read(path)] if together else []
+    described = [layer for path in listed for layer in read(path)] if together else []
+    layers = [Layer.create(*layer) for layer in described]
     cells = [] if together else [open_cell(path) for path in listed]
     viewer = new_viewer(title=f"xct: {', '.join(path.name for path in listed)}")
     if cells:
@@ -56,5 +60,5 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
     follow(viewer)
     look_after(viewer)
     for layer in layers:
-        viewer.add_layer(Layer.create(*layer))
+        viewer.add_layer(layer)
     return viewer

@@ -149,13 +149,18 @@ class Trial:
 
     def _preview(self, changes: tuple[str, ...]) -> Preview:
         if changes not in self._open:
-            config = load_config(self.config, [*self.changes, *changes])
+            try:
+                config = load_config(self.config, [*self.changes, *changes])
+                steps = load_steps(config)
+            except ConfigError as error:
+                if not changes:
+                    raise
+                raise ConfigError(*map(_of_sweep, error.errors)) from None
             if config.volume is not None:
                 raise ConfigError(
                     f"{self.config}: starts from a volume; a preview makes slices of raw frames. "
                     "xct view shows a volume"
                 )
-            steps = load_steps(config)
             made = {step.name for step in steps if not step.stage.measures}
             for key in (change.partition("=")[0] for change in changes):
                 section, step, *_ = key.split(".")
@@ -200,3 +205,9 @@ def _shrunk(values: np.ndarray, zoom: int) -> np.ndarray:
     kept = own // by * by
     blocks = part[:kept, :kept].reshape(kept // by, by, kept // by, by)
     return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def _of_sweep(text: str) -> str:
+    """Name the sweep where a value is wrong: without its values the configuration was right."""
+    lead, _, said = text.partition("--set: ")
+    return text if lead else f"--sweep: {said.removeprefix('steps.')}"
