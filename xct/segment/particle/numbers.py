@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from xct.normalize.artifacts import Artifacts
+from xct.geometry import CellGeometry
+from xct.normalize.artifacts import Artifacts, noise_of_cube
+from xct.normalize.reference import Reference
 from xct.quantity import Number
 from xct.segment.cell.slice_spacing import WARNED
 from xct.statistics.bootstrap import median_sd
@@ -30,6 +32,8 @@ def particle_numbers(
     particles: pd.DataFrame,
     edge_ratio: float | None = None,
     volume_artifacts: Artifacts | None = None,
+    cell: CellGeometry | None = None,
+    reference: Reference | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
@@ -37,6 +41,8 @@ def particle_numbers(
     are missed or joined: counts are lower bounds then, and the median an upper one.
     """
     note = _small_ones_missed(edge_ratio, volume_artifacts)
+    if note is None and cell is not None and reference is not None:
+        note = _lost_in_noise(noise_of_cube(cell, reference))
     least: Bound = "lower" if note else None
     most: Bound = "upper" if note else None
     yield "particles", Number(len(particles), "particles", bound=least, note=note)
@@ -56,7 +62,11 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
-    if artifacts is not None and artifacts.noise_of_cube > _LOSING_NOISE:
-        noise = f"{artifacts.noise:.0%} of the electrolyte's value"
-        return f"a voxel's noise is {noise}: small ones are missed or joined"
-    return None
+    return None if artifacts is None else _lost_in_noise(artifacts.noise_of_cube)
+
+
+def _lost_in_noise(of_cube: float) -> str | None:
+    if not of_cube > _LOSING_NOISE:
+        return None
+    noise = f"{of_cube:.0%} of the electrolyte's value in the mean of a cube of 8 µm"
+    return f"noise is {noise}: small ones are missed or joined"
