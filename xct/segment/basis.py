@@ -156,9 +156,9 @@ def undersampled(numbers: Mapping[str, Mapping[str, Any]], cell: CellGeometry) -
     return (
         f"the angles are too few: they sample a circle of {within_um:.3g} µm in full, and the bore "
         f"is {beyond:.1f} times as wide, where {_MOST_BEYOND:g} is the most at which streaks "
-        "between the angles do not split particles or look like inclusions. Particles, their "
-        f"lithium and inclusions are withheld; take {beyond / _MOST_BEYOND:.2g} times as many "
-        "projections or more"
+        "between the angles do not split particles or look like inclusions. Single voxels of the "
+        "labels are often wrong; particles, their lithium and inclusions are withheld; take "
+        f"{beyond / _MOST_BEYOND:.2g} times as many projections or more"
     )
 
 
