@@ -29,7 +29,7 @@ def test_a_number_beyond_the_limit_is_wrong_unless_it_is_stated_as_a_bound_that_
 
 
 def test_a_map_of_which_no_number_is_given_is_withheld():
-    ragged = replace(run_with(0.4), scores={"dice.steel": {"value": 0.5}})
+    ragged = replace(run_with(0.4), scores={"dice.steel": {"value": 0.5}}, summary={})
     assert dict(_verdicts(ragged))["Dice: steel"] == "withheld"
     read = replace(ragged, summary={"volume_fraction.steel": {"value": 0.2}})
     assert dict(_verdicts(read))["Dice: steel"] == "wrong"
