@@ -33,9 +33,9 @@ from xct.stages import stage
 _SURE_SD, _LEAST_STEPS = 6.0, 0.75  # of a turn that does not close
 _LEAST_PX = 0.5  # by which the rim moves then
 # Times what views usually do not share, and steps apart. Of scans without a fault
-# at most 7.2 and 4; with 4 % of the frames lost at the ends, 5.8 and 8 at least (seeds 0 … 2, 20
+# at most 7.2 and 4; with 4 % of the frames lost at the ends, 4.9 and 8 at least (seeds 0 … 2, 20
 # and 21).
-_UNLIKE, _UNLIKE_STEPS = 5.0, 8.0
+_UNLIKE, _UNLIKE_STEPS = 4.5, 8.0
 _NAMED = 6  # jumps in a message
 _MOST = 0.1  # of the gaps may be jumps: more are angles that are all wrong
 REMEDY = (
