@@ -153,7 +153,7 @@ def noise_of_cube(cell: CellGeometry, reference: Reference) -> float:
         The electrolyte's value and the noise.
     """
     voxels = _CUBE_UM**3 / float(np.prod(cell.voxel_size_um))
-    return _noise_of(reference) / max(1.0, voxels) ** 0.5
+    return float(_noise_of(reference) / max(1.0, voxels) ** 0.5)
 
 
 def _interpolated(volume: Voxels, cell: CellGeometry) -> bool:
