@@ -8,6 +8,7 @@ from xct.bench.beams.levels import Effect, _level, _mildest, _Run, _verdicts, be
 def run_with(value, said=(), **summary):
     scores = {"thickness_error_um.lithium": {"value": value}, "dice.steel": {"value": 0.99}}
     true = {"thickness_um.lithium": {"value": 20.0}}
+    summary.setdefault("volume_fraction.steel", {"value": 0.2})
     return _Run(scores, summary, true, list(said))
 
 
@@ -25,6 +26,13 @@ def test_a_number_beyond_the_limit_is_wrong_unless_it_is_stated_as_a_bound_that_
     assert verdict(run_with(4.0, **BOUND)) == "bounded"
     assert verdict(run_with(4.0, **NO_BOUND)) == "wrong"
     assert dict(_verdicts(run_with(0.4)))["particles: recall"] == "withheld"
+
+
+def test_a_map_of_which_no_number_is_given_is_withheld():
+    ragged = replace(run_with(0.4), scores={"dice.steel": {"value": 0.5}}, summary={})
+    assert dict(_verdicts(ragged))["Dice: steel"] == "withheld"
+    read = replace(ragged, summary={"volume_fraction.steel": {"value": 0.2}})
+    assert dict(_verdicts(read))["Dice: steel"] == "wrong"
 
 
 def test_what_counts_in_voxels_counts_in_those_of_the_scan():

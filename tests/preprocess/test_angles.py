@@ -162,3 +162,10 @@ def test_angles_are_not_checked_where_the_flats_are_wrong():
     found = check_angles(seen(0.98 * STATED), STATED, CENTER, wrong_flats="the flats are dark")
     assert list(angle_messages(found)) == []
     assert "the flats are dark" in angle_number(found, ROWS).note
+
+
+def test_frames_lost_at_the_ends_of_a_scan_are_seen_half_a_turn_later():
+    kept = slice(6, -6)
+    stretched = np.linspace(STATED[0], STATED[-1], len(STATED[kept]))
+    assert [*angle_messages(check_angles(seen(STATED[kept], 5), stretched, CENTER))]
+    assert not [*angle_messages(check_angles(seen(STATED, 5), STATED, CENTER))]

@@ -130,6 +130,7 @@ def test_a_tilt_that_cannot_be_excluded_is_said_where_it_changes_labels():
     assert number.details["at_most_deg"] == pytest.approx(0.9)
     assert tilt_message(AxisTilt(0.02, 0.05, 159.0)) is None
     assert tilt_message(AxisTilt(0.1, 0.4, 11.0)) is None
+    assert "0.4 px" in tilt_message(AxisTilt(0.167, 0.069, 159.0))
 
 
 def test_what_a_tilt_would_do_is_said_where_none_was_measured():

@@ -13,6 +13,7 @@ class Flat:
     """The same electrolyte everywhere."""
 
     air, per_cm, mu_known, blur_guessed = 0.0, 1.0, True, False
+    peak_per_cm, is_grey = 1.0, False
 
     def __init__(self, noise_per_cm=1.0, blur_um=2.8):
         self.noise_per_cm, self.blur_um = noise_per_cm, blur_um

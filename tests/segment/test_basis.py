@@ -17,9 +17,11 @@ from xct.segment.basis import (
     implausible_blur,
     implausible_charge,
     implausible_values,
+    labels_ragged,
     light_unsteady,
     noise_too_strong,
     stage_unsteady,
+    undersampled,
 )
 from xct.segment.material.labels import materials
 from xct.stages import STAGES, load_stages
@@ -35,7 +37,10 @@ def view(radius, noise):
 
 
 OF_THE_BEAM = {
-    darks_too_high: ({"dark_excess": {"value": 0.015}}, {"state_of_charge"}),
+    darks_too_high: (
+        {"dark_excess": {"value": 0.015}},
+        {"state_of_charge", "inclusions", "detection_limits", "particles"},
+    ),
     light_unsteady: (
         {"light_flicker": {"value": 0.03}},
         {"state_of_charge", "inclusions", "detection_limits"},
@@ -144,7 +149,8 @@ def test_every_basis_has_a_stage_or_is_said_alone():
     load_stages()
     bases = {name for name, quantity in QUANTITIES.items() if quantity.basis}
     rested_on = {name for stage in STAGES.values() for name in stage.rests_on}
-    assert bases - rested_on == {"implausible_charge"}  # nothing is made of the table of charges
+    # Nothing is made of the table of charges; means over ragged labels hold.
+    assert bases - rested_on == {"implausible_charge", "labels_ragged"}
 
 
 @pytest.mark.parametrize(("noise_per_cm", "is_said"), [(8.0, False), (12.0, True)])
@@ -156,3 +162,28 @@ def test_noise_that_hides_layers_and_particles_is_said_and_they_are_withheld(noi
     load_stages()
     resting = {name for name, one in STAGES.items() if "noise_too_strong" in one.rests_on}
     assert {"layer_thickness", "surface_roughness", "particles", "inclusions"} <= resting
+
+
+def sampled(beyond, cell):
+    """Give the numbers of a scan whose bore is so many times what its angles sample."""
+    return {"fully_sampled_um": {"value": 2 * cell.bore_radius_um / beyond}}
+
+
+def test_so_few_angles_that_streaks_split_particles_withhold_them():
+    assert undersampled({}, VIEW) is None
+    assert undersampled(sampled(3.5, VIEW), VIEW) is None
+    assert "withheld" in undersampled(sampled(4.6, VIEW), VIEW)
+    load_stages()
+    resting = {name for name, one in STAGES.items() if "undersampled" in one.rests_on}
+    assert resting == {"particles", "inclusions", "detection_limits"}
+
+
+@pytest.mark.parametrize(
+    ("noise_per_cm", "beyond", "word"),
+    [(1.0, 1.7, None), (3.7, 1.7, "noise"), (1.0, 3.5, "angles"), (12.0, 1.7, None)],
+)
+def test_labels_that_noise_or_few_angles_make_ragged_are_said(noise_per_cm, beyond, word):
+    mu, cell, surfaces, *_ = cell_of_spheres()
+    reference = Flat(noise_per_cm=noise_per_cm)
+    said = labels_ragged(mu, cell, reference, surfaces, sampled(beyond, cell))
+    assert (said is None) if word is None else (word in said)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.segment.spheres import Flat
 from xct.geometry import CellGeometry
 from xct.normalize.artifacts import Artifacts
 from xct.segment.cell.slice_spacing import edge_ratio
@@ -63,6 +64,9 @@ def test_counts_are_lower_bounds_where_voxels_are_long_or_noisy_or_smoothed():
     assert bounds(volume_artifacts=noise(0.05, shared=0.5)) == bounded
     twice = noise(0.05, shared=0.5, doubled=0.5)  # every second slice is its neighbor
     assert bounds(volume_artifacts=twice) == [None] * 3
+    cell = CellGeometry((24, 64, 64), (2.0,) * 3, 63.0, 63.0, 64.0)
+    assert bounds(cell=cell, reference=Flat(noise_per_cm=0.4)) == [None] * 3
+    assert bounds(cell=cell, reference=Flat(noise_per_cm=1.0)) == bounded
 
 
 def test_edges_are_those_of_the_file():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from xct.analyze.inclusions import least_volume_um3
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -137,7 +138,9 @@ def _count_above(own: pd.DataFrame, particles: pd.DataFrame) -> Iterator[tuple[s
     rests_on=(
         "bore_not_found",
         "noise_too_strong",
+        "undersampled",
         "implausible_blur",
+        "darks_too_high",
         "light_unsteady",
         "stage_unsteady",
     ),
@@ -200,12 +203,13 @@ def detection_limits(
         return None
     blur, voxel = blur_um(reference, cell.voxel_size_um), np.array(cell.voxel_size_um)
     smooth_px, smooth_sd = _smoothing(boxes)
+    noise = ratios.noise(volume.shape[0] / 2)
     look = _Look(
         float(low_below(smooth_sd)),
         float(certain_below(smooth_sd)),
         smooth_px,
         triple(blur / FWHM_PER_SIGMA / voxel),
-        max(2.0, least_psf_volumes * np.pi / 6 * blur**3 / float(voxel.prod())),
+        max(2.0, least_volume_um3(least_psf_volumes, blur, noise) / float(voxel.prod())),
         voxel,
     )
     planted = [(body, size * blur) for body in ("sphere", "plate", "pore") for size in _SIZES]

@@ -62,6 +62,9 @@ _SEVERED = (
 # Half of the width over which the front is averaged: pores of particles that stand out from it.
 _FRONT_UM = 6.5
 _MISSED = "what is thinner than the point spread is missed, in part or as a whole"
+# Noise of a voxel, in multiples of the electrolyte, above which the smallest regions may be chance:
+# at 0.7 and 1.4 up to three times the least volume was.
+_CHANCE_NOISE = 0.5
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
 
@@ -110,7 +113,9 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
     rests_on=(
         "bore_not_found",
         "noise_too_strong",
+        "undersampled",
         "implausible_blur",
+        "darks_too_high",
         "light_unsteady",
         "stage_unsteady",
     ),
@@ -147,7 +152,8 @@ def inclusions(
         How propagation fringes are known of that no step dealt with; then nothing is measured.
     least_psf_volumes : float, optional
         Least volume, in spheres as wide as the point spread function (FWHM): smaller regions may
-        be noise. 0 keeps all.
+        be noise. 0 keeps all. Where a voxel's noise exceeds half of the electrolyte, the square
+        of what it is over that as much more.
 
     Returns
     -------
@@ -182,10 +188,26 @@ def inclusions(
         total,
         cell,
         columns,
-        least_um3=least_psf_volumes * np.pi / 6 * blur**3,
+        least_um3=least_volume_um3(least_psf_volumes, blur, ratios.noise(volume.shape[0] / 2)),
         noise=ratios.noise(volume.shape[0] / 2),
         grey_scale=grey_scale,
     )
+
+
+def least_volume_um3(psf_volumes: float, blur_um: float, noise: float) -> float:
+    """Give the least volume of a region that counts, the larger the stronger noise is.
+
+    Parameters
+    ----------
+    psf_volumes : float
+        In spheres as wide as the point spread (FWHM).
+    blur_um : float
+        That width.
+    noise : float
+        Standard deviation of a voxel, in multiples of the electrolyte.
+    """
+    more = max(noise / _CHANCE_NOISE, 1.0) ** 2
+    return float(psf_volumes * more * np.pi / 6 * blur_um**3)
 
 
 def inclusion_table(

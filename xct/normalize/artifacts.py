@@ -146,7 +146,7 @@ def look_at_artifacts(
     return Artifacts(
         *rings,
         noise=noise,
-        noise_of_cube=noise * min(1.0, float(np.prod(cell.voxel_size_um)) / _CUBE_UM**3) ** 0.5,
+        noise_of_cube=noise_of_cube(cell, reference),
         cupping=cupping[0],
         cupping_sd=cupping[1],
         n=len(held),
@@ -155,6 +155,20 @@ def look_at_artifacts(
         shared=float(np.nanmedian(alike)) if own else float("nan"),
         doubled=float(np.mean(twins)) if len(twins) else 0.0,
     )
+
+
+def noise_of_cube(cell: CellGeometry, reference: Reference) -> float:
+    """Give the noise of the mean of a cube of 8 µm over the electrolyte's value.
+
+    Parameters
+    ----------
+    cell : CellGeometry
+        With the size of a voxel; the noise of voxels is taken to be independent.
+    reference : Reference
+        The electrolyte's value and the noise.
+    """
+    voxels = _CUBE_UM**3 / float(np.prod(cell.voxel_size_um))
+    return float(_noise_of(reference) / max(1.0, voxels) ** 0.5)
 
 
 def _interpolated(volume: Voxels, cell: CellGeometry) -> bool:

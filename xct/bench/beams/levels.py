@@ -40,6 +40,24 @@ _BOUNDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Scores of a map, as labels or a face are, and the numbers that are made of it: if the run gives
+# none of these, it says of the map that nothing is to be read from it.
+_MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "Dice: lithium, cycled": ("thickness_um.lithium", "volume_fraction.lithium"),
+    "Dice: electrolyte": ("volume_fraction.electrolyte",),
+    "Dice: steel": ("volume_fraction.steel",),
+    "Dice: active material": ("volume_fraction.active_material", "particles"),
+    "Li/SE bias (voxel)": ("thickness_um.lithium",),
+    "Li/SE RMSE (voxel)": ("thickness_um.lithium",),
+    "SE/cathode bias (voxel)": ("thickness_um.cathode",),
+    "SE/cathode RMSE (voxel)": ("thickness_um.cathode",),
+    "grey value of the electrolyte by band (%)": ("volume_fraction.electrolyte", "particles"),
+    "absent-Li area": ("absent_area_fraction",),
+    "inclusions: recall": ("inclusions",),
+    "inclusions: precision": ("inclusions",),
+}
+
+
 @dataclass(frozen=True)
 class Effect:
     """Something that happens to a scan, mildest first.
@@ -155,7 +173,8 @@ def _verdicts(run: _Run) -> Iterator[tuple[str, Verdict]]:
         if target.worst is None:
             continue
         values = target.values(_STATE, run.scores, run.voxel_um)
-        if not values:
+        made = _MADE_OF.get(target.name, ())
+        if not values or (made and not run.summary.keys() & set(made)):
             yield target.name, "withheld"
         elif all(v <= target.worst if target.low else v >= target.worst for v in values):
             yield target.name, "right"

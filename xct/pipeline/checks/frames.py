@@ -17,7 +17,7 @@ from xct.errors import RunError, ranges
 from xct.figures import canvas
 from xct.io.frames import View
 from xct.pipeline.checks.light import light_messages, light_numbers, look_at_light
-from xct.pipeline.checks.scan import look_at_angles
+from xct.pipeline.checks.scan import fully_sampled_px, look_at_angles
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.preprocess.frames.beam_profile import FlatMixture
@@ -83,6 +83,7 @@ def check_frames(job: Job, frames: Scan) -> Checked:
     steps = [step for step in job.plan.slab_steps if step.name == "flat_field"]
     if not steps:
         _note_logarithm(job, frames)
+        _note_sampling(job, frames)
         return Checked(job, frames, {})
     noted = job.folder.number("frames")
     if noted is None:
@@ -91,6 +92,7 @@ def check_frames(job: Job, frames: Scan) -> Checked:
         job.folder.note("frames", noted)
         job.folder.note("warnings", job.warnings.listed)
     gone: dict[str, list[int]] = noted["left_out"]
+    _note_sampling(job, frames.without(gone))
     plan = replace(job.plan, source=job.plan.scan.without(gone))
     known: dict[str, Any] = {}
     if noted["beside"] is not None:
@@ -111,6 +113,20 @@ def _note_logarithm(job: Job, frames: Scan) -> None:
             note = "by how noise grows with line integrals; xct takes them for natural ones"
             numbers |= {"logarithm": Number("decadic", note=note).entry()}
             job.folder.note("numbers", numbers)
+
+
+def _note_sampling(job: Job, frames: Scan) -> None:
+    """Note how wide a circle the angles sample in full: beyond it there are streaks."""
+    numbers = job.folder.number("numbers") or {}
+    if frames.theta_deg is None or not frames.voxel_size_um or "fully_sampled_um" in numbers:
+        return
+    width = fully_sampled_px(frames.theta_deg) * frames.voxel_size_um
+    if np.isfinite(width):
+        note = "circle in which neighboring projections are no further apart than a pixel"
+        numbers["fully_sampled_um"] = Number(
+            width, "µm", n=len(frames.theta_deg), note=note
+        ).entry()
+        job.folder.note("numbers", numbers)
 
 
 def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]:

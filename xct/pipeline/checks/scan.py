@@ -240,6 +240,18 @@ def look_at_angles(scan: Scan, steps: Sequence[Step]) -> list[str]:
     return [message for _, message in _look_at_angles(scan, [step.name for step in steps])]
 
 
+def fully_sampled_px(theta_deg: np.ndarray) -> float:
+    """Give the width of the circle at whose rim views are a pixel apart; NaN of a single view.
+
+    Parameters
+    ----------
+    theta_deg : ndarray, shape (angle,)
+        Of the projections, in any order.
+    """
+    steps = np.diff(np.unique(theta_deg))
+    return float(2 / np.radians(np.median(steps))) if steps.size else float("nan")
+
+
 def _has_pair(theta_deg: np.ndarray, tolerance_deg: float) -> bool:
     partners = np.array([theta_deg.min() + 180, theta_deg.max() - 180])
     distances = np.abs(theta_deg[:, None] - partners)

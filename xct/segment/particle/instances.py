@@ -64,8 +64,10 @@ _LEAST_VOXELS = 4
     rests_on=(
         "bore_not_found",
         "noise_too_strong",
+        "undersampled",
         "cathode_end_not_found",
         "light_missing",
+        "darks_too_high",
         "stage_unsteady",
     ),
 )

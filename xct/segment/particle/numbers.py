@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from xct.normalize.artifacts import Artifacts
+from xct.geometry import CellGeometry
+from xct.normalize.artifacts import Artifacts, noise_of_cube
 from xct.normalize.grain_shape import GrainShape
+from xct.normalize.reference import Reference
 from xct.quantity import Number
 from xct.segment.cell.slice_spacing import WARNED
 from xct.statistics.bootstrap import median_sd
@@ -34,6 +36,8 @@ def particle_numbers(
     edge_ratio: float | None = None,
     volume_artifacts: Artifacts | None = None,
     grain_shape: GrainShape | None = None,
+    cell: CellGeometry | None = None,
+    reference: Reference | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
@@ -42,8 +46,11 @@ def particle_numbers(
     lie at another distance than is said, counts are lower bounds, and no diameter is known.
     """
     stretched = grain_shape is not None and grain_shape.bounds is not None
-    coarse = grain_shape is not None and grain_shape.coarse
-    note = _small_ones_missed(edge_ratio, volume_artifacts) or (_COARSE if coarse else None)
+    note = _small_ones_missed(edge_ratio, volume_artifacts)
+    if note is None and grain_shape is not None and grain_shape.coarse:
+        note = _COARSE
+    if note is None and cell is not None and reference is not None:
+        note = _lost_in_noise(noise_of_cube(cell, reference))
     note = _STRETCHED if stretched else note
     least: Bound = "lower" if note else None
     most: Bound = "upper" if note else None
@@ -64,7 +71,11 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
-    if artifacts is not None and artifacts.noise_of_cube > _LOSING_NOISE:
-        noise = f"{artifacts.noise:.0%} of the electrolyte's value"
-        return f"a voxel's noise is {noise}: small ones are missed or joined"
-    return None
+    return None if artifacts is None else _lost_in_noise(artifacts.noise_of_cube)
+
+
+def _lost_in_noise(of_cube: float) -> str | None:
+    if not of_cube > _LOSING_NOISE:
+        return None
+    noise = f"{of_cube:.0%} of the electrolyte's value in the mean of a cube of 8 µm"
+    return f"noise is {noise}: small ones are missed or joined"
