@@ -95,6 +95,9 @@ class BlockSection(Section):
     voxels: Annotated[int, Ge(16), Le(256)] = Field(
         128, description="most voxels along an edge; larger blocks are coarsened to that"
     )
+    lithium: Literal["measured", "flat"] = Field(
+        "measured", description="its face as it was measured, or flat at its mean height"
+    )
 
 
 class DepositSection(Section):
