@@ -108,7 +108,8 @@ def test_a_tortuosity_below_1_is_left_out_and_said():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_flat_lithium_ends_at_the_height_of_its_face_and_electrolyte_fills_what_was_beyond(sign):
     material = np.full((8, 3, 3), Material.ELECTROLYTE, np.uint8)
-    material[0], material[1:3], material[3:5, 0] = Material.STEEL, Material.LITHIUM, Material.LITHIUM
+    material[0], material[1:3] = Material.STEEL, Material.LITHIUM
+    material[3:5, 0] = Material.LITHIUM
     material[2, 2, 2], material[6:] = Material.VOID, Material.PARTICLE
     block = Block(material, (material == Material.PARTICLE) * 7, (2.0,) * 3, (50.0, 0, 0), 6, sign)
     # Faces of voxels lie 1 µm from their middles: 3 planes end at 50 + 5.

@@ -120,6 +120,9 @@ def simulate(
     started = time.monotonic()
     settings = load_settings(source)
     wanted = settings.simulate
+    folder = out if out is not None else settings.output
+    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+        raise XctError(f"output: {folder} is a file; name a folder")
     cases, blocks = [], []
     for case in wanted.cases:
         log.info("%s …", case.name)
@@ -131,8 +134,8 @@ def simulate(
         except XctError as error:
             raise XctError(*(f"case {case.name!r}: {text}" for text in error.errors)) from None
     found = Simulation(settings, cases, blocks, time.monotonic() - started, _made_of(wanted))
-    if out is not None or settings.output is not None:
-        found.write(out if out is not None else str(settings.output))
+    if folder is not None:
+        found.write(folder)
     return found
 
 

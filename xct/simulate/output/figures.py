@@ -172,12 +172,12 @@ def face_figure(cases: Sequence[Case]) -> Figure | None:
 
 def plating_figure(cases: Sequence[Case]) -> Figure | None:
     """Draw the thickness of plated lithium after each step, all cases on one scale."""
-    shown = [(case, case.solved.plating) for case in cases if case.solved.plating is not None]
+    every = [(case, case.solved.plating) for case in cases]
+    shown = [(case, plating) for case, plating in every if plating is not None and plating.faces]
     if not shown:
         return None
     figure, axes = canvas(1, len(shown), (4.2 * len(shown) + 0.4, 3.4))
-    tallest = [float(face.thickness_um.max()) for _, one in shown for face in one.faces]
-    most = max(tallest, default=1.0)
+    most = max(float(face.thickness_um.max()) for _, one in shown for face in one.faces)
     for axis, (case, plating) in zip(axes, shown, strict=True):
         for number, (charge, face) in enumerate(
             zip(plating.charge_uah_cm2, plating.faces, strict=True)

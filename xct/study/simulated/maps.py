@@ -15,6 +15,7 @@ import numpy as np
 from xct.analyze import thickness_maps
 from xct.errors import XctError
 from xct.figures import canvas
+from xct.simulate.names import slug
 from xct.study.cells import Cell
 from xct.study.codependence.correlation import Codependence, codependence
 from xct.study.codependence.maps import lithium_lost
@@ -83,8 +84,6 @@ def read_maps(cell: Cell, folder: Folder) -> list[SimulatedMap]:
     XctError
         If fields are missing or damaged, the block lies elsewhere, or no lithium was measured.
     """
-    from xct.simulate.output.files import slug
-
     return [_one_case(cell, folder, name, slug(name)) for name in folder.cases]
 
 
@@ -92,9 +91,7 @@ def _one_case(cell: Cell, folder: Folder, name: str, short: str) -> SimulatedMap
     focusing, edge, first = _field(folder, short)
     geometry, layer = cell.geometry, thickness_maps(cell.surfaces).get("lithium")
     if geometry is None or layer is None:
-        raise XctError(
-            f"{folder.path}: no lithium was measured in {cell.name} to compare it with"
-        )
+        raise XctError(f"{folder.path}: no lithium was measured in {cell.name} to compare it with")
     places = [f + np.arange(n) * e for f, n, e in zip(first, focusing.shape, edge, strict=True)]
     index = [
         np.rint(place / voxel).astype(int)

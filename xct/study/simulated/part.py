@@ -1,4 +1,4 @@
-"""The report's section on simulated current. In: cells, their simulations; out: figures, a table."""
+"""The report's section on simulated current. In: cells, simulations; out: figures, a table."""
 
 from __future__ import annotations
 
