@@ -16,7 +16,7 @@ from xct.config.model import Section, place_of
 from xct.errors import ConfigError
 from xct.io.yaml import Document
 from xct.simulate import constants
-from xct.simulate.names import slug
+from xct.simulate.names import check_names
 
 _Length = Annotated[float, Gt(0), Le(1e5)]
 _Young = Annotated[float, Gt(0), Le(1000)]
@@ -248,13 +248,7 @@ class SimulateSection(Section):
     @field_validator("cases")
     @classmethod
     def _names_differ(cls, cases: list[CaseSection]) -> list[CaseSection]:
-        seen: dict[str, str] = {}
-        for name in (case.name for case in cases):
-            folder = slug(name).lower()  # some file systems take a and A for one
-            if folder in seen:
-                also = "" if seen[folder] == name else f" and {seen[folder]!r}, which is one folder"
-                raise ValueError(f"two cases are named {name!r}{also}; name one otherwise")
-            seen[folder] = name
+        check_names([case.name for case in cases])
         return cases
 
     @model_validator(mode="after")
