@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xct.errors import XctError
 from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
-from xct.study.simulated.finding import Folder, simulations_of
+from xct.study.simulated.finding import simulations_of
 from xct.study.simulated.lines import Simulated, lines_figure, read_lines
 from xct.study.simulated.maps import SimulatedMap, maps_figure, read_maps
 
@@ -67,12 +67,11 @@ def read_simulated(cells: Sequence[Cell], named: Sequence[list[str]]) -> AllSimu
         there, warnings = simulations_of(cell, folders)
         found.warnings.extend(warnings)
         for folder in there:
-            read: Callable[[Cell, Folder], list[Any]]
-            read, into = (
-                (read_maps, found.maps) if folder.kind == "block" else (read_lines, found.lines)
-            )
             try:
-                into.extend(read(cell, folder))
+                if folder.kind == "block":
+                    found.maps.extend(read_maps(cell, folder))
+                else:
+                    found.lines.extend(read_lines(cell, folder))
             except XctError as error:
                 if folders:
                     raise
