@@ -53,8 +53,12 @@ def test_what_is_plated_is_what_the_charge_says_whatever_its_shape():
 def test_plating_ends_where_lithium_would_reach_a_particle():
     cell = IdealCell(width_um=90, columns=6, rows=2, height_um=60, lithium_um=32)
     plated = plate(ideal_domain(cell), 6000.0, 4, 100.0, lambda d: solved(d, boundary_um=2.0))
-    assert "lithium reached active particles" in plated.stopped
+    assert "lithium would reach active particles" in plated.stopped
     assert len(plated.faces) < 4
+    # Also in the last step, and in the only one: 24 µm do not fit into a gap of 4.5 µm.
+    once = plate(ideal_domain(cell), 5000.0, 1, 100.0, lambda d: solved(d, boundary_um=4.0))
+    assert once.faces == []
+    assert "ended after 0 µAh/cm²: in the next step of 5e+03 lithium would" in once.stopped
 
 
 def uniform(mesh, order=2):

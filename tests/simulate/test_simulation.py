@@ -20,7 +20,7 @@ from xct.phantom.writing import write_phantom
 from xct.simulate import simulate
 from xct.simulate.block.found import BlockFound
 from xct.simulate.block.reading import Block
-from xct.simulate.output.files import slug
+from xct.simulate.names import slug
 from xct.simulate.output.raster import raster
 from xct.simulate.settings import load_settings
 
@@ -251,7 +251,11 @@ def test_a_flat_face_lies_at_the_mean_height_of_the_measured_one(truth):
         ({"ideal": {}, "current_density_ma_cm2": 10}, "did you mean current_density_a_m2"),
         ({"ideal": {"lithium_um": 50}}, "must lie above the particles, which end at 72.5"),
         ({"ideal": {"columns": 40}}, "are wider than width_um: 420"),
-        ({"ideal": {}, "cases": [{"name": "a"}, {"name": "a"}]}, "two cases are named 'a'"),
+        ({"ideal": {}, "cases": [{"name": "a"}, {"name": "a"}]}, "two cases are named 'a';"),
+        (
+            {"ideal": {}, "cases": [{"name": "A/b"}, {"name": "a_b"}]},
+            "'a_b' and 'A/b', which is one folder",
+        ),
         ({"ideal": {}, "cases": [{"name": "a", "dead": {}}]}, "dead: is for a result"),
         ({"ideal": {}, "cases": [{"name": "a", "deposit": {"height_um": 150}}]}, "102.5 µm away"),
         ({"slice": {"result": "x"}, "cases": [{"name": "a", "inactive": "sides"}]}, "dead: {drift"),
@@ -285,6 +289,12 @@ def test_a_simulation_is_no_result(written, wanted, told):
     with pytest.raises(XctError, match=told) as refused:
         simulate({"simulate": {kind: {**section, "result": str(written)}}})
     assert len(refused.value.errors) == 1
+
+
+def test_an_output_that_is_a_file_is_refused_before_anything_is_solved(tmp_path):
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    with pytest.raises(XctError, match="taken is a file; name a folder"):
+        simulate({"simulate": {"ideal": {}}}, out=tmp_path / "taken")
 
 
 def test_a_block_beside_the_bore_is_refused(truth):

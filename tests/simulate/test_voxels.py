@@ -7,7 +7,7 @@ import pytest
 
 from xct.errors import XctError
 from xct.simulate.block.block import _composite
-from xct.simulate.block.reading import Block
+from xct.simulate.block.reading import Block, with_flat_lithium
 from xct.simulate.block.smooth import smooth_conductivity
 from xct.simulate.block.voxels import current_density, effective_conductivity, flow
 from xct.simulate.geometry.domain import Material
@@ -103,3 +103,19 @@ def test_a_tortuosity_below_1_is_left_out_and_said():
     assert numbers["composite_tortuosity"].value > 1
     assert "composite_tortuosity_smooth" not in numbers
     assert "less than 1, as particles are hardly larger than a voxel of 10 µm" in warnings[0]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_flat_lithium_ends_at_the_height_of_its_face_and_electrolyte_fills_what_was_beyond(sign):
+    material = np.full((8, 3, 3), Material.ELECTROLYTE, np.uint8)
+    material[0], material[1:3] = Material.STEEL, Material.LITHIUM
+    material[3:5, 0] = Material.LITHIUM
+    material[2, 2, 2], material[6:] = Material.VOID, Material.PARTICLE
+    block = Block(material, (material == Material.PARTICLE) * 7, (2.0,) * 3, (50.0, 0, 0), 6, sign)
+    # Faces of voxels lie 1 µm from their middles: 3 planes end at 50 + 5.
+    flat = with_flat_lithium(block, 50.0 + sign * 5.2)
+    assert (flat.material[0] == Material.STEEL).all()
+    assert (flat.material[1:3] == Material.LITHIUM).all()
+    assert (flat.material[3:6] == Material.ELECTROLYTE).all()
+    assert (flat.particle[6:] == 7).all()
+    assert material[3, 0, 0] == Material.LITHIUM  # the block as it was measured stays

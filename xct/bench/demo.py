@@ -159,8 +159,8 @@ def run_demo(out: Path, size: str) -> str:
     from xct.bench.demo import draw_demo
 
     draw_demo(out, cells)
+    simulation = _simulated(out, cells)  # the report shows what lies with its results
     report = _compared(out, cells)
-    simulation = _simulated(out, cells)
     spent = show_seconds(time.monotonic() - started)
     look = f"open {report}; look at {out / 'cells.png'} and {simulation}"
     return "\n".join([*_table(cells), f"six cells after {spent}; {look}"])

@@ -135,7 +135,7 @@ def _electric(solved: Solved, wanted: SimulateSection) -> _Named:
         "lithium_current_a_m2.mean",
         Number(float(np.average(density, weights=face.length_um)), "A/m²"),
     )
-    yield "lithium_current_a_m2.min", Number(float(np.nanmin(nodes)), "A/m²")
+    yield "lithium_current_a_m2.min", Number(float(np.nanmin(nodes)) + 0.0, "A/m²")
     yield "lithium_current_a_m2.max", Number(float(np.nanmax(nodes)), "A/m²")
     yield "lithium_current_variation", Number(variation(density, face.length_um), "1")
     yield "focusing_max", Number(float(np.nanmax(nodes)) / mean, "1")

@@ -123,8 +123,18 @@ def plate(
         face = face_of(found)
         before = _carried(faces[-1], face.middle_um) if faces else 0.0
         growth = np.maximum(face.density_a_m2, 0) * seconds * THICKNESS_UM_M2_C
+        reached = _reach(face.ends_um, _at_ends(found.circuit.lithium, growth))
+        ahead = found.circuit.mesh.points[np.unique(found.circuit.cathode.facets)]
+        if (reached(ahead) > 0).any():
+            passed = charge_uah_cm2 * step / steps
+            stopped = (
+                f"plating ended after {passed:.3g} µAh/cm²: in the next step of "
+                f"{charge_uah_cm2 / steps:.3g} lithium would reach active particles; plate less, "
+                "or in more steps (plating.steps)"
+            )
+            break
         faces.append(replace(face, thickness_um=before + growth))
-        domain = _grown(domain, face.ends_um, _at_ends(found.circuit.lithium, growth))
+        domain = _grown(domain, reached)
     charge = charge_uah_cm2 / steps * np.arange(1, len(faces) + 1)
     return Plating(charge, faces, stopped)
 
@@ -144,11 +154,10 @@ def _at_ends(electrode: Electrode, growth: np.ndarray) -> np.ndarray:
     return np.asarray((total[ends] / count[ends]).reshape(-1, 2))
 
 
-def _grown(domain: Domain, ends_um: np.ndarray, growth_um: np.ndarray) -> Domain:
+def _grown(domain: Domain, reached: Level) -> Domain:
     """Let lithium reach all points that are nearer to its old face than it grew there."""
     old = domain.level(Material.LITHIUM)
     obstacles = [level for code, level in domain.levels if code != Material.LITHIUM]
-    reached = _reach(ends_um, growth_um)
 
     def level(points: np.ndarray) -> np.ndarray:
         fresh = reached(points)

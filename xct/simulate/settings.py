@@ -16,10 +16,15 @@ from xct.config.model import Section, place_of
 from xct.errors import ConfigError
 from xct.io.yaml import Document
 from xct.simulate import constants
+from xct.simulate.names import check_names
 
 _Length = Annotated[float, Gt(0), Le(1e5)]
 _Young = Annotated[float, Gt(0), Le(1000)]
 _Poisson = Annotated[float, Gt(-1), Lt(0.5)]
+_Face = Annotated[
+    Literal["measured", "flat"],
+    Field(description="the lithium's face as it was measured, or flat at its mean height"),
+]
 _Conductivity = Annotated[float, Gt(0), Le(100)]
 
 
@@ -69,9 +74,7 @@ class SliceSection(Section):
     depth_um: tuple[float, float] | None = Field(
         None, strict=False, description="range along z; lithium to the cathode's end unless given"
     )
-    lithium: Literal["measured", "flat"] = Field(
-        "measured", description="its face as it was measured, or flat at its mean height"
-    )
+    lithium: _Face = "measured"
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> SliceSection:
@@ -95,6 +98,7 @@ class BlockSection(Section):
     voxels: Annotated[int, Ge(16), Le(256)] = Field(
         128, description="most voxels along an edge; larger blocks are coarsened to that"
     )
+    lithium: _Face = "measured"
 
 
 class DepositSection(Section):
@@ -244,10 +248,7 @@ class SimulateSection(Section):
     @field_validator("cases")
     @classmethod
     def _names_differ(cls, cases: list[CaseSection]) -> list[CaseSection]:
-        names = [case.name for case in cases]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two cases are named {name!r}; give each a name of its own")
+        check_names([case.name for case in cases])
         return cases
 
     @model_validator(mode="after")

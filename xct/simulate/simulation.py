@@ -63,12 +63,15 @@ class Simulation:
         The same in three dimensions.
     seconds : float
         How long it took.
+    result_checksum : str, optional
+        Of what was measured in the result that it is of; None of an ideal cell.
     """
 
     settings: Settings
     cases: list[Case]
     blocks: list[BlockFound] = field(default_factory=list)
     seconds: float = 0.0
+    result_checksum: str | None = None
 
     @property
     def all_cases(self) -> list[Case | BlockFound]:
@@ -86,7 +89,8 @@ class Simulation:
             }
             for case in self.all_cases
         ]
-        return {"title": self.settings.simulate.title, "cases": found}
+        made_of = {} if self.result_checksum is None else {"result_checksum": self.result_checksum}
+        return {"title": self.settings.simulate.title, **made_of, "cases": found}
 
     def write(self, folder: Path | str) -> Path:
         """Write numbers, tables, fields and figures; give the folder."""
@@ -116,6 +120,9 @@ def simulate(
     started = time.monotonic()
     settings = load_settings(source)
     wanted = settings.simulate
+    folder = out if out is not None else settings.output
+    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+        raise XctError(f"output: {folder} is a file; name a folder")
     cases, blocks = [], []
     for case in wanted.cases:
         log.info("%s …", case.name)
@@ -126,10 +133,18 @@ def simulate(
                 cases.append(_solve(case, wanted))
         except XctError as error:
             raise XctError(*(f"case {case.name!r}: {text}" for text in error.errors)) from None
-    found = Simulation(settings, cases, blocks, time.monotonic() - started)
-    if out is not None or settings.output is not None:
-        found.write(out if out is not None else str(settings.output))
+    found = Simulation(settings, cases, blocks, time.monotonic() - started, _made_of(wanted))
+    if folder is not None:
+        found.write(folder)
     return found
+
+
+def _made_of(wanted: SimulateSection) -> str | None:
+    """Give the checksum of the result that is simulated, by which a study knows whose it is."""
+    from xct.pipeline.identity import of_result  # slow to import, and an ideal cell has no result
+
+    part = wanted.slice or wanted.block
+    return None if part is None else of_result(Path(part.result))
 
 
 def _solve(case: CaseSection, wanted: SimulateSection) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +64,8 @@ from xct.study.methods import METHODS
 from xct.study.provenance import provenance_table, warnings_of_runs
 from xct.study.sections import check_plane, sections_part
 from xct.study.settings import Study, load_study
-from xct.study.simulated import (
-    Simulated,
+from xct.study.simulated.part import (
+    AllSimulated,
     read_simulated,
     simulated_part,
     simulated_table,
@@ -108,8 +108,8 @@ class Comparison:
         How far surfaces moved, if it is one cell in several states; else empty.
     warnings : list of str
         What must be known; warnings of the runs are in the report.
-    simulated : sequence of Simulated
-        Simulated current beside lost lithium, where a simulation was named.
+    simulated : AllSimulated
+        Simulated current beside lost lithium, of simulations that were named or lie with results.
     """
 
     study: Study
@@ -122,7 +122,7 @@ class Comparison:
     profiles: list[Profile]
     displacement: DataFrame
     warnings: list[str]
-    simulated: Sequence[Simulated] = ()
+    simulated: AllSimulated = field(default_factory=AllSimulated)
 
     @cached_property
     def answers(self) -> list[tuple[str, list[str]]]:
@@ -239,8 +239,8 @@ class Comparison:
         yield grey_part(self.cells, self.grey, tables)
         yield profiles_part(self.cells, self.profiles, tables)
         yield codependence_part(self.together, tables)
-        yield cycling_part(self.cycled, self.balances, tables)
         yield simulated_part(self.simulated, tables)
+        yield cycling_part(self.cycled, self.balances, tables)
 
     @cached_property
     def _named(self) -> dict[str, Result]:
@@ -285,6 +285,7 @@ def compare(
     cycled, of_cyclers = read_cyclers(study, cells)
     grey = measure_grey(cells, rois)
     profiles, of_profiles = measure_profiles(cells, study.study.profiles)
+    simulated = read_simulated(cells, [cell.simulations for cell in study.study.cells])
     moved, said = displacement_table(cells if study.study.same_cell else [])
     found = Comparison(
         study,
@@ -302,8 +303,9 @@ def compare(
             *of_profiles,
             *said,
             *(text for each in grey for text in each.left_out),
+            *simulated.warnings,
         ],
-        read_simulated(cells, [cell.simulation for cell in study.study.cells]),
+        simulated,
     )
     folder = out if out is not None else study.output
     if folder is not None:

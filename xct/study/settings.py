@@ -87,12 +87,19 @@ class StudyCell(Section):
     pristine: bool | None = Field(
         None, description="the others of its group are compared with it; that of 0 cycles unless"
     )
-    simulation: str | None = Field(
-        None, description="folder that xct simulate wrote for a plane of it"
-    )
+    simulation: str | list[str] | None = Field(
+        None, description="folders that xct simulate wrote for planes or blocks of it; those that "
+        "lie with its result unless given",
+    )  # fmt: skip
     cycler: CyclerSection | None = Field(
         None, description="what a cycler recorded of it: a file, or {file, columns, accuracy}"
     )
+
+    @property
+    def simulations(self) -> list[str]:
+        """Every folder of a simulation that is named."""
+        given = self.simulation
+        return [given] if isinstance(given, str) else given or []
 
     @field_validator("cycler", mode="before")
     @classmethod
@@ -211,7 +218,7 @@ def _absolute(study: Study, folder: Path) -> Study:
 def _cell_from(cell: StudyCell, from_here: Callable[[str], str]) -> StudyCell:
     changes: dict[str, Any] = {"result": from_here(cell.result)}
     if cell.simulation is not None:
-        changes["simulation"] = from_here(cell.simulation)
+        changes["simulation"] = [from_here(folder) for folder in cell.simulations]
     if cell.cycler is not None:
         files = [from_here(file) for file in cell.cycler.files]
         changes["cycler"] = cell.cycler.model_copy(update={"file": files})

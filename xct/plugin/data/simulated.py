@@ -18,7 +18,7 @@ import zarr
 from xct.errors import XctError
 from xct.plugin.data.cells import KEY
 from xct.plugin.data.layers import LayerData
-from xct.simulate.output.files import slug
+from xct.simulate.names import slug
 
 # Field, factor, what it is, colours, and the part of its values that the scale covers.
 _FIELDS = (

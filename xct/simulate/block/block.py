@@ -67,8 +67,8 @@ def _without_uncertainty(fine: BlockFound, coarse: BlockFound) -> list[str]:
     if not names:
         return []
     return [
-        f"{', '.join(names)}: how uncertain they are is not known, as voxels twice as large show "
-        "too little of the composite; raise block.voxels"
+        f"no uncertainty is known of {', '.join(names)}, as voxels twice as large show too little "
+        "of the composite; raise block.voxels"
     ]
 
 

@@ -16,6 +16,8 @@ from xct.io.volume_files.vti import write_fields
 from xct.quantity import Number
 from xct.simulate.block.reading import Block
 from xct.simulate.block.stress import BlockStress
+from xct.simulate.geometry.domain import Material
+from xct.simulate.output.figures import COLORS, ground_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,17 +123,19 @@ class BlockFound:
         axes[0].set(xlabel="x (µm)", ylabel="y (µm)")
         axes[0].set_title("current density at the lithium over its mean", fontsize=9)
         figure.colorbar(image, ax=axes[0], shrink=0.8, extend="max")
-        plane = 1e3 * self.potential_v[:, height // 2]
+        middle = np.s_[:, height // 2]
+        plane = self.block.material[middle], 1e3 * self.potential_v[middle]
         look: dict[str, Any] = {"cmap": "viridis", "extend": "neither"}
-        title = "potential in the middle plane (mV); white: none"
-        _draw_plane(figure, axes[1], plane, (z, x), title, look)
+        _draw_plane(figure, axes[1], plane, (z, x), "potential in the middle plane (mV)", look)
         if self.stress is not None:
             whole, edges = self.stress.von_mises_mpa, self.stress.block.voxel_um
-            values = whole[:, whole.shape[1] // 2]
-            most = float(np.nanpercentile(values, 99.5))
+            middle = np.s_[:, whole.shape[1] // 2]
+            plane = self.stress.block.material[middle], whole[middle]
+            most = float(np.nanpercentile(plane[1], 99.5))
             look = {"cmap": "inferno", "extend": "max", "vmin": 0, "vmax": most}
             title = "von Mises stress in that plane (MPa)"
-            _draw_plane(figure, axes[2], values, (edges[0], edges[2]), title, look)
+            _draw_plane(figure, axes[2], plane, (edges[0], edges[2]), title, look)
+        _legend(figure, self.block.material)
         figure.suptitle(f"{self.title}: {self.name}", fontsize=11)
         return figure
 
@@ -158,14 +162,30 @@ def _turned(values: np.ndarray) -> np.ndarray:
 
 
 def _draw_plane(
-    figure: Figure, axis: Axes, values: np.ndarray, edges_um: tuple[float, float], title: str,
-    look: dict[str, Any],
+    figure: Figure, axis: Axes, plane: tuple[np.ndarray, np.ndarray],
+    edges_um: tuple[float, float], title: str, look: dict[str, Any],
 ) -> None:  # fmt: skip
+    """Draw a field over the materials that do not have it."""
     extend = look.pop("extend")
+    material, values = plane
     depth, width = values.shape
     extent = (0.0, width * edges_um[1], depth * edges_um[0], 0.0)
+    axis.imshow(ground_of(material), interpolation="none", extent=extent)
     masked = np.ma.masked_invalid(values)
     image = axis.imshow(masked, interpolation="none", extent=extent, **look)
     axis.set(xlabel="x (µm)", ylabel="from the anode (µm)")
     axis.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axis, shrink=0.8, extend=extend)
+
+
+def _legend(figure: Figure, material: np.ndarray) -> None:
+    """Name the colours of what has no field."""
+    from matplotlib.patches import Patch
+
+    present = set(np.unique(material).tolist()) - {Material.ELECTROLYTE}
+    handles = [
+        Patch(facecolor=COLORS[code], edgecolor="#444444", lw=0.5, label=code.name.lower())
+        for code in Material
+        if code in present
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from xct.errors import XctError
 from xct.result import Result
 from xct.simulate.geometry.density import density_at
-from xct.simulate.geometry.domain import Material
+from xct.simulate.geometry.domain import ELECTRODES, Material
 from xct.simulate.geometry.labels import materials_of
 from xct.simulate.geometry.plane import open_measured
 
@@ -128,7 +128,42 @@ def read_block(wanted: BlockSection, *, density: bool = False) -> Block:
     front = result.surfaces.get("electrolyte_cathode")
     height = np.nan if front is None else float(np.nanmedian(front.height_um[tuple(spans)])) / dz
     composite = height - rows.start if cell.sign > 0 else rows.stop - 1 - height
-    return _read_coarser(result, rows, spans, factor, composite, density=density)
+    block = _read_coarser(result, rows, spans, factor, composite, density=density)
+    if wanted.lithium == "measured":
+        return block
+    return with_flat_lithium(block, _mean_face_um(result, spans))
+
+
+def _mean_face_um(result: Result, spans: list[slice]) -> float:
+    """Give z of the lithium's face, its mean within a block, µm."""
+    face = result.surfaces.get("lithium_electrolyte")
+    height = np.full(1, np.nan) if face is None else face.height_um[tuple(spans)]
+    if not np.isfinite(height).any():
+        raise XctError(
+            f"block.lithium: flat: the lithium's face is not known in this block of {result.path}; "
+            "leave it out, or choose another block"
+        )
+    return float(np.nanmean(height))
+
+
+def with_flat_lithium(block: Block, face_um: float) -> Block:
+    """Let lithium end at one height, to the next voxel; below it electrolyte takes its place.
+
+    Parameters
+    ----------
+    block : Block
+        As it was measured.
+    face_um : float
+        z of the face in the result.
+    """
+    planes = (face_um - block.first_um[0]) * block.sign / block.voxel_um[0] + 0.5
+    count = int(np.clip(round(planes), 1, len(block.material) - 1))
+    material = block.material.copy()
+    above, below = material[:count], material[count:]
+    above[above != Material.STEEL] = Material.LITHIUM
+    below[np.isin(below, ELECTRODES)] = Material.ELECTROLYTE
+    particle = np.where(material == Material.PARTICLE, block.particle, 0)
+    return replace(block, material=material, particle=particle)
 
 
 def _read_coarser(

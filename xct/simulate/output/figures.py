@@ -23,7 +23,7 @@ _FIELDS = (
     ("current_a_m2", 1.0, "Li⁺ current density (A/m²)", "magma", 99.5),
     ("von_mises_mpa", 1.0, "von Mises stress (MPa)", "inferno", 99.5),
 )
-_COLORS = {  # of what has no field
+COLORS = {  # of what has no field
     Material.LITHIUM: "#c9cdd2",
     Material.PARTICLE: "#5b6f86",
     Material.VOID: "#ffffff",
@@ -74,9 +74,7 @@ def _draw(
     from matplotlib.colors import to_rgb
 
     material, particle = fields["material"][0], fields["particle"][0]
-    ground = np.ones((*material.shape, 3))
-    for code, color in _COLORS.items():
-        ground[material == code] = to_rgb(color)
+    ground = ground_of(material)
     dead = (material == Material.PARTICLE) & np.isin(particle, sorted(case.solved.inactive))
     ground[dead] = to_rgb(_INACTIVE)
     extent = (0.0, material.shape[1] * pixel_um, 0.0, material.shape[0] * pixel_um)
@@ -87,6 +85,16 @@ def _draw(
     axis.set(xticks=[], yticks=[], aspect="equal")
     _bar(axis, extent)
     return image
+
+
+def ground_of(material: np.ndarray) -> np.ndarray:
+    """Give the colour of each pixel by its material, shape (…, 3): what fields are drawn over."""
+    from matplotlib.colors import to_rgb
+
+    ground = np.ones((*material.shape, 3))
+    for code, color in COLORS.items():
+        ground[material == code] = to_rgb(color)
+    return ground
 
 
 def _bar(axis: Axes, extent: tuple[float, float, float, float]) -> None:
@@ -125,15 +133,25 @@ def _legend(figure: Figure, drawn: Sequence[tuple[Case, Any, Any]]) -> None:
     some_inactive = any(
         case.solved.inactive & case.solved.domain.centers_um.keys() for case, _, _ in drawn
     )
-    shown = [("lithium", _COLORS[Material.LITHIUM]), ("active", _COLORS[Material.PARTICLE])]
+    shown = [("lithium", COLORS[Material.LITHIUM]), ("active", COLORS[Material.PARTICLE])]
     shown += [("inactive", _INACTIVE)] if some_inactive else []
     present = set().union(*(np.unique(fields["material"][0]).tolist() for _, _, fields in drawn))
     if Material.STEEL in present:
-        shown.append(("steel", _COLORS[Material.STEEL]))
+        shown.append(("steel", COLORS[Material.STEEL]))
+    if Material.VOID in present:
+        shown.append(("void", COLORS[Material.VOID]))
+    if any(_left_out(fields).any() for _, _, fields in drawn):
+        shown.append(("electrolyte left out", COLORS[Material.ELECTROLYTE]))
     handles = [
         Patch(facecolor=color, edgecolor="#444444", lw=0.5, label=text) for text, color in shown
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
+
+
+def _left_out(fields: dict[str, Any]) -> np.ndarray:
+    """Mark electrolyte that reaches one electrode or none."""
+    electrolyte = fields["material"][0] == Material.ELECTROLYTE
+    return np.asarray(electrolyte & np.isnan(fields["potential_v"][0]))
 
 
 def face_figure(cases: Sequence[Case]) -> Figure | None:
@@ -141,9 +159,11 @@ def face_figure(cases: Sequence[Case]) -> Figure | None:
     if not cases:
         return None
     figure, [axis] = canvas(1, 1, (6.4, 3.6))
-    for case in cases:
+    for number, case in enumerate(cases):
         x, density = _along(case, case.solved.face.density_a_m2)
-        axis.plot(x, density, lw=1.2, label=case.name)
+        # The first ones are wider, so that they show below cases that are alike.
+        wide = 1.2 + 1.6 * (len(cases) - 1 - number) / max(len(cases) - 1, 1)
+        axis.plot(x, density, lw=wide, label=case.name)
     axis.set(xlabel="across (µm)", ylabel="current density at the lithium (A/m²)")
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=8, frameon=False)
@@ -152,12 +172,12 @@ def face_figure(cases: Sequence[Case]) -> Figure | None:
 
 def plating_figure(cases: Sequence[Case]) -> Figure | None:
     """Draw the thickness of plated lithium after each step, all cases on one scale."""
-    shown = [(case, case.solved.plating) for case in cases if case.solved.plating is not None]
+    every = [(case, case.solved.plating) for case in cases]
+    shown = [(case, plating) for case, plating in every if plating is not None and plating.faces]
     if not shown:
         return None
     figure, axes = canvas(1, len(shown), (4.2 * len(shown) + 0.4, 3.4))
-    tallest = [float(face.thickness_um.max()) for _, one in shown for face in one.faces]
-    most = max(tallest, default=1.0)
+    most = max(float(face.thickness_um.max()) for _, one in shown for face in one.faces)
     for axis, (case, plating) in zip(axes, shown, strict=True):
         for number, (charge, face) in enumerate(
             zip(plating.charge_uah_cm2, plating.faces, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from xct.io.figures import save_figure
 from xct.io.journal import with_checksum
 from xct.io.tables import write_table
 from xct.physics.lithium import FARADAY_C_MOL
+from xct.simulate.names import slug
 from xct.simulate.output.raster import Raster
 
 if TYPE_CHECKING:
@@ -64,11 +64,6 @@ def write_simulation(found: Simulation, folder: Path) -> None:
     settings = found.settings.model_dump(mode="json")
     write_text(folder / "simulation.yaml", yaml.safe_dump(settings, sort_keys=False))
     write_json(folder / "summary.json", found.summary)
-
-
-def slug(name: str) -> str:
-    """Make a folder's name of the name of a case."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "case"
 
 
 def tables_of(cases: list[Case]) -> dict[str, DataFrame]:

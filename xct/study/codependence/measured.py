@@ -208,7 +208,7 @@ def codependence_figure(cells: Sequence[Together]) -> Figure | None:
         ):
             _draw_map(axis, samples, radius, scale)
         line[0].set_ylabel(one.cell.name)
-        _draw_scales(line[3], one.found)
+        draw_scales(line[3], one.found)
     return figure
 
 
@@ -234,7 +234,8 @@ def _draw_map(axis: Axes, samples: Samples | None, radius_um: float, fwhm_um: fl
     axis.set_title(f"{samples.name}\nat {fwhm_um:g} µm, ±{most}", fontsize=8)
 
 
-def _draw_scales(axis: Axes, found: Codependence) -> None:
+def draw_scales(axis: Axes, found: Codependence) -> None:
+    """Draw the coefficients of every pair of maps by scale, with p and the verdict as title."""
     for name, color in zip(
         dict.fromkeys(row.first for row in found.rows), ("tab:blue", "tab:orange"), strict=False
     ):

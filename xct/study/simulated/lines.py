@@ -1,4 +1,4 @@
-"""Simulated current beside lost lithium. In: cells and their simulations; out: table, figure.
+"""Simulated current beside lost lithium along a plane. In: a cell, a plane; out: lines, figure.
 
 Both are taken along the plane that was simulated: the focusing factor of `xct simulate` (current at
 the lithium over its mean), and the lithium that is missing there against the plane's mean.
@@ -6,30 +6,23 @@ the lithium over its mean), and the lithium that is missing there against the pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 
 from xct.analyze import thickness_maps
 from xct.errors import XctError
 from xct.figures import canvas
 from xct.io.tables import read_table
-from xct.report.page import Part, known_figures, known_tables
 from xct.study.cells import Cell
+from xct.study.simulated.finding import Folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-_TEXT = (
-    "The current that finite elements find at the lithium of one plane, and the lithium that is "
-    "missing there. On the face as it was measured thin lithium lies farther from the cathode, "
-    "which lowers its current by itself: p is given for a flat face alone."
-)
 _FEWEST = 20  # columns of voxels
 _NEEDED = {"case", "z_um", "y_um", "x_um", "length_um", "focusing"}
 
@@ -84,49 +77,27 @@ class Simulated:
         return float(np.mean(np.abs(np.concatenate(found)) >= abs(self.r) - 1e-12))
 
 
-def read_simulated(cells: Sequence[Cell], folders: Sequence[str | None]) -> list[Simulated]:
-    """Read the simulations of cells.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-        In the order of the study.
-    folders : sequence of str or None
-        What `xct simulate` wrote for each; None for none.
+def read_lines(cell: Cell, folder: Folder) -> list[Simulated]:
+    """Read every case of a simulated plane, beside the lithium that the cell has lost along it.
 
     Raises
     ------
     XctError
-        If a folder holds no simulation of a plane of a result, or one of another cell.
+        If its table is missing or damaged, or it is of another cell.
     """
-    found: list[Simulated] = []
-    for cell, folder in zip(cells, folders, strict=True):
-        if folder is None:
-            continue
-        table = read_table(Path(folder) / "tables" / "lithium.csv")
-        if not set(table) >= _NEEDED:
-            raise XctError(
-                f"{folder}: holds no simulation of a plane of {cell.name}; `xct simulate` writes "
-                "one where its configuration has slice: {result: …}"
-            )
-        flat = _is_flat(Path(folder) / "simulation.yaml")
-        layer = thickness_maps(cell.surfaces).get("lithium")
-        if layer is None:
-            raise XctError(f"{folder}: no lithium was measured in {cell.name} to compare it with")
-        found += [
-            replace(_one_case(cell, str(name), rows, layer.height_um), flat=flat)
-            for name, rows in table.groupby("case", sort=False)
-        ]
-    return found
-
-
-def _is_flat(settings: Path) -> bool:
-    """Say whether a simulation had a flat face of lithium."""
-    try:
-        known = yaml.safe_load(settings.read_text(encoding="utf-8"))
-        return str(known["simulate"]["slice"]["lithium"]) == "flat"
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
-        raise XctError(f"{settings}: is missing or damaged; run `xct simulate` again") from None
+    table = read_table(folder.path / "tables" / "lithium.csv")
+    if not set(table) >= _NEEDED:
+        raise XctError(
+            f"{folder.path}: tables/lithium.csv lacks {', '.join(sorted(_NEEDED - set(table)))}; "
+            "run `xct simulate` again"
+        )
+    layer = thickness_maps(cell.surfaces).get("lithium")
+    if layer is None:
+        raise XctError(f"{folder.path}: no lithium was measured in {cell.name} to compare it with")
+    return [
+        replace(_one_case(cell, str(name), rows, layer.height_um), flat=folder.flat)
+        for name, rows in table.groupby("case", sort=False)
+    ]
 
 
 def _one_case(cell: Cell, name: str, rows: DataFrame, thickness_um: np.ndarray) -> Simulated:
@@ -157,32 +128,7 @@ def _one_case(cell: Cell, name: str, rows: DataFrame, thickness_um: np.ndarray) 
     return Simulated(cell.name, name, column[known] * edge, focusing[known], lost)
 
 
-def simulated_table(cases: Sequence[Simulated]) -> DataFrame:
-    """List how simulated current and lost lithium correlate.
-
-    Returns
-    -------
-    DataFrame
-        ``cell, case, face`` (of the lithium: flat or measured), ``columns, r, p_value``.
-    """
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            {
-                "cell": c.cell,
-                "case": c.case,
-                "face": "flat" if c.flat else "measured",
-                "columns": len(c.lost_um),
-                "r": c.r,
-                "p_value": c.p_value,
-            }
-            for c in cases
-        ]
-    )
-
-
-def simulated_figure(cases: Sequence[Simulated]) -> Figure | None:
+def lines_figure(cases: Sequence[Simulated]) -> Figure | None:
     """Draw both along the plane, a picture for each case."""
     if not cases:
         return None
@@ -205,6 +151,7 @@ def _correlation(case: Simulated) -> str:
     if not case.flat:
         return f"{r}, by the face's shape alone (slice: lithium: flat tells more)"
     return f"{r}, p = {case.p_value:.2g}"
+<<<<<<< HEAD:xct/study/simulated.py
 
 
 def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFrame]) -> Part:
@@ -217,3 +164,17 @@ def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFram
         known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
         sources={"simulated": "simulated"},
     )
+||||||| 2e31511:xct/study/simulated.py
+
+
+def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFrame]) -> Part:
+    """Make the section of the report."""
+    return Part(
+        "simulated",
+        "Simulated current",
+        _TEXT,
+        known_figures({"simulated": (simulated_figure(simulated), "Both along the plane.")}),
+        known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
+    )
+=======
+>>>>>>> sim4-1:xct/study/simulated/lines.py

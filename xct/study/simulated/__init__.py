@@ -1,0 +1,1 @@
+"""Simulated current beside lost lithium: along a plane, and as maps of a block."""
