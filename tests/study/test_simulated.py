@@ -204,7 +204,8 @@ def test_simulations_that_lie_with_a_result_are_found_and_stale_ones_are_left_ou
     described(tmp_path / "ideal", {"ideal": {}})
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "simulation.yaml").write_text("[", encoding="utf-8")
-    found = read_simulated([cell], [[]])
+    assert read_simulated([cell], [[]]).maps == []  # a study that wants none
+    found = read_simulated([cell], [None])
     assert len(found.maps) == 1
     assert found.lines == []
     [said] = found.warnings
@@ -216,7 +217,7 @@ def test_simulations_that_lie_with_a_result_are_found_and_stale_ones_are_left_ou
     shutil.copytree(tmp_path / "here", tmp_path / "moved" / "here")
     shutil.rmtree(tmp_path / "here")
     again = Cell("a", "NCM", 50, open_result(moved))
-    assert len(read_simulated([again], [[]]).maps) == 1
+    assert len(read_simulated([again], [None]).maps) == 1
     # One that is named is used, and what is odd about it said.
     named = read_simulated([cell], [[str(tmp_path / "stale")]])
     assert len(named.maps) == 1

@@ -96,10 +96,10 @@ class StudyCell(Section):
     )
 
     @property
-    def simulations(self) -> list[str]:
-        """Every folder of a simulation that is named."""
+    def simulations(self) -> list[str] | None:
+        """Every folder of a simulation that is named; None where those beside a result count."""
         given = self.simulation
-        return [given] if isinstance(given, str) else given or []
+        return [given] if isinstance(given, str) else given
 
     @field_validator("cycler", mode="before")
     @classmethod
@@ -218,7 +218,7 @@ def _absolute(study: Study, folder: Path) -> Study:
 def _cell_from(cell: StudyCell, from_here: Callable[[str], str]) -> StudyCell:
     changes: dict[str, Any] = {"result": from_here(cell.result)}
     if cell.simulation is not None:
-        changes["simulation"] = [from_here(folder) for folder in cell.simulations]
+        changes["simulation"] = [from_here(folder) for folder in cell.simulations or []]
     if cell.cycler is not None:
         files = [from_here(file) for file in cell.cycler.files]
         changes["cycler"] = cell.cycler.model_copy(update={"file": files})

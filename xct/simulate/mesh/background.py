@@ -55,18 +55,23 @@ def graded(width_um: float, height_um: float, size: Size, coarsest_um: float) ->
         large = np.flatnonzero(side > 1.001 * wanted)
         if not len(large):
             return mesh
-        if mesh.t.shape[1] + 2 * len(large) > _MOST_TRIANGLES:
-            raise XctError(
-                f"the mesh would have more than {_MOST_TRIANGLES:,} triangles; make "
-                "mesh.boundary_um larger, or the part of the cell smaller"
-            )
+        _check_count(mesh.t.shape[1] + 2 * len(large))
         mesh = mesh.refined(large)
+
+
+def _check_count(triangles: int) -> None:
+    if triangles > _MOST_TRIANGLES:
+        raise XctError(
+            f"the mesh would have more than {_MOST_TRIANGLES:,} triangles; make "
+            "mesh.boundary_um larger, or the part of the cell smaller"
+        )
 
 
 def _crossed(width_um: float, height_um: float, coarsest_um: float) -> Any:
     from skfem import MeshTri
 
     nx, ny = (max(1, int(np.ceil(length / coarsest_um))) for length in (width_um, height_um))
+    _check_count(4 * nx * ny)
     x, y = np.linspace(0, width_um, nx + 1), np.linspace(0, height_um, ny + 1)
     corner = np.arange((nx + 1) * (ny + 1)).reshape(ny + 1, nx + 1)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

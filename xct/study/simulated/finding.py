@@ -81,15 +81,15 @@ def open_simulation(path: Path) -> Folder:
     return found
 
 
-def simulations_of(cell: Cell, named: list[str]) -> tuple[list[Folder], list[str]]:
+def simulations_of(cell: Cell, named: list[str] | None) -> tuple[list[Folder], list[str]]:
     """List the simulations of a cell.
 
     Parameters
     ----------
     cell : Cell
         The cell.
-    named : list of str
-        Folders that the study names; those that lie with the result count where it names none.
+    named : list of str or None
+        Folders that the study names; None: those that lie with the result.
 
     Returns
     -------
@@ -103,8 +103,13 @@ def simulations_of(cell: Cell, named: list[str]) -> tuple[list[Folder], list[str
     XctError
         If a folder that was named holds no simulation of a plane or a block.
     """
-    folders = [open_simulation(Path(name)) for name in named] or list(_beside(cell.result.path))
-    for folder in folders if named else []:
+    beside = named is None
+    folders = (
+        list(_beside(cell.result.path))
+        if named is None
+        else [open_simulation(Path(name)) for name in named]
+    )
+    for folder in [] if beside else folders:
         if folder.kind == "ideal":
             raise XctError(
                 f"{folder.path}: holds no simulation of a plane or a block of {cell.name}; `xct "
@@ -115,9 +120,9 @@ def simulations_of(cell: Cell, named: list[str]) -> tuple[list[Folder], list[str
     found, warnings = [], []
     for folder in folders:
         here = folder.result is not None and _same(folder.result, cell.result.path)
-        if folder.checksum == now if folder.checksum is not None else here or named:
+        if folder.checksum == now if folder.checksum is not None else here or not beside:
             found.append(folder)
-        elif named:
+        elif not beside:
             found.append(folder)
             warnings.append(f"{folder.path}: {_why(cell, folder, here=here)}")
         elif here:

@@ -151,30 +151,3 @@ def _correlation(case: Simulated) -> str:
     if not case.flat:
         return f"{r}, by the face's shape alone (slice: lithium: flat tells more)"
     return f"{r}, p = {case.p_value:.2g}"
-<<<<<<< HEAD:xct/study/simulated.py
-
-
-def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFrame]) -> Part:
-    """Make the section of the report."""
-    return Part(
-        "simulated",
-        "Simulated current",
-        _TEXT,
-        known_figures({"simulated": (simulated_figure(simulated), "Both along the plane.")}),
-        known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
-        sources={"simulated": "simulated"},
-    )
-||||||| 2e31511:xct/study/simulated.py
-
-
-def simulated_part(simulated: Sequence[Simulated], tables: Mapping[str, DataFrame]) -> Part:
-    """Make the section of the report."""
-    return Part(
-        "simulated",
-        "Simulated current",
-        _TEXT,
-        known_figures({"simulated": (simulated_figure(simulated), "Both along the plane.")}),
-        known_tables(tables, {"simulated": "How they correlate; p by shifts and mirrors."}),
-    )
-=======
->>>>>>> sim4-1:xct/study/simulated/lines.py

@@ -68,7 +68,9 @@ class SimulatedMap:
     @property
     def p_value(self) -> float:
         """Part of all turns and mirrors that correlate as much; NaN on a face as measured."""
-        return self.found.p_value if self.found is not None and self.flat else float("nan")
+        if self.found is None or not self.flat:
+            return float("nan")
+        return float(self.found.p_value)
 
     @property
     def radius_um(self) -> float:

@@ -47,15 +47,15 @@ class AllSimulated:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_simulated(cells: Sequence[Cell], named: Sequence[list[str]]) -> AllSimulated:
+def read_simulated(cells: Sequence[Cell], named: Sequence[list[str] | None]) -> AllSimulated:
     """Read the simulations of cells.
 
     Parameters
     ----------
     cells : sequence of Cell
         In the order of the study.
-    named : sequence of list of str
-        What `xct simulate` wrote for each; where none is named, what lies with its result is used.
+    named : sequence of list of str or None
+        What `xct simulate` wrote for each; None: what lies with its result.
 
     Raises
     ------
@@ -133,4 +133,5 @@ def simulated_part(simulated: AllSimulated, tables: Mapping[str, DataFrame]) -> 
         _TEXT,
         known_figures(figures),
         known_tables(tables, {"simulated": "How they correlate; p by shifts or turns, mirrored."}),
+        sources=dict.fromkeys(figures, "simulated"),
     )
