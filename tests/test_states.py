@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.recorded import numbers_of, recorded
-from xct.bench.accuracy import TARGETS
+from xct.bench.targets import TARGETS
 from xct.bench.demo import STATES, one_cell
 
 pytestmark = pytest.mark.slow
