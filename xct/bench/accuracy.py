@@ -85,7 +85,7 @@ def bench_accuracy(out: Path, size: str) -> str:
     found += families_under(CONDITIONS, seeds, folder, *SIZES["small"])
     finish_together(found)
     every = [cell for family in found for cell in scored(family)]
-    cells = [cell for cell in every if cell["condition"] is None]
+    cells = [cell for cell in every if cell.get("condition") is None]
     rows = [_row(target, cells) for target in TARGETS]
     write_json(out / "accuracy.json", {"machine": describe(), "size": demo_size,
                                        "cells": len(cells), "rows": rows,
@@ -136,6 +136,7 @@ def _by_kind(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
 
     Numbers that no cell of a plain scan has do not count: there is nothing to withhold.
     """
+    cells = [cell for cell in cells if "verdicts" in cell]  # earlier versions wrote none
     usual = {
         (cell["state"], name) for cell in cells if cell["condition"] is None
         for name, verdict in cell["verdicts"].items() if verdict != "withheld"
