@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.recorded import numbers_of, recorded
-from xct.bench.accuracy import TARGETS
 from xct.bench.demo import STATES, one_cell
+from xct.bench.targets import TARGETS
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,12 @@ import yaml
 
 import xct
 from xct.bench import accuracy
-from xct.bench.accuracy import TARGETS, claimed, finish_together
-from xct.bench.families import families_of
+from xct.bench.accuracy import claimed, finish_together
+from xct.bench.families import Condition, families_of, families_under
+from xct.bench.targets import TARGETS
+from xct.errors import RunError
 
+SUMMARY = json.dumps({"voxel_size_um": {"value": 2.0}, "warnings": []})
 STATES = ("ncm-0", "ncm-100", "lzp-0", "lzp-50")
 
 
@@ -30,6 +33,7 @@ def bench(tmp_path, monkeypatch):
         done.scans.append((out.name, wanted["seed"]))
         (out / "raw").mkdir(parents=True)
         (out / "truth").mkdir()
+        (out / "truth" / "summary.json").write_text(SUMMARY, "utf-8")
         text = "cell: {name: X, anode: low_z}\noutput: result\n"
         (out / "config.yaml").write_text(text, "utf-8")
 
@@ -39,8 +43,7 @@ def bench(tmp_path, monkeypatch):
             assert (config.parent / cell["pristine"] / "summary.json").is_file()
         done.runs.append((config.parent.name, cell.get("same_cell", False)))
         (config.parent / "result").mkdir(exist_ok=True)
-        summary = {"voxel_size_um": {"value": 2.0}, "warnings": []}
-        (config.parent / "result" / "summary.json").write_text(json.dumps(summary), "utf-8")
+        (config.parent / "result" / "summary.json").write_text(SUMMARY, "utf-8")
 
     def score(result, truth, *, pristine_truth=None):
         assert pristine_truth is None or pristine_truth.is_dir()
@@ -70,6 +73,7 @@ def test_a_scan_that_is_there_is_not_made_again(bench):
     ready = bench.folder / "cells" / "lzp-50-1"
     for name in ("raw", "truth"):
         (ready / name).mkdir(parents=True)
+    (ready / "truth" / "summary.json").write_text(SUMMARY, "utf-8")
     (ready / "config.yaml").write_text("cell: {name: READY}\n", "utf-8")
     finish_together(bench.families[3:])
     assert bench.scans == [("lzp-0-1", 1)]
@@ -82,9 +86,9 @@ def test_a_result_whose_scan_is_gone_is_scored_as_it_is(bench):
     family.finish()
     for state in family.states:
         (family.work(state) / "result").mkdir(parents=True)
-        summary = {"voxel_size_um": {"value": 2.0}, "warnings": []}
-        (family.work(state) / "result" / "summary.json").write_text(json.dumps(summary), "utf-8")
+        (family.work(state) / "result" / "summary.json").write_text(SUMMARY, "utf-8")
         (family.work(state) / "truth").mkdir()
+        (family.work(state) / "truth" / "summary.json").write_text(SUMMARY, "utf-8")
         family.scores(state).unlink()
     family.finish()
     assert len(bench.scans) == len(bench.runs) == 2
@@ -158,3 +162,35 @@ def test_intervals_are_to_hold_the_truth_neither_too_seldom_nor_too_often(covera
     line = accuracy._table([row], 1, "small").splitlines()[-1]
     assert "0.9 to 0.99" in line
     assert line.endswith("missed") is not met
+
+
+def test_a_scan_that_is_refused_under_a_condition_withholds_its_numbers(bench, monkeypatch):
+    def refuse(config):
+        raise RunError("no light")
+
+    monkeypatch.setattr(xct, "run", refuse, raising=False)
+    dim = Condition("12kev", "ncm-50", {"energy_kev": 12.0})
+    finish_together(families_under([dim], [3], bench.folder, (8, 8, 8), 4))
+    kept = json.loads((bench.folder / "ncm-50.12kev-3.json").read_text("utf-8"))
+    assert kept["said"] == ["refused: no light"]
+    assert set(kept["verdicts"].values()) == {"withheld"}
+    with pytest.raises(RunError):  # a plain one is not to be refused
+        finish_together(bench.families[:1])
+
+
+def test_what_a_plain_cell_gives_counts_as_withheld_where_it_is_missing():
+    def cell(state, condition, **verdicts):
+        said = ["refused: no light"] if condition == "12kev" else []
+        return {"state": state, "make": "pressed", "condition": condition, "verdicts": verdicts,
+                "said": said}  # fmt: skip
+
+    found = accuracy._by_kind([
+        cell("ncm-100", None, steel="right", bridges="withheld"),
+        cell("ncm-100", "12kev", steel="withheld", bridges="withheld"),
+        cell("ncm-100-cracked", "cracked", steel="wrong", bridges="withheld"),
+    ])  # fmt: skip
+    assert found == {
+        "ncm-100": {"right": 1, "cells": 1, "refused": 0},
+        "ncm-100, 12kev": {"withheld": 1, "cells": 1, "refused": 1},
+        "ncm-100-cracked, cracked": {"wrong": 1, "cells": 1, "refused": 0},
+    }

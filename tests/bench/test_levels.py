@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 
-from xct.bench.beams.levels import Effect, _level, _mildest, _Run, _verdicts, bench_levels
+from xct.bench.beams.levels import Effect, _level, _mildest, bench_levels
+from xct.bench.targets import Judged, verdicts
 
 
 def run_with(value, said=(), **summary):
     scores = {"thickness_error_um.lithium": {"value": value}, "dice.steel": {"value": 0.99}}
     true = {"thickness_um.lithium": {"value": 20.0}}
     summary.setdefault("volume_fraction.steel", {"value": 0.2})
-    return _Run(scores, summary, true, list(said))
+    return Judged("ncm-50", scores, summary, true, list(said))
 
 
 BOUND = {"thickness_um.lithium": {"value": 24.0, "bound": "upper"}}
@@ -17,7 +18,7 @@ NO_BOUND = {"thickness_um.lithium": {"value": 24.0, "bound": "lower"}}
 
 
 def verdict(run):
-    return dict(_verdicts(run))["layer thickness (voxel)"]
+    return dict(verdicts(run))["layer thickness (voxel)"]
 
 
 def test_a_number_beyond_the_limit_is_wrong_unless_it_is_stated_as_a_bound_that_holds():
@@ -25,14 +26,14 @@ def test_a_number_beyond_the_limit_is_wrong_unless_it_is_stated_as_a_bound_that_
     assert verdict(run_with(4.0)) == "wrong"
     assert verdict(run_with(4.0, **BOUND)) == "bounded"
     assert verdict(run_with(4.0, **NO_BOUND)) == "wrong"
-    assert dict(_verdicts(run_with(0.4)))["particles: recall"] == "withheld"
+    assert dict(verdicts(run_with(0.4)))["particles: recall"] == "withheld"
 
 
 def test_a_map_of_which_no_number_is_given_is_withheld():
     ragged = replace(run_with(0.4), scores={"dice.steel": {"value": 0.5}}, summary={})
-    assert dict(_verdicts(ragged))["Dice: steel"] == "withheld"
+    assert dict(verdicts(ragged))["Dice: steel"] == "withheld"
     read = replace(ragged, summary={"volume_fraction.steel": {"value": 0.2}})
-    assert dict(_verdicts(read))["Dice: steel"] == "wrong"
+    assert dict(verdicts(read))["Dice: steel"] == "wrong"
 
 
 def test_what_counts_in_voxels_counts_in_those_of_the_scan():
@@ -42,7 +43,7 @@ def test_what_counts_in_voxels_counts_in_those_of_the_scan():
 
 def test_only_numbers_that_a_plain_scan_gives_right_are_counted_and_only_new_warnings():
     plain = run_with(0.4, ["blur is 2.1 µm"])
-    usual = {name: v for name, v in _verdicts(plain) if v == "right"}
+    usual = {name: v for name, v in verdicts(plain) if v == "right"}
     effect = Effect("glare", "glare", (0.01,))
     found = _level(effect, 0.01, run_with(4.0, ["blur is 2.2 µm", "dark 3 is lit"]), plain, usual)
     assert found["count"] == {"right": 1, "bounded": 0, "withheld": 0, "wrong": 1}

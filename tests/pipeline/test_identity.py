@@ -10,8 +10,8 @@ import tifffile
 import yaml
 
 from tests.scans import PIXEL_SIZE_UM, write_dxchange
-from xct.pipeline.identity import of_result
 from xct.pipeline.plan import make_plan
+from xct.result.checksum import result_checksum
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*angles for.*")
 
@@ -106,9 +106,9 @@ def test_a_pristine_result_that_was_made_anew_makes_another_run(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "summary.json").write_text('{"a": 1}', encoding="utf-8")
     (tmp_path / "tables" / "layers.csv").write_text("1", encoding="utf-8")
-    before = of_result(tmp_path)
+    before = result_checksum(tmp_path)
     os.utime(tmp_path / "summary.json", (0, 0))
     (tmp_path / "run.log").write_text("later", encoding="utf-8")
-    assert of_result(tmp_path) == before
+    assert result_checksum(tmp_path) == before
     (tmp_path / "tables" / "layers.csv").write_text("2", encoding="utf-8")
-    assert of_result(tmp_path) != before
+    assert result_checksum(tmp_path) != before

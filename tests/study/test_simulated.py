@@ -12,8 +12,8 @@ import zarr
 from tests.study.drawn import draw_cell_result
 from xct.errors import XctError
 from xct.io.tables import write_table
-from xct.pipeline.identity import of_result
 from xct.result import open_result
+from xct.result.checksum import result_checksum
 from xct.study.cells import Cell
 from xct.study.codependence.maps import lithium_lost
 from xct.study.comparing import compare
@@ -193,7 +193,7 @@ def test_a_block_on_the_measured_face_has_no_p_and_one_too_small_says_so(cell, t
 
 
 def test_simulations_that_lie_with_a_result_are_found_and_stale_ones_are_left_out(cell, tmp_path):
-    now = of_result(cell.result.path)
+    now = result_checksum(cell.result.path)
     edge = cell.result.voxel_size_um
     place = {"first_um": (0.0, 0.0), "edge_um": edge}
     field = np.ones(cell.result.stored_volume.shape[1:])

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xct.bench.families import Family, families_of, scored
+from xct.bench.families import CONDITIONS, Family, families_of, families_under, scored
+from xct.bench.figures import table
 from xct.bench.machine import describe
+from xct.bench.targets import TARGETS, VERDICTS, Target
 from xct.io.atomic import write_json
 
 # Claims of several processes on one folder's work. In: a file; out: whether it is ours.
@@ -48,139 +50,10 @@ def claimed(file: Path) -> Iterator[bool]:
             yield True
 
 
-Scores = Mapping[str, Mapping[str, Any]]
-_PRISTINE = ("ncm-0", "lzp-0")
-_DRIFTED = ("ncm-50", "ncm-100", "ncm-50-filaments", "ncm-50-gaps")
 # Of the family of ncm-0, besides the states of the demo; and what is drawn of the other make.
 _BESIDES = ("ncm-50-filaments", "ncm-50-gaps")
 _SCATTERED = ("ncm-0", "ncm-50", "ncm-100", "ncm-50-filaments")
-_SCALE_GV = 2100.0  # between air and electrolyte
 _PAUSE_S = 2.0  # until others are asked again whether they are ready
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a metric is wanted to be, over all cells that have it.
-
-    Attributes
-    ----------
-    name : str
-        As in the table.
-    values : callable
-        ``values(state, scores, voxel_um)``: what one cell contributes.
-    median, worst : float
-        Wanted: at least, or at most where `low` is good. The worst may be left open (None).
-    low : bool
-        Whether small values are good.
-    most : float, optional
-        The median is wanted between `median` and this.
-    """
-
-    name: str
-    values: Callable[[str, Scores, float], list[float]]
-    median: float
-    worst: float | None
-    low: bool = True
-    most: float | None = None
-
-
-def _of(metric: str, *, scale: float = 1.0, states: Sequence[str] | None = None) -> Any:
-    """Take one metric, by magnitude, from the cells of some states."""
-
-    def values(state: str, scores: Scores, voxel_um: float) -> list[float]:
-        if metric not in scores or (states is not None and state not in states):
-            return []
-        return [abs(scores[metric]["value"]) * scale]
-
-    return values
-
-
-def _in_voxels(*metrics: str) -> Any:
-    def values(state: str, scores: Scores, voxel_um: float) -> list[float]:
-        return [abs(scores[m]["value"]) / voxel_um for m in metrics if m in scores]
-
-    return values
-
-
-def _all_of(prefix: str, scale: float = 1.0) -> Any:
-    def values(state: str, scores: Scores, voxel_um: float) -> list[float]:
-        return [abs(s["value"]) * scale for m, s in scores.items() if m.startswith(prefix)]
-
-    return values
-
-
-def _coverage(state: str, scores: Scores, voxel_um: float) -> list[float]:
-    """Take the coverage of all stated numbers, and of columns and particles; not those of a few."""
-    parts = "coverage_95.numbers."
-    names = [m for m in scores if m.startswith("coverage_95.") and not m.startswith(parts)]
-    return [float(scores[name]["value"]) for name in names]
-
-
-def _moved(what: str) -> list[str]:
-    faces = ("lithium_electrolyte", "electrolyte_cathode")
-    return [f"displacement_{what}_um.{face}" for face in faces]
-
-
-_LAYERS = ("lithium", "electrolyte", "cathode")
-TARGETS = (
-    Target("Dice: lithium, pristine", _of("dice.lithium", states=_PRISTINE), 0.98, 0.97, low=False),
-    Target(
-        "Dice: lithium, cycled",
-        _of("dice.lithium", states=("ncm-50", "ncm-100", "lzp-50", "lzp-100")),
-        0.97,
-        0.95,
-        low=False,
-    ),
-    Target("Dice: electrolyte", _of("dice.separator"), 0.998, 0.995, low=False),
-    Target("Dice: steel", _of("dice.steel"), 0.992, 0.985, low=False),
-    Target("Dice: active material", _of("dice.active_material"), 0.94, 0.92, low=False),
-    Target("Li/SE bias (voxel)", _in_voxels("surface_bias_um.lithium_electrolyte"), 0.05, 0.15),
-    Target("Li/SE RMSE (voxel)", _in_voxels("surface_rmse_um.lithium_electrolyte"), 0.25, 0.4),
-    Target("SE/cathode bias (voxel)", _in_voxels("surface_bias_um.electrolyte_cathode"), 0.2, 0.4),
-    Target("SE/cathode RMSE (voxel)", _in_voxels("surface_rmse_um.electrolyte_cathode"), 0.6, 1.0),
-    Target(
-        "layer thickness (voxel)",
-        _in_voxels(*(f"thickness_error_um.{layer}" for layer in _LAYERS)),
-        0.3,
-        0.6,
-    ),
-    Target("absent-Li area", _of("absent_area_error"), 0.01, 0.02),
-    Target("Dice: map of absent Li", _of("dice.absent_area"), 0.95, 0.90, low=False),
-    Target("particles: recall", _of("particle_recall"), 0.99, 0.97, low=False),
-    Target("particles: precision", _of("particle_precision"), 0.99, 0.97, low=False),
-    Target("particles: diameter bias (%)", _of("particle_diameter_bias_percent"), 2.0, 4.0),
-    Target("drifted: F1", _of("drifted_f1", states=_DRIFTED), 0.97, 0.90, low=False),
-    Target(
-        "drifted where there are none",
-        _of("drifted_false", states=("ncm-0", "lzp-0", "lzp-50", "lzp-100")),
-        0,
-        0,
-    ),
-    Target("inclusions: recall", _of("inclusion_recall"), 0.95, 0.85, low=False),
-    Target("filaments: recall", _of("filament_recall"), 0.95, 0.9, low=False),
-    Target("filaments: that are none", _of("filament_false"), 0, 1),
-    Target("filaments: length (%)", _of("filament_length_bias_percent"), 5, 10),
-    Target("filaments: thickness (%)", _of("filament_thickness_bias_percent"), 5, 15),
-    Target("bridges: error of their number", _of("bridges_error"), 0, 1),
-    Target("bounds that hold", _of("bounds_hold"), 1.0, 0.75, low=False),
-    Target("inclusions: precision", _of("inclusion_precision"), 0.95, 0.85, low=False),
-    Target(
-        "grey value of the electrolyte by band (%)",
-        _all_of("grey_bias.electrolyte.band", 100 / _SCALE_GV),
-        0.2,
-        0.5,
-    ),
-    Target("displacement bias (voxel)", _in_voxels(*_moved("bias")), 0.05, 0.15),
-    Target("displacement RMSE (voxel)", _in_voxels(*_moved("rmse")), 0.3, 0.5),
-    Target(
-        "stated 95 % intervals that hold the truth",
-        _coverage,
-        0.90,
-        None,
-        low=False,
-        most=0.99,
-    ),
-)
 
 
 def bench_accuracy(out: Path, size: str) -> str:
@@ -194,6 +67,7 @@ def bench_accuracy(out: Path, size: str) -> str:
     size : {"quick", "full"}
         One seed of each state at the small size, or ten at the medium one (hours), and as many of
         some states of another make: another packing, other shapes, fractal pores, bent faces.
+        Besides, as many small cells under each of `xct.bench.families.CONDITIONS`.
 
     Returns
     -------
@@ -207,12 +81,16 @@ def bench_accuracy(out: Path, size: str) -> str:
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     found = families_of((*STATES, *_BESIDES), seeds, folder, *SIZES[demo_size])
     found += families_of(_SCATTERED, seeds, folder, *SIZES[demo_size], make="scattered")
+    # Under other conditions at the small size: how they compare is asked, not how well it can be.
+    found += families_under(CONDITIONS, seeds, folder, *SIZES["small"])
     finish_together(found)
-    cells = [cell for family in found for cell in scored(family)]
+    every = [cell for family in found for cell in scored(family)]
+    cells = [cell for cell in every if cell.get("condition") is None]
     rows = [_row(target, cells) for target in TARGETS]
     write_json(out / "accuracy.json", {"machine": describe(), "size": demo_size,
-                                       "cells": len(cells), "rows": rows})  # fmt: skip
-    return _table(rows, len(cells), demo_size)
+                                       "cells": len(cells), "rows": rows,
+                                       "verdicts": _by_kind(every)})  # fmt: skip
+    return f"{_table(rows, len(cells), demo_size)}\n\n{_verdict_table(every)}"
 
 
 def finish_together(found: Sequence[Family], pause_s: float = _PAUSE_S) -> None:
@@ -251,6 +129,37 @@ def _row(target: Target, cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "wanted_most": target.most,
         "low_is_good": target.low,
     }
+
+
+def _by_kind(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Count what became of the numbers of cells by state, make and condition.
+
+    Numbers that no cell of a plain scan has do not count: there is nothing to withhold.
+    """
+    cells = [cell for cell in cells if "verdicts" in cell]  # earlier versions wrote none
+    usual = {
+        (cell["state"], name) for cell in cells if cell["condition"] is None
+        for name, verdict in cell["verdicts"].items() if verdict != "withheld"
+    }  # fmt: skip
+    plain = {state for state, _ in usual}
+    kinds: dict[str, Counter[str]] = {}
+    for cell in cells:
+        parts = (cell["state"], cell["make"], cell["condition"])
+        count = kinds.setdefault(", ".join(str(p) for p in parts if p not in ("pressed", None)),
+                                 Counter())  # fmt: skip
+        state = cell["state"] if cell["state"] in plain else cell["state"].rpartition("-")[0]
+        own = [v for name, v in cell["verdicts"].items() if (state, name) in usual]
+        count.update(own)
+        count["cells"] += 1
+        count["refused"] += any(message.startswith("refused") for message in cell["said"])
+    return {kind: dict(count) for kind, count in kinds.items()}
+
+
+def _verdict_table(cells: Sequence[Mapping[str, Any]]) -> str:
+    head = ("state, make, condition", "cells", "refused", *VERDICTS)
+    rows = [[kind, *(count.get(name, 0) for name in head[1:])]
+            for kind, count in _by_kind(cells).items()]  # fmt: skip
+    return "numbers within the limit of the worst cell\n" + table(head, rows)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], cells: int, size: str) -> str:

@@ -1,6 +1,7 @@
 """The states of one virtual cell, pristine first. In: a folder; out: scores of each as JSON.
 
-    FOLDER/STATE-SEED.json                 scores and times; of another make STATE.MAKE-SEED
+    FOLDER/STATE-SEED.json                 scores and times; of another make STATE.MAKE-SEED, of
+                                           another condition STATE.CONDITION-SEED
     FOLDER/cells/STATE-SEED/               raw/, config.yaml, truth/ as `xct phantom` writes them
     FOLDER/cells/STATE-SEED/result/        while the family is at work
 
@@ -23,9 +24,40 @@ from typing import Any
 
 import yaml
 
+from xct.bench.targets import Judged, verdicts
+from xct.errors import RunError
 from xct.io.atomic import write_json, write_text
 
 log = logging.getLogger("xct")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is otherwise than in a plain scan.
+
+    Attributes
+    ----------
+    name : str
+        In file names and in the table.
+    state : str
+        Of the virtual cell that is scanned so.
+    scan : mapping
+        Settings of `xct.phantom.writing.write_phantom`.
+    """
+
+    name: str
+    state: str
+    scan: Mapping[str, Any] = field(default_factory=dict)
+
+
+# At 12.5 keV 1 to 2 % of the light passes through the cathode of a small cell. Filaments, gaps,
+# tilt and dome, and two distributions of sizes are states and a make of plain scans.
+CONDITIONS = (
+    *(Condition(f"{kev:g}kev", "ncm-50", {"energy_kev": kev}) for kev in (35.0, 20.0, 15.0, 12.5)),
+    *(Condition(f"{um:g}um", "ncm-50", {"voxel_um": um}) for um in (0.65, 1.3, 1.625, 2.6)),
+    *(Condition(f"noise{times}", "ncm-50", {"noise": times}) for times in (2, 4)),
+    Condition("cracked", "ncm-100-cracked"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +78,8 @@ class Family:
         Projections.
     make : str
         How the cell was filled, see `xct.phantom.cell.makes`.
+    condition : Condition, optional
+        How it is scanned, unless plainly.
     """
 
     states: Sequence[str]
@@ -54,6 +88,7 @@ class Family:
     shape: tuple[int, int, int]
     angles: int
     make: str = "pressed"
+    condition: Condition | None = None
 
     @property
     def claim(self) -> Path:
@@ -70,7 +105,8 @@ class Family:
 
     def _name(self, state: str) -> str:
         make = "" if self.make == "pressed" else f".{self.make}"
-        return f"{state}{make}-{self.seed}"
+        condition = "" if self.condition is None else f".{self.condition.name}"
+        return f"{state}{make}{condition}-{self.seed}"
 
     def is_finished(self) -> bool:
         """Return whether every state is scored."""
@@ -101,17 +137,25 @@ class Family:
         if not (work / "raw").is_dir() and not self._has_result(state):
             with times.of("scan"):
                 self._scan(state)
-        if (work / "raw").is_dir():
-            with times.of("run"):
-                xct.run(self._configuration(state))
-        result = xct.open_result(work / "result")
-        before = None if work == pristine else pristine / "truth"
-        with times.of("score"):
-            found = score(result.path, work / "truth", pristine_truth=before)
-        facts = {
-            "state": state, "make": self.make, "seed": self.seed, "voxel_um": result.voxel_size_um
-        }  # fmt: skip
-        write_json(self.scores(state), {**facts, "times": times.spent, "scores": found})
+        try:
+            if (work / "raw").is_dir():
+                with times.of("run"):
+                    xct.run(self._configuration(state))
+        except RunError as error:
+            if self.condition is None:
+                raise
+            judged = Judged.refused(state, error)
+        else:
+            before = None if work == pristine else pristine / "truth"
+            result, truth = xct.open_result(work / "result"), xct.open_result(work / "truth")
+            with times.of("score"):
+                found = score(result.path, truth.path, pristine_truth=before)
+            judged = Judged.of(state, found, result, truth)
+        write_json(self.scores(state), {
+            "state": state, "make": self.make, "seed": self.seed, "voxel_um": judged.voxel_um,
+            "condition": self.condition.name if self.condition else None, "times": times.spent,
+            "scores": judged.scores, "said": judged.said, "verdicts": dict(verdicts(judged)),
+        })  # fmt: skip
         shutil.rmtree(work / "raw", ignore_errors=True)
 
     def _scan(self, state: str) -> None:
@@ -121,8 +165,9 @@ class Family:
         shutil.rmtree(work, ignore_errors=True)
         log.info("%s, seed %d: making the virtual scan", state, self.seed)
         write_phantom(
-            state, work, seed=self.seed, shape=self.shape, angles=self.angles, make=self.make
-        )
+            state, work, seed=self.seed, shape=self.shape, angles=self.angles, make=self.make,
+            **(self.condition.scan if self.condition else {}),
+        )  # fmt: skip
 
     def _configuration(self, state: str) -> Path:
         """Name the pristine state in the configuration of a cycled one."""
@@ -148,6 +193,17 @@ def families_of(
     return [
         Family(kind, seed, folder, shape, angles, make) for seed in seeds for kind in kinds.values()
     ]
+
+
+def families_under(
+    conditions: Sequence[Condition], seeds: Sequence[int], folder: Path,
+    shape: tuple[int, int, int], angles: int,
+) -> list[Family]:  # fmt: skip
+    """Give one cell for each condition and seed."""
+    return [
+        Family((one.state,), seed, folder, shape, angles, condition=one)
+        for seed in seeds for one in conditions
+    ]  # fmt: skip
 
 
 @dataclass

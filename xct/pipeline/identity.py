@@ -22,9 +22,9 @@ from xct.analyze.roi.shapes import Roi
 from xct.config.model import Config
 from xct.config.recipe import Step
 from xct.io.frames import View
-from xct.io.journal import DamagedNote, read_note
 from xct.io.scans.recognize import identity as checksum_of_files
 from xct.io.volume_files.volume import ForeignVolume
+from xct.result.checksum import result_checksum
 from xct.scan import Scan
 from xct.stages import installed_packages
 
@@ -131,7 +131,7 @@ def _of_measurement(
         "energy_kev": energy_kev,
         "anode": cell.anode,
         "grey_scale": cell.grey_scale.model_dump(),
-        "pristine": None if cell.pristine is None else of_result(Path(cell.pristine)),
+        "pristine": None if cell.pristine is None else result_checksum(Path(cell.pristine)),
         "same_cell": cell.same_cell,
         "rois": None if config.rois is None else _plain(list(rois), {}),
     }
@@ -149,20 +149,6 @@ def _stages_of_others(config: Config, steps: Sequence[Step]) -> dict[str, Any]:
         **({"own_stages": own} if own else {}),
         **({"stage_packages": installed} if installed else {}),
     }
-
-
-def of_result(path: Path) -> str:
-    """Give a checksum of what was measured in another result: numbers, tables and what it did."""
-    digest = sha256()
-    files = [*path.glob("*.json"), *(path / "tables").glob("*.csv")]
-    for file in sorted(files):
-        digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    try:
-        note = read_note(path / ".xct" / "identity.json")
-    except DamagedNote:
-        note = None
-    digest.update(json.dumps(None if note is None else note.value).encode())
-    return digest.hexdigest()[:16]
 
 
 @singledispatch

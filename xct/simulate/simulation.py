@@ -12,6 +12,7 @@ from typing import Any
 from xct.errors import XctError
 from xct.quantity import Number
 from xct.result import open_result
+from xct.result.checksum import result_checksum
 from xct.simulate.block.block import solve_block
 from xct.simulate.block.found import BlockFound
 from xct.simulate.case import Solved, numbers_of, solve_case, tip_intensity, warnings_of
@@ -141,10 +142,8 @@ def simulate(
 
 def _made_of(wanted: SimulateSection) -> str | None:
     """Give the checksum of the result that is simulated, by which a study knows whose it is."""
-    from xct.pipeline.identity import of_result  # slow to import, and an ideal cell has no result
-
     part = wanted.slice or wanted.block
-    return None if part is None else of_result(Path(part.result))
+    return None if part is None else result_checksum(Path(part.result))
 
 
 def _solve(case: CaseSection, wanted: SimulateSection) -> Case:

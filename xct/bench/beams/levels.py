@@ -9,53 +9,22 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import xct
-from xct.bench.accuracy import TARGETS, Target
 from xct.bench.figures import machine_line, table, write_figures
+from xct.bench.targets import VERDICTS, Judged, Verdict, verdicts, without_figures
 from xct.errors import RunError
 from xct.phantom.writing import write_phantom
 from xct.score import score
 
 log = logging.getLogger("xct")
 
-Verdict = Literal["right", "bounded", "withheld", "wrong"]
-_VERDICTS: tuple[Verdict, ...] = ("right", "bounded", "withheld", "wrong")
 _STATE, _SHAPE, _ANGLES = "ncm-50", (160, 256, 256), 400
 _COUNTS = ("angles", "lost_frames", "lit_darks", "blocked_flats")
-_REFUSED = "refused: "
-# The numbers of the summary that a target is about, which may be stated as a bound.
-_BOUNDS: Mapping[str, tuple[str, ...]] = {
-    "layer thickness (voxel)": (
-        "thickness_um.lithium",
-        "thickness_um.electrolyte",
-        "thickness_um.cathode",
-    ),
-    "absent-Li area": ("absent_area_fraction",),
-    "inclusions: recall": ("inclusions",),
-}
-
-
-# Scores of a map, as labels or a face are, and the numbers that are made of it: if the run gives
-# none of these, it says of the map that nothing is to be read from it.
-_MADE_OF: Mapping[str, tuple[str, ...]] = {
-    "Dice: lithium, cycled": ("thickness_um.lithium", "volume_fraction.lithium"),
-    "Dice: electrolyte": ("volume_fraction.electrolyte",),
-    "Dice: steel": ("volume_fraction.steel",),
-    "Dice: active material": ("volume_fraction.active_material", "particles"),
-    "Li/SE bias (voxel)": ("thickness_um.lithium",),
-    "Li/SE RMSE (voxel)": ("thickness_um.lithium",),
-    "SE/cathode bias (voxel)": ("thickness_um.cathode",),
-    "SE/cathode RMSE (voxel)": ("thickness_um.cathode",),
-    "grey value of the electrolyte by band (%)": ("volume_fraction.electrolyte", "particles"),
-    "absent-Li area": ("absent_area_fraction",),
-    "inclusions: recall": ("inclusions",),
-    "inclusions: precision": ("inclusions",),
-}
 
 
 @dataclass(frozen=True)
@@ -98,17 +67,6 @@ EFFECTS = (
 )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Scores and summary of a run; what it said."""
-
-    scores: Mapping[str, Any]
-    summary: Mapping[str, Any]
-    true: Mapping[str, Any]
-    said: list[str]
-    voxel_um: float = 2.0
-
-
 def bench_levels(out: Path, effects: Sequence[Effect] = EFFECTS, seed: int = 0) -> str:
     """Measure a virtual cell under each effect, level by level, and write ``levels.json``.
 
@@ -128,16 +86,16 @@ def bench_levels(out: Path, effects: Sequence[Effect] = EFFECTS, seed: int = 0) 
         at which the run says something, withholds something, and is wrong without a word.
     """
     plain = _tried(out / "levels", seed, {})
-    usual = {name: verdict for name, verdict in _verdicts(plain) if verdict == "right"}
+    usual = {name: verdict for name, verdict in verdicts(plain) if verdict == "right"}
     found = [
         _level(effect, level, _tried(out / "levels", seed, {effect.setting: level}), plain, usual)
         for effect in effects
         for level in effect.levels
     ]
     write_figures(out, "levels", "full", {"numbers": sorted(usual), "levels": found})
-    head = ("effect", "level", *_VERDICTS, "said")
+    head = ("effect", "level", *VERDICTS, "said")
     rows = [
-        [one["effect"], one["level"], *(one["count"][v] for v in _VERDICTS), len(one["said"])]
+        [one["effect"], one["level"], *(one["count"][v] for v in VERDICTS), len(one["said"])]
         for one in found
     ]
     mildest = ("effect", "said from", "withheld from", "wrong, not said, from")
@@ -146,7 +104,7 @@ def bench_levels(out: Path, effects: Sequence[Effect] = EFFECTS, seed: int = 0) 
     return "\n\n".join([*parts, "\n".join(said)])
 
 
-def _tried(out: Path, seed: int, change: Mapping[str, Any]) -> _Run:
+def _tried(out: Path, seed: int, change: Mapping[str, Any]) -> Judged:
     """Scan, run and score one cell; a run that refuses has no scores."""
     log.info("%s …", ", ".join(f"{k} = {v:g}" for k, v in change.items()) or "a plain scan")
     shutil.rmtree(out, ignore_errors=True)
@@ -157,60 +115,28 @@ def _tried(out: Path, seed: int, change: Mapping[str, Any]) -> _Run:
     try:
         xct.run(config)
     except RunError as error:
-        run = _Run({}, {}, {}, [_REFUSED + str(error)])
+        run = Judged.refused(_STATE, error)
     else:
         result, truth = xct.open_result(out / "result"), xct.open_result(out / "truth")
-        said = [one["message"] for one in result.summary["warnings"]]
-        scores = score(result.path, truth.path)
-        run = _Run(scores, dict(result.summary), dict(truth.summary), said, truth.voxel_size_um)
+        run = Judged.of(_STATE, score(result.path, truth.path), result, truth)
     shutil.rmtree(out)
     return run
 
 
-def _verdicts(run: _Run) -> Iterator[tuple[str, Verdict]]:
-    """Judge each target by the limit that the worst cell is to keep."""
-    for target in TARGETS:
-        if target.worst is None:
-            continue
-        values = target.values(_STATE, run.scores, run.voxel_um)
-        made = _MADE_OF.get(target.name, ())
-        if not values or (made and not run.summary.keys() & set(made)):
-            yield target.name, "withheld"
-        elif all(v <= target.worst if target.low else v >= target.worst for v in values):
-            yield target.name, "right"
-        else:
-            yield target.name, "bounded" if _is_bounded(target, run) else "wrong"
-
-
-def _is_bounded(target: Target, run: _Run) -> bool:
-    """Whether what the summary says of it is a bound that holds, for one number at least."""
-    held = []
-    for name in _BOUNDS.get(target.name, ()):
-        mine, true = run.summary.get(name, {}), run.true.get(name, {})
-        if "bound" in mine and "value" in true:
-            above = mine["value"] >= true["value"]
-            held.append(above if mine["bound"] == "upper" else mine["value"] <= true["value"])
-    return bool(held) and all(held)
-
-
 def _level(
-    effect: Effect, level: float, run: _Run, plain: _Run, usual: Mapping[str, Verdict]
+    effect: Effect, level: float, run: Judged, plain: Judged, usual: Mapping[str, Verdict]
 ) -> dict[str, Any]:
     """Count what became of the numbers that a plain scan gives right."""
-    verdicts = {name: verdict for name, verdict in _verdicts(run) if name in usual}
-    count = Counter(verdicts.values())
-    known = {_without_figures(message) for message in plain.said}
+    judged = {name: verdict for name, verdict in verdicts(run) if name in usual}
+    count = Counter(judged.values())
+    known = {without_figures(message) for message in plain.said}
     return {
         "effect": effect.name,
         "level": level,
-        "count": {verdict: count[verdict] for verdict in _VERDICTS},
-        "verdicts": verdicts,
-        "said": [message for message in run.said if _without_figures(message) not in known],
+        "count": {verdict: count[verdict] for verdict in VERDICTS},
+        "verdicts": judged,
+        "said": [message for message in run.said if without_figures(message) not in known],
     }
-
-
-def _without_figures(message: str) -> str:
-    return "".join(c for c in message if not (c.isdigit() or c in ".,-−"))
 
 
 def _mildest(effects: Sequence[Effect], found: Sequence[Mapping[str, Any]]) -> list[list[Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from xct.errors import XctError
-from xct.pipeline.identity import of_result
+from xct.result.checksum import result_checksum
 from xct.study.cells import Cell
 
 SETTINGS = "simulation.yaml"  # in every folder of `xct simulate`
@@ -116,7 +116,7 @@ def simulations_of(cell: Cell, named: list[str] | None) -> tuple[list[Folder], l
                 "simulate` writes one where its configuration has slice: {result: …}, or block"
             )
     known = any(folder.checksum is not None for folder in folders)
-    now = of_result(cell.result.path) if known else None
+    now = result_checksum(cell.result.path) if known else None
     found, warnings = [], []
     for folder in folders:
         here = folder.result is not None and _same(folder.result, cell.result.path)

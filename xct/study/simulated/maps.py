@@ -68,14 +68,13 @@ class SimulatedMap:
     @property
     def p_value(self) -> float:
         """Part of all turns and mirrors that correlate as much; NaN on a face as measured."""
-        if self.found is None or not self.flat:
-            return float("nan")
-        return float(self.found.p_value)
+        return self.found.p_value if self.found is not None and self.flat else float("nan")
 
     @property
     def radius_um(self) -> float:
         """Radius of the circle within which both are compared."""
-        return min(n * edge for n, edge in zip(self.focusing.shape, self.edge_um, strict=True)) / 2
+        edges = zip(self.focusing.shape, self.edge_um, strict=True)
+        return float(min(n * edge for n, edge in edges)) / 2
 
 
 def read_maps(cell: Cell, folder: Folder) -> list[SimulatedMap]:
