@@ -23,9 +23,9 @@ from xct.segment.surface.steps import (
     Prior,
     StepFit,
     change_point,
+    drop_point,
     empty_fit,
     empty_prior,
-    falls_below,
     fit_two_steps,
 )
 
@@ -184,7 +184,7 @@ def _steel_rows(
         _turned(values, y, columns)
         for x in range(width):
             level = known.lithium + 0.5 * known.table[0, 0, int(ring[y, x])]
-            steel[y, x] = falls_below(columns[x], level, 0)
+            steel[y, x] = drop_point(columns[x], level)
 
 
 @njit(cache=True, nogil=True)

@@ -86,12 +86,21 @@ def empty_fit(count: int) -> StepFit:
 
 
 @njit(cache=True, nogil=True)
-def falls_below(column: np.ndarray, level: float, start: int) -> float:
-    """Find where a column falls below a level for good (two voxels), between voxels; NaN: never."""
-    for s in range(max(start, 1), column.size - 1):
-        if column[s] < level and column[s + 1] < level and column[s - 1] >= level:
-            return float(s - 1 + (column[s - 1] - level) / (column[s - 1] - column[s]))
-    return math.nan
+def drop_point(column: np.ndarray, level: float) -> float:
+    """Find where a column falls from above a level to below it, between voxels; NaN: nowhere.
+
+    At the end of the piece that exceeds it by the largest sum: steel that hardly any light passed
+    is so noisy that single voxels of it lie below.
+    """
+    total, largest, last = 0.0, 0.0, -1
+    for s in range(column.size):
+        if column[s] == column[s]:
+            total = max(total, 0.0) + column[s] - level
+            if total > largest:
+                largest, last = total, s
+    if last < 0 or last + 1 >= column.size or not column[last + 1] < level:
+        return math.nan
+    return float(last + (column[last] - level) / (column[last] - column[last + 1]))
 
 
 @njit(cache=True, nogil=True)
