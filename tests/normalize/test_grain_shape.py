@@ -65,6 +65,14 @@ def test_a_distance_that_is_said_wrongly_is_seen_before_and_after_the_layers_are
     assert "voxel_size_um" in spacing_doubt(given(volume, step_um))
 
 
+def test_steel_that_hardly_any_light_passed_is_not_taken_for_grains(volume):
+    noise = np.random.default_rng(5).normal(0, 200, SHAPE)
+    noise[8:] = 0
+    noisy = volume + gaussian_filter(noise, (0, 0.5, 0.5))
+    assert grains_in_file(given(noisy)).ratio == pytest.approx(1, abs=0.1)
+    assert spacing_doubt(given(noisy)) is None
+
+
 def test_every_second_slice_is_seen_though_grains_are_hardly_two_slices_high(volume):
     assert ratio(volume[::2], front=15, back=30) == pytest.approx(0.5, abs=0.1)
     assert grain_warning(grains_in_file(given(volume[::2]))) is not None
