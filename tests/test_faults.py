@@ -67,7 +67,7 @@ def scene(home, tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_wherever_it_touches_a_file_goes_on_to_the_same_bytes(home, monkeypatch):
     """Killed at 30 places, three times before it may end; the study goes through all places."""
-    monkeypatch.setattr(figures, "_write", lambda _, path, __: Path(path).write_bytes(b"drawn"))
+    monkeypatch.setattr(figures, "_write", lambda _, path, *__: Path(path).write_bytes(b"drawn"))
     config, out, whole = home / "config.yaml", home / "killed", home / "touched"
     chosen = places(touches(config, whole))
     assert len(chosen) > 150

@@ -56,5 +56,6 @@ def test_a_run_notes_decadic_line_integrals(factor, noted):
     folder = SimpleNamespace(number=notes.get, note=notes.__setitem__)
     job = SimpleNamespace(plan=SimpleNamespace(slab_steps=[]), folder=folder)
     values = Values(line_integrals(20000, 3) / factor)
-    check_frames(job, SimpleNamespace(quantity="line_integrals", projections=values))
+    frames = SimpleNamespace(quantity="line_integrals", projections=values, theta_deg=None)
+    check_frames(job, frames)
     assert set(notes.get("numbers", {})) == noted
