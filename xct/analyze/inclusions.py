@@ -180,6 +180,7 @@ def inclusions(
         raise DataError(why)
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
     blur = blur_um(reference, cell.voxel_size_um)
+    noise = ratios.noise(volume.shape[0] / 2)
     reach_um = _FRONT_UM + blur + cell.voxel_size_um[0]
     total = yield from low_grey_regions.asking(
         volume, labels, cell, surfaces, reference, front_reach_um=reach_um
@@ -188,8 +189,8 @@ def inclusions(
         total,
         cell,
         columns,
-        least_um3=least_volume_um3(least_psf_volumes, blur, ratios.noise(volume.shape[0] / 2)),
-        noise=ratios.noise(volume.shape[0] / 2),
+        least_um3=least_volume_um3(least_psf_volumes, blur, noise),
+        noise=noise,
         grey_scale=grey_scale,
     )
 

@@ -71,7 +71,7 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
-    return None if artifacts is None else _lost_in_noise(artifacts.noise_of_cube)
+    return None
 
 
 def _lost_in_noise(of_cube: float) -> str | None:
