@@ -136,3 +136,20 @@ def test_a_volume_that_is_taken_for_a_scan_is_told_from_one(tmp_path, name):
     with pytest.raises(XctError, match=r"reconstructed before: xct init .* --pipeline analyze"):
         write_config(tmp_path / name, pipeline="reconstruct", output=tmp_path / "out",
                      to=tmp_path / "config.yaml")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "said"),
+    [
+        ("a.am", b"# AmiraMesh BINARY 3.0", "Avizo or Amira"),
+        ("a.txm", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "TIFF slices"),
+        ("a.txrm", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "txrm2tiff"),
+    ],
+)
+def test_init_says_how_a_file_of_a_closed_format_is_converted(tmp_path, name, begins, said):
+    (tmp_path / name).write_bytes(begins + bytes(64))
+    with pytest.raises(XctError, match=said):
+        write_config(
+            tmp_path / name, pipeline="reconstruct", output=tmp_path / "out",
+            to=tmp_path / "config.yaml",
+        )  # fmt: skip

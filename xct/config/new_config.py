@@ -21,7 +21,7 @@ from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError
 from xct.io.appearance import appearance
 from xct.io.atomic import write_text
-from xct.io.volume_files.opening import looks_like_volume, open_foreign
+from xct.io.volume_files.opening import looks_like_volume, of_another_program, open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Request, show_size, volume_facts
 from xct.scan import Quantity, Scan, read_scan
 from xct.segment.cell.grains_in_file import spacing_doubt
@@ -192,6 +192,8 @@ def _likely_quantity(scan: Scan) -> tuple[Quantity, str]:
 
 def _with_hint(path: Path, error: ScanError) -> ScanError:
     """Add what to do if the path is no scan at all."""
+    if path.suffix.lower() not in (".txrm", ".xrm") and (other := of_another_program(path)):
+        return ScanError(f"{path}: is {other}")
     known = any("angles" in text or "truncated" in text for text in error.errors)
     if known or not looks_like_volume(path):
         return error

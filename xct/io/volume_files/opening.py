@@ -108,13 +108,18 @@ _OTHERS = {  # by how the file begins
 }
 
 
+def of_another_program(path: Path) -> str | None:
+    """Say of which program a file is that only that program reads, and the way out; None: none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        begins = file.read(12)
+    return next((other for start, other in _OTHERS.items() if begins.startswith(start)), None)
+
+
 def _unknown(path: Path) -> str:
-    if path.is_file():
-        with path.open("rb") as file:
-            begins = file.read(12)
-        for start, other in _OTHERS.items():
-            if begins.startswith(start):
-                return f"file: {path}: is {other}"
+    if (other := of_another_program(path)) is not None:
+        return f"file: {path}: is {other}"
     return (
         f"file: {path}: is no volume that is known: TIFF, OME-Zarr (also as .zarr.zip), HDF5, "
         "NIfTI (.nii), NRRD, MHA, VTK (.vtk, .vti) or values without a header (.raw, .vol), with a "
