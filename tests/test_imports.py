@@ -36,6 +36,7 @@ FLOORS = (
     ("cli", "plugin"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+PROCESSES = ("run", "Popen", "check_output")
 # Not imported before it is needed, anywhere: slow to import, or under the GPL.
 LATE = (
     "NewareNDA", "PyQt5", "PyQt6", "astra", "dask_jobqueue", "distributed", "galvani", "napari",
@@ -188,7 +189,10 @@ def test_the_package_does_not_print():
 @pytest.mark.parametrize("program", [("-c", "import xct"), ("-m", "xct.cli.main", "--help")])
 def test_start_is_fast_because_nothing_heavy_is_imported(program):
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", *program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-X", "importtime", *program],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
     )
     assert done.returncode == 0
     # Lines of the log: import time: microseconds | microseconds in all | name
@@ -231,3 +235,16 @@ def test_what_stages_refuse_is_told_from_faults_of_the_program(room):
         and getattr(node.exc.func, "id", "") == "ValueError"
     ]
     assert not raised, "raise xct.errors.DataError instead"
+
+
+def test_text_of_other_programs_is_read_as_utf_8():
+    """Not by the locale: while a kernel is compiled in another thread, that is C for all."""
+    found = []
+    for file in [*FILES, *Path(__file__).parent.rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "attr", "") not in PROCESSES:
+                continue
+            given = {word.arg for word in node.keywords}
+            if given & {"text", "universal_newlines"} and "encoding" not in given:
+                found.append(f"{file.name}:{node.lineno}")
+    assert found == []

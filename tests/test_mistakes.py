@@ -574,7 +574,7 @@ def test_an_output_without_permission_is_refused(scene):
     if os.geteuid() == 0:  # root may write everywhere, unless that power is given up
         rights = "-dac_override,-dac_read_search"
         command = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", *command]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert process.returncode == 2
     assert "locked/out: may not be written to" in process.stderr
 

@@ -201,7 +201,9 @@ def test_tiff_export_holds_values_and_voxel_size(config, tmp_path):
 
 def start(config, *more):
     command = [sys.executable, "-m", "xct.cli.main", "run", str(config), *more]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, encoding="utf-8", preexec_fn=heed_interrupts
+    )
 
 
 def heed_interrupts():

@@ -139,7 +139,7 @@ def test_imagej_opens_what_was_written_and_what_it_saves_is_read(tmp_path):
     macro = tmp_path / "m.ijm"
     macro.write_text(MACRO.format(names=names, folder=tmp_path), "utf-8")
     command = [*screen, "java", "-cp", str(JAR), "ij.ImageJ", "-batch", str(macro)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
     said = [line.split() for line in done.stdout.splitlines() if line[:1].isdigit()]
     assert len(said) == len(ROIS), done.stdout + done.stderr
     for roi, (name, slices, *bounds) in zip(ROIS, said, strict=True):

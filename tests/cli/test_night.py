@@ -199,7 +199,7 @@ def test_a_preview_leaves_its_sheet_alone_and_the_choice_is_what_stood_there(
 def test_status_from_another_process(write, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "xct", "status", str(tmp_path / "nothing")],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, encoding="utf-8", timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
     assert "no run has written here" in done.stderr

@@ -16,7 +16,7 @@ COMPUTING = {
 def loaded(*arguments: str, folder=None) -> tuple[int, set[str], str]:
     """Run a command; give its exit code, the modules that it imported, and its errors."""
     command = [sys.executable, "-X", "importtime", "-m", "xct", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, cwd=folder)
     # Lines of the log: import time: microseconds | microseconds in all | name
     log = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     errors = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]

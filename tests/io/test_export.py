@@ -45,7 +45,10 @@ def test_imagej_reads_voxel_size_and_attenuation(volume, tmp_path, bits, toleran
     macro.write_text(MACRO, encoding="utf-8")
     command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
     said = subprocess.run(
-        [*command, str(macro), str(tmp_path / "tiff")], capture_output=True, text=True, check=True
+        [*command, str(macro), str(tmp_path / "tiff")],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     ).stdout.split()
     assert said[0].startswith("micron")
     assert [float(edge) for edge in said[1:4]] == [1.3, 1.3, 1.3]
@@ -187,7 +190,7 @@ def test_paraview_opens_an_exported_file(labelled, tmp_path, what):
     )
     alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [pvpython, str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=alone)
     seen = next(line for line in done.stdout.splitlines() if line.startswith("seen")).split()[1:]
     assert [float(n) for n in seen[:6]] == pytest.approx([40, 30, 16, 1.25, 1.5, 4.0])
     assert float(seen[6]) == pytest.approx(
@@ -204,7 +207,10 @@ def test_imagej_reads_labels_with_their_numbers(labelled, tmp_path):
     macro.write_text(MACRO, encoding="utf-8")
     command = ["java", "-Djava.awt.headless=true", "-cp", str(JAR), "ij.ImageJ", "-batch"]
     said = subprocess.run(
-        [*command, str(macro), str(tmp_path / "tiff")], capture_output=True, text=True, check=True
+        [*command, str(macro), str(tmp_path / "tiff")],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     ).stdout.split()
     assert [float(edge) for edge in said[1:4]] == pytest.approx([1.25, 1.5, 4.0])
     assert float(said[5]) == source.read(3)[2, 7]

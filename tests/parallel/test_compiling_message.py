@@ -20,7 +20,7 @@ def said(folder):
         [sys.executable, "-c", PROGRAM],
         env={"NUMBA_CACHE_DIR": str(folder), "PATH": ""},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return run.stderr.splitlines()

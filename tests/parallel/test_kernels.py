@@ -65,7 +65,7 @@ def start(package: Path, program: str = PROGRAM) -> subprocess.Popen:
         cwd=package.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 

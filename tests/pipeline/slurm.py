@@ -127,7 +127,9 @@ def _of_jobs(name: str) -> list[psutil.Process]:
 
 
 def _said(command: list[str], around: dict[str, str]) -> str:
-    return subprocess.run(command, env=around, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(
+        command, env=around, capture_output=True, encoding="utf-8", check=False
+    ).stdout
 
 
 def _wait(done, why: str, seconds: float = 60) -> None:

@@ -325,7 +325,7 @@ def submitted(path, around, *more):
         [sys.executable, "-m", "xct", "submit", str(path), "--memory", "3G", "--cores", "1", *more],
         env=around,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return done.stdout.split("job ")[1].split(";")[0]

@@ -130,7 +130,11 @@ print(ceiling, small_peak, float(np.abs(smaller - volume).max()))
 def test_less_memory_means_smaller_batches_and_the_same_result():
     """In a process of its own: nothing that runs beside it takes part in what is measured."""
     done = subprocess.run(
-        [sys.executable, "-c", _PEAKS], capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, "-c", _PEAKS],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=True,
     )
     ceiling, peak, difference = (float(number) for number in done.stdout.split())
     assert peak < ceiling

@@ -107,7 +107,7 @@ def test_paraview_opens_the_fields_of_a_simulation(written, tmp_path):
     )
     alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [pvpython, str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=alone)
     [said] = [line for line in done.stdout.splitlines() if line.startswith("seen ")]
     points, cells, bounds, ranges = json.loads(said.removeprefix("seen "))
     mesh = meshio.read(path)
