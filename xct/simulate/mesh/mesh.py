@@ -80,18 +80,17 @@ def areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def facets_of(triangles: np.ndarray) -> Facets:
     """Find the edges of triangles, and what lies on both sides of each."""
-    ends = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1).astype(np.int64)
-    owner = np.repeat(np.arange(len(triangles)), 3)
-    key = ends[:, 0] * (ends.max(initial=0) + 1) + ends[:, 1]
-    order = np.argsort(key, kind="stable")
-    key, owner, ends = key[order], owner[order], ends[order]
+    a, b = triangles.ravel().astype(np.int64), np.roll(triangles, -1, axis=1).ravel()
+    size = int(triangles.max(initial=0)) + 1
+    key = np.minimum(a, b) * size + np.maximum(a, b)
+    order = np.argsort(key)
+    key, owner = key[order], order // 3
     first = np.flatnonzero(np.diff(key, prepend=-1))
-    sides = np.full((len(first), 2), -1)
-    sides[:, 0] = owner[first]
-    count = np.diff(np.r_[first, len(key)])
-    shared = count == 2
-    sides[shared, 1] = owner[first[shared] + 1]
-    return Facets(ends[first], sides)
+    sides = np.stack([owner[first], np.full(len(first), -1)], axis=1)
+    shared = np.diff(first, append=len(key)) == 2
+    both = owner[first[shared]], owner[first[shared] + 1]
+    sides[shared] = np.stack([np.minimum(*both), np.maximum(*both)], axis=1)
+    return Facets(np.stack(np.divmod(key[first], size), axis=1), sides)
 
 
 def pieces(mesh: Mesh, chosen: np.ndarray) -> tuple[int, np.ndarray]:
