@@ -90,11 +90,10 @@ def test_it_runs_as_it_stands_without_a_warning(path, tmp_path):
         if output.output_type == "stream" and output.name == "stderr"
     ]
     assert printed == []
-    pictures = [
-        output
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
+    shown = [
+        output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
     ]
-    assert len(pictures) >= 2
+    assert sum("image/png" in data for data in shown) >= 2
+    words_alone = [data["text/plain"] for data in shown if set(data) == {"text/plain"}]
+    assert not any("<Figure" in words for words in words_alone)
     assert sys.executable in OwnKernel().kernel_spec.argv

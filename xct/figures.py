@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -181,8 +183,15 @@ def canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, 
     mpl.rcParams["text.parse_math"] = False  # a $ in the name of a cell is no formula
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
+    vars(figure)["_repr_png_"] = partial(_png, figure)  # notebooks know the figures of pyplot only
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
+
+
+def _png(figure: Figure) -> bytes:
+    with BytesIO() as file:
+        figure.savefig(file, format="png")
+        return file.getvalue()
 
 
 def journal_width(figure: Figure, columns: int = 2) -> Figure:

@@ -1,6 +1,7 @@
 """Figures are drawn as matplotlib draws them, laid out once, and left as they were."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -64,3 +65,10 @@ def test_a_figure_for_a_journal_is_as_wide_as_its_page_and_no_letter_is_below_fi
 def test_a_figure_that_is_narrower_than_the_page_stays_as_it_is():
     figure, _ = canvas(1, 1, (4, 3))
     assert tuple(journal_width(figure).get_size_inches()) == (4, 3)
+
+
+def test_a_figure_is_a_picture_in_a_notebook_that_has_not_used_pyplot(figure):
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(pickle.loads(pickle.dumps(figure)))
+    assert shown["image/png"].startswith(b"\x89PNG")
