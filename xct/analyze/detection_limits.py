@@ -35,10 +35,13 @@ from xct.segment.material.thresholds import (
 )
 from xct.segment.particle.planted import (
     Looking,
+    add_ball,
     are_found,
     filled_parts,
+    fine_points,
     neighbors_um,
     offsets_um,
+    points_within,
     threshold_of,
 )
 from xct.segment.particle.separation import separation, triple
@@ -305,12 +308,13 @@ def _found_particles(
     voxel = np.array(how.voxel_um)
     grown, bodies = [], []
     for box in boxes:
-        z, y, x = offsets_um(box.shape, voxel, rng)
-        inside = z**2 + y**2 + x**2 <= (size_um / 2) ** 2
+        offsets = offsets_um(box.shape, voxel, rng)
+        inside = fine_points(offsets)
+        add_ball(inside, offsets, size_um / 2)
         bodies.append(filled_parts(inside, box.shape) > 0.5)
         if beside_um:
-            for c, b, a in neighbors_um(size_um, beside_um, voxel, rng):
-                inside |= (z - c) ** 2 + (y - b) ** 2 + (x - a) ** 2 <= (beside_um / 2) ** 2
+            for center_um in neighbors_um(size_um, beside_um, voxel, rng):
+                add_ball(inside, offsets, beside_um / 2, center_um)
         filled = gaussian(filled_parts(inside, box.shape), how.psf_sigma_px)
         grown.append(box + np.float32(how.level - 1) * filled)
     return sum(are_found(grown, bodies, how))
@@ -349,15 +353,18 @@ def _drawn(
     body: str, size_um: float, shape: tuple[int, ...], look: _Look, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw which part of each voxel a body fills, blurred by the point spread."""
-    z, y, x = offsets_um(shape, look.voxel_um, rng)
+    offsets = offsets_um(shape, look.voxel_um, rng)
+    inside = fine_points(offsets)
     if body != "plate":
-        inside = z**2 + y**2 + x**2 <= (size_um / 2) ** 2
+        add_ball(inside, offsets, size_um / 2)
     else:
         normal = rng.normal(size=3)
         normal /= np.linalg.norm(normal)
-        away = z * normal[0] + y * normal[1] + x * normal[2]
         radius = _PLATE * float(look.voxel_um.min())
-        inside = (np.abs(away) <= size_um / 2) & (z**2 + y**2 + x**2 - away**2 <= radius**2)
+        box, (z, y, x) = points_within(offsets, float(np.hypot(radius, size_um)))
+        away = z * normal[0] + y * normal[1] + x * normal[2]
+        disc = (np.abs(away) <= size_um / 2) & (z**2 + y**2 + x**2 - away**2 <= radius**2)
+        inside[box] = disc
     return gaussian(filled_parts(inside, shape), look.psf_sigma_px)
 
 

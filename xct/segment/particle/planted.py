@@ -158,13 +158,42 @@ def offsets_um(
     rng: np.random.Generator,
     place: np.ndarray | None = None,
 ) -> tuple[np.ndarray, ...]:
-    """Give fine points' distances from a body's middle, somewhere within the voxel of its place."""
+    """Give fine points' distances from a body's middle, somewhere within the voxel of its place.
+
+    Along each axis; there are `_FINE` points in a voxel.
+    """
     place = np.zeros(3) if place is None else place
-    offsets = [
+    return tuple(
         ((np.arange(_FINE * n) + 0.5) / _FINE - 0.5 - (n - 1) / 2 - p - rng.uniform(-0.5, 0.5)) * s
         for n, s, p in zip(shape, voxel_um, place, strict=True)
-    ]
-    return tuple(np.meshgrid(*offsets, indexing="ij", sparse=True))
+    )
+
+
+def fine_points(offsets: Sequence[np.ndarray]) -> np.ndarray:
+    """Give a bool for each fine point, all False."""
+    return np.zeros([axis.size for axis in offsets], bool)
+
+
+def points_within(
+    offsets: Sequence[np.ndarray], reach_um: float, center_um: Sequence[float] = (0.0, 0.0, 0.0)
+) -> tuple[tuple[slice, ...], list[np.ndarray]]:
+    """Give the box of fine points about a center, and how far they are from it along each axis."""
+    away = [axis - c for axis, c in zip(offsets, center_um, strict=True)]
+    near = [np.flatnonzero(np.abs(axis) <= reach_um) for axis in away]
+    box = tuple(slice(k[0], k[-1] + 1) if k.size else slice(0, 0) for k in near)
+    cut = [axis[part] for axis, part in zip(away, box, strict=True)]
+    return box, list(np.meshgrid(*cut, indexing="ij", sparse=True))
+
+
+def add_ball(
+    inside: np.ndarray,
+    offsets: Sequence[np.ndarray],
+    radius_um: float,
+    center_um: Sequence[float] = (0.0, 0.0, 0.0),
+) -> None:
+    """Mark the fine points of a ball in `inside`, a bool for each of them."""
+    box, (z, y, x) = points_within(offsets, radius_um, center_um)
+    inside[box] |= z**2 + y**2 + x**2 <= radius_um**2
 
 
 def filled_parts(inside: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
