@@ -112,6 +112,10 @@ def test_the_size_scatters_over_places_by_no_more_than_is_stated(drawn, labels, 
     """Less where all or none of a size are found: then the step between sizes decides."""
     module = sys.modules["xct.analyze.detection_limits"]  # its name is the function's
     monkeypatch.setattr(module, "_planted_particles", lambda *_: [])
+    found_of = module._found
+    monkeypatch.setattr(
+        module, "_found", lambda task, *rest: found_of(task, *rest) if task[0] == "plate" else 0
+    )
     mu, cell, surfaces, *_ = drawn
     found = [
         size_of(detection_limits(mu, labels, cell, surfaces, REFERENCE, seed=seed), "plate")
@@ -130,11 +134,14 @@ def test_where_all_or_none_are_found_the_size_is_known_to_a_step():
     assert number.sd == pytest.approx(1.25 / np.sqrt(12), rel=0.15)
 
 
-def test_the_work_can_be_sent_to_another_process(drawn, labels, limits):
+def test_the_work_can_be_sent_to_another_process(drawn, labels, monkeypatch):
+    monkeypatch.setattr(sys.modules["xct.analyze.detection_limits"], "_PLACES", 8)
     mu, cell, surfaces, *_ = drawn
+    here = detection_limits(mu, labels, cell, surfaces, REFERENCE)
     with executed_by(Pickling()):
         again = detection_limits(mu, labels, cell, surfaces, REFERENCE)
-    assert again.equals(limits)
+    assert again.equals(here)
+    assert set(here["planted"]) == {8}
 
 
 def test_without_electrolyte_nothing_is_said(drawn, labels):

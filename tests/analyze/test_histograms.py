@@ -223,7 +223,7 @@ def test_intervals_of_a_fraction_stay_between_0_and_1_and_hold_it(part):
     """Clusters wider than a block: intervals are widened fourfold."""
     bins, known = GreyBins(0, 100, 100), Known(80.0, 10.0)
     held = 0
-    for seed in range(20):
+    for seed in range(10):
         rng = np.random.default_rng(seed)
         dark = rng.binomial(1000, rng.beta(part * 20, (1 - part) * 20, 40))
         blocks = np.zeros((40, 100), np.int64)
@@ -233,4 +233,4 @@ def test_intervals_of_a_fraction_stay_between_0_and_1_and_hold_it(part):
         low, high = row["tail_fraction_low"], row["tail_fraction_high"]
         assert 0 <= low <= row["tail_fraction"] <= high <= 1
         held += low <= part <= high
-    assert held >= 15
+    assert held >= 8
