@@ -6,7 +6,9 @@ import pytest
 from tests.scans import counts, line_integrals
 from xct.preprocess.frames.beside import light_beside
 from xct.preprocess.frames.coarse import coarse_frames
-from xct.preprocess.frames.faults import AFTERWARDS, Seen, extra_frames, judge
+from xct.preprocess.frames.faults import AFTERWARDS, Seen, judge
+from xct.preprocess.frames.outlying import extra_frames
+from xct.preprocess.frames.saturation import saturated
 
 ANGLES, ROWS, COLUMNS = 90, 8, 192
 OFFSET = 100
@@ -65,6 +67,14 @@ def test_a_few_frames_of_another_brightness_are_left_out(scan, light):
 def test_a_shutter_that_opened_late_costs_the_first_frames(scan):
     changed = dimmed(scan["projections"], [0, 1, 2], np.array([0.0, 0.3, 0.7])[:, None, None])
     assert found(scan, projections=changed) == {"projections": [0, 1, 2]}
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_frames_that_a_shutter_covers_in_part_are_left_out(scan, count):
+    changed = scan["projections"].copy()
+    for k in range(count):
+        changed[k, :, : int(COLUMNS * (1 - k / count))] = OFFSET
+    assert found(scan, projections=changed) == {"projections": [*range(count)]}
 
 
 def test_light_that_decays_slowly_is_no_fault(scan):
@@ -142,6 +152,35 @@ def test_frames_that_repeat_angles_after_the_scan_are_left_out(scan, first, turn
 )
 def test_scans_without_extra_frames_keep_them(theta):
     assert extra_frames(theta).size == 0
+
+
+def test_extra_frames_may_begin_with_the_last_angle():
+    theta = np.r_[np.linspace(0, 180, 181), 180, 90, 0]
+    assert extra_frames(theta).tolist() == [180, 181, 182, 183]
+    assert extra_frames(np.r_[np.linspace(0, 179, 180), 179, 179]).size == 0
+
+
+NOISY = np.random.default_rng(0).poisson(58_000, (200, 300))
+SMOOTH = np.rint(20_000 * (1 + 0.2 * np.sin(np.arange(300) / 17)))
+
+
+@pytest.mark.parametrize("top", [58_000, 65_535 - 7_400, 4_095])
+def test_saturated_pixels_are_counted_wherever_the_range_ends(top):
+    frame = np.minimum(np.random.default_rng(1).poisson(top, (200, 300)), top)
+    frame[3, :20] = 65_535  # stuck pixels
+    part, value = saturated(frame)
+    assert value == top
+    assert part == pytest.approx(0.5, abs=0.02)
+    assert saturated(frame.astype(np.float32)) == (part, value)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [NOISY, NOISY // 16 * 16, np.broadcast_to(SMOOTH, (200, 300)), np.full((200, 300), 20_000.0)],
+    ids=["noise", "12 bits", "no noise", "one value"],
+)
+def test_a_frame_within_the_range_is_not_saturated(frame):
+    assert saturated(frame)[0] == 0
 
 
 def transmission(scan, **changed):

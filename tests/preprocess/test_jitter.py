@@ -1,11 +1,13 @@
 """A stage that jumps from projection to projection is seen, said and corrected."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.preprocess.test_tilt import CENTER, COLUMNS, LOOKED_AT, ROWS, THETA, cylinders
+from xct.phantom.discs import project_discs
 from xct.phantom.scan.optics import turn
 from xct.preprocess.center.rotation_axis import find_center
 from xct.preprocess.jitter import (
@@ -18,6 +20,7 @@ from xct.preprocess.jitter import (
 from xct.preprocess.resampling import align
 from xct.quantity import QUANTITIES
 from xct.reconstruct import fbp
+from xct.segment.basis import stage_unsteady
 
 JITTER_PX = 0.5
 
@@ -104,3 +107,37 @@ def test_too_few_angles_say_nothing_of_jitter():
         warnings.simplefilter("error")
         jitter = find_jitter(np.zeros((5, 4, 64)), np.arange(5.0), np.arange(4))
     assert jitter == StageJitter()
+
+
+def wandering(by_px, seed=0, cut=False):
+    """Discs that stand aside by so much in each of 180 views, in four rows that differ."""
+    theta, rng = np.arange(180.0), np.random.default_rng(seed)
+    views = np.empty((180, 4, 128), np.float32)
+    radius = 90 if cut else 45
+    for row in range(4):
+        discs = [(0, 0, radius, 0.01), (20 - 3 * row, 10, 8, 0.03), (-9, -25, 6, -0.008)]
+        discs = np.array(discs + ([(75 - 2 * row, 10, 7, 0.02)] if cut else []))
+        for k, by in enumerate(by_px):
+            views[k, row] = project_discs(discs, theta[k : k + 1], 128, 62.3 + by)[0]
+    return views + rng.normal(0, 0.01, views.shape).astype(np.float32), theta
+
+
+@pytest.mark.parametrize("by_px", [0.5, 1.5])
+def test_a_sample_that_wanders_slowly_is_said(by_px):
+    views, theta = wandering(by_px * np.sin(np.arange(180) / 8))
+    jitter = find_jitter(views, theta, np.arange(4))
+    assert jitter.wandering_px == pytest.approx(by_px / np.sqrt(2), rel=0.1)
+    with pytest.warns(UserWarning, match=r"wanders sideways by \d.\d+ px"):
+        number = jitter_number(replace(jitter, seen_rows_px=0, seen_columns_px=0), 4)
+    assert (stage_unsteady({"stage_jitter": number.entry()}) is not None) == (by_px > 1)
+
+
+@pytest.mark.parametrize(
+    ("by_px", "cut"),
+    [(np.zeros(180), False), (3 * np.cos(np.deg2rad(np.arange(180))), False),
+     (np.zeros(180), True)],
+    ids=["steady", "beside the axis", "wider than the view"],
+)  # fmt: skip
+def test_what_wanders_no_more_than_a_turn_makes_it_says_nothing(by_px, cut):
+    views, theta = wandering(by_px, cut=cut)
+    assert find_jitter(views, theta, np.arange(4)).wandering_px == 0

@@ -8,13 +8,20 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xct.figures import canvas
-from xct.preprocess.center.sample import Sample, checked_views, prepared, steadied
+from xct.preprocess.center.mass import wandering_px
+from xct.preprocess.center.sample import (
+    Sample,
+    checked_views,
+    flat_beside,
+    prepared,
+    steadied,
+)
 from xct.preprocess.center.search import search_axis
 from xct.preprocess.center.unsteadiness import LEAST_PX, unsteadiness_of_rows_px, unsteadiness_px
 from xct.preprocess.center.wedge_shifts import find_shifts
@@ -47,6 +54,8 @@ class StageJitter:
         where it cannot be.
     left_px : float
         What is still seen along columns once they are corrected.
+    wandering_px : float
+        How far the sample wanders sideways, slowly (rms); 0 where that is not seen.
     """
 
     seen_rows_px: float = 0.0
@@ -54,6 +63,7 @@ class StageJitter:
     rows_px: np.ndarray | None = None
     columns_px: np.ndarray | None = None
     left_px: float = 0.0
+    wandering_px: float = 0.0
 
     @property
     def matters(self) -> bool:
@@ -76,6 +86,15 @@ def jitter_number(jitter: StageJitter, rows: int) -> Number:
         "rows_px": jitter.seen_rows_px,
         "columns_px": jitter.seen_columns_px,
     }
+    if jitter.wandering_px:
+        details["wandering_px"] = round(jitter.wandering_px, 3)
+        warnings.warn(
+            f"the sample wanders sideways by {jitter.wandering_px:.2f} px (rms) during the scan, "
+            "in a way that no turn about an axis explains: its center of mass shows it in all "
+            "rows. Slices are blurred by as much, and nothing corrects it: scan again when stage "
+            "and sample have settled, or leave the worst part out by scan.leave_out.projections",
+            stacklevel=2,
+        )
     if not jitter.matters:
         return Number(seen, "px", n=rows, details=details)
     said = (
@@ -165,12 +184,15 @@ def find_jitter(
     whole = sample.views.shape[1] == len(row_px)
     pairs = np.flatnonzero((np.diff(row_px) == 1) & whole)
     along_columns = sample.unsteadiness_px * sample.bin
+    # Only where air is beside the sample is all of its mass in view.
+    whole_px = wandering_px(sample.views, sample.theta_deg) if flat_beside(sample.views) else 0.0
+    wandering = whole_px * sample.bin
     if not len(pairs):
-        return StageJitter(0.0, along_columns)
+        return StageJitter(0.0, along_columns, wandering_px=wandering)
     chosen = np.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_PAIRS)).round().astype(int)
     pairs = pairs[np.unique(chosen)]
     along_rows = unsteadiness_of_rows_px(sample.free[:, pairs], sample.free[:, pairs + 1])
-    seen = StageJitter(along_rows, along_columns)
+    seen = StageJitter(along_rows, along_columns, wandering_px=wandering)
     return _registered(seen, sample, pairs, theta_deg) if seen.matters else seen
 
 
@@ -187,10 +209,9 @@ def _registered(
         return seen
     back = np.empty(len(theta_deg), np.intp)
     back[np.argsort(theta_deg, kind="stable")] = np.arange(len(theta_deg))
-    return StageJitter(
-        seen.seen_rows_px,
-        seen.seen_columns_px,
-        found.rows[back],
-        found.columns[back] * sample.bin,
-        left,
+    return replace(
+        seen,
+        rows_px=found.rows[back],
+        columns_px=found.columns[back] * sample.bin,
+        left_px=left,
     )

@@ -291,6 +291,13 @@ def stage_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     found = numbers.get("stage_jitter")
     if found is None:
         return None
+    wandering = float(found.get("wandering_px", 0.0))
+    if wandering > JITTER_TOO_MUCH_PX:
+        return (
+            f"the sample wanders sideways by {wandering:.2f} px (rms) during the scan: slices are "
+            "blurred by an unknown width. Roughness, particles, inclusions and lithium contents "
+            "rest on it and are withheld; let stage and sample settle"
+        )
     seen, corrected = float(found["value"]), found.get("note") != "not corrected"
     if seen <= (JITTER_TOO_MUCH_PX if corrected else _JITTER_LEFT_PX):
         return None

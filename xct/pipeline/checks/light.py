@@ -21,6 +21,7 @@ from xct.preprocess.frames.dark_excess import (
     rows_for_darks,
 )
 from xct.preprocess.frames.own_flats import left_of_beam
+from xct.preprocess.frames.saturation import saturated
 from xct.preprocess.frames.shifted_flats import flat_shift
 from xct.preprocess.frames.steadiness import LightChanges, light_changes
 from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
@@ -34,6 +35,7 @@ from xct.scan import Scan
 _AWAY, _DRIFT = 0.006, 0.03
 _MOVES_MUCH = 0.05  # rms of what moves, as a fraction of the beam
 _LEFT = 0.006  # of the beam in the air: twice what flats of their own leave of a beam that drifts
+_SATURATED = 0.01  # of a flat's pixels
 _NAMED = 4  # jumps in a message
 _WITHHELD = (
     "Thickness, roughness, volumes, particles, inclusions, state of charge and absent lithium are "
@@ -63,6 +65,8 @@ class Light:
         Of the light, where no air shows it.
     left : float
         What is left of the beam's profile in the air; NaN where no air is in view.
+    saturated : str or None
+        What flats are saturated, as a clause, where it is much.
     """
 
     beside: LightBeside | None
@@ -73,6 +77,7 @@ class Light:
     darks: DarkExcess | None = None
     changes: LightChanges = field(default_factory=LightChanges)
     left: float = float("nan")
+    saturated: str | None = None
 
 
 def look_at_light(
@@ -91,6 +96,9 @@ def look_at_light(
     own : FlatMixture or None
         A flat for each projection, where the beam's profile moves.
     """
+    full = _saturated(good.flats)
+    if full is not None:
+        return Light(beside, own, full, saturated=full)
     shift = flat_shift(good) if own is None else None
     above = part_above_air(transmission, beside)
     if shift is not None:
@@ -111,6 +119,17 @@ def look_at_light(
         changes = light_changes(transmission, good.theta_deg)
     left = float("nan") if own is None else left_of_beam(transmission)
     return Light(beside, own, None, above, wide, darks, changes, left)
+
+
+def _saturated(flats: View | None) -> str | None:
+    """Say what part of a flat in the middle is saturated, if it is much."""
+    if flats is None:
+        return None
+    middle = flats.shape[0] // 2
+    part, value = saturated(replace(flats, bin=1).read(slice(middle, middle + 1))[0])
+    if part <= _SATURATED:
+        return None
+    return f"{part:.0%} of the flats' pixels are saturated, at {value:g} counts"
 
 
 def _of_shift(shift: tuple[int, int]) -> str:
@@ -160,7 +179,13 @@ def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
 
 def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
     """Say what is wrong with the light, and what to do: the cause alone, where it is known."""
-    if light.shadowed:
+    if light.saturated is not None:
+        yield (
+            f"{light.saturated}: no more light is counted there, so that transmission is too high, "
+            f"and line integrals are too small. {_WITHHELD}: expose flats and projections for "
+            "less time, or give flats that are not saturated by scan.flats"
+        )
+    elif light.shadowed:
         yield (
             f"{light.shadowed:.0%} of the projections is more than 15% brighter than the air, "
             "which no sample makes: the flats hold the shadow of the sample or of something else, "

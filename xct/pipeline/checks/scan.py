@@ -12,14 +12,13 @@ from xct.errors import ScanError
 from xct.io.frames import View
 from xct.io.scans.repeats import AveragedFrames, turned_within
 from xct.pipeline.checks.quantity import look_at_quantity
+from xct.preprocess.frames.saturation import saturated
 from xct.scan import Scan
 
 # Bright fringes of grains reach this much of the beam.
 _FRINGE_LIGHT = 0.4
 _WRONG, _ODD = "error", "warning"
 _FEW_FRAMES = 5
-_SATURATED_FRACTION = 1e-3
-_SMALLEST_FULL_SCALE = 255  # a plateau below this is not the camera's full scale
 
 
 def inspect_scan(scan: Scan, stages: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -126,21 +125,21 @@ def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
         dark_level = float(np.median(darks))
         if not np.any(darks):
             yield _ODD, "all dark frames are zero: the detector offset is taken as 0"
-    levels, saturated = [], 0.0
+    levels, most = [], (0.0, float("nan"))
     for number, frame in _few(scan.flats):
         levels.append(float(np.median(frame)))
-        saturated = max(saturated, _saturated_fraction(frame))
+        most = max(most, saturated(frame))
         if not np.isfinite(frame).all():
             yield (
                 _WRONG,
                 f"flats: frame {number} holds NaN or infinite counts; leave it out by "
                 f"scan.leave_out.flats: [{number}]",
             )
-    if saturated > _SATURATED_FRACTION:
+    if most[0]:
         yield (
             _ODD,
-            f"flats: up to {saturated:.1%} of the pixels are saturated; transmission is too "
-            "high there",
+            f"flats: up to {most[0]:.1%} of the pixels are saturated, at {most[1]:g} counts; "
+            "transmission is too high there",
         )
     if max(levels) <= dark_level:
         yield _WRONG, _fields_error(max(levels), dark_level)
@@ -153,15 +152,6 @@ def _fields_error(flat_level: float, dark_level: float) -> str:
         f"the flats (median {flat_level:g} counts) are not brighter than the darks (median "
         f"{dark_level:g} counts); are the two swapped?"
     )
-
-
-def _saturated_fraction(frame: np.ndarray) -> float:
-    """Fraction of pixels on a plateau at the top of the camera's range."""
-    top = frame.max()
-    is_full_scale = top >= _SMALLEST_FULL_SCALE and np.log2(float(top) + 1) % 1 == 0
-    if np.issubdtype(frame.dtype, np.floating) or not is_full_scale:
-        return 0.0
-    return float(np.mean(frame == top))
 
 
 def _look_at_projections(scan: Scan, _: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -78,7 +78,8 @@ def center_number(center: Center, rows: int) -> Number:
         why = "lies at the end of the search range" if center.at_edge else "is too uncertain"
         raise RunError(
             f"find_center: the rotation axis {why}: {found}. Look at figures/center.png in the "
-            "output folder and give the axis by scan.center_px"
+            "output folder and give the axis by scan.center_px; where no axis fits there, the "
+            "angles are not those of the frames (scan.theta_deg), or the sample moved"
         )
     log.info("find_center: %s", found)
     if center.confidence < SURE:

@@ -15,9 +15,9 @@ import scipy
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.preprocess.frames.coarse import CoarseFrames, borders
-from xct.preprocess.frames.faults import (
+from xct.preprocess.frames.faults import Kind
+from xct.preprocess.frames.outlying import (
     MAD,
-    Kind,
     blocked_flats,
     dim_flats,
     jumping,
