@@ -9,6 +9,11 @@ import pytest
 import xct
 from tests.scans import CENTER_PX, PIXEL_SIZE_UM, counts, line_integrals, write_dxchange
 from xct.errors import ConfigError, RunError
+from xct.phantom.writing import write_phantom
+from xct.pipeline.checks.light import light_numbers, look_at_light
+from xct.preprocess.frames.beside import light_beside
+from xct.preprocess.frames.coarse import coarse_frames
+from xct.preprocess.frames.faults import Seen, judge
 
 ROWS, COLUMNS, ANGLES = 6, 96, 90
 DISCS = np.array([[3, 2, 30, 0.006], [12, 16, 6, 0.04], [-20, 9, 5, 0.04]])
@@ -228,3 +233,19 @@ def test_a_dead_pixel_in_a_starved_scan_does_not_end_the_run(tmp_path):
             exchange[name][:, 2, 50] = 4000
 
     assert np.isfinite(np.asarray(run(tmp_path, change).volume[:])).all()
+
+
+def test_darks_are_not_blamed_for_more_than_they_read(tmp_path):
+    """Edges of steel blur before the logarithm, which changes a sample's mass from view to view."""
+    write_phantom("ncm-50", tmp_path / "cell", shape=(80, 160, 160), angles=120, seed=5)
+    cell = xct.read_scan(tmp_path / "cell" / "raw" / "ncm-50.nxs")
+
+    def coarse(view):
+        return coarse_frames(lambda row: view.read(rows=slice(row, row + 1))[:, 0], view.shape)
+
+    seen = Seen(coarse(cell.projections), coarse(cell.flats), coarse(cell.darks), cell.theta_deg)
+    transmission = judge(seen).transmission
+    light = look_at_light(cell, transmission, light_beside(transmission), None)
+    assert light.darks.bound
+    assert light.darks.of_light < 0.003
+    assert "dark_excess" not in dict(light_numbers(light, 2.0))

@@ -37,6 +37,7 @@ _MOVES_MUCH = 0.05  # rms of what moves, as a fraction of the beam
 _LEFT = 0.006  # of the beam in the air: twice what flats of their own leave of a beam that drifts
 _SATURATED = 0.01  # of a flat's pixels
 _NAMED = 4  # jumps in a message
+_SURE_SD = 3.0  # by which darks are too high by more than they are
 _WITHHELD = (
     "Thickness, roughness, volumes, particles, inclusions, state of charge and absent lithium are "
     "withheld, and angles are not checked"
@@ -170,11 +171,15 @@ def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
         return np.asarray(good.projections.read(rows=slice(row, row + 1))[:, 0] - dark[number])
 
     found = dark_excess(read, gain, air, good.theta_deg) if (gain > 0).all() else None
-    if found is None or not found.bound:
+    if found is None:
+        return None
+    # No camera reads less than nothing: darks are not too high by more than they are. What seems
+    # more is something else that does not fit, such as edges so steep that their blur counts.
+    level = float(np.mean(dark))
+    if not found.bound and found.counts - _SURE_SD * found.sd <= level:
         return found
-    # No camera reads less than nothing: darks are not too high by more than they are.
-    level = float(np.mean(dark)) / float(np.mean(gain[:, air]) + np.mean(dark))
-    return replace(found, of_light=min(found.of_light, level))
+    most = level / float(np.mean(gain[:, air]) + level)
+    return replace(found, bound=True, of_light=min(found.of_light, most))
 
 
 def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
