@@ -35,6 +35,11 @@ from xct.scan import Scan
 _AWAY, _DRIFT = 0.006, 0.03
 _MOVES_MUCH = 0.05  # rms of what moves, as a fraction of the beam
 _LEFT = 0.006  # of the beam in the air: twice what flats of their own leave of a beam that drifts
+_HOUSING = 0.95  # of the light: what takes more may be a housing that is wider than the view …
+_OR_HOUSING = (
+    ". Where a housing goes on beyond the view, that is no air: scale nothing then; μ is offset, "
+    "and differences between neighboring materials hold"
+)
 _SATURATED = 0.01  # of a flat's pixels
 _NAMED = 4  # jumps in a message
 _SURE_SD = 3.0  # by which darks are too high by more than they are
@@ -242,6 +247,7 @@ def _of_beside(beside: LightBeside | None) -> Iterator[str]:
             "1: flats and projections were exposed unlike, or the beam changed; if flats were "
             f"exposed otherwise, say scan.flat_exposure_ratio: {beside.mean:.3g}, else scale each "
             "frame by steps.flat_field.dose: beside"
+            + (_OR_HOUSING if beside.mean < _HOUSING else "")
         )
     elif beside.drift > _DRIFT:
         yield (
