@@ -62,7 +62,8 @@ def test_a_photon_starved_plane_is_withheld_until_its_glare_is_corrected():
     charge = state_of_charge(
         thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=None, glare=0.003
     )
-    assert charge["withheld"][0].startswith("photon-starved")
+    assert charge["withheld"][0].startswith("glare")
+    assert "steps.glare.fraction" in charge["withheld"][0]
     assert np.isnan(charge["li_content"][0])
     assert not charge["physically_possible"][0]
     corrected = state_of_charge(thick, particles, CELL, Flat(), energy_kev=25.0, glare_sd=1e-7)

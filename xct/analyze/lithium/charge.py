@@ -45,6 +45,10 @@ _WIDEST = 1.2
 _RECOVERY_SD = 0.1
 _LEVEL_SD = 0.15  # of what voids take from particles of one size: ncm-0 … ncm-100, seed 0
 _AROUND_UM = 20.0
+_GLARE = (
+    "glare: it may take from μ more than half of what the whole charge changes; give its fraction "
+    "by steps.glare.fraction, and how much may be left by steps.state_of_charge.glare"
+)
 _UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
 # Where hardly any particle of a size is given, those are given that chance made read so.
 _LEAST_GIVEN = 0.1
@@ -281,14 +285,14 @@ def _withheld(
     read: _Lithium, mu: np.ndarray, relative: np.ndarray, beside: np.ndarray, diameter: np.ndarray
 ) -> np.ndarray:
     """Say why a content is withheld, for each particle; empty where it is not."""
-    starved = relative > _LARGEST_UNCERTAINTY
+    veiled = relative > _LARGEST_UNCERTAINTY
     why = np.select(
-        [starved, ~np.isfinite(mu), beside, read.undecidable],
-        ["photon-starved plane: correct the glare", "no core", _DOUBTFUL, _UNDECIDABLE],
+        [veiled, ~np.isfinite(mu), beside, read.undecidable],
+        [_GLARE, "no core", _DOUBTFUL, _UNDECIDABLE],
         "",
     )
     # Planes and faces leave out particles whatever they read; the others are chosen by it.
-    among = np.flatnonzero(~starved & ~beside)
+    among = np.flatnonzero(~veiled & ~beside)
     by_chance = np.zeros(len(mu), bool)
     by_chance[among] = fraction_alike(why[among] == "", diameter[among]) < _LEAST_GIVEN
     return np.where(by_chance & (why == ""), _CHOSEN_BY_CHANCE, why)
