@@ -14,8 +14,8 @@ from xct.segment.cell.bore_estimate import BoreEstimate
 from xct.segment.cell.coarse import Coarse, known_quantile
 
 # From the anode on, and between which multiples of the electrolyte's grey value (over the tube's)
-# each layer lies. Steel is clipped, or saturated where no light passes it: as bright as nothing else
-# in view then, but from 5 on. Composite is what NCM's fraction makes it.
+# each layer lies. Composite is what NCM's fraction makes it. Steel is clipped, or saturated where
+# no light passes it: from 5 on it may be steel then, if nothing else in view is brighter.
 LAYERS = ("anode_steel", "lithium", "electrolyte", "cathode", "collector", "cathode_steel")
 _RANGES = ((9.0, 60.0), (-0.25, 0.03), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
 _STEEL = (0, 5)  # of the layers
