@@ -160,7 +160,7 @@ def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
         if made is not None and made.warning is not None and made.name in counts:
             looked_at = np.where(_of_steel(cell, rows), 0, counts[made.name])
             message = made.warning(looked_at, angles * columns)
-            if message is not None and made.name == _LIGHTLESS and is_bare(cell):
+            if message is not None and made.name == _LIGHTLESS and _is_bare(cell):
                 job.warnings.add(f"{message}. {_HIDDEN}", step.name, first=True)
             elif message is not None:
                 job.warnings.add(message, step.name)
@@ -180,7 +180,7 @@ def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
     }
 
 
-def is_bare(cell: CellGeometry | None) -> bool:
+def _is_bare(cell: CellGeometry | None) -> bool:
     """Whether a cell was looked for in which neither electrolyte nor cathode was found."""
     layers = {"lithium_electrolyte", "electrolyte_cathode"}
     return cell is not None and cell.only is None and not layers & {*cell.planes}
