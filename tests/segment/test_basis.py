@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.analyze.test_charge import CELL, THIN
+from tests.analyze.test_charge import table as cores_of
 from tests.segment.spheres import Flat, cell_of_spheres
+from xct.analyze import plane_transmission, state_of_charge
 from xct.geometry import CellGeometry
+from xct.io.tables import read_table, write_table
 from xct.quantity import QUANTITIES
 from xct.segment.basis import (
     bore_not_found,
@@ -139,10 +143,25 @@ def test_lithium_that_brightens_the_light_is_said(lithium, wrong):
 
 @pytest.mark.parametrize(("possible", "wrong"), [(90, False), (20, True)])
 def test_charges_most_of_which_are_impossible_are_said(possible, wrong):
-    table = pd.DataFrame(
-        {"mu_per_cm": [48.0] * 100, "physically_possible": np.arange(100) < possible}
-    )
+    table = pd.DataFrame({
+        "mu_per_cm": [48.0] * 100, "physically_possible": np.arange(100) < possible, "withheld": "",
+    })  # fmt: skip
     assert (implausible_charge(table) is not None) == wrong
+
+
+@pytest.mark.parametrize("glare_bound", [0.41, 0.003])
+def test_what_is_withheld_since_glare_is_not_known_is_not_called_impossible(glare_bound, tmp_path):
+    """At 35 keV steel is not opaque, so that glare has a bound only; no other content is read."""
+    known = plane_transmission(THIN, CELL)
+    known["transmission"] = 0.78
+    charge = state_of_charge(
+        THIN, cores_of(np.full(60, 48.0)), CELL, Flat(), plane_transmission=known,
+        glare_bound=glare_bound, energy_kev=25.0, glare_sd=None,
+    )  # fmt: skip
+    assert charge["withheld"].str.startswith("glare").all() == (glare_bound > 0.1)
+    assert implausible_charge(charge) is None
+    write_table(tmp_path / "charge.csv", charge)
+    assert implausible_charge(read_table(tmp_path / "charge.csv")) is None
 
 
 def test_every_basis_has_a_stage_or_is_said_alone():

@@ -14,6 +14,7 @@ from xct.parallel.executors import executed_by
 from xct.segment import find_cell
 from xct.segment.cell import coarse
 from xct.segment.cell.bore_estimate import slice_groups
+from xct.segment.cell.layer_order import order_layers
 
 CELL = LayeredCell()
 VOXEL = (2.0, 2.0, 2.0)
@@ -225,3 +226,32 @@ def test_the_can_of_a_real_cylindrical_cell_is_found(test_data):
     geometry = find_cell(volume, voxel_size_um=(33.97, 33.97, 33.97), anode=None)
     assert 2 * geometry.tube_radius_um == pytest.approx(21_200, abs=100)
     assert geometry.bore_radius_um < geometry.tube_radius_um - 100
+
+
+@pytest.mark.parametrize("anode_low", [True, False])
+@pytest.mark.parametrize("steel", [5.2, 6.3, 20.0])
+def test_steel_that_no_light_passes_is_steel_as_the_brightest_in_view(steel, anode_low):
+    """Behind 1 % of the light steel reads as its noise floor does: six times the electrolyte."""
+    layers = {
+        "anode_steel": (8, steel, 0.15 * steel), "lithium": (11, 0.0, 0.0),
+        "electrolyte": (40, 1.0, 0.01), "cathode": (23, 4.1, 1.4), "collector": (7, 0.95, 0.01),
+        "cathode_steel": (7, steel, 0.15 * steel),
+    }  # fmt: skip
+    rows = [rows for rows, _, _ in layers.values()]
+    level, texture = (
+        22.0 * np.repeat([one[which] for one in layers.values()], rows) for which in (1, 2)
+    )
+    stops = np.cumsum(rows)
+    turn = slice(None) if anode_low else slice(None, None, -1)
+    order = order_layers(level[turn], texture[turn])
+    assert order.anode_low == anode_low
+    assert order.electrolyte == pytest.approx(22.0, rel=0.2)
+    for name, stop, thick in zip(layers, stops, rows, strict=True):
+        ends = (stop - thick, stop) if anode_low else (96 - stop, 96 - stop + thick)
+        assert order.layers[name] == ends
+
+
+def test_a_cathode_is_no_steel_because_it_is_the_brightest_in_view():
+    level = np.repeat([0.0, 22.0, 130.0], [15, 50, 31])
+    texture = np.repeat([0.0, 0.3, 20.0], [15, 50, 31])
+    assert list(order_layers(level, texture).layers) == ["lithium", "electrolyte", "cathode"]

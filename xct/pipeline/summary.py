@@ -32,6 +32,12 @@ log = logging.getLogger("xct")
 _PACKAGES = ("numpy", "scipy", "numba", "dask", "zarr", "h5py", "tifffile")
 _COUNTED = ("particles", "inclusions")  # units of counts
 _MOST_BANDS = 50  # listed in summary.json
+_LIGHTLESS = "nonpositive_transmission"  # counts of it
+_HIDDEN = (
+    "Layers that do not pass light are not told apart: it is for want of light, not of height, if "
+    "surfaces there were not found, and what needs them is left out. More light, a higher energy, "
+    "a narrower bore or scan.bin shows them"
+)
 _YAML: Any = {"sort_keys": False, "allow_unicode": True, "width": 100}
 
 
@@ -154,7 +160,9 @@ def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
         if made is not None and made.warning is not None and made.name in counts:
             looked_at = np.where(_of_steel(cell, rows), 0, counts[made.name])
             message = made.warning(looked_at, angles * columns)
-            if message is not None:
+            if message is not None and made.name == _LIGHTLESS and _is_bare(cell):
+                job.warnings.add(f"{message}. {_HIDDEN}", step.name, first=True)
+            elif message is not None:
                 job.warnings.add(message, step.name)
         if made is not None and made.band_warning is not None:
             message = made.band_warning(bands.get(made.name, []))
@@ -170,6 +178,12 @@ def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
             for name, by_row in counts.items()
         },
     }
+
+
+def _is_bare(cell: CellGeometry | None) -> bool:
+    """Whether a cell was looked for in which neither electrolyte nor cathode was found."""
+    layers = {"lithium_electrolyte", "electrolyte_cathode"}
+    return cell is not None and cell.only is None and not layers & {*cell.planes}
 
 
 def _of_steel(cell: CellGeometry | None, rows: int) -> np.ndarray:

@@ -67,7 +67,8 @@ def glare_warning(
     return (
         "glare is not measured: no shadow in the frames is surely opaque, and glare of up to "
         f"{most.fraction:.1%} of the light is possible. Line integrals may be wrong by up to "
-        f"{effect}, most about row {most.row_px}, where {most.transmission:.2%} passes. Give the "
+        f"{effect}, most about row {most.row_px}, where {most.transmission:.2%} passes; lithium "
+        "contents are withheld in rows where that is more than half of what they change. Give the "
         "fraction by steps.glare.fraction: what is seen behind something opaque (lead, or thick "
         "steel) in the same beam, over the light about it; 0 leaves the light as it is"
     )

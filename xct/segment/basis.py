@@ -237,9 +237,12 @@ def implausible_values(absolute: DataFrame) -> str | None:
 
 def implausible_charge(charge: DataFrame) -> str | None:
     """Say that most lithium contents are impossible."""
-    if not {"mu_per_cm", "physically_possible"} <= set(charge):
+    if not {"mu_per_cm", "physically_possible", "withheld"} <= set(charge):
         return None
-    read = charge[np.isfinite(charge["mu_per_cm"].to_numpy(float))]
+    # What glare or a face withholds is not judged; what is undecidable could be anything possible.
+    why = charge["withheld"]  # empty texts are NaN once they were written
+    judged = (why.isna() | why.astype(str).str.match("$|undecidable")).to_numpy(bool)
+    read = charge[judged & np.isfinite(charge["mu_per_cm"].to_numpy(float))]
     possible = float(read["physically_possible"].astype(bool).mean()) if len(read) else 1.0
     if len(read) < _LEAST_READINGS or possible >= _POSSIBLE:
         return None

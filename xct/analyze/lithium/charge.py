@@ -40,11 +40,15 @@ _LARGEST_UNCERTAINTY = 0.037
 # The widest interval of x that still says something, if it leaves out part of 0 … 1: by chance
 # alone hardly any wider one does.
 _WIDEST = 1.2
-# Of what is put back of the point spread: labels are not the particle's shape. Whole particles of
-# ncm-0, seed 0, read wrong by 0.06 of it and less.
-_RECOVERY_SD = 0.1
+# Of what is put back of the point spread: labels are not the particle's shape. Cores of whole
+# particles were wrong by 0.03 of it at 25 keV, with facets by 0.2, at 15 and 35 keV by 0.25 to 0.3.
+_RECOVERY_SD = 0.2
 _LEVEL_SD = 0.15  # of what voids take from particles of one size: ncm-0 … ncm-100, seed 0
 _AROUND_UM = 20.0
+_GLARE = (
+    "glare: it may take from μ more than half of what the whole charge changes; give its fraction "
+    "by steps.glare.fraction, and how much may be left by steps.state_of_charge.glare"
+)
 _UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
 # Where hardly any particle of a size is given, those are given that chance made read so.
 _LEAST_GIVEN = 0.1
@@ -281,14 +285,14 @@ def _withheld(
     read: _Lithium, mu: np.ndarray, relative: np.ndarray, beside: np.ndarray, diameter: np.ndarray
 ) -> np.ndarray:
     """Say why a content is withheld, for each particle; empty where it is not."""
-    starved = relative > _LARGEST_UNCERTAINTY
+    veiled = relative > _LARGEST_UNCERTAINTY
     why = np.select(
-        [starved, ~np.isfinite(mu), beside, read.undecidable],
-        ["photon-starved plane: correct the glare", "no core", _DOUBTFUL, _UNDECIDABLE],
+        [veiled, ~np.isfinite(mu), beside, read.undecidable],
+        [_GLARE, "no core", _DOUBTFUL, _UNDECIDABLE],
         "",
     )
     # Planes and faces leave out particles whatever they read; the others are chosen by it.
-    among = np.flatnonzero(~starved & ~beside)
+    among = np.flatnonzero(~veiled & ~beside)
     by_chance = np.zeros(len(mu), bool)
     by_chance[among] = fraction_alike(why[among] == "", diameter[among]) < _LEAST_GIVEN
     return np.where(by_chance & (why == ""), _CHOSEN_BY_CHANCE, why)

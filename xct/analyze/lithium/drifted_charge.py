@@ -66,7 +66,7 @@ def charge_contrast(
         Photon energy.
     """
     usable = np.isfinite(charge["mu_per_cm"].to_numpy(float))
-    usable &= ~charge["withheld"].astype(str).str.contains("starved|beside").to_numpy(bool)
+    usable &= ~charge["withheld"].astype(str).str.contains("glare|beside").to_numpy(bool)
     drifted = usable & particles["drifted"].to_numpy(bool)
     attached = usable & particles["attached"].to_numpy(bool)
     counts = int(drifted.sum()), int(attached.sum())

@@ -84,7 +84,7 @@ def _size_in(cell: CellGeometry) -> tuple[float, float]:
         n * edge for n, edge in zip(cell.shape, cell.voxel_size_um, strict=True)
     )
     flat = depth / min(height, width)
-    high = min(2 * (0.8 * _WIDTH_IN * flat + 0.8) + 0.5, _MOST_IN)
+    high = min(2 * (0.88 * _WIDTH_IN * flat + 0.8) + 0.5, _MOST_IN)
     wide = ((high - 0.5) / 2 - 0.8) / flat + 2.2  # labels on the left, the color bar
     return float(np.clip(wide, 7.0, _WIDTH_IN)), float(high)
 

@@ -14,9 +14,12 @@ from xct.segment.cell.bore_estimate import BoreEstimate
 from xct.segment.cell.coarse import Coarse, known_quantile
 
 # From the anode on, and between which multiples of the electrolyte's grey value (over the tube's)
-# each layer lies. Steel is photon-starved or clipped, composite is what NCM's fraction makes it.
+# each layer lies. Composite is what NCM's fraction makes it. Steel is clipped, or saturated where
+# no light passes it: from 5 on it may be steel then, if nothing else in view is brighter.
 LAYERS = ("anode_steel", "lithium", "electrolyte", "cathode", "collector", "cathode_steel")
 _RANGES = ((9.0, 60.0), (-0.25, 0.03), (0.85, 1.2), (1.8, 8.0), (0.65, 1.3), (9.0, 60.0))
+_STEEL = (0, 5)  # of the layers
+_SATURATED, _LEAST_STEEL = 0.9, 5.0  # of the brightest slices; of the electrolyte
 # What it costs, in slices that fit nothing, to say that a layer between two others is missing.
 _MISSING = (0.0, 0.3, 6.0, 4.0, 0.5, 0.0)
 # Each slice of collector costs: what is as thick as an electrolyte is one.
@@ -115,8 +118,10 @@ def _costs(level: np.ndarray, texture: np.ndarray, electrolyte: np.ndarray) -> n
     ratio = level[:, None] / electrolyte
     scaled = np.arcsinh(2 * ratio)
     costs = np.empty((*ratio.shape, len(LAYERS)))
+    brightest = _SATURATED * np.quantile(level, 0.98) / electrolyte
     for number, (low, high) in enumerate(_RANGES):
-        below = np.arcsinh(2 * low) - scaled
+        least = np.clip(brightest, _LEAST_STEEL, low) if number in _STEEL else low
+        below = np.arcsinh(2 * least) - scaled
         above = scaled - np.arcsinh(2 * high)
         costs[..., number] = np.maximum(np.maximum(below, above), 0) * 2
     uneven = np.log(np.maximum(texture[:, None] / electrolyte, 1e-6))
