@@ -1,8 +1,8 @@
 """Notebooks as pages, with what they print and draw. In: notebooks/; out: Markdown and pictures.
 
 Notebooks are stored without outputs, so each is run for its page, in a folder of its own. What was
-run is kept in build/notebooks, by the text of the notebook, the sources of xct and what is installed: it is
-run again once one of them changes.
+run is kept in build/notebooks, by the text of the notebook, the sources of xct and what is
+installed: it is run again once one of them changes.
 """
 
 import os

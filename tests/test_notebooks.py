@@ -88,7 +88,15 @@ def test_its_page_shows_what_it_says_prints_and_draws():
     ]
     page, pictures = PAGES.page_of("cells", nbformat.v4.new_notebook(cells=cells))
     assert pictures == {"cells_1.png": b"pixels"}
-    order = ["# Heading", "measure()", "two cells", "<td>7 µm", "draw()", "cells_1.png", "found 2.5"]
+    order = [
+        "# Heading",
+        "measure()",
+        "two cells",
+        "<td>7 µm",
+        "draw()",
+        "cells_1.png",
+        "found 2.5",
+    ]
     assert sorted(order, key=page.index) == order
     assert "plain table" not in page
     assert "<Figure>" not in page
