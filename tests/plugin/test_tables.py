@@ -122,7 +122,12 @@ def test_surfaces_are_maps_that_say_what_is_under_the_mouse(viewer, cell_folder,
     maps = dock(viewer, "Surface maps")
     maps.name.setCurrentText("lithium thickness")
     assert "32.00 ± 0.14 µm" in maps.text_at(0.0, 0.0)  # 8 slices of 4 µm
-    assert "not measured" in maps.text_at(-100.0, -60.0)  # where there is no lithium
+    assert "no lithium here" in maps.text_at(-100.0, -60.0)
+    assert "not measured" in maps.text_at(-170.0, 0.0)  # beyond the bore
+    maps.name.setCurrentText("electrolyte thickness")
+    assert "80.00 ± 0.14 µm" in maps.text_at(0.0, 0.0)
+    assert "112.00 ± 0.14 µm" in maps.text_at(-100.0, -60.0)  # it begins at the steel there
+    maps.name.setCurrentText("lithium thickness")
     maps.name.setCurrentText("electrolyte/cathode: height")
     assert "0.00 ± 0.10 µm" in maps.text_at(10.0, 20.0)
     maps.save_figure(tmp_path / "map.png")
