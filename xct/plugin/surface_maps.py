@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from xct.analyze.layers import thickness_maps
 from xct.geometry import SURFACES, CellGeometry, Surface
-from xct.plugin.controls import CellChoice, beside, button
+from xct.plugin.controls import CellChoice, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
 from xct.plugin.drawing import draw_map
 from xct.plugin.notifications import errors_shown, show_info
@@ -142,8 +142,8 @@ class SurfaceMaps(QWidget):
     def save_figure(self, path: Path | None = None) -> None:
         """Save the map, white and as wide as a journal's column."""
         if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(self, "Map", "map.svg", "*.svg *.png")
-            path = Path(chosen) if chosen else None
+            proposed = f"{self.name.currentText()}.svg".replace("/", "_").replace(": ", " ")
+            path = path_to_save(self, "Map", proposed, "*.svg *.png")
         if path is not None:
             save_plot(self.plot, path)
             show_info(f"wrote {path}")
