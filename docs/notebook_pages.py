@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "build" / "notebooks"
-TIMEOUT_S = 600
+TIMEOUT_S = 1800
 AT_A_TIME = 2  # each uses little more than one core
 # Settings of whoever runs it that would change what a notebook shows.
 _OWN_SETTINGS = ("MPLBACKEND", "PYTHONWARNINGS")

@@ -7,7 +7,6 @@ pytest.importorskip("napari")
 
 from tests.plugin.acting import canvas_point, open_with_xct, picture, point_at
 from tests.plugin.drawn import HEIGHTS, SHAPE, VOXEL_UM
-from xct.plugin import samples
 
 LIMIT_MS = 10_000
 MIDDLE = 48 * VOXEL_UM
@@ -91,23 +90,12 @@ def test_3d_is_oblique_cut_open_and_shows_particles(viewer, layers):
     assert not layers["ncm-100 electrolyte/cathode"].visible
 
 
-def test_sample_data_is_a_small_cell_made_on_the_spot_and_kept(viewer, tmp_path, monkeypatch):
+def test_sample_data_is_a_small_cell_made_on_the_spot(viewer, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names = {layer.name for layer in viewer.open_sample("xct", "cell")}
     kinds = ("volume", "materials", "particles", "surfaces", "electrolyte/cathode")
     assert {f"ncm-100 {kind}" for kind in kinds} <= names
     assert viewer.dims.order == (1, 0, 2)
-    viewer.layers.clear()
-    monkeypatch.setattr(samples, "_draw", None)  # what was drawn is opened again
-    assert {layer.name for layer in viewer.open_sample("xct", "cell")} == names
-
-
-def test_sample_data_needs_no_place_to_be_kept(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()  # in which no folder can be made
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(samples, "_draw", lambda folder: folder.mkdir(parents=True))
-    monkeypatch.setattr(samples, "get_reader", lambda path: lambda same: [path == same])
-    assert samples.small_cell() == [True]
 
 
 def test_second_cell_does_not_turn_what_is_looked_at(viewer, layers, qtbot, other_folder):
