@@ -205,6 +205,7 @@ def draw_map(
     Axes
         Of the map.
     """
+    figure.set_layout_engine("compressed")  # else the map of a tall dock lies at its lower end
     axes = fresh(figure, look)
     axes.set_facecolor("#888888")
     known = values[np.isfinite(values)]
