@@ -219,6 +219,12 @@ def test_wrong_input_is_explained(viewer, qtbot, messages, inspect, cell_folder,
     assert "is no span" in messages()[-1]
     assert inspect.rois.rois == [far]
     inspect.rois.set_rois([])
+    viewer.dims.order = (1, 0, 2)
+    inspect.draw_next("line")
+    with pytest.raises(XctError, match="slider says z"):
+        inspect.draw_next("sector")
+    assert inspect.rois.layer.mode == "pan_zoom"  # no line in place of the sector
+    viewer.dims.order = (0, 1, 2)
     viewer.dims.set_point(0, 25 * VOXEL_UM)
     inspect.draw_next("ellipse")
     drag(viewer, [100, 120, 120], [100, 200, 220])

@@ -113,9 +113,9 @@ def draw_profile(
     axes.plot(along, value, color=look.own, lw=1.2)
     axes.set_xlim(float(along.min()), float(along.max()))
     places = [float(place) for place in edges["position_um"]]
-    # A label is about a fifth of the plot wide, and stands left of an edge at the right end; those
-    # that would overprint go a line lower.
-    width, last = 0.22 * float(np.ptp(along)), float(along.min() + 0.78 * np.ptp(along))
+    # A label is at most three tenths of the plot wide, and stands left of an edge at the right end;
+    # those that would overprint go a line lower.
+    width, last = 0.3 * float(np.ptp(along)), float(along.min() + 0.7 * np.ptp(along))
     lines = _lines_of([place - width * (place > last) for place in places], width)
     for place, sd, line in zip(places, edges["position_sd_um"], lines, strict=True):
         axes.axvline(place, color=color("electrolyte_cathode"), lw=1, ls="--")
