@@ -151,7 +151,7 @@ class RoiLayer(QObject):
             if self._layer is not None:
                 self._layer.mode = "pan_zoom"  # not what was drawn before
             raise XctError(
-                "a sector lies about the axis: turn to slices first, by Ctrl-E until the slider says z"
+                "a sector lies about the axis: turn to slices first (Ctrl-E till the slider says z)"
             )
         layer = self.layer
         self._viewer.layers.selection.active = layer
