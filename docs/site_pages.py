@@ -1,14 +1,15 @@
 """What the site holds beyond docs/*.md: in: xct and notebooks/; out: pages in docs/made/.
 
-Reference pages are made from docstrings and `--help`; notebooks become pages that can be searched.
+Reference pages are made from docstrings and `--help`; notebooks become pages that can be searched,
+with what they print and draw.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import notebook_pages
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -56,12 +57,13 @@ def add_to(app: Sphinx) -> None:
 
 def write_pages(folder: Path = HERE / "made") -> None:
     """Write every page that is made; one that has not changed keeps its time."""
-    pages = dict([*_reference(), ("commands.md", _commands()), *_notebooks(), *_of_the_root()])
+    made = [*_reference(), ("commands.md", _commands()), *_notebooks(), *_of_the_root()]
+    pages = {name: what.encode() if isinstance(what, str) else what for name, what in made}
     folder.mkdir(exist_ok=True)
-    for name, text in pages.items():
+    for name, content in pages.items():
         file = folder / name
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        if not file.exists() or file.read_bytes() != content:
+            file.write_bytes(content)
     for file in set(folder.iterdir()) - {folder / name for name in pages}:
         file.unlink()
 
@@ -94,20 +96,17 @@ def _commands() -> str:
     return "\n".join(parts)
 
 
-def _notebooks() -> Iterator[tuple[str, str]]:
-    for file in sorted(NOTEBOOKS.glob("*.ipynb")):
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        texts = [_cell(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-        yield f"{file.stem}.md", "\n\n".join(texts) + "\n"
+def _notebooks() -> Iterator[tuple[str, str | bytes]]:
+    files = sorted(NOTEBOOKS.glob("*.ipynb"))
+    for file, notebook in zip(files, notebook_pages.run_all(files), strict=True):
+        text, pictures = notebook_pages.page_of(file.stem, notebook)
+        yield f"{file.stem}.md", text
+        yield from pictures.items()
 
 
 def _of_the_root() -> Iterator[tuple[str, str]]:
     for name in ROOT_PAGES:
         yield name, (HERE.parent / name).read_text(encoding="utf-8").replace("](docs/", "](../")
-
-
-def _cell(kind: str, source: str) -> str:
-    return source if kind == "markdown" else f"```python\n{source}\n```"
 
 
 class Name(SphinxRole):

@@ -1,29 +1,19 @@
 """Notebooks: stored without outputs, larger by one number, and running as they stand."""
 
 import ast
-import os
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import nbformat
 import pytest
-from ipykernel.kernelspec import get_kernel_dict
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
+
+from tests.test_docs import tool
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EVERY = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-TIMEOUT_S = 600
-
-
-class OwnKernel(AsyncKernelManager):
-    """The kernel of this very Python, whatever kernels are registered on the machine."""
-
-    @property
-    def kernel_spec(self):
-        return KernelSpec(resource_dir="", **get_kernel_dict())
+PAGES = tool("notebook_pages")
 
 
 def code_cells(path):
@@ -73,27 +63,74 @@ def test_nothing_that_a_notebook_defines_is_imported_elsewhere():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # those of the client; the notebook's own are looked for
 @EVERY
-def test_it_runs_as_it_stands_without_a_warning(path, tmp_path):
-    notebook = nbformat.read(path, 4)
-    environment = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "PYTHONWARNINGS")}
-    client = NotebookClient(
-        notebook,
-        timeout=TIMEOUT_S,
-        kernel_manager_class=OwnKernel,
-        resources={"metadata": {"path": str(tmp_path)}},
-    )
-    client.execute(env=environment)
-    printed = [
-        output.text
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "stream" and output.name == "stderr"
+def test_it_runs_as_it_stands_without_a_warning(path):
+    notebook = PAGES.run(path)  # not again where the site has run it with these very sources
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"] == []
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
+    assert sys.executable in PAGES.OwnKernel().kernel_spec.argv
+
+
+def test_its_page_shows_what_it_says_prints_and_draws():
+    [table, picture, text] = [
+        nbformat.v4.new_output("execute_result", data)
+        for data in (
+            {"text/html": "<table><tr><td>7 µm</td></tr></table>", "text/plain": "plain table"},
+            {"image/png": b64encode(b"pixels").decode(), "text/plain": "<Figure>"},
+            {"text/plain": "found 2.5"},
+        )
     ]
+<<<<<<< HEAD
     assert printed == []
     shown = [
         output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+||||||| 7b382bc
+    assert printed == []
+    pictures = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+=======
+    printed = nbformat.v4.new_output("stream", name="stdout", text="two cells\n")
+    cells = [
+        nbformat.v4.new_markdown_cell("# Heading"),
+        nbformat.v4.new_code_cell("measure()", outputs=[printed, table]),
+        nbformat.v4.new_code_cell("draw()", outputs=[picture, text]),
+>>>>>>> hands5-m
     ]
+<<<<<<< HEAD
     assert sum("image/png" in data for data in shown) >= 2
     words_alone = [data["text/plain"] for data in shown if set(data) == {"text/plain"}]
     assert not any("<Figure" in words for words in words_alone)
     assert sys.executable in OwnKernel().kernel_spec.argv
+||||||| 7b382bc
+    assert len(pictures) >= 2
+    assert sys.executable in OwnKernel().kernel_spec.argv
+=======
+    page, pictures = PAGES.page_of("cells", nbformat.v4.new_notebook(cells=cells))
+    assert pictures == {"cells_1.png": b"pixels"}
+    order = [
+        "# Heading",
+        "measure()",
+        "two cells",
+        "<td>7 µm",
+        "draw()",
+        "cells_1.png",
+        "found 2.5",
+    ]
+    assert sorted(order, key=page.index) == order
+    assert "plain table" not in page
+    assert "<Figure>" not in page
+
+
+def test_what_was_run_with_other_sources_is_run_again(tmp_path):
+    path = tmp_path / "1_small.ipynb"
+    for text in ("print(1)", "print(2)"):
+        cells = [nbformat.v4.new_code_cell(text)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        kept = tmp_path / f"{path.stem}-{PAGES.fingerprint(path)}.ipynb"
+        assert not kept.exists()
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), kept)
+        assert PAGES.run(path, tmp_path).cells[0].source == text
+>>>>>>> hands5-m

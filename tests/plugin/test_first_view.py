@@ -90,7 +90,8 @@ def test_3d_is_oblique_cut_open_and_shows_particles(viewer, layers):
     assert not layers["ncm-100 electrolyte/cathode"].visible
 
 
-def test_sample_data_is_a_small_cell_made_on_the_spot(viewer):
+def test_sample_data_is_a_small_cell_made_on_the_spot(viewer, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names = {layer.name for layer in viewer.open_sample("xct", "cell")}
     kinds = ("volume", "materials", "particles", "surfaces", "electrolyte/cathode")
     assert {f"ncm-100 {kind}" for kind in kinds} <= names

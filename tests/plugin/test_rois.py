@@ -3,10 +3,12 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("napari")
 
+from matplotlib.figure import Figure
 from qtpy.QtCore import QPoint, Qt
 
 from tests.plugin.acting import click, dock, drag, near, open_with_xct, picture, point_at
@@ -14,6 +16,7 @@ from tests.plugin.drawn import HEIGHTS, MU, RADIUS_UM, VOXEL_UM, geometry
 from xct.analyze.roi.files import read_rois
 from xct.analyze.roi.shapes import BoxRoi, LineRoi, PolygonRoi
 from xct.errors import XctError
+from xct.plugin.drawing import LIGHT, draw_profile
 
 LIMIT_MS = 60_000
 MIDDLE = 48 * VOXEL_UM
@@ -190,6 +193,15 @@ def test_cursor_is_given_in_cell_coordinates(viewer, qtbot, inspect):
     assert "depth +38.0 µm from lithium/electrolyte" in text
 
 
+def test_no_uncertainty_of_an_edge_reads_as_none():
+    figure = Figure()
+    along = np.arange(100.0)
+    profile = pd.DataFrame({"distance_um": along, "grey_value": along, "grey_value_sd": 1.0})
+    edges = pd.DataFrame({"position_um": [14.4, 40.44], "position_sd_um": [0.034, 0.21]})
+    draw_profile(figure, LIGHT, profile, edges, "grey value")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["14.40 ± 0.03", "40.4 ± 0.2"]
+
+
 def test_wrong_input_is_explained(viewer, qtbot, messages, inspect, cell_folder, tmp_path):
     with pytest.raises(XctError, match="no ROI to save"):
         inspect.bar.save(tmp_path / "rois.yaml")
@@ -207,6 +219,12 @@ def test_wrong_input_is_explained(viewer, qtbot, messages, inspect, cell_folder,
     assert "is no span" in messages()[-1]
     assert inspect.rois.rois == [far]
     inspect.rois.set_rois([])
+    viewer.dims.order = (1, 0, 2)
+    inspect.draw_next("line")
+    with pytest.raises(XctError, match="slider says z"):
+        inspect.draw_next("sector")
+    assert inspect.rois.layer.mode == "pan_zoom"  # no line in place of the sector
+    viewer.dims.order = (0, 1, 2)
     viewer.dims.set_point(0, 25 * VOXEL_UM)
     inspect.draw_next("ellipse")
     drag(viewer, [100, 120, 120], [100, 200, 220])

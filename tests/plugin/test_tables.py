@@ -7,11 +7,13 @@ import pytest
 
 pytest.importorskip("napari")
 
+from matplotlib.figure import Figure
 from qtpy.QtCore import QPoint, Qt
 
 from tests.plugin.acting import click, dock, near, open_with_xct, picture
 from tests.plugin.drawn import VOXEL_UM
 from xct.io.tables import read_table
+from xct.plugin.drawing import LIGHT, draw_map
 
 
 @pytest.fixture
@@ -117,12 +119,26 @@ def test_wrong_input_is_explained(viewer, messages, cell_folder, tmp_path):
     assert "'many' is not a number" in messages()[-1]
 
 
+def test_a_map_lies_in_the_middle_of_a_tall_dock():
+    figure = Figure(figsize=(3.4, 7.0), layout="constrained")
+    extent = (-200.0, 200.0, 200.0, -200.0)
+    axes = draw_map(figure, LIGHT, np.arange(4096.0).reshape(64, 64), extent, "height")
+    figure.draw_without_rendering()
+    room_above, room_below = 1 - axes.get_position().y1, figure.axes[1].get_position().y0
+    assert room_above == pytest.approx(room_below, abs=0.1)
+
+
 def test_surfaces_are_maps_that_say_what_is_under_the_mouse(viewer, cell_folder, tmp_path):
     open_with_xct(viewer, cell_folder)
     maps = dock(viewer, "Surface maps")
     maps.name.setCurrentText("lithium thickness")
     assert "32.00 ± 0.14 µm" in maps.text_at(0.0, 0.0)  # 8 slices of 4 µm
-    assert "not measured" in maps.text_at(-100.0, -60.0)  # where there is no lithium
+    assert "no lithium here" in maps.text_at(-100.0, -60.0)
+    assert "not measured" in maps.text_at(-170.0, 0.0)  # beyond the bore
+    maps.name.setCurrentText("electrolyte thickness")
+    assert "80.00 ± 0.14 µm" in maps.text_at(0.0, 0.0)
+    assert "112.00 ± 0.14 µm" in maps.text_at(-100.0, -60.0)  # it begins at the steel there
+    maps.name.setCurrentText("lithium thickness")
     maps.name.setCurrentText("electrolyte/cathode: height")
     assert "0.00 ± 0.10 µm" in maps.text_at(10.0, 20.0)
     maps.save_figure(tmp_path / "map.png")

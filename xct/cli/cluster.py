@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from xct.cli.runs import ALLOW_STAGES
+from xct.cli.runs import ALLOW_STAGES, SET
 
 
 @click.command()
 @click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
+@SET
 @click.option("--walltime", default="12:00:00", show_default=True, help="Of one job.")
 @click.option("--cores", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--memory", default="64G", show_default=True, help="Of one job.")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from xct.cli.completion import names_from, stage_names
 from xct.cli.runs import ALLOW_STAGES
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names_from(stage_names))
 @click.option(
     "--config", type=click.Path(path_type=Path), help="With the stages that a configuration names."
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from xct.cli.completion import labels, names_from, roi_sets
+
 
 @click.command()
 @click.argument("scan", type=click.Path(path_type=Path))
@@ -29,7 +31,10 @@ def convert(scan: Path, to: Path, layout: str) -> None:
 @click.option(
     "--to", type=click.Path(path_type=Path), help="File to write: .ome.tif, .nrrd or .vti."
 )
-@click.option("--labels", metavar="NAME", help="Labels in place of the volume, e.g. materials.")
+@click.option(
+    "--labels", metavar="NAME", help="Labels in place of the volume, e.g. materials.",
+    shell_complete=names_from(labels),
+)  # fmt: skip
 @click.option("--bits", type=click.Choice(["8", "16", "32"]), help="With --tiff; 32 unless given.")
 @click.option("--window", metavar="A,B", help="Range in 1/cm that 8 or 16 bits cover.")
 def export(
@@ -125,7 +130,10 @@ def simulate(config: Path, out: Path | None) -> None:
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("rendered"), show_default=True)
-@click.option("--rois", metavar="SET", help="ROIs to outline: a set that xct ships, or a file.")
+@click.option(
+    "--rois", metavar="SET", help="ROIs to outline: a set that xct ships, or a file.",
+    shell_complete=names_from(roi_sets, or_file=True),
+)  # fmt: skip
 @click.option("--ground", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option(
     "--opacity",
@@ -160,7 +168,7 @@ def render(
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
-@click.argument("source")
+@click.argument("source", shell_complete=names_from(roi_sets, or_file=True))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File to write.")
 @click.option(
     "--thickness-um",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xct.cli import many
+from xct.cli.completion import all_settings, names_from, products, recipes, stage_names
 from xct.cli.screen import is_quiet, screen_options
 from xct.errors import RunError, XctError, show_seconds
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("xct")
 
+SET = click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.",
+    shell_complete=names_from(all_settings),
+)  # fmt: skip
 ALLOW_STAGES = click.option(
     "--allow-stages", is_flag=True, help="Run the modules that the configuration's `stages` name."
 )
@@ -27,7 +32,10 @@ ALLOW_STAGES = click.option(
 
 @click.command()
 @click.argument("scan", type=click.Path(path_type=Path))
-@click.option("--pipeline", help="Recipe.  [default: reconstruct; of a result: analyze]")
+@click.option(
+    "--pipeline", help="Recipe.  [default: reconstruct; of a result: analyze]",
+    shell_complete=names_from(recipes, or_file=True),
+)  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path), help="Result.  [default: out/NAME]")
 @click.option("--to", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
 def init(scan: Path, pipeline: str | None, output: Path | None, to: Path | None) -> None:
@@ -58,7 +66,7 @@ def init(scan: Path, pipeline: str | None, output: Path | None, to: Path | None)
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
+@SET
 @ALLOW_STAGES
 def check(config: Path, changes: tuple[str, ...], allow_stages: bool) -> None:
     """Name every mistake, and what a run would need."""
@@ -77,9 +85,15 @@ def check(config: Path, changes: tuple[str, ...], allow_stages: bool) -> None:
 
 @click.command()
 @click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
-@click.option("--until", metavar="STAGE", help="Last stage to run; what it gives is kept.")
-@click.option("--keep", multiple=True, metavar="NAME", help="Write this too: line_integrals, ….")
+@SET
+@click.option(
+    "--until", metavar="STAGE", help="Last stage to run; what it gives is kept.",
+    shell_complete=names_from(stage_names),
+)  # fmt: skip
+@click.option(
+    "--keep", multiple=True, metavar="NAME", help="Write this too: line_integrals, ….",
+    shell_complete=names_from(products),
+)  # fmt: skip
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left.")
 @click.option("--jobs", type=click.IntRange(1), default=1, help="Scans at a time, at most.")
 @click.option("--json", "as_json", is_flag=True, help="What became of each scan, for a program.")

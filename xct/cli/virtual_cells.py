@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from xct.cli.completion import names_from, recipes, states
 from xct.errors import XctError
 
 
@@ -43,7 +44,7 @@ def _mistakes_explained() -> Iterator[None]:
 
 
 @click.command()
-@click.argument("state", required=False)
+@click.argument("state", required=False, shell_complete=names_from(states))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal cells.")
 @click.option("--shape", default="160,256,256", show_default=True, type=Numbers("Z,Y,X", int))
@@ -73,7 +74,10 @@ def _mistakes_explained() -> Iterator[None]:
     "--format", "layout", default="nxtomo", show_default=True,
     type=click.Choice(["dxchange", "nxtomo", "p05", "tiff"]),
 )  # fmt: skip
-@click.option("--pipeline", default="tomo_cell", show_default=True, help="Recipe to name.")
+@click.option(
+    "--pipeline", default="tomo_cell", show_default=True, help="Recipe to name.",
+    shell_complete=names_from(recipes, or_file=True),
+)  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="YAML naming a volume of your own.")
 def phantom(state: str | None, out: Path, distance_mm: float | None, **wanted: Any) -> None:
     """Write the raw scan of a virtual cell, its configuration and its truth.

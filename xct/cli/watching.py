@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from xct.cli import many
+from xct.cli.completion import names_from, stage_settings
+from xct.cli.runs import SET
 from xct.cli.screen import is_quiet, screen_options
 from xct.errors import RunError, XctError
 
@@ -36,11 +38,14 @@ def status(outputs: tuple[Path, ...], as_json: bool) -> None:
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--rows", default="", metavar="ROW,…", help="Of the slices; the middle one.")
-@click.option("--sweep", "sweeps", multiple=True, metavar="STEP.SETTING=FIRST:LAST:STEP")
+@click.option(
+    "--sweep", "sweeps", multiple=True, metavar="STEP.SETTING=FIRST:LAST:STEP",
+    shell_complete=names_from(stage_settings),
+)  # fmt: skip
 @click.option("--to", default="preview.png", show_default=True, type=click.Path(path_type=Path))
 @click.option("--zoom", type=click.IntRange(1), default=1, help="4: the middle quarter of a slice.")
 @click.option("--choose", type=int, metavar="N", help="Write the values of picture N to CONFIG.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Such as scan.bin=2.")
+@SET
 @screen_options
 def preview(
     config: Path,

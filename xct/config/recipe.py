@@ -53,6 +53,13 @@ class Recipe:
     warnings: list[str]
 
 
+def shipped_recipes() -> dict[str, Path]:
+    """Give the files of the recipes that xct ships, by name."""
+    package = Path(xct.__file__).parent
+    folders = [package / "pipelines", package.parent / "pipelines"]
+    return {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+
+
 def recipe_file(name: str) -> Path:
     """Find a recipe: a path as it is, a plain name among the shipped ones.
 
@@ -65,9 +72,7 @@ def recipe_file(name: str) -> Path:
         if not Path(name).is_file():
             raise ConfigError(f"pipeline: {name}: no such recipe")
         return Path(name)
-    package = Path(xct.__file__).parent
-    folders = [package / "pipelines", package.parent / "pipelines"]
-    known = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    known = shipped_recipes()
     if name not in known:
         raise ConfigError(
             f"pipeline: {name!r} is not a recipe{nearest(name, list(known))}; xct ships "

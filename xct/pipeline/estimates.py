@@ -235,7 +235,8 @@ def _shown(entry: Mapping[str, Any]) -> str:
     if isinstance(entry["value"], str):
         return str(entry["value"])
     sd = f" ± {entry['sd']:.2g}" if "sd" in entry else ""
-    return f"{entry['value']:.4g}{sd} {entry['unit']}"
+    unit = "" if entry["unit"] == "1" else f" {entry['unit']}"
+    return f"{entry['value']:.4g}{sd}{unit}"
 
 
 def _needed(steps: Sequence[Step]) -> list[str]:

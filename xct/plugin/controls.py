@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSlider, QWidget
 
 from xct.errors import XctError
 from xct.plugin.data.cells import Cell, cells_of
 from xct.plugin.notifications import MENDABLE, errors_shown, show_mistake
+
+_ENDING = re.compile(r"\*(\.\w+)")
 
 
 class Latest(QObject):
@@ -119,6 +123,43 @@ def button(text: str, function: Callable[[], Any], tip: str = "") -> QPushButton
 
     made.clicked.connect(pressed)
     return made
+
+
+def path_to_save(parent: QWidget, title: str, proposed: str, kinds: str) -> Path | None:
+    """Ask where to save; what is written is of the kind that was chosen.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Whose dialog it is.
+    title, proposed : str
+        Of the dialog; name that is proposed.
+    kinds : str
+        As Qt writes them: ``ROI sets (*.yaml *.yml);;ROIs of ImageJ (*.zip)``.
+
+    Returns
+    -------
+    Path or None
+        A name without an ending, or with that of another kind, gets the first of the chosen kind;
+        None where the dialog was closed.
+
+    Raises
+    ------
+    XctError
+        If there is a file of the name that was made so: the dialog did not ask about it.
+    """
+    name, kind = QFileDialog.getSaveFileName(parent, title, proposed, kinds)
+    if not name:
+        return None
+    path, own = Path(name), _ENDING.findall(kind or kinds)
+    if not own or path.suffix.lower() in own:
+        return path
+    if path.suffix.lower() in _ENDING.findall(kinds):
+        path = path.with_suffix("")
+    path = path.with_name(path.name + own[0])
+    if path.exists():
+        raise XctError(f"{path} is there already; choose it by its whole name to replace it")
+    return path
 
 
 def beside(*widgets: QWidget) -> QWidget:

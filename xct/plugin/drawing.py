@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,14 +113,14 @@ def draw_profile(
     axes.plot(along, value, color=look.own, lw=1.2)
     axes.set_xlim(float(along.min()), float(along.max()))
     places = [float(place) for place in edges["position_um"]]
-    # A label is about a fifth of the plot wide, and stands left of an edge at the right end; those
-    # that would overprint go a line lower.
-    width, last = 0.22 * float(np.ptp(along)), float(along.min() + 0.78 * np.ptp(along))
+    # A label is at most three tenths of the plot wide, and stands left of an edge at the right end;
+    # those that would overprint go a line lower.
+    width, last = 0.3 * float(np.ptp(along)), float(along.min() + 0.7 * np.ptp(along))
     lines = _lines_of([place - width * (place > last) for place in places], width)
     for place, sd, line in zip(places, edges["position_sd_um"], lines, strict=True):
         axes.axvline(place, color=color("electrolyte_cathode"), lw=1, ls="--")
         axes.annotate(
-            f"{place:.1f} ± {sd:.1f}",
+            _with_sd(place, sd),
             (place, 1),
             xycoords=("data", "axes fraction"),
             xytext=(-3 if place > last else 3, -4 - line * (look.size + 3)),
@@ -204,6 +205,7 @@ def draw_map(
     Axes
         Of the map.
     """
+    figure.set_layout_engine("compressed")  # else the map of a tall dock lies at its lower end
     axes = fresh(figure, look)
     axes.set_facecolor("#888888")
     known = values[np.isfinite(values)]
@@ -217,6 +219,12 @@ def draw_map(
     bar.ax.tick_params(colors=look.front, labelsize=look.size)
     axes.set_title(name, color=look.front, fontsize=look.size)
     return axes
+
+
+def _with_sd(value: float, sd: float) -> str:
+    """Write a place with its uncertainty: to a tenth of a µm, finer where that would read 0."""
+    digits = max(1, -floor(log10(sd))) if sd > 0 else 1
+    return f"{value:.{digits}f} ± {sd:.{digits}f}"
 
 
 def _lines_of(starts: list[float], width: float) -> list[int]:

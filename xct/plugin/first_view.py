@@ -228,7 +228,8 @@ class CellView:
         at = [float(v) for v in index * np.asarray(self._cell.volume.voxel_size_um)]
         if self._cell.geometry is None:
             return "z {:.1f}, y {:.1f}, x {:.1f} µm".format(*at)
-        return place_text(self._cell.geometry, *at)
+        # beside a dock, the picture is too narrow for all in one line
+        return place_text(self._cell.geometry, *at).replace(", radius", "\nradius")
 
 
 def _cut(mesh: Surface, y_index: float) -> None:

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from xct.errors import XctError
 from xct.geometry import MATERIALS
 from xct.io.labels import CLASSIFIED, PAINTED, create_labels, open_painted
-from xct.plugin.controls import CellChoice, Latest, beside, button
+from xct.plugin.controls import CellChoice, Latest, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
 from xct.plugin.data.layers import MATERIAL_COLORMAP, placed
 from xct.plugin.notifications import show_info
@@ -121,8 +121,7 @@ class Paint(QWidget):
         """Keep the classifier in a file, for other cells and for scripts."""
         classifier = self._known()
         if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(self, "Classifier", "classifier.npz", _FILTER)
-            path = Path(chosen) if chosen else None
+            path = path_to_save(self, "Classifier", "classifier.npz", _FILTER)
         if path is not None:
             write_classifier(path, classifier)
             show_info(f"wrote {path}")

@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from xct.analyze.layers import thickness_maps
 from xct.geometry import SURFACES, CellGeometry, Surface
-from xct.plugin.controls import CellChoice, beside, button
+from xct.plugin.controls import CellChoice, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
 from xct.plugin.drawing import draw_map
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.plots import Plot
 from xct.plugin.roi.export import copy_to_clipboard, save_plot
 
-_LAYERS = {
-    "lithium thickness": ("steel_lithium", "lithium_electrolyte"),
-    "electrolyte thickness": ("lithium_electrolyte", "electrolyte_cathode"),
-    "cathode thickness": ("electrolyte_cathode", "cathode_collector"),
-}
+_LITHIUM = "lithium thickness"
 
 
 class Map(NamedTuple):
@@ -34,6 +31,8 @@ class Map(NamedTuple):
 
 def maps_of(surfaces: dict[str, Surface], cell: CellGeometry) -> dict[str, Map]:
     """List what can be drawn: heights from the mean plane, their uncertainty, thicknesses.
+
+    Where lithium is gone its thickness is 0, as in the tables of the result.
 
     Parameters
     ----------
@@ -60,11 +59,10 @@ def maps_of(surfaces: dict[str, Surface], cell: CellGeometry) -> dict[str, Map]:
         found[title] = Map(
             f"{_shown(name)}:\nstandard deviation of its height", sd, np.full_like(sd, np.nan)
         )
-    for title, (first, last) in _LAYERS.items():
-        if first in surfaces and last in surfaces:
-            one, other = surfaces[first], surfaces[last]
-            thick = cell.sign * (other.height_um - one.height_um)
-            found[title] = Map(title, thick, np.hypot(one.sd_um, other.sd_um))
+    for layer, thickness in thickness_maps(surfaces).items():
+        found[f"{layer} thickness"] = Map(
+            f"{layer} thickness", thickness.height_um, thickness.sd_um
+        )
     return found
 
 
@@ -136,14 +134,16 @@ class SurfaceMaps(QWidget):
         chosen, at = self._maps[self.name.currentText()], self._index(y_um, x_um)
         if at is None or not np.isfinite(chosen.values[at]):
             return f"y {y_um:.1f}, x {x_um:.1f} µm: not measured here"
+        if self.name.currentText() == _LITHIUM and chosen.values[at] == 0:
+            return f"y {y_um:.1f}, x {x_um:.1f} µm: no lithium here"
         sd = "" if not np.isfinite(chosen.sd[at]) else f" ± {chosen.sd[at]:.2f}"
         return f"y {y_um:.1f}, x {x_um:.1f} µm: {chosen.values[at]:.2f}{sd} µm"
 
     def save_figure(self, path: Path | None = None) -> None:
         """Save the map, white and as wide as a journal's column."""
         if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(self, "Map", "map.svg", "*.svg *.png")
-            path = Path(chosen) if chosen else None
+            proposed = f"{self.name.currentText()}.svg".replace("/", "_").replace(": ", " ")
+            path = path_to_save(self, "Map", proposed, "*.svg *.png")
         if path is not None:
             save_plot(self.plot, path)
             show_info(f"wrote {path}")

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -27,7 +26,7 @@ from qtpy.QtWidgets import (
 from xct.errors import XctError
 from xct.io.tables import write_table
 from xct.plugin.color_scale import ColorScale
-from xct.plugin.controls import CellChoice, beside, button
+from xct.plugin.controls import CellChoice, beside, button, path_to_save
 from xct.plugin.data.cells import KEY, Cell
 from xct.plugin.data.layers import AXES, UNITS
 from xct.plugin.drawing import draw_column
@@ -113,8 +112,8 @@ class Tables(QWidget):
         if self.model.shown.empty:
             raise XctError("nothing is shown, so there is nothing to export")
         if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(self, "Export table", "", "CSV (*.csv)")
-            path = Path(chosen) if chosen else None
+            proposed = f"{self.name.currentText()}.csv"
+            path = path_to_save(self, "Export table", proposed, "CSV (*.csv)")
         if path is not None:
             write_table(path, self.model.shown)
             show_info(f"wrote {len(self.model.shown)} rows to {path}")
@@ -122,10 +121,8 @@ class Tables(QWidget):
     def save_figure(self, path: Path | None = None) -> None:
         """Save the histogram of the chosen column, white and as wide as a journal's column."""
         if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(
-                self, "Histogram", f"{self.column.currentText()}.svg", "*.svg *.png"
-            )
-            path = Path(chosen) if chosen else None
+            proposed = f"{self.column.currentText()}.svg"
+            path = path_to_save(self, "Histogram", proposed, "*.svg *.png")
         if path is not None:
             save_plot(self.histogram, path)
             show_info(f"wrote {path}")

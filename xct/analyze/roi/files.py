@@ -66,6 +66,13 @@ def read_rois(path: Path | str) -> list[Roi]:
     return parse_rois(text, str(path))
 
 
+def shipped_roi_sets() -> dict[str, Path]:
+    """Give the files of the ROI sets that xct ships, by name."""
+    package = Path(xct.__file__).parent
+    folders = [package / "rois", package.parent / "configs" / "rois"]
+    return {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+
+
 def roi_set_file(name: str) -> Path:
     """Find a ROI set: a path as it is, a plain name among the shipped ones.
 
@@ -76,9 +83,7 @@ def roi_set_file(name: str) -> Path:
     """
     if "/" in name or name.endswith((".yaml", ".yml")):
         return Path(name)
-    package = Path(xct.__file__).parent
-    folders = [package / "rois", package.parent / "configs" / "rois"]
-    known = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    known = shipped_roi_sets()
     if name not in known:
         raise XctError(
             f"rois: {name!r} is not a ROI set{nearest(name, list(known))}; xct ships "

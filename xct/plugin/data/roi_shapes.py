@@ -59,7 +59,7 @@ def from_shape(
         return roi_from_line(cell, name, vertices[0], vertices[1], width_um)
     if kind == "sector":
         if axis != 0:
-            raise XctError(f"{name}: a sector lies about the axis; draw it in a slice (Ctrl-E)")
+            raise XctError(f"{name}: a sector lies about the axis; draw it in a slice of z")
         return roi_from_sector(
             cell, name, vertices[0, 1:].tolist(), vertices[1, 1:].tolist(), across
         )

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from xct.analyze.roi.files import read_rois, write_rois
 from xct.analyze.roi.imagej import ENDINGS, is_of_imagej, read_imagej, write_imagej
 from xct.errors import XctError
-from xct.plugin.controls import beside, button
+from xct.plugin.controls import beside, button, path_to_save
 from xct.plugin.notifications import show_info
 from xct.plugin.roi.export import copy_to_clipboard, histogram_frame, save_plot, save_tables
 from xct.plugin.roi.sets import save_into, set_named_in
@@ -57,8 +57,7 @@ class RoiActions(QWidget):
         if not self._inspector.rois.rois:
             raise XctError("there is no ROI to save: draw one first")
         if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(self, "ROI set", "rois.yaml", _FILTER)
-            path = Path(chosen) if chosen else None
+            path = path_to_save(self, "ROI set", "rois.yaml", _FILTER)
         if path is not None:
             if path.suffix.lower() in ENDINGS:
                 rois = self._inspector.rois
@@ -146,5 +145,4 @@ class RoiActions(QWidget):
     def _asked_for(self, name: str, pattern: str) -> Path | None:
         roi = self._inspector.table.current()
         proposed = name if roi is None else f"{roi.name}{Path(name).suffix}"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save", proposed, pattern)
-        return Path(chosen) if chosen else None
+        return path_to_save(self, "Save", proposed, pattern)

@@ -53,7 +53,7 @@ def place_text(geometry: CellGeometry, z_um: float, y_um: float, x_um: float) ->
     y_axis, x_axis = geometry.axis_at(z_um)
     y, x = y_um - y_axis, x_um - x_axis
     radius, azimuth = float(np.hypot(y, x)), float(np.rad2deg(np.arctan2(y, x)))
-    place = f"radius {radius:.1f} µm, azimuth {azimuth:.0f}°"
+    place = f"radius {radius:.1f} µm, azimuth {round(azimuth)}°"
     surface = nearest_surface(geometry, z_um, y_um, x_um)
     if surface is None:
         return f"z {z_um:.1f} µm, {place}"

@@ -154,6 +154,8 @@ class InspectRois(QWidget):
         self.thickness, self.line_width = (
             QDoubleSpinBox(decimals=1, minimum=0.1, maximum=1e5, suffix=" µm") for _ in "ab"
         )
+        self.thickness.setToolTip("how far a ROI that is drawn reaches across the slice")
+        self.line_width.setToolTip("diameter of a line: values are averaged across it")
         self.thickness.valueChanged.connect(self._thickness_chosen)
         self.line_width.valueChanged.connect(self._width_chosen)
         drawing = [

@@ -148,7 +148,11 @@ class RoiLayer(QObject):
         """Let the user draw: "rectangle", "polygon", "ellipse", "line" or "sector"."""
         self._viewer.dims.ndisplay = 2
         if kind == "sector" and self.axis() != 0:
-            raise XctError("a sector lies about the axis: turn to slices first (Ctrl-E)")
+            if self._layer is not None:
+                self._layer.mode = "pan_zoom"  # not what was drawn before
+            raise XctError(
+                "a sector lies about the axis: turn to slices first (Ctrl-E till the slider says z)"
+            )
         layer = self.layer
         self._viewer.layers.selection.active = layer
         layer.mode = "add_line" if kind == "sector" else f"add_{kind}"

@@ -1,0 +1,40 @@
+"""What is saved is of the kind that was chosen, under a name that says so."""
+
+import pytest
+
+pytest.importorskip("napari")
+
+from qtpy.QtWidgets import QFileDialog
+
+from xct.errors import XctError
+from xct.plugin.controls import path_to_save
+
+SETS, IMAGEJ = "ROI sets (*.yaml *.yml)", "ROIs of ImageJ (*.zip *.roi)"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "saved"),
+    [
+        ("rois.yaml", SETS, "rois.yaml"),
+        ("rois.yml", SETS, "rois.yml"),
+        ("rois", SETS, "rois.yaml"),
+        ("rois", IMAGEJ, "rois.zip"),
+        ("rois.roi", IMAGEJ, "rois.roi"),
+        ("rois.yaml", IMAGEJ, "rois.zip"),  # the name that was proposed, and another kind
+        ("cell-1.5", SETS, "cell-1.5.yaml"),
+    ],
+)
+def test_a_name_gets_the_ending_of_the_chosen_kind(monkeypatch, tmp_path, typed, kind, saved):
+    answer = (str(tmp_path / typed), kind)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    found = path_to_save(None, "ROI set", "rois.yaml", f"{SETS};;{IMAGEJ}")
+    assert found == tmp_path / saved
+
+
+def test_a_file_that_the_dialog_did_not_ask_about_is_not_replaced(monkeypatch, tmp_path):
+    (tmp_path / "rois.zip").touch()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "rois"), IMAGEJ))
+    with pytest.raises(XctError, match="is there already"):
+        path_to_save(None, "ROI set", "rois.yaml", f"{SETS};;{IMAGEJ}")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    assert path_to_save(None, "ROI set", "rois.yaml", f"{SETS};;{IMAGEJ}") is None
