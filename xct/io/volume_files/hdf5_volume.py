@@ -128,7 +128,9 @@ def _axes(
         a, b, c = written.axes
         by_program = (kept[a], kept[b], kept[c])
         if written.axes == (0, 1, 2):
-            return by_program, (f"its axes have no names: z, y, x, as {written.program} does",)
+            return by_program, (
+                f"its axes have no names: z, y, x, as {written.program} writes them",
+            )
         return by_program, (
             f"its axes have no names: slices lie along the second one, as {written.program} "
             "writes them",
