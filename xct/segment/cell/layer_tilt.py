@@ -95,9 +95,10 @@ def layer_tilt(sample: Sample) -> Tilt:
         ).x
     upright = fine.within(np.array([0.0, 0.0, *found[2:]]))
     lean = _refined(values, sample.edges_um, found[:2])
-    if np.degrees(np.arctan(np.hypot(*lean))) < _LEAST_DEG:
-        return Tilt(0.0, 0.0, 1 - upright, 1 - upright)
     within, before = fine.within(np.array([*lean, *found[2:]])), fine.within(found)
+    steep = np.degrees(np.arctan(np.hypot(*lean))) >= _LEAST_DEG
+    if not steep or min(within, before) >= upright:
+        return Tilt(0.0, 0.0, 1 - upright, 1 - upright)
     if within > before + _WORSE:
         lean = found[:2]
     return Tilt(float(lean[0]), float(lean[1]), 1 - min(within, before), 1 - upright)
