@@ -35,6 +35,7 @@ from xct.analyze.low_grey import (
 )  # fmt: skip
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
+from xct.normalize.artifacts import Artifacts
 from xct.normalize.grain_shape import GrainShape, joined
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -69,15 +70,20 @@ _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
 
 def inclusion_numbers(
-    inclusions: pd.DataFrame, grain_shape: GrainShape | None = None
+    inclusions: pd.DataFrame,
+    grain_shape: GrainShape | None = None,
+    volume_artifacts: Artifacts | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
     What touches lithium or the cathode's front has a count of its own, and no part in the others.
+    Where rings may count as inclusions, only bridges and filaments are given.
     """
     yield "bridges", _bridges(inclusions)
     slender = int(inclusions["filament"].sum())
     yield "filaments", Number(slender, "filaments", bound="lower", note=_MISSED)
+    if volume_artifacts is not None and volume_artifacts.forged:
+        return
     own = inclusions[inclusions["class"].isin(_COUNTED)]
     yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.

@@ -84,7 +84,7 @@ def layer_tilt(sample: Sample) -> Tilt:
     start = _best(coarse, start[0], start[1], _BETWEEN * np.arange(-1, 2))
     fine = _Places.of(values, sample.edges_um)
     found = np.array(start)
-    if np.hypot(*start[:2]) > 1e-9:
+    if np.hypot(start[0], start[1]) > 1e-9:
         simplex = np.array([start] * 5, float)
         simplex[np.arange(1, 5), np.arange(4)] += (0.06, 0.06, 0.1, 0.1)
         found = scipy.optimize.minimize(
