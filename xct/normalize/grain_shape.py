@@ -179,7 +179,8 @@ def apart_from_mean(planes: np.ndarray) -> np.ndarray:
     known = np.isfinite(planes)
     count = np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
     total = planes.sum(axis=(1, 2), keepdims=True, dtype=np.float64, where=known)
-    return np.asarray(planes - (total / count).astype(planes.dtype))
+    with np.errstate(over="ignore", invalid="ignore"):  # bytes that were read wrongly
+        return np.asarray(planes - (total / count).astype(planes.dtype))
 
 
 def alike(one: np.ndarray, other: np.ndarray, *, by_slice: bool = False) -> np.ndarray:
