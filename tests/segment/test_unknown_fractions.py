@@ -51,12 +51,17 @@ def test_steel_that_ends_obliquely_is_an_upper_bound():
     assert plain["volume_fraction.steel"].bound is None
 
 
-@pytest.mark.parametrize(("rings", "counted"), [(0.02, True), (0.037, False), (0.1, False)])
-def test_inclusions_that_rings_may_forge_are_not_counted(rings, counted):
+@pytest.mark.parametrize(
+    ("rings", "counted", "bound", "sd"),
+    [(0.02, True, "lower", None), (0.037, True, None, 2.0), (0.1, False, None, None)],
+)
+def test_inclusions_that_rings_may_forge_are_less_certain_or_not_counted(rings, counted, bound, sd):
     dark = pd.DataFrame({
         "inclusion": [1], "filament": [False], "class": ["enclosed"], "dark_volume_um3": [50.0]
     })  # fmt: skip
     found = dict(inclusion_numbers(dark, None, seen(rings)))
     assert ("inclusions" in found) == ("inclusion_volume_um3" in found) == counted
     assert {"bridges", "filaments"} <= set(found)
+    if counted:
+        assert (found["inclusions"].bound, found["inclusions"].sd) == (bound, sd)
     assert ("left out" in (artifact_warning(seen(rings)) or "")) != counted

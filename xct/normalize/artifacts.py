@@ -28,8 +28,8 @@ _SURE = 4.0  # standard errors
 _INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
 # Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
 # 0.04 to 0.08 inclusions came and went by one or two, at 0.13 low grey was five times what it is.
-# At 0.037 five inclusions were found for two (seed 13): from there on they are not counted.
-_FORGING, _COUNTED = 0.06, 0.03
+# At 0.037 five inclusions were found for two (seed 13).
+_FORGING, _TOUCHING = 0.06, 0.03
 # In the mean of a cube as wide as a small particle: at 0.16 layers are right and small particles
 # begin to be lost, at 0.23 layers are taken for others.
 _CUBE_UM, _NOISY = 8.0, 0.18
@@ -110,8 +110,13 @@ class Artifacts:
 
     @property
     def forged(self) -> bool:
-        """Whether arcs of rings may count as inclusions, or hide some."""
-        return self.rings > max(_COUNTED, _SURE * self.rings_sd)
+        """Whether arcs of rings count as inclusions, and hide some."""
+        return self.rings > max(_FORGING, _SURE * self.rings_sd)
+
+    @property
+    def touched(self) -> bool:
+        """Whether rings may make or hide an inclusion or two, as in many a scan without a fault."""
+        return self.rings > max(_TOUCHING, _SURE * self.rings_sd)
 
     @property
     def smoothed(self) -> bool:
@@ -367,14 +372,7 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
     if volume_artifacts is None:
         return None
     seen, said = volume_artifacts, []
-    if seen.forged and seen.rings <= _FORGING:
-        said.append(
-            f"rings: they add {seen.rings:.1%} of the electrolyte's value (standard deviation over "
-            f"the radius) to its slices, where up to {_COUNTED:.0%} does no harm: arcs of them may "
-            "count as inclusions, or hide some, whose number and volume are left out; remove "
-            "stripes before reconstruction"
-        )
-    elif seen.forged:
+    if seen.forged:
         said.append(
             f"rings: they add {seen.rings:.1%} of the electrolyte's value (standard deviation over "
             f"the radius) to its slices, where less than {_FORGING:.0%} does no harm: arcs of them "
