@@ -40,8 +40,8 @@ def particle_numbers(
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
-    In voxels that are longer than wide, in strong noise, or where a volume was smoothed, small ones
-    are missed or joined: counts are lower bounds then, and the median an upper one. Where slices
+    In voxels that are longer than wide, in strong noise, or where a volume was smoothed or put
+    upright, small ones are missed or joined: counts are lower bounds then, and the median an upper one. Where slices
     lie at another distance than is said, particles split or join, and nothing is known of them.
     """
     if grain_shape is not None and grain_shape.bounds is not None:
@@ -70,6 +70,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
+    if artifacts is not None and artifacts.upright:
+        return "the volume was put upright by interpolation: small ones are missed or joined"
     return None
 
 
