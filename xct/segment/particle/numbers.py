@@ -41,8 +41,9 @@ def particle_numbers(
     """Give the counts of particles, and their median diameter.
 
     In voxels that are longer than wide, in strong noise, or where a volume was smoothed or put
-    upright, small ones are missed or joined: counts are lower bounds then, and the median an upper one. Where slices
-    lie at another distance than is said, particles split or join, and nothing is known of them.
+    upright, small ones are missed or joined: counts are lower bounds then, and the median an upper
+    one. Where slices lie at another distance than is said, particles split or join, and nothing is
+    known of them.
     """
     if grain_shape is not None and grain_shape.bounds is not None:
         return
