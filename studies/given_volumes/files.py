@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,6 @@ def bioformats(said: Said) -> Said:
 def hdf5(
     place: str,
     *,
-    axes: Sequence[str] | None = None,
     chunks: tuple[int, ...] | None = None,
     lost: slice | None = None,
 ) -> Write:
@@ -123,8 +122,6 @@ def hdf5(
         file, values = folder / "volume.h5", given.values
         with h5py.File(file, "w") as opened:
             data = opened.create_dataset(place, values.shape, values.dtype, chunks=chunks)
-            if axes is not None:
-                data.parent.attrs["axes"] = list(axes)
             if lost is None:
                 data[:] = values
             else:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.given_volumes import files
+from studies.given_volumes import files, programs
 from studies.given_volumes.case import Case, Given, Said, known, then
 from studies.given_volumes.files import cut_short, hdf5, named, ome_zarr, zarr_array
 from studies.given_volumes.spoiling import coded
 from studies.given_volumes.tiff_files import ome_tiff, slices, tiff, tiff_as
 from studies.given_volumes.traits import WIDE, but, on
 
-_SAVU = ["voxel_x", "voxel_y", "voxel_z"]
 _FIVE_AXES = on(lambda mu: mu[None, None])
 _LEVELS = [2.0, 20.0, 80.0]  # 1/cm, between materials
 
@@ -35,13 +34,12 @@ def layouts() -> Iterator[Case]:
     yield of("OME-TIFF, axes t, c, z, y, x", ome_tiff("TCZYX"), [_FIVE_AXES])
     two = on(lambda mu: np.stack([mu, mu]))
     yield of("OME-TIFF, two channels", ome_tiff("CZYX"), [two], says="channel|axes|volumes|several")
-    yield of("HDF5 of nabu", hdf5("entry0000/reconstruction/results/data"))
-    yield of("HDF5 of HTTomo", hdf5("data"))
-    yield of("HDF5 of tomopy", hdf5("exchange/data"))
-    along_y = on(lambda mu: mu.transpose(2, 0, 1).copy())
-    yield of(
-        "HDF5 of Savu, slices along y", hdf5("entry/final_result_tomo/data", axes=_SAVU), [along_y]
-    )
+    yield of("HDF5 of nabu, of two chunks", programs.nabu)
+    yield of("HDF5 of HTTomo", programs.httomo)
+    yield of("HDF5 of tomopy", programs.tomopy)
+    yield of("HDF5 of Savu", programs.savu)
+    yield of("HDF5 of Savu, the step alone", programs.savu_step)
+    yield of("HDF5, a dataset without a name for anything", hdf5("some/where"))
     yield of("HDF5, one of two datasets, named", files.two_datasets, [but(path="/b")])
     yield of("NRRD", files.nrrd)
     yield of("NII", files.nifti())

@@ -110,7 +110,7 @@ def layer_numbers(
     """Give thickness, swelling, and the fraction of absent lithium.
 
     Where slices lie at another distance than is said, a thickness is a bound; that of lithium,
-    which is one already, is left out where the two sides differ.
+    which is one already, is left out where the two sides differ, and so is absent lithium.
     """
     for row in layers.to_dict("records"):
         name, n = row["layer"], row.get("n")
@@ -125,7 +125,7 @@ def layer_numbers(
             yield "gap_at_lithium_um", gap
         if row.get("swelling") is not None:
             yield f"swelling.{name}", Number(row["swelling"], sd=row.get("swelling_sd"), n=n)
-        if is_lithium:
+        if is_lithium and (grain_shape is None or grain_shape.bounds is None):
             sd = row.get("absent_area_fraction_sd")
             absent = Number(row["absent_area_fraction"], sd=sd, n=n, bound="lower", note=_NOTE)
             yield "absent_area_fraction", absent

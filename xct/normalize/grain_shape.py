@@ -119,11 +119,11 @@ def grain_shape(
     GrainShape or None
         None where values do not vary, or are alike over more than can be seen.
     """
-    found = apart_from_mean(values)
+    found = apart_from_mean(values).astype(np.float64)
     by_axis = [_autocovariance(found, axis) for axis in range(3)]
     # Noise that no neighbor shares counts at lag 0 only: without it, that is where the next two
     # lead to. Where one axis is too coarse for that, it is known from another.
-    variance = min(float(alike(found, found)), max(2 * one - two for one, two, *_ in by_axis))
+    variance = min(float(alike(found, found)[()]), max(2 * one - two for one, two, *_ in by_axis))
     height, *widths = (
         _half(variance, lags) * edge for lags, edge in zip(by_axis, voxel_um, strict=True)
     )
@@ -176,24 +176,38 @@ def _middle(cell: CellGeometry) -> tuple[slice, slice, slice] | None:
 
 def apart_from_mean(planes: np.ndarray) -> np.ndarray:
     """Subtract from every slice its mean; NaN stays NaN."""
-    count = np.maximum(np.isfinite(planes).sum(axis=(1, 2), keepdims=True), 1)
-    return np.asarray(planes - np.nansum(planes, axis=(1, 2), keepdims=True) / count)
+    known = np.isfinite(planes)
+    count = np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
+    total = planes.sum(axis=(1, 2), keepdims=True, dtype=np.float64, where=known)
+    with np.errstate(over="ignore", invalid="ignore"):  # bytes that were read wrongly
+        return np.asarray(planes - (total / count).astype(planes.dtype))
 
 
-def alike(
-    one: np.ndarray, other: np.ndarray, axis: tuple[int, ...] | None = None
-) -> np.ndarray | float:
-    """Give the mean product of values, of those that are known; NaN where none is."""
-    product = one * other
-    count = np.isfinite(product).sum(axis=axis)
-    return np.where(count > 0, np.nansum(product, axis=axis) / np.maximum(count, 1), np.nan)
+def alike(one: np.ndarray, other: np.ndarray, *, by_slice: bool = False) -> np.ndarray:
+    """Give the mean product of values, of those that are known; NaN where none is.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (z, y, x)
+        NaN does not count.
+    by_slice : bool
+        Whether each slice has a mean of its own, shape (z,), or all have one, shape ().
+    """
+    kept = "zyx,zyx->z" if by_slice else "zyx,zyx->"
+    count = np.full(len(one) if by_slice else (), one[0].size * (1 if by_slice else len(one)))
+    total = np.einsum(kept, one, other)
+    if not np.isfinite(total).all():
+        known = np.isfinite(one) & np.isfinite(other)
+        total = np.einsum(kept, np.where(known, one, 0), np.where(known, other, 0))
+        count = known.sum(axis=(1, 2) if by_slice else None)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _autocovariance(values: np.ndarray, axis: int) -> list[float]:
     """Give the autocovariance along an axis at lags 1, 2 … voxels, until it is hardly any."""
     along, found = np.moveaxis(values, axis, 0), []
     for lag in range(1, min(_FURTHEST, len(along) // 2) + 1):
-        found.append(float(alike(along[lag:], along[:-lag])))
+        found.append(float(alike(along[lag:], along[:-lag])[()]))
         if lag > 1 and found[-1] < found[0] / 4:
             break
     return found
@@ -244,7 +258,8 @@ def _said_of_slices(grain_shape: GrainShape) -> str | None:
         f"where grains of cathodes have {FLATTEST:g} to {TALLEST:g}: slices lie at another "
         f"distance than the {grain_shape.slices_um:g} µm that are said, or a filter went over the "
         f"volume in one direction. Thicknesses are {side} then, by about that factor, and are "
-        "given as bounds; give the right distance as the first number of voxel_size_um"
+        "given as bounds; absent lithium, particles and the collector's fraction are left out. "
+        "Give the right distance as the first number of voxel_size_um"
     )
 
 

@@ -63,7 +63,7 @@ def read(path: Path, request: Request) -> Raw:
             flats=flats,
             darks=darks,
             theta_deg=theta_deg,
-            pixel_size_um=_pixel_size_um(source),
+            pixel_size_um=dxchange_pixel_um(source),
             energy_kev=source.fact(
                 "energy_kev", "keV", "/measurement/instrument/monochromator/energy"
             ),
@@ -147,8 +147,19 @@ def _unique_ids(source: Source) -> np.ndarray | None:
     return np.asarray(ids, np.int64)
 
 
-def _pixel_size_um(source: Source) -> float | None:
-    """Find the effective pixel size: said outright, or that of the chip by magnification."""
+def dxchange_pixel_um(source: Source) -> float | None:
+    """Find the effective pixel size: said outright, or that of the chip by magnification.
+
+    Parameters
+    ----------
+    source : Source
+        The file, open; where the size comes from is noted as its origin.
+
+    Returns
+    -------
+    float or None
+        None where the file does not say it.
+    """
     said = source.fact(
         "pixel_size_um", "um", f"{_OBJECTIVE}/resolution", f"{_DETECTOR}/actual_pixel_size_x",
         f"{_SYSTEM}/detector/actual_pixel_size_x",

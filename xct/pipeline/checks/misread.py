@@ -14,7 +14,7 @@ import numpy as np
 from xct.io.volume_files.volume import ForeignVolume
 
 _LOOKED_AT = 5  # slices,
-_MOST_LINES = 96  # of each of which so many lines
+_MOST_LINES = 48  # of each of which so many lines
 # Noise alone has 1/3, drawn cells up to 0.14, and 0.25 to 0.33 with their bytes swapped, but for
 # such of few values, whose order is lost either way.
 _ROUGH, _ROUGHER = 0.2, 1.5

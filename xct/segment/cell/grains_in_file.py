@@ -24,6 +24,7 @@ _LEAST_SLICES = 5
 # Standard deviation of grains over the range of all values that are looked at: electrolyte, with
 # rings of a tenth, has less than 0.01, cathodes 0.06 and more.
 _GRAINY = 0.02
+_THINNED = 3  # every so manieth value tells the range
 _ENDS = 0.2  # of the grainy slices at either end: faces
 
 
@@ -74,9 +75,9 @@ def _grainy(planes: np.ndarray) -> np.ndarray:
     if not np.isfinite(planes).any():
         return np.zeros(len(planes), bool)
     # Not the least and the largest: steel that hardly any light passed scatters far beyond its own.
-    low, high = np.nanquantile(planes, (0.05, 0.95))
+    low, high = np.nanquantile(planes[:, ::_THINNED, ::_THINNED], (0.05, 0.95))
     apart = apart_from_mean(planes)
-    beside = alike(apart[:, :, 1:], apart[:, :, :-1], axis=(1, 2))
+    beside = alike(apart[:, :, 1:], apart[:, :, :-1], by_slice=True)
     return np.asarray(beside > (_GRAINY * (high - low)) ** 2)
 
 

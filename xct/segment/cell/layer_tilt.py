@@ -1,7 +1,8 @@
 """How far a cell leans from an axis of its volume. In: a sample of it; out: a rotation.
 
 As for the axis: values are ranked, and the direction is taken about which height and radius explain
-most of them.
+most of them. That is known to a degree, since heights fall into bins; it is refined by how far each
+column must be moved to fit the mean profile over height.
 """
 
 from __future__ import annotations
@@ -11,13 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from xct.segment.cell.orientation import Sample, ranked
+from xct.segment.cell.orientation import Sample
 
 _RINGS = 16
 _STEEPEST = 0.36  # tangent: 20°, beyond the 15° that are told
-_GRID = np.linspace(-0.3, 0.3, 13)  # tangents
+_GRID, _BETWEEN = np.linspace(-0.3, 0.3, 7), 0.05  # tangents; then those beside the best
 _COARSE = 3  # every so manieth value is looked at first
 _CLOSE = 2e-3  # of tangents and of the half width: where the search ends
+# Of half the width: columns that a lean is refined by, which hold layers, and no wall.
+_INNER = 0.6
+_ROUNDS, _STILL = 12, 1e-4  # of refining; a tangent that ends it
+# Of the variance, by which a refined lean may explain less in bins than the one it began with:
+# right ones up to 0.02, as bins of height fall on slices by chance.
+_WORSE = 0.03
+# Upright cells, whole or cut off, came out as 0 to 1.4° (seeds 3 and 11): one side holds more
+# lithium than the other. Leans of 2° came out as 1.6 to 1.8°.
+_LEAST_DEG = 1.6
 
 
 @dataclass(frozen=True)
@@ -60,33 +70,92 @@ class Tilt:
 def layer_tilt(sample: Sample) -> Tilt:
     """Find the direction of the axis of a cell whose layers follow each other about along z.
 
-    To about a degree; less than two are none.
+    To 0.4°, once in twelve to 1.4°; less than 1.6° are none.
 
     Parameters
     ----------
     sample : Sample
         Of the volume, z first.
     """
-    values = ranked(sample.values)
+    values = sample.ranks
     steps = (_COARSE - 1, _COARSE, _COARSE)
     coarse = _Places.of(values[:: steps[0], :: steps[1], :: steps[2]], sample.edges_um * steps)
-    start = min(
-        ((a, b, 0.0, 0.0) for a in _GRID for b in _GRID), key=lambda p: coarse.within(np.array(p))
-    )
-    if np.hypot(*start[:2]) < 1e-9:
-        known = 1 - coarse.within(np.zeros(4))
-        return Tilt(0.0, 0.0, known, known)
+    start = _best(coarse, 0.0, 0.0, _GRID)
+    start = _best(coarse, start[0], start[1], _BETWEEN * np.arange(-1, 2))
     fine = _Places.of(values, sample.edges_um)
-    simplex = np.array([start] * 5, float)
-    simplex[np.arange(1, 5), np.arange(4)] += (0.06, 0.06, 0.1, 0.1)
-    found = scipy.optimize.minimize(
-        fine.within,
-        simplex[0],
-        method="Nelder-Mead",
-        options={"initial_simplex": simplex, "xatol": _CLOSE, "fatol": 1e-4, "maxfev": 120},
-    ).x
+    found = np.array(start)
+    if np.hypot(start[0], start[1]) > 1e-9:
+        simplex = np.array([start] * 5, float)
+        simplex[np.arange(1, 5), np.arange(4)] += (0.06, 0.06, 0.1, 0.1)
+        found = scipy.optimize.minimize(
+            fine.within,
+            simplex[0],
+            method="Nelder-Mead",
+            options={"initial_simplex": simplex, "xatol": _CLOSE, "fatol": 1e-4, "maxfev": 120},
+        ).x
     upright = fine.within(np.array([0.0, 0.0, *found[2:]]))
-    return Tilt(float(found[0]), float(found[1]), 1 - fine.within(found), 1 - upright)
+    lean = _refined(values, sample.edges_um, found[:2])
+    within, before = fine.within(np.array([*lean, *found[2:]])), fine.within(found)
+    steep = np.degrees(np.arctan(np.hypot(*lean))) >= _LEAST_DEG
+    if not steep or min(within, before) >= upright:
+        return Tilt(0.0, 0.0, 1 - upright, 1 - upright)
+    if within > before + _WORSE:
+        lean = found[:2]
+    return Tilt(float(lean[0]), float(lean[1]), 1 - min(within, before), 1 - upright)
+
+
+def _best(places: _Places, a: float, b: float, grid: np.ndarray) -> tuple[float, ...]:
+    """Give the lean about (a, b), of a grid, that explains most; y and x of its axis are 0."""
+    every = [(a + da, b + db, 0.0, 0.0) for da in grid for db in grid]
+    return min(every, key=lambda p: places.within(np.array(p)))
+
+
+def _refined(values: np.ndarray, edges_um: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Fit a lean by moving columns along z onto their mean profile (Gauss-Newton).
+
+    Those about the middle of the volume: of half a bore, or a cropped one, they hold enough layers.
+    """
+    half = 0.5 * min(np.array(values.shape[1:]) * edges_um[1:])
+    z, y, x = (
+        (np.arange(n) - (n - 1) / 2) * edge / half
+        for n, edge in zip(values.shape, edges_um, strict=True)
+    )
+    inside = np.hypot(y[:, None], x[None]) < _INNER
+    across = np.stack([part[inside] for part in np.meshgrid(y, x, indexing="ij")])
+    columns, step, lean = values[:, inside], edges_um[0] / half, np.array(start)
+    for _ in range(_ROUNDS):
+        moved = _step_onto_profile(columns, z, across, step, lean)
+        lean = lean + moved
+        if np.abs(moved).max() < _STILL or np.abs(lean).max() > _STEEPEST:
+            break
+    return lean
+
+
+def _step_onto_profile(
+    columns: np.ndarray, z: np.ndarray, across: np.ndarray, step: float, lean: np.ndarray
+) -> np.ndarray:
+    """Give by how much a lean changes if columns are to fit their mean profile best.
+
+    Shapes: columns (z, n), across (2, n), lean (2,).
+    """
+    norm = np.sqrt(1 + lean @ lean)
+    height = (z[:, None] + lean @ across) / norm / step
+    height -= height.min()
+    below = height.astype(int)
+    part = height - below
+    length = int(below.max()) + 2
+    ends = ((below, 1 - part), (below + 1, part))
+    count = sum(np.bincount(at.ravel(), share.ravel(), length) for at, share in ends)
+    total = sum(np.bincount(at.ravel(), (share * columns).ravel(), length) for at, share in ends)
+    profile = total / np.maximum(count, 1e-9)
+    # Where only few columns reach, the profile is theirs.
+    rise = np.where(count > columns.shape[1] / 2, np.gradient(profile), 0) / step
+    (low, share_low), (high, share_high) = ends
+    apart = columns - profile[low] * share_low - profile[high] * share_high
+    slope = (rise[low] * share_low + rise[high] * share_high) / norm
+    terms = np.stack([(slope * where).ravel() for where in across])
+    moved: np.ndarray = np.linalg.lstsq(terms @ terms.T, terms @ apart.ravel(), rcond=None)[0]
+    return moved
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ else but noise and grains. So the axis is the one about which these two explain 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class Sample:
 
     def turned(self, order: tuple[int, ...], against: tuple[bool, ...]) -> Sample:
         """Give the axes in another order, some of them reversed."""
+        if order == (0, 1, 2) and not any(against):
+            return self
         z, y, x = order
         step, size = self.step, self.voxel_size_um
         flips = tuple(slice(None, None, -1 if flip else 1) for flip in against)
@@ -47,6 +50,11 @@ class Sample:
             (step[z], step[y], step[x]),
             (size[z], size[y], size[x]),
         )
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """The values by their ranks, 0 … 1."""
+        return ranked(self.values)
 
     @property
     def edges_um(self) -> np.ndarray:
@@ -101,7 +109,7 @@ def layer_axis(sample: Sample) -> LayerAxis:
     sample : Sample
         Of the volume.
     """
-    ranks = ranked(sample.values)
+    ranks = sample.ranks
     found = _clearest(ranks, sample.edges_um, (0.0,))
     # Where the cell is cut off, its axis does not pass through the middle.
     return found if found.axis == 0 else _clearest(ranks, sample.edges_um, _CENTERS)

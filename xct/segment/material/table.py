@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
-from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label
+from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
+from xct.normalize.artifacts import Artifacts
+from xct.normalize.grain_shape import GrainShape
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels
@@ -50,12 +52,41 @@ _BOUNDS: Mapping[str, tuple[Literal["upper", "lower"], str]] = {
 }
 
 
-def material_numbers(materials: pd.DataFrame) -> Iterator[tuple[str, Number]]:
-    """Give the volume fraction of each material, and of what is unknown."""
+# Materials of which no fraction is known where the face between them is in view, but not given.
+_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "steel_lithium": ("steel", "lithium"),
+    "lithium_electrolyte": ("lithium", "electrolyte", "low_grey"),
+}
+_OBLIQUE = "air behind the steel, where the file ends obliquely, counts as steel"
+
+
+def material_numbers(
+    materials: pd.DataFrame,
+    cell: CellGeometry | None = None,
+    surfaces: Mapping[str, Surface] | None = None,
+    volume_artifacts: Artifacts | None = None,
+    grain_shape: GrainShape | None = None,
+) -> Iterator[tuple[str, Number]]:
+    """Give the volume fraction of each material, and of what is unknown.
+
+    Left out is that of a material whose face is in view and could not be given, and that of the
+    collector where slices lie at another distance than is said: its thickness is known in µm.
+    """
+    bounds = dict(_BOUNDS)
+    if volume_artifacts is not None and volume_artifacts.upright:
+        bounds["steel"] = ("upper", _OBLIQUE)
+    unknown = set()
+    if cell is not None and surfaces is not None:
+        lost = [name for name in _BESIDE if name in cell.planes and name not in surfaces]
+        unknown |= {material for name in lost for material in _BESIDE[name]}
+    if grain_shape is not None and grain_shape.bounds is not None:
+        unknown.add("collector")
     for row in materials.to_dict("records"):
         fraction, name = row["volume_fraction"], str(row["material"])
+        if name in unknown:
+            continue
         sd = fraction * row["volume_um3_sd"] / row["volume_um3"]
-        bound, note = _BOUNDS.get(name, (None, None))
+        bound, note = bounds.get(name, (None, None))
         yield f"volume_fraction.{name}", Number(fraction, sd=sd, bound=bound, note=note)
 
 

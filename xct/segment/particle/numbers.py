@@ -28,7 +28,6 @@ _DIAMETER_SD = 0.005
 # particles of four voxels was lost.
 _LOSING_NOISE = 0.1
 _COARSE = "grains are too few voxels wide: small ones are missed or joined"
-_STRETCHED = "slices lie at another distance than is said: small ones are missed or joined"
 
 
 def particle_numbers(
@@ -41,23 +40,24 @@ def particle_numbers(
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
-    In voxels that are longer than wide, in strong noise, or where a volume was smoothed, small ones
-    are missed or joined: counts are lower bounds then, and the median an upper one. Where slices
-    lie at another distance than is said, counts are lower bounds, and no diameter is known.
+    In voxels that are longer than wide, in strong noise, or where a volume was smoothed or put
+    upright, small ones are missed or joined: counts are lower bounds then, and the median an upper
+    one. Where slices lie at another distance than is said, particles split or join, and nothing is
+    known of them.
     """
-    stretched = grain_shape is not None and grain_shape.bounds is not None
+    if grain_shape is not None and grain_shape.bounds is not None:
+        return
     note = _small_ones_missed(edge_ratio, volume_artifacts)
     if note is None and grain_shape is not None and grain_shape.coarse:
         note = _COARSE
     if note is None and cell is not None and reference is not None:
         note = _lost_in_noise(noise_of_cube(cell, reference))
-    note = _STRETCHED if stretched else note
     least: Bound = "lower" if note else None
     most: Bound = "upper" if note else None
     yield "particles", Number(len(particles), "particles", bound=least, note=note)
     drifted = int(particles["drifted"].sum())
     yield "drifted_particles", Number(drifted, "particles", None, len(particles), least, note)
-    if len(particles) and not stretched:
+    if len(particles):
         diameter = particles["equivalent_diameter_um"]
         median, sd = float(diameter.median()), None
         if len(diameter) > 1:
@@ -71,6 +71,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
+    if artifacts is not None and artifacts.upright:
+        return "the volume was put upright by interpolation: small ones are missed or joined"
     return None
 
 
