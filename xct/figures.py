@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 800
 JOURNAL_IN = {1: 3.35, 2: 7.09}  # 85 and 180 mm: one column of a journal, and both
 _LEAST_POINTS = 5.0  # that journals ask for
+_MOST_LETTERS = 15  # panels that are lettered one by one; of more, columns are
+
+# Told apart by the colour-blind, and in grey: Okabe & Ito, https://jfly.uni-koeln.de/color
+DISTINCT_COLORS = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#8c6d31", "#7f7f7f"
+)  # fmt: skip
 
 # As in the study: the anode's interface pink, the cathode's blue.
 SURFACE_COLORS = {
@@ -183,6 +189,37 @@ def canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, 
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
+
+
+def panel_letters(figure: Figure) -> Figure:
+    """Write a, b, c … beside the titles of a figure's panels, as journals ask for.
+
+    Panels are lettered line by line; of more than fifteen, those on top of each column are. A
+    figure of one panel has no letter, nor have colour bars and second axes of one panel.
+
+    Parameters
+    ----------
+    figure : Figure
+        Changed in place.
+
+    Returns
+    -------
+    Figure
+        The same.
+    """
+    panels: dict[tuple[int, int], Axes] = {}
+    for axis in figure.axes:
+        place = axis.get_subplotspec()
+        if place is not None and axis.get_visible() and not hasattr(axis, "_colorbar"):
+            panels.setdefault((place.rowspan.start, place.colspan.start), axis)
+    lettered = sorted(panels)
+    if len(lettered) > _MOST_LETTERS:
+        tops = {column: row for row, column in reversed(lettered)}
+        lettered = [(row, column) for column, row in sorted(tops.items())]
+    if len(lettered) > 1:
+        for number, place in enumerate(lettered):
+            panels[place].set_title(chr(ord("a") + number), loc="left", fontweight="bold")
+    return figure
 
 
 def journal_width(figure: Figure, columns: int = 2) -> Figure:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xct.figures import JOURNAL_IN, bar, canvas, journal_width
+from xct.figures import JOURNAL_IN, bar, canvas, journal_width, panel_letters
 from xct.io.figures import pixels, save_figure
 
 
@@ -64,3 +64,26 @@ def test_a_figure_for_a_journal_is_as_wide_as_its_page_and_no_letter_is_below_fi
 def test_a_figure_that_is_narrower_than_the_page_stays_as_it_is():
     figure, _ = canvas(1, 1, (4, 3))
     assert tuple(journal_width(figure).get_size_inches()) == (4, 3)
+
+
+def letters(figure):
+    return [axis.get_title(loc="left") for axis in figure.axes]
+
+
+def test_panels_are_lettered_line_by_line_but_no_colour_bar_second_axis_or_lone_panel():
+    figure, axes = canvas(2, 2, (6, 5))
+    axes[0].twinx()
+    figure.colorbar(axes[1].imshow(np.zeros((2, 2))), ax=axes[1])
+    axes[3].set_visible(False)
+    assert letters(panel_letters(figure)) == ["a", "b", "c", "", "", ""]
+    assert letters(panel_letters(figure)) == ["a", "b", "c", "", "", ""]  # again changes nothing
+    alone, _ = canvas(1, 1, (3, 3))
+    assert letters(panel_letters(alone)) == [""]
+
+
+def test_of_many_panels_the_columns_are_lettered_at_their_tops():
+    figure, axes = canvas(5, 4, (6, 9))
+    axes[1].set_visible(False)
+    panel_letters(figure)
+    assert [axes[n].get_title(loc="left") for n in (0, 5, 2, 3)] == ["a", "b", "c", "d"]
+    assert sum(map(bool, letters(figure))) == 4

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.figures import canvas
+from xct.figures import bar, canvas
 from xct.study.cells import Cell
 from xct.study.codependence.correlation import (
     WANTED,
@@ -203,22 +203,25 @@ def codependence_figure(cells: Sequence[Together]) -> Figure | None:
         radius = one.found.radius_um
         scale = max(row.fwhm_um for row in one.found.rows if row.fwhm_um <= _SHOWN_UM)
         by_name = {each.name.split(" ")[0]: each for each in one.cathode}
-        for axis, samples in zip(
-            line[:3], (one.anode, by_name.get("drifted"), by_name.get("excess")), strict=True
-        ):
-            _draw_map(axis, samples, radius, scale)
+        for axis, samples, what in zip(
+            line[:3], (one.anode, by_name.get("drifted"), by_name.get("excess")),
+            ("lithium", "drifted particles", "particles"), strict=True,
+        ):  # fmt: skip
+            if samples is None:
+                axis.set_axis_off()
+                text = f"too few {what}\nfor a map"
+                axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", fontsize=8)
+            else:
+                _draw_map(axis, samples, radius, scale)
         line[0].set_ylabel(one.cell.name)
         draw_scales(line[3], one.found)
     return figure
 
 
-def _draw_map(axis: Axes, samples: Samples | None, radius_um: float, fwhm_um: float) -> None:
+def _draw_map(axis: Axes, samples: Samples, radius_um: float, fwhm_um: float) -> None:
     axis.set(xticks=[], yticks=[], aspect="equal")
     for side in axis.spines.values():
         side.set_visible(False)
-    if samples is None:
-        axis.text(0.5, 0.5, "too few", transform=axis.transAxes, ha="center")
-        return
     ring: RingMap = ring_map(samples, radius_um, fwhm_um)
     count = ring.value.shape[1]
     turn = 2 * np.pi * (np.arange(count + 1) - 0.5) / count
@@ -230,6 +233,7 @@ def _draw_map(axis: Axes, samples: Samples | None, radius_um: float, fwhm_um: fl
         cmap="PuOr_r", vmin=-limit, vmax=limit, rasterized=True,
     )  # fmt: skip
     axis.invert_yaxis()
+    bar(axis, 2 * radius_um)
     most = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
     axis.set_title(f"{samples.name}\nat {fwhm_um:g} µm, ±{most}", fontsize=8)
 
