@@ -20,6 +20,7 @@ from xct.study.codependence.correlation import (
 )
 from xct.study.codependence.maps import (
     NEEDED,
+    bore_um,
     drifted_fraction,
     excess_grey,
     lithium_lost,
@@ -75,7 +76,8 @@ class Together:
                 f"({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of five "
                 "such bores)."
             )
-        bore, needed = 2 * found.radius_um / 1000, _rounded_up(found.diameter_needed_um / 1000)
+        bore = bore_um(found.radius_um) / 1000
+        needed = _rounded_up(bore_um(found.diameter_needed_um / 2) / 1000)
         lead = (
             f"This bore of {bore:.2g} mm is too small to tell whether damage of the cathode and "
             f"lost lithium belong together ({p}): "
@@ -183,8 +185,8 @@ def _of_the_cell(one: Together, found: Codependence) -> dict[str, Any]:
     return {
         "p_value": found.p_value,
         "verdict": found.verdict,
-        "bore_um": 2 * found.radius_um,
-        "bore_needed_um": found.diameter_needed_um,
+        "bore_um": bore_um(found.radius_um),
+        "bore_needed_um": bore_um(found.diameter_needed_um / 2),
         "lag_y_um": lag[0],
         "lag_x_um": lag[1],
     }
