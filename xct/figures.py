@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 800
 JOURNAL_IN = {1: 3.35, 2: 7.09}  # 85 and 180 mm: one column of a journal, and both
 _LEAST_POINTS = 5.0  # that journals ask for
+_LETTER = 1.3  # of a letter over its panel's title
 _MOST_LETTERS = 15  # panels that are lettered one by one; of more, columns are
 
 # Told apart by the colour-blind, and in grey: Okabe & Ito, https://jfly.uni-koeln.de/color
@@ -218,7 +219,11 @@ def panel_letters(figure: Figure) -> Figure:
         lettered = [(row, column) for column, row in sorted(tops.items())]
     if len(lettered) > 1:
         for number, place in enumerate(lettered):
-            panels[place].set_title(chr(ord("a") + number), loc="left", fontweight="bold")
+            title = panels[place].title
+            panels[place].set_title(
+                chr(ord("a") + number), loc="left", fontweight="bold", color=title.get_color(),
+                fontsize=_LETTER * min(title.get_fontsize(), 10.0),
+            )  # fmt: skip
     return figure
 
 

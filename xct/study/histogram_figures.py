@@ -43,7 +43,7 @@ def cell_histograms_figure(cell: GreyCell, pristine: GreyCell | None) -> Figure 
     by_kind = {kind: [roi for roi in cell.counts if kind_of(roi) == kind] for kind in kinds}
     top = 0 if pristine is None or not pristine.tables else 1
     rows = top + max(len(rois) for rois in by_kind.values())
-    figure, axes = canvas(rows, len(kinds), (3.1 * len(kinds), 0.5 + 1.25 * rows))
+    figure, axes = canvas(rows, len(kinds), (3.1 * len(kinds), 0.6 + 1.45 * rows))
     grid = np.array(axes).reshape(rows, len(kinds))
     for whole, (kind, rois) in zip(grid.T, by_kind.items(), strict=True):
         unused = rows - top - len(rois)  # above, so that all columns end at one height
@@ -90,8 +90,9 @@ def group_histograms_figure(cells: Sequence[GreyCell]) -> Figure | None:
             _span(axis, limits)
             if rois:
                 axis.legend(
-                    fontsize=6, loc="upper right", frameon=False, labelspacing=0.2, handlelength=1
-                )
+                    fontsize=6, loc="upper right", frameon=False, labelspacing=0.2, handlelength=1,
+                    ncols=2, columnspacing=0.8,
+                )  # fmt: skip
         line[0].set_ylabel(cell.cell.name)
     for axis in grid[:-1].flat:
         axis.tick_params(labelbottom=False)
@@ -160,7 +161,7 @@ def homogeneity_figure(cells: Sequence[GreyCell]) -> Figure | None:
         axis.set_xticks(place, [name for name, _ in those], rotation=30, ha="right")
         axis.set(title=f"ROIs {kind}")
         axis.margins(y=0.15)
-    axes[0].plot([], [], " ", label="number: p, whether they hold the same")
+    axes[0].plot([], [], " ", label="number: p of a test that they hold the same")
     axes[0].set_ylabel("mean distance of a ROI\nfrom all (grey values)")
     _legend_below(figure, axes[0])
     return figure
@@ -211,7 +212,7 @@ def _draw(
         logarithm = 1 + np.log10(percent / top) / _DECADES
     axis.plot(grey, np.where(logarithm > 0, logarithm, np.nan) * top, ":", color=color, lw=0.9)
     _span(axis, limits)
-    axis.text(0.98, 0.85, label, transform=axis.transAxes, ha="right", fontsize=8)
+    axis.set_title(label, fontsize=8)
 
 
 def _span(axis: Axes, limits: tuple[float, float]) -> None:
