@@ -1,9 +1,9 @@
 """Codependence of whole runs in a bore of 1 mm: told where it is, and only there.
 
-In: nothing; out: for each of eight virtual cells, what a study says of whether damage of its cathode
-and loss of lithium lie at the same places, beside the true coefficient. In three they do
-(``ncm-100``), three are twins in which they do not, two are coated (``lzp-100``). Each is scanned
-and run by the recipe `tomo_cell`; its raw scan is removed.
+In: nothing; out: for each of eight virtual cells, what a study says of whether its cathode is
+damaged where lithium is lost, beside the true coefficient. In three it is (``ncm-100``), three are
+twins in which it is not, two are coated (``lzp-100``). Each is scanned and run by the recipe
+`tomo_cell`; its raw scan is removed.
 
 ``python -m studies.wide_bores OUT`` goes on where it was; ``--table`` shows what is there.
 """
@@ -73,7 +73,7 @@ def _lines(cells: Sequence[Together]) -> Iterator[str]:
     for one in cells:
         true = open_result(one.cell.result.path.parent / "truth").summary
         known = true.get("correlation_dead_stripped", {}).get("value")
-        shown = "–" if known is None else f"{known:.2f}"
+        shown = "–" if known is None else f"{round(known, 2) + 0.0:.2f}"
         found = one.found
         p, r = ("–", "–") if found is None else (f"{found.p_value:.2g}", _interval(one))
         yield f"| {one.cell.name} | {shown} | {p} | {r} | {one.answer()} |"

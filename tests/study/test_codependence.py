@@ -184,3 +184,19 @@ def test_a_bore_that_is_too_small_is_named_with_its_own_width_not_with_that_of_i
     needed = found.best.to_plan_with / 0.7  # chance falls with the diameter
     assert row["bore_needed_um"] == pytest.approx(240.0 * needed)
     assert f"{np.ceil(2.4 * needed) / 10:.1f} mm." in one.answer()
+
+
+def test_the_map_that_shows_it_best_is_named_where_r_is_of_another():
+    """p is of the strongest row, r of the one that would tell most: they need not be one."""
+    first, second = pair(7, 600.0, 0.9)
+    dull = replace(pair(8, 600.0, 0.0)[0], name="dull one")
+    found = codependence([replace(first, name="true one"), dull], second, 600.0, (100.0,))
+    by_name = {row.first: row for row in found.rows}
+    told = replace(by_name["dull one"], detectable=0.01)
+    other = replace(found, rows=[by_name["true one"], told])
+    said = Together(StubCell(), other, "", [first, dull], second).answer()
+    assert found.verdict == "together"
+    assert "strongest for the true one at 100 µm; r = " in said
+    assert said.endswith("for the dull one at 100 µm).")
+    alone = replace(found, rows=[by_name["true one"]])
+    assert "strongest" not in Together(StubCell(), alone, "", [first], second).answer()

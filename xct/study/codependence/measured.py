@@ -68,8 +68,12 @@ class Together:
         best, p = found.best, f"p = {found.p_value:.2g}"
         if found.verdict in ("together", "opposed"):
             where = "the same places" if found.verdict == "together" else "opposite places"
-            r = _estimate(best if isfinite(best.value) else found.strongest)
-            return f"Damage of the cathode and lost lithium lie at {where} ({p}; {r})."
+            shown = best if isfinite(best.value) else found.strongest
+            if shown is not found.strongest:  # r may seem to be 0 where p, of another row, does not
+                p += f", strongest for the {_which(found.strongest)}"
+            return (
+                f"Damage of the cathode and lost lithium lie at {where} ({p}; {_estimate(shown)})."
+            )
         if found.verdict == "not_seen":
             return (
                 "Nothing shows that damage of the cathode and lost lithium belong together "
@@ -94,8 +98,12 @@ def _rounded_up(mm: float) -> str:
     return f"{np.ceil(mm * 10) / 10:.1f}"
 
 
+def _which(row: AtScale) -> str:
+    return f"{row.first} at {row.fwhm_um:g} µm"
+
+
 def _estimate(row: AtScale) -> str:
-    where = f"for the {row.first} at {row.fwhm_um:g} µm"
+    where = f"for the {_which(row)}"
     if not isfinite(row.value):
         return f"r = {row.seen:.2f} {where}, lowered by noise to an unknown part".replace("-", "−")
     return f"r = {row.value:.2f} ({row.low:.2f} … {row.high:.2f}) {where}".replace("-", "−")
