@@ -66,7 +66,7 @@ def sheet(
     dpi = _WIDE_DPI if width_in else _dpi(width)
     across = round(width / columns * dpi)
     camera = camera_for(scenes, ASPECT)
-    figure, axes = canvas(rows, columns, (width, rows * (width / columns / ASPECT + 0.2) + 0.4))
+    figure, axes = canvas(rows, columns, (width, rows * (width / columns / ASPECT + 0.3) + 0.4))
     for axis, scene in zip(axes, scenes, strict=False):
         stage = Stage(scene, (across, round(across / ASPECT)), opacities, ground)
         _show(axis, stage.seen_from(camera), camera, ground)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _DPI = (200, 145, 100)  # the first at which all pictures fit
-_SEEN, _MOST_LOST = 80, 50  # levels of red, green or blue that make another colour; pixels that may
+_SEEN, _MOST_LOST = 60, 50  # levels of red, green or blue that make another colour; pixels that may
 MOST_BYTES = 8_500_000  # of all pictures: as text in the report they take a third more
 _MOST_PACKED = 1_500_000  # letters of drawings (SVG) within the report; larger ones lie beside it
 

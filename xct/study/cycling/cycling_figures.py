@@ -47,7 +47,7 @@ def voltage_figure(found: Sequence[Cycled]) -> Figure | None:
             )  # fmt: skip
         axis.set_title(one.cell.name, fontsize=9)
         axis.set(xlabel=f"capacity ({unit})", ylabel="voltage (V)")
-        axis.legend(fontsize=7, loc="lower left")  # where neither charge nor discharge passes
+        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     for axis in axes[len(found) :]:
         axis.set_visible(False)
     return figure
