@@ -210,20 +210,19 @@ def panel_letters(figure: Figure) -> Figure:
     """
     panels: dict[tuple[int, int], Axes] = {}
     for axis in figure.axes:
-        place = axis.get_subplotspec()
-        if place is not None and axis.get_visible() and not hasattr(axis, "_colorbar"):
-            panels.setdefault((place.rowspan.start, place.colspan.start), axis)
+        spec = axis.get_subplotspec()
+        if spec is not None and axis.get_visible() and not hasattr(axis, "_colorbar"):
+            panels.setdefault((spec.rowspan.start, spec.colspan.start), axis)
     lettered = sorted(panels)
     if len(lettered) > _MOST_LETTERS:
         tops = {column: row for row, column in reversed(lettered)}
         lettered = [(row, column) for column, row in sorted(tops.items())]
-    if len(lettered) > 1:
-        for number, place in enumerate(lettered):
-            title = panels[place].title
-            panels[place].set_title(
-                chr(ord("a") + number), loc="left", fontweight="bold", color=title.get_color(),
-                fontsize=_LETTER * min(title.get_fontsize(), 10.0),
-            )  # fmt: skip
+    for number, place in enumerate(lettered if len(lettered) > 1 else ()):
+        title = panels[place].title
+        panels[place].set_title(
+            chr(ord("a") + number), loc="left", fontweight="bold", color=title.get_color(),
+            fontsize=_LETTER * min(float(title.get_fontsize()), 10.0),
+        )  # fmt: skip
     return figure
 
 

@@ -173,8 +173,8 @@ def turntable(
     figure, [axis] = canvas(1, 1, (_FILM_PX[0] / 100, _FILM_PX[1] / 100))
     stage = Stage(scene, _FILM_PX, opacities, ground)
     image = _show(axis, stage.seen_from(camera), camera, ground)
-    where = {"transform": axis.transAxes, "va": "top", "color": _ink(ground)}
-    axis.text(0.02, 0.98, scene.name, fontsize=8, **where)
+    corner = axis.transAxes
+    axis.text(0.02, 0.98, scene.name, va="top", fontsize=8, color=_ink(ground), transform=corner)
     named = scene.outlines if opacities["rois"] > 0 else []
     with written_whole(path) as temporary:
         film = imageio_ffmpeg.write_frames(
