@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 800
 JOURNAL_IN = {1: 3.35, 2: 7.09}  # 85 and 180 mm: one column of a journal, and both
 _LEAST_POINTS = 5.0  # that journals ask for
+_LETTER = 1.3  # of a letter over its panel's title
+_MOST_LETTERS = 15  # panels that are lettered one by one; of more, columns are
+
+# Told apart by the colour-blind, and in grey: Okabe & Ito, https://jfly.uni-koeln.de/color
+DISTINCT_COLORS = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#8c6d31", "#7f7f7f"
+)  # fmt: skip
 
 # As in the study: the anode's interface pink, the cathode's blue.
 SURFACE_COLORS = {
@@ -192,6 +199,40 @@ def _png(figure: Figure) -> bytes:
     with BytesIO() as file:
         figure.savefig(file, format="png")
         return file.getvalue()
+
+
+def panel_letters(figure: Figure) -> Figure:
+    """Write a, b, c … beside the titles of a figure's panels, as journals ask for.
+
+    Panels are lettered line by line; of more than fifteen, those on top of each column are. A
+    figure of one panel has no letter, nor have colour bars and second axes of one panel.
+
+    Parameters
+    ----------
+    figure : Figure
+        Changed in place.
+
+    Returns
+    -------
+    Figure
+        The same.
+    """
+    panels: dict[tuple[int, int], Axes] = {}
+    for axis in figure.axes:
+        spec = axis.get_subplotspec()
+        if spec is not None and axis.get_visible() and not hasattr(axis, "_colorbar"):
+            panels.setdefault((spec.rowspan.start, spec.colspan.start), axis)
+    lettered = sorted(panels)
+    if len(lettered) > _MOST_LETTERS:
+        tops = {column: row for row, column in reversed(lettered)}
+        lettered = [(row, column) for column, row in sorted(tops.items())]
+    for number, place in enumerate(lettered if len(lettered) > 1 else ()):
+        title = panels[place].title
+        panels[place].set_title(
+            chr(ord("a") + number), loc="left", fontweight="bold", color=title.get_color(),
+            fontsize=_LETTER * min(float(title.get_fontsize()), 10.0),
+        )  # fmt: skip
+    return figure
 
 
 def journal_width(figure: Figure, columns: int = 2) -> Figure:

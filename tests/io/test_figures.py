@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xct.figures import JOURNAL_IN, bar, canvas, journal_width
+from xct.figures import JOURNAL_IN, bar, canvas, journal_width, panel_letters
 from xct.io.figures import pixels, save_figure
 
 
@@ -72,3 +72,26 @@ def test_a_figure_is_a_picture_in_a_notebook_that_has_not_used_pyplot(figure):
 
     shown, _ = DisplayFormatter().format(pickle.loads(pickle.dumps(figure)))
     assert shown["image/png"].startswith(b"\x89PNG")
+
+
+def letters(figure):
+    return [axis.get_title(loc="left") for axis in figure.axes]
+
+
+def test_panels_are_lettered_line_by_line_but_no_colour_bar_second_axis_or_lone_panel():
+    figure, axes = canvas(2, 2, (6, 5))
+    axes[0].twinx()
+    figure.colorbar(axes[1].imshow(np.zeros((2, 2))), ax=axes[1])
+    axes[3].set_visible(False)
+    assert letters(panel_letters(figure)) == ["a", "b", "c", "", "", ""]
+    assert letters(panel_letters(figure)) == ["a", "b", "c", "", "", ""]  # again changes nothing
+    alone, _ = canvas(1, 1, (3, 3))
+    assert letters(panel_letters(alone)) == [""]
+
+
+def test_of_many_panels_the_columns_are_lettered_at_their_tops():
+    figure, axes = canvas(5, 4, (6, 9))
+    axes[1].set_visible(False)
+    panel_letters(figure)
+    assert [axes[n].get_title(loc="left") for n in (0, 5, 2, 3)] == ["a", "b", "c", "d"]
+    assert sum(map(bool, letters(figure))) == 4

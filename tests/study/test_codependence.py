@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.study.fields import pair
+from tests.study.stubs import StubCell
 from xct.geometry import CellGeometry, Surface
 from xct.study.codependence.correlation import codependence, lag_um
-from xct.study.codependence.maps import drifted_fraction, excess_grey, lithium_lost
+from xct.study.codependence.maps import drifted_fraction, excess_grey, lithium_lost, looked_at_um
+from xct.study.codependence.measured import Together, codependence_table
 from xct.study.codependence.smoothing import Samples, ring_map
 
 
@@ -169,3 +171,32 @@ def test_drift_is_mapped_from_three_particles_on():
     found = drifted_fraction(table, CELL)
     assert found is not None
     assert found.value.sum() == 3
+
+
+def test_a_bore_that_is_too_small_is_named_with_its_own_width_not_with_that_of_its_maps():
+    radius = looked_at_um(replace(CELL, bore_radius_um=120.0))
+    first, second = pair(1, radius, 0.0)
+    found = codependence([first], second, radius)
+    one = Together(StubCell(), found, "", [first], second)
+    assert "This bore of 0.24 mm is too small to tell" in one.answer()
+    row = codependence_table([one]).iloc[0]
+    assert row["bore_um"] == pytest.approx(240.0)
+    needed = found.best.to_plan_with / 0.7  # chance falls with the diameter
+    assert row["bore_needed_um"] == pytest.approx(240.0 * needed)
+    assert f"{np.ceil(2.4 * needed) / 10:.1f} mm." in one.answer()
+
+
+def test_the_map_that_shows_it_best_is_named_where_r_is_of_another():
+    """p is of the strongest row, r of the one that would tell most: they need not be one."""
+    first, second = pair(7, 600.0, 0.9)
+    dull = replace(pair(8, 600.0, 0.0)[0], name="dull one")
+    found = codependence([replace(first, name="true one"), dull], second, 600.0, (100.0,))
+    by_name = {row.first: row for row in found.rows}
+    told = replace(by_name["dull one"], detectable=0.01)
+    other = replace(found, rows=[by_name["true one"], told])
+    said = Together(StubCell(), other, "", [first, dull], second).answer()
+    assert found.verdict == "together"
+    assert "strongest for the true one at 100 µm; r = " in said
+    assert said.endswith("for the dull one at 100 µm).")
+    alone = replace(found, rows=[by_name["true one"]])
+    assert "strongest" not in Together(StubCell(), alone, "", [first], second).answer()

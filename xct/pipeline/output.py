@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xct.errors import ConfigError
+from xct.figures import panel_letters
 from xct.io.figures import save_figure
 from xct.io.journal import ENDING, Journal, files_below
 from xct.pipeline.identity import FORMAT, continues, reasons
@@ -47,7 +48,7 @@ class OutputFolder:
 
     def save_figure(self, figure: Figure, name: str) -> list[Path]:
         """Write a figure, as the configuration asks for it."""
-        return save_figure(figure, self.path / "figures", name, self.figures)
+        return save_figure(panel_letters(figure), self.path / "figures", name, self.figures)
 
     @property
     def journal(self) -> Journal:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xct.errors import XctError
-from xct.figures import JOURNAL_IN, SURFACE_COLORS, bar_length, canvas
+from xct.figures import JOURNAL_IN, SURFACE_COLORS, bar_length, canvas, panel_letters
 from xct.io.atomic import written_whole
 from xct.render.names import write_names
 from xct.render.picture import GROUNDS, Camera, Stage, camera_for
@@ -66,16 +66,17 @@ def sheet(
     dpi = _WIDE_DPI if width_in else _dpi(width)
     across = round(width / columns * dpi)
     camera = camera_for(scenes, ASPECT)
-    figure, axes = canvas(rows, columns, (width, rows * (width / columns / ASPECT + 0.2) + 0.4))
+    figure, axes = canvas(rows, columns, (width, rows * (width / columns / ASPECT + 0.3) + 0.4))
     for axis, scene in zip(axes, scenes, strict=False):
         stage = Stage(scene, (across, round(across / ASPECT)), opacities, ground)
-        _show(axis, stage.seen_from(camera), camera, scene.name, ground)
+        _show(axis, stage.seen_from(camera), camera, ground)
+        axis.set_title(scene.name, fontsize=8, color=_ink(ground))
         if opacities["rois"] > 0:
             write_names(axis, scene.outlines, camera, ground, _NAMES_PT)
     for axis in axes[len(scenes) :]:
         axis.set_visible(False)
     _legend(figure, scenes, opacities, ground)
-    return figure
+    return panel_letters(figure)
 
 
 def save_sheet(figure: Figure, path: Path) -> Path:
@@ -89,13 +90,12 @@ def _dpi(width_in: float) -> int:
     return _DPI if width_in <= _COLUMN_IN else _DPI // 2
 
 
-def _show(axis: Any, pixels: np.ndarray, camera: Camera, name: str, ground: str) -> Any:
+def _show(axis: Any, pixels: np.ndarray, camera: Camera, ground: str) -> Any:
     rows, columns, _ = pixels.shape
     half = camera.span_um / 2
     wide = half * columns / rows
     image = axis.imshow(pixels, extent=(-wide, wide, -half, half), interpolation="antialiased")
     axis.set(xticks=[], yticks=[])
-    axis.text(0.02, 0.98, name, transform=axis.transAxes, va="top", fontsize=8, color=_ink(ground))
     for spine in axis.spines.values():
         spine.set_visible(False)
     axis.figure.set_facecolor(GROUNDS[ground])
@@ -172,7 +172,9 @@ def turntable(
         raise XctError("films need imageio-ffmpeg: pip install 'xct[render]'") from None
     figure, [axis] = canvas(1, 1, (_FILM_PX[0] / 100, _FILM_PX[1] / 100))
     stage = Stage(scene, _FILM_PX, opacities, ground)
-    image = _show(axis, stage.seen_from(camera), camera, scene.name, ground)
+    image = _show(axis, stage.seen_from(camera), camera, ground)
+    corner = axis.transAxes
+    axis.text(0.02, 0.98, scene.name, va="top", fontsize=8, color=_ink(ground), transform=corner)
     named = scene.outlines if opacities["rois"] > 0 else []
     with written_whole(path) as temporary:
         film = imageio_ffmpeg.write_frames(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _DPI = (200, 145, 100)  # the first at which all pictures fit
-_SEEN, _MOST_LOST = 40, 50  # grey levels by which a colour looks another one, and pixels that may
+_SEEN, _MOST_LOST = 60, 50  # levels of red, green or blue that make another colour; pixels that may
 MOST_BYTES = 8_500_000  # of all pictures: as text in the report they take a third more
 _MOST_PACKED = 1_500_000  # letters of drawings (SVG) within the report; larger ones lie beside it
 
@@ -168,7 +168,8 @@ def _png(figure: Figure, dpi: int) -> bytes:
     reduced = io.BytesIO()
     whole = Image.fromarray(pixels(figure, dpi)).convert("RGB")
     few = whole.quantize(256)
-    lost = ImageChops.difference(whole, few.convert("RGB")).convert("L").histogram()
+    red, green, blue = ImageChops.difference(whole, few.convert("RGB")).split()
+    lost = ImageChops.lighter(ImageChops.lighter(red, green), blue).histogram()
     kept = whole if sum(lost[_SEEN:]) > _MOST_LOST else few
     kept.save(reduced, format="png", compress_level=6)  # 9: a twentieth less, six times as long
     return reduced.getvalue()

@@ -14,7 +14,7 @@ import yaml
 import xct
 from xct.analyze.roi.files import read_rois, roi_set_file
 from xct.errors import XctError
-from xct.figures import journal_width
+from xct.figures import journal_width, panel_letters
 from xct.io.atomic import write_text, written_whole
 from xct.io.figures import svg
 from xct.io.tables import write_table
@@ -171,7 +171,7 @@ class Comparison:
             parts = [part for part in self._parts() if part.figures or part.tables]
         for figure, _ in (drawn for part in parts for drawn in part.figures.values()):
             if figure is not None:
-                journal_width(figure)
+                journal_width(panel_letters(figure))
         return parts
 
     @property

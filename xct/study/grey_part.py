@@ -15,7 +15,7 @@ from xct.study.histogram_figures import (
     group_histograms_figure,
     homogeneity_figure,
 )
-from xct.study.sections import rois_figure
+from xct.study.roi_pictures import rois_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,10 @@ def grey_part(
         "How much the ROIs of one cell differ; the number above a bar is p.",
     )  # fmt: skip
     for number, each in enumerate(grey, 1):
-        caption = f"Where the ROIs lie in {each.cell.name}, each on a crop of its middle slice."
+        caption = (
+            f"Where the ROIs lie in {each.cell.name}, each on the slice in its middle; for a ROI "
+            "that follows a surface the slice is bent like it."
+        )
         figures[f"rois_{number}"] = (rois_figure(each.cell, each.rois), caption)
     shown = dict(known_tables(tables, {
         "grey_statistics": "Numbers of every ROI with 95 % intervals by a block bootstrap; more "

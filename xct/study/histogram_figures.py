@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xct.analyze.grey_counts import GreyBins
-from xct.figures import canvas
+from xct.figures import DISTINCT_COLORS, canvas
 from xct.study.grey import GreyCell, kind_of, same_kind_distance
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _MOST_BINS = 160  # that a panel can show
 _DECADES = 4
 _PRISTINE = "0.45"
-_COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:cyan")
+_COLORS = DISTINCT_COLORS
+_COUNTS = "voxels, each panel to its own scale"
 _TAILS = (0.0005, 0.9995)  # of the voxels, that a panel's range leaves out
 
 
@@ -42,27 +43,30 @@ def cell_histograms_figure(cell: GreyCell, pristine: GreyCell | None) -> Figure 
     by_kind = {kind: [roi for roi in cell.counts if kind_of(roi) == kind] for kind in kinds}
     top = 0 if pristine is None or not pristine.tables else 1
     rows = top + max(len(rois) for rois in by_kind.values())
-    figure, axes = canvas(rows, len(kinds), (3.1 * len(kinds), 0.5 + 1.25 * rows))
+    figure, axes = canvas(rows, len(kinds), (3.1 * len(kinds), 0.6 + 1.45 * rows))
     grid = np.array(axes).reshape(rows, len(kinds))
-    for column, (kind, rois) in zip(grid.T, by_kind.items(), strict=True):
+    for whole, (kind, rois) in zip(grid.T, by_kind.items(), strict=True):
+        unused = rows - top - len(rois)  # above, so that all columns end at one height
+        for axis in whole[:unused]:
+            axis.set_visible(False)
+        column = whole[unused:]
         shown = [cell] if pristine is None else [cell, pristine]
         limits = _range(shown, kind)
         if top and pristine is not None:
             together = sum(pristine.counts[roi] for roi in pristine.counts if kind_of(roi) == kind)
             _draw(column[0], np.asarray(together), _PRISTINE, limits, pristine.cell.name)
-        for axis, roi in zip(column[top:], rois, strict=False):
+        for axis, roi in zip(column[top:], rois, strict=True):
             if top and pristine is not None and roi in pristine.counts:
                 _outline(axis, pristine.counts[roi], limits)
             _draw(axis, cell.counts[roi], _COLORS[0], limits, roi)
             _mark_peak(axis, cell, roi)
-        for axis in column[top + len(rois) :]:
-            axis.set_visible(False)
-        for axis in column[: top + len(rois) - 1]:
+        for axis in column[:-1]:
             axis.tick_params(labelbottom=False)
-        column[top + len(rois) - 1].set_xlabel(f"grey value, {kind}")
+        column[-1].set_xlabel(f"grey value, {kind}")
     figure.suptitle(
         f"{cell.cell.name}: filled: linear; dotted: logarithm, four decades", fontsize=9
     )
+    figure.supylabel(_COUNTS, fontsize=9)
     return figure
 
 
@@ -86,13 +90,15 @@ def group_histograms_figure(cells: Sequence[GreyCell]) -> Figure | None:
             _span(axis, limits)
             if rois:
                 axis.legend(
-                    fontsize=6, loc="upper right", frameon=False, labelspacing=0.2, handlelength=1
-                )
+                    fontsize=6, loc="upper right", frameon=False, labelspacing=0.2, handlelength=1,
+                    ncols=2, columnspacing=0.8,
+                )  # fmt: skip
         line[0].set_ylabel(cell.cell.name)
     for axis in grid[:-1].flat:
         axis.tick_params(labelbottom=False)
     for axis, kind in zip(grid[-1], kinds, strict=True):
         axis.set_xlabel(f"grey value, {kind}")
+    figure.supylabel(_COUNTS, fontsize=9)
     return figure
 
 
@@ -113,14 +119,18 @@ def distances_figure(cells: Sequence[GreyCell]) -> Figure | None:
             # A percentile interval of a distance may lie beside its value: noise adds to it.
             below = np.clip(value - rows["wasserstein_low"], 0, None)
             above = np.clip(rows["wasserstein_high"] - value, 0, None)
-            axis.errorbar(place, value, [below, above], fmt="o", ms=4, capsize=2, color=_COLORS[0])
+            axis.errorbar(
+                place, value, [below, above], fmt="o", ms=4, capsize=2, color=_COLORS[0],
+                label=None if number else "a ROI and that of the pristine cell",
+            )  # fmt: skip
             before = next((c for c in cells if c.cell.name == _pristine_name(cell)), None)
             if before is not None:
                 alike = max(alike, same_kind_distance(before).get(kind, 0.0))
-        axis.axhspan(0, alike, color=_PRISTINE, alpha=0.25, lw=0)
+        axis.axhspan(0, alike, color=_PRISTINE, alpha=0.25, lw=0, label="ROIs of the pristine cell")
         axis.set_xticks(range(len(shown)), [c.cell.name for c in shown], rotation=30, ha="right")
-        axis.set(title=kind, ylim=(0, None))
-    axes[0].set_ylabel("Wasserstein distance to pristine\n(grey values)")
+        axis.set(title=f"ROIs {kind}", ylim=(0, None))
+    axes[0].set_ylabel("Wasserstein distance\n(grey values)")
+    _legend_below(figure, axes[0])
     return figure
 
 
@@ -149,13 +159,17 @@ def homogeneity_figure(cells: Sequence[GreyCell]) -> Figure | None:
                 ha="center", va="bottom", fontsize=7,
             )  # fmt: skip
         axis.set_xticks(place, [name for name, _ in those], rotation=30, ha="right")
-        axis.set(title=f"{kind}: do its ROIs hold the same?")
+        axis.set(title=f"ROIs {kind}")
         axis.margins(y=0.15)
+    axes[0].plot([], [], " ", label="number: p of a test that they hold the same")
     axes[0].set_ylabel("mean distance of a ROI\nfrom all (grey values)")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2
-    )
+    _legend_below(figure, axes[0])
     return figure
+
+
+def _legend_below(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=len(labels))
 
 
 def _pristine_name(cell: GreyCell) -> str | None:
@@ -198,7 +212,7 @@ def _draw(
         logarithm = 1 + np.log10(percent / top) / _DECADES
     axis.plot(grey, np.where(logarithm > 0, logarithm, np.nan) * top, ":", color=color, lw=0.9)
     _span(axis, limits)
-    axis.text(0.98, 0.85, label, transform=axis.transAxes, ha="right", fontsize=8)
+    axis.set_title(label, fontsize=8)
 
 
 def _span(axis: Axes, limits: tuple[float, float]) -> None:

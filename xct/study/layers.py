@@ -258,9 +258,9 @@ def _draw_number(axis: Axes, key: str, rows: Sequence[Row]) -> None:
     if not by_cycles:
         axis.set_xticks(range(len(rows)), [row.cell.name for row in rows], rotation=30, ha="right")
     bounds = {row.bound for row in rows if row.bound}
-    text = f" ({', '.join(sorted(bounds))} bound)" if bounds else ""
-    axis.set(xlabel="cycles" if by_cycles else "", ylabel=unit)
-    axis.set_title(f"{heading}{text}", fontsize=9)
+    text = f", {', '.join(sorted(bounds))} bound" if bounds else ""
+    axis.set(xlabel="cycles" if by_cycles else "", ylabel=f"{unit}{text}")
+    axis.set_title(heading, fontsize=9)
 
 
 def maps_figure(cells: Sequence[Cell], layer: str = "lithium") -> Figure | None:

@@ -269,7 +269,7 @@ def profiles_figure(profiles: Sequence[Profile], cell: Cell) -> Figure | None:
         return None
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    figure, axes = canvas(lines, columns, (3.9 * columns, 2.7 * lines))
+    figure, axes = canvas(lines, columns, (3.9 * columns, 2.7 * lines + 0.4))
     scale = cell.result.grey_scale
     for axis, name in zip(axes, names, strict=False):
         for each in (one for one in own if one.name == name):
@@ -283,8 +283,9 @@ def profiles_figure(profiles: Sequence[Profile], cell: Cell) -> Figure | None:
         axis.axhline(scale.zero, color="0.4", lw=0.7, ls=":")
         axis.set_title(name, fontsize=9)
         axis.set(xlabel="distance (µm)", ylabel="grey value")
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=7, loc="best")
+    both = [axis.get_legend_handles_labels() for axis in axes[: len(names)]]
+    if named := next((each for each in both if each[0]), None):
+        figure.legend(*named, fontsize=8, loc="outside lower center", ncols=2)
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     figure.suptitle(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xct.analyze.layers import absent_lithium
-from xct.analyze.roi.coordinates import Roi
 from xct.errors import XctError
 from xct.figures import SURFACE_COLORS, bar, canvas, reduced
 from xct.geometry import CellGeometry
@@ -22,6 +21,7 @@ from xct.study.settings import SectionPlane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
 # Lithium (20,000) and electrolyte (22,100) differ by 9 % of a linear window that holds active
@@ -30,7 +30,6 @@ WINDOW, _GAMMA = (19_000.0, 41_000.0), 0.5
 NEAR_UM = 10.0  # drifted particles up to here from the plane are marked
 _BAND_UM = 10.0  # half the thickness of what damage of a plane is summed over
 _ABSENT, _DRIFTED = "yellow", "red"
-_SEEN_ON_GREY = ("orange", "deepskyblue", "lime", "magenta", "yellow", "cyan", "tomato", "violet")
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def sections_figure(cells: Sequence[Cell], wanted: SectionPlane) -> Figure | Non
     image: Any = None
     for axis, (cell, geometry) in zip(axes, shown, strict=False):
         section = section_of(cell, geometry, wanted)
-        image = _draw_section(axis, cell, geometry, section)
+        image = draw_section(axis, cell, geometry, section)
         away = f"{section.offset_um:+.0f} µm".replace("-", "−")
         axis.set_title(f"{cell.name} ({section.chosen}, {away})", fontsize=9)
     for axis in axes[len(shown) :]:
@@ -167,9 +166,15 @@ def _legend(figure: Figure, axis: Axes) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
 
 
-def _draw_section(axis: Axes, cell: Cell, geometry: CellGeometry, section: Section) -> Any:
+def grey_window() -> PowerNorm:
+    """Give the one grey window of all pictures of a study."""
     from matplotlib.colors import PowerNorm
 
+    return PowerNorm(_GAMMA, *WINDOW)
+
+
+def draw_section(axis: Axes, cell: Cell, geometry: CellGeometry, section: Section) -> Any:
+    """Draw a plane of a cell with its surfaces and what is damaged; give the picture."""
     grey = _grey_plane(cell, section)
     _, dy, dx = geometry.voxel_size_um
     edge = dx if section.along == "x" else dy
@@ -177,7 +182,7 @@ def _draw_section(axis: Axes, cell: Cell, geometry: CellGeometry, section: Secti
     bottom = grey.shape[0] * geometry.voxel_size_um[0]
     extent = (-across - edge / 2, grey.shape[1] * edge - across - edge / 2, bottom, 0.0)
     image = axis.imshow(
-        reduced(grey), cmap="gray", norm=PowerNorm(_GAMMA, *WINDOW), extent=extent,
+        reduced(grey), cmap="gray", norm=grey_window(), extent=extent,
         interpolation="none", aspect="equal",
     )  # fmt: skip
     if geometry.sign < 0:
@@ -231,82 +236,6 @@ def _mark_drifted(axis: Axes, cell: Cell, geometry: CellGeometry, section: Secti
     axis.plot(
         chosen[f"{along}_um"] - across, chosen["z_um"], "o", mfc="none", mec=_DRIFTED, ms=8, mew=1.2
     )
-
-
-def rois_figure(cell: Cell, rois: Sequence[Roi]) -> Figure | None:
-    """Draw ROIs on a cell: all on a cross-section, each on a crop of the slice in its middle."""
-    geometry = cell.geometry
-    if geometry is None or not rois:
-        return None
-    columns = min(7, len(rois))
-    rows = -(-len(rois) // columns)
-    figure, axes = canvas(1 + rows, columns, (1.9 * columns, 4.2 + 1.9 * rows))
-    grid = np.array(axes).reshape(1 + rows, columns)
-    for axis in grid[0]:
-        axis.set_visible(False)
-    grid[0, 0].get_gridspec().set_height_ratios([2.2, *[1] * rows])
-    whole = figure.add_subplot(grid[0, 0].get_gridspec()[0, :])
-    middle = SectionPlane(along="x", offset_um=0.0)
-    _draw_section(whole, cell, geometry, section_of(cell, geometry, middle))
-    places = list(grid[1:].flat)
-    for number, (axis, roi) in enumerate(zip(places, rois, strict=False)):
-        color = _SEEN_ON_GREY[number % len(_SEEN_ON_GREY)]
-        _outline_across(whole, roi, geometry, color)
-        _draw_crop(axis, cell, geometry, roi, color)
-    for axis in places[len(rois) :]:
-        axis.set_visible(False)
-    whole.set_title(f"{cell.name}: ROIs on the plane through the axis", fontsize=9)
-    return figure
-
-
-def _outline_across(axis: Axes, roi: Roi, geometry: CellGeometry, color: str) -> None:
-    from matplotlib.patheffects import withStroke
-
-    z, _, x = roi.region(geometry).slices
-    dz, _, dx = geometry.voxel_size_um
-    left, right = x.start * dx - geometry.axis_x_um, x.stop * dx - geometry.axis_x_um
-    top, bottom = z.start * dz, z.stop * dz
-    axis.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=color, lw=1)
-    wide = right - left > geometry.bore_radius_um
-    axis.text(
-        right if wide else (left + right) / 2, (top + bottom) / 2, f" {roi.name}", color=color,
-        fontsize=8, fontweight="bold", ha="left" if wide else "center", va="center",
-        path_effects=[withStroke(linewidth=2, foreground="black")],
-    )  # fmt: skip
-
-
-def _draw_crop(axis: Axes, cell: Cell, geometry: CellGeometry, roi: Roi, color: str) -> None:
-    from matplotlib.colors import PowerNorm
-
-    region = roi.region(geometry)
-    z, y, x = region.slices
-    middle = (z.start + z.stop) // 2
-    margin = [max(4, (part.stop - part.start) // 6) for part in (y, x)]
-    rows, columns = (
-        slice(max(0, part.start - more), min(n, part.stop + more))
-        for part, more, n in zip((y, x), margin, geometry.shape[1:], strict=True)
-    )
-    grey = cell.grey_values
-    crop = np.asarray(grey[middle : middle + 1, rows, columns])[0]
-    _, dy, dx = geometry.voxel_size_um
-    extent = (0, crop.shape[1] * dx, crop.shape[0] * dy, 0)
-    axis.imshow(
-        reduced(crop), cmap="gray", norm=PowerNorm(_GAMMA, *WINDOW), extent=extent,
-        interpolation="none",
-    )  # fmt: skip
-    mask = region.mask(middle - z.start, middle - z.start + 1)[0]
-    full = np.zeros(crop.shape, bool)
-    full[
-        y.start - rows.start : y.stop - rows.start, x.start - columns.start : x.stop - columns.start
-    ] = mask
-    if full.any() and not full.all():
-        axis.contour(
-            (np.arange(crop.shape[1]) + 0.5) * dx, (np.arange(crop.shape[0]) + 0.5) * dy,
-            full.astype(float), [0.5], colors=color, linewidths=1,
-        )  # fmt: skip
-    axis.set(xticks=[], yticks=[])
-    axis.set_title(roi.name, fontsize=8)
-    bar(axis, crop.shape[1] * dx)
 
 
 def sections_part(cells: Sequence[Cell], wanted: SectionPlane) -> Part:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xct.figures import panel_letters
 from xct.io.atomic import write_json, write_text, written_whole
 from xct.io.figures import save_figure
 from xct.io.journal import with_checksum
@@ -60,7 +61,7 @@ def write_simulation(found: Simulation, folder: Path) -> None:
         pictures[f"focusing_{slug(block.name)}"] = block.figure()
     for name, figure in pictures.items():
         if figure is not None:
-            save_figure(figure, folder / "figures", name)
+            save_figure(panel_letters(figure), folder / "figures", name)
     settings = found.settings.model_dump(mode="json")
     write_text(folder / "simulation.yaml", yaml.safe_dump(settings, sort_keys=False))
     write_json(folder / "summary.json", found.summary)

@@ -40,6 +40,11 @@ def looked_at_um(cell: CellGeometry) -> float:
     return _RIM * cell.bore_radius_um
 
 
+def bore_um(looked_at: float) -> float:
+    """Give the diameter of the bore whose maps are compared up to a radius, µm."""
+    return 2 * looked_at / _RIM
+
+
 def lithium_lost(surfaces: Mapping[str, Surface], cell: CellGeometry) -> Samples | None:
     """Give how much less lithium there is than on average, µm; None where it was not measured.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xct.figures import canvas
+from xct.figures import bar, canvas
 from xct.study.cells import Cell
 from xct.study.codependence.correlation import (
     WANTED,
@@ -20,6 +20,7 @@ from xct.study.codependence.correlation import (
 )
 from xct.study.codependence.maps import (
     NEEDED,
+    bore_um,
     drifted_fraction,
     excess_grey,
     lithium_lost,
@@ -67,15 +68,20 @@ class Together:
         best, p = found.best, f"p = {found.p_value:.2g}"
         if found.verdict in ("together", "opposed"):
             where = "the same places" if found.verdict == "together" else "opposite places"
-            r = _estimate(best if isfinite(best.value) else found.strongest)
-            return f"Damage of the cathode and lost lithium lie at {where} ({p}; {r})."
+            shown = best if isfinite(best.value) else found.strongest
+            if shown is not found.strongest:  # r may seem to be 0 where p, of another row, does not
+                p += f", strongest for the {_which(found.strongest)}"
+            return (
+                f"Damage of the cathode and lost lithium lie at {where} ({p}; {_estimate(shown)})."
+            )
         if found.verdict == "not_seen":
             return (
                 "Nothing shows that damage of the cathode and lost lithium belong together "
                 f"({p}; {_estimate(best)}; {best.detectable:.2f} would be seen in four of five "
                 "such bores)."
             )
-        bore, needed = 2 * found.radius_um / 1000, _rounded_up(found.diameter_needed_um / 1000)
+        bore = bore_um(found.radius_um) / 1000
+        needed = _rounded_up(bore_um(found.diameter_needed_um / 2) / 1000)
         lead = (
             f"This bore of {bore:.2g} mm is too small to tell whether damage of the cathode and "
             f"lost lithium belong together ({p}): "
@@ -92,8 +98,12 @@ def _rounded_up(mm: float) -> str:
     return f"{np.ceil(mm * 10) / 10:.1f}"
 
 
+def _which(row: AtScale) -> str:
+    return f"{row.first} at {row.fwhm_um:g} µm"
+
+
 def _estimate(row: AtScale) -> str:
-    where = f"for the {row.first} at {row.fwhm_um:g} µm"
+    where = f"for the {_which(row)}"
     if not isfinite(row.value):
         return f"r = {row.seen:.2f} {where}, lowered by noise to an unknown part".replace("-", "−")
     return f"r = {row.value:.2f} ({row.low:.2f} … {row.high:.2f}) {where}".replace("-", "−")
@@ -183,8 +193,8 @@ def _of_the_cell(one: Together, found: Codependence) -> dict[str, Any]:
     return {
         "p_value": found.p_value,
         "verdict": found.verdict,
-        "bore_um": 2 * found.radius_um,
-        "bore_needed_um": found.diameter_needed_um,
+        "bore_um": bore_um(found.radius_um),
+        "bore_needed_um": bore_um(found.diameter_needed_um / 2),
         "lag_y_um": lag[0],
         "lag_x_um": lag[1],
     }
@@ -203,22 +213,25 @@ def codependence_figure(cells: Sequence[Together]) -> Figure | None:
         radius = one.found.radius_um
         scale = max(row.fwhm_um for row in one.found.rows if row.fwhm_um <= _SHOWN_UM)
         by_name = {each.name.split(" ")[0]: each for each in one.cathode}
-        for axis, samples in zip(
-            line[:3], (one.anode, by_name.get("drifted"), by_name.get("excess")), strict=True
-        ):
-            _draw_map(axis, samples, radius, scale)
+        for axis, samples, what in zip(
+            line[:3], (one.anode, by_name.get("drifted"), by_name.get("excess")),
+            ("lithium", "drifted particles", "particles"), strict=True,
+        ):  # fmt: skip
+            if samples is None:
+                axis.set_axis_off()
+                text = f"too few {what}\nfor a map"
+                axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", fontsize=8)
+            else:
+                _draw_map(axis, samples, radius, scale)
         line[0].set_ylabel(one.cell.name)
         draw_scales(line[3], one.found)
     return figure
 
 
-def _draw_map(axis: Axes, samples: Samples | None, radius_um: float, fwhm_um: float) -> None:
+def _draw_map(axis: Axes, samples: Samples, radius_um: float, fwhm_um: float) -> None:
     axis.set(xticks=[], yticks=[], aspect="equal")
     for side in axis.spines.values():
         side.set_visible(False)
-    if samples is None:
-        axis.text(0.5, 0.5, "too few", transform=axis.transAxes, ha="center")
-        return
     ring: RingMap = ring_map(samples, radius_um, fwhm_um)
     count = ring.value.shape[1]
     turn = 2 * np.pi * (np.arange(count + 1) - 0.5) / count
@@ -230,6 +243,7 @@ def _draw_map(axis: Axes, samples: Samples | None, radius_um: float, fwhm_um: fl
         cmap="PuOr_r", vmin=-limit, vmax=limit, rasterized=True,
     )  # fmt: skip
     axis.invert_yaxis()
+    bar(axis, 2 * radius_um)
     most = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
     axis.set_title(f"{samples.name}\nat {fwhm_um:g} µm, ±{most}", fontsize=8)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xct.figures import canvas
+from xct.figures import DISTINCT_COLORS, canvas
 from xct.study.cycling.measured import Cycled, curve, shown_halves
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def voltage_figure(found: Sequence[Cycled]) -> Figure | None:
             )  # fmt: skip
         axis.set_title(one.cell.name, fontsize=9)
         axis.set(xlabel=f"capacity ({unit})", ylabel="voltage (V)")
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     for axis in axes[len(found) :]:
         axis.set_visible(False)
     return figure
@@ -70,7 +70,7 @@ def cycling_figure(found: Sequence[Cycled]) -> Figure | None:
         for axis, values in zip(axes, shown, strict=True):
             axis.plot(
                 table["cycle"], values, marker=markers[number % 6], ms=3, lw=0.8,
-                color=f"C{number % 10}", label=name,
+                color=DISTINCT_COLORS[number % len(DISTINCT_COLORS)], label=name,
             )  # fmt: skip
     for axis, label in zip(
         axes,

@@ -132,7 +132,7 @@ def lines_figure(cases: Sequence[Simulated]) -> Figure | None:
     """Draw both along the plane, a picture for each case."""
     if not cases:
         return None
-    figure, axes = canvas(len(cases), 1, (7.5, 2.4 * len(cases) + 0.3))
+    figure, axes = canvas(len(cases), 1, (11.5, 2.8 * len(cases) + 0.4))
     for axis, case in zip(axes, cases, strict=True):
         axis.plot(case.along_um, case.focusing, color="tab:purple", lw=1.2)
         axis.set_ylabel("current over mean", color="tab:purple", fontsize=8)
