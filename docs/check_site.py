@@ -42,6 +42,8 @@ def faults(site: Path) -> Iterator[str]:
     for file, page in pages.items():
         name = file.relative_to(site)
         for address in [*page.loaded, *page.links]:
+            if address.startswith("data:"):  # lies in the page itself
+                continue
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:
                 if address in page.loaded:
