@@ -210,6 +210,7 @@ def tool(name):
         ('<script src="https://example.org/a.js"></script>', "a.js from the network"),
         ('<link rel="stylesheet" href="//example.org/a.css">', "a.css from the network"),
         ('<img src="gone.png">', "gone.png is not there"),
+        ('<img src="data:image/png;base64,iVBORw0KGgo=">', None),
     ],
 )
 def test_a_site_with_a_broken_link_or_one_that_fetches_is_refused(body, fault, tmp_path):
