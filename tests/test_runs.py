@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,15 +44,36 @@ def config(tmp_path, scan):
     return path
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The result of a plain run with its configuration beside it; no test changes it."""
+    folder = tmp_path_factory.mktemp("plain")
+    scan = write_dxchange(folder / "scan.h5")
+    path = folder / "config.yaml"
+    out = folder / "out"
+    assert execute(["init", str(scan), "--output", str(out), "--to", str(path)]) == 0
+    assert execute(["run", str(path)]) == 0
+    return out
+
+
+@pytest.fixture
+def own(plain, tmp_path):
+    """A copy of it with its configuration: `config.yaml`, `scan.h5` and `out`."""
+    shutil.copytree(plain.parent, tmp_path / "own")
+    path = tmp_path / "own" / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(str(plain.parent), str(path.parent)), encoding="utf-8")
+    return path
+
+
 def every_byte(folder: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
     }
 
 
-def test_the_volume_holds_the_attenuation_of_the_sample(config, tmp_path):
-    assert execute(["run", str(config)]) == 0
-    result = xct.open_result(tmp_path / "out")
+def test_the_volume_holds_the_attenuation_of_the_sample(plain):
+    result = xct.open_result(plain)
     volume = result.volume.compute()
     truth = draw_discs(DISCS, COLUMNS) / (PIXEL_SIZE_UM * 1e-4)
     assert volume.shape == (ROWS, COLUMNS, COLUMNS)
@@ -61,9 +83,8 @@ def test_the_volume_holds_the_attenuation_of_the_sample(config, tmp_path):
     assert result.voxel_size_um == PIXEL_SIZE_UM
 
 
-def test_a_result_is_complete(config, tmp_path):
-    assert execute(["run", str(config)]) == 0
-    out = tmp_path / "out"
+def test_a_result_is_complete(plain):
+    out = plain
     for name in ("summary.json", "run.yaml", "run.log", "report.html", "volume.zarr/zarr.json"):
         assert (out / name).is_file()
     for name in ("slice", "sinogram", "center"):
@@ -77,35 +98,33 @@ def test_a_result_is_complete(config, tmp_path):
     assert account["time_and_memory"]["fbp"]["peak_memory_mib"] > 0
 
 
-def test_the_account_of_a_run_can_be_run_again(config, tmp_path):
-    assert execute(["run", str(config)]) == 0
-    account = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text(encoding="utf-8"))
+def test_the_account_of_a_run_can_be_run_again(plain, tmp_path):
+    account = yaml.safe_load((plain / "run.yaml").read_text(encoding="utf-8"))
     again = tmp_path / "again.yaml"
     again.write_text(yaml.safe_dump(account["configuration"]), encoding="utf-8")
     assert execute(["run", str(again), "--set", f"output={tmp_path / 'out2'}"]) == 0
-    a, b = (every_byte(tmp_path / name / "volume.zarr") for name in ("out", "out2"))
+    a, b = (every_byte(out / "volume.zarr") for out in (plain, tmp_path / "out2"))
     assert {k: v for k, v in a.items() if k != "zarr.json"} == {
         k: v for k, v in b.items() if k != "zarr.json"
     }
 
 
-def test_a_finished_run_is_not_done_again(config, tmp_path, caplog):
-    assert execute(["run", str(config)]) == 0
-    before = (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns
-    assert execute(["run", str(config)]) == 0
-    assert (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns == before
-    assert execute(["run", str(config), "--restart"]) == 0
-    assert (tmp_path / "out" / "volume.zarr" / "zarr.json").stat().st_mtime_ns > before
+def test_a_finished_run_is_not_done_again(own):
+    written = own.parent / "out" / "volume.zarr" / "zarr.json"
+    before = written.stat().st_mtime_ns
+    assert execute(["run", str(own)]) == 0
+    assert written.stat().st_mtime_ns == before
+    assert execute(["run", str(own), "--restart"]) == 0
+    assert written.stat().st_mtime_ns > before
 
 
-def test_uint16_gives_the_same_attenuation(config, tmp_path):
-    assert execute(["run", str(config)]) == 0
+def test_uint16_gives_the_same_attenuation(config, plain, tmp_path):
     changes = ["--set", "run.dtype=uint16", "--set", f"output={tmp_path / 'out16'}"]
     assert execute(["run", str(config), *changes]) == 0
     coded = xct.open_result(tmp_path / "out16").stored_volume
-    plain = xct.open_result(tmp_path / "out").stored_volume
+    values = xct.open_result(plain).stored_volume.read()
     assert coded.array.dtype == np.uint16
-    np.testing.assert_allclose(coded.read(), plain.read(), atol=0.51 * coded.slope)
+    np.testing.assert_allclose(coded.read(), values, atol=0.51 * coded.slope)
 
 
 def test_more_workers_or_smaller_slabs_do_not_change_a_byte(config, tmp_path):
@@ -115,7 +134,7 @@ def test_more_workers_or_smaller_slabs_do_not_change_a_byte(config, tmp_path):
     assert every_byte(tmp_path / "one/volume.zarr") == every_byte(tmp_path / "two/volume.zarr")
 
 
-def test_frames_that_are_read_whole_give_the_same_volume(config, scan, tmp_path):
+def test_frames_that_are_read_whole_give_the_same_volume(config, scan, plain, tmp_path):
     by_frame = tmp_path / "by_frame.h5"
     with h5py.File(scan) as old, h5py.File(by_frame, "w") as new:
         for name in ("data", "data_white", "data_dark"):
@@ -124,14 +143,13 @@ def test_frames_that_are_read_whole_give_the_same_volume(config, scan, tmp_path)
             new.create_dataset(f"exchange/{name}", data=data, chunks=chunks, compression="gzip")
         new["exchange/theta"] = old["exchange/theta"][:]
     changes = ["--set", f"scan.file={by_frame}", "--set", f"scan.pixel_size_um={PIXEL_SIZE_UM}"]
-    assert execute(["run", str(config)]) == 0
     assert execute(["run", str(config), *changes, "--set", f"output={tmp_path / 'out'}2"]) == 0
-    a, b = (xct.open_result(tmp_path / name).stored_volume.read() for name in ("out", "out2"))
+    a, b = (xct.open_result(out).stored_volume.read() for out in (plain, tmp_path / "out2"))
     np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "out2" / ".xct" / "frames.zarr").exists()
 
 
-def test_a_folder_of_frames_gives_the_same_volume(config, scan, tmp_path):
+def test_a_folder_of_frames_gives_the_same_volume(scan, plain, tmp_path):
     folder = tmp_path / "frames"
     folder.mkdir()
     with h5py.File(scan) as file:
@@ -144,8 +162,7 @@ def test_a_folder_of_frames_gives_the_same_volume(config, scan, tmp_path):
     change = ["--set", f"scan.pixel_size_um={PIXEL_SIZE_UM}"]
     assert execute(["check", str(own), *change]) == 0
     assert execute(["run", str(own), *change]) == 0
-    assert execute(["run", str(config)]) == 0
-    a, b = (xct.open_result(tmp_path / name).stored_volume.read() for name in ("out", "out2"))
+    a, b = (xct.open_result(out).stored_volume.read() for out in (plain, tmp_path / "out2"))
     np.testing.assert_array_equal(a, b)
 
 
@@ -180,10 +197,9 @@ def test_roi_and_bin_move_the_axis_with_them(config, tmp_path):
     assert result.voxel_size_um == 2 * PIXEL_SIZE_UM
 
 
-def test_tiff_export_holds_values_and_voxel_size(config, tmp_path):
-    assert execute(["run", str(config)]) == 0
-    volume = xct.open_result(tmp_path / "out").stored_volume.read()
-    out, tiffs = str(tmp_path / "out"), tmp_path / "tiffs"
+def test_tiff_export_holds_values_and_voxel_size(plain, tmp_path):
+    volume = xct.open_result(plain).stored_volume.read()
+    out, tiffs = str(plain), tmp_path / "tiffs"
     assert execute(["export", out, "--tiff", str(tiffs)]) == 0
     files = sorted(tiffs.iterdir())
     np.testing.assert_array_equal(tifffile.imread(files), volume)
@@ -215,7 +231,7 @@ def heed_interrupts():
 def long_config(tmp_path_factory):
     """A run of many slabs, long enough to be interrupted."""
     folder = tmp_path_factory.mktemp("long")
-    scan = write_dxchange(folder / "scan.h5", line_integrals(rows=320))
+    scan = write_dxchange(folder / "scan.h5", line_integrals(rows=160))
     path = folder / "config.yaml"
     text = f"scan: {{file: {scan}}}\ncell: {{name: x}}\noutput: whole\nrun: {{memory_gib: 0.69}}\n"
     path.write_text(text, encoding="utf-8")
@@ -332,7 +348,6 @@ def test_an_axis_that_is_too_uncertain_can_be_given_in_the_same_folder(config, s
     assert execute(["run", str(config), "--set", f"scan.center_px={CENTER_PX}"]) == 0
 
 
-def test_a_scan_may_be_moved_between_two_halves_of_a_run(config, scan, tmp_path):
-    assert execute(["run", str(config)]) == 0
-    moved = scan.rename(tmp_path / "moved.h5")
-    assert execute(["run", str(config), "--set", f"scan.file={moved}"]) == 0
+def test_a_scan_may_be_moved_between_two_halves_of_a_run(own, tmp_path):
+    moved = (own.parent / "scan.h5").rename(tmp_path / "moved.h5")
+    assert execute(["run", str(own), "--set", f"scan.file={moved}"]) == 0

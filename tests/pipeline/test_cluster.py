@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed"),
 ]
-ROWS = 64
+ROWS = 48
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,14 @@ def client(workers):
 def scan(tmp_path_factory):
     path = tmp_path_factory.mktemp("scan") / "scan.h5"
     return write_dxchange(path, line_integrals(rows=ROWS))
+
+
+@pytest.fixture(scope="module")
+def here(scan, tmp_path_factory):
+    """Where the same run on this machine alone has written."""
+    folder = tmp_path_factory.mktemp("here")
+    xct.run(config(folder, scan, workers=1))
+    return folder
 
 
 def config(folder, scan, **run):
@@ -161,11 +169,10 @@ def test_a_block_that_ends_every_worker_is_said_with_the_remedy(client):
         map_blocks(die_always, [0])
 
 
-def test_a_run_with_a_scheduler_gives_the_same_bytes(workers, scan, tmp_path):
+def test_a_run_with_a_scheduler_gives_the_same_bytes(workers, scan, here, tmp_path):
     named = {"scheduler": workers.scheduler_address}
     xct.run(config(tmp_path / "cluster", scan, cluster=named))
-    xct.run(config(tmp_path / "here", scan, workers=1))
-    assert every_byte(tmp_path / "cluster") == every_byte(tmp_path / "here")
+    assert every_byte(tmp_path / "cluster") == every_byte(here)
     noted = yaml.safe_load((tmp_path / "cluster" / "cell" / "run.yaml").read_text(encoding="utf-8"))
     assert noted["time_and_memory"]["fbp"]["seconds"] > 0
 
@@ -178,7 +185,9 @@ def test_a_run_beside_a_client_of_a_notebook_uses_its_workers(workers, scan, tmp
     assert "on up to 2 workers" in caplog.text
 
 
-def test_a_run_on_a_cluster_goes_on_where_one_here_ended(workers, scan, tmp_path, monkeypatch):
+def test_a_run_on_a_cluster_goes_on_where_one_here_ended(
+    workers, scan, here, tmp_path, monkeypatch
+):
     from xct.pipeline import reconstruction
 
     class Ended(BaseException):
@@ -192,8 +201,7 @@ def test_a_run_on_a_cluster_goes_on_where_one_here_ended(workers, scan, tmp_path
         with pytest.raises(Ended):
             xct.run(config(tmp_path / "out", scan, workers=1))
     xct.run(config(tmp_path / "out", scan, cluster={"scheduler": workers.scheduler_address}))
-    xct.run(config(tmp_path / "whole", scan))
-    assert every_byte(tmp_path / "out") == every_byte(tmp_path / "whole")
+    assert every_byte(tmp_path / "out") == every_byte(here)
 
 
 def test_a_scheduler_that_ends_is_said_and_nothing_finished_is_lost(scan, tmp_path):
@@ -270,12 +278,11 @@ def written(folder, name, values):
     return path
 
 
-def test_jobs_of_slurm_give_the_same_bytes(real_slurm, scan, tmp_path, monkeypatch):
+def test_jobs_of_slurm_give_the_same_bytes(real_slurm, scan, here, tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_CONF", real_slurm["SLURM_CONF"])
     jobs = {"memory": "2 GiB", "cores": 1, "jobs": [1, 2], "walltime": "00:20:00"}
     xct.run(config(tmp_path / "jobs", scan, cluster={"slurm": jobs}))
-    xct.run(config(tmp_path / "here", scan))
-    assert every_byte(tmp_path / "jobs") == every_byte(tmp_path / "here")
+    assert every_byte(tmp_path / "jobs") == every_byte(here)
     assert not list((tmp_path / "jobs").glob("*.jobs"))
 
 
@@ -296,7 +303,7 @@ def vanishing(monkeypatch, node, daemon):
 
 
 @pytest.mark.slow
-def test_a_node_that_vanishes_costs_what_its_jobs_had_in_hand(scan, tmp_path, monkeypatch):
+def test_a_node_that_vanishes_costs_what_its_jobs_had_in_hand(scan, here, tmp_path, monkeypatch):
     """Two nodes with a job each; the run ends on the one that is left, with the same bytes."""
     reason = slurm.missing()
     if reason is not None:
@@ -309,8 +316,7 @@ def test_a_node_that_vanishes_costs_what_its_jobs_had_in_hand(scan, tmp_path, mo
         gone = vanishing(monkeypatch, "two", nodes["two"])
         xct.run(config(tmp_path / "jobs", scan, cluster={"slurm": jobs}))
     assert gone == ["two"]
-    xct.run(config(tmp_path / "here", scan))
-    assert every_byte(tmp_path / "jobs") == every_byte(tmp_path / "here")
+    assert every_byte(tmp_path / "jobs") == every_byte(here)
 
 
 def test_what_slurm_has_against_a_job_is_said_at_once(real_slurm, scan, tmp_path, monkeypatch):
@@ -331,7 +337,9 @@ def submitted(path, around, *more):
     return done.stdout.split("job ")[1].split(";")[0]
 
 
-def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(real_slurm, scan, tmp_path):
+def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(
+    real_slurm, scan, here, tmp_path
+):
     out = tmp_path / "out"
     path = written(tmp_path, "cell.yaml", config(out, scan, workers=1))
     job = submitted(path, real_slurm)
@@ -353,8 +361,7 @@ def test_a_submitted_run_is_queued_again_when_its_job_is_and_goes_on(real_slurm,
         if state.startswith("PENDING"):
             subprocess.run(now, env=real_slurm, capture_output=True, check=False)
         time.sleep(0.5)
-    xct.run(config(tmp_path / "here", scan))
-    assert every_byte(out) == every_byte(tmp_path / "here")
+    assert every_byte(out) == every_byte(here)
     assert log.read_text(encoding="utf-8").count("projections of") == 2, "one job did all of it"
 
 
