@@ -90,7 +90,7 @@ def plain_bodies(
     return Bodies(
         np.asarray(center, np.float64).reshape(count, 3),
         half_axes.max(axis=1, initial=0).astype(np.float32),
-        to_unit.astype(np.float32),
+        to_unit.astype(np.float32, order="C"),  # kernels are compiled once for each layout
         np.full(count, kind, np.uint8),
         np.full(count, NO_FACETS, np.int16),
         np.zeros(count, np.uint32),

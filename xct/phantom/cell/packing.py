@@ -39,17 +39,18 @@ def find_neighbors(
     np.cumsum(np.bincount(flat, minlength=int(counts.prod())), out=first[1:])
     place, size, cubes = centers[order], radii[order], cubes[order]
     start = np.zeros(len(order) + 1, np.int64)
-    nothing = np.empty(0, np.int32)
+
+    none_yet = np.empty(0, np.int32)
 
     def count(a: int, b: int) -> None:
-        _look_around(place, size, cubes, first, counts, start[1:], nothing, start, a, b)
+        _look_around(place, size, cubes, first, counts, start[1:], none_yet, start, a, b)
 
     over_ranges(count, len(order), least=2000)
     np.cumsum(start, out=start)
-    neighbors = np.empty(start[-1], np.int32)
+    neighbors, no_counts = np.empty(start[-1], np.int32), np.empty(0, np.int64)
 
     def fill(a: int, b: int) -> None:
-        _look_around(place, size, cubes, first, counts, nothing, neighbors, start, a, b)
+        _look_around(place, size, cubes, first, counts, no_counts, neighbors, start, a, b)
 
     over_ranges(fill, len(order), least=2000)
     return order, start, neighbors

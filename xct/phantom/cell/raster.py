@@ -117,7 +117,7 @@ def by_tile(
     voxel_um: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """List what reaches each tile, in the order of painting: first of each tile, members."""
-    center = center_um / voxel_um
+    center = (center_um / voxel_um).astype(np.float64)  # kernels are compiled once for each type
     center[:, 0] -= first
     reach = reach_um / voxel_um
     counts = np.zeros(int(np.prod(tiles)) + 1, np.int64)
