@@ -28,7 +28,9 @@ def measured(body, sign=1):
     feret = 2.0 * np.linalg.norm(np.ptp(place, axis=0))
     volume = np.array([8.0 * body.sum()])
     nodes = nodes_of(body.astype(np.uint32), 0)
-    return filament_table(nodes, SIZE_UM, volume, np.array([feret]), sign).iloc[0]
+    spread = np.linalg.eigvalsh(np.cov(2.0 * place.T, bias=True) + np.eye(3) * 4 / 12)
+    thickness = np.array([2 * np.sqrt(5 * spread[0])])
+    return filament_table(nodes, SIZE_UM, volume, np.array([feret]), thickness, sign).iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,10 @@ def test_a_branched_filament_is_one_and_its_branch_is_counted():
     assert row["mean_diameter_um"] == pytest.approx(6.5, rel=0.15)
 
 
-@pytest.mark.parametrize("radii", [(3, 20, 20), (2, 5, 20), (1, 8, 24), (8, 8, 9), (4, 5, 6)])
-def test_plates_and_lumps_are_no_filaments(radii):
+@pytest.mark.parametrize(
+    "radii", [(3, 20, 20), (2, 5, 20), (1, 8, 24), (1.5, 4.5, 16), (8, 8, 9), (4, 5, 6)]
+)
+def test_plates_strips_of_them_and_lumps_are_no_filaments(radii):
     z, y, x = ((axis - middle) / r for axis, middle, r in zip(
         np.indices((80, 60, 60)), (40, 30, 30), radii, strict=True))  # fmt: skip
     assert not measured(z**2 + y**2 + x**2 <= 1)["filament"]

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.parallel.pickling import Pickling
-from tests.segment.spheres import FACES, Flat, cell_of_spheres, lithium_chip
+from tests.segment.spheres import FACES, MU, Flat, cell_of_spheres, lithium_chip
 from xct.analyze.inclusions import inclusion_numbers, inclusions
 from xct.analyze.low_grey import low_grey_regions
 from xct.geometry import Label
@@ -85,6 +87,23 @@ def touching(labels, *places):
 def test_an_inclusion_is_of_the_class_of_what_it_touches(drawn, labels, places, name):
     mu, cell, surfaces, *_ = drawn
     table = inclusions(mu, touching(labels, *places), cell, surfaces, Flat())
+    assert list(table["class"]) == [name]
+
+
+@pytest.mark.parametrize(("wide", "name"), [(5, "at_front"), (19, "enclosed")])
+def test_what_lies_in_a_pocket_of_the_front_is_at_it_from_the_side_too(drawn, wide, name):
+    """The pocket is 20 voxels deep, and the pore 14 above its floor."""
+    _, cell, surfaces, plain, *_ = drawn
+    labels, top = np.where(plain == Label.LOW_GREY, Label.ELECTROLYTE, plain), int(FACES[2])
+    front = surfaces["electrolyte_cathode"]
+    pocket = np.s_[35 - wide : 36 + wide, 35 - wide : 36 + wide]
+    height = front.height_um.copy()
+    height[pocket] += 40
+    labels[(slice(top, top + 20), *pocket)] = Label.ELECTROLYTE
+    labels[top + 2 : top + 6, 34:37, 34:37] = Label.LOW_GREY
+    mu = np.where(labels == Label.LOW_GREY, 0.1, MU[2]).astype(np.float32)
+    surfaces = surfaces | {"electrolyte_cathode": replace(front, height_um=height)}
+    table = inclusions(mu, labels, cell, surfaces, Flat())
     assert list(table["class"]) == [name]
 
 

@@ -22,6 +22,9 @@ _BESIDE = 1.8  # cubes: those that share a face, an edge or a corner
 # A filament is that many times as long as it is wide, and hardly wider than what it holds allows;
 # plates and lumps are not. Chosen on cells of the make "pressed".
 SLENDER, FLAT, BRANCHES = 3.0, 1.5, 3
+# What is seen of a thin crack may be a strip: slender, but wider than it is thick by more than
+# this. Strips: 1.35 to 2.5; filaments, bent ones too: 0.4 to 1.03.
+_ROUND = 1.2
 _LEAST_CUBES = 3.0  # of length: of what is shorter the shape is not known, such as a bit of a crack
 
 
@@ -66,6 +69,7 @@ def filament_table(
     voxel_size_um: tuple[float, float, float],
     volume_um3: np.ndarray,
     feret_um: np.ndarray,
+    thickness_um: np.ndarray,
     sign: int,
 ) -> pd.DataFrame:
     """Measure the way through each region.
@@ -76,19 +80,20 @@ def filament_table(
         Of `nodes_of`, `REGION` from 0 to the number of regions.
     voxel_size_um : tuple of float
         z, y, x.
-    volume_um3, feret_um : ndarray, shape (region,)
-        Volume of each, with its rim, and its widest extent.
+    volume_um3, feret_um, thickness_um : ndarray, shape (region,)
+        Volume of each, with its rim, its widest extent, and the shortest axis of its ellipsoid.
     sign : int
         +1 where the anode lies at small z.
 
     Returns
     -------
     DataFrame
-        A row for each region: ``filament`` (slender, and no plate), ``length_um`` (along the way
-        from end to end), ``mean_diameter_um`` (of a cylinder of that length and volume),
-        ``tortuosity`` (of the way, over the distance of its ends), ``tilt_deg`` (of the line
-        between the ends, to the axis), ``azimuth_deg`` (of its end away from the anode, from +x
-        to +y), ``branches`` (off that way). NaN where a region is too stout to have a way.
+        A row for each region: ``filament`` (slender, neither a plate nor a strip of one),
+        ``length_um`` (along the way from end to end), ``mean_diameter_um`` (of a cylinder of that
+        length and volume), ``tortuosity`` (of the way, over the distance of its ends),
+        ``tilt_deg`` (of the line between the ends, to the axis), ``azimuth_deg`` (of its end away
+        from the anode, from +x to +y), ``branches`` (off that way). NaN where a region is too
+        stout to have a way.
     """
     import pandas as pd
 
@@ -102,6 +107,7 @@ def filament_table(
             rows[region], filament[region] = _measured(
                 own, np.asarray(voxel_size_um), float(volume_um3[region]), sign
             )
+    filament &= ~(rows[:, 1] > _ROUND * thickness_um)
     names = ("length_um", "mean_diameter_um", "tortuosity", "tilt_deg", "azimuth_deg", "branches")
     return pd.DataFrame({"filament": filament, **dict(zip(names, rows.T, strict=True))})
 

@@ -175,8 +175,8 @@ def inclusions(
         One row for each inclusion, in the order of their first voxels: inclusion, z_um, y_um,
         x_um, volume_um3, thickness_um (shortest axis of an ellipsoid), distance_to_anode_um,
         enclosed (nothing but electrolyte around it); class: ``at_lithium`` (touches it),
-        ``at_front`` (as near to the cathode's as its particles stand out, 6.5 µm, and a width of
-        the point spread), ``bridging`` (both), or
+        ``at_front`` (as near to the cathode's, from above or in a pocket of it, as its particles
+        stand out, 6.5 µm, and a width of the point spread), ``bridging`` (both), or
         ``enclosed``; beyond the contract dark_volume_um3 (what
         would be missing if it were empty, with its rim: right also below the resolution),
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
@@ -269,7 +269,7 @@ def inclusion_table(
     dark = np.maximum(sums[:, DARK] * GREY_STEP, 0) * size.prod()
     axes = _axes_um(sums, count, size)
     feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
-    ways = filament_table(nodes, cell.voxel_size_um, dark, feret, cell.sign)
+    ways = filament_table(nodes, cell.voxel_size_um, dark, feret, axes[:, 0], cell.sign)
     table = pd.DataFrame(
         {
             "inclusion": np.arange(1, len(sums) + 1),

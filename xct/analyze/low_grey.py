@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from xct.analyze.filaments import REGION, joined_nodes, nodes_of
 from xct.geometry import CellGeometry, Label, Surface
@@ -51,14 +52,22 @@ def low_grey_regions(
     volume, labels, cell, surfaces, reference
         As for `inclusions`.
     front_reach_um : float, optional
-        What comes so near to the cathode's front is flagged as being at it.
+        What comes so near to the cathode's front, from above or from the side, is flagged as being
+        at it: a pocket of the front is as full of the cathode's pores as what lies around it.
     rows : int, optional
         Height of a slab; the answer does not depend on it.
     """
     ratios, columns = Ratios(volume, cell, reference), find_columns(cell, surfaces)
-    reach = front_reach_um / cell.voxel_size_um[0]
-    task = (labels, columns, cell.voxel_size_um, reach)
+    task = (labels, columns, cell.voxel_size_um, _begins(columns, front_reach_um, cell))
     return _joined((yield Sweep(ratios, _sum_slab, task, overlap=_OVERLAP, rows=rows)))
+
+
+def _begins(columns: Columns, reach_um: float, cell: CellGeometry) -> np.ndarray:
+    """Give the heights from which on something is at the front, shape (y, x), in voxels."""
+    above, *aside = (reach_um / size for size in cell.voxel_size_um)
+    width = [2 * round(reach) + 1 for reach in aside]
+    beside = scipy.ndimage.minimum_filter(columns.front, width, mode="nearest")
+    return np.minimum(columns.front - above, beside)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def _sum_slab(
     labels: Voxels,
     columns: Columns,
     voxel_size_um: Sequence[float],
-    front_reach: float,
+    begins: np.ndarray,
 ) -> _Part:
     depth = labels.shape[0]
     low, high = columns.rows(columns.lithium, columns.front, depth)
@@ -119,7 +128,7 @@ def _sum_slab(
     for k in np.flatnonzero(region.any(axis=(1, 2))).tolist():
         height = columns.height(slab.outer_first + k)
         region[k] &= (height >= columns.lithium) & (height < columns.front)
-        at_front[k] = region[k] & (height >= columns.front - front_reach)
+        at_front[k] = region[k] & (height >= begins)
     numbers, count = label_pieces(region[slab.inner])
     total = Total.of(count)
     if count:
