@@ -1,5 +1,6 @@
 """A kernel on disk never computes as its sources no longer do, and is kept while they stay."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -161,3 +162,29 @@ def test_every_kernel_of_xct_comes_from_the_compiler_that_knows_its_sources():
     relative = [file.name for file, text in texts.items() if "\nfrom ." in text]
     assert direct == []
     assert relative == []  # the fingerprint reads absolute imports
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_garbage_is_collected_after_compiling_as_it_was_before(before):
+    during = []
+    usual = gc.isenabled()
+    numba = kernels.import_numba()
+
+    class Watch(numba.core.event.Listener):
+        def on_start(self, event):
+            during.append(gc.isenabled())
+
+        def on_end(self, event):
+            pass
+
+    try:
+        (gc.enable if before else gc.disable)()
+        with numba.core.event.install_listener("numba:run_pass", Watch()):
+            assert kernels.njit()(lambda x: len(x) + 1)((1, 2)) == 3
+        assert gc.isenabled() == before
+        with pytest.raises(numba.core.errors.TypingError):
+            kernels.njit()(lambda x: x.nothing)(1)
+        assert gc.isenabled() == before
+    finally:
+        (gc.enable if usual else gc.disable)()
+    assert set(during) == {False}

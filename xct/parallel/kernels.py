@@ -7,6 +7,7 @@ of its file and of all that it imports of its package and of xct: a change leads
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -72,18 +73,29 @@ def _compiled(options: dict[str, Any], function: Callable[..., Any]) -> Any:
 
 @cache
 def import_numba() -> Any:
-    """Import numba when a kernel is needed, and log the first kernel that is compiled."""
+    """Import numba when a kernel is needed, and look after its compiling."""
     import numba
     from numba.core import event
 
     class Listener(event.Listener):
-        """Logs that kernels are compiled, once in a process."""
+        """Logs that kernels are compiled, once in a process.
+
+        No garbage is collected meanwhile: what numba makes lives until a kernel is ready, and to
+        look through it again and again took a tenth of the time.
+        """
 
         def __init__(self) -> None:
             self.lock = Lock()
             self.logged = False
+            self.begun = 0
+            self.collects = False
 
         def on_start(self, event: Any) -> None:
+            with self.lock:
+                if not self.begun:
+                    self.collects = gc.isenabled()
+                    gc.disable()
+                self.begun += 1
             module = event.data["dispatcher"].py_func.__module__
             if module.partition(".")[0] != PACKAGE:
                 return
@@ -96,7 +108,10 @@ def import_numba() -> Any:
                 )
 
         def on_end(self, event: Any) -> None:
-            pass
+            with self.lock:
+                self.begun -= 1
+                if not self.begun and self.collects:
+                    gc.enable()
 
     event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
     return numba
