@@ -166,6 +166,9 @@ def test_a_virtual_cell_is_written_with_its_truth(tmp_path):
     assert 60 < truth["center_px"]["value"] < 67
     assert truth["center_px"]["value"] != 63.5
     assert truth["scan.glare"]["value"] == 0.003
+    # As a run names them: how the axis of rotation leans, not how the cell does.
+    assert truth["axis_tilt_deg"] == {"value": 0, "unit": "°"}
+    assert truth["cell_tilt_deg"]["value"] > 0
     # The axis is where the cell's shadows at 0° and at 180° mirror each other.
     seen = -np.log(scan.projections.read()[[0, -1], 60:75].mean(axis=1) / scan.flats.read().mean())
     middles = (seen * np.arange(128)).sum(axis=1) / seen.sum(axis=1)

@@ -225,6 +225,7 @@ def _facts(scan: Scan, setup: Setup, layout: str) -> dict[str, Any]:
     projections = scan.projections.index
     return {
         **{f"scan.{name}": value for name, value in vars(setup).items() if value is not None},
+        "axis_tilt_deg": setup.axis_tilt_deg,  # as a run's summary names it
         "center_px": setup.center_px(scan.projections.shape[2]),
         "energy_kev": scan.energy_kev,
         "pixel_size_um": scan.pixel_size_um,

@@ -217,7 +217,7 @@ def facts_of(cell: VirtualCell, tables: Mapping[str, pd.DataFrame]) -> dict[str,
         "tube_radius_um": cell.layout.tube_radius_um,
         "axis_y_um": geometry.axis_y_um,
         "axis_x_um": geometry.axis_x_um,
-        "axis_tilt_deg": float(np.rad2deg(np.arctan(tilt))),
+        "cell_tilt_deg": float(np.rad2deg(np.arctan(tilt))),
         "electrolyte_peak_per_cm": float(
             np.mean(cell.electrolyte_per_cm(_electrolyte_heights(cell)))
         ),
