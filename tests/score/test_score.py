@@ -245,6 +245,7 @@ def test_numbers_and_their_stated_uncertainty(result, truth, change_summary):
         result,
         center_px={"value": 55.8, "sd": 0.1, "unit": "px"},
         electrolyte_peak_per_cm={"value": 5.2447 + 0.01, "sd": 0.5, "unit": "1/cm"},
+        inclusions={"value": 90, "sd": 0.1, "unit": "inclusions", "bound": "upper"},
     )
     edit_table(result, "layers", lambda t: t.assign(mean_thickness_um=t.mean_thickness_um + 2))
     edit_table(result, "surfaces", lambda t: t.assign(Sq_um=t.Sq_um * 2))

@@ -19,6 +19,7 @@ _ALSO_IN = {
     "layers": ("thickness_um.", "absent_area_fraction", "swelling."),
     "materials": ("volume_fraction.",),
 }
+_OF_ROWS = {"layers": "thickness_um.", "materials": "volume_fraction."}
 # The truth counts materials within the bore, where there is hardly any of the tube.
 _ELSEWHERE = ("tube",)
 _ROUGHNESS = ("Sa_um", "Sq_um", "Sal_um", "tilt_x_deg", "tilt_y_deg")
@@ -107,16 +108,18 @@ def _coverage(
 ) -> Metrics:
     """Give the fraction of stated numbers whose error is within 1.96 standard deviations.
 
-    Over all, and for the summary and each table by itself; no number counts twice.
+    Over all, and for the summary and each table by itself; no number counts twice, and of what is
+    a bound, `bounds_hold` says whether it holds.
     """
     repeated = tuple(name for table in _ALSO_IN if table in mine for name in _ALSO_IN[table])
     within = {"summary": _within_of_summary(summary, true_summary, repeated)}
     for name in _KEYED:
         both = _joined(name, mine, true)
         if both is not None:
-            within[name] = _within_of_table(
-                both.drop(index=[k for k in _ELSEWHERE if k in both.index])
-            )
+            of_rows = _OF_ROWS.get(name, "")
+            bounds = [k for k in both.index if _is_bound(summary.get(f"{of_rows}{k}"))]
+            elsewhere = [k for k in _ELSEWHERE if k in both.index]
+            within[name] = _within_of_table(both.drop(index=[*elsewhere, *bounds]))
     every = [held for part in within.values() for held in part]
     found: Metrics = {}
     for name, part in {"numbers": every, **{f"numbers.{k}": v for k, v in within.items()}}.items():
@@ -129,11 +132,16 @@ def _bounds(mine: Mapping[str, Any], true: Mapping[str, Any]) -> Metrics:
     """Give the fraction of stated bounds on whose right side the truth lies, within 1.96 sd."""
     held = []
     for name, entry in mine.items():
-        if isinstance(entry, Mapping) and entry.get("bound") and name in true:
+        if _is_bound(entry) and name in true:
             error = _difference(mine, true, name)
             side = 1 if entry["bound"] == "upper" else -1
             held.append(error is not None and side * error >= -_SDS * entry.get("sd", 0.0))
     return {"bounds_hold": metric(sum(held) / len(held), "1", len(held))} if held else {}
+
+
+def _is_bound(entry: Any) -> bool:
+    """Return whether an entry of a summary is a bound."""
+    return isinstance(entry, Mapping) and bool(entry.get("bound"))
 
 
 def _within_of_summary(
@@ -143,7 +151,8 @@ def _within_of_summary(
     for name, entry in summary.items():
         if name.startswith(repeated):
             continue
-        if isinstance(entry, Mapping) and entry.get("sd") and name in true:
+        stated = isinstance(entry, Mapping) and entry.get("sd") and not _is_bound(entry)
+        if stated and name in true:
             error = _difference(summary, true, name)
             within.append(error is not None and abs(error) <= _SDS * entry["sd"])
     return within
