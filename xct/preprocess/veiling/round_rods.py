@@ -16,6 +16,7 @@ _WINDOWS = (0.93, 0.75)  # of the radius: what is fitted, and less of it, to see
 _MODEL = 0.03  # of what passes: rods are not quite round, nor even
 _MISFIT = 1.5  # mean square over that of noise and model; a cathode's packing has 3 and more
 _STEPS, _LEAST_ROWS, _LEAST_PX = 12, 3, 16
+_AS_DEEP = 0.5  # of the deepest rod: what is less dense may hold grains
 _DAMPING = 1e-3
 # How far glare reaches is known within a factor of two (95 %).
 _RANGE_FACTOR = np.sqrt(2)
@@ -47,14 +48,15 @@ def glare_behind_rods(frame_light: FrameLight, range_px: float) -> Glare | None:
     middle, radius = rims.mean(axis=1), np.ptp(rims, axis=1) / 2
     mean = frame_light.in_groups(1)
 
-    def fractions(range_px: float, window: float) -> tuple[np.ndarray, np.ndarray]:
+    def fractions(range_px: float, window: float) -> tuple[np.ndarray, ...]:
         cells = frame_light.about(mean, range_px)[0][rows]
         columns = np.arange(light.shape[1])
         about = np.stack([np.interp(columns, frame_light.middles(), row) for row in cells])
         return _fitted(light, about, middle, radius, window)
 
-    found, misfit = fractions(range_px, _WINDOWS[0])
+    found, depth, misfit = fractions(range_px, _WINDOWS[0])
     good = (misfit < _MISFIT) & (radius > _LEAST_PX)
+    good &= depth > _AS_DEEP * np.max(depth, where=good, initial=0.0)
     if np.count_nonzero(good) < _LEAST_ROWS:
         return None
     inner, near, far = (
@@ -108,8 +110,8 @@ def _noise(light: np.ndarray) -> float:
 
 def _fitted(
     light: np.ndarray, about: np.ndarray, middle: np.ndarray, radius: np.ndarray, window: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit depth, radius, middle and glare to each row; give the glare and the misfit, (row,)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit depth, radius, middle and glare to each row; give glare, depth and misfit, (row,)."""
     off = np.arange(light.shape[1]) - middle[:, None]
     weighed = (np.abs(off) < window * radius[:, None]).astype(float)
     noise = _noise(light)
@@ -127,7 +129,7 @@ def _fitted(
         p = np.clip(p + np.clip(step, -0.3 * (1 + np.abs(p)), 0.3 * (1 + np.abs(p))), *limits)
     model, _ = _model(p, off / radius[:, None], about)
     square = weighed * (light - model) ** 2 / (noise**2 + (_MODEL * model) ** 2)
-    return p[:, 3], square.sum(axis=1) / weighed.sum(axis=1)
+    return p[:, 3], p[:, 0], square.sum(axis=1) / weighed.sum(axis=1)
 
 
 def _model(p: np.ndarray, u: np.ndarray, about: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
