@@ -18,7 +18,9 @@ from xct.segment.denoise import gaussian
 from xct.segment.particle.measuring import Measuring
 
 _FACTORS = (0.8, 0.87, 0.94, 1.0, 1.06, 1.13, 1.2)
-_SHALLOW, _DEEP = (0.6, 0.85), 0.93  # of active material in what the point spread takes
+# Of active material in what the point spread takes: voxels that are compared, and those deeper.
+# Beneath the surface a Gaussian puts back too much, at the rim of the core too little: both count.
+_BANDS = ((0.6, 0.85, 0.93), (0.85, 0.94, 0.965))
 _LEAST_VOXELS, _LEAST_PARTICLES = 4, 50
 _SAMPLES, _BLOCKS, _SLICES, _WIDE_PX = 24, 6, 8, 256
 _OF_MOST = 0.5  # slices with so much of the most active material are looked at
@@ -39,15 +41,20 @@ def core_blur_factor(task: Measuring, numbers: Any) -> float:
     float
         1 where too few particles are large enough to tell.
     """
-    sums = np.zeros((len(_FACTORS), 4, task.count + 1))
+    sums = np.zeros((len(_BANDS), len(_FACTORS), 4, task.count + 1))
     for z in _middles(task):
         _add_block(task, numbers, z, sums)
-    uneven, known = [], 0
+    found = [_even(of_band) for of_band in sums]
+    return float(np.mean(found)) if np.isfinite(found).all() else 1.0
+
+
+def _even(sums: np.ndarray) -> float:
+    """Give the factor at which deeper voxels have the same value; NaN for too few particles."""
+    uneven = []
     for value, shallow, below, deep in sums:
         both = (shallow >= _LEAST_VOXELS) & (deep >= _LEAST_VOXELS)
-        known = np.count_nonzero(both)
-        if known < _LEAST_PARTICLES:
-            return 1.0
+        if np.count_nonzero(both) < _LEAST_PARTICLES:
+            return float("nan")
         # Medians: cavities and cracks darken some.
         difference = value[both] / shallow[both] - below[both] / deep[both]
         uneven.append(float(np.median(difference)))
@@ -80,15 +87,15 @@ def _add_block(task: Measuring, numbers: Any, middle: int, sums: np.ndarray) -> 
     mask = np.ascontiguousarray(active, np.float32)
     own = of > 0
     particle, value = of[own], grey[own].astype(float)
-    for added, factor in zip(sums, _FACTORS, strict=True):
-        z, y, x = task.sigma
+    z, y, x = task.sigma
+    for k, factor in enumerate(_FACTORS):
         recovery = gaussian(mask, (factor * z, factor * y, factor * x), inner)[own].astype(float)
-        shallow = (recovery >= _SHALLOW[0]) & (recovery < _SHALLOW[1])
-        deep = recovery >= _DEEP
-        for place, chosen in ((0, shallow), (2, deep)):
-            alone = (value[chosen] - 1) / recovery[chosen] + 1
-            added[place] += np.bincount(particle[chosen], alone, task.count + 1)
-            added[place + 1] += np.bincount(particle[chosen], minlength=task.count + 1)
+        alone = (value - 1) / np.maximum(recovery, _BANDS[0][0]) + 1
+        for (low, high, deep), added in zip(_BANDS, sums[:, k], strict=True):
+            bands = ((recovery >= low) & (recovery < high), recovery >= deep)
+            for place, chosen in zip((0, 2), bands, strict=True):
+                added[place] += np.bincount(particle[chosen], alone[chosen], task.count + 1)
+                added[place + 1] += np.bincount(particle[chosen], minlength=task.count + 1)
 
 
 def _window(shape: tuple[int, ...]) -> tuple[slice, ...]:
