@@ -213,7 +213,9 @@ def test_glare_that_can_do_little_is_not_warned_of_though_nothing_is_opaque():
 
 @pytest.mark.parametrize("range_um", [220.0, 300.0, 410.0])
 @pytest.mark.parametrize("fraction", [0.0, 0.003, 0.01, 0.03])
-def test_behind_rods_that_pass_light_glare_is_known_by_the_shape_of_their_shadow(fraction, range_um):
+def test_behind_rods_that_pass_light_glare_is_known_by_the_shape_of_their_shadow(
+    fraction, range_um
+):
     light = few_frames(*THIN, fraction, range_um, 2.0, seed=26)
     assert measure_glare(light) is None
     found = glare_behind_rods(light, 150.0)
@@ -255,6 +257,7 @@ def test_a_bar_that_is_not_round_does_not_bound_glare_by_its_rims():
     found, bound = measure_glare(light), bound_glare(light, 2.5, 25.0)
     assert found is None or found.fraction == pytest.approx(0.03, abs=3 * found.sd)
     assert bound.fraction > 0.027
+    assert glare_behind_rods(light, 120.0) is None
 
 
 def test_without_a_shadow_nothing_is_changed():

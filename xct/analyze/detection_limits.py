@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from xct.analyze.inclusions import least_volume_um3
+from xct.analyze.inclusions import COUNTED, least_volume_um3
 from xct.geometry import CellGeometry, Label, Surface
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference

@@ -12,7 +12,7 @@ import numpy as np
 from xct.preprocess.veiling.frame_light import FrameLight
 from xct.preprocess.veiling.measurement import DARK, Glare, is_steady, rim
 
-_WINDOWS = (0.93, 0.75)  # of the radius: what is fitted, and less of it, to see whether that matters
+_WINDOWS = (0.93, 0.75)  # of the radius: what is fitted, and less, to see whether that matters
 _MODEL = 0.03  # of what passes: rods are not quite round, nor even
 _MISFIT = 1.5  # mean square over that of noise and model; a cathode's packing has 3 and more
 _STEPS, _LEAST_ROWS, _LEAST_PX = 12, 3, 16

@@ -100,7 +100,6 @@ def _add_block(task: Measuring, numbers: Any, middle: int, sums: np.ndarray) -> 
 
 def _window(shape: tuple[int, ...]) -> tuple[slice, ...]:
     """Give the middle of a slice; half-way to the rim where slices are wide, and noise less."""
-    height, width = shape
-    y = (height - min(height, _WIDE_PX)) // 2
-    x = (width - min(width, _WIDE_PX)) // 4 if width > 2 * _WIDE_PX else (width - min(width, _WIDE_PX)) // 2
+    beyond_y, beyond_x = (max(length - _WIDE_PX, 0) for length in shape)
+    y, x = beyond_y // 2, beyond_x // (4 if beyond_x > _WIDE_PX else 2)
     return slice(y, y + _WIDE_PX), slice(x, x + _WIDE_PX)
