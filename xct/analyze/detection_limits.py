@@ -16,6 +16,7 @@ from annotated_types import Ge
 
 from xct.analyze.inclusions import COUNTED, least_volume_um3
 from xct.geometry import CellGeometry, Label, Surface
+from xct.normalize.artifacts import Artifacts
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
@@ -71,10 +72,12 @@ def detection_numbers(
     detection_limits: pd.DataFrame,
     particles: pd.DataFrame | None = None,
     inclusions: pd.DataFrame | None = None,
+    volume_artifacts: Artifacts | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the size of each kind of body at which half are found, by a bootstrap over places.
 
-    And how many particles and inclusions there are above the size of which nine in ten are found.
+    And how many particles and inclusions there are above the size of which nine in ten are found;
+    of inclusions where rings neither make nor hide some.
     """
     for kind in detection_limits["body"].unique():
         if "particle" in kind and particles is None:
@@ -97,7 +100,10 @@ def detection_numbers(
         if kind == "particle" and particles is not None:
             diameter = particles["equivalent_diameter_um"].to_numpy(float)
             yield from _count_above(own, diameter, "particles", _PARTICLE_NOTE)
-        if kind == "sphere" and inclusions is not None:
+        ringed = volume_artifacts is not None and (
+            volume_artifacts.forged or volume_artifacts.touched
+        )
+        if kind == "sphere" and inclusions is not None and not ringed:
             counted = inclusions["class"].isin(COUNTED)
             thickness = inclusions.loc[counted, "thickness_um"].to_numpy(float)
             yield from _count_above(own, thickness, "inclusions", _INCLUSION_NOTE)

@@ -21,7 +21,7 @@ _FACTORS = (0.8, 0.87, 0.94, 1.0, 1.06, 1.13, 1.2)
 # Of active material in what the point spread takes: voxels that are compared, and those deeper.
 # Beneath the surface a Gaussian puts back too much, at the rim of the core too little: both count.
 _BANDS = ((0.6, 0.85, 0.93), (0.85, 0.94, 0.965))
-_LEAST_VOXELS, _LEAST_PARTICLES = 4, 50
+_LEAST_VOXELS, _LEAST_PARTICLES = 4, 100
 _SAMPLES, _BLOCKS, _SLICES, _WIDE_PX = 24, 6, 8, 256
 _OF_MOST = 0.5  # slices with so much of the most active material are looked at
 
