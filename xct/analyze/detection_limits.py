@@ -135,7 +135,9 @@ def _count_above(
     # Of what none was missed, one in planted + 2 may be.
     rate = np.interp(large, sizes, np.clip(part, _LIKELY, 1))
     rate_sd = np.sqrt(np.maximum(rate * (1 - rate), 1 / (planted.max() + 2)) / planted.max())
-    missed = np.sqrt(np.sum((1 - rate) / rate**2))
+    # Of what is missed, the number is by chance.
+    likely = np.minimum(rate, (planted.max() + 1) / (planted.max() + 2))
+    missed = np.sqrt(np.sum((1 - likely) / likely**2))
     edge = [np.count_nonzero(diameter >= limit * (1 + s * _DIAMETER_SD)) for s in (-1, 1)]
     rates = np.mean(rate_sd / rate**2) ** 2 * large.size if large.size else 1 - _LIKELY
     sd = np.sqrt(missed**2 + rates + (edge[0] - edge[1]) ** 2 / 4)
