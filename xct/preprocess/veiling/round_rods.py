@@ -16,8 +16,9 @@ _WINDOWS = (0.93, 0.75)  # of the radius: what is fitted, and less, to see wheth
 _MODEL = 0.03  # of what passes: rods are not quite round, nor even
 _MISFIT = 1.5  # mean square over that of noise and model; a cathode's packing has 3 and more
 _STEPS, _LEAST_ROWS, _LEAST_PX = 12, 3, 16
-_AS_DEEP = 0.5  # of the deepest rod: what is less dense may hold grains
-_DAMPING = 1e-3
+_MOST_PX = 512  # columns of a row that are looked at
+_AS_DEEP, _OPAQUE = 0.5, 10.0  # of the deepest rod: what is less dense may hold grains
+_DAMPING, _LEAST_NOISE = 1e-3, 1e-6
 # How far glare reaches is known within a factor of two (95 %).
 _RANGE_FACTOR = np.sqrt(2)
 _MODEL_SD = 0.08  # of the fraction: glare that falls off as no Gaussian does
@@ -41,21 +42,26 @@ def glare_behind_rods(frame_light: FrameLight, range_px: float) -> Glare | None:
         None where no dark rod is in view, or what is dark is none by its shape.
     """
     rows = _dark_rows(frame_light)
-    if rows.size < _LEAST_ROWS:
-        return None
     light = _filled(frame_light.still[rows])
-    rims = np.array([rim(row) for row in light])
+    rims = np.reshape([rim(row) for row in light], (-1, 2))
+    wide = np.ptp(rims, axis=1) / 2 > _LEAST_PX
+    if np.count_nonzero(wide) < _LEAST_ROWS:
+        return None
+    rows, light, rims = rows[wide], light[wide], rims[wide]
     middle, radius = rims.mean(axis=1), np.ptp(rims, axis=1) / 2
     mean = frame_light.in_groups(1)
+    columns = np.arange(0, light.shape[1], max(1, light.shape[1] // _MOST_PX))
+    seen = light[:, columns]
 
     def fractions(range_px: float, window: float) -> tuple[np.ndarray, ...]:
         cells = frame_light.about(mean, range_px)[0][rows]
-        columns = np.arange(light.shape[1])
         about = np.stack([np.interp(columns, frame_light.middles(), row) for row in cells])
-        return _fitted(light, about, middle, radius, window)
+        off = (columns - middle[:, None]) / radius[:, None]
+        return _fitted(seen, about, off, window)
 
     found, depth, misfit = fractions(range_px, _WINDOWS[0])
-    good = (misfit < _MISFIT) & (radius > _LEAST_PX)
+    good = misfit < _MISFIT
+    depth = np.minimum(depth, _OPAQUE)
     good &= depth > _AS_DEEP * np.max(depth, where=good, initial=0.0)
     if np.count_nonzero(good) < _LEAST_ROWS:
         return None
@@ -105,29 +111,28 @@ def _noise(light: np.ndarray) -> float:
     """Estimate the noise of the darker half of the pixels from what is not smooth along rows."""
     bend = np.abs(np.diff(light, 2, axis=1))
     dark = light[:, 1:-1] <= np.median(light, axis=1)[:, None]
-    return float(1.4826 * np.median(bend[dark]) / np.sqrt(6))
+    return max(float(1.4826 * np.median(bend[dark]) / np.sqrt(6)), _LEAST_NOISE)
 
 
 def _fitted(
-    light: np.ndarray, about: np.ndarray, middle: np.ndarray, radius: np.ndarray, window: float
+    light: np.ndarray, about: np.ndarray, off: np.ndarray, window: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fit depth, radius, middle and glare to each row; give glare, depth and misfit, (row,)."""
-    off = np.arange(light.shape[1]) - middle[:, None]
-    weighed = (np.abs(off) < window * radius[:, None]).astype(float)
+    weighed = (np.abs(off) < window).astype(float)
     noise = _noise(light)
     deepest = np.maximum((light * weighed).sum(axis=1) / weighed.sum(axis=1), 1e-4)
     # Depth, radius over that of the rim, shift in radii, fraction of glare.
     p = np.stack([-np.log(deepest) + 1, 1.01 + 0 * deepest, 0 * deepest, 0 * deepest], axis=1)
     limits = np.array([[0.5, 0.98, -0.05, -0.05], [60.0, 1.05, 0.05, 0.3]])
     for _ in range(_STEPS):
-        model, slopes = _model(p, off / radius[:, None], about)
+        model, slopes = _model(p, off, about)
         weight = weighed / (noise**2 + (_MODEL * model) ** 2)
         normal = np.einsum("krx,rx,lrx->rkl", slopes, weight, slopes)
         normal[:, range(4), range(4)] *= 1 + _DAMPING
         pull = np.einsum("krx,rx,rx->rk", slopes, weight, light - model)
         step = np.linalg.solve(normal + 1e-12 * np.eye(4), pull[..., None])[..., 0]
         p = np.clip(p + np.clip(step, -0.3 * (1 + np.abs(p)), 0.3 * (1 + np.abs(p))), *limits)
-    model, _ = _model(p, off / radius[:, None], about)
+    model, _ = _model(p, off, about)
     square = weighed * (light - model) ** 2 / (noise**2 + (_MODEL * model) ** 2)
     return p[:, 3], p[:, 0], square.sum(axis=1) / weighed.sum(axis=1)
 
