@@ -82,7 +82,7 @@ def _add_block(task: Measuring, numbers: Any, middle: int, sums: np.ndarray) -> 
     part = _window(job.ratios.shape[1:])
     inner = slice(first - low, stop - low)
     of = task.particles(numbers, first, stop)[(slice(None), *part)]
-    grey = job.ratios.read(first, stop)[(slice(None), *part)]
+    grey = job.ratios.read(first, stop, part[0])[..., part[1]]
     active = np.asarray(job.labels[low:high])[(slice(None), *part)] == Label.ACTIVE_MATERIAL
     mask = np.ascontiguousarray(active, np.float32)
     own = of > 0
@@ -91,8 +91,8 @@ def _add_block(task: Measuring, numbers: Any, middle: int, sums: np.ndarray) -> 
     for k, factor in enumerate(_FACTORS):
         recovery = gaussian(mask, (factor * z, factor * y, factor * x), inner)[own].astype(float)
         alone = (value - 1) / np.maximum(recovery, _BANDS[0][0]) + 1
-        for (low, high, deep), added in zip(_BANDS, sums[:, k], strict=True):
-            bands = ((recovery >= low) & (recovery < high), recovery >= deep)
+        for (least, most, deep), added in zip(_BANDS, sums[:, k], strict=True):
+            bands = ((recovery >= least) & (recovery < most), recovery >= deep)
             for place, chosen in zip((0, 2), bands, strict=True):
                 added[place] += np.bincount(particle[chosen], alone[chosen], task.count + 1)
                 added[place + 1] += np.bincount(particle[chosen], minlength=task.count + 1)
