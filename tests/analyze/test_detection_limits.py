@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from tests.parallel.pickling import Pickling
 from tests.segment.spheres import FACES, MU, Flat, cell_of_spheres
 from xct.analyze import detection_limits, inclusions
-from xct.analyze.detection_limits import detection_numbers
+from xct.analyze.detection_limits import _SIZES, detection_numbers
 from xct.geometry import Label
 from xct.parallel.executors import executed_by
 from xct.quantity import numbers_of
@@ -54,6 +54,18 @@ def test_of_small_bodies_none_is_found_and_of_large_ones_all(limits):
         assert own["found"].iloc[-1] == own["planted"].iloc[-1] >= 8
     plate, pore, sphere = (size_of(limits, body).value for body in ("plate", "pore", "sphere"))
     assert 0 < plate < pore < sphere < 20
+
+
+def only(monkeypatch, bodies, sizes, places=32):
+    """Plant these bodies of these sizes alone, which shows the same in less time."""
+    module = sys.modules["xct.analyze.detection_limits"]  # its name is the function's
+    found_of = module._found
+    monkeypatch.setattr(module, "_planted_particles", lambda *_: [])
+    monkeypatch.setattr(module, "_SIZES", sizes)
+    monkeypatch.setattr(module, "_PLACES", places)
+    monkeypatch.setattr(
+        module, "_found", lambda task, *rest: found_of(task, *rest) if task[0] in bodies else 0
+    )
 
 
 PLACES = [(FACES[1] + 12, 72 + 17 * a, 72 + 17 * b) for a in (-2, -1, 0, 1, 2) for b in (-1, 0, 1)]
@@ -100,7 +112,8 @@ def test_the_size_is_that_at_which_whole_runs_find_half(drawn, limits, seed):
     assert spheres_found(drawn, 0.75 * size, seed) < 0.1
 
 
-def test_more_blur_hides_larger_bodies(limits):
+def test_more_blur_hides_larger_bodies(limits, monkeypatch):
+    only(monkeypatch, ("sphere", "plate"), _SIZES[1:8], 16)
     mu, cell, surfaces, *_ = cell_of_spheres(SHAPE, noise=0.5, blur_px=1.0, seed=3)
     wide = Flat(blur_um=2.3548 * 2.0 * 1.0)
     blurred = detection_limits(mu, materials(mu, cell, wide, surfaces), cell, surfaces, wide)
@@ -110,16 +123,11 @@ def test_more_blur_hides_larger_bodies(limits):
 
 def test_the_size_scatters_over_places_by_no_more_than_is_stated(drawn, labels, monkeypatch):
     """Less where all or none of a size are found: then the step between sizes decides."""
-    module = sys.modules["xct.analyze.detection_limits"]  # its name is the function's
-    monkeypatch.setattr(module, "_planted_particles", lambda *_: [])
-    found_of = module._found
-    monkeypatch.setattr(
-        module, "_found", lambda task, *rest: found_of(task, *rest) if task[0] == "plate" else 0
-    )
+    only(monkeypatch, ("plate",), _SIZES[1:7])
     mu, cell, surfaces, *_ = drawn
     found = [
         size_of(detection_limits(mu, labels, cell, surfaces, REFERENCE, seed=seed), "plate")
-        for seed in range(6)
+        for seed in range(5)
     ]
     stated = np.mean([one.sd for one in found])
     assert np.std([one.value for one in found], ddof=1) < 2 * stated
@@ -174,3 +182,39 @@ def test_the_count_above_the_limit_says_where_that_is_and_grows_by_what_is_misse
     seen = np.count_nonzero(diameters >= limit)
     assert seen < count.value < 1.03 * seen
     assert 0.01 * seen < count.sd < 0.1 * seen
+
+
+def test_counts_of_inclusions_are_as_uncertain_as_stated():
+    """Sizes, which are found and how many bodies were planted are drawn anew each time."""
+    sizes, deviations, counts = np.geomspace(2.0, 20.0, 13), [], []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+
+        def found_of(size):
+            return 1 / (1 + (8.0 / size) ** 9)
+
+        table = pd.DataFrame({"body": "sphere", "size_um": sizes, "planted": 32})
+        table["found"] = rng.binomial(32, found_of(sizes))
+        thickness = rng.lognormal(np.log(9), 0.4, 60)
+        kind = rng.choice(["enclosed", "at_lithium", "at_front", "bridging"], 60)
+        counted = np.isin(kind, ["enclosed", "bridging"])
+        seen = rng.random(60) < found_of(thickness)
+        read = thickness * rng.normal(1, 0.03)
+        inclusions = pd.DataFrame({"class": kind[seen], "thickness_um": read[seen]})
+        number = dict(detection_numbers(table, None, inclusions))["inclusions_above_limit"]
+        true = np.count_nonzero(thickness[counted] >= number.entry()["limit_um"])
+        deviations.append((number.value - true) / number.sd)
+        counts.append(number.value)
+    assert np.mean(counts) > 5
+    assert abs(np.mean(deviations)) < 0.4
+    assert 0.6 < np.std(deviations) < 1.4
+
+
+def test_where_no_inclusion_is_thick_enough_one_in_ten_may_have_been_missed():
+    table = pd.DataFrame(
+        {"body": "sphere", "size_um": [4.0, 5.0, 6.0], "planted": 32, "found": [0, 30, 32]}
+    )
+    nothing = pd.DataFrame({"class": [], "thickness_um": []})
+    number = dict(detection_numbers(table, None, nothing))["inclusions_above_limit"]
+    assert number.value == 0
+    assert number.sd == pytest.approx(0.1**0.5)

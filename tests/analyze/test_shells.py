@@ -37,11 +37,12 @@ def drawn(
     blur_um=0.4,
     noise=0.3,
     cavity=False,
-    spheres=SPHERES,
+    spheres=SPHERES[:2],
     seed=0,
 ):
     """Draw spheres in gaps and shells; μ, numbers, table, cell, labels."""
-    shape, hollow = (96, 98, 96), 4.0 if cavity else -1.0
+    reach = np.max([np.array(place) + r for *place, r in spheres], axis=0)
+    shape, hollow = tuple((reach + 14).astype(int).tolist()), 4.0 if cavity else -1.0
     numbers = np.zeros(shape, np.uint32)
     fine = [(np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in shape]
     z, y, x = np.meshgrid(*fine, indexing="ij", sparse=True)
@@ -68,7 +69,7 @@ def drawn(
 
 @pytest.fixture(scope="module")
 def shelled():
-    return drawn(shell_um=1.0, depth=0.3)
+    return drawn(shell_um=1.0, depth=0.3, spheres=SPHERES)
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +185,7 @@ def test_what_is_narrower_than_half_the_point_spread_is_not_given_a_number():
     assert (found["least_um"] > 0.4).all()
 
 
-@pytest.mark.parametrize("rows", [7, 33, 64])
+@pytest.mark.parametrize("rows", [7, 64])
 def test_where_the_volume_is_cut_changes_nothing(shelled, found, rows):
     mu, particles, cell, _ = shelled
     with executed_by(Pickling()):
@@ -207,7 +208,7 @@ def test_an_unknown_point_spread_is_refused(shelled):
     unknown.blur_um = float("nan")
     with pytest.raises(ValueError, match="give its full width"):
         particle_shells(mu, *particles, cell, unknown)
-    with pytest.raises(ValueError, match=r"labels have shape \(95, 98, 96\)"):
+    with pytest.raises(ValueError, match=r"labels have shape \(95, 101, 96\)"):
         particle_shells(mu, *particles, cell, Flat(), labels[1:])
 
 

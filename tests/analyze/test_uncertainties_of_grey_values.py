@@ -75,7 +75,7 @@ def rois():
         means = pristine.blocks @ BINS.grey_value / pristine.blocks.sum(axis=1)
         mean_sd = means.std(ddof=1) / np.sqrt(len(means))
         known = Known(22_100, 600, pristine.total, pristine_mean_sd=float(mean_sd))
-        rows.append(statistics_of(blocks_of(seed), BINS, known, resamples=50, seed=seed))
+        rows.append(statistics_of(blocks_of(seed), BINS, known, resamples=24, seed=seed))
     return pd.DataFrame(rows)
 
 
@@ -83,7 +83,7 @@ def rois():
 def free():
     """Statistics of ROIs of which neither the electrolyte nor its noise is known."""
     return pd.DataFrame(
-        [statistics_of(blocks_of(k), BINS, None, resamples=16, seed=k) for k in range(20)]
+        [statistics_of(blocks_of(k), BINS, None, resamples=8, seed=k) for k in range(16)]
     )
 
 
@@ -110,7 +110,7 @@ def test_numbers_of_a_mixture_that_is_fitted_freely_scatter_as_stated(free, name
 
 def test_the_variance_factor_widens_intervals_where_blocks_are_alike():
     rows = [
-        statistics_of(blocks_of(seed, alike=4), BINS, KNOWN, factor=4.0, resamples=50, seed=seed)
+        statistics_of(blocks_of(seed, alike=4), BINS, KNOWN, factor=4.0, resamples=24, seed=seed)
         for seed in range(12)
     ]
     found = pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from xct.parallel.threads import limit_threads
 from xct.phantom.scan.optics import glare_map, spread
@@ -9,6 +10,7 @@ from xct.preprocess.fringes import EdgeLight
 from xct.preprocess.veiling.bound import bound_glare
 from xct.preprocess.veiling.frame_light import gather_light
 from xct.preprocess.veiling.measurement import measure_glare
+from xct.preprocess.veiling.round_rods import glare_behind_rods
 from xct.preprocess.veiling_glare import glare, glare_numbers, glare_warning
 
 PIXEL_UM = 1.3
@@ -138,11 +140,13 @@ def test_what_is_merely_dark_is_not_taken_for_a_shadow(planes, bore_um, columns,
     assert measure_glare(light_of(seen)) is None
 
 
-def few_frames(mu, rows, bore_um, columns, fraction, range_um, pixel_um=2.5, seed=0):
-    """Light of small frames of a tube: layers of one μ each, seen at 96 angles."""
+def few_frames(mu, rows, bore_um, columns, fraction, range_um, pixel_um=2.5, seed=0, grains=0.0):
+    """Light of small frames of a tube: layers of one μ each, or uneven, seen at 96 angles."""
     layers = [np.full(count, value) for count, value in zip(rows, mu, strict=True)]
     x = (np.arange(columns) - (columns - 1) / 2) * pixel_um
     chord = 2e-4 * np.sqrt(np.maximum((bore_um / 2) ** 2 - x**2, 0))
+    uneven = gaussian_filter1d(np.random.default_rng(seed + 1).normal(size=columns), 3)
+    chord *= 1 + grains * uneven / uneven.std()
     true = np.exp(-np.concatenate(layers)[:, None] * chord).astype(np.float32)
     seen = spread(true, 1.0, fraction, range_um / pixel_um)
     rng = np.random.default_rng(seed)
@@ -207,8 +211,21 @@ def test_glare_that_can_do_little_is_not_warned_of_though_nothing_is_opaque():
     assert glare_warning(light, {"glare": {}}, 2.0, 25.0) is None
 
 
-def test_glare_that_may_do_much_is_bounded_and_the_remedy_is_heard():
-    light = few_frames(*THIN, 0.03, 300.0, 2.0, seed=24)
+@pytest.mark.parametrize("range_um", [220.0, 300.0, 410.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.003, 0.01, 0.03])
+def test_behind_rods_that_pass_light_glare_is_known_by_the_shape_of_their_shadow(
+    fraction, range_um
+):
+    light = few_frames(*THIN, fraction, range_um, 2.0, seed=26)
+    assert measure_glare(light) is None
+    found = glare_behind_rods(light, 150.0)
+    assert found.fraction == pytest.approx(fraction, abs=2 * found.sd + 1e-4)
+    assert found.sd < 0.3 * fraction + 1e-4
+    assert dict(glare_numbers(light, 2.0, 25.0))["glare_fraction"].value == found.fraction
+
+
+def test_what_is_uneven_is_no_rod_and_glare_is_bounded_and_the_remedy_is_heard():
+    light = few_frames(*THIN, 0.03, 300.0, 2.0, seed=24, grains=0.03)
     message = glare_warning(light, {"glare": {}}, 2.0, 25.0)
     bound = bound_glare(light, 2.0, 25.0)
     assert bound.fraction > 0.03
@@ -219,7 +236,8 @@ def test_glare_that_may_do_much_is_bounded_and_the_remedy_is_heard():
 
 @pytest.mark.parametrize("fraction", [0.0, 0.003, 0.01])
 def test_a_starved_cathode_without_steel_is_always_warned_of(fraction):
-    light = few_frames((0.09, 4.9, 48, 4.95), (30, 90, 50, 30), 1250.0, 600, fraction, 300.0)
+    layers = ((0.09, 4.9, 48, 4.95), (30, 90, 50, 30), 1250.0, 600)
+    light = few_frames(*layers, fraction, 300.0, grains=0.03)
     assert "glare is not measured" in glare_warning(light, {"glare": {}}, 2.5, 25.0)
 
 
@@ -239,6 +257,7 @@ def test_a_bar_that_is_not_round_does_not_bound_glare_by_its_rims():
     found, bound = measure_glare(light), bound_glare(light, 2.5, 25.0)
     assert found is None or found.fraction == pytest.approx(0.03, abs=3 * found.sd)
     assert bound.fraction > 0.027
+    assert glare_behind_rods(light, 120.0) is None
 
 
 def test_without_a_shadow_nothing_is_changed():

@@ -23,8 +23,18 @@ def rms(values):
     return np.sqrt(np.mean(values**2))
 
 
+@pytest.fixture(scope="module")
+def plain():
+    drawn = layered_cell()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # there are none where all is well
+        return drawn, surfaces(drawn.mu, drawn.cell, FlatReference())
+
+
 @pytest.fixture(scope="module", params=["low_z", "high_z"])
-def measured(request):
+def measured(request, plain):
+    if request.param == "low_z":
+        return plain
     drawn = layered_cell(anode=request.param)
     return drawn, surfaces(drawn.mu, drawn.cell, FlatReference())
 
@@ -41,7 +51,7 @@ def test_all_faces_are_found_below_the_voxel(measured):
         assert rms(error) < largest, name
 
 
-@pytest.mark.parametrize("left", [5, 6, 7])
+@pytest.mark.parametrize("left", [5, 7])
 def test_steel_that_ends_in_view_is_as_long_as_it_is(left):
     """A volume that was turned begins before its steel does: with 0."""
     drawn = layered_cell()
@@ -103,8 +113,8 @@ def test_absent_lithium_is_found_and_not_filled():
     assert np.isnan(found[LITHIUM].height_um[gone]).all()
 
 
-def test_grey_values_on_another_scale_give_the_same():
-    drawn = layered_cell()
+def test_grey_values_on_another_scale_give_the_same(plain):
+    drawn, known = plain
 
     class GreyReference:
         air, per_cm = 500.0, 1 / 400
@@ -112,7 +122,6 @@ def test_grey_values_on_another_scale_give_the_same():
         def mu_per_cm(self, z_um, r_um):
             return 400 * FlatReference().mu_per_cm(z_um, r_um)
 
-    known = surfaces(drawn.mu, drawn.cell, FlatReference())
     found = surfaces(500 + 400 * drawn.mu, drawn.cell, GreyReference())
     for name in SURFACES:
         np.testing.assert_allclose(found[name].height_um, known[name].height_um, atol=0.05)
@@ -179,8 +188,7 @@ def drifted():
     return mu, drawn.cell, surfaces(mu, drawn.cell, FlatReference())
 
 
-@pytest.mark.parametrize("rows", [7, 24, 36])
-@pytest.mark.parametrize("executor", [None, Pickling()])
+@pytest.mark.parametrize(("rows", "executor"), [(7, Pickling()), (24, None), (36, Pickling())])
 def test_strips_do_not_change_the_answer(drifted, rows, executor, monkeypatch):
     mu, cell, whole = drifted
     monkeypatch.setattr(bands, "_STRIP_BYTES", 1)
@@ -192,7 +200,7 @@ def test_strips_do_not_change_the_answer(drifted, rows, executor, monkeypatch):
         np.testing.assert_array_equal(found[name].sd_um, whole[name].sd_um)
 
 
-@pytest.mark.parametrize("strip_bytes", [150_000, 300_000, 500_000])
+@pytest.mark.parametrize("strip_bytes", [150_000, 500_000])
 def test_parts_of_a_band_may_be_cut_otherwise_than_the_band(drifted, strip_bytes, monkeypatch):
     """Lower spans are cut into higher strips: what is put together belongs to the same cut."""
     mu, cell, whole = drifted
@@ -230,13 +238,6 @@ def test_a_cell_of_another_volume_is_refused():
     drawn = layered_cell()
     with pytest.raises(ValueError, match=r"shape \(100, 72, 72\).*\(140, 72, 72\).*find_cell"):
         surfaces(drawn.mu[:100], drawn.cell, FlatReference())
-
-
-def test_warnings_are_none_where_all_is_well():
-    drawn = layered_cell()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        surfaces(drawn.mu, drawn.cell, FlatReference())
 
 
 def test_light_that_is_blurred_moves_the_edge_of_something_opaque_inwards():
@@ -338,10 +339,9 @@ def test_a_band_is_kept_as_it_is_stored_and_gives_the_same_surfaces(per_cm, monk
         np.testing.assert_array_equal(surface.height_um, read[name].height_um)
 
 
-def test_of_very_many_columns_some_determine_the_plateau(monkeypatch):
-    drawn = layered_cell()
+def test_of_very_many_columns_some_determine_the_plateau(plain, monkeypatch):
+    drawn, whole = plain
     volume = Counting(drawn.mu)
-    whole = surfaces(volume, drawn.cell, FlatReference())
     monkeypatch.setattr(bands, "_STRIP_BYTES", 1)
     monkeypatch.setattr(bands, "_CHUNK_ROWS", 4)
     monkeypatch.setattr(bands, "_ENOUGH", np.count_nonzero(drawn.bore) // 3)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from xct.analyze.inclusions import least_volume_um3
+from xct.analyze.inclusions import COUNTED, least_volume_um3
 from xct.geometry import CellGeometry, Label, Surface
+from xct.normalize.artifacts import Artifacts
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
@@ -68,11 +69,15 @@ _SHARPENING = 3  # as of `materials`
 
 
 def detection_numbers(
-    detection_limits: pd.DataFrame, particles: pd.DataFrame | None = None
+    detection_limits: pd.DataFrame,
+    particles: pd.DataFrame | None = None,
+    inclusions: pd.DataFrame | None = None,
+    volume_artifacts: Artifacts | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the size of each kind of body at which half are found, by a bootstrap over places.
 
-    And how many particles there are above the size of which nine in ten are found.
+    And how many particles and inclusions there are above the size of which nine in ten are found;
+    of inclusions where rings neither make nor hide some.
     """
     for kind in detection_limits["body"].unique():
         if "particle" in kind and particles is None:
@@ -93,7 +98,15 @@ def detection_numbers(
         note = f"half of those that were planted into the measured {into} are found"
         yield name, Number(size, "µm", sd, int(planted.max()), note=note)
         if kind == "particle" and particles is not None:
-            yield from _count_above(own, particles)
+            diameter = particles["equivalent_diameter_um"].to_numpy(float)
+            yield from _count_above(own, diameter, "particles", _PARTICLE_NOTE)
+        ringed = volume_artifacts is not None and (
+            volume_artifacts.forged or volume_artifacts.touched
+        )
+        if kind == "sphere" and inclusions is not None and not ringed:
+            counted = inclusions["class"].isin(COUNTED)
+            thickness = inclusions.loc[counted, "thickness_um"].to_numpy(float)
+            yield from _count_above(own, thickness, "inclusions", _INCLUSION_NOTE)
 
 
 _NAMES = {
@@ -105,27 +118,32 @@ _NAMES = {
 }
 
 
-def _count_above(own: pd.DataFrame, particles: pd.DataFrame) -> Iterator[tuple[str, Number]]:
-    """Count the particles of which at least nine in ten are found, and those missed among them."""
+_PARTICLE_NOTE = "wider than {limit:.3g} µm by the volume that cracks and cavities leave"
+_INCLUSION_NOTE = "thicker than {limit:.3g} µm, enclosed or bridging"
+
+
+def _count_above(
+    own: pd.DataFrame, diameter: np.ndarray, what: str, note: str
+) -> Iterator[tuple[str, Number]]:
+    """Count what at least nine in ten are found of, and those missed among them."""
     sizes, planted = own["size_um"].to_numpy(), own["planted"].to_numpy(float)
     part = own["found"].to_numpy() / planted
     limit = _at_half(sizes, part, _LIKELY)
     if not np.isfinite(limit):
         return
-    diameter = particles["equivalent_diameter_um"].to_numpy(float)
     large = diameter[diameter >= limit]
     # Of what none was missed, one in planted + 2 may be.
     rate = np.interp(large, sizes, np.clip(part, _LIKELY, 1))
     rate_sd = np.sqrt(np.maximum(rate * (1 - rate), 1 / (planted.max() + 2)) / planted.max())
-    missed = np.sqrt(np.sum((1 - rate) / rate**2))
+    # Of what is missed, the number is by chance.
+    likely = np.minimum(rate, (planted.max() + 1) / (planted.max() + 2))
+    missed = np.sqrt(np.sum((1 - likely) / likely**2))
     edge = [np.count_nonzero(diameter >= limit * (1 + s * _DIAMETER_SD)) for s in (-1, 1)]
-    sd = np.sqrt(
-        missed**2 + np.mean(rate_sd / rate**2) ** 2 * large.size + (edge[0] - edge[1]) ** 2 / 4
-    )
-    yield "particles_above_limit", Number(
-        float(np.sum(1 / rate)), "particles", float(sd), large.size,
-        note=f"wider than {limit:.3g} µm by the volume that cracks and cavities leave; "
-        "nine in ten of that size are found; with those missed",
+    rates = np.mean(rate_sd / rate**2) ** 2 * large.size if large.size else 1 - _LIKELY
+    sd = np.sqrt(missed**2 + rates + (edge[0] - edge[1]) ** 2 / 4)
+    yield f"{what}_above_limit", Number(
+        float(np.sum(1 / rate)), what, float(sd), large.size,
+        note=note.format(limit=limit) + "; nine in ten of that size are found; with those missed",
         details={"limit_um": round(limit, 4)},
     )  # fmt: skip
 

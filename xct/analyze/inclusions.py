@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 # Where an inclusion lies, in the order in which it is asked.
 CLASSES = ("bridging", "at_lithium", "at_front", "enclosed")
-_COUNTED = ("bridging", "enclosed")
+COUNTED = ("bridging", "enclosed")
 _MOST_NAMED = 20
 _SEVERED = (
     "low-grey regions that join lithium and cathode, of lithium or void; one that is anywhere "
@@ -89,7 +89,7 @@ def inclusion_numbers(
     yield "filaments", Number(slender, "filaments", bound="lower", note=_MISSED)
     if volume_artifacts is not None and volume_artifacts.forged:
         return
-    own = inclusions[inclusions["class"].isin(_COUNTED)]
+    own = inclusions[inclusions["class"].isin(COUNTED)]
     if volume_artifacts is not None and volume_artifacts.touched:
         yield "inclusions", Number(len(own), "inclusions", _BY_RINGS, note=_TOUCHED)
     else:

@@ -15,6 +15,7 @@ from xct.preprocess.fringes import EdgeLight
 from xct.preprocess.veiling.bound import bound_glare
 from xct.preprocess.veiling.frame_light import FrameLight, gather_light
 from xct.preprocess.veiling.measurement import Glare, measure_glare
+from xct.preprocess.veiling.round_rods import glare_behind_rods
 from xct.quantity import Number, Quantity, declare
 from xct.stages import stage
 
@@ -23,10 +24,22 @@ _MATTERS = 0.04  # of line integrals: half of what delithiation does
 
 
 def _measured(
-    frame_light: FrameLight, fringes: EdgeLight | None, range_px: float | None = None
+    frame_light: FrameLight,
+    fringes: EdgeLight | None,
+    pixel_size_um: float | None,
+    range_px: float | None = None,
 ) -> Glare | None:
-    """Measure glare; not behind rims that fringes have made steeper than they are."""
-    return None if fringes is not None and fringes.seen else measure_glare(frame_light, range_px)
+    """Measure glare; not behind rims that fringes have made steeper than they are.
+
+    In shadows that nothing passes, or else by the shape of those that little passes, which says
+    nothing of how far the glare reaches.
+    """
+    if fringes is not None and fringes.seen:
+        return None
+    found = measure_glare(frame_light, range_px)
+    if found is not None or (range_px is None and pixel_size_um is None):
+        return found
+    return glare_behind_rods(frame_light, range_px or _RANGE_UM / float(pixel_size_um or 1))
 
 
 def glare_numbers(
@@ -36,7 +49,7 @@ def glare_numbers(
     fringes: EdgeLight | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the fraction of the light that is glare; where it cannot be measured, its bound."""
-    found = _measured(frame_light, fringes)
+    found = _measured(frame_light, fringes, pixel_size_um)
     if found is not None:
         yield "glare_fraction", Number(found.fraction, sd=found.sd, n=found.n)
         return
@@ -58,7 +71,7 @@ def glare_warning(
 ) -> str | None:
     """Say what glare that was not measured may do; None where that is little, or it is given."""
     given = steps.get("glare", {}).get("fraction", "measured") != "measured"
-    if given or _measured(frame_light, fringes) is not None:
+    if given or _measured(frame_light, fringes, pixel_size_um) is not None:
         return None
     most = bound_glare(frame_light, pixel_size_um, energy_kev)
     if most is None or most.effect < _MATTERS:
@@ -151,11 +164,12 @@ def glare(
     pixel_size_um : float
         Width of a (binned) pixel.
     fraction : float or "measured", optional
-        ε; measured in the shadow of something opaque, such as the cell's steel. Without a shadow
-        nothing is changed; a run then bounds what glare may do, and warns where that is much.
+        ε; measured in the shadow of something opaque, or by the shape of the shadow of a round rod
+        that passes less than 5 %, such as the cell's steel. Without a shadow nothing is changed; a
+        run then bounds what glare may do, and warns where that is much.
     range_um : float or "measured", optional
         How far the glare reaches: standard deviation of the Gaussian; measured as that with which
-        the shadow is evenest.
+        an opaque shadow is evenest, behind a rod that passes light 300 µm.
 
     Returns
     -------
@@ -199,7 +213,7 @@ def _given_or_measured(
     given_px = None if range_um == "measured" else float(range_um) / pixel_size_um
     if fraction != "measured" and given_px is not None:
         return float(fraction), given_px
-    found = _measured(frame_light, fringes, given_px)
+    found = _measured(frame_light, fringes, pixel_size_um, given_px)
     if found is None and fraction == "measured":
         return 0.0, 1.0
     part = float(fraction) if fraction != "measured" else found.fraction if found else 0.0

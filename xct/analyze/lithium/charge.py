@@ -41,8 +41,8 @@ _LARGEST_UNCERTAINTY = 0.037
 # alone hardly any wider one does.
 _WIDEST = 1.2
 # Of what is put back of the point spread: labels are not the particle's shape. Cores of whole
-# particles were wrong by 0.03 of it at 25 keV, with facets by 0.2, at 15 and 35 keV by 0.25 to 0.3.
-_RECOVERY_SD = 0.2
+# particles are wrong by 0.03 to 0.1 of it at 25 and 35 keV, with facets by 0.07.
+_RECOVERY_SD = 0.1
 _LEVEL_SD = 0.15  # of what voids take from particles of one size: ncm-0 … ncm-100, seed 0
 _AROUND_UM = 20.0
 _GLARE = (

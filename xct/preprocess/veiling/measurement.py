@@ -17,7 +17,7 @@ from xct.preprocess.veiling.frame_light import FrameLight
 # How far glare may reach, pixels.
 RANGES_PX = np.geomspace(12, 4096, 41)
 # What is brighter than this fraction of the beam is no shadow.
-_DARK = 0.05
+DARK = 0.05
 # The rim of a shadow is where so much passes; further in pass these.
 _RIM, _LEVELS = 0.4, (0.05, 0.1, 0.2)
 _SMOOTH_PX = 3
@@ -162,7 +162,7 @@ def _passed(row: np.ndarray) -> np.ndarray:
     light = scipy.ndimage.uniform_filter1d(filled.astype(np.float64), _SMOOTH_PX)
     few = max(3, row.size // 50)
     darkest = np.argpartition(light, few)[:few]
-    if np.median(light[darkest]) > _DARK:
+    if np.median(light[darkest]) > DARK:
         return nothing
     middle = int(np.sort(darkest)[few // 2])
     first, stop = _run(light, _RIM, middle)
@@ -181,6 +181,14 @@ def _depth(radius: float, inner: np.ndarray) -> float:
     deep, rim = np.square(np.log(_LEVELS)), np.log(_RIM) ** 2
     squares = (deep - narrower * rim) / np.maximum(1 - narrower, 1e-4)
     return float(np.sqrt(np.median(squares)))
+
+
+def rim(row: np.ndarray) -> tuple[float, float]:
+    """Give the columns at which the shadow about the darkest place of a row ends."""
+    light = scipy.ndimage.uniform_filter1d(row, _SMOOTH_PX)
+    few = max(3, row.size // 50)
+    darkest = np.argpartition(light, few)[:few]
+    return _run(light, _RIM, int(np.sort(darkest)[few // 2]))
 
 
 def _run(light: np.ndarray, level: float, place: int) -> tuple[float, float]:

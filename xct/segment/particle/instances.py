@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Labels, Quantity, Table
 from xct.segment.material.columns import find_columns
 from xct.segment.particle.beside_faces import with_doubt
+from xct.segment.particle.core_blur import core_blur_factor
 from xct.segment.particle.measuring import Measuring, finish, measuring_sweep
 from xct.segment.particle.numbers import particle_numbers
 from xct.segment.particle.pieces import joined
@@ -166,6 +167,7 @@ def particles_in_slabs(
     parts, chosen = _separated(job, numbers, rise_px / HEIGHT_STEP)
     columns = find_columns(cell, surfaces)
     task = Measuring(job, parts, chosen.final, int(chosen.final.max(initial=0)), columns)
+    task = replace(task, factor=core_blur_factor(task, numbers))
     found = yield measuring_sweep(task, numbers, rows)
     finish(task, numbers)
     sums, crossings = (sum(one[1:], one[0]) for one in zip(*found, strict=True))

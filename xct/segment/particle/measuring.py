@@ -49,6 +49,8 @@ class Measuring:
         How many particles there are.
     columns : Columns
         Where the layers lie.
+    factor : float
+        By what the width of the point spread is multiplied, see `core_blur_factor`.
     """
 
     job: Separation
@@ -56,12 +58,14 @@ class Measuring:
     final: np.ndarray
     count: int
     columns: Columns
+    factor: float = 1.0
 
     @property
     def sigma(self) -> tuple[float, float, float]:
         """Standard deviation of what a voxel of a core takes its grey value from, in voxels."""
         job = self.job
-        return triple(max(job.blur_um, _LEAST_BLUR_PX * job.pixel_um) / FWHM_PER_SIGMA / job.size)
+        width = self.factor * max(job.blur_um, _LEAST_BLUR_PX * job.pixel_um)
+        return triple(width / FWHM_PER_SIGMA / job.size)
 
     @property
     def overlap(self) -> int:
