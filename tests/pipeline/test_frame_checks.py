@@ -29,13 +29,14 @@ def write(path, change=None):
     return path
 
 
-def run(tmp_path, change=None, steps=None, **scan):
+def run(tmp_path, change=None, steps=None, figures="none", **scan):
     path = write(tmp_path / "scan.h5", change)
     result = xct.run(
         {
             "scan": {"file": str(path), "center_px": CENTER, **scan},
             "steps": steps or {},
             "output": str(tmp_path / "out"),
+            "run": {"figures": figures},
         }
     )
     return result
@@ -67,7 +68,7 @@ def black(*frames):
 
 
 def test_a_plain_scan_loses_no_frame_and_gets_no_warning(tmp_path):
-    result = run(tmp_path)
+    result = run(tmp_path, figures="png")
     assert messages(result) == []
     numbers = summary(result)
     assert [numbers[f"{kind}_left_out"]["value"] for kind in ("projections", "flats", "darks")] == [
