@@ -154,7 +154,7 @@ def test_flats_that_were_smoothed_are_seen_to_lack_the_pattern_of_the_pixels():
         scan_of(projections, rng.poisson(fields, (8, ROWS, COLUMNS)).astype(float))
         for fields in (binned, gain)
     )
-    assert pattern_missing(lacks, air) == pytest.approx(0.014, abs=0.005)
+    assert pattern_missing(lacks, air) == pytest.approx(0.02, abs=0.005)  # what gains scatter by
     assert pattern_missing(holds, air) == 0
 
 

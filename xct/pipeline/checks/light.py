@@ -117,15 +117,18 @@ def look_at_light(
     above = part_above_air(transmission, beside)
     if shift is not None:
         return Light(beside, own, f"the flats stand {shift_clause(*shift)} of the projections")
-    lacks = pattern_missing(good, air_columns(transmission, columns)) if own is None else 0.0
+    number = pixel_fresnel_number(good.energy_kev, good.distance_mm, good.pixel_size_um)
+    # Where fringes are expected, light above that of the air may be theirs.
+    fringed = retrieval_advice(number) is not None
+    if above and not fringed:
+        wrong = "the flats hold the shadow of the sample, or are not of this beam"
+        return Light(beside, own, wrong, above)
+    lacks = 0.0
+    if own is None and not fringed:  # fringes in the air are no pattern of pixels
+        lacks = pattern_missing(good, air_columns(transmission, columns))
     if lacks:
         wrong = f"the flats lack what pixels have of their own ({lacks:.1%} of the light)"
         return Light(beside, own, wrong)
-    number = pixel_fresnel_number(good.energy_kev, good.distance_mm, good.pixel_size_um)
-    # Where fringes are expected, light above that of the air may be theirs.
-    if above and retrieval_advice(number) is None:
-        wrong = "the flats hold the shadow of the sample, or are not of this beam"
-        return Light(beside, own, wrong, above)
     if good.theta_deg is None:
         left = left_of_beam(transmission) if own else float("nan")
         return Light(beside, own, shadowed=above, left=left)
@@ -170,7 +173,6 @@ def _darks(good: Scan, transmission: np.ndarray, own: FlatMixture | None) -> Dar
 
     dark = mean(good.darks)
     gain = mean(good.flats) - dark
-
 
     def read(number: int) -> np.ndarray:
         row = rows[number]

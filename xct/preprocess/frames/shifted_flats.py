@@ -17,6 +17,7 @@ _SMOOTH_PX = 3.0
 _MOST_ROWS, _MOST_COLUMNS = 3, 12  # of a shift
 _LEAST, _THERE = 0.25, 0.5  # likeness at the shift, and that without over it
 _CHANCE = 8.0  # standard deviations of the likeness at other shifts
+_OF_STEPS = 6**0.5  # second differences of white noise
 _PATTERN, _LACKS = 0.005, 0.6  # rms of what pixels have of their own, and the part that is left
 
 
@@ -90,8 +91,8 @@ def pattern_missing(scan: Scan, air: np.ndarray | None) -> float:
         rows = slice(first, first + height)
         dark = 0.0 if scan.darks is None else np.median(scan.darks.read(rows=rows), axis=0)
         # Halves, whose noise is not the same.
-        seen = [_pattern(scan.projections, rows, dark, half)[:, air] for half in (0, 1)]
-        flats = [_pattern(scan.flats, rows, dark, half)[:, air] for half in (0, 1)]
+        seen = [_steps(_mean_log(scan.projections, rows, dark, half), air) for half in (0, 1)]
+        flats = [_steps(_mean_log(scan.flats, rows, dark, half), air) for half in (0, 1)]
         left = np.mean((seen[0] - flats[0]) * (seen[1] - flats[1]))
         found += np.array([np.mean(seen[0] * seen[1]), left]) / len(firsts)
     there, left = np.sqrt(np.maximum(found, 0)).tolist()
@@ -114,16 +115,31 @@ def _likeness(scan: Scan, rows: slice) -> np.ndarray:
     return found
 
 
-def _pattern(
+def _steps(log: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """Give by how much pixels in air differ from those beside: nothing of the sample's edge."""
+    within = air[2:] & air[1:-1] & air[:-2]
+    return _clipped(np.diff(log, 2, axis=1)[:, within] / _OF_STEPS)
+
+
+def _pattern(view: View, rows: slice, dark: np.ndarray | float) -> np.ndarray:
+    """Give what differs from pixel to pixel in all frames alike, without what stands out by far."""
+    log = _mean_log(view, rows, dark)
+    smooth = scipy.ndimage.gaussian_filter1d(log, _SMOOTH_PX, axis=1, mode="nearest")
+    return _clipped(log - smooth)
+
+
+def _clipped(away: np.ndarray) -> np.ndarray:
+    most = 4 * 1.4826 * float(np.median(np.abs(away)))
+    return np.asarray(np.clip(away, -most, most))
+
+
+def _mean_log(
     view: View, rows: slice, dark: np.ndarray | float, half: int | None = None
 ) -> np.ndarray:
-    """Give what differs from pixel to pixel in all frames alike, without what stands out by far."""
+    """Average the logarithm of some frames, or of every other one of them."""
     count = view.shape[0]
     numbers = np.unique(np.linspace(0, count - 1, min(count, _FRAMES)).astype(int)).tolist()
     if half is not None:
         numbers = numbers[half::2]
     frames = np.stack([view.read(slice(n, n + 1), rows)[0] for n in numbers]) - dark
-    log = np.log(np.clip(frames, 1.0, None)).mean(axis=0)
-    away = log - scipy.ndimage.gaussian_filter1d(log, _SMOOTH_PX, axis=1, mode="nearest")
-    most = 4 * 1.4826 * float(np.median(np.abs(away)))
-    return np.asarray(np.clip(away, -most, most))
+    return np.asarray(np.log(np.clip(frames, 1.0, None)).mean(axis=0))
