@@ -81,9 +81,18 @@ def test_frames_without_light_say_nothing_of_darks():
     assert dark_excess(lambda row: seen[:, row], light, air, THETA) is None
 
 
-def test_darks_too_low_are_no_darks_too_high():
-    projections, gain = counts(IN_VIEW)
-    assert excess(projections, gain, -600).bound
+@pytest.mark.parametrize("seed", [0, 400])
+def test_darks_too_low_are_said_with_what_else_it_may_be(seed):
+    projections, gain = counts(IN_VIEW, seed)
+    found = excess(projections, gain, -600)
+    assert found.counts == pytest.approx(-600, rel=0.3)
+    [message] = light_messages(Light(None, darks=found), None)
+    assert "counts too few were subtracted" in message
+    assert "glare" in message
+    numbers = dict(light_numbers(Light(None, darks=found), None))
+    assert numbers["dark_lack"].value == pytest.approx(600 / LIGHT, rel=0.3)
+    assert "dark_excess" not in numbers
+    assert excess(projections, gain, -200).bound  # as much scatters in many a scan
 
 
 def test_light_below_none_is_darks_too_high_and_noise_is_not():

@@ -18,6 +18,7 @@ from xct.preprocess.frames.dark_excess import (
     air_columns,
     below_dark,
     dark_excess,
+    dark_message,
     rows_for_darks,
 )
 from xct.preprocess.frames.own_flats import gain_of_row, left_of_beam
@@ -186,7 +187,7 @@ def _darks(good: Scan, transmission: np.ndarray, own: FlatMixture | None) -> Dar
     # No camera reads less than nothing: darks are not too high by more than they are. What seems
     # more is something else that does not fit, such as edges so steep that their blur counts.
     level = float(np.mean(dark))
-    if not found.bound and found.counts - _SURE_SD * found.sd <= level:
+    if not found.bound and found.counts - _SURE_SD * found.sd <= level:  # or too low
         return found
     most = level / float(np.mean(gain[:, air]) + level)
     return replace(found, bound=True, of_light=min(found.of_light, most))
@@ -220,29 +221,14 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
         )
     if light.wrong_flats is not None:
         return
-    yield from _of_darks(light.darks)
+    if light.darks is not None and not light.darks.bound:
+        yield dark_message(light.darks)
     yield from _of_beside(light.beside)
     if light.own is not None:
         yield from _of_own_flats(light.own, light.left)
     yield from _of_changes(light.changes)
     if light.wide is not None:
         yield wide_message(light.wide, voxel_size_um)
-
-
-def _of_darks(darks: DarkExcess | None) -> Iterator[str]:
-    if darks is None or darks.bound:
-        return
-    how = (
-        "as the sample turns, what it takes out of the beam changes as if "
-        f"{darks.counts:.3g} ± {darks.sd:.2g} counts too many were subtracted"
-        if darks.rows
-        else "behind what is opaque, projections hold less than no light"
-    )
-    yield (
-        f"the darks are too high by about {darks.of_light:.1%} of the light: {how}. Line integrals "
-        "are too large, the more so where they are large, and μ and state of charge with them: "
-        "give darks of the same exposure, camera settings and closed shutter by scan.darks"
-    )
 
 
 def _of_beside(beside: LightBeside | None) -> Iterator[str]:
@@ -319,6 +305,10 @@ def light_numbers(light: Light, voxel_size_um: float | None) -> Iterator[tuple[s
             "dark_excess_at_most",
             Number(light.darks.of_light, n=light.darks.rows, bound="upper", note=note),
         )
+    elif light.darks is not None and light.darks.counts < 0:
+        note = "of the light, that was not subtracted, or scatters into shadows"
+        sd = light.darks.of_light * light.darks.sd / light.darks.counts
+        yield "dark_lack", Number(-light.darks.of_light, sd=sd, n=light.darks.rows, note=note)
     elif light.darks is not None:
         yield (
             "dark_excess",
