@@ -182,7 +182,8 @@ def alike_across(sample: Sample) -> Likeness | None:
 
 def false_gaps(sample: Sample) -> list[Jump]:
     """Find stated gaps of several steps in which the sample turned by one."""
-    if len(sample.theta_deg) < _LEAST_VIEWS or np.diff(sample.theta_deg).min() <= 0:
+    steps = np.diff(sample.theta_deg)
+    if steps.min() <= 0 or steps.max() < _LONGEST * np.median(steps):
         return []
     views = few_rows(sample.free)
     smooth = smoothed(views, widths_px(sample)[0])[0]
