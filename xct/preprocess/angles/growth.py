@@ -90,8 +90,9 @@ def find_growth(sample: Sample, center_px: float) -> Growth | None:
             continue
         some = about(views[[start, start + REACH, partner]], widths[0], center_px + x)
         early, on, late = some[0], some[1], some[2][:, ::-1]
-        rate, slope = on - early, np.gradient((early + late) / 2, axis=-1)
-        own = np.stack([slope, mean - mean[:, ::-1], np.ones_like(slope)], axis=-1)
+        both = (early + late) / 2  # as much more or less of which is light, or darks, that drift
+        rate, slope = on - early, np.gradient(both, axis=-1)
+        own = np.stack([slope, both, mean - mean[:, ::-1], np.ones_like(slope)], axis=-1)
         rests = [_beside(own, values) for values in (x * slope, rate, early - late)]
         parts.append(np.stack(rests[:2]))
         right.append(rests[2])
