@@ -2,7 +2,7 @@
 
 import json
 
-from xct.bench.beams.slices import MISHAPS, bench_mishaps
+from xct.bench.beams.slices import MISHAPS, SIZES, bench_mishaps
 from xct.phantom.writing import write_phantom
 from xct.pipeline.plan import make_plan
 
@@ -18,7 +18,8 @@ def test_each_remedy_is_a_configuration_that_can_be_run(tmp_path):
         assert plan.steps[-1].name == "fbp"
 
 
-def test_a_lost_frame_costs_little_and_is_said(tmp_path):
+def test_a_lost_frame_costs_little_and_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "quick", (32, 96, 96, 200))
     some = [one for one in MISHAPS if one.name in ("none", "one lost frame in a hundred")]
     text = bench_mishaps(tmp_path, "quick", some)
     usual, lost = json.loads((tmp_path / "beams.json").read_text(encoding="utf-8"))["mishaps"]

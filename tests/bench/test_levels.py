@@ -1,8 +1,9 @@
 """Verdicts on numbers: right, bounded, withheld or wrong, and what was said of them."""
 
+import json
 from dataclasses import replace
 
-from xct.bench.beams.levels import Effect, _level, _mildest, bench_levels
+from xct.bench.beams.levels import Effect, _level, _mildest, _tried, bench_levels
 from xct.bench.targets import Judged, verdicts
 
 
@@ -61,8 +62,17 @@ def test_the_mildest_level_at_which_something_is_said_withheld_or_wrong_without_
 
 
 def test_a_scan_without_light_is_refused_and_nothing_counts_as_right(tmp_path, monkeypatch):
+    """The plain scan, whose whole run would show nothing else, is one by hand."""
     monkeypatch.setattr("xct.bench.beams.levels._SHAPE", (48, 96, 96))
     monkeypatch.setattr("xct.bench.beams.levels._ANGLES", 120)
+
+    def tried(out, seed, change):
+        return _tried(out, seed, change) if change else run_with(0.4)
+
+    monkeypatch.setattr("xct.bench.beams.levels._tried", tried)
     text = bench_levels(tmp_path, [Effect("lost frames", "lost_frames", (120,))])
     assert "refused" in text
+    [level] = json.loads((tmp_path / "levels.json").read_text(encoding="utf-8"))["levels"]
+    assert level["count"]["right"] == level["count"]["wrong"] == 0
+    assert level["count"]["withheld"] > 0
     assert not (tmp_path / "levels").exists()

@@ -25,7 +25,14 @@ def results(tmp_path_factory):
     steps = ["flat_field", "line_integrals", "fill_nonpositive", "find_tilt", "find_center", "fbp"]
     recipe.write_text("".join(f"- {step}\n" for step in steps), encoding="utf-8")
     made = {
-        name: xct.run({"scan": scan, "output": str(folder / name), "pipeline": pipeline})
+        name: xct.run(
+            {
+                "scan": scan,
+                "output": str(folder / name),
+                "pipeline": pipeline,
+                "run": {"figures": "none"},
+            }
+        )
         for name, pipeline in (("aligned", "reconstruct"), ("without", str(recipe)))
     }
     truth = fbp(cylinders(noise=0.0)[:, ::6], THETA, CENTER, pixel_size_um=2.0)

@@ -29,13 +29,18 @@ def write(path, change=None):
     return path
 
 
-def run(tmp_path, change=None, steps=None, **scan):
-    path = write(tmp_path / "scan.h5", change)
+def run(tmp_path, change=None, steps=None, pipeline=None, **scan):
+    """Run what frames are for, unless a recipe is named: what follows does not look at them."""
+    path, recipe = write(tmp_path / "scan.h5", change), tmp_path / "frames.yaml"
+    names = ("flat_field", "line_integrals", "fill_nonpositive", "fbp")
+    recipe.write_text("".join(f"- {name}\n" for name in names), encoding="utf-8")
     result = xct.run(
         {
             "scan": {"file": str(path), "center_px": CENTER, **scan},
             "steps": steps or {},
             "output": str(tmp_path / "out"),
+            "pipeline": pipeline or str(recipe),
+            "run": {"figures": "png" if pipeline else "none"},
         }
     )
     return result
@@ -67,7 +72,7 @@ def black(*frames):
 
 
 def test_a_plain_scan_loses_no_frame_and_gets_no_warning(tmp_path):
-    result = run(tmp_path)
+    result = run(tmp_path, pipeline="reconstruct")
     assert messages(result) == []
     numbers = summary(result)
     assert [numbers[f"{kind}_left_out"]["value"] for kind in ("projections", "flats", "darks")] == [
@@ -232,7 +237,8 @@ def test_a_dead_pixel_in_a_starved_scan_does_not_end_the_run(tmp_path):
         for name in ("data", "data_white", "data_dark"):
             exchange[name][:, 2, 50] = 4000
 
-    assert np.isfinite(np.asarray(run(tmp_path, change).volume[:])).all()
+    result = run(tmp_path, change, pipeline="reconstruct")
+    assert np.isfinite(np.asarray(result.volume[:])).all()
 
 
 def test_darks_are_not_blamed_for_more_than_they_read(tmp_path):

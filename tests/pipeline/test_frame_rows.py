@@ -22,7 +22,8 @@ def run(tmp_path, change, **settings):
     with h5py.File(path, "r+") as file:
         change(file["exchange"])
     scan = {"file": str(path), "center_px": CENTER, **settings.pop("scan", {})}
-    return xct.run({"scan": scan, "output": str(tmp_path / "out"), **settings})
+    how = {"figures": "none", **settings.pop("run", {})}
+    return xct.run({"scan": scan, "output": str(tmp_path / "out"), "run": how, **settings})
 
 
 def summary(result):

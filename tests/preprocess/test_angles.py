@@ -169,3 +169,43 @@ def test_frames_lost_at_the_ends_of_a_scan_are_seen_half_a_turn_later():
     stretched = np.linspace(STATED[0], STATED[-1], len(STATED[kept]))
     assert [*angle_messages(check_angles(seen(STATED[kept], 5), stretched, CENTER))]
     assert not [*angle_messages(check_angles(seen(STATED, 5), STATED, CENTER))]
+
+
+@pytest.mark.parametrize("really", [1, 4])
+def test_a_gap_that_angles_state_is_checked(really):
+    """Angles that skip some steps where the stage turned on, or where it did skip them."""
+    stated = np.delete(np.linspace(0, 180, VIEWS + 3), [91, 92, 93])
+    true = stated if really == 4 else np.linspace(0, stated[-1] - 3 * stated[1], VIEWS)
+    found = check_angles(seen(true, 6), stated, CENTER)
+    assert [(j.after, round(j.steps)) for j in found.jumps] == ([(90, -3)] if really == 1 else [])
+
+
+def test_a_scan_that_was_taken_up_again_is_checked_all_the_same():
+    again = np.r_[np.arange(120), np.arange(100, VIEWS)]
+    aside = np.where(np.arange(again.size) < 120, 0.0, 2.0)
+    assert check_angles(seen(STATED[again]), STATED[again], CENTER).jumps == ()
+    found = check_angles(seen(STATED[again], shift_px=aside), STATED[again], CENTER + 1)
+    assert found.frames == ((119, 140),)
+    assert found.jumps[0].px == pytest.approx(2.0, rel=0.3)
+
+
+@pytest.mark.parametrize("percent", [-3.0, 2.0])
+def test_a_sample_that_grows_during_the_scan_is_said_with_how_much(percent):
+    size = 1 + percent / 100 * np.linspace(0, 1, VIEWS)
+    place = np.arange(COLUMNS) - CENTER
+    views = seen(STATED, 7, noise=0.0)
+    grown = np.stack(
+        [
+            [np.interp(place / s, place, row) for row in view]
+            for s, view in zip(size, views, strict=True)
+        ]
+    )
+    grown += np.random.default_rng(7).normal(0, 0.01, grown.shape)
+    found = check_angles(grown, STATED, CENTER)
+    assert found.growth is not None
+    assert 100 * found.growth.fraction == pytest.approx(percent, abs=0.6)
+    [message] = angle_messages(found)
+    assert message.startswith("the sample " + ("grows by" if percent > 0 else "shrinks by"))
+    with pytest.warns(UserWarning, match="let it come to rest"):
+        assert "grows_percent" in angle_number(found, ROWS).details
+    assert check_angles(views, STATED, CENTER).growth is None

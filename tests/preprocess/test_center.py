@@ -28,7 +28,7 @@ def measured(
 def drawn_case(seed):
     """One simulated scan as a beamline may give it; the truth is the third value."""
     rng = np.random.default_rng(seed)
-    columns, angles = int(rng.integers(256, 1025)), int(rng.integers(180, 1201))
+    columns, angles = int(rng.integers(192, 513)), int(rng.integers(180, 601))
     full = rng.random() < 0.35
     span, angles = (360.0, max(angles, 360)) if full else (180.0, angles)
     offset = rng.uniform(-0.15, 0.15) * columns

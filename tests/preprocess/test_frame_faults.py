@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.scans import counts, line_integrals
-from xct.preprocess.frames.beside import light_beside
+from xct.preprocess.frames.beside import light_beside, part_above_air
 from xct.preprocess.frames.coarse import coarse_frames
 from xct.preprocess.frames.faults import AFTERWARDS, Seen, judge
 from xct.preprocess.frames.outlying import extra_frames
@@ -97,6 +97,29 @@ def test_a_frame_of_another_angle_is_left_out(scan):
     projections = scan["projections"].copy()
     projections[33] = projections[75]
     assert found(scan, projections=projections) == {"projections": [33]}
+
+
+@pytest.mark.parametrize("first", [11, 50])
+@pytest.mark.parametrize(("columns", "light"), [((100, 108), 0.1), ((60, 120), 0.6)])
+def test_what_stands_in_the_beam_for_some_frames_costs_these(scan, first, columns, light):
+    changed, which = scan["projections"].copy(), [*range(first, first + 4)]
+    tool = changed[which, :, slice(*columns)]
+    changed[which, :, slice(*columns)] = OFFSET + (tool - OFFSET) * light
+    assert found(scan, projections=changed) == {"projections": which}
+
+
+def test_what_moves_through_the_beam_costs_the_frames_it_does(scan):
+    changed = scan["projections"].copy()
+    for k in range(5):
+        tool = changed[40 + k, :, 60 + 6 * k : 68 + 6 * k]
+        tool[:] = OFFSET + (tool - OFFSET) * 0.1
+    assert found(scan, projections=changed) == {"projections": [40, 41, 42, 43, 44]}
+
+
+def test_views_that_change_for_good_are_left_for_the_check_of_angles(scan):
+    """Two places where frames were lost, a few frames apart."""
+    changed = np.delete(scan["projections"], [40, 41, 47, 48], axis=0)
+    assert found(scan, projections=changed) == {}
 
 
 def test_angles_in_any_order_are_no_fault(scan):
@@ -202,6 +225,14 @@ def test_air_beside_the_sample_tells_how_the_light_drifted(scan):
     beside = light_beside(transmission(scan, projections=projections))
     assert beside.drift == pytest.approx(0.2 / 0.9 * 0.95, rel=0.1)  # of the mean, by twentieths
     np.testing.assert_allclose(beside.by_frame, decay[:, 0, 0], rtol=0.01)
+
+
+def test_light_that_was_less_for_a_third_of_the_scan_is_no_shadow_in_the_flats(scan):
+    """Air is as bright as the flats where the shutter was open: brighter than its mean."""
+    seen = transmission(scan, projections=dimmed(scan["projections"], slice(30, 60), 0.5))
+    beside = light_beside(seen)
+    assert beside.drift > 0.5
+    assert part_above_air(seen, beside) == 0
 
 
 def test_a_sample_wider_than_the_view_has_no_air_beside_it(scan):

@@ -9,7 +9,8 @@ from xct.pipeline.checks.light import Light, light_messages, light_numbers
 from xct.preprocess.frames.beside import light_beside
 from xct.preprocess.frames.coarse import borders
 from xct.preprocess.frames.dark_excess import air_columns, below_dark, dark_excess
-from xct.preprocess.frames.shifted_flats import flat_shift
+from xct.preprocess.frames.shading import find_shade
+from xct.preprocess.frames.shifted_flats import flat_shift, pattern_missing
 from xct.preprocess.frames.steadiness import light_changes
 
 ROWS, COLUMNS, LIGHT = 6, 96, 20000.0
@@ -80,9 +81,18 @@ def test_frames_without_light_say_nothing_of_darks():
     assert dark_excess(lambda row: seen[:, row], light, air, THETA) is None
 
 
-def test_darks_too_low_are_no_darks_too_high():
-    projections, gain = counts(IN_VIEW)
-    assert excess(projections, gain, -600).bound
+@pytest.mark.parametrize("seed", [0, 400])
+def test_darks_too_low_are_said_with_what_else_it_may_be(seed):
+    projections, gain = counts(IN_VIEW, seed)
+    found = excess(projections, gain, -600)
+    assert found.counts == pytest.approx(-600, rel=0.3)
+    [message] = light_messages(Light(None, darks=found), None)
+    assert "counts too few were subtracted" in message
+    assert "glare" in message
+    numbers = dict(light_numbers(Light(None, darks=found), None))
+    assert numbers["dark_lack"].value == pytest.approx(600 / LIGHT, rel=0.3)
+    assert "dark_excess" not in numbers
+    assert excess(projections, gain, -200).bound  # as much scatters in many a scan
 
 
 def test_light_below_none_is_darks_too_high_and_noise_is_not():
@@ -142,6 +152,32 @@ def test_flats_that_stand_elsewhere_are_found_with_their_shift(shift):
     flats = np.random.default_rng(2).poisson(gain, (8, ROWS, COLUMNS)).astype(float)
     assert flat_shift(scan_of(projections, np.roll(flats, shift, (1, 2)))) == shift
     assert flat_shift(scan_of(projections, flats)) is None
+
+
+def test_flats_that_were_smoothed_are_seen_to_lack_the_pattern_of_the_pixels():
+    projections, gain = counts(IN_VIEW)
+    air = air_columns(coarse(projections / gain), COLUMNS)
+    rng = np.random.default_rng(2)
+    binned = gain.reshape(ROWS, -1, 2).mean(axis=2).repeat(2, axis=1)
+    lacks, holds = (
+        scan_of(projections, rng.poisson(fields, (8, ROWS, COLUMNS)).astype(float))
+        for fields in (binned, gain)
+    )
+    assert pattern_missing(lacks, air) == pytest.approx(0.02, abs=0.005)  # what gains scatter by
+    assert pattern_missing(holds, air) == 0
+
+
+@pytest.mark.parametrize("discs", [IN_VIEW, WIDE])
+def test_a_part_of_the_view_that_is_shaded_for_long_is_said_with_its_frames(discs):
+    projections, gain = counts(discs)
+    assert find_shade(coarse(projections / gain)) is None
+    projections[40:80, :, :30] *= 0.7
+    found = find_shade(coarse(projections / gain))
+    assert (found.after, found.side) == ((39, 79), "left")
+    assert found.light == pytest.approx(0.7, abs=0.02)
+    [message] = light_messages(Light(None, wrong_flats="shaded", shade=found), 1.0)
+    assert "behind projection 39, 79" in message
+    assert "scan.leave_out.projections" in message
 
 
 def test_flats_that_show_no_pattern_say_nothing_of_a_shift():

@@ -26,7 +26,7 @@ from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
 from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
 from xct.preprocess.frames.limits import refuse_unlit
 from xct.preprocess.frames.log_noise import looks_decadic
-from xct.preprocess.frames.movement import movement_px
+from xct.preprocess.frames.movement import movement_px, repeats
 from xct.preprocess.frames.own_flats import is_flatter, own_flats
 from xct.quantity import Number
 from xct.scan import Scan
@@ -147,7 +147,7 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     good, transmission = frames.without(original), verdict.transmission[left]
     own, transmission = _own_flats(good, seen, verdict, transmission)
     light = look_at_light(good, transmission, light_beside(transmission), own)
-    said = [*_messages(frames, verdict)]
+    said = [*_messages(frames, verdict), *_of_repeats(good)]
     of_light = [*light_messages(light, frames.voxel_size_um)]
     # Flats that are not those of the projections explain what else is odd.
     for message in of_light + said if light.wrong_flats is not None else said + of_light:
@@ -240,6 +240,21 @@ def _messages(frames: Scan, verdict: Verdict) -> Iterator[str]:
         which = _named(numbers.tolist(), fault.kind)
         verb = "is" if len(numbers) == 1 else "are"
         yield f"{which} {verb} left out: {fault.reason}" + _further(frames, verdict, fault)
+
+
+def _of_repeats(good: Scan) -> Iterator[str]:
+    """Say by how much the sample had moved where angles come again within the scan."""
+    if good.theta_deg is None:
+        return
+    again = repeats(np.asarray(good.theta_deg, float))
+    moved = movement_px(good, again, again.tolist()) if again.size else None
+    if moved is not None and abs(moved) >= _MOVED_PX:
+        which = _named(good.numbers("projections")[again].tolist(), "projections")
+        yield (
+            f"{which} repeat angles of earlier ones; in them the sample lies {moved:+.1f} px from "
+            "where it did: it moved in between, and slices are blurred by it. Leave what came "
+            "before or after out by scan.leave_out.projections, if enough is left"
+        )
 
 
 def _further(frames: Scan, verdict: Verdict, fault: Fault) -> str:

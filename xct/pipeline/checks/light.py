@@ -18,11 +18,13 @@ from xct.preprocess.frames.dark_excess import (
     air_columns,
     below_dark,
     dark_excess,
+    dark_message,
     rows_for_darks,
 )
-from xct.preprocess.frames.own_flats import left_of_beam
+from xct.preprocess.frames.own_flats import gain_of_row, left_of_beam
 from xct.preprocess.frames.saturation import saturated
-from xct.preprocess.frames.shifted_flats import flat_shift
+from xct.preprocess.frames.shading import LEAVE_OUT, Shade, find_shade, shade_clause
+from xct.preprocess.frames.shifted_flats import flat_shift, pattern_missing, shift_clause
 from xct.preprocess.frames.steadiness import LightChanges, light_changes
 from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
@@ -73,6 +75,8 @@ class Light:
         What is left of the beam's profile in the air; NaN where no air is in view.
     saturated : str or None
         What flats are saturated, as a clause, where it is much.
+    shade : Shade or None
+        A part of the view that has less light for some of the time.
     """
 
     beside: LightBeside | None
@@ -84,6 +88,7 @@ class Light:
     changes: LightChanges = field(default_factory=LightChanges)
     left: float = float("nan")
     saturated: str | None = None
+    shade: Shade | None = None
 
 
 def look_at_light(
@@ -105,21 +110,31 @@ def look_at_light(
     full = _saturated(good.flats)
     if full is not None:
         return Light(beside, own, full, saturated=full)
+    _, rows, columns = good.projections.shape
+    shade = find_shade(transmission)
+    if shade is not None:
+        return Light(beside, own, "a part of the view is shaded for some of the time", shade=shade)
     shift = flat_shift(good) if own is None else None
     above = part_above_air(transmission, beside)
     if shift is not None:
-        return Light(beside, own, f"the flats stand {_of_shift(shift)} of the projections")
+        return Light(beside, own, f"the flats stand {shift_clause(*shift)} of the projections")
     number = pixel_fresnel_number(good.energy_kev, good.distance_mm, good.pixel_size_um)
     # Where fringes are expected, light above that of the air may be theirs.
-    if above and retrieval_advice(number) is None:
+    fringed = retrieval_advice(number) is not None
+    if above and not fringed:
         wrong = "the flats hold the shadow of the sample, or are not of this beam"
         return Light(beside, own, wrong, above)
+    lacks = 0.0
+    if own is None and not fringed:  # fringes in the air are no pattern of pixels
+        lacks = pattern_missing(good, air_columns(transmission, columns))
+    if lacks:
+        wrong = f"the flats lack what pixels have of their own ({lacks:.1%} of the light)"
+        return Light(beside, own, wrong)
     if good.theta_deg is None:
         left = left_of_beam(transmission) if own else float("nan")
         return Light(beside, own, shadowed=above, left=left)
-    _, rows, columns = good.projections.shape
     wide = wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
-    darks = _darks(good, transmission) if own is None else None
+    darks = _darks(good, transmission, own)
     changes = LightChanges()
     if beside is None:
         changes = light_changes(transmission, good.theta_deg)
@@ -138,22 +153,11 @@ def _saturated(flats: View | None) -> str | None:
     return f"{part:.0%} of the flats' pixels are saturated, at {value:g} counts"
 
 
-def _of_shift(shift: tuple[int, int]) -> str:
-    rows, columns = shift
-    said = []
-    if rows:
-        said.append(f"{_count(rows, 'row')} {'below' if rows > 0 else 'above'}")
-    if columns:
-        said.append(f"{_count(columns, 'column')} to the {'right' if columns > 0 else 'left'}")
-    return " and ".join(said)
+def _darks(good: Scan, transmission: np.ndarray, own: FlatMixture | None) -> DarkExcess | None:
+    """Find darks that are too high, by the sample's mass or by light that is less than none.
 
-
-def _count(number: int, noun: str) -> str:
-    return f"{abs(number)} {noun}" + ("" if abs(number) == 1 else "s")
-
-
-def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
-    """Find darks that are too high, by the sample's mass or by light that is less than none."""
+    Counts under the flats of their time are given as they would be under the mean flat.
+    """
     if good.darks is None or good.flats is None or good.theta_deg is None:
         return None
     under = below_dark(transmission)
@@ -173,7 +177,9 @@ def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
 
     def read(number: int) -> np.ndarray:
         row = rows[number]
-        return np.asarray(good.projections.read(rows=slice(row, row + 1))[:, 0] - dark[number])
+        counts = good.projections.read(rows=slice(row, row + 1))[:, 0] - dark[number]
+        at_time = gain_of_row(good, own, row, dark[number])
+        return np.asarray(counts * gain[number] / np.maximum(at_time, 1.0))
 
     found = dark_excess(read, gain, air, good.theta_deg) if (gain > 0).all() else None
     if found is None:
@@ -181,7 +187,7 @@ def _darks(good: Scan, transmission: np.ndarray) -> DarkExcess | None:
     # No camera reads less than nothing: darks are not too high by more than they are. What seems
     # more is something else that does not fit, such as edges so steep that their blur counts.
     level = float(np.mean(dark))
-    if not found.bound and found.counts - _SURE_SD * found.sd <= level:
+    if not found.bound and found.counts - _SURE_SD * found.sd <= level:  # or too low
         return found
     most = level / float(np.mean(gain[:, air]) + level)
     return replace(found, bound=True, of_light=min(found.of_light, most))
@@ -203,16 +209,20 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
             f"there, and negative. {'Give' if light.wrong_flats is None else _WITHHELD + ': give'} "
             "flats of the open beam by scan.flats"
         )
+    elif light.shade is not None:
+        yield f"{shade_clause(light.shade)}. {_WITHHELD}: {LEAVE_OUT}"
     elif light.wrong_flats is not None:
         yield (
             f"{light.wrong_flats}: what pixels and beam have of their own is seen there, so that "
-            "it stays in the slices as rings and in the air as light or shade. The camera or its "
-            f"read-out window moved between them, or the beam did. {_WITHHELD}: give flats of the "
-            "same window by scan.flats, or crop both alike"
+            "it stays in the slices as rings and in the air as light or shade. The camera, its "
+            "read-out window or its binning is not that of the projections, or the beam moved. "
+            f"{_WITHHELD}: give flats of the same window and binning by scan.flats, or crop both "
+            "alike"
         )
     if light.wrong_flats is not None:
         return
-    yield from _of_darks(light.darks)
+    if light.darks is not None and not light.darks.bound:
+        yield dark_message(light.darks)
     yield from _of_beside(light.beside)
     if light.own is not None:
         yield from _of_own_flats(light.own, light.left)
@@ -221,38 +231,22 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
         yield wide_message(light.wide, voxel_size_um)
 
 
-def _of_darks(darks: DarkExcess | None) -> Iterator[str]:
-    if darks is None or darks.bound:
-        return
-    how = (
-        "as the sample turns, what it takes out of the beam changes as if "
-        f"{darks.counts:.3g} ± {darks.sd:.2g} counts too many were subtracted"
-        if darks.rows
-        else "behind what is opaque, projections hold less than no light"
-    )
-    yield (
-        f"the darks are too high by about {darks.of_light:.1%} of the light: {how}. Line integrals "
-        "are too large, the more so where they are large, and μ and state of charge with them: "
-        "give darks of the same exposure, camera settings and closed shutter by scan.darks"
-    )
-
-
 def _of_beside(beside: LightBeside | None) -> Iterator[str]:
     if beside is None:
         return
     where = " and ".join(beside.sides)
-    if abs(beside.mean - 1) > _AWAY:
+    if beside.drift > _DRIFT:  # before its mean, which then says nothing of how flats were exposed
+        yield (
+            f"the light beside the sample (at the {where}) drifts by {beside.drift:.1%} over the "
+            "scan, which flats do not follow; scale each frame by steps.flat_field.dose: beside"
+        )
+    elif abs(beside.mean - 1) > _AWAY:
         yield (
             f"the transmission beside the sample (air, at the {where}) is {beside.mean:.3f}, not "
             "1: flats and projections were exposed unlike, or the beam changed; if flats were "
             f"exposed otherwise, say scan.flat_exposure_ratio: {beside.mean:.3g}, else scale each "
             "frame by steps.flat_field.dose: beside"
             + (_OR_HOUSING if beside.mean < _HOUSING else "")
-        )
-    elif beside.drift > _DRIFT:
-        yield (
-            f"the light beside the sample (at the {where}) drifts by {beside.drift:.1%} over the "
-            "scan, which flats do not follow; scale each frame by steps.flat_field.dose: beside"
         )
 
 
@@ -311,6 +305,10 @@ def light_numbers(light: Light, voxel_size_um: float | None) -> Iterator[tuple[s
             "dark_excess_at_most",
             Number(light.darks.of_light, n=light.darks.rows, bound="upper", note=note),
         )
+    elif light.darks is not None and light.darks.counts < 0:
+        note = "of the light, that was not subtracted, or scatters into shadows"
+        sd = light.darks.of_light * light.darks.sd / light.darks.counts
+        yield "dark_lack", Number(-light.darks.of_light, sd=sd, n=light.darks.rows, note=note)
     elif light.darks is not None:
         yield (
             "dark_excess",

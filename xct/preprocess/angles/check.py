@@ -13,6 +13,7 @@ from math import inf, isfinite, isnan, radians, tan
 import numpy as np
 
 from xct.preprocess.angles.closure import Closure, find_closure
+from xct.preprocess.angles.growth import Growth, find_growth, growth_message
 from xct.preprocess.angles.jumps import (
     LEAST_STEPS,
     SURE_SD,
@@ -20,6 +21,7 @@ from xct.preprocess.angles.jumps import (
     Scales,
     alike_across,
     all_scales,
+    false_gaps,
     find_jumps,
     median_step,
     telling,
@@ -38,6 +40,7 @@ _LEAST_PX = 0.5  # by which the rim moves then
 _UNLIKE, _UNLIKE_STEPS = 4.5, 8.0
 _FAR_STEPS = 16.0  # beyond which the size of a turn that does not close is a guess
 _NAMED = 6  # jumps in a message
+_ALIKE = 0.01  # of a step: the same angle
 _MOST = 0.1  # of the gaps may be jumps: more are angles that are all wrong
 REMEDY = (
     "give the true angles as a text file by scan.theta_deg, or leave what came before or after "
@@ -69,6 +72,8 @@ class AngleCheck:
         How far single angles stand off from the true ones; 0 where that is not sure or small.
     unchecked : str or None
         Why nothing was looked at.
+    growth : Growth or None
+        Of the sample in half a turn, where that is sure.
     """
 
     jumps: tuple[Jump, ...] = ()
@@ -80,6 +85,7 @@ class AngleCheck:
     rim_px: float = 0.0
     scatter_deg: float = 0.0
     unchecked: str | None = None
+    growth: Growth | None = None
 
     @property
     def open_steps(self) -> float:
@@ -117,7 +123,9 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
             + (f"; and at {more} other places" if more else "")
             + f". Slices are blurred by it, and nothing is corrected: {REMEDY}"
         )
-    if check.unlike:
+    if check.growth is not None:
+        yield growth_message(check.growth)
+    elif check.unlike:
         assert check.closure is not None
         apart = check.closure.like_steps * check.step_deg
         yield (
@@ -177,6 +185,8 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["sees_lost_steps"] = round(check.sees_steps, 2)
     if check.scatter_deg:
         details["scatter_deg"] = round(check.scatter_deg, 4)
+    if check.growth is not None:
+        details["grows_percent"] = round(100 * check.growth.fraction, 2)
     if check.closure is not None:
         details["half_turn_open_deg"] = round(check.closure.steps * check.step_deg, 3)
     if check.jumps:
@@ -246,19 +256,21 @@ def check_angles(
     if axis_tilt_deg and row_px is not None:
         middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
         views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
-    theta = np.asarray(theta_deg, np.float64)
-    sample = prepared(views, theta)
+    first = _first_exposures(np.asarray(theta_deg, np.float64))
+    theta = np.asarray(theta_deg, np.float64)[first]
+    sample = prepared(views[first], theta)
     found, step = all_scales(sample), median_step(theta[np.argsort(theta)])
     scatter, rim = angle_scatter_deg(sample, found), sample.columns * sample.bin / 2
     scales, alike = telling(found), None if scatter else alike_across(sample)
     if not scales and alike is None:
         return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter)
-    jumps = find_jumps(scales, alike)
+    jumps = find_jumps(scales, alike, false_gaps(sample))
     if len(jumps) > max(1, _MOST * len(theta)):
         jumps = jumps[:0]
     binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
     order = np.argsort(theta, kind="stable")
-    gaps = [(int(order[j.after]), int(order[j.after + 1])) for j in jumps]
+    growth = find_growth(sample, binned)
+    gaps = [(int(first[order[j.after]]), int(first[order[j.after + 1]])) for j in jumps]
     return AngleCheck(
         tuple(jump._replace(px=jump.px * sample.bin) for jump in jumps),
         tuple((float(theta[a]), float(theta[b])) for a, b in gaps),
@@ -268,7 +280,16 @@ def check_angles(
         step,
         rim,
         scatter,
+        growth=growth if growth is not None and growth.is_sure else None,
     )
+
+
+def _first_exposures(theta_deg: np.ndarray) -> np.ndarray:
+    """Give the first frame of each angle: a scan that was taken up again repeats some."""
+    order = np.argsort(theta_deg, kind="stable")
+    steps = np.diff(theta_deg[order])
+    again = np.append(False, steps < _ALIKE * np.median(steps))
+    return np.sort(order[~again])
 
 
 def _sees(scales: Scales, alike: Likeness | None) -> float:

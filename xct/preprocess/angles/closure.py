@@ -87,7 +87,7 @@ def _at_width(
     if half < _LEAST_COLUMNS // 2 or last < 0:
         return None
     place = center_px + np.arange(-half, half + 1) * every
-    mean = _about(views.mean(axis=0, keepdims=True), width, place)[0]
+    mean = about(views.mean(axis=0, keepdims=True), width, place)[0]
     uneven = mean - mean[:, ::-1]
     found = []
     for start in np.unique(np.linspace(0, last, _SEAMS).astype(int)).tolist():
@@ -96,7 +96,7 @@ def _at_width(
             continue
         before, after = slice(stop - _BESIDE, stop), slice(start, start + _BESIDE)
         angles = np.append(theta[before] - 180, theta[after])
-        mirrored, later = (_about(views[part], width, place) for part in (before, after))
+        mirrored, later = (about(views[part], width, place) for part in (before, after))
         seam = np.concatenate([_fitting(mirrored[..., ::-1], later, uneven), later])
         steps = steps_between(seam, angles, every)
         gap = _BESIDE - 1
@@ -106,7 +106,7 @@ def _at_width(
         return None
     excess, misfit = (float(np.median(values)) for values in zip(*found, strict=True))
     unshared = misfit / usual.usual
-    apart = _lag(_about(views, width, place), misfit) if unshared > _UNSHARED else 1.0
+    apart = _lag(about(views, width, place), misfit) if unshared > _UNSHARED else 1.0
     return Closure(excess, usual.sd * max(unshared, 1.0), unshared, apart)
 
 
@@ -129,7 +129,7 @@ def _fitting(mirrored: np.ndarray, later: np.ndarray, uneven: np.ndarray) -> np.
     return fitting
 
 
-def _about(views: np.ndarray, width: float, place: np.ndarray) -> np.ndarray:
+def about(views: np.ndarray, width: float, place: np.ndarray) -> np.ndarray:
     """Smooth views; give them at columns that lie evenly about the axis."""
     smooth = scipy.ndimage.gaussian_filter1d(views, width, axis=-1, mode="nearest")
     low = np.clip(np.floor(place).astype(np.intp), 0, smooth.shape[-1] - 2)

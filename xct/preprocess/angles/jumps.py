@@ -6,13 +6,14 @@ sample turned further, or less far, than between all others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import radians
 from typing import NamedTuple
 
 import numpy as np
 
-from xct.preprocess.angles.likeness import Likeness, likeness
+from xct.preprocess.angles.likeness import Likeness, closed_gaps, likeness
 from xct.preprocess.angles.steps import (
     MAD,
     REACH,
@@ -179,7 +180,19 @@ def alike_across(sample: Sample) -> Likeness | None:
     return min((one for one in found if one is not None), key=lambda one: one.sd, default=None)
 
 
-def find_jumps(scales: Scales, alike: Likeness | None = None) -> list[Jump]:
+def false_gaps(sample: Sample) -> list[Jump]:
+    """Find stated gaps of several steps in which the sample turned by one."""
+    steps = np.diff(sample.theta_deg)
+    if steps.min() <= 0 or steps.max() < _LONGEST * np.median(steps):
+        return []
+    views = few_rows(sample.free)
+    smooth = smoothed(views, widths_px(sample)[0])[0]
+    return [Jump(gap, 1.0 - lag, 0.0) for gap, lag in closed_gaps(smooth, sample.theta_deg)]
+
+
+def find_jumps(
+    scales: Scales, alike: Likeness | None = None, false: Sequence[Jump] = ()
+) -> list[Jump]:
     """Find gaps in which the sample turned otherwise than stated, or went aside, in their order.
 
     Parameters
@@ -188,12 +201,14 @@ def find_jumps(scales: Scales, alike: Likeness | None = None) -> list[Jump]:
         From `all_scales`; where they tell nothing, only frames that were lost are looked for.
     alike : Likeness, optional
         From `alike_across`.
+    false : sequence of Jump, optional
+        From `false_gaps`.
     """
     looked = [_jump(scales, gap) for gap in _candidates(scales)] if scales else []
     # Rates of gaps near a jump hold it as well: what fits worst is the jump itself.
     seen = sorted((j for j in looked if j is not None), key=lambda j: -_misfit(scales, j.after))
     found: list[Jump] = []
-    for jump in [*seen, *_lost(scales, alike)]:
+    for jump in [*false, *seen, *_lost(scales, alike)]:
         if all(abs(jump.after - other.after) > REACH + 1 for other in found):
             found.append(jump)
     return sorted(found)

@@ -23,6 +23,9 @@ _SURE_SD = 6.0
 _PART = 0.5  # of an excess, that is there without any one row or view: it is of them all
 _PART_SEEN = 0.5  # of what is expected, that is there at least
 _UNEVEN, _FEW = 0.2, 0.05  # of a step; of the gaps may be so uneven
+_STATED = 2  # steps of a gap at least that may not be there
+# Of what views differ more by across it than neighbors do; and how much more that must be.
+_CLOSED, _FARTHER = 0.25, 1.6
 
 
 class Likeness(NamedTuple):
@@ -121,6 +124,42 @@ def likeness(views: np.ndarray, theta_deg: np.ndarray) -> Likeness | None:
         sd,
         np.einsum("pr,prn->n", weight, grows) / np.einsum("pr,pr->", weight, grows[..., _LOST]),
     )
+
+
+def closed_gaps(views: np.ndarray, theta_deg: np.ndarray) -> list[tuple[int, int]]:
+    """Find stated gaps of several steps across which views differ as neighbors do.
+
+    Parameters
+    ----------
+    views : ndarray, shape (angle, row, column)
+        As for `likeness`.
+    theta_deg : ndarray, shape (angle,)
+        Their angles.
+
+    Returns
+    -------
+    list of (int, int)
+        The view before each, and the steps that are stated.
+    """
+    steps = np.diff(theta_deg) / np.median(np.diff(theta_deg))
+    even = np.abs(steps - 1) < _UNEVEN
+    gaps = np.flatnonzero(~even & (steps > _STATED - _UNEVEN) & (steps < _FARTHEST))
+    if len(views) < _LEAST_VIEWS or gaps.size == 0 or np.mean(~even) > _FEW:
+        return []
+    near = np.sqrt(_unlike(views, 1).mean(axis=0)[:-1])
+    found = []
+    for gap in gaps.tolist():
+        lag = round(float(steps[gap]))
+        beside = np.arange(max(gap - _BESIDE, 0), min(gap + _BESIDE + 1, len(near)))
+        usual = float(np.median(near[beside[even[beside]]]))
+        far = np.sqrt(_unlike(views, lag).mean(axis=0))
+        clear = [k for k in beside.tolist() if k + lag < len(views) and even[k : k + lag].all()]
+        if not clear:
+            continue
+        stated = float(np.median(far[clear]))
+        if near[gap] < usual + _CLOSED * (stated - usual) and stated > _FARTHER * usual:
+            found.append((gap, lag))
+    return found
 
 
 def _excess(

@@ -110,11 +110,11 @@ def _fitted(views: np.ndarray, theta: np.ndarray, gaps: np.ndarray, together: in
     normal = np.einsum("girc,gjrc->grij", parts, parts, dtype=np.float64)
     right = np.einsum("girc,grc->gri", parts, change, dtype=np.float64)
     whole_normal, whole_right = normal.sum(axis=1), right.sum(axis=1)
-    found = _solved(whole_normal, whole_right)
+    found = solved(whole_normal, whole_right)
     rest = change - np.einsum("gi,girc->grc", found, parts)
     stated = np.mean([theta[gaps + 1 + k] - theta[gaps - k] for k in inside], axis=0)
     count = normal.shape[1]
-    without = _solved(whole_normal[:, None] - normal, whole_right[:, None] - right)
+    without = solved(whole_normal[:, None] - normal, whole_right[:, None] - right)
     sd = np.sqrt((count - 1) * np.mean((without - found[:, None]) ** 2, axis=1))
     misfit = np.sqrt(np.mean(rest**2, axis=(1, 2)))
     return Steps(found[:, 0], stated, found[:, 1], misfit, sd[:, 0], sd[:, 1])
@@ -129,7 +129,7 @@ def _in_parts(values: np.ndarray) -> np.ndarray:
     return values[..., : size * _LEAST_ROWS].reshape(gaps, rows * _LEAST_ROWS, size)
 
 
-def _solved(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solved(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve (…, 2, 2) equations of least squares, whose unknowns may be as good as unknown."""
     scale = np.sqrt(np.maximum(np.einsum("...ii->...i", normal), _TINY))
     normal = normal / scale[..., :, None] / scale[..., None, :] + 1e-6 * np.eye(2)

@@ -119,9 +119,12 @@ def part_above_air(transmission: np.ndarray, beside: LightBeside | None) -> floa
     beside : LightBeside or None
         The light beside the sample; where it is not known, air is 1.
     """
-    air = 1.0 if beside is None else beside.mean
-    parts = np.array_split(transmission, max(1, len(transmission) // _TOGETHER))
+    count = max(1, len(transmission) // _TOGETHER)
+    parts = np.array_split(transmission, count)
     level = np.stack([part.mean(axis=0) for part in parts])
+    if beside is not None:  # at that time: the light may change
+        air = np.array([part.mean() for part in np.array_split(beside.by_frame, count)])
+        level = level / np.maximum(air, _DARK * beside.mean)[:, None, None]
     known = np.isfinite(level)
-    part = float(np.mean(level[known] > _ABOVE * air)) if known.any() else 0.0
+    part = float(np.mean(level[known] > _ABOVE)) if known.any() else 0.0
     return part if part > _ABOVE_PART else 0.0

@@ -25,11 +25,16 @@ from xct.preprocess.frames.outlying import (
     unlike,
     unlit,
 )
+from xct.preprocess.frames.passing import passing
 
 Kind = Literal["projections", "flats", "darks"]
 
 
 AFTERWARDS = "taken after the scan, at angles of it"
+PASSED = (
+    "unlike the frames before and after, which fit each other: something stood in the beam, or "
+    "the sample elsewhere"
+)
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,9 @@ def _of_projections(seen: Seen, transmission: np.ndarray, light: np.ndarray) -> 
         yield from left_out(extra[good[extra]], AFTERWARDS)
     left = np.flatnonzero(good)
     yield from left_out(left[jumping(light[left])], "brighter or darker than the frames around")
+    left = np.flatnonzero(good)
+    for run in passing(transmission[left], light[left]):
+        yield from left_out(left[run], PASSED)
     left = np.flatnonzero(good)
     yield from left_out(
         left[unlike(transmission[left], light[left])],

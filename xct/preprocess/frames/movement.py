@@ -13,6 +13,24 @@ from xct.preprocess.frames.coarse import chosen_rows
 from xct.scan import Scan
 
 _UPSAMPLING = 20  # of shifts: a twentieth of a pixel
+_ALIKE = 0.1  # of a step: the same angle
+_MOST = 8  # pairs of frames that are compared
+
+
+def repeats(theta_deg: np.ndarray) -> np.ndarray:
+    """Find frames at angles that others had before, such as of a scan that was taken up again.
+
+    Parameters
+    ----------
+    theta_deg : ndarray, shape (angle,)
+        In the order of time.
+    """
+    order = np.argsort(theta_deg, kind="stable")  # of the same angle the earlier one first
+    steps = np.diff(theta_deg[order])
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    again = np.flatnonzero(steps < _ALIKE * usual)
+    later = np.maximum(order[again], order[again + 1])
+    return np.unique(later[np.abs(np.diff(order)[again]) > 1])
 
 
 def movement_px(scan: Scan, extra: np.ndarray, left_out: list[int]) -> float | None:
@@ -44,6 +62,8 @@ def movement_px(scan: Scan, extra: np.ndarray, left_out: list[int]) -> float | N
             pairs.append((frame, int(others[away.argmin()])))
     if not pairs:
         return None
+    some = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _MOST)).astype(int))
+    pairs = [pairs[n] for n in some.tolist()]
     rows = chosen_rows(scan.projections.shape[1])
     shifts = [_shift(_light(scan, a, rows), _light(scan, b, rows)) for a, b in pairs]
     return float(np.median(shifts))

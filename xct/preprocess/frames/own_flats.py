@@ -12,7 +12,7 @@ from xct.preprocess.frames.coarse import borders
 from xct.scan import Scan
 
 _AIR, _EVEN = 0.9, 0.03  # of the light at the edges: at all angles, and in the mean
-_WITHIN = 0.25  # of 1: what is further from it is no air
+_WITHIN = 0.25  # of 1: what is darker by more is no air; flats may have been exposed for less
 _FLATTER = 0.8  # what is left of the beam in the air, over what was
 _MUCH = 0.015  # moves where no air is in view
 _SAMPLE = 0.85  # of the light at the edges, or less
@@ -73,6 +73,39 @@ def _brightness(scan: Scan, flats: np.ndarray, in_time: InTime) -> np.ndarray:
     return np.asarray(of_block[lower] + towards * (of_block[upper] - of_block[lower]))
 
 
+def gain_of_row(scan: Scan, own: FlatMixture | None, row: int, dark: np.ndarray) -> np.ndarray:
+    """Give the gain of a row at every projection: by flats of their own, or by those in time.
+
+    Parameters
+    ----------
+    scan : Scan
+        With flats.
+    own : FlatMixture or None
+        A flat for each projection.
+    row : int
+        Which one.
+    dark : ndarray, shape (column,)
+        Of the row.
+
+    Returns
+    -------
+    ndarray, shape (angle, column)
+    """
+    assert scan.flats is not None  # asked before
+    flats = scan.flats.read(rows=slice(row, row + 1))[:, 0] - dark
+    if own is not None:
+        return np.asarray(own.by_frame @ (own.of_flats @ flats))
+    times, blocks = None, [np.arange(len(flats))]
+    if scan.projection_time is not None and scan.flat_time is not None:
+        times = scan.projection_time, scan.flat_time
+        blocks = blocks_of_flats(*times)
+    means = np.stack([np.median(flats[block], axis=0) for block in blocks])
+    count = scan.projections.shape[0]
+    lower, towards = place_in_time(times, blocks, "interpolated", count)
+    upper = np.minimum(lower + 1, len(blocks) - 1)
+    return np.asarray(means[lower] + towards[:, None] * (means[upper] - means[lower]))
+
+
 def is_flatter(own: np.ndarray, usual: np.ndarray, moved: float) -> bool:
     """Whether flats of their own leave less in the air than those taken in time.
 
@@ -126,7 +159,7 @@ def _air_cells(transmission: np.ndarray) -> np.ndarray:
         for cell in order:
             level = np.median(mean[[*beside, cell]])
             lit = np.percentile(by_cell[:, cell], 2) > _AIR * level
-            if not (lit and abs(mean[cell] / level - 1) < _EVEN and abs(level - 1) < _WITHIN):
+            if not (lit and abs(mean[cell] / level - 1) < _EVEN and level > 1 - _WITHIN):
                 break
             beside.append(cell)
         darkest = np.nanmin(mean)

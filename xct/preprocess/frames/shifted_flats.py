@@ -17,6 +17,8 @@ _SMOOTH_PX = 3.0
 _MOST_ROWS, _MOST_COLUMNS = 3, 12  # of a shift
 _LEAST, _THERE = 0.25, 0.5  # likeness at the shift, and that without over it
 _CHANCE = 8.0  # standard deviations of the likeness at other shifts
+_OF_STEPS = 6**0.5  # second differences of white noise
+_PATTERN, _LACKS = 0.005, 0.6  # rms of what pixels have of their own, and the part that is left
 
 
 def flat_shift(scan: Scan) -> tuple[int, int] | None:
@@ -47,6 +49,56 @@ def flat_shift(scan: Scan) -> tuple[int, int] | None:
     return int(best[0] - middle[0]), int(best[1] - middle[1])
 
 
+def shift_clause(rows: int, columns: int) -> str:
+    """Say where the flats stand."""
+    said = []
+    if rows:
+        said.append(f"{_count(rows, 'row')} {'below' if rows > 0 else 'above'}")
+    if columns:
+        said.append(f"{_count(columns, 'column')} to the {'right' if columns > 0 else 'left'}")
+    return " and ".join(said)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{abs(number)} {noun}" + ("" if abs(number) == 1 else "s")
+
+
+def pattern_missing(scan: Scan, air: np.ndarray | None) -> float:
+    """Find how much of the pixels' pattern the flats lack, where they do not hold most of it.
+
+    Flats that were binned, smoothed or taken with another camera are even where the projections
+    show what every pixel has of its own.
+
+    Parameters
+    ----------
+    scan : Scan
+        Good frames only.
+    air : ndarray of bool, shape (column,), or None
+        Columns that show air at all angles.
+
+    Returns
+    -------
+    float
+        Rms of the pattern that is left, as a fraction of the light; 0 where flats hold it.
+    """
+    if air is None or scan.flats is None or min(scan.flats.shape[0], scan.projections.shape[0]) < 2:
+        return 0.0
+    total = scan.flats.shape[1]
+    height = min(_ROWS, total)
+    found = np.zeros(2)
+    firsts = np.unique(np.linspace(0, total - height, _BANDS).round().astype(int)).tolist()
+    for first in firsts:
+        rows = slice(first, first + height)
+        dark = 0.0 if scan.darks is None else np.median(scan.darks.read(rows=rows), axis=0)
+        # Halves, whose noise is not the same.
+        seen = [_steps(_mean_log(scan.projections, rows, dark, half), air) for half in (0, 1)]
+        flats = [_steps(_mean_log(scan.flats, rows, dark, half), air) for half in (0, 1)]
+        left = np.mean((seen[0] - flats[0]) * (seen[1] - flats[1]))
+        found += np.array([np.mean(seen[0] * seen[1]), left]) / len(firsts)
+    there, left = np.sqrt(np.maximum(found, 0)).tolist()
+    return float(left) if there > _PATTERN and left > _LACKS * there else 0.0
+
+
 def _likeness(scan: Scan, rows: slice) -> np.ndarray:
     """Correlate the patterns of a band of rows at all shifts, (row, column)."""
     assert scan.flats is not None  # asked before
@@ -63,12 +115,31 @@ def _likeness(scan: Scan, rows: slice) -> np.ndarray:
     return found
 
 
+def _steps(log: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """Give by how much pixels in air differ from those beside: nothing of the sample's edge."""
+    within = air[2:] & air[1:-1] & air[:-2]
+    return _clipped(np.diff(log, 2, axis=1)[:, within] / _OF_STEPS)
+
+
 def _pattern(view: View, rows: slice, dark: np.ndarray | float) -> np.ndarray:
     """Give what differs from pixel to pixel in all frames alike, without what stands out by far."""
-    count = view.shape[0]
-    numbers = np.unique(np.linspace(0, count - 1, min(count, _FRAMES)).astype(int)).tolist()
-    frames = np.stack([view.read(slice(n, n + 1), rows)[0] for n in numbers]) - dark
-    log = np.log(np.clip(frames, 1.0, None)).mean(axis=0)
-    away = log - scipy.ndimage.gaussian_filter1d(log, _SMOOTH_PX, axis=1, mode="nearest")
+    log = _mean_log(view, rows, dark)
+    smooth = scipy.ndimage.gaussian_filter1d(log, _SMOOTH_PX, axis=1, mode="nearest")
+    return _clipped(log - smooth)
+
+
+def _clipped(away: np.ndarray) -> np.ndarray:
     most = 4 * 1.4826 * float(np.median(np.abs(away)))
     return np.asarray(np.clip(away, -most, most))
+
+
+def _mean_log(
+    view: View, rows: slice, dark: np.ndarray | float, half: int | None = None
+) -> np.ndarray:
+    """Average the logarithm of some frames, or of every other one of them."""
+    count = view.shape[0]
+    numbers = np.unique(np.linspace(0, count - 1, min(count, _FRAMES)).astype(int)).tolist()
+    if half is not None:
+        numbers = numbers[half::2]
+    frames = np.stack([view.read(slice(n, n + 1), rows)[0] for n in numbers]) - dark
+    return np.asarray(np.log(np.clip(frames, 1.0, None)).mean(axis=0))
