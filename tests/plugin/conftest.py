@@ -71,7 +71,7 @@ def new_viewer(window, qtbot):
 
     def new(**settings):
         opened.append(napari.Viewer(show=True, show_welcome_screen=False, **settings))
-        qtbot.wait_exposed(opened[-1].window._qt_window, timeout=5000)
+        qtbot.wait_exposed(opened[-1].window._qt_window, timeout=60_000)
         return opened[-1]
 
     yield new

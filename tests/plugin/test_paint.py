@@ -16,7 +16,7 @@ from xct.errors import XctError
 from xct.io.labels import create_labels, open_labels, open_painted
 from xct.result import open_result
 
-LIMIT_MS = 120_000
+LIMIT_MS = 600_000  # waited for what comes; a busy machine is no fault
 
 
 def test_strokes_train_a_classifier_that_labels_the_rest(viewer, qtbot, cell_folder, tmp_path):

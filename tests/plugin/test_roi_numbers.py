@@ -37,7 +37,7 @@ def inspect(viewer, qtbot, cell_folder):
 
 
 def at_rest(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.idle, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.idle, timeout=600_000)
 
 
 def press(viewer, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
