@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from tests.plugin.acting import canvas_point, open_parts, picture, point_at
+from tests.plugin.acting import canvas_point, laid_out, open_parts, picture, point_at
 from tests.plugin.drawn import HEIGHTS, SHAPE, VOXEL_UM
 from xct.plugin.view import fill
 
@@ -67,6 +67,7 @@ def test_middle_cross_section_is_seen_with_its_materials_and_its_scale(viewer, l
 
 def test_mouse_is_told_value_depth_and_surface(viewer, qtbot, cell_folder):
     layers = open_parts(viewer, cell_folder, "volume", slices=False)
+    laid_out()  # the slider that has come makes the picture smaller
     text = viewer.canvas.overlays.text
     assert text.visible
 
