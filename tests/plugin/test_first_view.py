@@ -58,6 +58,8 @@ def test_middle_cross_section_is_seen_with_its_materials_and_its_scale(viewer, l
     assert lithium > 25
     assert electrolyte > lithium + 25
     assert particle > electrolyte + 90
+    viewer.theme = "light"
+    assert picture(viewer)[1, 1].max() == 0  # beside the picture: white steel ends somewhere
     # surfaces are lines here, no meshes; what is hidden has a thumbnail, too
     assert all(not layers[f"ncm-100 {name.replace('_', '/')}"].visible for name in HEIGHTS)
     for name, layer in layers.items():

@@ -91,6 +91,8 @@ class CellView:
         viewer.dims.events.ndisplay.connect(self.turn, position="last")  # after its layers
         viewer.mouse_move_callbacks.append(self._pointed)
         viewer.layers.events.removed.connect(self._closed)
+        # In the light theme too: steel is white, and would end where the canvas begins.
+        viewer.canvas.background_color_override = "black"
         bar = viewer.canvas.overlays.scale_bar
         bar.visible, bar.font_size, bar.box = True, 12, True
         text = viewer.canvas.overlays.text
