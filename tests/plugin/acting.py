@@ -1,18 +1,40 @@
 """What a user does: open, click, drag, look."""
 
+from pathlib import Path
+
 import numpy as np
+from napari.layers import Layer
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from xct.plugin.data.cells import KEY
+from xct.plugin.data.lines import follow
+from xct.plugin.data.reader import read
+from xct.plugin.first_view import look_after
+
 
 def open_with_xct(viewer, path, *, slices=True):
     """Open as the menu does; then look at slices, unless the first view is what is tested."""
-    layers = {layer.name: layer for layer in viewer.open(str(path), plugin="xct")}
+    return _opened(viewer, viewer.open(str(path), plugin="xct"), slices=slices)
+
+
+def open_parts(viewer, path, *kinds, slices=True):
+    """Open some layers of a cell: most of a test's time would go into the others."""
+    follow(viewer)
+    look_after(viewer)
+    chosen = [one for one in read(Path(path)) if one[1]["metadata"][KEY]["kind"] in kinds]
+    assert len(chosen) == len(kinds)
+    chosen[-1][1]["metadata"][KEY]["last"] = True
+    layers = [viewer.add_layer(Layer.create(*one)) for one in chosen]
+    return _opened(viewer, layers, slices=slices)
+
+
+def _opened(viewer, layers, *, slices):
     if slices and viewer.dims.order == (1, 0, 2):
         viewer.dims.order = (0, 1, 2)
         viewer.reset_view()
-    return layers
+    return {layer.name: layer for layer in layers}
 
 
 def picture(viewer):

@@ -17,24 +17,16 @@ _SCREEN = "1600x1000x24"
 if _READY:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of napari and what it imports, not of ours
+        import napari
         import napari.qt
-        import napari.viewer  # noqa: F401
-        from napari.utils._testsupport import (  # noqa: F401
-            _clean_themes,
-            _disable_qt_warnings,
-            make_napari_viewer,
-            mock_app_model,
-            pytest_runtest_makereport,
-        )
+        import napari.viewer
 
 
 @pytest.fixture(scope="session", autouse=True)
-def screen(request):
+def screen():
     """Give Qt a screen: the user's, or one of Xvfb's."""
     if not _READY:
         pytest.skip("napari is not installed: pip install xct[napari]")
-    for option in ("--show-napari-viewer", "--save-leaked-object-graph"):
-        setattr(request.config.option, option, False)  # asked for by napari's fixture
     os.environ.pop("QT_QPA_PLATFORM", None)  # offscreen, a canvas stays empty
     if os.environ.get("DISPLAY") or not sys.platform.startswith("linux"):
         yield
@@ -54,10 +46,50 @@ def screen(request):
     yield
 
 
+@pytest.fixture(scope="session")
+def window(screen, qapp):
+    """One window for all tests: to open one takes longer than most of what is looked at in it."""
+    from napari._qt import qt_main_window
+    from napari.settings import get_settings
+
+    get_settings().reset()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qt_main_window, "SHOW_QT_WARNING", False)
+        status = "napari._qt.threads.status_checker.StatusChecker.start"
+        patch.setattr(status, lambda *_: None)
+        opened = napari.Viewer(show=True, show_welcome_screen=False)
+        yield opened
+        get_settings().reset()
+        patch.setattr(opened.window._qt_window, "_save_current_window_settings", lambda: None)
+        opened.close()
+
+
 @pytest.fixture
-def viewer(make_napari_viewer, monkeypatch):
-    """A viewer on the screen, and the messages that it showed as `viewer_messages`."""
-    return make_napari_viewer(show=True)
+def new_viewer(window, qtbot):
+    """Open another window, as `napari.Viewer` does, until the test ends."""
+    opened = []
+
+    def new(**settings):
+        opened.append(napari.Viewer(show=True, show_welcome_screen=False, **settings))
+        qtbot.wait_exposed(opened[-1].window._qt_window, timeout=60_000)
+        return opened[-1]
+
+    yield new
+    for one in opened:
+        one.window._qt_window._save_current_window_settings = lambda: None
+        one.close()
+
+
+@pytest.fixture
+def viewer(window, qtbot):
+    """The window, with nothing in it; what a test opens is closed as a user would."""
+    yield window
+    for docked in list(window.window._wrapped_dock_widgets.values()):
+        docked.destroyOnClose()
+    window.layers.clear()
+    window.theme = "dark"
+    window.dims.ndisplay = 2
+    window.canvas.overlays.text.text = ""
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from tests.plugin.acting import dock, open_with_xct, picture
+from tests.plugin.acting import dock, open_parts, picture
 from tests.plugin.drawn import HEIGHTS, VOXEL_UM
 from xct.analyze.roi.shapes import BoxRoi
 from xct.errors import XctError
@@ -30,8 +30,8 @@ def middle(half):
     return half[row - 9 : row + 9, column - 9 : column + 9].mean()
 
 
-def test_cells_share_depth_place_and_scale(make_napari_viewer, cell_folder, other_folder):
-    viewer = fill([cell_folder, other_folder], lambda **k: make_napari_viewer(show=True, **k))
+def test_cells_share_depth_place_and_scale(new_viewer, cell_folder, other_folder):
+    viewer = fill([cell_folder, other_folder], new_viewer)
     first, second = (viewer.layers[f"{name} volume"] for name in ("ncm-100", "ncm-0"))
     assert viewer.canvas.grid.actual_shape(viewer.layers) == (1, 2)
     # the anode of one is at low z, of the other at high z, and their surfaces differ by 5 slices:
@@ -68,20 +68,20 @@ def test_cells_share_depth_place_and_scale(make_napari_viewer, cell_folder, othe
 
 
 def test_widget_opens_the_chosen_cells_in_a_window(
-    viewer, make_napari_viewer, messages, cell_folder, other_folder, tmp_path
+    viewer, new_viewer, messages, cell_folder, other_folder, tmp_path
 ):
     compare = dock(viewer, "Compare cells")
-    compare.new_viewer = lambda **k: make_napari_viewer(show=True, **k)
-    open_with_xct(viewer, cell_folder)
+    compare.new_viewer = new_viewer
+    open_parts(viewer, cell_folder, "volume")
     with pytest.raises(XctError, match="1 cells are chosen"):
         compare.show_cells()
-    open_with_xct(viewer, other_folder)
+    open_parts(viewer, other_folder, "volume")
     compare.surface.setCurrentText("electrolyte_cathode")
     compare.quantity.setCurrentText("grey values")
     window = compare.show_cells()
     assert "not normalized" in messages()[-1]
     assert len(window.layers) == 18  # an empty layer of ROIs for each
-    assert len(viewer.layers) == 16  # the first window is as it was
+    assert len(viewer.layers) == 2  # the first window is as it was
     volume = window.layers["ncm-0 volume"]
     front = volume.data_to_world(((64 - 41) - 0.5, 47.5, 47.5))
     np.testing.assert_allclose(front, 0, atol=1e-6)
@@ -91,7 +91,7 @@ def test_widget_opens_the_chosen_cells_in_a_window(
     cell.planes.pop("electrolyte_cathode")
     write_object(lost / "cell.json", cell)
     (lost / "run.yaml").unlink()
-    open_with_xct(viewer, lost)
+    open_parts(viewer, lost, "volume")
     with pytest.raises(XctError, match="lost: the surface electrolyte_cathode is not in view"):
         compare.show_cells()
 

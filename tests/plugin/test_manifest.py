@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 import xct.plugin
-from tests.plugin.acting import dock
+from tests.plugin.acting import click, dock, open_parts
+from xct.io.tables import read_table
 
 GUIDE = Path(__file__).parents[2] / "docs" / "napari.md"
 MANIFEST = Path(xct.plugin.__file__).with_name("napari.yaml")
@@ -31,6 +32,21 @@ def test_every_widget_opens_without_a_cell(viewer, messages):
         assert dock(viewer, name).window() is viewer.window._qt_window
     assert messages() == []
     assert len(WIDGETS) == 7
+
+
+def test_widget_whose_dock_is_closed_leaves_the_window_alone(viewer, cell_folder):
+    for name in ("Inspect ROIs", "Particles and inclusions"):
+        widget = dock(viewer, name)  # still known here, as it may be elsewhere
+    for docked in list(viewer.window._wrapped_dock_widgets.values()):
+        docked.destroyOnClose()  # the cross of its title
+    opened = open_parts(viewer, cell_folder, "volume", "particles")
+    particle = read_table(cell_folder / "tables" / "particles.csv").iloc[0]
+    viewer.dims.set_point(0, particle["z_um"])
+    click(viewer, particle[["z_um", "y_um", "x_um"]].to_list())
+    assert {layer.name for layer in viewer.layers} == set(opened)  # neither ROIs nor a mark
+    assert widget.cells.count() == 0
+    viewer.layers.clear()
+    assert viewer.mouse_move_callbacks == []
 
 
 def test_guide_names_every_widget_and_its_program_runs(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from tests.plugin.acting import dock, near, open_with_xct, picture
+from tests.plugin.acting import dock, near, open_parts, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, MU, SHAPE, VOXEL_UM
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
 from xct.analyze.roi.files import write_rois
@@ -31,8 +31,7 @@ def test_result_gives_every_part_at_its_size(viewer, cell_folder):
 
 
 def test_layers_are_distinguished_on_the_canvas(viewer, cell_folder):
-    layers = open_with_xct(viewer, cell_folder)
-    layers["ncm-100 surfaces"].visible = False
+    open_parts(viewer, cell_folder, "volume")
     shown = []
     for height in (4, 12, 26):  # in steel, lithium and electrolyte
         viewer.dims.set_point(0, height * VOXEL_UM)
@@ -45,7 +44,7 @@ def test_layers_are_distinguished_on_the_canvas(viewer, cell_folder):
 
 
 def test_surfaces_are_lines_where_they_are_in_cross_sections(viewer, cell_folder):
-    layers = open_with_xct(viewer, cell_folder)
+    layers = open_parts(viewer, cell_folder, "volume", "lines")
     viewer.dims.order = (1, 0, 2)
     viewer.dims.set_point(1, 60 * VOXEL_UM)
     viewer.reset_view()
@@ -67,7 +66,7 @@ def test_surfaces_are_lines_where_they_are_in_cross_sections(viewer, cell_folder
 
 
 def test_surfaces_are_meshes_in_3d(viewer, cell_folder):
-    layers = open_with_xct(viewer, cell_folder)
+    layers = open_parts(viewer, cell_folder, "volume", "electrolyte/cathode")
     viewer.dims.ndisplay = 3
     for layer in layers.values():
         layer.visible = layer.name == "ncm-100 electrolyte/cathode"
@@ -86,7 +85,7 @@ def test_rois_that_a_run_measured_are_shown(viewer, cell_folder, tmp_path):
     folder = shutil.copytree(cell_folder, tmp_path / "cell")
     roi = BoxRoi("E-1", "lithium_electrolyte", (20.0, 60.0), (-60.0, 60.0), (-40.0, 40.0))
     write_rois(folder / "rois.yaml", [roi])
-    layers = open_with_xct(viewer, folder)
+    layers = open_parts(viewer, folder, "volume", "ROIs")
     shapes = layers["ncm-100 ROIs"]
     assert list(shapes.features["name"]) == ["E-1"]
     inspect = dock(viewer, "Inspect ROIs")

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from tests.plugin.acting import dock, drag, open_with_xct
+from tests.plugin.acting import dock, drag, open_parts
 from tests.plugin.drawn import HEIGHTS, MU, VOXEL_UM, geometry
 from xct.analyze.grey_counts import GreyBins
 from xct.analyze.roi.counts import count_rois
@@ -30,14 +30,14 @@ LINE = LineRoi("L-1", "lithium_electrolyte", (-24.0, 0.0, 40.0), (60.0, 0.0, 40.
 
 @pytest.fixture
 def inspect(viewer, qtbot, cell_folder):
-    open_with_xct(viewer, cell_folder)
+    open_parts(viewer, cell_folder, "volume")
     widget = dock(viewer, "Inspect ROIs")
     yield widget
     at_rest(qtbot, widget)
 
 
 def at_rest(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.idle, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.idle, timeout=600_000)
 
 
 def press(viewer, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
@@ -49,7 +49,7 @@ def press(viewer, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
 def test_every_number_is_that_of_the_voxels_and_says_of_what(
     viewer, qtbot, inspect, cell_folder, other_folder
 ):
-    open_with_xct(viewer, other_folder)
+    open_parts(viewer, other_folder, "volume")
     inspect.cells.setCurrentText("ncm-100")
     inspect.pristine.setCurrentText("ncm-0")
     inspect.rois.set_rois([BOX])

@@ -58,10 +58,10 @@ def by_name(path):
 
 
 def test_a_plane_lies_over_its_slice_with_potential_current_and_stress(
-    make_napari_viewer, cell_folder, simulated
+    viewer, cell_folder, simulated
 ):
     folder, solved = simulated
-    viewer = fill([folder, cell_folder], lambda title: make_napari_viewer(show=True))
+    fill([folder, cell_folder], lambda **_: viewer)
     layers = {layer.name: layer for layer in viewer.layers}
     named = ["current density (A/m²)", "von Mises stress (MPa)", "current, arrows"]
     assert list(layers)[-4:] == [POTENTIAL, *(f"all active: {name}" for name in named)]

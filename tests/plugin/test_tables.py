@@ -10,7 +10,7 @@ pytest.importorskip("napari")
 from matplotlib.figure import Figure
 from qtpy.QtCore import QPoint, Qt
 
-from tests.plugin.acting import click, dock, near, open_with_xct, picture
+from tests.plugin.acting import click, dock, near, open_parts, picture
 from tests.plugin.drawn import VOXEL_UM
 from xct.io.tables import read_table
 from xct.plugin.drawing import LIGHT, draw_map
@@ -18,7 +18,7 @@ from xct.plugin.drawing import LIGHT, draw_map
 
 @pytest.fixture
 def tables(viewer, cell_folder):
-    open_with_xct(viewer, cell_folder)
+    open_parts(viewer, cell_folder, "volume", "particles")
     return dock(viewer, "Particles and inclusions")
 
 
@@ -107,12 +107,12 @@ def test_wrong_input_is_explained(viewer, messages, cell_folder, tmp_path):
     assert tables.count.text() == "no table: open a result"
     broken = shutil.copytree(cell_folder, tmp_path / "broken")
     (broken / "tables" / "particles.csv").write_bytes(b"\x00\xff,\n")
-    open_with_xct(viewer, broken)
+    open_parts(viewer, broken, "volume")
     assert "tables" in messages()[-1]
     (broken / "tables" / "particles.csv").unlink()
     shutil.copy(cell_folder / "tables" / "inclusions.csv", broken / "tables" / "odd.csv")
     viewer.layers.clear()
-    open_with_xct(viewer, broken)
+    open_parts(viewer, broken, "volume")
     tables.by.setCurrentText("volume_um3")
     tables.limit.setText("many")
     tables.limit.editingFinished.emit()
@@ -129,7 +129,7 @@ def test_a_map_lies_in_the_middle_of_a_tall_dock():
 
 
 def test_surfaces_are_maps_that_say_what_is_under_the_mouse(viewer, cell_folder, tmp_path):
-    open_with_xct(viewer, cell_folder)
+    open_parts(viewer, cell_folder, "volume")
     maps = dock(viewer, "Surface maps")
     maps.name.setCurrentText("lithium thickness")
     assert "32.00 ± 0.14 µm" in maps.text_at(0.0, 0.0)  # 8 slices of 4 µm

@@ -14,12 +14,12 @@ import napari
 import numpy as np
 from napari.experimental import link_layers
 from napari.layers import Layer
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLayout
 
 from xct.analyze.roi.shapes import Roi
 from xct.errors import XctError
 from xct.geometry import STANDARD_SCALE, SURFACES, CellGeometry
-from xct.plugin.controls import button
+from xct.plugin.controls import Docked, button
 from xct.plugin.data.cells import KEY, Cell, cells_of, open_cell
 from xct.plugin.data.layers import (
     LayerData,
@@ -119,7 +119,7 @@ def _share_rois(viewer: Any, rois: Sequence[Roi]) -> None:
         layers[0].set_rois(rois)
 
 
-class CompareCells(QWidget):
+class CompareCells(Docked):
     """Chooses cells, and opens a window in which they are side by side.
 
     Parameters
@@ -129,8 +129,7 @@ class CompareCells(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self.new_viewer: Callable[..., Any] = napari.Viewer
         self.list = QListWidget()
         self.list.setSelectionMode(QListWidget.SelectionMode.MultiSelection)

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from napari.utils.events.event_utils import disconnect_events
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSlider, QWidget
 
 from xct.errors import XctError
@@ -110,6 +111,47 @@ class Latest(QObject):
         else:
             self.failed.emit()
             raise error
+
+
+class Docked(QWidget):
+    """A widget in a dock of napari; once the dock is closed, it lets go of the window.
+
+    napari only takes such a widget out of its window. It would go on to hear of clicks, slices and
+    cells, and answer beside the one that is opened next.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose window it is in.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+
+    def let_go(self) -> None:
+        """Forget what waits, let the threads end, and hear of the window no more."""
+        mine = [self, *self.findChildren(QObject)]
+        for work in mine:
+            if isinstance(work, Latest):
+                work.stop()
+        viewer = self._viewer
+        for group in (viewer.events, viewer.layers.events, viewer.dims.events):
+            for one in mine:
+                disconnect_events(group, one)
+        for callbacks in (viewer.mouse_move_callbacks, viewer.mouse_drag_callbacks):
+            callbacks[:] = [one for one in callbacks if getattr(one, "__self__", None) not in mine]
+
+    def changeEvent(self, event: Any) -> None:
+        """Let go where napari takes the widget out of its dock."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.let_go()
+        super().changeEvent(event)
+
+    def closeEvent(self, event: Any) -> None:
+        """Let go."""
+        self.let_go()
+        super().closeEvent(event)
 
 
 def button(text: str, function: Callable[[], Any], tip: str = "") -> QPushButton:

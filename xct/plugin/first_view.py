@@ -54,6 +54,24 @@ def _show_plane(viewer: Any, axis: int, at_um: float) -> None:
     viewer.reset_view()
 
 
+def show_middle(viewer: Any, cell: Cell) -> None:
+    """Show the middle cross-section of a cell whose picture is open: z downwards, x to the right.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where the cell is shown.
+    cell : Cell
+        The cell.
+    """
+    first = viewer.dims.ndim - 3
+    world = cell.layers["volume"].data_to_world(np.round(_middle(cell)))
+    # First the place, then the axes: no cross-section but the middle one is read.
+    viewer.dims.set_point(range(first, first + 3), world[-3:])
+    viewer.dims.order = (*range(first), first + 1, first, first + 2)
+    viewer.reset_view()
+
+
 class CellView:
     """Keeps the picture of one cell readable in 2-D and in 3-D.
 
@@ -72,6 +90,9 @@ class CellView:
         self._order: tuple[int, ...] = ()
         viewer.dims.events.ndisplay.connect(self.turn, position="last")  # after its layers
         viewer.mouse_move_callbacks.append(self._pointed)
+        viewer.layers.events.removed.connect(self._closed)
+        # In the light theme too: steel is white, and would end where the canvas begins.
+        viewer.canvas.background_color_override = "black"
         bar = viewer.canvas.overlays.scale_bar
         bar.visible, bar.font_size, bar.box = True, 12, True
         text = viewer.canvas.overlays.text
@@ -80,7 +101,7 @@ class CellView:
         cell.layers["volume"].events.visible.connect(self._name_shown)
         self._meshes_shown(shown=self._in_3d)
         if len(cells_of(viewer)) == 1 and not self._in_3d:
-            self._cross_section()
+            show_middle(viewer, cell)
         QTimer.singleShot(0, self._made)
 
     def turn(self, _: Any = None) -> None:
@@ -102,16 +123,6 @@ class CellView:
         shown = seen and not self._viewer.canvas.grid.enabled
         self._viewer.canvas.overlays.text.text = seen[-1] if shown else ""
 
-    def _cross_section(self) -> None:
-        """Show the middle cross-section: z downwards, x to the right."""
-        viewer, volume = self._viewer, self._cell.layers["volume"]
-        first = viewer.dims.ndim - 3
-        world = volume.data_to_world(np.round(self._middle()))
-        # First the place, then the axes: no cross-section but the middle one is read.
-        viewer.dims.set_point(range(first, first + 3), world[-3:])
-        viewer.dims.order = (*range(first), first + 1, first, first + 2)
-        viewer.reset_view()
-
     def _made(self) -> None:
         """Make the picture the layer that is worked on, once napari has chosen the last."""
         volume = self._layer()
@@ -127,7 +138,7 @@ class CellView:
         self._order = viewer.dims.order
         viewer.dims.order = tuple(range(viewer.dims.ndim))  # planes count along z, y, x
         self._were_visible = {layer: bool(layer.visible) for layer in self._own_layers()}
-        size, middle = np.array(self._cell.volume.shape), self._middle()
+        size, middle = np.array(self._cell.volume.shape), _middle(self._cell)
         coarse = np.array(volume.data[-1].shape if volume.multiscale else size)
         volume.depiction = "plane"
         volume.blending = "translucent"  # the wall hides what lies behind it
@@ -156,13 +167,6 @@ class CellView:
                 layer.visible = visible
         self._meshes_shown(shown=False)
 
-    def _middle(self) -> np.ndarray:
-        """Give the middle voxel, on the bore's axis as far as it is in view."""
-        frame, shape = self._cell.frame, np.array(self._cell.volume.shape)
-        axis_y = frame.axis_y_um / frame.voxel_size_um[1]
-        middle = [(shape[0] - 1) / 2, axis_y, (shape[2] - 1) / 2]
-        return np.asarray(np.clip(middle, 0, shape - 1))
-
     def _own_layers(self) -> list[Any]:
         return [layer for layer in self._cell.layers.values() if layer in self._viewer.layers]
 
@@ -188,6 +192,12 @@ class CellView:
                 )
             elif kind in _LABELS and not layer.visible:
                 layer.thumbnail = _of_labels(layer)
+
+    def _closed(self, _: Any = None) -> None:
+        """Look after a cell no more once its picture is gone: else it would stay in memory."""
+        callbacks = self._viewer.mouse_move_callbacks
+        if self._layer() is None and self._pointed in callbacks:
+            callbacks.remove(self._pointed)
 
     def _pointed(self, _: Any, event: Any) -> None:
         """Say what is under the mouse: grey value, depth and the surface that it counts from."""
@@ -230,6 +240,14 @@ class CellView:
             return "z {:.1f}, y {:.1f}, x {:.1f} µm".format(*at)
         # beside a dock, the picture is too narrow for all in one line
         return place_text(self._cell.geometry, *at).replace(", radius", "\nradius")
+
+
+def _middle(cell: Cell) -> np.ndarray:
+    """Give the middle voxel, on the bore's axis as far as it is in view."""
+    frame, shape = cell.frame, np.array(cell.volume.shape)
+    axis_y = frame.axis_y_um / frame.voxel_size_um[1]
+    middle = [(shape[0] - 1) / 2, axis_y, (shape[2] - 1) / 2]
+    return np.asarray(np.clip(middle, 0, shape - 1))
 
 
 def _cut(mesh: Surface, y_index: float) -> None:

@@ -16,13 +16,12 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QVBoxLayout,
-    QWidget,
 )
 
 from xct.errors import XctError
 from xct.geometry import MATERIALS
 from xct.io.labels import CLASSIFIED, PAINTED, create_labels, open_painted
-from xct.plugin.controls import CellChoice, Latest, beside, button, path_to_save
+from xct.plugin.controls import CellChoice, Docked, Latest, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
 from xct.plugin.data.layers import MATERIAL_COLORMAP, placed
 from xct.plugin.notifications import show_info
@@ -34,7 +33,7 @@ _PREVIEW = "classifier preview"
 _FILTER = "classifier (*.npz)"
 
 
-class Paint(QWidget):
+class Paint(Docked):
     """Paint some voxels of each material, train a pixel classifier, look, and label the volume.
 
     Parameters
@@ -47,8 +46,7 @@ class Paint(QWidget):
     labelled = Signal()
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._painted: dict[Cell, Any] = {}
         self.classifier: PixelClassifier | None = None
         self._work = Latest(self)
@@ -134,11 +132,6 @@ class Paint(QWidget):
         if path is not None:
             self.classifier = read_classifier(path)
             self._rest(f"{path.name}: distinguishes {len(self.classifier.classes)} labels")
-
-    def closeEvent(self, event: Any) -> None:
-        """Let go of the thread."""
-        self._work.stop()
-        super().closeEvent(event)
 
     def _build(self) -> None:
         self.cells = CellChoice(self._viewer)

@@ -202,10 +202,6 @@ class Depths(DepthPlot):
             world = cell.layers["volume"].data_to_world((index, 0, 0))
             self._viewer.dims.set_point(self._viewer.dims.ndim - 3, world[0])
 
-    def stop(self) -> None:
-        """Let go of the thread."""
-        self._work.stop()
-
     def _show(self, answer: tuple[Cell, Any, str]) -> None:
         cell, counts, unit = answer
         self.show_counts(counts, cell.geometry, unit)

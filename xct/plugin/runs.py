@@ -20,14 +20,13 @@ from qtpy.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QVBoxLayout,
-    QWidget,
 )
 
 from xct.config.loading import load_config
 from xct.errors import XctError
 from xct.pipeline.plan import make_plan
 from xct.pipeline.plan_text import plan_text
-from xct.plugin.controls import beside, button
+from xct.plugin.controls import Docked, beside, button
 from xct.plugin.notifications import errors_shown, show_info, show_mistake
 
 _PIECE = re.compile(r"^(\w[\w ]*): (\d+) of (\d+): (.*)$")
@@ -35,7 +34,7 @@ _INTERRUPTED = 130
 _MOST_LINES = 2000
 
 
-class Run(QWidget):
+class Run(Docked):
     """Checks a configuration, runs it beside the window, and opens the result.
 
     Parameters
@@ -47,8 +46,7 @@ class Run(QWidget):
     ended = Signal(int)
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._process: QProcess | None = None
         self._rest = ""
         self._errors: list[str] = []
@@ -92,13 +90,14 @@ class Run(QWidget):
             self._show_state("ending …")
             self._process.terminate()
 
-    def closeEvent(self, event: Any) -> None:
+    def let_go(self) -> None:
         """Ask a run to end where its widget is closed."""
         if self._process is not None:
             self._process.finished.disconnect(self._ended)
             self._process.terminate()
             self._process.waitForFinished(5000)
-        super().closeEvent(event)
+            self._process = None
+        super().let_go()
 
     def _build(self) -> None:
         self.config = QLineEdit(placeholderText="configuration, such as configs/ncm_100.yaml")

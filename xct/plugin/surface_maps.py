@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout
 
 from xct.analyze.layers import thickness_maps
 from xct.geometry import SURFACES, CellGeometry, Surface
-from xct.plugin.controls import CellChoice, beside, button, path_to_save
+from xct.plugin.controls import CellChoice, Docked, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
 from xct.plugin.drawing import draw_map
 from xct.plugin.notifications import errors_shown, show_info
@@ -66,7 +66,7 @@ def maps_of(surfaces: dict[str, Surface], cell: CellGeometry) -> dict[str, Map]:
     return found
 
 
-class SurfaceMaps(QWidget):
+class SurfaceMaps(Docked):
     """Maps of surfaces and layers: hover for a value, click to go there.
 
     Parameters
@@ -76,8 +76,7 @@ class SurfaceMaps(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._maps: dict[str, Map] = {}
         self.cells, self.name = CellChoice(napari_viewer), QComboBox()
         self.plot, self.value = Plot(napari_viewer), QLabel()

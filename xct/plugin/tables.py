@@ -20,13 +20,12 @@ from qtpy.QtWidgets import (
     QTableView,
     QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from xct.errors import XctError
 from xct.io.tables import write_table
 from xct.plugin.color_scale import ColorScale
-from xct.plugin.controls import CellChoice, beside, button, path_to_save
+from xct.plugin.controls import CellChoice, Docked, beside, button, path_to_save
 from xct.plugin.data.cells import KEY, Cell
 from xct.plugin.data.layers import AXES, UNITS
 from xct.plugin.drawing import draw_column
@@ -44,7 +43,7 @@ _MARK_COLOR = "#ffd21f"
 _HIDDEN, _UNKNOWN = (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.5, 1.0)
 
 
-class Tables(QWidget):
+class Tables(Docked):
     """Particles and inclusions as tables: click a row to go there, a particle to find its row.
 
     Parameters
@@ -54,12 +53,11 @@ class Tables(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = viewer = napari_viewer
+        super().__init__(napari_viewer)
         self.model = FrameModel()
         self._marked: tuple[str, np.ndarray, np.ndarray] | None = None
         self._build()
-        for event in (viewer.dims.events.point, viewer.dims.events.order):
+        for event in (napari_viewer.dims.events.point, napari_viewer.dims.events.order):
             event.connect(self._follow_slice)
         self.cells.chosen.connect(self.load)
         self.name.currentTextChanged.connect(lambda _: self._fill())
@@ -69,7 +67,7 @@ class Tables(QWidget):
             signal.connect(lambda _: self.filter() if self.limit.text() else None)
         self.limit.editingFinished.connect(self.filter)
         self.view.selectionModel().currentRowChanged.connect(self._row_chosen)
-        viewer.mouse_drag_callbacks.append(self._clicked)
+        napari_viewer.mouse_drag_callbacks.append(self._clicked)
         self.load()
 
     def load(self) -> None:

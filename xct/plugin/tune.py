@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QSpinBox,
     QVBoxLayout,
-    QWidget,
 )
 
 from xct.config.loading import load_config, read_config
@@ -27,7 +26,7 @@ from xct.config.rewrite import rewrite_config
 from xct.config.sources import open_scan
 from xct.errors import XctError
 from xct.pipeline.preview import Preview
-from xct.plugin.controls import Latest, beside, button, slider_of
+from xct.plugin.controls import Docked, Latest, beside, button, slider_of
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.preprocess.rings import Method
@@ -40,7 +39,7 @@ _DELAY_MS = 60
 _ABOUT = 4  # centres of the contact sheet on each side
 
 
-class Tune(QWidget):
+class Tune(Docked):
     """Centre, ring filter and thresholds on one slice, seen at once.
 
     Parameters
@@ -52,8 +51,7 @@ class Tune(QWidget):
     shown = Signal()
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._preview: Preview | None = None
         self._config: Path | None = None
         self._center: float | None = None
@@ -189,12 +187,6 @@ class Tune(QWidget):
         rewrite_config(self._config, changes)
         self._center = center
         show_info(f"wrote {', '.join(changes) or 'nothing new'} to {self._config}")
-
-    def closeEvent(self, event: Any) -> None:
-        """Let go of the thread."""
-        self._work.stop()
-        self.materials.stop()
-        super().closeEvent(event)
 
     def _build(self) -> None:
         self.source = QLineEdit(placeholderText="configuration, or raw scan")

@@ -261,10 +261,6 @@ class TuneMaterials(QWidget):
         self._row = row
         self._update()
 
-    def stop(self) -> None:
-        """Let go of the thread."""
-        self._work.stop()
-
     def _build(self) -> None:
         self.wanted = QCheckBox("show the materials of the result")
         self.shift = QDoubleSpinBox(decimals=3, singleStep=0.02)

@@ -8,14 +8,16 @@ from typing import Any
 
 import napari
 from napari.layers import Layer
+from qtpy.QtCore import QEventLoop
+from qtpy.QtWidgets import QApplication
 
 from xct.errors import XctError
 from xct.plugin.compare import side_by_side
-from xct.plugin.data.cells import open_cell
+from xct.plugin.data.cells import cells_of, open_cell
 from xct.plugin.data.lines import follow
 from xct.plugin.data.reader import get_reader, read
 from xct.plugin.data.simulated import is_simulation
-from xct.plugin.first_view import look_after
+from xct.plugin.first_view import look_after, show_middle
 
 
 def show(paths: Sequence[Path | str]) -> None:
@@ -59,6 +61,15 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
         return viewer
     follow(viewer)
     look_after(viewer)
-    for layer in layers:
+    _seen_at_once(viewer, viewer.add_layer(layers[0]))
+    for layer in layers[1:]:
         viewer.add_layer(layer)
     return viewer
+
+
+def _seen_at_once(viewer: Any, picture: Layer) -> None:
+    """Draw the picture of a cell before its other layers come: each takes as long as it does."""
+    for cell in cells_of(viewer):
+        if cell.layers.get("volume") is picture:
+            show_middle(viewer, cell)
+    QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)

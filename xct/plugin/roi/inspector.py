@@ -11,12 +11,11 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.errors import XctError
-from xct.plugin.controls import CellChoice, Latest, beside, button
+from xct.plugin.controls import CellChoice, Docked, Latest, beside, button
 from xct.plugin.data.cells import Cell
 from xct.plugin.plots import Depths, HistogramPlot, Plot, ProfilePlot
 from xct.plugin.roi.actions import RoiActions
@@ -44,7 +43,7 @@ _HOW = {
 }
 
 
-class InspectRois(QWidget):
+class InspectRois(Docked):
     """Draw boxes, polygons and thick lines on a cell and see at once what is in them.
 
     Parameters
@@ -54,8 +53,7 @@ class InspectRois(QWidget):
     """
 
     def __init__(self, napari_viewer: Any) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._layers: dict[Cell, RoiLayer] = {}
         self._work = Latest(self, _DELAY_MS)
         self._work.done.connect(self._show)
@@ -141,12 +139,6 @@ class InspectRois(QWidget):
         if pristine is not None and pristine.name == cell.name:
             pristine = None
         self._work.ask(lambda: _measured(cell, roi, pristine))
-
-    def closeEvent(self, event: Any) -> None:
-        """Let go of the threads."""
-        self._work.stop()
-        self.depths.stop()
-        super().closeEvent(event)
 
     def _build(self) -> None:
         self.cells = CellChoice(self._viewer)
