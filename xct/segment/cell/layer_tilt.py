@@ -93,7 +93,7 @@ def _starts(places: _Places) -> list[np.ndarray]:
     """
     lean = np.zeros(4)
     for grid in (_GRID, _BETWEEN * np.arange(-1, 2)):
-        lean = _best(places, [lean + (da, db, 0, 0) for da in grid for db in grid])
+        lean = _best(places, [lean + np.array([da, db, 0, 0]) for da in grid for db in grid])
     upright = _best(places, [np.array([0, 0, y, x]) for y in CENTERS for x in CENTERS])
     return [lean] if (lean == upright).all() else [lean, upright]
 
@@ -165,14 +165,14 @@ class _Places:
         grid = _Grid.of((along - along.min()) / np.float32(self.step), radius / self.across)
         profile = grid.means(self.values)
         rises = profile.rises((self.step, self.across))
-        # Of height and radius with each of the four numbers.
-        higher = ((y - a * along / norm) / norm, (x - b * along / norm) / norm, -a / norm, -b / norm)
-        shift = (0, 0, y, x)
-        wider = [(-along * h - s) / radius for h, s in zip(higher, shift, strict=True)]
+        # How height and radius change with each of the four numbers.
+        by_slope = ((y - a * along / norm) / norm, (x - b * along / norm) / norm)
+        higher = (*by_slope, -a / norm, -b / norm)
+        wider = [(-along * h - s) / radius for h, s in zip(higher, (0, 0, y, x), strict=True)]
         by_height, by_radius = (grid.between(part) for part in rises)
-        terms = np.stack([by_height * h + by_radius * w for h, w in zip(higher, wider, strict=True)])
+        terms = [by_height * h + by_radius * w for h, w in zip(higher, wider, strict=True)]
         apart = self.values - grid.between(profile.mean)
-        return _Fit(apart, terms, float(self.values.var(dtype=np.float64)))
+        return _Fit(apart, np.stack(terms), float(self.values.var(dtype=np.float64)))
 
 
 @dataclass(frozen=True)
