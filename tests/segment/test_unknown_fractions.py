@@ -1,9 +1,11 @@
 """Numbers that rest on what a given volume does not show are left out, or bounds."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from xct.analyze.inclusions import inclusion_numbers
+from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane
 from xct.normalize.artifacts import Artifacts, artifact_warning
 from xct.normalize.grain_shape import GrainShape
@@ -17,6 +19,8 @@ CELL = CellGeometry(
     (40, 40, 40), (2.0,) * 3, 40.0, 40.0, 30.0,
     planes={"steel_lithium": Plane(10.0), "lithium_electrolyte": Plane(20.0)},
 )  # fmt: skip
+
+SURFACES = dict.fromkeys(CELL.planes)
 
 
 def given(**known):
@@ -44,11 +48,32 @@ def seen(rings, **more):
     return Artifacts(rings, 0.001, 0.1, 0.02, 0.0, 0.01, 12, **more)
 
 
-def test_steel_that_ends_obliquely_is_an_upper_bound():
-    found = dict(material_numbers(MATERIALS, volume_artifacts=seen(0.0, upright=True)))
-    assert found["volume_fraction.steel"].bound == "upper"
-    plain = dict(material_numbers(MATERIALS, volume_artifacts=seen(0.0)))
+def test_of_a_cell_put_upright_steel_is_too_much_and_all_else_uncertain_by_that():
+    leaning, plain = (
+        dict(material_numbers(MATERIALS, cell=CELL, surfaces=SURFACES, volume_artifacts=each))
+        for each in (seen(0.0, tilt_deg=6.0), seen(0.0))
+    )
+    assert leaning["volume_fraction.steel"].bound == "upper"
     assert plain["volume_fraction.steel"].bound is None
+    # Two wedges, as high in the mean as 30 µm times the slope, of a view of 80 µm.
+    wedges = 2 * 30 * np.tan(np.radians(6)) / 80
+    electrolyte = leaning["volume_fraction.electrolyte"]
+    assert electrolyte.bound is None  # pores make it too large, air too small
+    assert electrolyte.sd == pytest.approx(np.hypot(0.01, 0.1 * wedges))
+    assert plain["volume_fraction.electrolyte"].sd == pytest.approx(0.01)
+
+
+def test_what_a_filter_moves_is_left_out_or_less_certain():
+    filtered = seen(0.0, shared=0.5)
+    lost = {"electrolyte", "active_material", "low_grey"}
+    assert given(volume_artifacts=filtered) == set(NAMES) - lost
+    layers = pd.DataFrame({
+        "layer": ["lithium", "cathode"], "mean_thickness_um": 9.0, "mean_thickness_um_sd": 0.3,
+        "absent_area_fraction": 0.0,
+    })  # fmt: skip
+    sd = {name: n.sd for name, n in layer_numbers(layers, None, filtered, CELL)}
+    assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
+    assert sd["thickness_um.lithium"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(

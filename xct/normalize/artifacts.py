@@ -80,8 +80,8 @@ class Artifacts:
         Correlation of the noise of neighboring slices, median; NaN where xct interpolated them.
     doubled : float
         Fraction of the slices that equal the next one, value by value.
-    upright : bool
-        Whether layers that leaned in the file were put upright: its ends are oblique.
+    tilt_deg : float
+        By how much layers leaned in the file, that were put upright: its ends are oblique.
     """
 
     rings: float
@@ -95,7 +95,12 @@ class Artifacts:
     is_grey: bool = False
     shared: float = float("nan")
     doubled: float = 0.0
-    upright: bool = False
+    tilt_deg: float = 0.0
+
+    @property
+    def upright(self) -> bool:
+        """Whether layers leaned and were put upright."""
+        return self.tilt_deg != 0
 
     @property
     def doubt_of_mean(self) -> float:
@@ -168,7 +173,7 @@ def look_at_artifacts(
         is_grey=reference.is_grey,
         shared=float(np.nanmedian(alike)) if own else float("nan"),
         doubled=float(np.mean(twins)) if len(twins) else 0.0,
-        upright=bool((getattr(volume, "placement", None) or {}).get("tilt_deg")),
+        tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
     )
 
 
@@ -420,8 +425,9 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             f"smoothed: {seen.shared:.0%} of the noise of a slice is that of the next one "
             f"(correlation), where up to {_ALIKE:.0%} does no harm: a filter in three dimensions, "
             "or interpolation, went over the volume. Small particles melt into one or are lost, "
-            "edges move, and stated uncertainties are too small; measure the volume as it was "
-            "reconstructed"
+            "and edges move: fractions of electrolyte, active material and low grey are left out, "
+            "and thicknesses beside the cathode are known to half a voxel; measure the volume as it "
+            "was reconstructed"
         )
 
 
