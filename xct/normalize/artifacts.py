@@ -426,8 +426,8 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             f"(correlation), where up to {_ALIKE:.0%} does no harm: a filter in three dimensions, "
             "or interpolation, went over the volume. Small particles melt into one or are lost, "
             "and edges move: fractions of electrolyte, active material and low grey are left out, "
-            "and thicknesses beside the cathode are known to half a voxel; measure the volume as it "
-            "was reconstructed"
+            "and thicknesses beside the cathode are known to half a voxel. Measure the volume as "
+            "it was reconstructed"
         )
 
 
