@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from xct.errors import DataError
 from xct.io.volume_files.blank_blocks import packed
-from xct.pipeline.given.slice_order import check_order, slice_means
+from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
 
 LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
 
@@ -17,15 +17,21 @@ def volume():
     rng = np.random.default_rng(5)
     levels = np.repeat([mu for mu, _ in LAYERS], [n for _, n in LAYERS])
     values = np.broadcast_to(levels[:, None, None], (len(levels), 48, 48)).copy()
+    y, x = np.mgrid[:48, :48] - 23.5
+    values[:, np.hypot(y, x) > 20] = 1.5  # the wall of the bore
     values[46:66] += np.where(rng.random((20, 48, 48)) < 0.4, 25, -5)
     return (gaussian_filter(values, 0.5) + rng.normal(0, 0.3, values.shape)).astype(np.float32)
 
 
 def said(values, rows=17):
-    notes = {
-        first: {"means": packed(slice_means(values[first : first + rows]))}
-        for first in range(0, len(values), rows)
-    }
+    notes = {}
+    for first in range(0, len(values), rows):
+        before = min(first, 1)
+        seen = values[first - before : first + rows]
+        notes[first] = {
+            "means": packed(slice_means(seen[before:])),
+            "moves": packed(slice_moves(seen, before)),
+        }
     return check_order(notes)
 
 
@@ -64,3 +70,15 @@ def test_a_step_within_the_electrolyte_is_said_with_its_size(volume, step, seen)
     if seen:
         assert "between the slices 29 and 30" in found[0]
         assert float(found[0].split("%")[0].split()[-1]) == pytest.approx(100 * step, abs=1)
+
+
+def test_a_part_that_is_shifted_and_slices_that_jitter_are_said(volume):
+    for pixels in (1, 4):
+        moved = np.concatenate([volume[:34], np.roll(volume[34:], pixels, axis=2)])  # at a slab's
+        [text] = said(moved)
+        assert "slices from 34 on are shifted" in text
+        assert "along x" in text
+    rng = np.random.default_rng(2)
+    shaken = np.array([shift(p, rng.uniform(-0.5, 0.5, 2), order=1) for p in volume])
+    assert ["shifted against each other" in text for text in said(shaken)] == [True]
+    assert said(volume[:, :, :24]) == []  # half of the bore

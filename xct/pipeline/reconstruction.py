@@ -28,7 +28,7 @@ from xct.pipeline.given.placement import (
     readable,
     remove_bricks,
 )
-from xct.pipeline.given.slice_order import check_order, slice_means
+from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.products import Products, files_of_slab
@@ -175,7 +175,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
         folder.journal.write_product(path.name)
-    left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
+    left = _unfinished(slabs(source.voxels.shape, overlap=1), folder.notes("slab"))
     source = readable(folder, source) if left else source
     progress = Progress("copying", len(left))
 
@@ -214,7 +214,8 @@ def _window(source: ForeignVolume) -> tuple[float, float] | None:
 def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, dict[str, Any]]:
     go_on()
     with timed("copy"):
-        values = source.read(block.outer)
+        seen = source.read(block.outer)
+        values = seen[block.inner]
         missing = int(np.count_nonzero(~np.isfinite(values)))
         write_slab(path, block.first, values)
         cells = constant_cells(values, saturated=source.saturated)
@@ -222,6 +223,7 @@ def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, 
         "not_finite": missing,
         "constant": packed(cells),
         "means": packed(slice_means(values)),
+        "moves": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
     }
 
 
