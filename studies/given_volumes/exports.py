@@ -27,7 +27,7 @@ def exports() -> Iterator[Case]:
 
 
 def _masked(of: partial[Case]) -> Iterator[Case]:
-    view = {"says": "wall of the bore|field of view", "part": True}
+    view = {"says": "no sharp edge|clipped|wall of the bore", "part": True}
     for name, value in (("0", 0.0), ("NaN", np.nan)):
         yield of(f"cylinder within the bore, {name} outside", traits=[on(_mask, value)], **view)
     yield of(

@@ -99,7 +99,8 @@ def inclusion_numbers(
         yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
     volume = own["dark_volume_um3"].sum()
-    if known:
+    filtered = volume_artifacts is not None and volume_artifacts.filtered
+    if known and not filtered:
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
@@ -132,6 +133,7 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
         "noise_too_strong",
         "undersampled",
         "implausible_blur",
+        "sharpened_edges",
         "darks_too_high",
         "light_unsteady",
         "stage_unsteady",

@@ -17,6 +17,7 @@ from xct.normalize.reference import Reference
 from xct.normalize.sampling import electrolyte_span
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
+from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Number, Quantity, declare
 
 _SLICES = 12
@@ -39,6 +40,7 @@ _CUPPED = 0.05
 # … and what makes a mean over the radius less certain: cupping of plain volumes is up to 0.017.
 # Rings of 4.5 % moved it by 1.7 % (seed 11).
 _SEEN, _SHIFT = 0.02, 0.4
+_DRIFTING = 0.05  # over the electrolyte's height: cells were drawn with trends of density below it
 # Steps of the values, as of few bits, over the electrolyte's value: at 0.13 all numbers were those
 # of real numbers, at 0.7 particles doubled and inclusions came out.
 _COARSE = 0.3
@@ -49,6 +51,10 @@ _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 # after a median over 3 × 3 × 3 voxels, which melts particles into one, and 0.26 after values were
 # interpolated between voxels, which halved the count of small ones.
 _ALIKE = 0.25
+# Noise of voxels two apart in a slice, beyond what the point spread makes alike: -0.11 to -0.03 as
+# it was scanned, also turned or moved by parts of a pixel; after a bilateral filter 0.12 to 0.16,
+# non-local means and medians up to 0.27, and particles were lost (seeds 3 and 11).
+_MORE_ALIKE = 0.08
 _BESIDE = 48  # pixels from the axis that are looked at for it
 _DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
 _CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
@@ -80,6 +86,13 @@ class Artifacts:
         Correlation of the noise of neighboring slices, median; NaN where xct interpolated them.
     doubled : float
         Fraction of the slices that equal the next one, value by value.
+    alike_across : float
+        Correlation of the noise of voxels two apart in a slice, median; of the electrolyte.
+    blur_px : float
+        Width of the point spread (FWHM), voxels.
+    drift, drift_sd : float
+        How much more the electrolyte attenuates in the last of the slices than in the first, by a
+        straight line, and its standard error.
     tilt_deg : float
         By how much layers leaned in the file, that were put upright: its ends are oblique.
     """
@@ -95,6 +108,10 @@ class Artifacts:
     is_grey: bool = False
     shared: float = float("nan")
     doubled: float = 0.0
+    alike_across: float = float("nan")
+    blur_px: float = float("nan")
+    drift: float = 0.0
+    drift_sd: float = 0.0
     tilt_deg: float = 0.0
 
     @property
@@ -104,14 +121,22 @@ class Artifacts:
 
     @property
     def doubt_of_mean(self) -> float:
-        """Relative standard uncertainty that cupping and rings give to μ, a mean over the radius.
+        """Relative standard uncertainty that cupping, rings and drift give to μ, a mean.
 
-        What μ would be without is not known: as at the rim, as in the middle, or beyond either.
+        What μ would be without is not known: as at the rim, as in the middle, or beyond either; as
+        in the first slice or in the last.
         """
         cupping, rings = abs(self.cupping), self.rings
         cupped = cupping > max(_SEEN, _SURE * self.cupping_sd)
         ringed = rings > max(_SEEN, _SURE * self.rings_sd)
-        return float(np.hypot(cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0))
+        drifting = self.drift if self.drifting else 0.0
+        over_radius = np.hypot(cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0)
+        return float(np.hypot(over_radius, drifting))
+
+    @property
+    def drifting(self) -> bool:
+        """Whether the electrolyte is brighter at one end, more than pressing makes it."""
+        return abs(self.drift) > max(_DRIFTING, _SURE * self.drift_sd)
 
     @property
     def forged(self) -> bool:
@@ -122,6 +147,12 @@ class Artifacts:
     def touched(self) -> bool:
         """Whether rings may make or hide an inclusion or two, as in many a scan without a fault."""
         return self.rings > max(_TOUCHING, _SURE * self.rings_sd)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a filter went over each slice: noise is alike over more than edges are wide."""
+        sd = max(self.blur_px, 0.1) / FWHM_PER_SIGMA
+        return self.alike_across > _MORE_ALIKE + float(np.exp(-1 / sd**2))
 
     @property
     def smoothed(self) -> bool:
@@ -156,8 +187,9 @@ def look_at_artifacts(
     if "fbp" in steps:
         return None
     slices = _inside(cell, reference.blur_um)
-    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 6)
-    found, steps_seen, alike, twins = found[:, :3], found[:, 3], found[:, 4], found[:, 5]
+    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 8)
+    found, steps_seen, alike, twins, levels, across = (found[:, :3], *found[:, 3:].T)
+    drift, drift_sd = _drift(np.array(slices), levels)
     own = np.isfinite(alike).any() and not _interpolated(volume, cell)
     held = found[np.isfinite(found).all(axis=1)]
     noise = _noise_of(reference)
@@ -173,6 +205,10 @@ def look_at_artifacts(
         is_grey=reference.is_grey,
         shared=float(np.nanmedian(alike)) if own else float("nan"),
         doubled=float(np.mean(twins)) if len(twins) else 0.0,
+        alike_across=float(np.nanmedian(across)) if own and np.isfinite(across).any() else np.nan,
+        blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
+        drift=drift,
+        drift_sd=drift_sd,
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
     )
 
@@ -222,6 +258,18 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
+def _drift(slices: np.ndarray, levels: np.ndarray) -> tuple[float, float]:
+    """Give the change from the first slice to the last, by a straight line, and its error."""
+    known = np.isfinite(levels)
+    if known.sum() < _LEAST_SLICES:
+        return 0.0, float("nan")
+    z = slices[known] / max(np.ptp(slices[known]), 1)
+    slope, level = np.polyfit(z - z.mean(), levels[known], 1)
+    left = levels[known] - level - slope * (z - z.mean())
+    error = np.sqrt(np.sum(left**2) / (len(z) - 2) / np.sum((z - z.mean()) ** 2))
+    return float(slope / level), float(error / abs(level))
+
+
 def _rings(variances: np.ndarray) -> tuple[float, float]:
     """Give the standard deviation of rings about the better center, and its standard error."""
     mean, error = max(_mean(variances[:, 0]), _mean(variances[:, 1]))
@@ -261,10 +309,11 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
 
 def _look_at_slice(
     z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[float, float, float, float, float, bool]:
+) -> tuple[float, float, float, float, float, bool, float, float]:
     """Give the variance of rings about the slice's middle and the bore's axis, cupping and step.
 
-    And how alike its noise and that of the next slice are, and whether they are the same.
+    And how alike its noise and that of the next slice are, whether they are the same, the
+    electrolyte's value, and how alike its noise is across.
     """
     image, *after = np.asarray(volume[z : z + 2], np.float32) - np.float32(reference.air)
     radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
@@ -286,7 +335,36 @@ def _look_at_slice(
     at_y, at_x = int(axis_y / edge_y), int(axis_x / edge_x)
     box = np.s_[max(at_y - _BESIDE, 0) : at_y + _BESIDE, max(at_x - _BESIDE, 0) : at_x + _BESIDE]
     shared = likeness_of_noise(image[box], after[0][box], held[box]) if after else float("nan")
-    return first, second, cupping, step, shared, bool(twin)
+    level = float(np.median(image[held])) if held.any() else float("nan")
+    across = likeness_across(image[box], held[box])
+    return first, second, cupping, step, shared, bool(twin), level, across
+
+
+def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
+    """Give the correlation of noise two pixels apart in a slice, by that of six apart as none.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        A slice.
+    held : ndarray of bool, shape (y, x)
+        What counts: one material.
+
+    Returns
+    -------
+    float
+        NaN where too little counts.
+    """
+    squares = []
+    for lag in (2, 6):
+        apart = [
+            (one[lag:] - one[:-lag])[known[lag:] & known[:-lag]]
+            for one, known in ((image, held), (image.T, held.T))
+        ]
+        if min(len(part) for part in apart) < _LEAST_VOXELS:
+            return float("nan")
+        squares.append(sum(float(np.mean(np.square(part, dtype=np.float64))) for part in apart))
+    return 1 - squares[0] / squares[1] if squares[1] > 0 else float("nan")
 
 
 def likeness_of_noise(image: np.ndarray, after: np.ndarray, held: np.ndarray) -> float:
@@ -401,6 +479,14 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "of the former; scan with a harder filter, or "
             "correct beam hardening before reconstruction"
         )
+    if seen.drifting and not seen.is_grey:
+        said.append(
+            f"drift: the electrolyte attenuates {abs(seen.drift):.0%} "
+            f"{'more' if seen.drift > 0 else 'less'} in its last slices than in its first, which "
+            "pressing does not do: did the beam's current or the window change along z? Normalized "
+            "grey values are put right for it, but electrolyte_peak_per_cm is a mean, and its "
+            "uncertainty larger by that"
+        )
     if seen.step > _COARSE:
         said.append(
             f"few codes: values come in steps of {seen.step:.0%} of the electrolyte's value above "
@@ -419,6 +505,14 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             f"doubled slices: {seen.doubled:.0%} of those that were looked at equal the next one, "
             "value by value: if every slice is there twice, all heights and volumes are twice what "
             "they are; keep every second slice, or halve the first number of voxel_size_um"
+        )
+    elif seen.filtered and not seen.smoothed:
+        yield (
+            f"filtered: {seen.alike_across:.0%} of the noise of a voxel is that of one two voxels "
+            "further in its slice (correlation), which is more than the point spread makes alike: "
+            "a filter went over each slice, as a median, a bilateral one or non-local means. Small "
+            "particles are lost or joined, and the volume of inclusions is left out; measure the "
+            "volume as it was reconstructed"
         )
     elif seen.smoothed:
         yield (

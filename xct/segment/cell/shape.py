@@ -41,11 +41,16 @@ def cell_numbers(
     cell: CellGeometry,
     uncorrected_fringes: str | None = None,
     grain_shape: GrainShape | None = None,
+    implausible_blur: str | None = None,
 ) -> Iterator[tuple[str, Number]]:
-    """Give the numbers of a cell's geometry; with fringes only the side of the anode."""
+    """Give the numbers of a cell's geometry; with fringes only the side of the anode.
+
+    A wall that is no sharp edge, as that of a mask, is none of the bore.
+    """
     edges_known = uncorrected_fringes is None
     # Without a standard deviation the wall is out of view.
-    if edges_known and math.isfinite(cell.bore_radius_sd_um):
+    wall_known = edges_known and implausible_blur is None
+    if wall_known and math.isfinite(cell.bore_radius_sd_um):
         binned = grain_shape is not None and grain_shape.coarse
         yield (
             "bore_radius_um",

@@ -70,12 +70,13 @@ def material_numbers(
     surfaces: Mapping[str, Surface] | None = None,
     volume_artifacts: Artifacts | None = None,
     grain_shape: GrainShape | None = None,
+    sharpened_edges: str | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the volume fraction of each material, and of what is unknown.
 
     Left out is that of a material whose face is in view and could not be given, that of the
     collector where slices lie at another distance than is said: its thickness is known in µm, and
-    those that a filter in three dimensions moves. Of a cell that was put upright, steel is an upper
+    those that a filter moves. Of a cell that was put upright, steel is an upper
     bound, and the others are uncertain by all that it may have too much.
     """
     bounds, unknown = dict(_BOUNDS), set()
@@ -84,6 +85,8 @@ def material_numbers(
         bounds = {"steel": ("upper", _OBLIQUE)}
     if volume_artifacts is not None and volume_artifacts.smoothed:
         unknown.update(_FILTERED)
+    if sharpened_edges is not None:
+        unknown.add("low_grey")
     if cell is not None and surfaces is not None:
         lost = [name for name in _BESIDE if name in cell.planes and name not in surfaces]
         unknown |= {material for name in lost for material in _BESIDE[name]}
