@@ -70,7 +70,7 @@ def test_of_a_cell_put_upright_steel_is_too_much_and_all_else_uncertain_by_that(
     assert plain["volume_fraction.electrolyte"].sd == pytest.approx(0.01)
 
 
-def test_filters_within_slices_drift_and_sharpened_edges_are_seen():
+def test_filters_within_slices_and_sharpened_edges_are_seen():
     rng = np.random.default_rng(1)
     noise = rng.normal(5, 0.8, (60, 60))
     everywhere = np.ones(noise.shape, bool)
@@ -83,10 +83,6 @@ def test_filters_within_slices_drift_and_sharpened_edges_are_seen():
     assert "inclusion_volume_um3" not in dict(inclusion_numbers(DARK, None, filtered))
     # A point spread of three voxels makes as much of the noise alike.
     assert not replace(filtered, blur_px=3.0).filtered
-    drifting = seen(0.0, drift=0.08, drift_sd=0.01)
-    assert drifting.doubt_of_mean == pytest.approx(0.08)
-    assert "drift: the electrolyte attenuates 8% more" in artifact_warning(drifting)
-    assert seen(0.0, drift=0.03, drift_sd=0.001).doubt_of_mean == 0
     wall = WallLight(float("nan"), 0.1, float("nan"), 0.016, 0.0, 0.1, 12)
     assert "sharpened" in sharpened_edges(wall, seen(0.0))
     assert sharpened_edges(replace(wall, over=0.046), seen(0.0)) is None

@@ -40,7 +40,6 @@ _CUPPED = 0.05
 # … and what makes a mean over the radius less certain: cupping of plain volumes is up to 0.017.
 # Rings of 4.5 % moved it by 1.7 % (seed 11).
 _SEEN, _SHIFT = 0.02, 0.4
-_DRIFTING = 0.05  # over the electrolyte's height: cells were drawn with trends of density below it
 # Steps of the values, as of few bits, over the electrolyte's value: at 0.13 all numbers were those
 # of real numbers, at 0.7 particles doubled and inclusions came out.
 _COARSE = 0.3
@@ -90,9 +89,6 @@ class Artifacts:
         Correlation of the noise of voxels two apart in a slice, median; of the electrolyte.
     blur_px : float
         Width of the point spread (FWHM), voxels.
-    drift, drift_sd : float
-        How much more the electrolyte attenuates in the last of the slices than in the first, by a
-        straight line, and its standard error.
     tilt_deg : float
         By how much layers leaned in the file, that were put upright: its ends are oblique.
     """
@@ -110,8 +106,6 @@ class Artifacts:
     doubled: float = 0.0
     alike_across: float = float("nan")
     blur_px: float = float("nan")
-    drift: float = 0.0
-    drift_sd: float = 0.0
     tilt_deg: float = 0.0
 
     @property
@@ -121,22 +115,14 @@ class Artifacts:
 
     @property
     def doubt_of_mean(self) -> float:
-        """Relative standard uncertainty that cupping, rings and drift give to μ, a mean.
+        """Relative standard uncertainty that cupping and rings give to μ, a mean over the radius.
 
-        What μ would be without is not known: as at the rim, as in the middle, or beyond either; as
-        in the first slice or in the last.
+        What μ would be without is not known: as at the rim, as in the middle, or beyond either.
         """
         cupping, rings = abs(self.cupping), self.rings
         cupped = cupping > max(_SEEN, _SURE * self.cupping_sd)
         ringed = rings > max(_SEEN, _SURE * self.rings_sd)
-        drifting = self.drift if self.drifting else 0.0
-        over_radius = np.hypot(cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0)
-        return float(np.hypot(over_radius, drifting))
-
-    @property
-    def drifting(self) -> bool:
-        """Whether the electrolyte is brighter at one end, more than pressing makes it."""
-        return abs(self.drift) > max(_DRIFTING, _SURE * self.drift_sd)
+        return float(np.hypot(cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0))
 
     @property
     def forged(self) -> bool:
@@ -187,9 +173,8 @@ def look_at_artifacts(
     if "fbp" in steps:
         return None
     slices = _inside(cell, reference.blur_um)
-    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 8)
-    found, steps_seen, alike, twins, levels, across = (found[:, :3], *found[:, 3:].T)
-    drift, drift_sd = _drift(np.array(slices), levels)
+    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 7)
+    found, steps_seen, alike, twins, across = (found[:, :3], *found[:, 3:].T)
     own = np.isfinite(alike).any() and not _interpolated(volume, cell)
     held = found[np.isfinite(found).all(axis=1)]
     noise = _noise_of(reference)
@@ -207,8 +192,6 @@ def look_at_artifacts(
         doubled=float(np.mean(twins)) if len(twins) else 0.0,
         alike_across=float(np.nanmedian(across)) if own and np.isfinite(across).any() else np.nan,
         blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
-        drift=drift,
-        drift_sd=drift_sd,
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
     )
 
@@ -258,18 +241,6 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _drift(slices: np.ndarray, levels: np.ndarray) -> tuple[float, float]:
-    """Give the change from the first slice to the last, by a straight line, and its error."""
-    known = np.isfinite(levels)
-    if known.sum() < _LEAST_SLICES:
-        return 0.0, float("nan")
-    z = slices[known] / max(np.ptp(slices[known]), 1)
-    slope, level = np.polyfit(z - z.mean(), levels[known], 1)
-    left = levels[known] - level - slope * (z - z.mean())
-    error = np.sqrt(np.sum(left**2) / (len(z) - 2) / np.sum((z - z.mean()) ** 2))
-    return float(slope / level), float(error / abs(level))
-
-
 def _rings(variances: np.ndarray) -> tuple[float, float]:
     """Give the standard deviation of rings about the better center, and its standard error."""
     mean, error = max(_mean(variances[:, 0]), _mean(variances[:, 1]))
@@ -309,11 +280,11 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
 
 def _look_at_slice(
     z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[float, float, float, float, float, bool, float, float]:
+) -> tuple[float, float, float, float, float, bool, float]:
     """Give the variance of rings about the slice's middle and the bore's axis, cupping and step.
 
-    And how alike its noise and that of the next slice are, whether they are the same, the
-    electrolyte's value, and how alike its noise is across.
+    And how alike its noise and that of the next slice are, whether they are the same, and
+    how alike its noise is across.
     """
     image, *after = np.asarray(volume[z : z + 2], np.float32) - np.float32(reference.air)
     radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
@@ -335,9 +306,8 @@ def _look_at_slice(
     at_y, at_x = int(axis_y / edge_y), int(axis_x / edge_x)
     box = np.s_[max(at_y - _BESIDE, 0) : at_y + _BESIDE, max(at_x - _BESIDE, 0) : at_x + _BESIDE]
     shared = likeness_of_noise(image[box], after[0][box], held[box]) if after else float("nan")
-    level = float(np.median(image[held])) if held.any() else float("nan")
     across = likeness_across(image[box], held[box])
-    return first, second, cupping, step, shared, bool(twin), level, across
+    return first, second, cupping, step, shared, bool(twin), across
 
 
 def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
@@ -478,14 +448,6 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "means over the radius, and may be wrong by as much, which counts into the uncertainty "
             "of the former; scan with a harder filter, or "
             "correct beam hardening before reconstruction"
-        )
-    if seen.drifting and not seen.is_grey:
-        said.append(
-            f"drift: the electrolyte attenuates {abs(seen.drift):.0%} "
-            f"{'more' if seen.drift > 0 else 'less'} in its last slices than in its first, which "
-            "pressing does not do: did the beam's current or the window change along z? Normalized "
-            "grey values are put right for it, but electrolyte_peak_per_cm is a mean, and its "
-            "uncertainty larger by that"
         )
     if seen.step > _COARSE:
         said.append(
