@@ -106,9 +106,7 @@ def _put_together(of: partial[Case]) -> Iterator[Case]:
     for pixels in (1, 4):
         yield of(f"two halves, one moved by {pixels} voxels", traits=[on(_moved, pixels)],
                  says=seam)  # fmt: skip
-    yield of(
-        "ten slices twice, where halves overlap", traits=[on(_overlapping)], says="twice|equal"
-    )
+    yield of("ten slices twice, where halves overlap", traits=[on(_overlapping)], says="once more")
     yield of("slices moved by half a pixel at random", traits=[on(_jittered)], says=seam)
     yield of("slices in the order of 1, 10, 11, 2", traits=[on(_by_name)], says="order|slices")
     yield of("every tenth slice black", traits=[on(_black)], says="missing")

@@ -86,7 +86,7 @@ def test_filters_within_slices_and_sharpened_edges_are_seen():
     wall = WallLight(float("nan"), 0.1, float("nan"), 0.016, 0.0, 0.1, 12)
     assert "sharpened" in sharpened_edges(wall, seen(0.0))
     assert sharpened_edges(replace(wall, over=0.046), seen(0.0)) is None
-    assert sharpened_edges(wall) is None  # xct reconstructed it: nothing sharpened it
+    assert sharpened_edges(wall, None) is None  # xct reconstructed it: nothing sharpened it
     assert given(sharpened_edges="sharpened") == set(NAMES) - {"low_grey"}
 
 

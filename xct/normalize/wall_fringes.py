@@ -213,9 +213,7 @@ def _left_in(volume_fringes: WallLight, steps: Mapping[str, Any]) -> list[str]:
     return seen
 
 
-def sharpened_edges(
-    volume_fringes: WallLight, volume_artifacts: Artifacts | None = None
-) -> str | None:
+def sharpened_edges(volume_fringes: WallLight, volume_artifacts: Artifacts | None) -> str | None:
     """Say that a filter sharpened a given volume: its electrolyte overshoots beside the wall.
 
     By more than cupping and rings make it brighter there.

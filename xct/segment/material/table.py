@@ -79,7 +79,7 @@ def material_numbers(
     those that a filter moves. Of a cell that was put upright, steel is an upper
     bound, and the others are uncertain by all that it may have too much.
     """
-    bounds, unknown = dict(_BOUNDS), set()
+    bounds, unknown = dict(_BOUNDS), set[str]()
     too_much = _oblique(cell, volume_artifacts)
     if too_much:
         bounds = {"steel": ("upper", _OBLIQUE)}
