@@ -127,7 +127,7 @@ def _shuffled() -> np.ndarray:
 
 
 def _int16(values: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(values, -32768, 32767)).astype("i2")
+    return np.asarray(np.rint(np.clip(values, -32768, 32767)), "i2")
 
 
 def _turned(mu: np.ndarray) -> np.ndarray:
