@@ -11,17 +11,14 @@ import shlex
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pytest
 import yaml
 
-import xct
 from tests.plugin.drawn import draw_result
 from xct.analyze.roi.files import parse_rois
 from xct.cli.main import execute
 from xct.config.loading import read_config
 from xct.config.model import RunSection
-from xct.geometry import SURFACES
 from xct.phantom.writing import write_phantom
 from xct.quantity import QUANTITIES
 from xct.simulate.settings import load_settings
@@ -129,28 +126,10 @@ def test_commands_and_programs_run_as_shown(page, tmp_path, monkeypatch, capsys)
                 run_console(text, capsys)
             elif language == "python":
                 exec(compile(text, page.name, "exec"), names)
-        if page.stem == "start":
-            the_program_of_the_readme_runs()
     finally:
         for known, before in ((STAGES, stages), (QUANTITIES, quantities)):
             known.clear()
             known.update(before)
-
-
-def the_program_of_the_readme_runs():
-    """Run it on the scan of the page and its result, which are those that the program names."""
-    [program] = [text for language, text in blocks(ROOT / "README.md") if language == "python"]
-    Path("demo").mkdir()
-    Path("demo/ncm-100").symlink_to(Path("my_scan").absolute())
-    truth = xct.open_result("demo/ncm-100/truth")
-    names: dict = {}
-    exec(compile(program, "README.md", "exec"), names)
-    assert names["volume"].shape == (20, 144, 144)
-    center_px = truth.summary["center_px"]["value"]
-    assert names["center"].center_px == pytest.approx(center_px, abs=0.15)
-    whole = names["result"].stored_volume.read(slice(44, 56))
-    np.testing.assert_allclose(names["volume"][4:16].mean(), whole.mean(), rtol=0.05)
-    assert set(names["result"].surfaces) == set(SURFACES)
 
 
 def given_beforehand(page):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -13,6 +14,7 @@ import xct
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
 from xct.cli.main import execute
 from xct.cli.text_output import result_text
+from xct.geometry import SURFACES
 from xct.stages import load_stages
 
 
@@ -164,6 +166,24 @@ def test_the_diad_scan_is_read_and_checked(test_data, tmp_path, capsys):
     )
     assert execute(["check", str(config), "--set", "scan.center_px=12.5"]) == 0
     assert "3001 projections of 22 rows × 26 columns" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_program_of_the_readme_runs_on_a_cell_of_the_demo(tmp_path, monkeypatch):
+    readme = Path(__file__).parents[2] / "README.md"
+    program = readme.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    small = ["--shape", "144,144,144", "--angles", "200"]
+    assert execute(["phantom", "ncm-100", "--out", "demo/ncm-100", *small]) == 0
+    truth = xct.open_result("demo/ncm-100/truth")
+    names: dict = {}
+    exec(compile(program, "README.md", "exec"), names)
+    assert names["volume"].shape == (20, 144, 144)
+    center_px = truth.summary["center_px"]["value"]
+    assert names["center"].center_px == pytest.approx(center_px, abs=0.15)
+    whole = names["result"].stored_volume.read(slice(44, 56))
+    np.testing.assert_allclose(names["volume"][4:16].mean(), whole.mean(), rtol=0.05)
+    assert set(names["result"].surfaces) == set(SURFACES)
 
 
 def test_a_bench_that_became_a_study_says_how_it_is_run(tmp_path, capsys):
