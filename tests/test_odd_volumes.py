@@ -31,11 +31,15 @@ def volume(cell):
 
 @pytest.fixture
 def measure(tmp_path):
-    def run(values, size=(VOXEL_UM,) * 3, **cell):
+    def run(values, until=None, size=(VOXEL_UM,) * 3, **cell):
+        """Run as far as the test looks; to the end, with figures, where that is not said."""
         tifffile.imwrite(tmp_path / "v.tif", values.astype(np.float32), photometric="minisblack")
         volume = {"file": str(tmp_path / "v.tif"), "voxel_size_um": list(size)}
-        out = str(tmp_path / "out")
-        return xct.run({"volume": volume, "pipeline": "analyze", "output": out, "cell": cell})
+        config = {
+            "volume": volume, "pipeline": "analyze", "output": str(tmp_path / "out"), "cell": cell,
+            "run": {} if until is None else {"figures": "none"},
+        }  # fmt: skip
+        return xct.run(config, until=until)
 
     return run
 
@@ -53,7 +57,7 @@ def slice_of(cell, name):
 
 
 def test_a_cell_upside_down_is_the_same_cell(measure, volume, cell):
-    result = measure(volume[::-1])
+    result = measure(volume[::-1], "layer_thickness")
     assert value(result, "anode") == "high_z"
     true = cell.surfaces["lithium_electrolyte"].height_um - cell.surfaces["steel_lithium"].height_um
     gone = np.isfinite(cell.surfaces["steel_lithium"].height_um) & np.isnan(true)
@@ -62,14 +66,14 @@ def test_a_cell_upside_down_is_the_same_cell(measure, volume, cell):
 
 
 def test_the_other_side_of_the_anode_is_not_believed_against_the_image(measure, volume):
-    result = measure(volume, anode="high_z")
+    result = measure(volume, "find_cell", anode="high_z")
     assert "anode" in said_by(result, "find_cell")
 
 
 def test_voxels_without_a_value_are_counted_and_left_out(measure, volume):
     holes = volume.copy()
     holes[40, 60:70, 70] = np.nan
-    result = measure(holes)
+    result = measure(holes, "layer_thickness")
     assert "10 voxels of the volume are NaN" in said_by(result, "copy")
     assert np.isfinite(value(result, "thickness_um.lithium"))
 
@@ -82,12 +86,12 @@ def test_an_empty_volume_is_said_to_be_empty(measure, volume):
 
 
 def test_without_electrolyte_there_is_no_grey_scale(measure, volume):
-    result = measure(np.where(np.abs(volume - 5) < 3, 0, volume))
+    result = measure(np.where(np.abs(volume - 5) < 3, 0, volume), "electrolyte_reference")
     assert "no electrolyte is in view" in said_by(result, "electrolyte_reference")
 
 
 def test_without_lithium_the_cathode_is_measured_all_the_same(measure, volume, cell):
-    result = measure(volume[slice_of(cell, "lithium_electrolyte") + 14 :])
+    result = measure(volume[slice_of(cell, "lithium_electrolyte") + 14 :], "layer_thickness")
     assert "thickness_um.lithium" not in result.summary
     assert "lithium_electrolyte" in said_by(result, "surfaces")
     true = cell.geometry.planes
@@ -96,7 +100,7 @@ def test_without_lithium_the_cathode_is_measured_all_the_same(measure, volume, c
 
 
 def test_a_field_of_view_inside_the_bore_is_enough_for_layers(measure, volume):
-    result = measure(volume[:, 40:120, 40:120])
+    result = measure(volume[:, 40:120, 40:120], "layer_thickness")
     assert "the wall of the bore is not in view" in said_by(result, "find_cell")
     assert "bore_radius_um" not in result.summary
     whole = 123.4
@@ -104,7 +108,7 @@ def test_a_field_of_view_inside_the_bore_is_enough_for_layers(measure, volume):
 
 
 def test_slices_twice_as_far_apart_give_the_same_lengths(measure, volume):
-    result = measure(volume[::2], (2 * VOXEL_UM, VOXEL_UM, VOXEL_UM))
+    result = measure(volume[::2], "layer_thickness", (2 * VOXEL_UM, VOXEL_UM, VOXEL_UM))
     assert value(result, "thickness_um.electrolyte") == pytest.approx(123.4, abs=2)
     assert value(result, "bore_radius_um") == pytest.approx(137.6, abs=0.3)
 
@@ -135,13 +139,13 @@ def found_again(true, mine, numbers):
 
 @pytest.mark.parametrize("size", [(2, 1.7, 2), (2, 2, 1.7)])
 def test_a_wrong_voxel_size_across_is_said_to_be_one(measure, volume, size):
-    said = said_by(measure(volume, size), "find_cell")
+    said = said_by(measure(volume, "find_cell", size), "find_cell")
     assert "the bore is not round" in said
     assert "voxel size of one of the axes is probably wrong" in said
 
 
 def test_one_material_alone_is_no_cell(measure):
     rng = np.random.default_rng(2)
-    result = measure(rng.normal(5, 0.5, SHAPE))
+    result = measure(rng.normal(5, 0.5, SHAPE), "particles")
     assert "not in view" in said_by(result, "find_cell")
     assert value(result, "particles") == 0

@@ -41,6 +41,12 @@ def leans() -> Iterator[Case]:
     yield of("leaning by 7° about y, 7° about x", traits=[leaning(7, "yx")])
     yield of("leaning by −12°, about x", traits=[leaning(-12, "x")])
     yield of(
+        "leaning by −12°, cut off across its ends",
+        traits=[leaning(-12, "x"), on(lambda mu: mu[20:-20, 18:-18])],
+        says="lean|view",
+        part=True,
+    )
+    yield of(
         "leaning by 7°, half of the steel out of view",
         traits=[leaning(7), on(lambda mu: mu[10:-10, :, 6:-6])],
         says="lean|view",

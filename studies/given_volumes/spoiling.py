@@ -81,7 +81,8 @@ def _leaning(mu: np.ndarray, degrees: float) -> np.ndarray:
     t = np.radians(degrees)
     turn = np.array([[np.cos(t), 0, -np.sin(t)], [0, 1, 0], [np.sin(t), 0, np.cos(t)]])
     z, y, x = mu.shape
-    shape = (z + int(x * np.sin(t)) + 1, y, x + int(z * np.sin(t)) + 1)
+    more = abs(np.sin(t))
+    shape = (z + int(x * more) + 1, y, x + int(z * more) + 1)
     middles = [(np.array(s) - 1) / 2 for s in (mu.shape, shape)]
     offset = middles[0] - turn @ middles[1]
     return np.asarray(affine_transform(mu, turn, offset, shape, order=1), np.float32)

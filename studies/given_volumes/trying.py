@@ -19,7 +19,7 @@ from studies.given_volumes.case import Case
 from studies.given_volumes.judging import VERDICTS, Outcome, judge, numbers_of, verdict_of
 from studies.given_volumes.spoiling import VOXEL_UM, Cell
 from studies.given_volumes.tiff_files import tiff
-from xct.errors import XctError
+from xct.errors import RunError, XctError
 from xct.io.atomic import write_json
 from xct.io.volume_files.volume import ForeignVolume, volume_facts
 from xct.pipeline.plan import make_plan
@@ -112,7 +112,7 @@ def _tried(case: Case, seed: int, out: Path, plain: Outcome | None = None) -> Ou
         same = plain is not None and _is_same(result, cell) and not result.warnings
         if not same:
             result = xct.run(config, until=_LAST_STEP)
-    except XctError as error:
+    except (XctError, RunError) as error:
         return Outcome(True, [str(error)], {})
     warned = [w["message"] for w in result.warnings]
     assert isinstance(plan.source, ForeignVolume)

@@ -1,5 +1,6 @@
 """Thickness, absent lithium and swelling, by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from xct.analyze import (
 )
 from xct.analyze.layers import absent_lithium_table, beside, layer_numbers
 from xct.analyze.lithium.gaps import gaps_um
-from xct.geometry import SURFACES, CellGeometry, Surface
+from xct.geometry import SURFACES, CellGeometry, Plane, Surface
 
 SHAPE = (20, 30)
 
@@ -65,6 +66,14 @@ def test_absent_lithium_is_withheld_where_the_light_is_wrong_and_thickness_stays
     assert "absent_area_fraction" in dict(layer_numbers(right))
     assert absent_lithium_table(surfaces) is not None
     assert absent_lithium_table(surfaces, **{wrong: "the light flickers"}) is None
+
+
+def test_electrolyte_has_no_thickness_where_the_face_of_lithium_was_lost(surfaces):
+    lost = {name: some for name, some in surfaces.items() if name != "lithium_electrolyte"}
+    whole = CellGeometry((100, *SHAPE), (3.0, 3.0, 3.0), 28.5, 43.5, 40.0)
+    seen = replace(whole, planes={"lithium_electrolyte": Plane(50.0)})
+    assert list(layer_thickness(lost, cell=whole).layer) == ["electrolyte", "cathode"]
+    assert list(layer_thickness(lost, cell=seen).layer) == ["cathode"]
 
 
 def test_slices_that_are_far_apart_enlarge_what_is_stated(surfaces):

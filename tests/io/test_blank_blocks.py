@@ -48,6 +48,12 @@ def test_a_lost_chunk_is_found_to_the_voxel(volume, value, z):
     assert box.value == value
 
 
+def test_slices_that_a_volume_was_padded_with_are_blank(volume):
+    padded = np.pad(volume, ((6, 9), (16, 16), (16, 16)))
+    boxes = found(padded)
+    assert {(box.first, box.stop) for box, _ in boxes} == {(0, 6), (54, 63)}
+
+
 @pytest.mark.parametrize("z", [(20, 30), (20, 21), (0, 4), (40, 48)])
 def test_blank_slices_are_found(volume, z):
     volume[slice(*z)] = 0

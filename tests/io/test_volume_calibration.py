@@ -78,6 +78,30 @@ def test_slices_that_are_scaled_each_its_own_way_are_refused(tmp_path, codes):
         open_foreign(tmp_path)
 
 
+def test_a_palette_of_colors_is_refused_and_one_of_greys_read(tmp_path):
+    values = np.arange(4 * 16 * 16, dtype=np.uint8).reshape(4, 16, 16)
+    ramp = np.repeat(np.arange(256, dtype=np.uint16)[None] * 257, 3, axis=0)
+
+    def read(colors, **how):
+        path = tmp_path / "v.tif"
+        tifffile.imwrite(path, values, photometric="palette", colormap=colors, **how)
+        return open_foreign(path, SIZE).read(np.s_[:])
+
+    np.testing.assert_array_equal(read(ramp), values)
+    with pytest.raises(ScanError, match="numbers of colors in a palette"):
+        read(ramp[:, np.random.default_rng(0).permutation(256)])
+    with pytest.raises(ScanError, match="numbers of colors in a palette"):
+        read(ramp * np.array([[1], [1], [0]], np.uint16))
+
+
+def test_loss_by_compression_is_said(tmp_path):
+    values = np.full((3, 32, 32), 100, np.uint8)
+    for how, loses in (("jpeg", True), ("lzw", False)):
+        tifffile.imwrite(tmp_path / "v.tif", values, photometric="minisblack", compression=how)
+        said = open_foreign(tmp_path / "v.tif", SIZE).warnings
+        assert ["compressed with loss" in text for text in said] == [True] * loses
+
+
 @pytest.mark.parametrize(
     ("unit", "factor"), [("1/cm", 1), ("1/mm", 10), ("mm^-1", 10), ("/m", 0.01)]
 )

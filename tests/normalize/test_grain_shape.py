@@ -13,6 +13,7 @@ from xct.geometry import CellGeometry, Plane
 from xct.normalize import look_at_grains
 from xct.normalize.grain_shape import GrainShape, grain_numbers, grain_shape, grain_warning
 from xct.segment.cell.grains_in_file import grains_in_file, spacing_doubt
+from xct.segment.cell.shape import cell_numbers
 from xct.segment.particle.numbers import particle_numbers
 
 SHAPE = (72, 96, 96)
@@ -130,5 +131,12 @@ def test_lengths_are_bounds_where_slices_lie_at_another_distance():
     dark = pd.DataFrame({
         "inclusion": [1], "filament": [False], "class": ["isolated"], "dark_volume_um3": [50.0]
     })  # fmt: skip
-    assert "inclusion_volume_um3" in dict(inclusion_numbers(dark, flat))
-    assert "inclusion_volume_um3" not in dict(inclusion_numbers(dark, tall))
+    volumes = {"inclusions", "inclusion_volume_um3"}
+    assert volumes <= set(dict(inclusion_numbers(dark, flat)))
+    assert not volumes & set(dict(inclusion_numbers(dark, tall)))
+
+
+def test_where_voxels_are_coarse_the_bore_may_be_wider():
+    coarse, fine = (dict(cell_numbers(cell(2.0), None, GrainShape(w, w, 2.0, 2.0))) for w in (2, 5))
+    assert coarse["bore_radius_um"].bound == "lower"
+    assert fine["bore_radius_um"].bound is None

@@ -45,6 +45,16 @@ def test_a_lost_sign_is_seen(seed):
     assert "save it as int16" in text
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_sixteen_bits_cut_to_their_last_byte_are_seen_and_windows_are_not(seed):
+    values = cell(0.8, seed)
+    wide = np.rint((values + 25) / 150 * 4095)
+    [text] = said((wide % 256).astype("u1"))
+    assert "cut to their last byte" in text
+    for low, high in ((-25, 125), (-8, 70), (0, 30)):
+        assert said(np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype("u1")) == []
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.8, 4.0, 40.0])
 @pytest.mark.parametrize("seed", [2, 3])
 def test_what_is_read_rightly_is_let_pass_whatever_its_noise(noise, seed):

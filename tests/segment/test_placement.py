@@ -48,7 +48,7 @@ def test_a_part_of_a_cell_is_neither_turned_nor_tilted(upright, part):
     sample = sample_volume(values, size)
     assert layer_axis(sample).axis in (0, None)
     tilt = layer_tilt(sample)
-    assert tilt.degrees < 3 or tilt.explained - tilt.upright < 0.04
+    assert tilt.degrees == 0 or tilt.explained - tilt.upright < 0.003
 
 
 def test_noise_alone_has_no_axis():
@@ -59,10 +59,15 @@ def test_noise_alone_has_no_axis():
 def test_a_lean_is_found_to_some_tenths_of_a_degree(upright, leaning):
     assert layer_tilt(sample_volume(upright, VOXEL)).degrees == 0
     little = np.tan(np.radians(3))
-    cells = {7: leaning, 3: CELL.but(lean=(little, 0.0), tilt=(-little, 0.0), radius=22.0).draw()}
-    for degrees, values in cells.items():
+    leans = [
+        (3, CELL.but(lean=(little, 0.0), tilt=(-little, 0.0), radius=22.0).draw(), 0.3),
+        (7, leaning, 0.3),
+        (7, leaning[10:-10], 0.3),  # hardly any steel
+        (7, leaning[:, :32], 0.5),  # half of the bore
+    ]
+    for degrees, values, within in leans:
         tilt = layer_tilt(sample_volume(values, VOXEL))
-        assert np.degrees(np.arctan(tilt.slope_y)) == pytest.approx(degrees, abs=0.3)
+        assert np.degrees(np.arctan(tilt.slope_y)) == pytest.approx(degrees, abs=within)
         assert np.degrees(np.arctan(tilt.slope_x)) == pytest.approx(0, abs=0.3)
         np.testing.assert_allclose(tilt.rotation @ tilt.rotation.T, np.eye(3), atol=1e-12)
 

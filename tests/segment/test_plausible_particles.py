@@ -62,7 +62,7 @@ def test_counts_are_lower_bounds_where_voxels_are_long_or_noisy_or_smoothed():
     bounded = ["lower", "lower", "upper"]
     assert bounds(edge_ratio=2.0) == bounded
     assert bounds(volume_artifacts=noise(0.05, shared=0.5)) == bounded
-    assert bounds(volume_artifacts=noise(0.05, upright=True)) == bounded
+    assert bounds(volume_artifacts=noise(0.05, tilt_deg=6.0)) == bounded
     twice = noise(0.05, shared=0.5, doubled=0.5)  # every second slice is its neighbor
     assert bounds(volume_artifacts=twice) == [None] * 3
     cell = CellGeometry((24, 64, 64), (2.0,) * 3, 63.0, 63.0, 64.0)

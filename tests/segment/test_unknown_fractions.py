@@ -1,12 +1,18 @@
 """Numbers that rest on what a given volume does not show are left out, or bounds."""
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import median_filter
 
 from xct.analyze.inclusions import inclusion_numbers
+from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane
-from xct.normalize.artifacts import Artifacts, artifact_warning
+from xct.normalize.artifacts import Artifacts, artifact_warning, likeness_across
 from xct.normalize.grain_shape import GrainShape
+from xct.normalize.wall_fringes import WallLight, sharpened_edges
 from xct.segment.material.table import material_numbers
 
 NAMES = ("steel", "lithium", "electrolyte", "active_material", "collector", "low_grey")
@@ -17,6 +23,11 @@ CELL = CellGeometry(
     (40, 40, 40), (2.0,) * 3, 40.0, 40.0, 30.0,
     planes={"steel_lithium": Plane(10.0), "lithium_electrolyte": Plane(20.0)},
 )  # fmt: skip
+
+DARK = pd.DataFrame({
+    "inclusion": [1], "filament": [False], "class": ["enclosed"], "dark_volume_um3": [50.0]
+})  # fmt: skip
+SURFACES = dict.fromkeys(CELL.planes)
 
 
 def given(**known):
@@ -44,11 +55,52 @@ def seen(rings, **more):
     return Artifacts(rings, 0.001, 0.1, 0.02, 0.0, 0.01, 12, **more)
 
 
-def test_steel_that_ends_obliquely_is_an_upper_bound():
-    found = dict(material_numbers(MATERIALS, volume_artifacts=seen(0.0, upright=True)))
-    assert found["volume_fraction.steel"].bound == "upper"
-    plain = dict(material_numbers(MATERIALS, volume_artifacts=seen(0.0)))
+def test_of_a_cell_put_upright_steel_is_too_much_and_all_else_uncertain_by_that():
+    leaning, plain = (
+        dict(material_numbers(MATERIALS, cell=CELL, surfaces=SURFACES, volume_artifacts=each))
+        for each in (seen(0.0, tilt_deg=6.0), seen(0.0))
+    )
+    assert leaning["volume_fraction.steel"].bound == "upper"
     assert plain["volume_fraction.steel"].bound is None
+    # Two wedges, as high in the mean as 30 µm times the slope, of a view of 80 µm.
+    wedges = 2 * 30 * np.tan(np.radians(6)) / 80
+    electrolyte = leaning["volume_fraction.electrolyte"]
+    assert electrolyte.bound is None  # pores make it too large, air too small
+    assert electrolyte.sd == pytest.approx(np.hypot(0.01, 0.1 * wedges))
+    assert plain["volume_fraction.electrolyte"].sd == pytest.approx(0.01)
+
+
+def test_filters_within_slices_and_sharpened_edges_are_seen():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(5, 0.8, (60, 60))
+    everywhere = np.ones(noise.shape, bool)
+    assert likeness_across(noise, everywhere) == pytest.approx(0, abs=0.06)
+    median = likeness_across(median_filter(noise, 3), everywhere)
+    assert median > 0.2
+    plain, filtered = (seen(0.0, alike_across=one, blur_px=1.5) for one in (0.02, median))
+    assert (plain.filtered, filtered.filtered) == (False, True)
+    assert "filtered" in artifact_warning(filtered)
+    assert "inclusion_volume_um3" not in dict(inclusion_numbers(DARK, None, filtered))
+    # A point spread of three voxels makes as much of the noise alike.
+    assert not replace(filtered, blur_px=3.0).filtered
+    wall = WallLight(float("nan"), 0.1, float("nan"), 0.016, 0.0, 0.1, 12)
+    assert "sharpened" in sharpened_edges(wall, seen(0.0))
+    assert sharpened_edges(replace(wall, over=0.046), seen(0.0)) is None
+    assert sharpened_edges(wall, None) is None  # xct reconstructed it: nothing sharpened it
+    assert given(sharpened_edges="sharpened") == set(NAMES) - {"low_grey"}
+
+
+def test_what_a_filter_moves_is_left_out_or_less_certain():
+    filtered = seen(0.0, shared=0.5)
+    lost = {"electrolyte", "active_material", "low_grey"}
+    assert given(volume_artifacts=filtered) == set(NAMES) - lost
+    layers = pd.DataFrame({
+        "layer": ["lithium", "cathode"], "mean_thickness_um": 9.0, "mean_thickness_um_sd": 0.3,
+        "absent_area_fraction": 0.0,
+    })  # fmt: skip
+    sd = {name: n.sd for name, n in layer_numbers(layers, None, filtered, CELL)}
+    assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
+    assert sd["thickness_um.lithium"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +108,7 @@ def test_steel_that_ends_obliquely_is_an_upper_bound():
     [(0.02, True, "lower", None), (0.037, True, None, 2.0), (0.1, False, None, None)],
 )
 def test_inclusions_that_rings_may_forge_are_less_certain_or_not_counted(rings, counted, bound, sd):
-    dark = pd.DataFrame({
-        "inclusion": [1], "filament": [False], "class": ["enclosed"], "dark_volume_um3": [50.0]
-    })  # fmt: skip
-    found = dict(inclusion_numbers(dark, None, seen(rings)))
+    found = dict(inclusion_numbers(DARK, None, seen(rings)))
     assert ("inclusions" in found) == ("inclusion_volume_um3" in found) == counted
     assert {"bridges", "filaments"} <= set(found)
     if counted:

@@ -90,13 +90,17 @@ def inclusion_numbers(
     if volume_artifacts is not None and volume_artifacts.forged:
         return
     own = inclusions[inclusions["class"].isin(COUNTED)]
-    if volume_artifacts is not None and volume_artifacts.touched:
+    # Of slices that are said to lie too far apart, more regions are large enough to count.
+    known = joined("lower", grain_shape)[0]
+    rings = volume_artifacts is not None and volume_artifacts.touched
+    if known and rings:
         yield "inclusions", Number(len(own), "inclusions", _BY_RINGS, note=_TOUCHED)
-    else:
+    elif known:
         yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
     volume = own["dark_volume_um3"].sum()
-    if joined("lower", grain_shape)[0]:
+    filtered = volume_artifacts is not None and volume_artifacts.filtered
+    if known and not filtered:
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
@@ -129,6 +133,7 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
         "noise_too_strong",
         "undersampled",
         "implausible_blur",
+        "sharpened_edges",
         "darks_too_high",
         "light_unsteady",
         "stage_unsteady",

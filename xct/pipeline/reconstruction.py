@@ -28,6 +28,7 @@ from xct.pipeline.given.placement import (
     readable,
     remove_bricks,
 )
+from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.products import Products, files_of_slab
@@ -174,16 +175,16 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
         folder.journal.write_product(path.name)
-    left = _unfinished(slabs(source.voxels.shape), folder.notes("slab"))
+    left = _unfinished(slabs(source.voxels.shape, overlap=1), folder.notes("slab"))
     source = readable(folder, source) if left else source
     progress = Progress("copying", len(left))
 
     def noted(first: int, note: dict[str, Any]) -> None:
         folder.note(f"slab-{first}", note, files_of_slab(path, first, note["stop"]))
 
-    def finished(answer: tuple[Block, int, str]) -> None:
-        block, missing, cells = answer
-        noted(block.first, {"stop": block.stop, "not_finite": missing, "constant": cells})
+    def finished(answer: tuple[Block, dict[str, Any]]) -> None:
+        block, note = answer
+        noted(block.first, {"stop": block.stop, **note})
         progress.step(f"slices {block.first}–{block.stop - 1}")
 
     map_blocks(_copy_slab, left, source, path, workers=1, done=finished)
@@ -193,8 +194,9 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     placement = placement_of(source)
     if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
+    steps = check_order(folder.notes("slab"))
     blanks = mark_blanks(path, folder.notes("slab"))
-    for message in blanks:
+    for message in (*steps, *blanks):
         job.warnings.add(message, "copy")
     for first, note in folder.notes("slab").items() if blanks else ():
         noted(first, note)  # its chunks are others now
@@ -209,14 +211,20 @@ def _window(source: ForeignVolume) -> tuple[float, float] | None:
     return seen_window([as_stored.read(np.s_[z : z + 1]) for z in places.tolist()])
 
 
-def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, int, str]:
+def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, dict[str, Any]]:
     go_on()
     with timed("copy"):
-        values = source.read(block.outer)
+        seen = source.read(block.outer)
+        values = seen[block.inner]
         missing = int(np.count_nonzero(~np.isfinite(values)))
         write_slab(path, block.first, values)
-        cells = packed(constant_cells(values, saturated=source.saturated))
-    return block, missing, cells
+        cells = constant_cells(values, saturated=source.saturated)
+    return block, {
+        "not_finite": missing,
+        "constant": packed(cells),
+        "means": packed(slice_means(values)),
+        "moves": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
+    }
 
 
 def _waits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xct.io.units import unit_factor
@@ -12,6 +12,7 @@ from xct.io.units import unit_factor
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
+_JPEG = (6, 7, 34892)  # TIFF's numbers of compressions; of more than 8 bits it is without loss
 # Of labels in a result, and so of exports.
 _LABELS = ("materials", "particles", "classified", "painted", "phases")
 
@@ -39,6 +40,8 @@ class Calibration:
         ImageJ's number of a calibration that is no straight line.
     labels : str or None
         Which labels of a result these are.
+    lossy : bool
+        Whether values were compressed with loss.
     """
 
     z_um: float | None = None
@@ -50,6 +53,7 @@ class Calibration:
     program: str = ""
     curve: int | None = None
     labels: str | None = None
+    lossy: bool = False
 
     @property
     def pixel_um(self) -> float | None:
@@ -59,7 +63,12 @@ class Calibration:
 
 
 def read_calibration(tiff: TiffFile) -> Calibration:
-    """Read the calibration of ImageJ or OME."""
+    """Read the calibration of ImageJ or OME, and whether the first page lost values."""
+    first = tiff.pages.first
+    return replace(_of_program(tiff), lossy=first.compression in _JPEG and first.bitspersample == 8)
+
+
+def _of_program(tiff: TiffFile) -> Calibration:
     if tiff.is_ome:
         z, y, x = (_ome_size(tiff, axis) for axis in "ZYX")
         return Calibration(z, y, x, program="OME", labels=_ome_labels(tiff))

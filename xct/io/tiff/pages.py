@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Classic TIFF and BigTIFF in either byte order.
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PALETTE = 3  # of TIFF's ways to show a value
 # TIFF orientation: (flip the stored rows, flip the stored columns, then transpose)
 ORIENTATIONS: dict[int, tuple[bool, bool, bool]] = {
     1: (False, False, False),
@@ -139,6 +140,11 @@ def form_of(page: TiffPage, path: Path) -> Form:
             f"{path}: a pixel has {page.samplesperpixel} values (color?), but a detector frame "
             "has one; export it as grey values"
         )
+    if page.photometric == _PALETTE and not page.parent.is_imagej and not _is_ramp(page.colormap):
+        raise ScanError(
+            f"{path}: its values are numbers of colors in a palette, in no order of brightness; "
+            "export it as grey values, without a palette"
+        )
     dtype = page.dtype
     if dtype is None or dtype.kind not in "iuf" or page.bitspersample < 8:
         raise ScanError(
@@ -150,6 +156,18 @@ def form_of(page: TiffPage, path: Path) -> Form:
         raise ScanError(f"{path}: TIFF orientation {orientation} is unknown; expected 1 to 8")
     stored = dtype.newbyteorder(page.parent.byteorder)
     return Form(page.imagelength, page.imagewidth, stored, orientation)
+
+
+def _is_ramp(colors: np.ndarray | None) -> bool:
+    """Whether a palette, shape (3, color), is greys in the order of their numbers, or against it.
+
+    The tables of ImageJ, which only color what is shown, are not looked at.
+    """
+    if colors is None:
+        return False
+    steps = np.diff(np.asarray(colors, np.int64), axis=1)
+    grey = not np.ptp(colors, axis=0).any()
+    return bool(grey and ((steps >= 0).all() or (steps <= 0).all()))
 
 
 def segments_fit(page: TiffPage | TiffFrame, size: int) -> bool:

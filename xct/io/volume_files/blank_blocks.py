@@ -24,6 +24,7 @@ _SURE_CELLS = 3  # and from where on its outline need not be looked at: clipped 
 _SHARP = 0.1  # of the voxels around a box may have its value; around a ragged void more have
 _MANY_CELLS = 64  # a box of so many is believed in one slice,
 _LEAST_SLICES = 4  # a smaller one in so many
+_A_CIRCLE = 0.65  # of the cells of the square around it, at least
 _MOST_CONSTANT = 0.5  # of the cells: with more, there is no noise to tell data from none
 
 
@@ -99,21 +100,28 @@ def find_boxes(slices: Iterable[np.ndarray]) -> list[Box]:
     """
     begun: list[Box] = []
     found: list[Box] = []
+    padding: list[Box] = []
     seen = _Seen()
     before: np.ndarray | None = None
     for z, cells in enumerate(slices):
         seen.add(cells)
         if before is not None:
-            for box in _rectangles(_ceased(before, cells), before):
+            ceased = _ceased(before, cells)
+            for box in _rectangles(ceased, before):
                 found += _ended(box, begun, z, before)
+                if not begun and _is_padding(box, ceased, before):
+                    found.append(Box(0, z, *box))
             begun = [b for b in begun if _is_still(b, cells)]
-            new = _rectangles(_ceased(cells, before), cells)
-            begun += [Box(z, z, y, x, value) for y, x, value in new]
+            beginning = _ceased(cells, before)
+            new = [Box(z, z, *box) for box in _rectangles(beginning, cells)]
+            padding = [b for b in padding if _is_still(b, cells)]
+            padding += [b for b in new if _is_padding((b.y, b.x, b.value), beginning, cells)]
+            begun += new
         before = cells
     if before is None or seen.has_no_noise():
         return []
     open_ = [b for b in begun if _stands_alone((b.y, b.x, b.value), before)]
-    found += [Box(b.first, seen.depth, b.y, b.x, b.value) for b in open_]
+    found += [Box(b.first, seen.depth, b.y, b.x, b.value) for b in (*open_, *padding)]
     return [box for box in dict.fromkeys(found) if _is_believed(box)]
 
 
@@ -181,6 +189,17 @@ def _stands_alone(rectangle: Rectangle, cells: np.ndarray) -> bool:
     around = tuple(slice(max(part[0] - 1, 0), part[1] + 1) for part in (y, x))
     same = np.count_nonzero(cells[around] == value)
     return bool(same == (y[1] - y[0]) * (x[1] - x[0]))
+
+
+def _is_padding(rectangle: Rectangle, changed: np.ndarray, cells: np.ndarray) -> bool:
+    """Whether a slice has one value, and most of it, a circle or more, another one next to it.
+
+    Of a dark layer that a window cut off, cells change here in one slice, there in another.
+    """
+    y, x, value = rectangle
+    place = changed[slice(*y), slice(*x)]
+    wide = all(2 * n >= whole for n, whole in zip(place.shape, cells.shape, strict=True))
+    return bool(wide and place.mean() > _A_CIRCLE and (cells == value).all())
 
 
 def _covers(box: Box, y: tuple[int, int], x: tuple[int, int]) -> bool:

@@ -25,6 +25,11 @@ from xct.io.volume_files.volume import (
 )
 
 _MOST_LOOKED_AT = 9  # files of a stack of which the calibration is compared
+_LOSSY = (
+    "file: {}: compressed with loss (JPEG): grey values are changed in blocks of 8 × 8 pixels, "
+    "those of small particles, inclusions and noise first, and stated uncertainties do not hold "
+    "that; save it with LZW or zlib, from what it was made of"
+)
 _TURNED = (5, 6, 7, 8)  # TIFF orientations that exchange rows and columns
 
 
@@ -104,7 +109,7 @@ def read(path: Path | str, request: Request) -> ForeignVolume:
         labels=said.labels,
         origin=origin,
         notes=(*slices.notes, *(notes if request.voxel_size_um is None else ()), *more),
-        warnings=slices.warnings,
+        warnings=(*slices.warnings, *((_LOSSY.format(path),) if said.lossy else ())),
     )
 
 

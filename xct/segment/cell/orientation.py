@@ -15,7 +15,7 @@ from xct.parallel.blocks import Voxels
 
 _MOST = 64  # of a sample along each axis
 _RINGS = 24
-_CENTERS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of half the width: where the axis may pass
+CENTERS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of half the width: where the axis may pass
 # Of the variance, which an axis must explain more than both others to be the one.
 CLEARLY = 0.1
 
@@ -112,7 +112,7 @@ def layer_axis(sample: Sample) -> LayerAxis:
     ranks = sample.ranks
     found = _clearest(ranks, sample.edges_um, (0.0,))
     # Where the cell is cut off, its axis does not pass through the middle.
-    return found if found.axis == 0 else _clearest(ranks, sample.edges_um, _CENTERS)
+    return found if found.axis == 0 else _clearest(ranks, sample.edges_um, CENTERS)
 
 
 def _clearest(ranks: np.ndarray, edges_um: np.ndarray, centers: tuple[float, ...]) -> LayerAxis:

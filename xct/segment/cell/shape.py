@@ -13,6 +13,7 @@ from xct.errors import DataError
 from xct.geometry import Anode, CellGeometry, Plane
 from xct.normalize.calibration import GREY
 from xct.normalize.cathode_electrolyte import is_composite
+from xct.normalize.grain_shape import GrainShape
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Number, Quantity
 from xct.segment.cell.bore import Bore, GroupMean, fit_bore, group_means
@@ -33,16 +34,31 @@ _BETWEEN = {
     "cathode_collector": (("cathode", "collector"), ("cathode", "cathode_steel")),
 }
 _SURE = 1.5
+_BINNED = "voxels are coarse: if the volume was binned, and voxel_size_um not changed, it is more"
 
 
 def cell_numbers(
-    cell: CellGeometry, uncorrected_fringes: str | None = None
+    cell: CellGeometry,
+    uncorrected_fringes: str | None = None,
+    grain_shape: GrainShape | None = None,
+    implausible_blur: str | None = None,
 ) -> Iterator[tuple[str, Number]]:
-    """Give the numbers of a cell's geometry; with fringes only the side of the anode."""
+    """Give the numbers of a cell's geometry; with fringes only the side of the anode.
+
+    A wall that is no sharp edge, as that of a mask, is none of the bore.
+    """
     edges_known = uncorrected_fringes is None
     # Without a standard deviation the wall is out of view.
-    if edges_known and math.isfinite(cell.bore_radius_sd_um):
-        yield "bore_radius_um", Number(cell.bore_radius_um, "µm", cell.bore_radius_sd_um)
+    wall_known = edges_known and implausible_blur is None
+    if wall_known and math.isfinite(cell.bore_radius_sd_um):
+        binned = grain_shape is not None and grain_shape.coarse
+        yield (
+            "bore_radius_um",
+            Number(
+                cell.bore_radius_um, "µm", cell.bore_radius_sd_um,
+                bound="lower" if binned else None, note=_BINNED if binned else None,
+            ),
+        )  # fmt: skip
     if cell.planes or cell.only:  # without layers there is none
         yield "anode", Number(cell.anode)
     for name, plane in cell.planes.items() if edges_known else ():

@@ -70,6 +70,7 @@ _LEAST_VOXELS = 4
         "light_missing",
         "darks_too_high",
         "stage_unsteady",
+        "sharpened_edges",
     ),
 )
 @sweeping

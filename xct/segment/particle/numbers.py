@@ -71,6 +71,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
+    if artifacts is not None and artifacts.filtered:
+        return "the slices were filtered: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
         return "the volume was put upright by interpolation: small ones are missed or joined"
     return None

@@ -1,0 +1,84 @@
+"""Slices of a given volume that come again, lie elsewhere, or step in brightness are noticed."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter, shift
+
+from xct.errors import DataError
+from xct.io.volume_files.blank_blocks import packed
+from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
+
+LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
+
+
+@pytest.fixture(scope="module")
+def volume():
+    """Layers of a cell, one of them grains, blurred by half a voxel, with noise."""
+    rng = np.random.default_rng(5)
+    levels = np.repeat([mu for mu, _ in LAYERS], [n for _, n in LAYERS])
+    values = np.broadcast_to(levels[:, None, None], (len(levels), 48, 48)).copy()
+    y, x = np.mgrid[:48, :48] - 23.5
+    values[:, np.hypot(y, x) > 20] = 1.5  # the wall of the bore
+    values[46:66] += np.where(rng.random((20, 48, 48)) < 0.4, 25, -5)
+    return (gaussian_filter(values, 0.5) + rng.normal(0, 0.3, values.shape)).astype(np.float32)
+
+
+def said(values, rows=17):
+    notes = {}
+    for first in range(0, len(values), rows):
+        before = min(first, 1)
+        seen = values[first - before : first + rows]
+        notes[first] = {
+            "means": packed(slice_means(seen[before:])),
+            "moves": packed(slice_moves(seen, before)),
+        }
+    return check_order(notes)
+
+
+def test_a_cell_as_it_was_scanned_is_in_order(volume):
+    assert said(volume) == []
+    crack = volume.copy()
+    crack[30] = 0  # of one slice, through the whole bore
+    assert said(gaussian_filter(crack, (0.5, 0, 0))) == []
+    lost = volume.copy()
+    lost[40:43] = np.nan
+    lost[30] = 0
+    assert said(lost[:, ::-1]) == []
+
+
+def test_slices_that_were_sorted_as_text_or_are_of_another_volume_are_refused(volume):
+    names = sorted(range(len(volume)), key=str)
+    with pytest.raises(DataError, match="sorted as text"):
+        said(volume[names])
+    foreign = volume.copy()
+    foreign[30] = volume[3]
+    with pytest.raises(DataError, match="slices 30 are unlike"):
+        said(foreign)
+
+
+def test_slices_that_come_again_are_refused_and_twins_are_not(volume):
+    with pytest.raises(DataError, match="slices 40 to 49 are slices 30 to 39 once more"):
+        said(np.concatenate([volume[:40], volume[30:]]))
+    assert said(np.repeat(volume, 2, axis=0)) == []  # every slice twice is said elsewhere
+
+
+@pytest.mark.parametrize(("step", "seen"), [(0.02, 0), (0.06, 1), (0.2, 1)])
+def test_a_step_within_the_electrolyte_is_said_with_its_size(volume, step, seen):
+    factor = np.where(np.arange(len(volume)) < 30, 1, 1 + step).astype(np.float32)
+    found = said(volume * factor[:, None, None])
+    assert len(found) == seen
+    if seen:
+        assert "between the slices 29 and 30" in found[0]
+        assert float(found[0].split("%")[0].split()[-1]) == pytest.approx(100 * step, abs=1)
+
+
+def test_a_part_that_is_shifted_and_slices_that_jitter_are_said(volume):
+    for pixels in (1, 4):
+        moved = np.concatenate([volume[:34], np.roll(volume[34:], pixels, axis=2)])  # at a slab's
+        [text] = said(moved)
+        assert "slices from 34 on are shifted" in text
+        assert "along x" in text
+    rng = np.random.default_rng(2)
+    shaken = np.array([shift(p, rng.uniform(-0.5, 0.5, 2), order=1) for p in volume])
+    assert ["shifted against each other" in text for text in said(shaken)] == [True]
+    assert said(volume[:, :, :24]) == []  # half of the bore

@@ -1,0 +1,260 @@
+"""Slices of a copied volume that do not follow each other. In: their means; out: errors, warnings.
+
+Blur makes every slice like both its neighbors. One that is not, while these are alike, lies
+elsewhere or is of another volume; one that comes again was put together without its overlap taken
+out; and where two scans meet, all values step, in one material, or what follows is shifted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from xct.errors import DataError, ranges
+from xct.io.volume_files.blank_blocks import unpacked
+
+_CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
+# How much more a slice differs from both its neighbors than these from each other and from the
+# next ones: a crack of one slice, blurred by half a slice, up to 7 times. And of all differences.
+_STRANGE, _OF_ALL = 10.0, 0.03
+_LEAST_AGAIN = 2  # slices in a row, that come again
+_MOST_NAMED = 6
+_STEP, _FACE = 0.04, 0.5  # of the values: more is a step, and still more a face of two materials
+_BESIDE = 4  # slices on either side of a step that are alike
+# Of the step: what these, and parts of a slice beyond noise, may differ by; and standard errors.
+_FLAT, _ALIKE, _SURE = 0.25, 0.5, 4.0
+# What a slice is shifted against the one before, by their difference along the slope of both: in
+# pixels, and as their correlation, of which cells had up to 0.09, and 0.2 to 0.45 in two slices or
+# more at a face that is cut off or leans. Slices that were moved by a voxel: 0.2 (seeds 3 and 11).
+_SHIFT_PX, _SHIFTED, _ALONE, _OFTEN = 0.3, 0.15, 0.5, 0.33
+_EVERY = 4  # so manieth line is looked at for that
+
+
+def slice_means(values: np.ndarray) -> np.ndarray:
+    """Give means of 12 × 12 squares in the middle of each slice, float32, shape (z, y, x).
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (z, y, x)
+        Slices; NaN where a square holds one.
+    """
+    edge = max(int(_PART * min(values.shape[1:])) // _CELLS, 1)
+    cells = min(_CELLS, *values.shape[1:])
+    y, x = ((n - cells * edge) // 2 for n in values.shape[1:])
+    middle = values[:, y : y + cells * edge, x : x + cells * edge]
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = middle.reshape(len(values), cells, edge, cells, edge)
+        return np.asarray(squares.mean(axis=(2, 4)), np.float32)
+
+
+def check_order(notes: Mapping[int, Any]) -> list[str]:
+    """Refuse slices in disorder, and say where values step.
+
+    Parameters
+    ----------
+    notes : mapping
+        What the journal holds of each slab, by its first slice.
+
+    Returns
+    -------
+    list of str
+        What the user must know.
+
+    Raises
+    ------
+    DataError
+        If slices come again, or lie between others that follow each other.
+    """
+    means = np.concatenate([*_slices(notes, "means")]).astype(np.float64)
+    means = means.reshape(len(means), -1)
+    again = repeated(means)
+    if again:
+        first, second, count = again[0]
+        raise DataError(
+            f"slices {second} to {second + count - 1} are slices {first} to {first + count - 1} "
+            "once more, value by value: was the overlap of two parts kept when they were put "
+            "together? All that lies across them would be too thick; take them out"
+        )
+    strange = out_of_place(means)
+    if strange:
+        raise DataError(
+            f"slices {ranges(strange, _MOST_NAMED)} are unlike the slices on both sides, which are "
+            "like each other: they lie elsewhere, as where numbers were sorted as text (1, 10, 11, "
+            "2), or are of another volume. Put them where they belong, or take them out (a gap in "
+            "the numbers of TIFF files counts as data that are missing)"
+        )
+    moved = np.concatenate([*_slices(notes, "moves")])[1:]
+    said = [
+        f"slices from {z} on are shifted by {pixels:.1f} pixels or more along {axis} against those "
+        "before: were two parts put together that do not fit? Inclusions, low grey and particles "
+        "at the seam are wrong, and the bore's axis leans by mistake; register the parts first"
+        for z, axis, pixels in shifted(moved)
+    ]
+    if jittered(moved):
+        said.append(
+            "slices are shifted against each other, most of them by some tenths of a pixel: were "
+            "they aligned one by one, or did the sample shake? Particles and roughness are less "
+            "certain than stated; reconstruct without an alignment of slices"
+        )
+    return said + [
+        f"values step by {step:+.1%} between the slices {z} and {z + 1}, within one material: did "
+        "two scans of different brightness meet there? Grey values are put right for what is "
+        "smooth along z, not for a step; scale one part to the other before they are put together"
+        for z, step in stepping(means)
+    ]
+
+
+def _slices(notes: Mapping[int, Any], name: str) -> list[np.ndarray]:
+    """Give what is known of each slice once; slabs may overlap where a run was cut otherwise."""
+    z, found = 0, []
+    for first in sorted(notes):
+        part = unpacked(notes[first][name])
+        found.append(part[max(z - first, 0) :])
+        z = max(z, first + len(part))
+    return found
+
+
+def slice_moves(values: np.ndarray, first: int) -> np.ndarray:
+    """Measure how far slices are shifted against the ones before, by every fourth line.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (z, y, x)
+        Slices, with the one before, but for the first of the volume.
+    first : int
+        0 where the first slice of the volume comes first, which has none before; else 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (z, axis, 2)
+        Along y and x: pixels, and the correlation of difference and slope; 0 of the first.
+    """
+    found = np.zeros((len(values) - first, 2, 2), np.float32)
+    for axis in (0, 1):
+        lines = np.nan_to_num(np.moveaxis(values, 1 + axis, 2)[:, ::_EVERY])
+        for z in range(1, len(lines)):
+            before, after = lines[z - 1], lines[z]
+            slope = (before[:, 2:] - before[:, :-2] + after[:, 2:] - after[:, :-2]) / 4
+            apart = (before - after)[:, 1:-1]
+            along, slopes, all_ = (
+                float(np.vdot(a, b)) for a, b in ((apart, slope), (slope, slope), (apart, apart))
+            )
+            if slopes > 0 and all_ > 0:
+                found[z - first, axis] = along / slopes, along / (slopes * all_) ** 0.5
+    return found
+
+
+def shifted(moves: np.ndarray) -> list[tuple[int, str, float]]:
+    """Find slices that are shifted against the one before, and no other near them.
+
+    Parameters
+    ----------
+    moves : ndarray, shape (z, axis, 2)
+        Of the second slice and all that follow.
+
+    Returns
+    -------
+    list of (int, str, float)
+        Number of the slice, axis, pixels.
+    """
+    found = []
+    alike = np.abs(moves[..., 1])
+    for z in range(_BESIDE, len(moves) - _BESIDE):
+        for axis, name in enumerate("yx"):
+            near = alike[[*range(z - _BESIDE, z), *range(z + 1, z + _BESIDE + 1)], axis].max()
+            pixels, r = abs(moves[z, axis, 0]), alike[z, axis]
+            if pixels > _SHIFT_PX and r > _SHIFTED and near < _ALONE * r:
+                found.append((z + 1, name, float(pixels)))
+    return found
+
+
+def jittered(moves: np.ndarray) -> bool:
+    """Say whether most slices are shifted against the one before, one way and the other.
+
+    Parameters
+    ----------
+    moves : ndarray, shape (z, axis, 2)
+        Of the second slice and all that follow.
+    """
+    return bool((np.mean(np.abs(moves[..., 1]) > _SHIFTED, axis=0) > _OFTEN).any())
+
+
+def repeated(means: np.ndarray) -> list[tuple[int, int, int]]:
+    """Find runs of slices that come again further on: first, first of the second run, length.
+
+    Parameters
+    ----------
+    means : ndarray, shape (z, cell)
+        Slices of one value, or with NaN, do not count, and neither do neighbors.
+    """
+    telling = np.isfinite(means).all(axis=1) & (np.ptp(means, axis=1) > 0)
+    seen: dict[bytes, int] = {}
+    after = {}
+    for z in np.flatnonzero(telling).tolist():
+        earlier = seen.setdefault(means[z].tobytes(), z)
+        if z - earlier > 1:
+            after[z] = earlier
+    runs: list[tuple[int, int, int]] = []
+    for z, earlier in after.items():
+        if runs and (earlier, z) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
+            runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
+        else:
+            runs.append((earlier, z, 1))
+    return [run for run in runs if run[2] >= _LEAST_AGAIN]
+
+
+def out_of_place(means: np.ndarray) -> list[int]:
+    """Find single slices that are unlike both neighbors, which are alike.
+
+    Parameters
+    ----------
+    means : ndarray, shape (z, cell)
+        Those with NaN, or of one value, do not count.
+    """
+    if len(means) < 5:
+        return []
+    beside, over = (np.abs(means[n:] - means[:-n]).mean(axis=1) for n in (1, 2))
+    held = np.isfinite(means).all(axis=1)
+    of_all = _OF_ALL * np.ptp(np.median(means[held], axis=1)) if held.any() else np.inf
+    found = []
+    for z in range(2, len(means) - 2):
+        least = min(beside[z - 1], beside[z])
+        others = max(over[z - 1], beside[z - 2], beside[z + 1])
+        one_value = np.ptp(means[z]) == 0  # data that are missing
+        if not one_value and least > max(_STRANGE * others, of_all):
+            found.append(z)
+    return found
+
+
+def stepping(means: np.ndarray) -> list[tuple[int, float]]:
+    """Find pairs of slices between which all values step, and slices about them do not.
+
+    Parameters
+    ----------
+    means : ndarray, shape (z, cell)
+        Of positive values: others do not count.
+
+    Returns
+    -------
+    list of (int, float)
+        Number of the slice before, and the step over its values.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rises = means[1:] / means[:-1] - 1
+    rises[~((means[1:] > 0) & (means[:-1] > 0))] = np.nan
+    whole = np.isfinite(rises).all(axis=1)
+    low, middle, high = np.quantile(np.where(whole[:, None], rises, 0), (0.25, 0.5, 0.75), axis=1)
+    found = []
+    for z in range(_BESIDE, len(rises) - _BESIDE):
+        near = np.r_[z - _BESIDE : z, z + 1 : z + _BESIDE + 1]
+        step = abs(middle[z])
+        if not (whole[z] and whole[near].all() and _STEP < step < _FACE):
+            continue
+        noise = float(np.median(high[near] - low[near]))
+        alike = high[z] - low[z] < 1.5 * noise + _ALIKE * step
+        sure = step > _SURE * noise / means.shape[1] ** 0.5
+        if alike and sure and np.abs(middle[near]).max() < _FLAT * step:
+            found.append((z, float(middle[z])))
+    return found
