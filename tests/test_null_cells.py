@@ -9,7 +9,7 @@ from xct.geometry import Label
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.phantom.cell.cell import draw_cell
 
-SHAPE, VOXEL_UM = (112, 160, 160), 2.0
+SHAPE, VOXEL_UM = (128, 192, 192), 2.0
 
 pytestmark = pytest.mark.slow
 
