@@ -57,7 +57,7 @@ def test_a_measured_volume_reports_time_and_memory_of_each_step(folder):
     assert sum(step["seconds"] for step in run["steps"].values()) < run["wall_s"]
     assert 0 < run["cpu_s"]
     assert 0.1 < run["peak_memory_gib"] < 4
-    assert 1 < run["reads"] < 17  # a narrow volume keeps no overview, and is read for it four times
+    assert 1 < run["reads"] < 18  # a narrow volume keeps no overview, and is read for it four times
     assert not (folder / "small_result").exists()
 
 

@@ -46,9 +46,31 @@ def screen():
     yield
 
 
+class Shared:
+    """One window for many tests: to open one takes longer than most of what is looked at in it."""
+
+    def __init__(self):
+        self.viewer = None
+
+    def opened(self):
+        if self.viewer is None:
+            self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
+        return self.viewer
+
+    def close(self):
+        if self.viewer is not None:
+            close(self.viewer)
+        self.viewer = None
+
+
+def close(viewer):
+    """Close a window; its place and size are no settings of the user."""
+    viewer.window._qt_window._save_current_window_settings = lambda: None
+    viewer.close()
+
+
 @pytest.fixture(scope="session")
-def window(screen, qapp):
-    """One window for all tests: to open one takes longer than most of what is looked at in it."""
+def shared(screen, qapp):
     from napari._qt import qt_main_window
     from napari.settings import get_settings
 
@@ -57,16 +79,19 @@ def window(screen, qapp):
         patch.setattr(qt_main_window, "SHOW_QT_WARNING", False)
         status = "napari._qt.threads.status_checker.StatusChecker.start"
         patch.setattr(status, lambda *_: None)
-        opened = napari.Viewer(show=True, show_welcome_screen=False)
-        yield opened
+        window = Shared()
+        yield window
         get_settings().reset()
-        patch.setattr(opened.window._qt_window, "_save_current_window_settings", lambda: None)
-        opened.close()
+        window.close()
 
 
 @pytest.fixture
-def new_viewer(window, qtbot):
-    """Open another window, as `napari.Viewer` does, until the test ends."""
+def new_viewer(shared, qtbot):
+    """Open other windows, as `napari.Viewer` does, until the test ends.
+
+    The shared one goes with them: what OpenGL draws in one window after another has been closed
+    is not to be relied on.
+    """
     opened = []
 
     def new(**settings):
@@ -76,14 +101,17 @@ def new_viewer(window, qtbot):
 
     yield new
     for one in opened:
-        one.window._qt_window._save_current_window_settings = lambda: None
-        one.close()
+        close(one)
+    shared.close()
 
 
 @pytest.fixture
-def viewer(window, qtbot):
+def viewer(shared, qtbot):
     """The window, with nothing in it; what a test opens is closed as a user would."""
+    window = shared.opened()
     yield window
+    if shared.viewer is None:
+        return
     for docked in list(window.window._wrapped_dock_widgets.values()):
         docked.destroyOnClose()
     window.layers.clear()
