@@ -95,6 +95,7 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     tune.center_step.setValue(2.0)
     middle = tune.center.value()
     shown(tune.show_centers)
+    of_nine = viewer.scene.camera.zoom
     sheet = viewer.layers["tuning: centres"]
     assert len(viewer.layers["tuning: center_px"].data) == 9
     assert not layer.visible
@@ -103,6 +104,7 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     assert tune.center.value() == pytest.approx(middle + 2.0)  # right of the one in the middle
     assert "tuning: centres" not in viewer.layers
     assert layer.visible
+    assert viewer.scene.camera.zoom > 1.4 * of_nine  # one fills the canvas again
 
 
 def test_starts_at_the_axis_that_the_run_found(viewer, qtbot, config):

@@ -262,6 +262,8 @@ class Tune(Docked):
 
     def _show(self, answer: _Answer | _Sheet) -> None:
         size_um = self._needed().scan.voxel_size_um or 1.0
+        # As for a cell: what is bright ends where a light canvas begins.
+        self._viewer.canvas.background_color_override = "black"
         if isinstance(answer, _Sheet):
             self._pictures.show_sheet(answer.slices, answer.centers, size_um)
             self._viewer.reset_view()

@@ -99,12 +99,15 @@ class TunePictures:
         self._viewer.layers.selection.active = self._viewer.layers[_SHEET]
 
     def remove_sheet(self) -> None:
-        """Show again what the contact sheet hid."""
+        """Show again, as large as it was, what the contact sheet hid."""
+        there = _SHEET in self._viewer.layers
         self._remove(_CENTERS)
         self._remove(_SHEET)
         for layer in self._hidden:
             layer.visible = True
         self._hidden = []
+        if there:
+            self._viewer.reset_view()
 
     def center_at(self, position: Sequence[float]) -> float | None:
         """Give the centre of the slice of the contact sheet at a place; None beside it."""
@@ -270,6 +273,7 @@ class TuneMaterials(QWidget):
         self.sharpening.setSpecialValueText("none")
         self.part = QLabel(_HINT)
         self.part.setWordWrap(True)
+        self.part.setMinimumHeight(4 * self.part.fontMetrics().lineSpacing())
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow(self.wanted)
