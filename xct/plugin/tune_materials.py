@@ -273,7 +273,7 @@ class TuneMaterials(QWidget):
         self.sharpening.setSpecialValueText("none")
         self.part = QLabel(_HINT)
         self.part.setWordWrap(True)
-        self.part.setMinimumHeight(4 * self.part.fontMetrics().lineSpacing())
+        self.part.setMinimumHeight(5 * self.part.fontMetrics().lineSpacing())
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow(self.wanted)
