@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter, shift
 
-from xct.errors import DataError
+import xct
+from xct.errors import DataError, RunError
 from xct.io.volume_files.blank_blocks import packed
 from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
 
@@ -82,3 +84,26 @@ def test_a_part_that_is_shifted_and_slices_that_jitter_are_said(volume):
     shaken = np.array([shift(p, rng.uniform(-0.5, 0.5, 2), order=1) for p in volume])
     assert ["shifted against each other" in text for text in said(shaken)] == [True]
     assert said(volume[:, :, :24]) == []  # half of the bore
+
+
+def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypatch):
+    """Its notes of slabs do not hold what is asked of their order."""
+    from xct.pipeline import reconstruction
+
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    config = {
+        "volume": {"file": str(tmp_path / "v.tif"), "voxel_size_um": [2, 2, 2], "energy_kev": 25},
+        "pipeline": "analyze",
+        "output": str(tmp_path / "out"),
+    }
+    copied = reconstruction._copy_slab
+
+    def as_before(*arguments):
+        block, note = copied(*arguments)
+        return block, {k: v for k, v in note.items() if k not in ("means", "moves")}
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(reconstruction, "_copy_slab", as_before)
+        with pytest.raises(RunError, match="means"):
+            xct.run(config, until="find_cell")
+    assert xct.run(config, until="find_cell").cell is not None
