@@ -124,7 +124,7 @@ def test_uint16_gives_the_same_attenuation(config, plain, tmp_path):
     coded = xct.open_result(tmp_path / "out16").stored_volume
     values = xct.open_result(plain).stored_volume.read()
     assert coded.array.dtype == np.uint16
-    np.testing.assert_allclose(coded.read(), values, atol=0.51 * coded.slope)
+    np.testing.assert_allclose(coded.read(), values, atol=0.51 * coded.coding.slope)
 
 
 def test_more_workers_or_smaller_slabs_do_not_change_a_byte(config, tmp_path):

@@ -30,11 +30,16 @@ _MOST_LEVELS = 5  # 2 ** 4 = GRANULE slices make one of the last level
 
 @dataclass(frozen=True)
 class Coding:
-    """How μ in 1/cm is stored: as float32, or as uint16 with μ = slope · code + offset."""
+    """How values are stored: as float32, or as uint16 with value = slope · code + offset.
+
+    Code 0 has no value: it reads as `missing`, which is 0 where nothing was reconstructed, and NaN
+    where a volume that was copied has none.
+    """
 
     dtype: str = "float32"
     slope: float = 1.0
     offset: float = 0.0
+    missing: float = 0.0
 
     @classmethod
     def for_range(cls, lowest: float, highest: float) -> Coding:
@@ -42,15 +47,17 @@ class Coding:
         slope = float(np.float32((highest - lowest) / 65534))
         return cls("uint16", slope, float(np.float32(lowest)) - slope)
 
-    def encode(self, mu_per_cm: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def encode(
+        self, mu_per_cm: np.ndarray, inside: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Code a slab.
 
         Parameters
         ----------
         mu_per_cm : ndarray of float32, shape (z, y, x)
-            Linear attenuation.
-        inside : ndarray of bool, shape (y, x)
-            Voxels that were reconstructed; the others get code 0.
+            Linear attenuation, or grey values.
+        inside : ndarray of bool, shape (y, x), optional
+            Voxels that were reconstructed; the others get code 0, as do values that are not finite.
 
         Returns
         -------
@@ -61,19 +68,22 @@ class Coding:
         if self.dtype == "float32":
             return mu_per_cm.astype(np.float32, copy=False), np.zeros(len(mu_per_cm), int)
         codes = np.rint((mu_per_cm - np.float32(self.offset)) / np.float32(self.slope))
-        beyond = np.count_nonzero(((codes < 1) | (codes > 65535)) & inside, axis=(1, 2))
-        codes = np.clip(codes, 1, 65535).astype(np.uint16)
-        codes[:, ~inside] = 0
-        return codes, beyond
+        known = np.isfinite(codes)
+        if inside is not None:
+            known &= inside
+        beyond = np.count_nonzero(((codes < 1) | (codes > 65535)) & known, axis=(1, 2))
+        codes[~known] = 0
+        np.clip(codes, 1, 65535, out=codes, where=known)
+        return codes.astype(np.uint16), beyond
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Give μ in 1/cm, float32; voxels without a value are 0."""
+        """Give values as float32; voxels without one are `missing`."""
         if codes.dtype == np.float32:
             return codes
         mu_per_cm = codes.astype(np.float32)
         mu_per_cm *= np.float32(self.slope)
         mu_per_cm += np.float32(self.offset)
-        mu_per_cm[codes == 0] = 0
+        mu_per_cm[codes == 0] = self.missing
         return mu_per_cm
 
 
@@ -171,6 +181,7 @@ def create_volume(
         "unit": "1/cm" if quantity == "attenuation" else "grey",
         "slope": coding.slope,
         "offset": coding.offset,
+        **({"missing": "nan"} if np.isnan(coding.missing) else {}),
         **({} if energy_kev is None else {"energy_kev": energy_kev}),
     }
 
@@ -214,8 +225,7 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
     shape, stop = group["0"].shape, first + codes.shape[0]
     if first % GRANULE or (stop % GRANULE and stop != shape[0]):
         raise ValueError(f"slices {first} to {stop} share chunks with their neighbors")
-    facts = group.attrs["xct"]
-    coding = Coding(codes.dtype.name, facts["slope"], facts["offset"])
+    coding = coding_of(group.attrs["xct"], codes.dtype.name)
     if overview.is_kept(group):  # a run of before that goes on keeps none
         for z in range(0, len(codes), GRANULE):  # not the whole slab again as float32
             overview.write_arrays(group, first + z, coding.decode(codes[z : z + GRANULE]))
@@ -223,6 +233,12 @@ def write_slab(path: Path, first: int, codes: np.ndarray) -> None:
         if codes.shape[0]:
             group[str(number)][first : first + codes.shape[0]] = codes
         codes, first = _coarser(codes, level.steps), first // level.steps[0]
+
+
+def coding_of(facts: Mapping[str, Any], dtype: str) -> Coding:
+    """Give the coding that the attributes of a volume name."""
+    missing = float(facts.get("missing", 0.0))
+    return Coding(dtype, float(facts["slope"]), float(facts["offset"]), missing)
 
 
 def _coarser(codes: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
@@ -269,8 +285,8 @@ class Volume:
     ----------
     array : zarr.Array
         The stored values of level 0 (z, y, x).
-    slope, offset : float
-        μ = slope · code + offset; code 0 of uint16 has no value.
+    coding : Coding
+        How they are stored.
     voxel_size_um : tuple of float
         Edges of a voxel along z, y and x.
     overview : Overview or None
@@ -282,8 +298,7 @@ class Volume:
     """
 
     array: Any
-    slope: float
-    offset: float
+    coding: Coding
     voxel_size_um: tuple[float, float, float]
     overview: Overview | None = None
     quantity: str = "attenuation"
@@ -315,7 +330,7 @@ class Volume:
         return self.read(index)
 
     def read(self, index: Any = ...) -> np.ndarray:
-        """Read a part as float32 in 1/cm; voxels without a value are 0."""
+        """Read a part as float32 in 1/cm; voxels without a value are 0, or NaN in a copy."""
         return self.decode(self.codes(index))
 
     def codes(self, index: Any = ...) -> np.ndarray:
@@ -326,8 +341,8 @@ class Volume:
             raise self._damage(index, error) from error
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Give stored values as float32 in 1/cm; voxels without a value are 0."""
-        return Coding(codes.dtype.name, self.slope, self.offset).decode(codes)
+        """Give stored values as float32 in 1/cm, as `read` does."""
+        return self.coding.decode(codes)
 
     def _damage(self, index: Any, error: ValueError) -> DamagedFile:
         why = f"what is stored does not fit its description ({error})"
@@ -399,4 +414,5 @@ def _opened(path: Path) -> Volume:
     levels, kept = group[first["path"]], overview.open_arrays(group)
     quantity = str(facts.get("quantity", "attenuation"))
     size, placement = (z, y, x), facts.get("placement")
-    return Volume(levels, facts["slope"], facts["offset"], size, kept, quantity, placement)
+    coding = coding_of(facts, levels.dtype.name)
+    return Volume(levels, coding, size, kept, quantity, placement)

@@ -405,7 +405,7 @@ def _resources(
         shape = (rows, size, size)
     else:
         shape = source.voxels.shape
-        resources = share_copying(shape, machine, brick_bytes(source))
+        resources = share_copying(shape, machine, brick_bytes(source), config.run.dtype)
     if measuring:
         edges = source.voxel_size_um or 2.0  # not said: as the tables were measured
         resources = with_measuring(

@@ -99,6 +99,14 @@ class Products:
         return beyond
 
 
+def beyond_range(voxels: int) -> str:
+    """Say that values were stored as the nearest that uint16 holds."""
+    return (
+        f"{voxels} voxels lie beyond the range that uint16 covers and are stored as its "
+        "nearest end; store float32 (run.dtype) if they matter"
+    )
+
+
 def files_of_slab(path: Path, first: int, stop: int) -> list[Path]:
     """List the chunks of a volume that `write_slab` made of slices first … stop."""
     group: Any = zarr.open_group(path, mode="r")

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +15,9 @@ import numpy as np
 
 from xct.config.recipe import Step
 from xct.io import by_rows
-from xct.io.ome_metadata import seen_window
 from xct.io.volume_files.blank_blocks import constant_cells, packed
 from xct.io.volume_files.volume import ForeignVolume
-from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.blanks import mark_blanks
@@ -29,16 +28,15 @@ from xct.pipeline.given.placement import (
     remove_bricks,
 )
 from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
+from xct.pipeline.given.storing import coding_for, usual_window
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
-from xct.pipeline.products import Products, files_of_slab
+from xct.pipeline.products import Products, beyond_range, files_of_slab
 from xct.pipeline.slabs import Counted, Slabs
 from xct.pipeline.watching.progress import Progress
 from xct.scan import Scan
 
 log = logging.getLogger("xct")
-
-_LOOKED_AT = 5  # slices, for what viewers show black and white
 
 
 def open_frames(job: Job) -> Scan:
@@ -167,9 +165,10 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         quantity = section.quantity if section is not None else "attenuation"
         size = source.voxel_size_um
         shape, energy = source.voxels.shape, plan.energy_kev
+        coding = coding_for(source) if plan.config.run.dtype == "uint16" else Coding()
         create_volume(
-            fresh, shape, size, Coding(), plan.title, quantity=quantity, energy_kev=energy,
-            window=_window(source),
+            fresh, shape, size, coding, plan.title, quantity=quantity, energy_kev=energy,
+            window=usual_window(source),
         )  # fmt: skip
         note_placement(fresh, source)
         shutil.rmtree(path, ignore_errors=True)
@@ -189,13 +188,16 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         noted(block.first, {"stop": block.stop, **note})
         progress.step(f"slices {block.first}–{block.stop - 1}")
 
-    map_blocks(_copy_slab, left, source, path, workers=1, done=finished)
+    coding = open_volume(path).coding
+    map_blocks(_copy_slab, left, source, path, coding, workers=1, done=finished)
     progress.close()
     remove_bricks(folder)
     missing = sum(note["not_finite"] for note in folder.notes("slab").values())
     placement = placement_of(source)
     if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
+    if beyond := sum(note.get("beyond", 0) for note in folder.notes("slab").values()):
+        job.warnings.add(beyond_range(beyond), "copy")
     steps = check_order(folder.notes("slab"))
     blanks = mark_blanks(path, folder.notes("slab"))
     for message in (*steps, *blanks):
@@ -205,24 +207,20 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     folder.note("missing", bool(missing or blanks))
 
 
-def _window(source: ForeignVolume) -> tuple[float, float] | None:
-    """Give what to show black and white, by a few slices as they lie in the file."""
-    stored = getattr(source.voxels, "voxels", source.voxels)  # as they lie, where they are placed
-    as_stored = replace(source, voxels=stored)
-    places = np.unique(np.linspace(0, stored.shape[0] - 1, _LOOKED_AT + 2).astype(int)[1:-1])
-    return seen_window([as_stored.read(np.s_[z : z + 1]) for z in places.tolist()])
-
-
-def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, dict[str, Any]]:
+def _copy_slab(
+    block: Block, source: ForeignVolume, path: Path, coding: Coding
+) -> tuple[Block, dict[str, Any]]:
     go_on()
     with timed("copy"):
         seen = source.read(block.outer)
         values = seen[block.inner]
         missing = int(np.count_nonzero(~np.isfinite(values)))
-        write_slab(path, block.first, values)
+        codes, beyond = coding.encode(values)
+        write_slab(path, block.first, codes)
         cells = constant_cells(values, saturated=source.saturated)
     return block, {
         "not_finite": missing,
+        "beyond": int(beyond.sum()),
         "constant": packed(cells),
         "means": packed(slice_means(values)),
         "moves": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),

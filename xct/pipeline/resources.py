@@ -153,7 +153,6 @@ def share_out(
     at_once = workers * machine.processes
     even = ceil(rows / (3 * at_once + 1) / GRANULE) * GRANULE  # so that the three overlap
     height = min(fitting[-1], even)
-    voxel_bytes = 2 if run.dtype == "uint16" else 4
     written = kept * angles * rows * columns * 4
     temporary = angles * rows * columns * item_bytes if whole_frames else 0
     return Resources(
@@ -161,7 +160,7 @@ def share_out(
         workers=workers,
         threads=max(1, cores // workers),
         memory_bytes=int(_USUAL_BASE + needed(height, workers)),
-        disk_bytes=_volume_bytes((rows, size, size), voxel_bytes) + written + temporary,
+        disk_bytes=_volume_bytes((rows, size, size), _voxel_bytes(run.dtype)) + written + temporary,
         temporary_bytes=temporary,
         seconds=_seconds(angles * rows * columns, rows * size**2, cores * machine.processes)
         + _engine_seconds(engine, shape, size) / (cores * machine.processes),
@@ -188,7 +187,9 @@ _WINDOW_PLANES = 76  # of float32 that one worker holds
 _SPARE_BYTES = GIB  # that further workers may take: wide slices are shared by threads instead
 
 
-def share_copying(shape: tuple[int, int, int], machine: Machine, brick_bytes: int = 0) -> Resources:
+def share_copying(
+    shape: tuple[int, int, int], machine: Machine, brick_bytes: int = 0, dtype: str = "float32"
+) -> Resources:
     """Say what copying a foreign volume, with coarser levels, will take; turned, by bricks."""
     voxels = int(np.prod(shape, dtype=np.int64))
     # Of a volume that is turned, the largest that there is.
@@ -198,7 +199,7 @@ def share_copying(shape: tuple[int, int, int], machine: Machine, brick_bytes: in
         workers=1,
         threads=machine.cores,
         memory_bytes=int(_BASE + (2 if brick_bytes else 1) * 3.2 * 4 * GRANULE * plane),
-        disk_bytes=_volume_bytes(shape, 4) + brick_bytes,
+        disk_bytes=_volume_bytes(shape, _voxel_bytes(dtype)) + brick_bytes,
         temporary_bytes=brick_bytes,
         seconds=1 + (2 if brick_bytes else 1) * voxels * _SECONDS_PER_VOXEL,
         processes=machine.processes,
@@ -257,6 +258,10 @@ def with_measuring(
         seconds=before.seconds + seconds,
         measuring_seconds=seconds,
     )
+
+
+def _voxel_bytes(dtype: str) -> int:
+    return 2 if dtype == "uint16" else 4
 
 
 def _volume_bytes(shape: tuple[int, int, int], voxel_bytes: int) -> int:

@@ -23,6 +23,7 @@ from xct.pipeline.given.blanks import lacks_data
 from xct.pipeline.given.placement import placement_of
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import timed
+from xct.pipeline.products import beyond_range
 from xct.pipeline.slabs import BANDS, FRAMES
 from xct.quantity import Failed, Number, made_of, numbers_of
 from xct.stages import Band, RowCounts
@@ -150,11 +151,7 @@ def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
     counts, bands = _counts_by_row(slabs, rows), _bands(slabs)
     beyond = int(counts.pop("beyond", np.zeros(1)).sum())
     if beyond:
-        job.warnings.add(
-            f"{beyond} voxels lie beyond the range that uint16 covers and are stored as its "
-            "nearest end; store float32 (run.dtype) if they matter",
-            "write",
-        )
+        job.warnings.add(beyond_range(beyond), "write")
     for step in job.plan.slab_steps:
         made = step.stage.counts
         if made is not None and made.warning is not None and made.name in counts:

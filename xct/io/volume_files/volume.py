@@ -81,8 +81,8 @@ class ForeignVolume:
         Such as "TIFF stack" or "OME-Zarr".
     slope, offset : float
         value = slope · stored + offset.
-    codes_without_value : bool
-        Whether a stored 0 means that there is no value, as in volumes of xct.
+    missing : float or None
+        What a stored 0 reads as where it means that there is no value, as in volumes of xct.
     quantity : str or None
         "attenuation" or "grey", where the file says it.
     value_unit : str or None
@@ -105,7 +105,7 @@ class ForeignVolume:
     layout: str
     slope: float = 1.0
     offset: float = 0.0
-    codes_without_value: bool = False
+    missing: float | None = None
     quantity: str | None = None
     value_unit: str | None = None
     energy_kev: float | None = None
@@ -117,7 +117,7 @@ class ForeignVolume:
     def read(self, index: Any) -> np.ndarray:
         """Read a part in the unit of the values, float32; what has no value is NaN, or 0.
 
-        Stored zeros of a volume of xct stay 0, as `Volume.read` gives them.
+        Stored zeros of a volume of xct are what `Volume.read` gives for them.
 
         Raises
         ------
@@ -129,8 +129,8 @@ class ForeignVolume:
         if (self.slope, self.offset) != (1.0, 0.0):
             values *= np.float32(self.slope)
             values += np.float32(self.offset)
-        if self.codes_without_value:
-            values[stored == 0] = 0
+        if self.missing is not None:
+            values[stored == 0] = self.missing
         return values
 
     def stored(self, index: Any) -> np.ndarray:

@@ -24,6 +24,7 @@ from xct.io.volume_files.volume import (
     check_form,
     chosen_size,
 )
+from xct.io.volumes import coding_of
 
 _METADATA = ("zarr.json", ".zgroup", ".zarray")
 _DAMAGED = "its Zarr metadata cannot be read ({}); copy it again"
@@ -159,7 +160,7 @@ def _volume(
         "OME-Zarr" if size_um is not None or facts else "Zarr",
         slope,
         offset,
-        codes_without_value=bool(facts) and array.dtype == np.uint16,
+        missing=_missing(facts) if array.dtype == np.uint16 else None,
         quantity=facts.get("quantity"),
         value_unit=str(unit) if unit and not facts else None,
         energy_kev=energy,
@@ -167,6 +168,11 @@ def _volume(
         notes=(*notes, *more),
         warnings=warnings,
     )
+
+
+def _missing(facts: Mapping[str, Any]) -> float | None:
+    """Give what a stored 0 of xct reads as; None where it is a value like any other."""
+    return coding_of(facts, "uint16").missing if facts else None
 
 
 def _calibration(facts: Mapping[str, Any], array: Any) -> tuple[float, float]:

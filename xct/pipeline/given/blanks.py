@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ def mark_blanks(path: Path, notes: Mapping[int, Any]) -> list[str]:
         What the user must know; empty where there are none.
     """
     volume = open_volume(path)
-    places = list(outlined(find_boxes(_slices(notes)), volume.read))
+    boxes = list(find_boxes(_slices(notes)))
+    stored = [replace(box, value=_as_stored(volume, box.value)) for box in boxes]
+    places = list(outlined(stored, volume.read))
     if not places:
         return []
-    boxes = [box for box, _ in places]
+    boxes = [boxes[stored.index(box)] for box, _ in places]
     for first in range(0, volume.shape[0], GRANULE):
         _blank(path, first, min(first + GRANULE, volume.shape[0]), places)
     slices = sorted({z for box in boxes for z in range(box.first, box.stop)})
@@ -62,15 +65,22 @@ def _slices(notes: Mapping[int, Any]) -> Iterator[np.ndarray]:
 def _blank(
     path: Path, first: int, stop: int, places: Sequence[tuple[Box, tuple[slice, slice]]]
 ) -> None:
-    """Set the parts of boxes in some slices to NaN, on every level."""
+    """Leave the parts of boxes in some slices without a value, on every level."""
     there = [(box, place) for box, place in places if box.first < stop and box.stop > first]
     if not there:
         return
-    values = open_volume(path).read(slice(first, stop))
+    volume = open_volume(path)
+    values = volume.read(slice(first, stop))
     for box, (rows, columns) in there:
         part = slice(max(box.first - first, 0), min(box.stop, stop) - first)
         values[part, rows, columns] = np.nan
-    write_slab(path, first, values)
+    write_slab(path, first, volume.coding.encode(values)[0])
+
+
+def _as_stored(volume: Volume, value: float) -> float:
+    """Give what a value reads as once it is stored."""
+    codes, _ = volume.coding.encode(np.full((1, 1, 1), value, np.float32))
+    return float(volume.coding.decode(codes)[0, 0, 0])
 
 
 def _area(place: tuple[slice, slice]) -> int:

@@ -22,7 +22,8 @@ from xct.statistics.gaussian import gaussian_taps
 T = TypeVar("T")
 
 _STRIP_BYTES = 192 * 2**20
-_KEPT_BYTES = 1280 * 2**20  # of a band that is read once; the pass over particles needs as much
+_KEPT_BYTES = 1344 * 2**20  # of a band that is read once; the pass over particles needs as much
+_ALIGNED = 8  # columns: of every so many the same are sampled, wherever the bore begins
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
 _ENOUGH = 2**19  # columns that determine a quantile as well as any more …
 _LEAST_GROUPS = 5  # … from so many places
@@ -77,7 +78,7 @@ def span_between(cell: CellGeometry, near_um: float, far_um: float) -> Span:
 
 @dataclass(frozen=True)
 class Strip:
-    """Some rows of a band, and the rows beside them.
+    """Some rows of a band, as wide as the bore, and the rows beside them.
 
     Attributes
     ----------
@@ -120,27 +121,34 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class _Slices:
-    """The slices of a span, read by rows; `kept` in memory where they fit, as they are stored."""
+    """The slices of a span as far as the bore goes; `kept` in memory where they fit, as stored.
+
+    `rows` and `columns` are those of the volume in which columns of the bore lie.
+    """
 
     volume: Voxels
     span: Span
-    kept: np.ndarray | None
+    rows: slice
+    columns: slice
+    kept: np.ndarray | None = None
 
     def in_memory(self) -> _Slices:
         """Read all, if they fit."""
-        z, y, x = self.span.count, *self.volume.shape[1:]
         size = self.volume.code_bytes if isinstance(self.volume, Stored) else 4
-        if not z or size * z * y * x > _KEPT_BYTES:
+        height, width = (some.stop - some.start for some in (self.rows, self.columns))
+        if not 0 < size * self.span.count * height * width <= _KEPT_BYTES:
             return self
         part = self.volume.codes if isinstance(self.volume, Stored) else self.volume.__getitem__
-        return replace(self, kept=part(self.span.slices)[:: self.span.sign])
+        kept = part((self.span.slices, self.rows, self.columns))
+        return replace(self, kept=kept[:: self.span.sign])
 
     def read(self, rows: slice) -> np.ndarray:
         """Give rows of all slices, shape (s, y, x)."""
         if self.kept is None:
-            values = self.volume[self.span.slices, rows][:: self.span.sign]
+            values = self.volume[self.span.slices, rows, self.columns][:: self.span.sign]
         else:
-            values = self.kept[:, rows]
+            first = self.rows.start
+            values = self.kept[:, rows.start - first : rows.stop - first]
             if isinstance(self.volume, Stored):
                 values = self.volume.decode(values)
         return np.ascontiguousarray(values, np.float32)
@@ -194,7 +202,8 @@ class Band:
     @classmethod
     def about(cls, volume: Voxels, span: Span, bore: np.ndarray, reach: int) -> Band:
         """Take slices of a volume in 1/cm."""
-        return cls(_Slices(volume, span, None).in_memory(), bore, reach)
+        rows, columns = (_extent(np.any(bore, axis=axis)) for axis in (1, 0))
+        return cls(_Slices(volume, span, rows, columns).in_memory(), bore, reach)
 
     @property
     def span(self) -> Span:
@@ -209,7 +218,7 @@ class Band:
         span = replace(
             self.span, first=self.span.first + self.span.sign * first, count=stop - first
         )
-        source = _Slices(self.source.volume, span, kept)
+        source = replace(self.source, span=span, kept=kept)
         return Band(source, self.bore, self.reach if reach is None else reach), first
 
     def sampled(self) -> Band:
@@ -225,8 +234,9 @@ class Band:
             rows = max(rows // _CHUNK_ROWS, 1) * _CHUNK_ROWS
         rows = rows if self.every == 1 else _CHUNK_ROWS
         blocks = cut(height, rows, self.reach) if self.span.count else []
-        blocks = blocks[self.every // 2 :: self.every]
-        return [block for block in blocks if self.bore[block.first : block.stop].any()]
+        taken = blocks[self.every // 2 :: self.every]
+        blocks = [_within(block, self.source.rows) for block in taken]
+        return [block for block in blocks if block.first < block.stop]
 
     def map(
         self, compute: Callable[..., T], maps: Sequence[np.ndarray], *arguments: Any
@@ -238,12 +248,13 @@ class Band:
         compute : callable
             At the top of a module.
         maps : sequence of ndarray, shape (y, x)
-            Of these, each call gets the rows that its strip holds.
+            Of these, each call gets the rows and columns that its strip holds.
         *arguments
             The same for all strips.
         """
+        columns = self.source.columns
         tasks = [
-            _Task(block, tuple(np.ascontiguousarray(some[block.outer]) for some in maps))
+            _Task(block, tuple(np.ascontiguousarray(some[block.outer, columns]) for some in maps))
             for block in self.strips()
         ]
         source = _Successive(self.source, 2 * self.reach)
@@ -254,8 +265,20 @@ class Band:
         maps = [np.full(self.bore.shape, np.nan) for _ in range(count)]
         for block, answer in zip(self.strips(), answers, strict=True):
             for whole, part in zip(maps, answer, strict=True):
-                whole[block.first : block.stop] = part
+                whole[block.first : block.stop, self.source.columns] = part
         return maps
+
+
+def _extent(some: np.ndarray) -> slice:
+    """Give from the first to the last that is true, widened to where columns are sampled."""
+    found = np.flatnonzero(some)
+    return slice(found[0] // _ALIGNED * _ALIGNED, found[-1] + 1) if found.size else slice(0, 0)
+
+
+def _within(block: Block, rows: slice) -> Block:
+    """Leave out of a strip what lies outside of rows."""
+    ends = (block.first, block.stop, block.outer_first, block.outer_stop)
+    return Block(*(min(max(end, rows.start), rows.stop) for end in ends))
 
 
 class _Task(NamedTuple):
