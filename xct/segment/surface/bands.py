@@ -21,8 +21,8 @@ from xct.statistics.gaussian import gaussian_taps
 
 T = TypeVar("T")
 
-_STRIP_BYTES = 192 * 2**20
-_KEPT_BYTES = 1344 * 2**20  # of a band that is read once; the pass over particles needs as much
+_STRIP_BYTES = 96 * 2**20
+_KEPT_BYTES = 1664 * 2**20  # of a band that is read once; the pass over particles needs as much
 _ALIGNED = 8  # columns: of every so many the same are sampled, wherever the bore begins
 _CHUNK_ROWS = 64  # strips that are cut end at multiples of it
 _ENOUGH = 2**19  # columns that determine a quantile as well as any more …
@@ -227,7 +227,7 @@ class Band:
         return replace(self, every=max(1, min(columns // _ENOUGH, groups // _LEAST_GROUPS)))
 
     def strips(self) -> list[Block]:
-        """Cut the rows of the band into strips of about 192 MiB; sampled rows, by group."""
+        """Cut the rows of the band into strips of about 96 MiB; sampled rows, by group."""
         height = len(self.bore)
         rows = max(1, _STRIP_BYTES // max(1, 4 * self.bore.shape[1] * self.span.count))
         if rows < height:
@@ -254,7 +254,7 @@ class Band:
         """
         columns = self.source.columns
         tasks = [
-            _Task(block, tuple(np.ascontiguousarray(some[block.outer, columns]) for some in maps))
+            _Task(block, tuple(some[block.outer, columns] for some in maps))
             for block in self.strips()
         ]
         source = _Successive(self.source, 2 * self.reach)
@@ -299,7 +299,8 @@ def _compute(
     compute: Callable[..., T],
     *arguments: Any,
 ) -> T:
-    return compute(Strip(task.block, values), *task.maps, *arguments)
+    maps = [np.ascontiguousarray(some) for some in task.maps]
+    return compute(Strip(task.block, values), *maps, *arguments)
 
 
 def average_across(
