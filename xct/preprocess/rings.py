@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 from xct.errors import DataError
 from xct.parallel.threads import over_ranges
 from xct.preprocess.columns.bad_columns import all_finite, bridge_columns, find_bands
+from xct.preprocess.columns.drifting import level_drifts
 from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.fourier_wavelet import damp_stripes
 from xct.preprocess.sorting import smooth_ranks
@@ -219,6 +220,9 @@ def _mend(sinograms: np.ndarray, row: int, ratio: float) -> np.ndarray:
     """Interpolate bad columns of a sinogram; say which they are."""
     bad = np.zeros(sinograms.shape[2], np.bool_)
     find_bands(sinograms, row, ratio, bad)
+    bridge_columns(sinograms, row, bad)
+    size = _width(sinograms, None, _SIZE_PX)
+    level_drifts(sinograms, row, size, mirror_axis(sinograms, row), bad)
     bridge_columns(sinograms, row, bad)
     return bad
 

@@ -13,6 +13,7 @@ from math import inf, isfinite, isnan, radians, tan
 import numpy as np
 
 from xct.preprocess.angles.closure import Closure, find_closure
+from xct.preprocess.angles.dark_drift import DarkDrift, dark_drift_message, find_dark_drift
 from xct.preprocess.angles.growth import Growth, find_growth, growth_message
 from xct.preprocess.angles.jumps import (
     LEAST_STEPS,
@@ -28,7 +29,9 @@ from xct.preprocess.angles.jumps import (
 )
 from xct.preprocess.angles.likeness import Likeness
 from xct.preprocess.angles.scatter import angle_scatter_deg
+from xct.preprocess.angles.turn import Turn, find_turn, turn_message
 from xct.preprocess.center.sample import checked_views, leaned, prepared, steadied
+from xct.preprocess.center.still import Still, find_still, still_clause
 from xct.quantity import Number, Quantity
 from xct.stages import stage
 
@@ -68,12 +71,20 @@ class AngleCheck:
         The usual step.
     rim_px : float
         Half the width of the view.
+    span_deg : float
+        From the first to the last stated angle.
     scatter_deg : float
         How far single angles stand off from the true ones; 0 where that is not sure or small.
     unchecked : str or None
         Why nothing was looked at.
     growth : Growth or None
         Of the sample in half a turn, where that is sure.
+    dark_drift : DarkDrift or None
+        Of the detector's offset, where that is sure.
+    turn : Turn or None
+        How far the sample turned, over what is stated; None where its width does not tell.
+    still : Still or None
+        What stands still in the beam, where nothing else makes views no mirror images.
     """
 
     jumps: tuple[Jump, ...] = ()
@@ -86,13 +97,25 @@ class AngleCheck:
     scatter_deg: float = 0.0
     unchecked: str | None = None
     growth: Growth | None = None
+    dark_drift: DarkDrift | None = None
+    turn: Turn | None = None
+    span_deg: float = 0.0
+    still: Still | None = None
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the sample turned over another range altogether."""
+        return self.turn is not None and self.turn.is_other
 
     @property
     def open_steps(self) -> float:
         """Steps that the sample turned less than stated in half a turn; 0 where none is sure."""
         one = self.closure
-        if one is None or abs(one.steps) < max(_SURE_SD * one.sd, _LEAST_STEPS):
+        if one is None:
             return 0.0
+        if abs(one.steps) < max(_SURE_SD * one.sd, _LEAST_STEPS):
+            if self.turn is None or not self.turn.agrees(one.steps, one.sd):
+                return 0.0
         moves = radians(abs(one.steps) * self.step_deg) * self.rim_px
         return one.steps if moves > _LEAST_PX else 0.0
 
@@ -105,7 +128,12 @@ class AngleCheck:
 
 
 def angle_messages(check: AngleCheck) -> Iterator[str]:
-    """Say what does not fit, and what to do."""
+    """Say what does not fit, and what to do: another range explains all else."""
+    if check.is_other and check.turn is not None:
+        yield turn_message(check.turn, check.span_deg)
+        return
+    if check.dark_drift is not None and check.growth is None and not check.unlike:
+        yield dark_drift_message(check.dark_drift)
     if check.scatter_deg:
         moves = radians(check.scatter_deg) * check.rim_px
         yield (
@@ -142,6 +170,8 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
             "angles is wrong, steps or frames were lost, the axis is wrong, or the sample "
             f"changed. Nothing is corrected: {REMEDY}"
         )
+    elif check.still is not None and not check.jumps:
+        yield still_clause(check.still)
 
 
 def _of_jump(check: AngleCheck, number: int) -> str:
@@ -185,6 +215,12 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["sees_lost_steps"] = round(check.sees_steps, 2)
     if check.scatter_deg:
         details["scatter_deg"] = round(check.scatter_deg, 4)
+    if check.is_other and check.turn is not None:
+        details["turned_over_stated"] = round(check.turn.factor, 3)
+    elif check.unlike and check.growth is None:
+        details["half_turn_unlike"] = True
+    elif check.dark_drift is not None and check.growth is None:
+        details["dark_drift"] = round(check.dark_drift.of_light, 5)
     if check.growth is not None:
         details["grows_percent"] = round(100 * check.growth.fraction, 2)
     if check.closure is not None:
@@ -262,14 +298,16 @@ def check_angles(
     found, step = all_scales(sample), median_step(theta[np.argsort(theta)])
     scatter, rim = angle_scatter_deg(sample, found), sample.columns * sample.bin / 2
     scales, alike = telling(found), None if scatter else alike_across(sample)
+    turn, span = find_turn(sample), float(np.ptp(theta))
     if not scales and alike is None:
-        return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter)
+        return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter, turn=turn, span_deg=span)
     jumps = find_jumps(scales, alike, false_gaps(sample))
     if len(jumps) > max(1, _MOST * len(theta)):
         jumps = jumps[:0]
     binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
     order = np.argsort(theta, kind="stable")
     growth = find_growth(sample, binned)
+    drift = find_dark_drift(sample, binned, first[order] / max(len(theta_deg) - 1, 1))
     gaps = [(int(first[order[j.after]]), int(first[order[j.after + 1]])) for j in jumps]
     return AngleCheck(
         tuple(jump._replace(px=jump.px * sample.bin) for jump in jumps),
@@ -281,6 +319,10 @@ def check_angles(
         rim,
         scatter,
         growth=growth if growth is not None and growth.is_sure else None,
+        dark_drift=drift if drift is not None and drift.is_sure else None,
+        turn=turn,
+        span_deg=span,
+        still=find_still(sample, binned),
     )
 
 
