@@ -17,6 +17,7 @@ from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
+from xct.preprocess.angles.answer import angles_unfit, darks_drift
 from xct.preprocess.jitter import TOO_MUCH_PX as JITTER_TOO_MUCH_PX
 from xct.quantity import Quantity, declare
 from xct.segment.material.columns import find_columns
@@ -257,23 +258,11 @@ def darks_too_high(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say that too much was subtracted from all frames: line integrals are not true."""
     found = numbers.get("dark_excess")
     if found is None:
-        return _darks_drift(numbers)
+        return darks_drift(numbers)
     return (
         f"the darks are too high by {found['value']:.1%} of the light: dense parts attenuate more "
         "than they do. Lithium contents, absent lithium, particles and inclusions rest on that and "
         "are withheld; other darks (scan.darks) mend it"
-    )
-
-
-def _darks_drift(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
-    drift = float(numbers.get("angle_jumps", {}).get("dark_drift", 0.0))
-    if not drift:
-        return None
-    return (
-        f"the detector's offset {'rises' if drift > 0 else 'falls'} by {abs(drift):.1%} of the "
-        "light over the scan, and no dark follows: dense parts attenuate otherwise at its end than "
-        "at its beginning. Lithium contents, absent lithium, particles and inclusions rest on that "
-        "and are withheld; darks before and after the scan, and a camera at its temperature, help"
     )
 
 
@@ -303,13 +292,9 @@ def decadic_logarithm(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 def stage_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say that the stage stood off by more than can be corrected, or turned otherwise."""
-    angles = numbers.get("angle_jumps", {})
-    if "turned_over_stated" in angles or "half_turn_unlike" in angles:
-        return (
-            "the angles are not those of the projections, or the sample moved or changed: slices "
-            "show edges at wrong places, and several times. Roughness, particles, inclusions and "
-            "lithium contents rest on them and are withheld; give the true angles by scan.theta_deg"
-        )
+    unfit = angles_unfit(numbers)
+    if unfit is not None:
+        return unfit
     found = numbers.get("stage_jitter")
     if found is None:
         return None

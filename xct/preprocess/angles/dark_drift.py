@@ -18,8 +18,8 @@ import scipy
 from xct.preprocess.angles.closure import about
 from xct.preprocess.angles.jumps import median_step, widths_px
 from xct.preprocess.angles.steps import REACH
+from xct.preprocess.angles.whole import less_air
 from xct.preprocess.center.sample import Sample
-from xct.preprocess.center.whole import less_air
 
 _SEAMS = 5
 _LEAST_ROWS, _LEAST_COLUMNS, _LEAST_VIEWS = 3, 24, 24

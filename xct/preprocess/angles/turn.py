@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xct.preprocess.angles.whole import Whole, less_air
 from xct.preprocess.center.sample import Sample
-from xct.preprocess.center.whole import Whole, less_air
 
 _LEAST_VIEWS, _LEAST_ROWS = 60, 3
 _MOST_VIEWS = 240  # are as good as all
