@@ -5,7 +5,8 @@ import pytest
 
 from xct.bench.axis.scans import draw_scan
 from xct.phantom.discs import project_discs, random_discs
-from xct.preprocess.angles.check import angle_messages, angle_number, check_angles
+from xct.preprocess.angles.answer import angle_messages, angle_number
+from xct.preprocess.angles.check import check_angles
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
 NOISY = 0.04  # of the largest line integral
