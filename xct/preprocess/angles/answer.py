@@ -102,14 +102,22 @@ class AngleCheck:
     @property
     def open_steps(self) -> float:
         """Steps that the sample turned less than stated in half a turn; 0 where none is sure."""
+        steps, sd = self.opened
+        moves = radians(abs(steps) * self.step_deg) * self.rim_px
+        return steps if sd and moves > _LEAST_PX else 0.0
+
+    @property
+    def opened(self) -> tuple[float, float]:
+        """By how many steps half a turn is open, and the uncertainty; both 0 where none is sure."""
         one = self.closure
         if one is None:
-            return 0.0
-        if abs(one.steps) < max(_SURE_SD * one.sd, _LEAST_STEPS):
-            if self.turn is None or not self.turn.agrees(one.steps, one.sd):
-                return 0.0
-        moves = radians(abs(one.steps) * self.step_deg) * self.rim_px
-        return one.steps if moves > _LEAST_PX else 0.0
+            return 0.0, 0.0
+        if abs(one.steps) >= max(_SURE_SD * one.sd, _LEAST_STEPS):
+            return one.steps, one.sd
+        if self.turn is None or not self.turn.agrees(one.steps, one.sd):
+            return 0.0, 0.0
+        half = 180 / self.step_deg
+        return (1 - self.turn.factor) * half, self.turn.sd * half
 
     @property
     def unlike(self) -> bool:
@@ -160,7 +168,7 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
         yield (
             f"half a turn does not close: in what is stated as 180° the sample turned by about "
             f"{180 - check.open_steps * check.step_deg:.4g}° (± "
-            f"{check.closure.sd * check.step_deg if check.closure else 0:.2g}°). The range of the "
+            f"{check.opened[1] * check.step_deg:.2g}°). The range of the "
             "angles is wrong, steps or frames were lost, the axis is wrong, or the sample "
             f"changed. Nothing is corrected: {REMEDY}"
         )

@@ -21,7 +21,7 @@ _LEAST_COLUMNS = 24
 _SMOOTH = 3  # columns
 # Chosen on discs of seeds 0 and 1.
 _LEAST, _SURE_SD = 0.05, 8.0  # line integral, and scatter of what else is no mirror image
-_ALWAYS = 0.6  # of it is seen at all angles
+_ALWAYS, _SELDOM, _BESIDE = 0.4, 0.2, 3  # of it, above columns beside, mostly and nearly always
 _MOST = 1 / 3  # of the columns
 
 
@@ -80,11 +80,20 @@ def find_still(sample: Sample, center_px: float) -> Still | None:
     inside = np.flatnonzero(band == band[most]) + _first(columns, tried[best])
     if inside.size > _MOST * columns:
         return None
-    there = sample.views[:, :, int(inside[0]) : int(inside[-1]) + 1].mean(axis=1)
-    if np.percentile(there.max(axis=1), 5) < _ALWAYS * away[most]:
+    if not _is_always_there(sample.views, inside, float(away[most])):
         return None
     bin_ = sample.bin
     return Still(int(inside[0]) * bin_, (int(inside[-1]) + 1) * bin_ - 1, exp(-float(away[most])))
+
+
+def _is_always_there(views: np.ndarray, columns: np.ndarray, height: float) -> bool:
+    """Whether columns stand out from those on either side at nearly all angles."""
+    first, stop = int(columns[0]), int(columns[-1]) + 1
+    middle = views[:, :, (first + stop) // 2 - 1 : (first + stop) // 2 + 2].mean(axis=(1, 2))
+    beside = [views[:, :, max(first - _BESIDE, 0) : first], views[:, :, stop : stop + _BESIDE]]
+    known = [part.mean(axis=(1, 2)) for part in beside if part.shape[2]]
+    over = middle - np.mean(known, axis=0)
+    return bool(np.median(over) > _ALWAYS * height and np.percentile(over, 10) > _SELDOM * height)
 
 
 def _pairs(sample: Sample) -> tuple[np.ndarray | None, np.ndarray | None]:
