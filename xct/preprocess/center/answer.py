@@ -38,6 +38,8 @@ class Center:
         The answer is at the end of the search range: the axis may lie beyond.
     still : Still or None
         What stands still in the beam; looked for where the answer is not sure.
+    turned : str or None
+        Over what other range the sample turned, in words, where the answer is not sure.
     """
 
     center_px: float
@@ -49,6 +51,7 @@ class Center:
     search_px: float
     at_edge: bool
     still: Still | None = None
+    turned: str | None = None
 
 
 log = logging.getLogger("xct")
@@ -83,6 +86,8 @@ def center_number(center: Center, rows: int) -> Number:
         f"{center.confidence:.2f} ({candidates})"
     )
     if center.at_edge or center.confidence < _TOO_UNSURE:
+        if center.turned is not None:
+            raise RunError(f"find_center: {center.turned}. No axis fits the angles: {found}")
         if center.still is not None:
             raise RunError(
                 f"find_center: {still_clause(center.still)}. The rotation axis is too uncertain by "

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
+from xct.preprocess.angles.turn import find_turn, turn_message
 from xct.preprocess.center.answer import SURE, Center, center_number
 from xct.preprocess.center.confidence import less_sure
 from xct.preprocess.center.figures import center_figure, sinogram_figure
@@ -100,6 +101,9 @@ def find_center(
     if axis.confidence < SURE:
         sample = prepared(views, theta)
         about = axis.by_method.get("wedge", axis.center_px)  # which what is fixed cannot mislead
+        turn = find_turn(sample)
+        if turn is not None and turn.is_other:
+            return replace(axis, turned=turn_message(turn, float(np.ptp(theta))))
         axis = replace(axis, still=find_still(sample, about / sample.bin))
     return axis if stage_jitter is None else less_sure(axis, LEAST_PX)
 
