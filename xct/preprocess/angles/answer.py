@@ -22,6 +22,7 @@ from xct.quantity import Number
 
 _SURE_SD, _LEAST_STEPS = 6.0, 0.75  # of a turn that does not close
 _LEAST_PX = 0.5  # by which the rim moves then
+_TWICE_PX = 2.0  # … and edges there are seen twice
 # Times what views usually do not share, and steps apart. Of scans without a fault
 # at most 7.2 and 4; with 4 % of the frames lost at the ends, 4.9 and 8 at least (seeds 0 … 2, 20
 # and 21).
@@ -103,8 +104,17 @@ class AngleCheck:
     def open_steps(self) -> float:
         """Steps that the sample turned less than stated in half a turn; 0 where none is sure."""
         steps, sd = self.opened
-        moves = radians(abs(steps) * self.step_deg) * self.rim_px
-        return steps if sd and moves > _LEAST_PX else 0.0
+        return steps if sd and self._moves_px > _LEAST_PX else 0.0
+
+    @property
+    def _moves_px(self) -> float:
+        """How far the rim moves in what half a turn is open by."""
+        return radians(abs(self.opened[0]) * self.step_deg) * self.rim_px
+
+    @property
+    def is_open(self) -> bool:
+        """Whether views half a turn apart fit so badly that slices show edges twice."""
+        return self.unlike or (self.opened[1] > 0 and self._moves_px > _TWICE_PX)
 
     @property
     def opened(self) -> tuple[float, float]:
@@ -219,10 +229,12 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["scatter_deg"] = round(check.scatter_deg, 4)
     if check.is_other and check.turn is not None:
         details["turned_over_stated"] = round(check.turn.factor, 3)
-    elif check.unlike and check.growth is None:
+    elif check.is_open and check.growth is None:
         details["half_turn_unlike"] = True
     elif check.column_jumps:
-        details["columns_jump"] = sorted({c for jump in check.column_jumps for c in jump.columns})
+        details["columns_jump"] = sorted(
+            {c * check.bin for jump in check.column_jumps for c in jump.columns}
+        )
     elif check.dark_drift is not None and check.growth is None:
         details["dark_drift"] = round(check.dark_drift.of_light, 5)
     if check.growth is not None:
