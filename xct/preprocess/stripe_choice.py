@@ -198,7 +198,7 @@ def choose(weighed: Sequence[Weighed]) -> StripeChoice:
     if way != "none" and gains and all(w.change < _MOST_CHANGE * w.noise for w in weighed):
         way, left = "both", both
     sd = [float(np.sqrt(max(value, 0.0))) for value in (stripes, left, noise)]
-    return StripeChoice(way, *sd)
+    return StripeChoice(way, sd[0], sd[1], sd[2])
 
 
 def choice_number(choice: StripeChoice, rows: int) -> Number:
