@@ -89,3 +89,17 @@ def test_what_cannot_be_mu_is_counted_as_grey_values_are(volume):
         codes = electrolyte_reference(volume * 300 + 13_000, geometry_of(CELL), volume_unit="1/cm")
     grey = electrolyte_reference(volume * 300 + 13_000, geometry_of(CELL), volume_unit="grey")
     assert (codes.air, codes.per_cm, codes.mu_known) == (grey.air, grey.per_cm, False)
+
+
+@pytest.mark.parametrize(
+    ("energy_kev", "pixels"), [(50.0, 1.0), (12.5, 1.0), (25.0, 2), (25.0, 0.5)]
+)
+def test_a_wrong_energy_or_size_of_pixels_is_said_with_what_would_fit(energy_kev, pixels):
+    value = float(mu_per_cm("lpscl_pressed", 25.0)) / pixels
+    with pytest.warns(
+        UserWarning, match="Withheld: transmission of planes, state of charge"
+    ) as said:
+        found = calibrate(value, None, energy_kev, 2.0 * pixels)
+    assert not found.mu_known
+    fits = "25 keV would fit" if pixels == 1 else f"pixels {1 / pixels:.2g} times as large would"
+    assert fits in str(said[0].message)

@@ -5,8 +5,9 @@ import pytest
 from scipy.io import loadmat
 
 from xct.phantom import project_discs, random_discs
-from xct.preprocess import stripes
+from xct.preprocess import measure_stripes, stripes
 from xct.preprocess.columns.mirror_axis import mirror_axis
+from xct.preprocess.stripe_choice import choice_number, chosen_of
 from xct.stages import Band, hearing, name_bands
 
 ANGLES, COLUMNS, CENTER_PX = 400, 384, 195.3
@@ -173,6 +174,41 @@ def test_a_wide_band_off_by_a_constant_is_leveled(width, seed):
     found, cleaned = mended(spoilt)
     assert found.size == 0
     assert np.abs((cleaned - mended(values)[1]).mean(axis=0)).max() < 0.01
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Some rows of a sample, each another one, with noise."""
+    return np.stack(
+        [sinogram(usual_sample(30 + row), row, 0.01, 200)[1] for row in range(6)], axis=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "stop", "gain"),
+    [(301, 304, 1.3), (120, 121, 0.95), (100, 116, 0.8), (250, COLUMNS, 0.9)],
+)
+def test_columns_whose_gain_drifts_are_found_with_how_much_and_set_right(rows, first, stop, gain):
+    spoilt = rows.astype(np.float32)
+    spoilt[:, :, first:stop] -= np.log(np.linspace(1, gain, len(rows)))[:, None, None]
+    choice = measure_stripes(spoilt)
+    [found] = choice.drifting
+    assert (found.first, found.stop) == (first, stop)
+    assert found.gain == pytest.approx(gain, rel=0.04)
+    with pytest.warns(UserWarning, match="the gain of some columns drifts"):
+        entry = choice_number(choice, 6).entry()
+    assert chosen_of(entry).drifting[0][:2] == (first, stop)
+    with hearing() as told:
+        cleaned = stripes(spoilt, chosen_of(entry), method="auto")
+    narrow = stop - first <= 3
+    assert told[-1][:, first:stop].all() == narrow
+    if not narrow:
+        away = (cleaned - rows)[:, :, first:stop].mean(axis=2)
+        assert np.abs(np.diff(away.reshape(4, -1).mean(axis=1))).max() < 0.01
+
+
+def test_no_sample_drifts(rows):
+    assert measure_stripes(rows.astype(np.float32)).drifting == ()
 
 
 def test_bands_are_named_by_columns_and_rows():

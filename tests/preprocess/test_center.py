@@ -1,12 +1,16 @@
 """The rotation axis: right to a fraction of a pixel, and sure only when it is right."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 import scipy.io
 import tifffile
 
+from xct.errors import RunError
 from xct.phantom.discs import project_discs, random_discs
+from xct.preprocess.center.answer import center_number
 from xct.preprocess.center.rotation_axis import Center, find_center
 from xct.stages import STAGES
 
@@ -202,6 +206,22 @@ def test_an_axis_on_the_side_where_the_sample_does_not_leave_the_view_is_not_tru
     """Over a full turn the sample reaches as far to either side of the axis."""
     sinogram = measured(random_discs(40, 220, seed=14), FULL_TURN, 400, 2.0)
     assert find_center(sinogram, FULL_TURN).confidence < 0.5
+
+
+@pytest.mark.parametrize("turn", [180, 360])
+def test_what_stands_still_in_the_beam_is_named_with_its_columns(turn):
+    theta = np.linspace(0, turn, turn + 1)
+    discs = random_discs(30, 100, seed=3)
+    views = np.stack([project_discs(discs, theta, 128, 64.7)] * 3, axis=1)
+    views = views / views.max() + np.random.default_rng(0).normal(0, 0.01, views.shape)
+    rod = 0.2 * np.sqrt(np.clip(36 - (np.arange(128) - 30.0) ** 2, 0, None))
+    found = find_center(views + rod, theta)
+    assert "overlap" not in found.by_method  # with itself
+    assert found.confidence < 0.8
+    assert (found.still.first, found.still.last) == pytest.approx((25, 35), abs=1)
+    with pytest.raises(RunError, match="something stands still in the beam before columns"):
+        center_number(replace(found, confidence=0.1), 3)
+    assert find_center(views, theta).still is None
 
 
 def bad(change):

@@ -1,12 +1,14 @@
 """Frames that are no good are found by comparison with the others, and good ones are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.scans import counts, line_integrals
 from xct.preprocess.frames.beside import light_beside, part_above_air
 from xct.preprocess.frames.coarse import coarse_frames
-from xct.preprocess.frames.faults import AFTERWARDS, Seen, judge
+from xct.preprocess.frames.faults import AFTERWARDS, Seen, judge, offset_step
 from xct.preprocess.frames.outlying import extra_frames
 from xct.preprocess.frames.saturation import saturated
 
@@ -125,6 +127,16 @@ def test_views_that_change_for_good_are_left_for_the_check_of_angles(scan):
 def test_angles_in_any_order_are_no_fault(scan):
     order = np.argsort(np.arange(ANGLES) * 55 % ANGLES)
     assert found(scan, projections=scan["projections"][order]) == {}
+
+
+def test_darks_that_all_rise_alike_are_an_offset_that_drifts_and_no_light(scan):
+    darks = scan["darks"].copy()
+    darks[3:] += 0.02 * (scan["flats"][0] - OFFSET).mean()
+    assert found(scan, darks=darks) == {}
+    seen = Seen(made(scan["projections"]), made(scan["flats"]), made(darks))
+    step = 0.02 * (scan["flats"] - OFFSET).mean()
+    assert offset_step(seen) == pytest.approx(step, rel=0.05)
+    assert offset_step(replace(seen, darks=made(darks[::-1]))) == pytest.approx(-step, rel=0.05)
 
 
 @pytest.mark.parametrize("which", [[0], [4, 5]])

@@ -119,6 +119,13 @@ def test_flicker_is_told_from_a_sample_that_turns():
     assert dict(light_numbers(light, None))["light_flicker"].value == found.flicker
 
 
+def test_two_exposures_that_alternate_are_flicker():
+    projections, gain = counts(WIDE)
+    projections[1::2] *= 0.5
+    found = light_changes(coarse(projections / gain), THETA)
+    assert 0.3 < found.flicker < 0.6  # half of it to either side
+
+
 def test_flicker_that_air_on_both_sides_shows_is_its_light():
     projections, gain = counts(IN_VIEW)
     lit = 1 + np.random.default_rng(1).normal(0, 0.04, THETA.size)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xct.phantom.discs import draw_discs, project_discs
+from xct.phantom.discs import draw_discs, project_discs, random_discs
 from xct.preprocess.frames.beside import light_beside
-from xct.preprocess.frames.wide_sample import wide_message, wide_number, wide_sample
+from xct.preprocess.frames.wide_sample import axis_lies, wide_message, wide_number, wide_sample
 from xct.reconstruct import fbp
 
 COLUMNS, ROWS = 128, 16
@@ -64,3 +64,13 @@ def test_a_half_acquisition_is_not_called_wide():
     cells = coarse(60)[0][:, :, 24:]  # the view ends within the sample, at one side
     assert wide_sample(cells, None, (ROWS, 80), 360.0) is None
     assert wide_sample(cells, None, (ROWS, 80), 180.0) is not None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_axis_that_lies_along_the_rows_is_seen_by_what_they_take(turned):
+    discs = [random_discs(12, 90, seed=row) for row in range(ROWS)]
+    seen = np.stack([project_discs(each, THETA, COLUMNS, 61.0) for each in discs], axis=1)
+    transmission = np.exp(-seen / seen.max())
+    if turned:  # some of its rows, and cells of columns
+        transmission = transmission.swapaxes(1, 2)[:, 4::8]
+    assert axis_lies(transmission) == turned

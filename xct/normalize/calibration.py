@@ -10,6 +10,8 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
+
 from xct.physics.materials import TABLE, mu_per_cm
 
 GREY = "grey"
@@ -124,7 +126,7 @@ def _implausible(
 
 def _remedy(value: float, unit: str | None, energy_kev: float | None, voxel_um: float) -> str:
     if unit is None:
-        return 'Look at energy_kev and the pixel size; grey values go by volume_unit="grey"'
+        return f'{_what_fits(value, energy_kev)}; grey values go by volume_unit="grey"'
     units = {**_UNITS, "1/px": 1e4 / voxel_um}
     fitting = [
         name for name, factor in units.items() if _is_plausible(value * factor, energy_kev, False)
@@ -142,4 +144,18 @@ def _remedy(value: float, unit: str | None, energy_kev: float | None, voxel_um: 
         return f"Values in {known[0]} would be plausible: say volume.unit: {known[0]} if they are"
     return (
         f"Values in {fitting[0]} would be plausible: turn them into 1/cm, or say volume.unit: grey"
+    )
+
+
+def _what_fits(value: float, energy_kev: float | None) -> str:
+    """Say with which energy, or which size of pixels, the value would be usual."""
+    energies = np.arange(_ENERGIES[1], _ENERGIES[0], 0.5)
+    usual = np.array([float(mu_per_cm("lpscl_pressed", energy)) for energy in energies])
+    nearest = int(np.argmin(np.abs(np.log(usual / max(value, 1e-9)))))
+    if energy_kev is None or not usual[-1] < value < usual[0]:
+        return "Look at energy_kev and the pixel size"
+    pixels = value / float(mu_per_cm("lpscl_pressed", energy_kev))
+    return (
+        f"Look at energy_kev ({energies[nearest]:.3g} keV would fit) and the pixel size (pixels "
+        f"{pixels:.2g} times as large would)"
     )

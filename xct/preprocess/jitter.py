@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xct.figures import canvas
+from xct.preprocess.angles.turn import find_turn
 from xct.preprocess.center.mass import wandering_px
 from xct.preprocess.center.sample import (
     Sample,
@@ -186,6 +187,9 @@ def find_jitter(
     along_columns = sample.unsteadiness_px * sample.bin
     # Only where air is beside the sample is all of its mass in view.
     whole_px = wandering_px(sample.views, sample.theta_deg) if flat_beside(sample.views) else 0.0
+    turn = find_turn(sample) if whole_px else None
+    if turn is not None and turn.is_other:  # which check_angles says
+        whole_px = 0.0
     wandering = whole_px * sample.bin
     if not len(pairs):
         return StageJitter(0.0, along_columns, wandering_px=wandering)

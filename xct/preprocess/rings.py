@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -12,10 +13,20 @@ from annotated_types import Ge, Gt, Le
 from xct.errors import DataError
 from xct.parallel.threads import over_ranges
 from xct.preprocess.columns.bad_columns import all_finite, bridge_columns, find_bands
+from xct.preprocess.columns.drifting import Drift, find_drifting, level
 from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.fourier_wavelet import damp_stripes
 from xct.preprocess.sorting import smooth_ranks
-from xct.preprocess.stripe_choice import StripeChoice, Way, Weighed, choice_number, choose, weigh
+from xct.preprocess.stripe_choice import (
+    Chosen,
+    StripeChoice,
+    Way,
+    Weighed,
+    choice_number,
+    choose,
+    chosen_of,
+    weigh,
+)
 from xct.preprocess.stripe_profile import column_constants, subtract
 from xct.quantity import Quantity
 from xct.stages import Band, RowCounts, name_bands, replaced, stage
@@ -43,7 +54,7 @@ def wide_bands(bands: Sequence[Band]) -> str | None:
 
 
 @stage(
-    gives=Quantity("stripe_way", unit="how stripes are removed"),
+    gives=Quantity("stripe_way", unit="how stripes are removed", taken=chosen_of),
     estimate=choice_number,
 )
 def measure_stripes(
@@ -62,6 +73,8 @@ def measure_stripes(
     - ``both`` where it removes stripes that ``profile`` leaves, and changes values by less than a
       third of their noise.
     - ``none`` elsewhere, and where what would be taken off is mirrored about the rotation axis.
+
+    Columns whose gain drifts in most rows are found before, and named.
 
     Parameters
     ----------
@@ -82,15 +95,17 @@ def measure_stripes(
         As `stripes`.
     """
     cleaned = _checked(line_integrals)
+    drifting = find_drifting(cleaned, _width(cleaned, size_px, _SIZE_PX))
     found: list[Weighed | None] = [None] * cleaned.shape[1]
 
     def measure(first: int, stop: int) -> None:
         for row in range(first, stop):
-            _mend(cleaned, row, _FAULTY_RATIO)
+            _mend(cleaned, row, _FAULTY_RATIO, drifting)
             found[row] = _weighed(cleaned, row, size_px)[0]
 
     over_ranges(measure, cleaned.shape[1])
-    return choose([one for one in found if one is not None])
+    choice = choose([one for one in found if one is not None])
+    return replace(choice, drifting=drifting)
 
 
 @stage(
@@ -100,7 +115,7 @@ def measure_stripes(
 )
 def stripes(
     line_integrals: np.ndarray,
-    stripe_way: Way | None = None,
+    stripe_way: Way | Chosen | None = None,
     *,
     method: Method = "profile",
     size_px: Annotated[int, Ge(3), Le(1001)] | None = None,
@@ -140,8 +155,9 @@ def stripes(
     ----------
     line_integrals : ndarray, shape (angle, row, column)
         Finite values, at least 3 columns.
-    stripe_way : {"none", "profile", "weak", "both"}, optional
-        What `measure_stripes` picked.
+    stripe_way : {"none", "profile", "weak", "both"} or Chosen, optional
+        What `measure_stripes` picked, and the columns whose gain drifts: up to three side by side
+        are interpolated, of wider bands the drift is taken off.
     method : {"auto", "profile", "weak", "sorting", "both", "wavelet"}, optional
         Constant correction of each column, also of weak stripes, Vo's sorting, both, Münch's
         wavelets, or what suits the stripes.
@@ -172,12 +188,13 @@ def stripes(
     """
     cleaned = _checked(line_integrals)
     mended = np.zeros(cleaned.shape[1:], np.bool_)
-    way = stripe_way if method == "auto" else method
+    picked, drifting = stripe_way if isinstance(stripe_way, Chosen) else (stripe_way, ())
+    way = picked if method == "auto" else method
     remove = partial(_REMOVE[way], size_px=size_px) if way else partial(_as_suits, size_px=size_px)
 
     def clean(first: int, stop: int) -> None:
         for row in range(first, stop):
-            mended[row] = _mend(cleaned, row, faulty_ratio)
+            mended[row] = _mend(cleaned, row, faulty_ratio, drifting)
             remove(cleaned, row)
 
     over_ranges(clean, cleaned.shape[1])
@@ -215,9 +232,12 @@ def _refuse(line_integrals: np.ndarray, unusable: np.ndarray) -> None:
     )
 
 
-def _mend(sinograms: np.ndarray, row: int, ratio: float) -> np.ndarray:
+def _mend(
+    sinograms: np.ndarray, row: int, ratio: float, drifting: Sequence[Drift] = ()
+) -> np.ndarray:
     """Interpolate bad columns of a sinogram; say which they are."""
     bad = np.zeros(sinograms.shape[2], np.bool_)
+    level(sinograms, row, drifting, bad)
     find_bands(sinograms, row, ratio, bad)
     bridge_columns(sinograms, row, bad)
     return bad

@@ -10,12 +10,14 @@ the sample still turn somewhere, as they did elsewhere before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from xct.preprocess.columns.drifting import Drift, drift_message
 from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.sorting import sliding_median
 from xct.preprocess.stripe_profile import (
@@ -104,12 +106,20 @@ class Weighed:
 
 @dataclass(frozen=True)
 class StripeChoice:
-    """The way that suits a scan, and the standard deviation of stripes before and after it."""
+    """The way that suits a scan, the sd of stripes before and after it, and what drifts."""
 
     way: Way
     stripes_sd: float
     left_sd: float
     noise_sd: float
+    drifting: tuple[Drift, ...] = ()
+
+
+class Chosen(NamedTuple):
+    """What `stripes` is told: the way, and the columns whose gain drifts."""
+
+    way: Way
+    drifting: tuple[Drift, ...] = ()
 
 
 def weigh(
@@ -188,17 +198,31 @@ def choose(weighed: Sequence[Weighed]) -> StripeChoice:
     if way != "none" and gains and all(w.change < _MOST_CHANGE * w.noise for w in weighed):
         way, left = "both", both
     sd = [float(np.sqrt(max(value, 0.0))) for value in (stripes, left, noise)]
-    return StripeChoice(way, *sd)
+    return StripeChoice(way, sd[0], sd[1], sd[2])
 
 
 def choice_number(choice: StripeChoice, rows: int) -> Number:
     """Give the entry of ``summary.json``: what was picked, and what is left."""
-    details = {
+    details: dict[str, Any] = {
         "stripes_sd": choice.stripes_sd,
         "left_sd": choice.left_sd,
         "noise_sd": choice.noise_sd,
     }
+    message = drift_message(choice.drifting)
+    if message is not None:
+        warnings.warn(message, stacklevel=2)
+        details["drifting"] = [
+            [d.first, d.stop - 1, [round(level, 4) for level in d.levels]] for d in choice.drifting
+        ]
     return Number(choice.way, "method", n=rows, details=details)
+
+
+def chosen_of(entry: Mapping[str, Any]) -> Chosen:
+    """Give what `stripes` is told, of an entry of ``summary.json``."""
+    drifting = [
+        Drift(first, last + 1, tuple(levels)) for first, last, levels in entry.get("drifting", [])
+    ]
+    return Chosen(entry["value"], tuple(drifting))
 
 
 def mirrored_part(stripe: np.ndarray, every: np.ndarray, axis: float) -> float:

@@ -17,6 +17,7 @@ from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
+from xct.preprocess.angles.answer import angles_unfit, darks_drift
 from xct.preprocess.jitter import TOO_MUCH_PX as JITTER_TOO_MUCH_PX
 from xct.quantity import Quantity, declare
 from xct.segment.material.columns import find_columns
@@ -257,7 +258,7 @@ def darks_too_high(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say that too much was subtracted from all frames: line integrals are not true."""
     found = numbers.get("dark_excess")
     if found is None:
-        return None
+        return darks_drift(numbers)
     return (
         f"the darks are too high by {found['value']:.1%} of the light: dense parts attenuate more "
         "than they do. Lithium contents, absent lithium, particles and inclusions rest on that and "
@@ -290,7 +291,10 @@ def decadic_logarithm(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 
 def stage_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Say that the stage stood off by more than can be corrected."""
+    """Say that the stage stood off by more than can be corrected, or turned otherwise."""
+    unfit = angles_unfit(numbers)
+    if unfit is not None:
+        return unfit
     found = numbers.get("stage_jitter")
     if found is None:
         return None

@@ -23,7 +23,16 @@ from xct.pipeline.monitor import go_on, timed
 from xct.preprocess.frames.beam_profile import FlatMixture
 from xct.preprocess.frames.beside import LightBeside, light_beside
 from xct.preprocess.frames.coarse import CoarseFrames, coarse_frames
-from xct.preprocess.frames.faults import AFTERWARDS, Fault, Kind, Seen, Verdict, by_own_flats, judge
+from xct.preprocess.frames.faults import (
+    AFTERWARDS,
+    Fault,
+    Kind,
+    Seen,
+    Verdict,
+    by_own_flats,
+    judge,
+    offset_step,
+)
 from xct.preprocess.frames.limits import refuse_unlit
 from xct.preprocess.frames.log_noise import looks_decadic
 from xct.preprocess.frames.movement import movement_px, repeats
@@ -147,7 +156,7 @@ def _look(job: Job, frames: Scan, settings: Mapping[str, Any]) -> dict[str, Any]
     good, transmission = frames.without(original), verdict.transmission[left]
     own, transmission = _own_flats(good, seen, verdict, transmission)
     light = look_at_light(good, transmission, light_beside(transmission), own)
-    said = [*_messages(frames, verdict), *_of_repeats(good)]
+    said = [*_messages(frames, verdict), *_of_darks(seen), *_of_repeats(good)]
     of_light = [*light_messages(light, frames.voxel_size_um)]
     # Flats that are not those of the projections explain what else is odd.
     for message in of_light + said if light.wrong_flats is not None else said + of_light:
@@ -240,6 +249,16 @@ def _messages(frames: Scan, verdict: Verdict) -> Iterator[str]:
         which = _named(numbers.tolist(), fault.kind)
         verb = "is" if len(numbers) == 1 else "are"
         yield f"{which} {verb} left out: {fault.reason}" + _further(frames, verdict, fault)
+
+
+def _of_darks(seen: Seen) -> Iterator[str]:
+    step = offset_step(seen)
+    if step:
+        yield (
+            f"the last darks hold {step:+.3g} counts against the first ones, alike all over the "
+            "frame, which is no light: the detector's offset drifts. The mean of all darks is "
+            "subtracted, which is right half-way; let the camera reach its temperature"
+        )
 
 
 def _of_repeats(good: Scan) -> Iterator[str]:

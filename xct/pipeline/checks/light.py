@@ -26,7 +26,14 @@ from xct.preprocess.frames.saturation import saturated
 from xct.preprocess.frames.shading import LEAVE_OUT, Shade, find_shade, shade_clause
 from xct.preprocess.frames.shifted_flats import flat_shift, pattern_missing, shift_clause
 from xct.preprocess.frames.steadiness import LightChanges, light_changes
-from xct.preprocess.frames.wide_sample import WideSample, wide_message, wide_number, wide_sample
+from xct.preprocess.frames.wide_sample import (
+    LIES,
+    WideSample,
+    axis_lies,
+    wide_message,
+    wide_number,
+    wide_sample,
+)
 from xct.preprocess.fringes import pixel_fresnel_number, retrieval_advice
 from xct.quantity import Number
 from xct.reconstruct.half_acquisition import turn_deg
@@ -77,6 +84,8 @@ class Light:
         What flats are saturated, as a clause, where it is much.
     shade : Shade or None
         A part of the view that has less light for some of the time.
+    lies : bool
+        Whether the axis of rotation lies along the rows.
     """
 
     beside: LightBeside | None
@@ -89,6 +98,7 @@ class Light:
     left: float = float("nan")
     saturated: str | None = None
     shade: Shade | None = None
+    lies: bool = False
 
 
 def look_at_light(
@@ -133,6 +143,8 @@ def look_at_light(
     if good.theta_deg is None:
         left = left_of_beam(transmission) if own else float("nan")
         return Light(beside, own, shadowed=above, left=left)
+    if axis_lies(transmission):
+        return Light(beside, own, lies=True)
     wide = wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
     darks = _darks(good, transmission, own)
     changes = LightChanges()
@@ -221,6 +233,8 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
         )
     if light.wrong_flats is not None:
         return
+    if light.lies:
+        yield LIES
     if light.darks is not None and not light.darks.bound:
         yield dark_message(light.darks)
     yield from _of_beside(light.beside)

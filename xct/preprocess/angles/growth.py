@@ -22,6 +22,8 @@ _LEAST_ROWS, _LEAST_COLUMNS = 3, 16
 _APART = 3.5  # steps that may miss to half a turn
 # Chosen on discs of seeds 0 and 1.
 _SURE_SD, _LEAST_PX = 5.0, 0.4  # of what the rim of the sample moves by
+# Of the difference. Growth of 1 % leaves 0.89, a wrong range of angles that looks like it 0.98.
+_LEFT = 0.95
 
 
 class Growth(NamedTuple):
@@ -33,17 +35,21 @@ class Growth(NamedTuple):
         Of its size, and the standard uncertainty; negative where it shrinks.
     rim_px : float
         Half the width of what was compared.
+    left : float
+        Of what views half a turn apart differ by, rms, that is left by it.
     """
 
     fraction: float
     sd: float
     rim_px: float
+    left: float = 0.0
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is, and its edges move by enough to blur them."""
+        """Whether it is, explains what is seen, and moves edges by enough to blur them."""
         moves = abs(self.fraction) * self.rim_px
-        return moves > _LEAST_PX and abs(self.fraction) > _SURE_SD * self.sd
+        sure = moves > _LEAST_PX and abs(self.fraction) > _SURE_SD * self.sd
+        return sure and self.left < _LEFT
 
 
 def growth_message(growth: Growth) -> str:
@@ -103,7 +109,9 @@ def find_growth(sample: Sample, center_px: float) -> Growth | None:
     whole = solved(normal.sum(axis=0), change.sum(axis=0))[0]
     without = solved(normal.sum(axis=0) - normal, change.sum(axis=0) - change)[:, 0]
     sd = sqrt((len(without) - 1) * float(np.mean((without - whole) ** 2)))
-    return Growth(float(whole), sd, half * sample.bin)
+    left = np.stack(right) - float(whole) * np.stack(parts)[:, 0]
+    away = sqrt(float(np.mean(np.square(left))) / max(float(np.mean(np.square(right))), 1e-30))
+    return Growth(float(whole), sd, half * sample.bin, away)
 
 
 def _beside(own: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xct.errors import RunError
+from xct.preprocess.center.still import Still, still_clause
 from xct.quantity import Number
 
 
@@ -35,6 +36,10 @@ class Center:
         The axis was looked for this far to either side of the detector's middle.
     at_edge : bool
         The answer is at the end of the search range: the axis may lie beyond.
+    still : Still or None
+        What stands still in the beam; looked for where the answer is not sure.
+    turned : str or None
+        Over what other range the sample turned, in words, where the answer is not sure.
     """
 
     center_px: float
@@ -45,11 +50,17 @@ class Center:
     method: str
     search_px: float
     at_edge: bool
+    still: Still | None = None
+    turned: str | None = None
 
 
 log = logging.getLogger("xct")
 
 SURE, _TOO_UNSURE = 0.8, 0.5
+
+
+def _capital(clause: str) -> str:
+    return clause[0].upper() + clause[1:]
 
 
 def center_number(center: Center, rows: int) -> Number:
@@ -75,6 +86,13 @@ def center_number(center: Center, rows: int) -> Number:
         f"{center.confidence:.2f} ({candidates})"
     )
     if center.at_edge or center.confidence < _TOO_UNSURE:
+        if center.turned is not None:
+            raise RunError(f"find_center: {center.turned}. No axis fits the angles: {found}")
+        if center.still is not None:
+            raise RunError(
+                f"find_center: {still_clause(center.still)}. The rotation axis is too uncertain by "
+                f"it: {found}; give it by scan.center_px, after a look at figures/center.png"
+            )
         why = "lies at the end of the search range" if center.at_edge else "is too uncertain"
         raise RunError(
             f"find_center: the rotation axis {why}: {found}. Look at figures/center.png in the "
@@ -85,7 +103,7 @@ def center_number(center: Center, rows: int) -> Number:
     if center.confidence < SURE:
         warnings.warn(
             f"the rotation axis is not sure: {found}; give scan.center_px if rings or tuning "
-            "forks show",
+            "forks show" + (f". {_capital(still_clause(center.still))}" if center.still else ""),
             stacklevel=2,
         )
     return Number(

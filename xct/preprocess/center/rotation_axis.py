@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import radians, tan
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt
 
+from xct.preprocess.angles.turn import find_turn, turn_message
 from xct.preprocess.center.answer import SURE, Center, center_number
 from xct.preprocess.center.confidence import less_sure
 from xct.preprocess.center.figures import center_figure, sinogram_figure
 from xct.preprocess.center.heights import at_heights, on_a_line
-from xct.preprocess.center.sample import check_logarithm, checked_views, leaned, steadied
+from xct.preprocess.center.sample import check_logarithm, checked_views, leaned, prepared, steadied
 from xct.preprocess.center.search import search_axis
+from xct.preprocess.center.still import find_still
 from xct.preprocess.center.unsteadiness import LEAST_PX
 from xct.quantity import Quantity
 from xct.stages import stage
@@ -95,6 +98,13 @@ def find_center(
         # An axis that leans unseen has several heights off a level line: then none is left out.
         most = len(row_px) if axis_tilt_deg else 1
         axis = _without_odd_heights(axis, views, theta, row_px, search_px, most)
+    if axis.confidence < SURE:
+        sample = prepared(views, theta)
+        about = axis.by_method.get("wedge", axis.center_px)  # which what is fixed cannot mislead
+        turn = find_turn(sample)
+        if turn is not None and turn.is_other:
+            return replace(axis, turned=turn_message(turn, float(np.ptp(theta))))
+        axis = replace(axis, still=find_still(sample, about / sample.bin))
     return axis if stage_jitter is None else less_sure(axis, LEAST_PX)
 
 

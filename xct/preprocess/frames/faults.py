@@ -16,6 +16,7 @@ from xct.preprocess.frames.outlying import (
     LEAST_GAIN,
     blocked,
     blocked_flats,
+    darks_step,
     dim_flats,
     extra_frames,
     frozen,
@@ -119,6 +120,13 @@ def judge(seen: Seen) -> Verdict:
     return Verdict(tuple(faults), transmission, light)
 
 
+def offset_step(seen: Seen) -> float:
+    """Give by how many counts the last darks are above the first ones; 0 where they are not."""
+    if seen.darks is None or seen.flats is None:
+        return 0.0
+    return darks_step(seen.darks, seen.flats.counts.mean(axis=0, dtype=np.float64))
+
+
 def _fault(kind: Kind, frames: np.ndarray, reason: str) -> Iterator[Fault]:
     if len(frames):
         yield Fault(kind, tuple(int(n) for n in frames), reason)
@@ -131,6 +139,8 @@ def _of_fields(seen: Seen) -> Iterator[Fault]:
     if seen.darks is not None:
         lowest = float(seen.darks.counts.mean(axis=(1, 2)).min())
         lit = lit_darks(seen.darks, float(level) - lowest)
+        if offset_step(seen):
+            lit = lit[:0]  # the mean of both is right in the mean of the scan
         yield from _fault("darks", lit, "light")
         dark = np.median(np.delete(seen.darks.counts, lit, axis=0), axis=0)
     if seen.flats is not None:

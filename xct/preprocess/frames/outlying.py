@@ -14,6 +14,7 @@ from xct.preprocess.frames.coarse import CoarseFrames
 LEAST_GAIN = 0.05  # of the brightest cell: beyond the beam nothing is compared
 MAD = 1.4826  # from a median absolute deviation to a standard deviation
 _LIT = 0.005  # of the light, in a dark
+_EVEN, _MOST_STEP = 0.25, 0.05  # of how uneven flats are, and of the light
 _DIM_FLAT = 0.5  # of the brighter flats
 _SHADOW, _SHADOWED = 0.03, 0.05  # depth of a shadow in a flat, and the part of it that it covers
 _NO_LIGHT = 0.1  # of the usual light
@@ -44,6 +45,36 @@ def lit_darks(darks: CoarseFrames, light: float) -> np.ndarray:
     middle = np.median(lowest)
     spread = MAD * np.median(np.abs(lowest - middle))
     return np.flatnonzero(level - middle > max(_LIT * light, _SPREADS * spread))
+
+
+def darks_step(darks: CoarseFrames, flats: np.ndarray) -> float:
+    """Give by how many counts the last darks are above the first ones, alike all over the frame.
+
+    That is no light, which falls as on the flats, but the detector's offset: darks before and
+    after a scan show how it drifted. 0 where there is no such step.
+
+    Parameters
+    ----------
+    darks : CoarseFrames
+        Frames that should be dark, in order of time.
+    flats : ndarray, shape (row, cell)
+        Mean counts of the flats.
+    """
+    level = darks.counts.mean(axis=(1, 2), dtype=np.float64)
+    lit = lit_darks(darks, float(np.mean(flats) - level.min()))
+    least = max(2, level.size // 3)
+    if not least <= lit.size <= level.size - 2 or np.ptp(lit) != lit.size - 1:
+        return 0.0
+    at_end = lit[-1] == level.size - 1
+    if not at_end and lit[0] != 0:
+        return 0.0
+    others = np.delete(darks.counts, lit, axis=0).mean(axis=0)
+    step, light = darks.counts[lit].mean(axis=0) - others, flats - others
+    height = float(step.mean())
+    even = float(step.std()) < _EVEN * height * float(light.std() / light.mean())
+    if not even or height > _MOST_STEP * float(light.mean()):
+        return 0.0
+    return height if at_end else -height
 
 
 def dim_flats(flats: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from xct.preprocess.frames.faults import Kind
 from xct.preprocess.frames.outlying import (
     MAD,
     blocked_flats,
+    darks_step,
     dim_flats,
     jumping,
     light_of,
@@ -93,7 +94,9 @@ def mend_rows(
     light = float(np.median(coarse["flats"].counts))
     if darks is not None:
         coarse["darks"] = coarse_rows(darks)
-        darks = _mend_fields("darks", darks, _lit(coarse["darks"], light), found)
+        darks = _mend_fields(
+            "darks", darks, _lit(coarse["darks"], coarse["flats"].counts.mean(axis=0), light), found
+        )
     dark = np.zeros_like(coarse["flats"].counts[0])
     if darks is not None:
         dark = coarse_rows(darks).counts.mean(axis=0)
@@ -142,11 +145,13 @@ def _cells(
             repeated[frame, row] = same
 
 
-def _lit(darks: CoarseFrames, light: float) -> np.ndarray:
+def _lit(darks: CoarseFrames, flats: np.ndarray, light: float) -> np.ndarray:
     """Mark rows of darks that hold light, (frame, row)."""
     bad = np.zeros_like(darks.repeated)
     for row in range(bad.shape[1]):
-        bad[lit_darks(CoarseFrames(darks.counts[:, row : row + 1], darks.repeated), light), row] = 1
+        one = CoarseFrames(darks.counts[:, row : row + 1], darks.repeated)
+        if not darks_step(one, flats[row : row + 1]):
+            bad[lit_darks(one, light), row] = 1
     return bad
 
 

@@ -23,6 +23,14 @@ _LEAST_TURN_DEG = 300.0  # in a full turn one side alone may be cut: half acquis
 # times as wide, and 0.63 in the limit.
 _PART_OF_EDGE = 0.63
 _CM_UM = 1e4
+# By which what rows take out of the beam changes where the axis lies along them, and how much less
+# what columns take does, of which few rows are known.
+_CHANGES, _LESS, _MATTERS = 0.08, 3.0, 0.1
+LIES = (
+    "what columns of the frames take out of the beam is the same at all angles, and what rows take "
+    "is not: the axis of rotation lies along the rows, or the detector was turned by 90°. Say "
+    "scan.axis: row"
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,31 @@ def wide_sample(
     mean = np.mean(edges, axis=(0, 1))
     numbers = chosen_rows(shape[0])[cut]
     return WideSample(tuple(numbers.tolist()), cut.size, float(mean[cut].max()), shape[1])
+
+
+def axis_lies(transmission: np.ndarray) -> bool:
+    """Whether the axis of rotation lies along the rows of the frames.
+
+    What a slice across the axis takes out of the beam is the same at all angles.
+
+    Parameters
+    ----------
+    transmission : ndarray, shape (angle, row, cell)
+        Coarse transmission, NaN beyond the beam; good frames only, in order of time.
+    """
+    with np.errstate(invalid="ignore"):
+        taken = np.nan_to_num(-np.log(np.clip(transmission, 1e-3, None)))
+    by_row, by_column = _changes(taken.mean(axis=2)), _changes(taken.mean(axis=1))
+    return by_row > max(_CHANGES, _LESS * by_column)
+
+
+def _changes(taken: np.ndarray) -> float:
+    """Give by which part of itself what is taken out of the beam changes over the scan."""
+    parts = np.array_split(taken, min(_PARTS, len(taken)))
+    mean = np.stack([part.mean(axis=0) for part in parts])
+    level = mean.mean(axis=0)
+    matters = level > _MATTERS * level.max()
+    return float(np.median(mean[:, matters].std(axis=0) / level[matters])) if matters.any() else 0.0
 
 
 def _line_integral(transmission: np.ndarray) -> np.ndarray:
