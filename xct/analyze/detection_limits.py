@@ -100,6 +100,10 @@ def detection_numbers(
         if kind == "particle" and particles is not None:
             diameter = particles["equivalent_diameter_um"].to_numpy(float)
             yield from _count_above(own, diameter, "particles", _PARTICLE_NOTE)
+        if kind == "isolated_particle" and particles is not None:
+            away = particles.loc[particles["drifted"].astype(bool), "equivalent_diameter_um"]
+            diameter = away.to_numpy(float)
+            yield from _count_above(own, diameter, "drifted", _DRIFTED_NOTE, "particles")
         ringed = volume_artifacts is not None and (
             volume_artifacts.forged or volume_artifacts.touched
         )
@@ -119,11 +123,12 @@ _NAMES = {
 
 
 _PARTICLE_NOTE = "wider than {limit:.3g} µm by the volume that cracks and cavities leave"
+_DRIFTED_NOTE = "drifted particles wider than {limit:.3g} µm"
 _INCLUSION_NOTE = "thicker than {limit:.3g} µm, enclosed or bridging"
 
 
 def _count_above(
-    own: pd.DataFrame, diameter: np.ndarray, what: str, note: str
+    own: pd.DataFrame, diameter: np.ndarray, what: str, note: str, unit: str | None = None
 ) -> Iterator[tuple[str, Number]]:
     """Count what at least nine in ten are found of, and those missed among them."""
     sizes, planted = own["size_um"].to_numpy(), own["planted"].to_numpy(float)
@@ -142,7 +147,7 @@ def _count_above(
     rates = np.mean(rate_sd / rate**2) ** 2 * large.size if large.size else 1 - _LIKELY
     sd = np.sqrt(missed**2 + rates + (edge[0] - edge[1]) ** 2 / 4)
     yield f"{what}_above_limit", Number(
-        float(np.sum(1 / rate)), what, float(sd), large.size,
+        float(np.sum(1 / rate)), unit or what, float(sd), large.size,
         note=note.format(limit=limit) + "; nine in ten of that size are found; with those missed",
         details={"limit_um": round(limit, 4)},
     )  # fmt: skip
