@@ -43,6 +43,8 @@ class Measured:
         Part of the cathode's main body.
     speck : ndarray of float64, shape (1 + particle,)
         Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
+    pieces : ndarray of int64, shape (1 + particle,)
+        Of how many pieces that cracks separate a particle was joined.
     grey_scale : GreyScale
         Grey values of air and of electrolyte.
     """
@@ -51,6 +53,7 @@ class Measured:
     crossings: np.ndarray
     attached: np.ndarray
     speck: np.ndarray
+    pieces: np.ndarray
     grey_scale: GreyScale
 
 
@@ -86,7 +89,8 @@ def particle_table(
         taken off), core_voxels, core_share (of the particle in what its core shows),
         surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (fractions
         of the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
-        particle), radius_um, height_ratio (extent along z over that across).
+        particle), radius_um, height_ratio (extent along z over that across), pieces (of how many
+        pieces that cracks separate it was joined; 1 where none is seen).
     """
     import pandas as pd
 
@@ -146,6 +150,7 @@ def particle_table(
                 "at_steel": at_steel,
                 "radius_um": np.hypot(off_y, off_x),
                 "height_ratio": height_ratio,
+                "pieces": measured.pieces[1:],
             }
         )
 
