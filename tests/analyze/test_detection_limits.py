@@ -173,7 +173,7 @@ def test_the_count_above_the_limit_says_where_that_is_and_grows_by_what_is_misse
          "found": [0, 16, 30, 32]}
     )  # fmt: skip
     diameters = np.random.default_rng(0).uniform(3, 12, 1000)
-    particles = pd.DataFrame({"equivalent_diameter_um": diameters})
+    particles = pd.DataFrame({"equivalent_diameter_um": diameters, "drifted": False})
     found = dict(detection_numbers(table, particles))
     assert found["particle_detection_um.in_cathode"].value == pytest.approx(5.0)
     count = found["particles_above_limit"]
@@ -182,6 +182,33 @@ def test_the_count_above_the_limit_says_where_that_is_and_grows_by_what_is_misse
     seen = np.count_nonzero(diameters >= limit)
     assert seen < count.value < 1.03 * seen
     assert 0.01 * seen < count.sd < 0.1 * seen
+
+
+@pytest.mark.parametrize(("cut", "bound"), [(2, None), (30, "lower")])
+def test_where_many_particles_are_cut_by_several_cracks_the_count_is_a_lower_bound(cut, bound):
+    table = pd.DataFrame({"body": "particle", "size_um": [4.0, 5.0, 6.0], "planted": 32,
+                          "found": [0, 16, 32]})  # fmt: skip
+    pieces = np.where(np.arange(1000) < cut, 4, 1)
+    particles = pd.DataFrame({"equivalent_diameter_um": 9.0, "drifted": False, "pieces": pieces})
+    count = dict(detection_numbers(table, particles))["particles_above_limit"]
+    assert count.bound == bound
+    assert (count.sd is None) == (bound is not None)
+    assert (f"{cut} of them are cut" in count.note) == (bound is not None)
+
+
+def test_drifted_particles_are_counted_above_the_size_at_which_isolated_ones_are_found():
+    table = pd.DataFrame(
+        {"body": "isolated_particle", "size_um": [3.0, 4.0, 5.0], "planted": 32,
+         "found": [0, 16, 32]}
+    )  # fmt: skip
+    particles = pd.DataFrame(
+        {"equivalent_diameter_um": [4.2, 6.0, 9.0, 9.0], "drifted": [True, True, True, False]}
+    )
+    count = dict(detection_numbers(table, particles))["drifted_above_limit"]
+    assert count.entry()["limit_um"] == pytest.approx(4.8)
+    assert count.unit == "particles"
+    assert count.value == pytest.approx(2, abs=0.01)
+    assert 0.1 < count.sd < 1
 
 
 def test_counts_of_inclusions_are_as_uncertain_as_stated():

@@ -29,8 +29,8 @@ def measured(body, sign=1):
     volume = np.array([8.0 * body.sum()])
     nodes = nodes_of(body.astype(np.uint32), 0)
     spread = np.linalg.eigvalsh(np.cov(2.0 * place.T, bias=True) + np.eye(3) * 4 / 12)
-    thickness = np.array([2 * np.sqrt(5 * spread[0])])
-    return filament_table(nodes, SIZE_UM, volume, np.array([feret]), thickness, sign).iloc[0]
+    axes = 2 * np.sqrt(5 * spread)[None]
+    return filament_table(nodes, SIZE_UM, volume, np.array([feret]), axes, sign).iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,13 @@ def test_plates_strips_of_them_and_lumps_are_no_filaments(radii):
     assert not measured(z**2 + y**2 + x**2 <= 1)["filament"]
 
 
+def test_a_body_that_is_thicker_in_its_middle_is_no_filament_and_a_rod_is():
+    z, y, x = (axis - c for axis, c in zip(np.indices((80, 60, 60)), (40, 30, 30), strict=True))
+    away = np.hypot(y, x)
+    assert measured((away <= 2.5) & (np.abs(z) <= 14))["filament"]
+    assert not measured(away <= 3.5 * (1 - np.abs(z) / 16))["filament"]
+
+
 @pytest.mark.parametrize("rows", [1, 7, 40])
 def test_nodes_do_not_depend_on_the_cut(rows):
     body = wire(10 + 60 * ALONG, 30 + 15 * ALONG, 30).astype(np.uint32)
@@ -105,6 +112,17 @@ def test_a_filament_is_a_bridge_if_it_reaches_the_cathode(drawn, stop, bridges):
     assert numbers["bridges"].headline == bool(bridges)
     assert numbers["filaments"].value == 1
     assert next(iter(numbers)) == "bridges"
+
+
+def test_what_lies_flat_on_the_lithium_is_no_filament(drawn):
+    mu, labels, cell, surfaces = drawn
+    some = labels.copy()
+    face = int(FACES[1]) + 1
+    some[face : face + 3, 34:37, 16:50] = Label.LOW_GREY
+    table = inclusions(np.where(some == Label.LOW_GREY, 0.1, mu), some, cell, surfaces, Flat())
+    assert table["class"].tolist() == ["at_lithium"]
+    assert table["length_um"][0] > 50
+    assert not table["filament"][0]
 
 
 def test_what_is_a_headline_says_so_in_its_entry():

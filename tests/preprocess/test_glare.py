@@ -6,6 +6,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from xct.parallel.threads import limit_threads
 from xct.phantom.scan.optics import glare_map, spread
+from xct.physics.materials import mu_per_cm
 from xct.preprocess.fringes import EdgeLight
 from xct.preprocess.veiling.bound import bound_glare
 from xct.preprocess.veiling.frame_light import gather_light
@@ -300,3 +301,19 @@ def test_light_of_another_scan_is_refused():
     seen = np.ones((3, 8, 40), np.float32)
     with pytest.raises(ValueError, match=r"frame_light is of 3 frames of 40 columns.*\(2, 8, 40\)"):
         glare(seen[:2], light_of(seen), np.arange(8), pixel_size_um=1.0, fraction=0.1)
+
+
+@pytest.mark.parametrize(
+    ("density", "fraction", "most"), [(1, 0.003, 0.1), (1, 0.1, 0.2), (1.7, 0.003, 0.3)]
+)
+def test_steel_that_passes_light_bounds_glare_by_what_it_passes_at_least(density, fraction, most):
+    """A bore of 0.3 mm at 35 keV; a denser metal than steel is not taken for it."""
+    steel = density * float(mu_per_cm("steel", 35.0))
+    planes = ((30, steel), (20, 0.08), (60, 1.9), (40, 8.5), (10, 1.9), (30, steel))
+    light = light_of(measured(transmission(planes, 300.0, 320), fraction, 300.0))
+    found = bound_glare(light, PIXEL_UM, 35.0)
+    assert fraction < found.fraction < most
+    assert found.by_steel == (density == 1)
+    (name, number), *_ = glare_numbers(light, PIXEL_UM, 35.0)
+    assert name == "glare_at_most"
+    assert ("of steel" in number.note) == found.by_steel

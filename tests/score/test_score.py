@@ -18,6 +18,7 @@ from xct.phantom.truth.tables import tables_of
 from xct.score import comparison, score, score_text
 from xct.score.grey import GreyScore
 from xct.score.metric import Slab, interior
+from xct.score.particles import _drifted
 from xct.score.surfaces import score_surfaces
 
 WIDE = 10.0  # µm: five voxels
@@ -171,6 +172,17 @@ def test_lost_and_invented_particles(result, truth):
     assert found["drifted_recall"]["value"] == 1
     drifted = table.drifted.sum()
     assert found["drifted_f1"]["value"] == pytest.approx(2 * drifted / (2 * drifted + 1))
+
+
+def test_drifted_particles_smaller_than_what_is_found_are_neither_missed_nor_false():
+    true = pd.DataFrame({"particle": [1, 2, 3], "equivalent_diameter_um": [3.0, 3.5, 9.0],
+                         "drifted": True})  # fmt: skip
+    mine = pd.DataFrame({"particle": [7, 8], "drifted": True})
+    pairs = pd.DataFrame({"true": [2, 3], "mine": [7, 8]})
+    all_of_them, above = (_drifted(true, mine, pairs, least) for least in (0.0, 4.0))
+    assert all_of_them["drifted_recall"]["value"] == pytest.approx(2 / 3)
+    assert above["drifted_recall"]["value"] == above["drifted_f1"]["value"] == 1
+    assert above["drifted_false"] == {"value": 0, "unit": "particles", "n": 1}
 
 
 def test_sizes_and_their_stated_uncertainty(result, truth):

@@ -25,6 +25,10 @@ SLENDER, FLAT, BRANCHES = 3.0, 1.5, 3
 # What is seen of a thin crack may be a strip: slender, but wider than it is thick by more than
 # this. Strips: 1.35 to 2.5; filaments, bent ones too: 0.4 to 1.03.
 _ROUND = 1.2
+# A rod is as thick at its ends as in its middle, so that the distance of its ends is 0.77 of the
+# long axis of an ellipsoid with its moments (0.75 to 0.80 in three virtual cells, on two of which
+# this was set); two cracks that meet hold most where they do (0.95).
+_EVEN = 0.88
 _LEAST_CUBES = 3.0  # of length: of what is shorter the shape is not known, such as a bit of a crack
 
 
@@ -69,7 +73,7 @@ def filament_table(
     voxel_size_um: tuple[float, float, float],
     volume_um3: np.ndarray,
     feret_um: np.ndarray,
-    thickness_um: np.ndarray,
+    axes_um: np.ndarray,
     sign: int,
 ) -> pd.DataFrame:
     """Measure the way through each region.
@@ -80,15 +84,18 @@ def filament_table(
         Of `nodes_of`, `REGION` from 0 to the number of regions.
     voxel_size_um : tuple of float
         z, y, x.
-    volume_um3, feret_um, thickness_um : ndarray, shape (region,)
-        Volume of each, with its rim, its widest extent, and the shortest axis of its ellipsoid.
+    volume_um3, feret_um : ndarray, shape (region,)
+        Volume of each, with its rim, and its widest extent.
+    axes_um : ndarray, shape (region, 3)
+        Axes of the ellipsoid with the same moments, ascending.
     sign : int
         +1 where the anode lies at small z.
 
     Returns
     -------
     DataFrame
-        A row for each region: ``filament`` (slender, neither a plate nor a strip of one),
+        A row for each region: ``filament`` (slender, neither a plate nor a strip of one, nor
+        thicker in its middle than a rod is),
         ``length_um`` (along the way from end to end), ``mean_diameter_um`` (of a cylinder of that
         length and volume), ``tortuosity`` (of the way, over the distance of its ends),
         ``tilt_deg`` (of the line between the ends, to the axis), ``azimuth_deg`` (of its end away
@@ -107,7 +114,9 @@ def filament_table(
             rows[region], filament[region] = _measured(
                 own, np.asarray(voxel_size_um), float(volume_um3[region]), sign
             )
-    filament &= ~(rows[:, 1] > _ROUND * thickness_um)
+    length, diameter, tortuosity, branches = rows[:, [0, 1, 2, 5]].T
+    filament &= ~(diameter > _ROUND * axes_um[:, 0])
+    filament &= ~((length > _EVEN * tortuosity * axes_um[:, 2]) & (branches == 0))
     names = ("length_um", "mean_diameter_um", "tortuosity", "tilt_deg", "azimuth_deg", "branches")
     return pd.DataFrame({"filament": filament, **dict(zip(names, rows.T, strict=True))})
 

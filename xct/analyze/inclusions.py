@@ -185,9 +185,9 @@ def inclusions(
         ``enclosed``; beyond the contract dark_volume_um3 (what
         would be missing if it were empty, with its rim: right also below the resolution),
         long_um, middle_um, short_um (of the ellipsoid with the same moments), feret_um,
-        surface_um2, mean_grey, at_lithium, kind (always ``low_grey``), at_front; and ``filament``,
-        ``length_um``, ``mean_diameter_um``, ``tortuosity``, ``tilt_deg``, ``azimuth_deg`` as
-        `xct.analyze.filaments.filament_table` gives them.
+        surface_um2, mean_grey, at_lithium, kind (always ``low_grey``), at_front; and ``filament``
+        (none lies flat on the lithium), ``length_um``, ``mean_diameter_um``, ``tortuosity``,
+        ``tilt_deg``, ``azimuth_deg`` as `xct.analyze.filaments.filament_table` gives them.
 
     Raises
     ------
@@ -274,7 +274,7 @@ def inclusion_table(
     dark = np.maximum(sums[:, DARK] * GREY_STEP, 0) * size.prod()
     axes = _axes_um(sums, count, size)
     feret = (-extents.sum(axis=2)).max(axis=1, initial=0) + size.mean()
-    ways = filament_table(nodes, cell.voxel_size_um, dark, feret, axes[:, 0], cell.sign)
+    ways = filament_table(nodes, cell.voxel_size_um, dark, feret, axes, cell.sign)
     table = pd.DataFrame(
         {
             "inclusion": np.arange(1, len(sums) + 1),
@@ -299,7 +299,11 @@ def inclusion_table(
             "at_front": sums[:, FRONT] > 0,
         }
     )
-    return pd.concat([table, ways], axis=1)
+    # What lies on the lithium, and rises no farther from it than it is wide, is part of its face.
+    lies = table["class"].eq("at_lithium") & (
+        table["distance_to_anode_um"] < ways["mean_diameter_um"]
+    )
+    return pd.concat([table, ways.assign(filament=ways["filament"] & ~lies)], axis=1)
 
 
 def _classes(sums: np.ndarray) -> np.ndarray:

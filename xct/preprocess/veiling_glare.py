@@ -57,7 +57,8 @@ def glare_numbers(
     if most is not None:
         yield "glare_at_most", Number(
             most.fraction, bound="upper",
-            note="fraction of the light; nothing in the frames is surely opaque",
+            note="fraction of the light; nothing in the frames is surely opaque"
+            + ("; the rods are taken to be of steel" if most.by_steel else ""),
             details={"error_of_line_integrals": round(most.effect, 4)},
         )  # fmt: skip
 
@@ -77,10 +78,11 @@ def glare_warning(
     if most is None or most.effect < _MATTERS:
         return None
     effect = f"{most.effect:.0%}" if most.effect < 1 else "all"
+    steel = ", if the rods are of steel" if most.by_steel else ""
     return (
         "glare is not measured: no shadow in the frames is surely opaque, and glare of up to "
-        f"{most.fraction:.1%} of the light is possible. Line integrals may be wrong by up to "
-        f"{effect}, most about row {most.row_px}, where {most.transmission:.2%} passes; lithium "
+        f"{most.fraction:.1%} of the light is possible{steel}. Line integrals may be wrong by up "
+        f"to {effect}, most about row {most.row_px}, where {most.transmission:.2%} passes; lithium "
         "contents are withheld in rows where that is more than half of what they change. Give the "
         "fraction by steps.glare.fraction: what is seen behind something opaque (lead, or thick "
         "steel) in the same beam, over the light about it; 0 leaves the light as it is"

@@ -31,12 +31,16 @@ _NEAR = 0.5  # of a particle's diameter, between middles, where there are no lab
 
 @dataclass
 class ParticleScore:
-    """Overlap of particles, and sizes in voxels; `pairs` are (true, found, voxels)."""
+    """Overlap of particles, and sizes in voxels; `pairs` are (true, found, voxels).
+
+    Isolated particles are found from about `least_um` on, as the result states.
+    """
 
     mine: pd.DataFrame
     true: pd.DataFrame
     voxel_um: float
     count: Mapping[str, Any] = field(default_factory=dict)
+    least_um: float = 0.0
     pairs: list[np.ndarray] = field(default_factory=list)
     sizes: tuple[list[np.ndarray], list[np.ndarray]] = field(default_factory=lambda: ([], []))
 
@@ -51,7 +55,8 @@ class ParticleScore:
         if any("particles" not in some for some in tables):
             return None
         count = result.summary.get("particles_above_limit", {})
-        return cls(with_charge(tables[0]), tables[1]["particles"], truth.voxel_size_um, count)
+        found, there = with_charge(tables[0]), tables[1]["particles"]
+        return cls(found, there, truth.voxel_size_um, count, _least(result))
 
     def add(self, slab: Slab) -> None:
         """Add a slab."""
@@ -68,7 +73,7 @@ class ParticleScore:
         strict = overlap[overlap.iou >= _OVERLAP]
         lenient = overlap[overlap.iou >= _OVERLAP_DRIFTED].sort_values("iou", ascending=False)
         lenient = lenient.drop_duplicates("true").drop_duplicates("mine")
-        found = _metrics(self.true, self.mine, strict, lenient, self.voxel_um)
+        found = _metrics(self.true, self.mine, strict, lenient, self.voxel_um, self.least_um)
         return found | _above_limit(self.count, self.true)
 
     def _overlap(self) -> pd.DataFrame:
@@ -105,7 +110,13 @@ def score_particle_tables(result: Result, truth: Result) -> Metrics:
         }
     )
     pairs = pairs.sort_values("distance").drop_duplicates("mine")
-    return _metrics(true, mine, pairs, pairs, truth.voxel_size_um)
+    return _metrics(true, mine, pairs, pairs, truth.voxel_size_um, _least(result))
+
+
+def _least(result: Result) -> float:
+    """Give the diameter of isolated particles of which half are found, by the result, µm."""
+    stated = result.summary.get("particle_detection_um.isolated", {})
+    return float(stated.get("value", 0.0))
 
 
 def with_charge(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -124,6 +135,7 @@ def _metrics(
     strict: pd.DataFrame,
     lenient: pd.DataFrame,
     voxel_um: float,
+    least_um: float = 0.0,
 ) -> Metrics:
     least = WIDE_VOXELS * voxel_um
     found: Metrics = {}
@@ -140,7 +152,7 @@ def _metrics(
     )
     found |= _charge(both, voxel_um)
     both = both[both.equivalent_diameter_um > least]
-    return found | _errors(both) | _drifted(true, mine, lenient)
+    return found | _errors(both) | _drifted(true, mine, lenient, least_um)
 
 
 def _by_size(
@@ -231,11 +243,18 @@ def _of_whole_particles(both: pd.DataFrame) -> Metrics:
     return {"particle_core_grey_bias.whole": metric(error.mean(), "GV", len(error))}
 
 
-def _drifted(true: pd.DataFrame, mine: pd.DataFrame, lenient: pd.DataFrame) -> Metrics:
+def _drifted(
+    true: pd.DataFrame, mine: pd.DataFrame, lenient: pd.DataFrame, least_um: float
+) -> Metrics:
+    """Compare drifted ones of a size that is found; smaller ones are neither missed nor false."""
     if "drifted" not in mine or "drifted" not in true:
         return {}
-    really, called = (set(some.particle[some.drifted == True]) for some in (true, mine))  # noqa: E712
+    there = true[true.drifted == True]  # noqa: E712
+    small = set(there.particle[there.equivalent_diameter_um < least_um])
+    really = set(there.particle) - small
     partner = dict(zip(lenient.mine, lenient.true, strict=True))
+    called = set(mine.particle[mine.drifted == True])  # noqa: E712
+    called = {number for number in called if partner.get(number) not in small}
     right = {number for number in called if partner.get(number) in really}
     found = {"drifted_false": metric(len(called - right), "particles", len(called))}
     if really:

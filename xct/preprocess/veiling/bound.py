@@ -1,6 +1,7 @@
 """What glare that cannot be measured does at most. In: light of whole frames; out: bounds.
 
 Nowhere arrives less than glare, so that the darkest places bound its fraction, whatever they are.
+Where steel passes much light, what so thick a rod of steel passes at least is no glare.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ _LEAST_UM = 150.0  # glare that reaches less far is blur
 _GROUPS = 8
 _AIR = 0.9  # what passes more is hardly sample
 _STEEL = 0.5  # of the attenuation of steel: nothing else in a cell is as dense
+# By how much a rod may attenuate more than steel of its width by the tables: its grade, and the
+# energy to 3 %.
+_DENSER = 1.1
 _RIM, _OUT_OF_ROUND = 0.4, 0.05  # of the beam; of the width of a shadow, over all angles
 _DARKER, _OF_ROWS = 2.0, 25  # middle of a rod; rows beside it may be lit by gaps
 _DARKEST = 4  # a row is as dark as its darkest quarter
@@ -36,12 +40,15 @@ class GlareBound:
         What passes where that is.
     row_px : int
         In which row of the frame.
+    by_steel : bool
+        Whether it rests on rods that are steel.
     """
 
     fraction: float
     effect: float
     transmission: float
     row_px: int
+    by_steel: bool = False
 
 
 def bound_glare(
@@ -54,7 +61,8 @@ def bound_glare(
     frame_light : FrameLight
         From `gather_light`.
     pixel_size_um, energy_kev : float, optional
-        Where they are known, rows of steel are left out: their attenuation is not measured.
+        Where they are known, rows of steel are left out: their attenuation is not measured, and
+        the light that passes steel, at least, is no glare.
 
     Returns
     -------
@@ -76,20 +84,23 @@ def bound_glare(
         or not is_steady(frame_light, rod, max(frame_light.shape), noise)
     ):
         least[:] = np.nan
+    passes = _passes_steel(frame_light, steel, pixel_size_um, energy_kev)
     least_px = RANGES_PX[0] if pixel_size_um is None else _LEAST_UM / pixel_size_um
     worst = GlareBound(0.0, 0.0, 1.0, int(frame_light.row_px[shown[0]]))
     for range_px in RANGES_PX[(RANGES_PX >= least_px) & (RANGES_PX < max(frame_light.shape))]:
         about = np.maximum(frame_light.about(groups, range_px), 1e-9)
         around = frame_light.about(mean, range_px)[0]
-        fraction = min(
+        anyhow = min(
             lowest(groups / about, noise / about), _beyond_rods(mean[0], least, around, noise), 0.5
         )
+        fraction = min(anyhow, _beyond_steel(mean[0], passes, around, noise))
+        by_steel = fraction < anyhow
         fraction = max(fraction, 0.0)  # less than no light is not glare: darks are too high
         error, passed = _error(mean[0][shown], around[shown], fraction)
         at = int(error.argmax())
         if error[at] > worst.effect:
             row = int(frame_light.row_px[shown[at]])
-            worst = GlareBound(fraction, float(error[at]), float(passed[at]), row)
+            worst = GlareBound(fraction, float(error[at]), float(passed[at]), row, by_steel)
     return worst
 
 
@@ -108,6 +119,30 @@ def _beyond_rods(light: np.ndarray, least: np.ndarray, about: np.ndarray, noise:
         return 1.0
     fraction = float(np.percentile(np.nanmedian(excess[rows], axis=1), _OF_ROWS))
     return fraction if fraction > 0 else 1.0  # less than nothing: they are no rods
+
+
+def _passes_steel(
+    frame_light: FrameLight,
+    steel: np.ndarray,
+    pixel_size_um: float | None,
+    energy_kev: float | None,
+) -> np.ndarray:
+    """Give what the middles of rods of steel pass at least, (row,); NaN in other rows."""
+    if pixel_size_um is None or energy_kev is None or not steel.any():
+        return np.full(len(steel), np.nan)
+    width_cm = 1e-4 * pixel_size_um * (frame_light.still < _AIR).sum(axis=1)
+    passes = np.exp(-_DENSER * float(mu_per_cm("steel", energy_kev)) * width_cm)
+    return np.where(steel, passes, np.nan)
+
+
+def _beyond_steel(light: np.ndarray, passes: np.ndarray, about: np.ndarray, noise: float) -> float:
+    """Give the fraction of glare by what rods pass more than steel does; 1 for none."""
+    known = np.isfinite(passes)
+    if not known.any():
+        return 1.0
+    excess = _darkest(light) - passes + 2 * noise
+    fraction = float(np.median((excess / np.maximum(about.min(axis=1) - passes, 1e-9))[known]))
+    return fraction if fraction > 0 else 1.0  # less than nothing: denser than steel
 
 
 def _darkest(light: np.ndarray) -> np.ndarray:
@@ -138,9 +173,11 @@ def _steel(
     if pixel_size_um is None or energy_kev is None:
         return np.zeros(len(light), bool)
     width_um = (light < _AIR).sum(axis=1) * cell_px * pixel_size_um
-    depth = -np.log(np.maximum(_darkest(light), 1e-6))
+    darkest = _darkest(light)
+    depth = -np.log(np.maximum(darkest, 1e-6))
     steel = float(mu_per_cm("steel", energy_kev))
-    return np.asarray(depth > _STEEL * steel * 1e-4 * np.maximum(width_um, 1.0))
+    dense = depth > _STEEL * steel * 1e-4 * np.maximum(width_um, 1.0)
+    return np.asarray(dense & (darkest < _AIR))
 
 
 def _noise(light: np.ndarray) -> float:

@@ -172,7 +172,7 @@ def particles_in_slabs(
     found = yield measuring_sweep(task, numbers, rows)
     finish(task, numbers)
     sums, crossings = (sum(one[1:], one[0]) for one in zip(*found, strict=True))
-    grey = Measured(sums, crossings, chosen.attached, chosen.speck, grey_scale)
+    grey = Measured(sums, crossings, chosen.attached, chosen.speck, chosen.pieces, grey_scale)
     return numbers, particle_table(grey, cell, columns, _shared_noise(job), job.noise)
 
 
@@ -188,19 +188,24 @@ class Chosen:
         Whether a particle is part of the largest group of touching ones.
     speck : ndarray of float64, shape (1 + particle,)
         Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
+    pieces : ndarray of int64, shape (1 + particle,)
+        Of how many pieces that cracks separate it was joined.
     """
 
     final: np.ndarray
     attached: np.ndarray
     speck: np.ndarray
+    pieces: np.ndarray
 
 
 def choose(pieces: Pieces, job: Separation, rise: float) -> Chosen:
     """Merge basins, join the pieces of cracked particles, and leave out what is too small."""
     merged = merge(pieces.graph, rise)
     places_px = pieces.places * (job.size / job.pixel_um)
-    merged = joined(merged[pieces.graph.number], pieces.voxels, pieces.faces, places_px)[merged]
-    return _chosen(pieces, merged)
+    own = merged[pieces.graph.number]
+    one = joined(own, pieces.voxels, pieces.faces, places_px)
+    large = np.bincount(own, pieces.voxels, minlength=len(one)) >= _LEAST_VOXELS
+    return _chosen(pieces, one[merged], np.bincount(one, large).astype(np.int64))
 
 
 def _separated(job: Separation, numbers: Any, rise: float) -> tuple[tuple[Part, ...], Chosen]:
@@ -215,8 +220,11 @@ def _shared_noise(job: Separation) -> float:
     return shared if np.isfinite(shared) else max(job.blur_px, 1.0)
 
 
-def _chosen(pieces: Pieces, merged: np.ndarray) -> Chosen:
-    """Give each provisional number its final one, and find what is connected."""
+def _chosen(pieces: Pieces, merged: np.ndarray, parts: np.ndarray) -> Chosen:
+    """Give each provisional number its final one, and find what is connected.
+
+    `parts` says of how many pieces each particle of `merged` was joined.
+    """
     basin = pieces.graph.number
     count = int(merged.max(initial=0)) + 1
     size = np.bincount(merged[basin], pieces.voxels, minlength=count)
@@ -233,4 +241,5 @@ def _chosen(pieces: Pieces, merged: np.ndarray) -> Chosen:
     attached[of_basin[group == main]] = True
     attached[0] = False
     speck = np.concatenate([[0.0], np.where(size < _LEAST_VOXELS, held, 0)[kept]])
-    return Chosen(of_basin[basin], attached, speck)
+    joined_of = np.append(0, np.maximum(parts[kept], 1))
+    return Chosen(of_basin[basin], attached, speck, joined_of)

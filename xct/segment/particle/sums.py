@@ -19,7 +19,8 @@ RECOVERY_STEP = 1e-4
 COUNT, Z, Y, X, ZZ, YY, XX, ZY, ZX, YX = range(10)
 GREY, CORE, CORE_GREY, CORE_GREY_2, CORE_RECOVERY = range(10, 15)
 CORE_OWN, CORE_OWN_2 = range(15, 17)  # of what is left where the surroundings' part is taken off
-BORDER, CAVITY, CAVITY_DARK, AT_STEEL, FIELDS = range(17, 22)
+BORDER, CAVITY, CAVITY_DARK, AT_STEEL = range(17, 21)
+BESIDE, FIELDS = range(21, 23)  # BESIDE: grey values of the voxels above and below, two a voxel
 
 # What is on the other side of a crossing.
 ELECTROLYTE, PARTICLE, DARK, ELSE, KINDS = range(5)
@@ -79,6 +80,10 @@ def add_voxels(
                 row[YX] += y * x
                 grey = np.int64(np.rint(ratios[z, y, x] / GREY_STEP))
                 row[GREY] += grey
+                above = z - 1 if z > 0 else z + 1
+                below = z + 1 if z + 1 < len(ratios) else z - 1
+                beside = ratios[above, y, x] + ratios[below, y, x]
+                row[BESIDE] += np.int64(np.rint(beside / GREY_STEP))
                 if recovery[z - before, y, x] >= least_recovery:
                     row[CORE] += 1
                     row[CORE_GREY] += grey

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # What is so small, to the median particle, and so near to the middle of the slices, in voxels
 # beyond its own radius, is not told from the dot that a detector leaves on the axis of rotation.
 _DOT, _BESIDE_AXIS_PX = 0.6, 1.5
+# A particle two voxels wide is that bright in the next slices, over its own: 0.4 by a point spread
+# of two voxels (FWHM), 0.25 by one of one voxel and a half. An arc of a ring is not, but for noise.
+_BLURRED = 0.2
 _HANGS = 0.75  # median diameters: what is no farther from another hangs together with it
 _UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
@@ -40,6 +43,8 @@ class Measured:
         Part of the cathode's main body.
     speck : ndarray of float64, shape (1 + particle,)
         Volume in voxels, by its grey values, of a particle too small to count voxels; else 0.
+    pieces : ndarray of int64, shape (1 + particle,)
+        Of how many pieces that cracks separate a particle was joined.
     grey_scale : GreyScale
         Grey values of air and of electrolyte.
     """
@@ -48,6 +53,7 @@ class Measured:
     crossings: np.ndarray
     attached: np.ndarray
     speck: np.ndarray
+    pieces: np.ndarray
     grey_scale: GreyScale
 
 
@@ -83,7 +89,8 @@ def particle_table(
         taken off), core_voxels, core_share (of the particle in what its core shows),
         surface_um2, elongation, contact_electrolyte, contact_particles, contact_pores (fractions
         of the surface), cavity_fraction, attached, at_steel (blurred steel rather than a
-        particle), radius_um, height_ratio (extent along z over that across).
+        particle), radius_um, height_ratio (extent along z over that across), pieces (of how many
+        pieces that cracks separate it was joined; 1 where none is seen).
     """
     import pandas as pd
 
@@ -99,8 +106,7 @@ def particle_table(
     distance, distance_sd = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
-    # What lies within one slice is an arc of a ring, but for what is smaller than the blur.
-    flat = (sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2) & (speck == 0)
+    flat = _within_a_slice(sums) & (speck == 0)
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
     # All of a drifted particle is ahead: at the packing's rim isolated ones lie near its front.
     ahead = distance - diameter / 2 - 1.96 * distance_sd
@@ -144,8 +150,18 @@ def particle_table(
                 "at_steel": at_steel,
                 "radius_um": np.hypot(off_y, off_x),
                 "height_ratio": height_ratio,
+                "pieces": measured.pieces[1:],
             }
         )
+
+
+def _within_a_slice(sums: np.ndarray) -> np.ndarray:
+    """Mark what is bright in one slice only, as an arc of a ring is; a particle's blur is not."""
+    count = sums[:, of.COUNT].astype(float)
+    own = of.GREY_STEP * sums[:, of.GREY] / count - 1
+    beside = of.GREY_STEP * sums[:, of.BESIDE] / (2 * count) - 1
+    one_slice = sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2
+    return np.asarray(one_slice & (beside < _BLURRED * own))
 
 
 def _surfaces(measured: Measured, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
