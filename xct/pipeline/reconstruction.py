@@ -18,17 +18,18 @@ from xct.io import by_rows
 from xct.io.ome_metadata import seen_window
 from xct.io.volume_files.blank_blocks import constant_cells, packed
 from xct.io.volume_files.volume import ForeignVolume
-from xct.io.volumes import Coding, create_volume, write_slab
+from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.blanks import mark_blanks
 from xct.pipeline.given.placement import (
+    note_of_volume,
     note_placement,
     placement_of,
     readable,
     remove_bricks,
 )
-from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
+from xct.pipeline.given.slice_order import check_order, said_of, slice_means, slice_moves
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.products import Products, files_of_slab
@@ -175,7 +176,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
         folder.journal.write_product(path.name)
-    if any("means" not in note for note in folder.notes("slab").values()):
+    if any("follows" not in note for note in folder.notes("slab").values()):
         folder.forget("slab")  # an earlier version did not look at the order of slices
     left = _unfinished(slabs(source.voxels.shape, overlap=1), folder.notes("slab"))
     source = readable(folder, source) if left else source
@@ -196,9 +197,11 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     placement = placement_of(source)
     if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
-    steps = check_order(folder.notes("slab"))
+    seams = check_order(folder.notes("slab"))
+    if seams.to_dict():
+        note_of_volume(path, seams=seams.to_dict())
     blanks = mark_blanks(path, folder.notes("slab"))
-    for message in (*steps, *blanks):
+    for message in (*said_of(seams, open_volume(path)), *blanks):
         job.warnings.add(message, "copy")
     for first, note in folder.notes("slab").items() if blanks else ():
         noted(first, note)  # its chunks are others now
@@ -225,7 +228,7 @@ def _copy_slab(block: Block, source: ForeignVolume, path: Path) -> tuple[Block, 
         "not_finite": missing,
         "constant": packed(cells),
         "means": packed(slice_means(values)),
-        "moves": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
+        "follows": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
     }
 
 

@@ -2,18 +2,21 @@
 
 Blur makes every slice like both its neighbors. One that is not, while these are alike, lies
 elsewhere or is of another volume; one that comes again was put together without its overlap taken
-out; and where two scans meet, all values step, in one material, or what follows is shifted.
+out; and where two scans meet, all values step, in one material, or what follows is shifted or
+turned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from xct.errors import DataError, ranges
 from xct.io.volume_files.blank_blocks import unpacked
+from xct.parallel.blocks import Voxels
 
 _CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
 # How much more a slice differs from both its neighbors than these from each other and from the
@@ -21,15 +24,49 @@ _CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
 _STRANGE, _OF_ALL = 10.0, 0.03
 _LEAST_AGAIN = 2  # slices in a row, that come again
 _MOST_NAMED = 6
-_STEP, _FACE = 0.04, 0.5  # of the values: more is a step, and still more a face of two materials
+_STEP, _FACE = 0.02, 0.5  # of the values: more is a step, and still more a face of two materials
 _BESIDE = 4  # slices on either side of a step that are alike
-# Of the step: what these, and parts of a slice beyond noise, may differ by; and standard errors.
-_FLAT, _ALIKE, _SURE = 0.25, 0.5, 4.0
+# Of the step: what these, and parts of a slice beyond noise, may differ by; and what a step is at
+# least, and none at most, over the quartiles' distance and the root of the number of squares, which
+# is 1.3 standard errors. What squares count: beyond, a crack or an inclusion moves them.
+_FLAT, _ALIKE, _SURE, _NONE = 0.25, 0.5, 3.2, 2.5
+_COUNTED = 0.2, 0.8
 # What a slice is shifted against the one before, by their difference along the slope of both: in
 # pixels, and as their correlation, of which cells had up to 0.09, and 0.2 to 0.45 in two slices or
 # more at a face that is cut off or leans. Slices that were moved by a voxel: 0.2 (seeds 3 and 11).
 _SHIFT_PX, _SHIFTED, _ALONE, _OFTEN = 0.3, 0.15, 0.5, 0.33
 _EVERY = 4  # so manieth line is looked at for that
+# Slopes of a slice that continue in the next, as their correlation: in a cathode 0.45 and more;
+# where a part was turned by 10°, or slices are missing, it falls to a tenth (seeds 3 and 11).
+_CONTINUED, _BROKEN = 0.3, 0.4
+_ANGLES = 1440
+_TURNED = 0.25, 2.0  # correlation once it is turned back, and over that before
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Where slices do not follow each other: what is kept with the volume.
+
+    Attributes
+    ----------
+    steps : list of (int, float)
+        Slice before which all values step, and by which part.
+    shifted : list of (int, str, float)
+        First slice that is shifted, axis, pixels.
+    jittered : bool
+        Whether most slices are shifted against the one before.
+    broken : list of (int, float, float)
+        First slice that does not continue the one before, how alike slopes are, and are elsewhere.
+    """
+
+    steps: list[tuple[int, float]] = field(default_factory=list)
+    shifted: list[tuple[int, str, float]] = field(default_factory=list)
+    jittered: bool = False
+    broken: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what there is, as plain values."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 def slice_means(values: np.ndarray) -> np.ndarray:
@@ -49,18 +86,13 @@ def slice_means(values: np.ndarray) -> np.ndarray:
         return np.asarray(squares.mean(axis=(2, 4)), np.float32)
 
 
-def check_order(notes: Mapping[int, Any]) -> list[str]:
-    """Refuse slices in disorder, and say where values step.
+def check_order(notes: Mapping[int, Any]) -> Seams:
+    """Refuse slices in disorder, and find where parts that do not fit were put together.
 
     Parameters
     ----------
     notes : mapping
         What the journal holds of each slab, by its first slice.
-
-    Returns
-    -------
-    list of str
-        What the user must know.
 
     Raises
     ------
@@ -85,25 +117,61 @@ def check_order(notes: Mapping[int, Any]) -> list[str]:
             "2), or are of another volume. Put them where they belong, or take them out (a gap in "
             "the numbers of TIFF files counts as data that are missing)"
         )
-    moved = np.concatenate([*_slices(notes, "moves")])[1:]
+    moves = np.concatenate([*_slices(notes, "follows")])[1:]
+    moved = shifted(moves)
+    ends = [one for one in broken(moves) if one[0] not in {z for z, *_ in moved}]
+    return Seams(stepping(means), moved, jittered(moves), ends)
+
+
+def said_of(seams: Seams, volume: Voxels) -> list[str]:
+    """Say what seams do.
+
+    Parameters
+    ----------
+    seams : Seams
+        What `check_order` found.
+    volume : Voxels, shape (z, y, x)
+        To see by how much parts are turned against each other.
+    """
     said = [
         f"slices from {z} on are shifted by {pixels:.1f} pixels or more along {axis} against those "
         "before: were two parts put together that do not fit? Inclusions, low grey and particles "
         "at the seam are wrong, and the bore's axis leans by mistake; register the parts first"
-        for z, axis, pixels in shifted(moved)
+        for z, axis, pixels in seams.shifted
     ]
-    if jittered(moved):
+    if seams.jittered:
         said.append(
             "slices are shifted against each other, most of them by some tenths of a pixel: were "
             "they aligned one by one, or did the sample shake? Particles and roughness are less "
             "certain than stated; reconstruct without an alignment of slices"
         )
+    said += [_said_of_break(one, volume) for one in seams.broken]
     return said + [
         f"values step by {step:+.1%} between the slices {z} and {z + 1}, within one material: did "
         "two scans of different brightness meet there? Grey values are put right for what is "
-        "smooth along z, not for a step; scale one part to the other before they are put together"
-        for z, step in stepping(means)
+        "smooth along z, not for a step: values in 1/cm are less certain by it, and the volume of "
+        "inclusions is left out; scale one part to the other before they are put together"
+        for z, step in seams.steps
     ]
+
+
+def _said_of_break(one: tuple[int, float, float], volume: Voxels) -> str:
+    z, seen, usual = one
+    start = (
+        f"slices from {z} on do not continue those before: slopes of the slices {z - 1} and {z} "
+        f"are alike by {seen:.0%} (correlation), those of others near them by {usual:.0%}"
+    )
+    before, after = np.asarray(volume[z - 1 : z + 1], np.float32)
+    degrees = turn_between(before, after)
+    if degrees is None:
+        why = ": are slices missing there, or did two scans meet?"
+    else:
+        why = f", and turned by {abs(degrees):.1f}° they fit: two parts were put together that lie "
+        why += "turned against each other."
+    return (
+        f"{start}{why} What lies across the seam is cut: particles and inclusions there count "
+        "twice; put the parts together as they lay"
+    )
 
 
 def _slices(notes: Mapping[int, Any], name: str) -> list[np.ndarray]:
@@ -128,21 +196,83 @@ def slice_moves(values: np.ndarray, first: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float32, shape (z, axis, 2)
-        Along y and x: pixels, and the correlation of difference and slope; 0 of the first.
+    ndarray of float32, shape (z, axis, 3)
+        Along y and x: pixels, the correlation of difference and slope, and that of both slopes; 0
+        of the first.
     """
-    found = np.zeros((len(values) - first, 2, 2), np.float32)
+    found = np.zeros((len(values) - first, 2, 3), np.float32)
     for axis in (0, 1):
         lines = np.nan_to_num(np.moveaxis(values, 1 + axis, 2)[:, ::_EVERY])
+        slopes = [(each[:, 2:] - each[:, :-2]) / 2 for each in lines]
+        own = [float(np.vdot(each, each)) for each in slopes]
         for z in range(1, len(lines)):
-            before, after = lines[z - 1], lines[z]
-            slope = (before[:, 2:] - before[:, :-2] + after[:, 2:] - after[:, :-2]) / 4
-            apart = (before - after)[:, 1:-1]
-            along, slopes, all_ = (
-                float(np.vdot(a, b)) for a, b in ((apart, slope), (slope, slope), (apart, apart))
-            )
-            if slopes > 0 and all_ > 0:
-                found[z - first, axis] = along / slopes, along / (slopes * all_) ** 0.5
+            apart = (lines[z - 1] - lines[z])[:, 1:-1]
+            both, all_ = float(np.vdot(slopes[z - 1], slopes[z])), float(np.vdot(apart, apart))
+            along = float(np.vdot(apart, slopes[z - 1]) + np.vdot(apart, slopes[z])) / 2
+            mean = (own[z - 1] + 2 * both + own[z]) / 4
+            if mean > 0 and all_ > 0 and own[z - 1] * own[z] > 0:
+                alike = both / (own[z - 1] * own[z]) ** 0.5
+                found[z - first, axis] = along / mean, along / (mean * all_) ** 0.5, alike
+    return found
+
+
+def turn_between(before: np.ndarray, after: np.ndarray) -> float | None:
+    """Measure by how many degrees a slice is turned about its middle against another.
+
+    Parameters
+    ----------
+    before, after : ndarray, shape (y, x)
+        Two slices.
+
+    Returns
+    -------
+    float or None
+        None where no turn makes them alike.
+    """
+    rings = [_rings(np.nan_to_num(each)) for each in (before, after)]
+    one, other = (np.fft.rfft(each, axis=1) for each in rings)
+    sizes = float(np.sqrt(np.square(rings[0]).sum() * np.square(rings[1]).sum()))
+    if not sizes > 0:
+        return None
+    alike = np.fft.irfft((np.conj(one) * other).sum(axis=0), _ANGLES) / sizes
+    at = int(alike.argmax())
+    least, over = _TURNED
+    if alike[at] < max(least, over * abs(alike[0])):
+        return None
+    return float((at - _ANGLES if at > _ANGLES // 2 else at) * 360 / _ANGLES)
+
+
+def _rings(image: np.ndarray) -> np.ndarray:
+    """Give the values on rings about the middle, less their means, shape (ring, angle)."""
+    y, x = ((n - 1) / 2 for n in image.shape)
+    radius = np.arange(min(y, x) // 4, min(y, x) - 1)[:, None]
+    angle = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
+    rows = np.rint(y + radius * np.sin(angle)).astype(int)
+    columns = np.rint(x + radius * np.cos(angle)).astype(int)
+    found = image[rows, columns]
+    return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
+
+
+def broken(moves: np.ndarray) -> list[tuple[int, float, float]]:
+    """Find slices that do not continue the one before, where their neighbors do.
+
+    Parameters
+    ----------
+    moves : ndarray, shape (z, axis, 3)
+        Of the second slice and all that follow.
+
+    Returns
+    -------
+    list of (int, float, float)
+        Number of the slice, how alike its slopes are, and those of its neighbors.
+    """
+    alike = moves[..., 2].mean(axis=1)
+    found = []
+    for z in range(_BESIDE, len(alike) - _BESIDE):
+        sides = alike[z - _BESIDE : z], alike[z + 1 : z + _BESIDE + 1]
+        usual = min(float(np.min(side)) for side in sides)
+        if usual > _CONTINUED and alike[z] < _BROKEN * usual:
+            found.append((z + 1, float(alike[z]), usual))
     return found
 
 
@@ -151,7 +281,7 @@ def shifted(moves: np.ndarray) -> list[tuple[int, str, float]]:
 
     Parameters
     ----------
-    moves : ndarray, shape (z, axis, 2)
+    moves : ndarray, shape (z, axis, 3)
         Of the second slice and all that follow.
 
     Returns
@@ -175,7 +305,7 @@ def jittered(moves: np.ndarray) -> bool:
 
     Parameters
     ----------
-    moves : ndarray, shape (z, axis, 2)
+    moves : ndarray, shape (z, axis, 3)
         Of the second slice and all that follow.
     """
     return bool((np.mean(np.abs(moves[..., 1]) > _SHIFTED, axis=0) > _OFTEN).any())
@@ -245,7 +375,10 @@ def stepping(means: np.ndarray) -> list[tuple[int, float]]:
         rises = means[1:] / means[:-1] - 1
     rises[~((means[1:] > 0) & (means[:-1] > 0))] = np.nan
     whole = np.isfinite(rises).all(axis=1)
-    low, middle, high = np.quantile(np.where(whole[:, None], rises, 0), (0.25, 0.5, 0.75), axis=1)
+    rises = np.sort(np.where(whole[:, None], rises, 0), axis=1)
+    low, high = np.quantile(rises, (0.25, 0.75), axis=1)
+    first, stop = (round(part * rises.shape[1]) for part in _COUNTED)
+    middle = rises[:, first : max(stop, first + 1)].mean(axis=1)
     found = []
     for z in range(_BESIDE, len(rises) - _BESIDE):
         near = np.r_[z - _BESIDE : z, z + 1 : z + _BESIDE + 1]
@@ -253,8 +386,9 @@ def stepping(means: np.ndarray) -> list[tuple[int, float]]:
         if not (whole[z] and whole[near].all() and _STEP < step < _FACE):
             continue
         noise = float(np.median(high[near] - low[near]))
+        of_mean = noise / means.shape[1] ** 0.5
         alike = high[z] - low[z] < 1.5 * noise + _ALIKE * step
-        sure = step > _SURE * noise / means.shape[1] ** 0.5
-        if alike and sure and np.abs(middle[near]).max() < _FLAT * step:
+        flat = np.abs(middle[near]).max() < max(_FLAT * step, _NONE * of_mean)
+        if alike and flat and step > _SURE * of_mean:
             found.append((z, float(middle[z])))
     return found
