@@ -10,8 +10,8 @@ from xct.normalize.given.scale import GivenScale, bent_scale, scale_numbers, sca
 from xct.normalize.reference import reference_numbers
 
 CELL = LayeredCell(
-    shape=(84, 84, 84), radius=28.0, wall=5.0, center=(41.4, 41.8), steel=8.0, lithium=8.0,
-    electrolyte=32.0, cathode=20.0, collector=4.0,
+    shape=(84, 84, 84), radius=28.0, wall=5.0, center=(41.4, 41.8), steel=8.0, noise=0.8,
+    lithium=8.0, electrolyte=32.0, cathode=20.0, collector=4.0,
 )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def test_a_part_that_is_turned_or_begins_elsewhere_is_said_with_its_angle(volume
     turned = np.concatenate([volume[:56], rotate(volume[56:], 12, (1, 2), reshape=False, order=1)])
     [text] = said(turned)
     assert "slices from 56 on do not continue those before" in text
-    assert "turned by 12.0° they fit" in text
+    assert float(text.split("turned by ")[1].split("°")[0]) == pytest.approx(12, abs=0.5)
     [text] = said(np.delete(volume, range(54, 57), axis=0))
     assert "are slices missing there" in text
 

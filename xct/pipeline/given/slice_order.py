@@ -37,8 +37,9 @@ _COUNTED = 0.2, 0.8
 _SHIFT_PX, _SHIFTED, _ALONE, _OFTEN = 0.3, 0.15, 0.5, 0.33
 _EVERY = 4  # so manieth line is looked at for that
 # Slopes of a slice that continue in the next, as their correlation: in a cathode 0.45 and more;
-# where a part was turned by 10°, or slices are missing, it falls to a tenth (seeds 3 and 11).
-_CONTINUED, _BROKEN = 0.3, 0.4
+# where a part was turned by 10°, or slices are missing, it falls to a tenth or two (seeds 3 and
+# 11). Beside it all are more than that.
+_CONTINUED, _BROKEN = 0.3, 0.5
 _ANGLES = 1440
 _TURNED = 0.25, 2.0  # correlation once it is turned back, and over that before
 
@@ -118,9 +119,9 @@ def check_order(notes: Mapping[int, Any]) -> Seams:
             "the numbers of TIFF files counts as data that are missing)"
         )
     moves = np.concatenate([*_slices(notes, "follows")])[1:]
-    moved = shifted(moves)
-    ends = [one for one in broken(moves) if one[0] not in {z for z, *_ in moved}]
-    return Seams(stepping(means), moved, jittered(moves), ends)
+    moved, shaken = shifted(moves), jittered(moves)
+    ends = [] if shaken else [b for b in broken(moves) if b[0] not in {z for z, *_ in moved}]
+    return Seams(stepping(means), moved, shaken, ends)
 
 
 def said_of(seams: Seams, volume: Voxels) -> list[str]:
