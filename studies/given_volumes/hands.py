@@ -11,8 +11,9 @@ import scipy.ndimage
 from studies.given_volumes import spoiling
 from studies.given_volumes.case import Case
 from studies.given_volumes.tiff_files import tiff
-from studies.given_volumes.traits import but, coded, on
+from studies.given_volumes.traits import but, coded, on, said_edges
 
+_SCALED = said_edges(1, 1 / 1.1, 1 / 1.1)
 _GREY = but(unit="grey")
 _SLICES = "slices|seam|turned|continue|order|layers"
 _ALIKE = "smooth|filter|sharp|interpol|blur"
@@ -31,7 +32,7 @@ def hands() -> Iterator[Case]:
 def _warped(of: partial[Case]) -> Iterator[Case]:
     yield of("mean of two scans", traits=[on(_mean_of_two)])
     yield of("turned by 45° about the bore, corners 0", traits=[on(_turned_45)], says=_ALIKE)
-    yield of("scaled by 1.1 within the slices", traits=[on(_scaled_up)], says=_ALIKE)
+    yield of("scaled by 1.1 within the slices", traits=[on(_scaled_up), _SCALED], says=_ALIKE)
     yield of("warped by a lens, 3 % at the rim", traits=[on(_by_lens)], says="lens|" + _ALIKE)
     yield of("moved by half a voxel, interpolated", traits=[on(_half_a_voxel)], says=_ALIKE)
 

@@ -34,7 +34,7 @@ def said(values, rows=17):
             "means": packed(slice_means(seen[before:])),
             "follows": packed(slice_moves(seen, before)),
         }
-    return said_of(check_order(notes), values)
+    return said_of(check_order(notes).turns_in(values))
 
 
 def test_a_cell_as_it_was_scanned_is_in_order(volume):

@@ -137,3 +137,13 @@ def test_inclusions_that_rings_may_forge_are_less_certain_or_not_counted(rings, 
     if counted:
         assert (found["inclusions"].bound, found["inclusions"].sd) == (bound, sd)
     assert ("left out" in (artifact_warning(seen(rings)) or "")) != counted
+
+
+def test_of_a_layer_that_a_gap_lies_in_no_thickness_is_known():
+    planes = {"electrolyte_cathode": Plane(20.0), "cathode_collector": Plane(60.0)}
+    cell = replace(CELL, planes=planes)
+    for z, known in ((15, 0), (35, 1)):  # slices of 2 µm
+        gap = {"broken": [[z, 0.1, 0.6]]}
+        for seams, count in ((gap, known), ({**gap, "turned": [[z, 10.0]]}, 1)):
+            scale = GivenScale(seams=seams)
+            assert len([*layer_numbers(LAYERS[1:], None, None, cell, scale)]) == count

@@ -103,6 +103,11 @@ def _between(first: Surface, second: Surface) -> Surface:
     return Surface(thickness, np.hypot(first.sd_um, second.sd_um), "thickness along z")
 
 
+_FACES_OF = {
+    "lithium": ("steel_lithium", "lithium_electrolyte"),
+    "electrolyte": ("steel_lithium", "lithium_electrolyte", "electrolyte_cathode"),
+    "cathode": ("electrolyte_cathode", "cathode_collector"),
+}
 _NOTE = (
     "a void on the steel, or a gap to the electrolyte, counts as lithium: absorption does not "
     "distinguish them"
@@ -121,7 +126,7 @@ def layer_numbers(
     Where slices lie at another distance than is said, a thickness is a bound; that of lithium,
     which is one already, is left out where the two sides differ, and so is absent lithium. Where a
     filter went over the volume, the cathode's front is known to half a voxel only. Where a curve
-    was laid over the values, nothing of lithium is known.
+    was laid over the values, nothing of lithium is known; of a layer that a gap lies in, nothing.
     """
     front_um = 0.0
     if cell is not None and volume_artifacts is not None and volume_artifacts.smoothed:
@@ -130,6 +135,8 @@ def layer_numbers(
         name, n = row["layer"], row.get("n")
         is_lithium = name == "lithium"
         if is_lithium and given_scale is not None and given_scale.bent:
+            continue
+        if cell is not None and given_scale is not None and _cut(name, cell, given_scale.gaps):
             continue
         known, bound = joined("upper" if is_lithium else None, grain_shape)
         if known:
@@ -147,6 +154,13 @@ def layer_numbers(
             sd = row.get("absent_area_fraction_sd")
             absent = Number(row["absent_area_fraction"], sd=sd, n=n, bound="lower", note=_NOTE)
             yield "absent_area_fraction", absent
+
+
+def _cut(layer: str, cell: CellGeometry, slices: Sequence[int]) -> bool:
+    """Whether any slice lies within a layer, whose faces are those in view."""
+    heights = [cell.planes[name].height_um for name in _FACES_OF[layer] if name in cell.planes]
+    step = cell.voxel_size_um[0]
+    return any(min(heights) < z * step < max(heights) for z in slices if heights)
 
 
 def absent_lithium_table(

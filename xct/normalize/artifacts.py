@@ -89,11 +89,12 @@ class Artifacts:
     is_grey : bool
         Whether the values are on a scale of their own, and no attenuation.
     shared : float
-        Correlation of the noise of neighboring slices, median; NaN where xct interpolated them.
+        Correlation of the noise of neighboring slices, median of the half of the slices that has
+        more; NaN where xct interpolated them.
     doubled : float
         Fraction of the slices that equal the next one, value by value.
     alike_across : float
-        Correlation of the noise of voxels two apart in a slice, median; of the electrolyte.
+        Correlation of the noise of voxels two apart in a slice, as `shared`; of the electrolyte.
     blur_px : float
         Width of the point spread (FWHM), voxels.
     tilt_deg : float
@@ -204,13 +205,19 @@ def look_at_artifacts(
         n=len(held),
         step=float(np.max(steps_seen, initial=0.0)) / reference.peak_per_cm,
         is_grey=reference.is_grey,
-        shared=float(np.nanmedian(alike)) if own else float("nan"),
+        shared=_worse_half(alike) if own else float("nan"),
         doubled=float(np.mean(twins)) if len(twins) else 0.0,
-        alike_across=float(np.nanmedian(across)) if own and np.isfinite(across).any() else np.nan,
+        alike_across=_worse_half(across) if own else float("nan"),
         blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
         weave=weave([change for _, change in looks if change is not None]) if own else np.nan,
     )
+
+
+def _worse_half(values: np.ndarray) -> float:
+    """Give the larger median of the lower and the upper slices: one part may be another's work."""
+    halves = [part[np.isfinite(part)] for part in np.array_split(values, 2)]
+    return max((float(np.median(part)) for part in halves if part.size), default=float("nan"))
 
 
 def noise_of_cube(cell: CellGeometry, reference: Reference) -> float:

@@ -197,11 +197,11 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     placement = placement_of(source)
     if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
-    seams = check_order(folder.notes("slab"))
+    seams = check_order(folder.notes("slab")).turns_in(open_volume(path))
     if seams.to_dict():
         note_of_volume(path, seams=seams.to_dict())
     blanks = mark_blanks(path, folder.notes("slab"))
-    for message in (*said_of(seams, open_volume(path)), *blanks):
+    for message in (*said_of(seams), *blanks):
         job.warnings.add(message, "copy")
     for first, note in folder.notes("slab").items() if blanks else ():
         noted(first, note)  # its chunks are others now

@@ -55,7 +55,8 @@ class GivenScale:
         not, or where nothing tells.
     seams : mapping
         What is known of slices that do not follow each other: ``steps`` (slice, step of all
-        values), ``shifted`` (slices), ``jittered`` (whether most are).
+        values), ``shifted`` (slices), ``jittered`` (whether most are), ``broken`` and ``turned``
+        (slices that do not continue the one before, and those of them that are turned).
     """
 
     particles: float = float("nan")
@@ -86,6 +87,12 @@ class GivenScale:
     def shifted(self) -> bool:
         """Whether a part of the volume is shifted against another."""
         return bool(self.seams.get("shifted"))
+
+    @property
+    def gaps(self) -> list[int]:
+        """Slices that do not continue the one before, turned or not: some may be missing."""
+        turned = {int(z) for z, _ in self.seams.get("turned", ())}
+        return [int(z) for z, *_ in self.seams.get("broken", ()) if int(z) not in turned]
 
     @property
     def jittered(self) -> bool:

@@ -9,7 +9,7 @@ turned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,12 +58,25 @@ class Seams:
         Whether most slices are shifted against the one before.
     broken : list of (int, float, float)
         First slice that does not continue the one before, how alike slopes are, and are elsewhere.
+    turned : list of (int, float)
+        Those of them that do once they are turned about their middle, and by how many degrees.
     """
 
     steps: list[tuple[int, float]] = field(default_factory=list)
     shifted: list[tuple[int, str, float]] = field(default_factory=list)
     jittered: bool = False
     broken: list[tuple[int, float, float]] = field(default_factory=list)
+    turned: list[tuple[int, float]] = field(default_factory=list)
+
+    def turns_in(self, volume: Voxels) -> Seams:
+        """Measure by how much parts that do not continue others are turned, shape (z, y, x)."""
+        found = []
+        for z, *_ in self.broken:
+            before, after = np.asarray(volume[z - 1 : z + 1], np.float32)
+            degrees = turn_between(before, after)
+            if degrees is not None:
+                found.append((z, degrees))
+        return replace(self, turned=found)
 
     def to_dict(self) -> dict[str, Any]:
         """Give what there is, as plain values."""
@@ -124,16 +137,8 @@ def check_order(notes: Mapping[int, Any]) -> Seams:
     return Seams(stepping(means), moved, shaken, ends)
 
 
-def said_of(seams: Seams, volume: Voxels) -> list[str]:
-    """Say what seams do.
-
-    Parameters
-    ----------
-    seams : Seams
-        What `check_order` found.
-    volume : Voxels, shape (z, y, x)
-        To see by how much parts are turned against each other.
-    """
+def said_of(seams: Seams) -> list[str]:
+    """Say what seams do."""
     said = [
         f"slices from {z} on are shifted by {pixels:.1f} pixels or more along {axis} against those "
         "before: were two parts put together that do not fit? Inclusions, low grey and particles "
@@ -146,7 +151,8 @@ def said_of(seams: Seams, volume: Voxels) -> list[str]:
             "they aligned one by one, or did the sample shake? Particles and roughness are less "
             "certain than stated; reconstruct without an alignment of slices"
         )
-    said += [_said_of_break(one, volume) for one in seams.broken]
+    turned = dict(seams.turned)
+    said += [_said_of_break(one, turned.get(one[0])) for one in seams.broken]
     return said + [
         f"values step by {step:+.1%} between the slices {z} and {z + 1}, within one material: did "
         "two scans of different brightness meet there? Grey values are put right for what is "
@@ -156,22 +162,20 @@ def said_of(seams: Seams, volume: Voxels) -> list[str]:
     ]
 
 
-def _said_of_break(one: tuple[int, float, float], volume: Voxels) -> str:
+def _said_of_break(one: tuple[int, float, float], degrees: float | None) -> str:
     z, seen, usual = one
-    start = (
-        f"slices from {z} on do not continue those before: slopes of the slices {z - 1} and {z} "
-        f"are alike by {seen:.0%} (correlation), those of others near them by {usual:.0%}"
-    )
-    before, after = np.asarray(volume[z - 1 : z + 1], np.float32)
-    degrees = turn_between(before, after)
     if degrees is None:
-        why = ": are slices missing there, or did two scans meet?"
+        why = (
+            ": are slices missing there, or did two scans meet? The layer's thickness is left out."
+        )
     else:
         why = f", and turned by {abs(degrees):.1f}° they fit: two parts were put together that lie "
         why += "turned against each other."
     return (
-        f"{start}{why} What lies across the seam is cut: particles and inclusions there count "
-        "twice; put the parts together as they lay"
+        f"slices from {z} on do not continue those before: slopes of the slices {z - 1} and {z} "
+        f"are alike by {seen:.0%} (correlation), those of others near them by {usual:.0%}{why} "
+        "What lies across the seam is cut: particles and inclusions there count twice; put the "
+        "parts together as they lay"
     )
 
 
