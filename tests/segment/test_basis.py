@@ -12,8 +12,8 @@ from tests.segment.spheres import Flat, cell_of_spheres
 from xct.analyze import plane_transmission, state_of_charge
 from xct.geometry import CellGeometry
 from xct.io.tables import read_table, write_table
-from xct.quantity import QUANTITIES
 from xct.normalize.grain_shape import GrainShape
+from xct.quantity import QUANTITIES
 from xct.segment.basis import (
     bore_not_found,
     cathode_end_not_found,
