@@ -16,7 +16,6 @@ import numpy as np
 from xct.geometry import CellGeometry
 from xct.normalize.reference import Reference
 from xct.normalize.sampling import Span, cathode_span, electrolyte_span
-from xct.normalize.volume_sample import air_level
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.materials import mu_per_cm
@@ -137,7 +136,8 @@ def look_at_scale(
     values = [value for _, value in filter(None, ends)]
     steel = max(values, default=float("nan")) / reference.peak_per_cm
     particles = _particles(volume, cell, reference)
-    no_zero = (reference.is_grey or not reference.mu_known) and np.isnan(air_level(volume, cell))
+    # Grey values of which neither air nor lithium shows where they begin are counted from 0.
+    no_zero = (reference.is_grey or not reference.mu_known) and reference.air == 0
     if energy_kev is None or no_zero:
         particles = steel = float("nan")
     else:
@@ -162,7 +162,7 @@ def _slices(span: Span, most: int = _SLICES) -> list[int]:
 def _inside(z: int, volume: Voxels, cell: CellGeometry, air: float) -> np.ndarray:
     image = np.asarray(volume[z : z + 1], np.float32)[0]
     values = image[cell.radius_um(float(z)) < _HELD * cell.bore_radius_um]
-    return values[np.isfinite(values)] - np.float32(air)
+    return np.asarray(values[np.isfinite(values)] - np.float32(air))
 
 
 def _steel(
