@@ -53,7 +53,7 @@ def noise_of_scan() -> np.ndarray:
 
 def fresh_noise(shape: Sequence[int]) -> np.ndarray:
     """Give as strong a noise of another scan, 1/cm."""
-    return np.asarray(_NOISE_PER_CM * fbp_noise(0, shape, 1.0, seed=8))
+    return np.asarray(_NOISE_PER_CM * fbp_noise(0, tuple(shape), 1.0, seed=8))
 
 
 def with_noise(mu: np.ndarray, times: float) -> np.ndarray:
