@@ -33,7 +33,9 @@ def _warped(of: partial[Case]) -> Iterator[Case]:
     yield of("mean of two scans", traits=[on(_mean_of_two)])
     yield of("turned by 45° about the bore, corners 0", traits=[on(_turned_45)], says=_ALIKE)
     yield of("scaled by 1.1 within the slices", traits=[on(_scaled_up), _SCALED], says=_ALIKE)
-    yield of("warped by a lens, 3 % at the rim", traits=[on(_by_lens)], says="lens|" + _ALIKE)
+    for part in (0.005, 0.03):
+        yield of(f"warped by a lens, {part:.1%} at the rim", traits=[on(_by_lens, part)],
+                 says="lens|" + _ALIKE)  # fmt: skip
     yield of("moved by half a voxel, interpolated", traits=[on(_half_a_voxel)], says=_ALIKE)
 
 
@@ -87,8 +89,8 @@ def _scaled_up(mu: np.ndarray) -> np.ndarray:
     return _resampled(mu, lambda r: r / 1.1)
 
 
-def _by_lens(mu: np.ndarray) -> np.ndarray:
-    return _resampled(mu, lambda r: r * (1 - 0.03 * (r / 48) ** 2))
+def _by_lens(mu: np.ndarray, part: float) -> np.ndarray:
+    return _resampled(mu, lambda r: r * (1 - part * (r / 48) ** 2))
 
 
 def _resampled(mu: np.ndarray, source: object) -> np.ndarray:
@@ -128,7 +130,7 @@ def _shaken(mu: np.ndarray) -> np.ndarray:
 
 def _percentiles(mu: np.ndarray) -> np.ndarray:
     low, high = np.quantile(mu, (0.005, 0.995), axis=(1, 2), keepdims=True)
-    return np.rint(255 * np.clip((mu - low) / (high - low), 0, 1)).astype("u1")
+    return np.rint(255 * np.clip((mu - low) / (high - low), 0, 1)).astype(np.uint8)
 
 
 def _levels(mu: np.ndarray, count: int) -> np.ndarray:
@@ -170,10 +172,10 @@ def _softly_masked(mu: np.ndarray) -> np.ndarray:
 
 
 def _in_die(mu: np.ndarray) -> np.ndarray:
-    """Have polymer all around, to the sides of a square that is wider than the bore."""
+    """Have the tube's polymer all around, to the sides of a square."""
     wide = np.pad(mu, ((0, 0), (12, 12), (12, 12)))
     y, x = (np.abs(np.arange(n) - (n - 1) / 2) for n in wide.shape[1:])
-    die = (np.maximum(y[:, None], x) < 54) & (spoiling.radius_of(wide.shape) > 41)
+    die = (np.maximum(y[:, None], x) < 54) & (spoiling.radius_of(wide.shape) > 45)
     noise = np.resize(spoiling.fresh_noise(mu.shape), wide.shape)
     return np.where(die, 0.45 + noise, np.where(wide == 0, noise, wide)).astype(np.float32)
 

@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter, rotate, shift
 import xct
 from xct.errors import DataError, RunError
 from xct.io.volume_files.blank_blocks import packed
-from xct.pipeline.given.slice_order import check_order, said_of, slice_means, slice_moves
+from xct.pipeline.given.continuity import slice_moves
+from xct.pipeline.given.slice_order import check_order, said_of, slice_means
 
 LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
 
@@ -95,6 +96,9 @@ def test_a_part_that_is_turned_or_begins_elsewhere_is_said_with_its_angle(volume
     assert float(text.split("turned by ")[1].split("°")[0]) == pytest.approx(12, abs=0.5)
     [text] = said(np.delete(volume, range(54, 57), axis=0))
     assert "are slices missing there" in text
+    reversed_half = np.concatenate([volume[:40], volume[40:][::-1]])
+    assert any("all values change at once between the slices 39 and 40" in t
+               for t in said(reversed_half))  # fmt: skip
 
 
 def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypatch):

@@ -157,10 +157,10 @@ def layer_numbers(
 
 
 def _cut(layer: str, cell: CellGeometry, slices: Sequence[int]) -> bool:
-    """Whether any slice lies within a layer, whose faces are those in view."""
+    """Whether any slice lies within a layer, or at one of its faces that are in view."""
     heights = [cell.planes[name].height_um for name in _FACES_OF[layer] if name in cell.planes]
     step = cell.voxel_size_um[0]
-    return any(min(heights) < z * step < max(heights) for z in slices if heights)
+    return any(min(heights) - step < z * step < max(heights) + step for z in slices if heights)
 
 
 def absent_lithium_table(

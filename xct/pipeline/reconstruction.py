@@ -22,6 +22,7 @@ from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.blanks import mark_blanks
+from xct.pipeline.given.continuity import slice_moves
 from xct.pipeline.given.placement import (
     note_of_volume,
     note_placement,
@@ -29,7 +30,7 @@ from xct.pipeline.given.placement import (
     readable,
     remove_bricks,
 )
-from xct.pipeline.given.slice_order import check_order, said_of, slice_means, slice_moves
+from xct.pipeline.given.slice_order import check_order, said_of, slice_means
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
 from xct.pipeline.products import Products, files_of_slab
@@ -197,7 +198,9 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     placement = placement_of(source)
     if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
-    seams = check_order(folder.notes("slab")).turns_in(open_volume(path))
+    edges = source.voxel_size_um
+    seams = check_order(folder.notes("slab"), edges[0] / min(edges[1:]))
+    seams = seams.turns_in(open_volume(path))
     if seams.to_dict():
         note_of_volume(path, seams=seams.to_dict())
     blanks = mark_blanks(path, folder.notes("slab"))
