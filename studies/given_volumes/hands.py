@@ -125,7 +125,7 @@ def _smeared(mu: np.ndarray) -> np.ndarray:
 
 def _shaken(mu: np.ndarray) -> np.ndarray:
     moved = scipy.ndimage.uniform_filter1d(mu[44:], 4, axis=2)
-    return np.concatenate([mu[:44], moved])
+    return np.asarray(np.concatenate([mu[:44], moved]))
 
 
 def _percentiles(mu: np.ndarray) -> np.ndarray:
