@@ -5,6 +5,7 @@ from __future__ import annotations
 from studies.given_volumes.case import Case
 from studies.given_volumes.disks import disks
 from studies.given_volumes.exports import exports
+from studies.given_volumes.hands import hands
 from studies.given_volumes.layouts import layouts, no_volumes
 from studies.given_volumes.pairs import pairs
 from studies.given_volumes.parts import missing
@@ -16,6 +17,6 @@ def cases() -> list[Case]:
     """List all volumes, in the order of the table."""
     kinds = (
         scales, units, values, missing, turns, leans, edges, slips, layouts, no_volumes, disks,
-        exports, pairs,
+        exports, hands, pairs,
     )  # fmt: skip
     return [case for kind in kinds for case in kind()]

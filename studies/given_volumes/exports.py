@@ -101,6 +101,9 @@ def _stretched(of: partial[Case]) -> Iterator[Case]:
 
 def _put_together(of: partial[Case]) -> Iterator[Case]:
     seam = "seam|step|stitch|moved|shift|jump|slices"
+    for first, where in ((44, "halfway"), (70, "within the cathode")):
+        yield of(f"slices turned by 10° {where}", traits=[on(_turned_from, first)],
+                 says="turned|continue")  # fmt: skip
     for part in (0.03, 0.15):
         yield of(f"two halves, one {part:.0%} brighter", traits=[on(_brighter, part)], says=seam)
     for pixels in (1, 4):
@@ -132,6 +135,10 @@ def _int16(values: np.ndarray) -> np.ndarray:
 
 def _turned(mu: np.ndarray) -> np.ndarray:
     return np.asarray(scipy.ndimage.rotate(mu, 10, axes=(1, 2), reshape=False, order=1), "f4")
+
+
+def _turned_from(mu: np.ndarray, first: int) -> np.ndarray:
+    return np.concatenate([mu[:first], _turned(mu[first:])])
 
 
 def _nl_means(mu: np.ndarray) -> np.ndarray:

@@ -46,6 +46,16 @@ def _noise() -> np.ndarray:
     return np.asarray(_NOISE_PER_CM * fbp_noise(0, SHAPE, 1.0))
 
 
+def noise_of_scan() -> np.ndarray:
+    """Give the noise of the plain volume, 1/cm."""
+    return _noise()
+
+
+def fresh_noise(shape: Sequence[int]) -> np.ndarray:
+    """Give as strong a noise of another scan, 1/cm."""
+    return np.asarray(_NOISE_PER_CM * fbp_noise(0, tuple(shape), 1.0, seed=8))
+
+
 def with_noise(mu: np.ndarray, times: float) -> np.ndarray:
     """Give a plain volume so many times its noise."""
     return np.where(in_circle(mu.shape), mu + (times - 1) * _noise(), 0).astype(np.float32)

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, median_filter
+from scipy.ndimage import gaussian_filter, median_filter, rotate
 
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import electrolyte_reference, look_at_artifacts
-from xct.normalize.artifacts import artifact_numbers, artifact_warning, ring_variance, step_of
+from xct.normalize.artifacts import artifact_numbers, artifact_warning, coarse_codes
+from xct.normalize.given.noise_patterns import ring_variance, step_of
 from xct.normalize.reference import reference_numbers
 
 CELL = LayeredCell(shape=(96, 96, 96), radius=40.0, wall=4.0, center=(47.0, 48.0))
@@ -102,7 +103,7 @@ def test_the_uncertainty_of_mu_holds_what_cupping_takes(volume):
 def test_values_of_few_codes_are_said(volume, step, said):
     found = seen((np.rint(volume / step) * step).astype(np.float32))
     assert found.step == pytest.approx(step / 5.2, rel=0.1)
-    assert ("few codes" in (artifact_warning(found) or "")) == said
+    assert ("few codes" in (coarse_codes(found) or "")) == said
 
 
 def test_real_numbers_have_no_steps():
@@ -125,6 +126,14 @@ def test_a_volume_that_was_smoothed_is_said_and_one_that_was_not_is_not(volume):
         assert found.shared > 0.45
         assert "smoothed: " in artifact_warning(found)
         assert found.doubled == 0
+
+
+def test_slices_that_were_turned_by_interpolation_are_said(volume):
+    assert seen(volume).weave < 25
+    turned = rotate(volume, 10, axes=(1, 2), reshape=False, order=1)
+    found = seen(turned)
+    assert found.weave > 60
+    assert "turned or scaled by interpolation" in artifact_warning(found)
 
 
 def test_slices_that_are_there_twice_are_said(volume):

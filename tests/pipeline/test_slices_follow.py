@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import tifffile
-from scipy.ndimage import gaussian_filter, shift
+from scipy.ndimage import gaussian_filter, rotate, shift
 
 import xct
 from xct.errors import DataError, RunError
 from xct.io.volume_files.blank_blocks import packed
-from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
+from xct.pipeline.given.continuity import slice_moves
+from xct.pipeline.given.slice_order import check_order, said_of, slice_means
 
 LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
 
@@ -32,9 +33,9 @@ def said(values, rows=17):
         seen = values[first - before : first + rows]
         notes[first] = {
             "means": packed(slice_means(seen[before:])),
-            "moves": packed(slice_moves(seen, before)),
+            "follows": packed(slice_moves(seen, before)),
         }
-    return check_order(notes)
+    return said_of(check_order(notes).turns_in(values))
 
 
 def test_a_cell_as_it_was_scanned_is_in_order(volume):
@@ -64,7 +65,7 @@ def test_slices_that_come_again_are_refused_and_twins_are_not(volume):
     assert said(np.repeat(volume, 2, axis=0)) == []  # every slice twice is said elsewhere
 
 
-@pytest.mark.parametrize(("step", "seen"), [(0.02, 0), (0.06, 1), (0.2, 1)])
+@pytest.mark.parametrize(("step", "seen"), [(0.008, 0), (0.03, 1), (0.2, 1)])
 def test_a_step_within_the_electrolyte_is_said_with_its_size(volume, step, seen):
     factor = np.where(np.arange(len(volume)) < 30, 1, 1 + step).astype(np.float32)
     found = said(volume * factor[:, None, None])
@@ -86,6 +87,20 @@ def test_a_part_that_is_shifted_and_slices_that_jitter_are_said(volume):
     assert said(volume[:, :, :24]) == []  # half of the bore
 
 
+def test_a_part_that_is_turned_or_begins_elsewhere_is_said_with_its_angle(volume):
+    volume = volume.copy()
+    volume[46:66] = gaussian_filter(volume[46:66], 0.6)  # grains of more than a voxel
+    turned = np.concatenate([volume[:56], rotate(volume[56:], 12, (1, 2), reshape=False, order=1)])
+    [text] = said(turned)
+    assert "slices from 56 on do not continue those before" in text
+    assert float(text.split("turned by ")[1].split("°")[0]) == pytest.approx(12, abs=0.5)
+    [text] = said(np.delete(volume, range(54, 57), axis=0))
+    assert "are slices missing there" in text
+    reversed_half = np.concatenate([volume[:40], volume[40:][::-1]])
+    assert any("all values change at once between the slices 39 and 40" in t
+               for t in said(reversed_half))  # fmt: skip
+
+
 def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypatch):
     """Its notes of slabs do not hold what is asked of their order."""
     from xct.pipeline import reconstruction
@@ -100,7 +115,7 @@ def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypat
 
     def as_before(*arguments):
         block, note = copied(*arguments)
-        return block, {k: v for k, v in note.items() if k not in ("means", "moves")}
+        return block, {k: v for k, v in note.items() if k not in ("means", "follows")}
 
     with monkeypatch.context() as earlier:
         earlier.setattr(reconstruction, "_copy_slab", as_before)

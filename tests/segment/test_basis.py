@@ -12,6 +12,7 @@ from tests.segment.spheres import Flat, cell_of_spheres
 from xct.analyze import plane_transmission, state_of_charge
 from xct.geometry import CellGeometry
 from xct.io.tables import read_table, write_table
+from xct.normalize.grain_shape import GrainShape
 from xct.quantity import QUANTITIES
 from xct.segment.basis import (
     bore_not_found,
@@ -130,6 +131,15 @@ def test_a_collector_that_was_found_or_a_view_that_ends_before_is_nothing_wrong(
 def test_an_impossible_point_spread_is_said(blur_um, wrong):
     cell = replace(VIEW, voxel_size_um=(2.0,) * 3)
     assert (implausible_blur(Flat(blur_um=blur_um), cell) is not None) == wrong
+
+
+def test_a_wall_that_is_less_sharp_than_grains_is_none():
+    _, cell, *_ = cell_of_spheres()
+    blur = 2.5 * cell.voxel_size_um[0]
+    for width, masked in ((0.4, True), (0.85, False)):
+        grains = GrainShape(width * blur, width * blur, *cell.voxel_size_um[:2])
+        said = implausible_blur(Flat(blur_um=blur), cell, None, grains)
+        assert ("that of a mask" in (said or "")) == masked
 
 
 @pytest.mark.parametrize(("lithium", "wrong"), [(0.1, False), (-0.1, False), (-1.0, True)])

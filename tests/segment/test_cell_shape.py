@@ -7,13 +7,14 @@ import pytest
 
 from tests.normalize.layered_cell import LayeredCell
 from tests.parallel.pickling import Pickling
+from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.io import overview
 from xct.parallel.blocks import cut
 from xct.parallel.executors import executed_by
 from xct.segment import find_cell
 from xct.segment.cell import coarse
-from xct.segment.cell.bore_estimate import slice_groups
+from xct.segment.cell.bore_estimate import refuse_two_bores, slice_groups
 from xct.segment.cell.layer_order import order_layers
 
 CELL = LayeredCell()
@@ -49,6 +50,18 @@ def test_bore_axis_planes_and_anode_are_found(upside_down):
         assert abs(plane.height_um / 2 - height) < close, name
         slopes = (plane.slope_y, plane.slope_x)
         np.testing.assert_allclose(slopes, cell.tilt, atol=0.002 if name in PLAIN else 0.04)
+
+
+def test_two_cells_side_by_side_are_refused_and_one_of_any_outline_is_not():
+    y, x = np.mgrid[:60, :140]
+    one, other = (np.hypot(y - 30, x - middle) < 25 for middle in (30, 84))
+    refuse_two_bores(one)
+    refuse_two_bores(one[:, :20])  # a part of it
+    refuse_two_bores(np.ones((40, 140), bool))  # all in view
+    refuse_two_bores(one | (np.hypot(y - 30, x - 70) < 8))  # a wire beside it
+    for two in (one | other, one | np.roll(other, -4, axis=1)):
+        with pytest.raises(DataError, match="two bores"):
+            refuse_two_bores(two)
 
 
 def test_heavy_noise_and_blur_change_little():

@@ -10,7 +10,9 @@ from scipy.ndimage import median_filter
 from xct.analyze.inclusions import inclusion_numbers
 from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane
-from xct.normalize.artifacts import Artifacts, artifact_warning, likeness_across
+from xct.normalize.artifacts import Artifacts, artifact_warning
+from xct.normalize.given.noise_patterns import likeness_across
+from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape
 from xct.normalize.wall_fringes import WallLight, sharpened_edges
 from xct.segment.material.table import material_numbers
@@ -26,6 +28,10 @@ CELL = CellGeometry(
 
 DARK = pd.DataFrame({
     "inclusion": [1], "filament": [False], "class": ["enclosed"], "dark_volume_um3": [50.0]
+})  # fmt: skip
+LAYERS = pd.DataFrame({
+    "layer": ["lithium", "cathode"], "mean_thickness_um": 9.0, "mean_thickness_um_sd": 0.3,
+    "absent_area_fraction": 0.0,
 })  # fmt: skip
 SURFACES = dict.fromkeys(CELL.planes)
 
@@ -94,13 +100,30 @@ def test_what_a_filter_moves_is_left_out_or_less_certain():
     filtered = seen(0.0, shared=0.5)
     lost = {"electrolyte", "active_material", "low_grey"}
     assert given(volume_artifacts=filtered) == set(NAMES) - lost
-    layers = pd.DataFrame({
-        "layer": ["lithium", "cathode"], "mean_thickness_um": 9.0, "mean_thickness_um_sd": 0.3,
-        "absent_area_fraction": 0.0,
-    })  # fmt: skip
-    sd = {name: n.sd for name, n in layer_numbers(layers, None, filtered, CELL)}
+    sd = {name: n.sd for name, n in layer_numbers(LAYERS, None, filtered, CELL)}
     assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
     assert sd["thickness_um.lithium"] == pytest.approx(0.3)
+
+
+def test_of_coarse_voxels_thicknesses_are_lower_bounds_and_no_fraction_is_known():
+    coarse = GrainShape(1.9, 1.9, 2.0, 2.0)
+    assert coarse.coarse
+    assert given(grain_shape=coarse) == set()
+    found = dict(layer_numbers(LAYERS, coarse))
+    assert found["thickness_um.cathode"].bound == "lower"
+    assert set(found) == {"thickness_um.cathode"}  # lithium's is an upper one already
+
+
+def test_what_a_curve_or_a_shift_moves_is_left_out():
+    bent, shifted = GivenScale(0.6, 0.55), GivenScale(seams={"shifted": [[44, "x", 1.0]]})
+    lost = {"lithium", "active_material", "low_grey"}
+    assert given(given_scale=bent) == set(NAMES) - lost
+    assert given(given_scale=shifted) == set(NAMES) - {"low_grey"}
+    assert given(coarse_codes="few codes") == set(NAMES) - {"low_grey"}
+    assert set(dict(layer_numbers(LAYERS, given_scale=bent))) == {"thickness_um.cathode"}
+    found = dict(inclusion_numbers(DARK, given_scale=shifted))
+    assert "inclusion_volume_um3" not in found
+    assert "inclusions" in found
 
 
 @pytest.mark.parametrize(
@@ -114,3 +137,13 @@ def test_inclusions_that_rings_may_forge_are_less_certain_or_not_counted(rings, 
     if counted:
         assert (found["inclusions"].bound, found["inclusions"].sd) == (bound, sd)
     assert ("left out" in (artifact_warning(seen(rings)) or "")) != counted
+
+
+def test_of_a_layer_that_a_gap_lies_in_no_thickness_is_known():
+    planes = {"electrolyte_cathode": Plane(20.0), "cathode_collector": Plane(60.0)}
+    cell = replace(CELL, planes=planes)
+    for z, known in ((15, 0), (35, 1)):  # slices of 2 µm
+        gap = {"broken": [[z, 0.1, 0.6]]}
+        for seams, count in ((gap, known), ({**gap, "turned": [[z, 10.0]]}, 1)):
+            scale = GivenScale(seams=seams)
+            assert len([*layer_numbers(LAYERS[1:], None, None, cell, scale)]) == count

@@ -36,6 +36,7 @@ from xct.analyze.low_grey import (
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
 from xct.normalize.artifacts import Artifacts
+from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape, joined
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -77,12 +78,14 @@ def inclusion_numbers(
     inclusions: pd.DataFrame,
     grain_shape: GrainShape | None = None,
     volume_artifacts: Artifacts | None = None,
+    given_scale: GivenScale | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
     What touches lithium or the cathode's front has a count of its own, and no part in the others.
     Where rings count as inclusions, only bridges and filaments are given; where they may make or
-    hide some, the count is no bound, and has a standard deviation for that.
+    hide some, the count is no bound, and has a standard deviation for that. Where all values step
+    between slices, or parts are shifted, no volume is given.
     """
     yield "bridges", _bridges(inclusions)
     slender = int(inclusions["filament"].sum())
@@ -100,7 +103,8 @@ def inclusion_numbers(
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
     volume = own["dark_volume_um3"].sum()
     filtered = volume_artifacts is not None and volume_artifacts.filtered
-    if known and not filtered:
+    seams = given_scale is not None and (given_scale.steps or given_scale.shifted)
+    if known and not filtered and not seams:
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
@@ -134,6 +138,8 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
         "undersampled",
         "implausible_blur",
         "sharpened_edges",
+        "bent_scale",
+        "coarse_codes",
         "darks_too_high",
         "light_unsteady",
         "stage_unsteady",

@@ -14,6 +14,7 @@ from xct.errors import DataError
 from xct.figures import canvas, scale_bar
 from xct.geometry import CellGeometry, Surface
 from xct.normalize.artifacts import Artifacts
+from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape, joined
 from xct.normalize.reference import Reference
 from xct.parallel.blocks import Voxels
@@ -102,6 +103,11 @@ def _between(first: Surface, second: Surface) -> Surface:
     return Surface(thickness, np.hypot(first.sd_um, second.sd_um), "thickness along z")
 
 
+_FACES_OF = {
+    "lithium": ("steel_lithium", "lithium_electrolyte"),
+    "electrolyte": ("steel_lithium", "lithium_electrolyte", "electrolyte_cathode"),
+    "cathode": ("electrolyte_cathode", "cathode_collector"),
+}
 _NOTE = (
     "a void on the steel, or a gap to the electrolyte, counts as lithium: absorption does not "
     "distinguish them"
@@ -113,12 +119,14 @@ def layer_numbers(
     grain_shape: GrainShape | None = None,
     volume_artifacts: Artifacts | None = None,
     cell: CellGeometry | None = None,
+    given_scale: GivenScale | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give thickness, swelling, and the fraction of absent lithium.
 
     Where slices lie at another distance than is said, a thickness is a bound; that of lithium,
     which is one already, is left out where the two sides differ, and so is absent lithium. Where a
-    filter went over the volume, the cathode's front is known to half a voxel only.
+    filter went over the volume, the cathode's front is known to half a voxel only. Where a curve
+    was laid over the values, nothing of lithium is known; of a layer that a gap lies in, nothing.
     """
     front_um = 0.0
     if cell is not None and volume_artifacts is not None and volume_artifacts.smoothed:
@@ -126,6 +134,10 @@ def layer_numbers(
     for row in layers.to_dict("records"):
         name, n = row["layer"], row.get("n")
         is_lithium = name == "lithium"
+        if is_lithium and given_scale is not None and given_scale.bent:
+            continue
+        if cell is not None and given_scale is not None and _cut(name, cell, given_scale.gaps):
+            continue
         known, bound = joined("upper" if is_lithium else None, grain_shape)
         if known:
             sd, note = row.get("mean_thickness_um_sd"), _NOTE if is_lithium else None
@@ -138,10 +150,17 @@ def layer_numbers(
             yield "gap_at_lithium_um", gap
         if row.get("swelling") is not None:
             yield f"swelling.{name}", Number(row["swelling"], sd=row.get("swelling_sd"), n=n)
-        if is_lithium and (grain_shape is None or grain_shape.bounds is None):
+        if is_lithium and (grain_shape is None or grain_shape.of_lengths is None):
             sd = row.get("absent_area_fraction_sd")
             absent = Number(row["absent_area_fraction"], sd=sd, n=n, bound="lower", note=_NOTE)
             yield "absent_area_fraction", absent
+
+
+def _cut(layer: str, cell: CellGeometry, slices: Sequence[int]) -> bool:
+    """Whether any slice lies within a layer, or at one of its faces that are in view."""
+    heights = [cell.planes[name].height_um for name in _FACES_OF[layer] if name in cell.planes]
+    step = cell.voxel_size_um[0]
+    return any(min(heights) - step < z * step < max(heights) + step for z in slices if heights)
 
 
 def absent_lithium_table(

@@ -295,6 +295,8 @@ class Volume:
         "attenuation", or "grey": values of an unknown scale.
     placement : mapping or None
         How it lies in the file that it came from, where that is otherwise: `Placement.to_dict`.
+    seams : mapping or None
+        Where slices of a copied volume do not follow each other: `Seams.to_dict`.
     """
 
     array: Any
@@ -303,6 +305,7 @@ class Volume:
     overview: Overview | None = None
     quantity: str = "attenuation"
     placement: Mapping[str, Any] | None = None
+    seams: Mapping[str, Any] | None = None
 
     @property
     def unit(self) -> str:
@@ -413,6 +416,6 @@ def _opened(path: Path) -> Volume:
     z, y, x = first["coordinateTransformations"][0]["scale"]
     levels, kept = group[first["path"]], overview.open_arrays(group)
     quantity = str(facts.get("quantity", "attenuation"))
-    size, placement = (z, y, x), facts.get("placement")
+    size, lies = (z, y, x), (facts.get("placement"), facts.get("seams"))
     coding = coding_of(facts, levels.dtype.name)
-    return Volume(levels, coding, size, kept, quantity, placement)
+    return Volume(levels, coding, size, kept, quantity, *lies)

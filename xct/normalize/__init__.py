@@ -2,6 +2,7 @@
 
 from xct.normalize.artifacts import look_at_artifacts
 from xct.normalize.electrolyte import electrolyte_reference
+from xct.normalize.given.scale import look_at_scale
 from xct.normalize.grain_shape import look_at_grains
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
@@ -19,5 +20,6 @@ __all__ = [
     "grey_values",
     "look_at_artifacts",
     "look_at_grains",
+    "look_at_scale",
     "look_at_walls",
 ]

@@ -13,6 +13,13 @@ from typing import Any
 import numpy as np
 
 from xct.geometry import CellGeometry
+from xct.normalize.given.noise_patterns import (
+    likeness_across,
+    likeness_of_noise,
+    ring_variance,
+    step_of,
+    weave,
+)
 from xct.normalize.reference import Reference
 from xct.normalize.sampling import electrolyte_span
 from xct.parallel.blocks import Voxels
@@ -21,10 +28,7 @@ from xct.physics.optics import FWHM_PER_SIGMA
 from xct.quantity import Number, Quantity, declare
 
 _SLICES = 12
-_SECTORS = 12  # of which every other one makes a half
-_NEAREST = 4  # voxels from the axis: nearer, a ring is too short to be one
-_LEAST_VOXELS, _LEAST_RINGS, _LEAST_SLICES = 12, 16, 4
-_TREND = 3  # degree of what is no ring, along the radius
+_LEAST_SLICES = 4
 _SURE = 4.0  # standard errors
 _INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
 # Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
@@ -43,8 +47,6 @@ _SEEN, _SHIFT = 0.02, 0.4
 # Steps of the values, as of few bits, over the electrolyte's value: at 0.13 all numbers were those
 # of real numbers, at 0.7 particles doubled and inclusions came out.
 _COARSE = 0.3
-_FEW_VALUES = 256  # in a slice: more, and they are real numbers
-_ENOUGH = 2**18  # voxels of a slice, that show which values there are
 # Noise of neighboring slices, less its mean over 3 × 3 pixels: independent in 0 to 0.04 of it where
 # each detector row has noise of its own (0.12 in the flats of a real scan), 0.46 to 0.58 alike
 # after a median over 3 × 3 × 3 voxels, which melts particles into one, and 0.26 after values were
@@ -55,6 +57,11 @@ _ALIKE = 0.25
 # non-local means and medians up to 0.27, and particles were lost (seeds 3 and 11).
 _MORE_ALIKE = 0.08
 _BESIDE = 48  # pixels from the axis that are looked at for it
+_INSCRIBED = 0.65  # half of a square's edge over the radius of the bore that it lies in
+# Waves of the noise's strength: plain volumes have up to 19; turned by 5 to 45°, or scaled by a
+# tenth, with linear interpolation 77 and more (seeds 3 and 11, six cells, three medium ones).
+# With cubic interpolation, which keeps particles, 30.
+_WOVEN = 40.0
 _DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
 _CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
 
@@ -82,15 +89,18 @@ class Artifacts:
     is_grey : bool
         Whether the values are on a scale of their own, and no attenuation.
     shared : float
-        Correlation of the noise of neighboring slices, median; NaN where xct interpolated them.
+        Correlation of the noise of neighboring slices, median of the half of the slices that has
+        more; NaN where xct interpolated them.
     doubled : float
         Fraction of the slices that equal the next one, value by value.
     alike_across : float
-        Correlation of the noise of voxels two apart in a slice, median; of the electrolyte.
+        Correlation of the noise of voxels two apart in a slice, as `shared`; of the electrolyte.
     blur_px : float
         Width of the point spread (FWHM), voxels.
     tilt_deg : float
         By how much layers leaned in the file, that were put upright: its ends are oblique.
+    weave : float
+        Power of the strongest even wave of the noise's strength across slices, over the median.
     """
 
     rings: float
@@ -107,6 +117,7 @@ class Artifacts:
     alike_across: float = float("nan")
     blur_px: float = float("nan")
     tilt_deg: float = 0.0
+    weave: float = float("nan")
 
     @property
     def upright(self) -> bool:
@@ -141,6 +152,11 @@ class Artifacts:
         return self.alike_across > _MORE_ALIKE + float(np.exp(-1 / sd**2))
 
     @property
+    def woven(self) -> bool:
+        """Whether slices were turned or scaled: noise is weaker where values lie between pixels."""
+        return self.weave > _WOVEN
+
+    @property
     def smoothed(self) -> bool:
         """Whether a filter, or an interpolation, went over the volume; doubled slices are none."""
         return self.shared > _ALIKE and self.doubled <= _DOUBLED
@@ -173,7 +189,8 @@ def look_at_artifacts(
     if "fbp" in steps:
         return None
     slices = _inside(cell, reference.blur_um)
-    found = np.array(map_blocks(_look_at_slice, slices, volume, cell, reference)).reshape(-1, 7)
+    looks = map_blocks(_look_at_slice, slices, volume, cell, reference)
+    found = np.array([numbers for numbers, _ in looks]).reshape(-1, 7)
     found, steps_seen, alike, twins, across = (found[:, :3], *found[:, 3:].T)
     own = np.isfinite(alike).any() and not _interpolated(volume, cell)
     held = found[np.isfinite(found).all(axis=1)]
@@ -188,12 +205,19 @@ def look_at_artifacts(
         n=len(held),
         step=float(np.max(steps_seen, initial=0.0)) / reference.peak_per_cm,
         is_grey=reference.is_grey,
-        shared=float(np.nanmedian(alike)) if own else float("nan"),
+        shared=_worse_half(alike) if own else float("nan"),
         doubled=float(np.mean(twins)) if len(twins) else 0.0,
-        alike_across=float(np.nanmedian(across)) if own and np.isfinite(across).any() else np.nan,
+        alike_across=_worse_half(across) if own else float("nan"),
         blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
+        weave=weave([change for _, change in looks if change is not None]) if own else np.nan,
     )
+
+
+def _worse_half(values: np.ndarray) -> float:
+    """Give the larger median of the lower and the upper slices: one part may be another's work."""
+    halves = [part[np.isfinite(part)] for part in np.array_split(values, 2)]
+    return max((float(np.median(part)) for part in halves if part.size), default=float("nan"))
 
 
 def noise_of_cube(cell: CellGeometry, reference: Reference) -> float:
@@ -217,21 +241,6 @@ def _interpolated(volume: Voxels, cell: CellGeometry) -> bool:
         return False
     edges = sorted(placement.get("file_voxel_um", cell.voxel_size_um))
     return placement["tilt_deg"] != 0 or not np.allclose(edges, sorted(cell.voxel_size_um))
-
-
-def step_of(values: np.ndarray) -> float:
-    """Give the distance of values that are steps, as of few bits; 0 of real numbers.
-
-    Parameters
-    ----------
-    values : ndarray
-        Any.
-    """
-    some = values[:: max(1, values.size // _ENOUGH)]
-    if np.unique(some[: 4 * _FEW_VALUES]).size >= _FEW_VALUES + 1:  # as a rule; NaN is one
-        return 0.0
-    seen = np.unique(some[np.isfinite(some)])
-    return float(np.median(np.diff(seen))) if 2 < seen.size < _FEW_VALUES else 0.0
 
 
 def _mean(values: np.ndarray) -> tuple[float, float]:
@@ -280,11 +289,11 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
 
 def _look_at_slice(
     z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[float, float, float, float, float, bool, float]:
+) -> tuple[tuple[float, float, float, float, float, bool, float], np.ndarray | None]:
     """Give the variance of rings about the slice's middle and the bore's axis, cupping and step.
 
     And how alike its noise and that of the next slice are, whether they are the same, and
-    how alike its noise is across.
+    how alike its noise is across. Beside these, the difference of both about the axis.
     """
     image, *after = np.asarray(volume[z : z + 2], np.float32) - np.float32(reference.air)
     radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
@@ -307,103 +316,21 @@ def _look_at_slice(
     box = np.s_[max(at_y - _BESIDE, 0) : at_y + _BESIDE, max(at_x - _BESIDE, 0) : at_x + _BESIDE]
     shared = likeness_of_noise(image[box], after[0][box], held[box]) if after else float("nan")
     across = likeness_across(image[box], held[box])
-    return first, second, cupping, step, shared, bool(twin), across
+    change = None
+    if after:
+        square = _square(cell, inside)
+        change = np.where(held, after[0] - image, np.float32(np.nan))[square]
+    return (first, second, cupping, step, shared, bool(twin), across), change
 
 
-def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
-    """Give the correlation of noise two pixels apart in a slice, by that of six apart as none.
-
-    Parameters
-    ----------
-    image : ndarray, shape (y, x)
-        A slice.
-    held : ndarray of bool, shape (y, x)
-        What counts: one material.
-
-    Returns
-    -------
-    float
-        NaN where too little counts.
-    """
-    squares = []
-    for lag in (2, 6):
-        apart = [
-            (one[lag:] - one[:-lag])[known[lag:] & known[:-lag]]
-            for one, known in ((image, held), (image.T, held.T))
-        ]
-        if min(len(part) for part in apart) < _LEAST_VOXELS:
-            return float("nan")
-        squares.append(sum(float(np.mean(np.square(part, dtype=np.float64))) for part in apart))
-    return 1 - squares[0] / squares[1] if squares[1] > 0 else float("nan")
-
-
-def likeness_of_noise(image: np.ndarray, after: np.ndarray, held: np.ndarray) -> float:
-    """Give the correlation of what two slices hold beside their means over 3 × 3 pixels.
-
-    Parameters
-    ----------
-    image, after : ndarray, shape (y, x)
-        Neighboring slices.
-    held : ndarray of bool, shape (y, x)
-        What counts: one material.
-
-    Returns
-    -------
-    float
-        NaN where too little counts, or does not vary.
-    """
-    held = held & np.isfinite(after)
-    known = _of_3_by_3(held.astype(np.uint8)) == 9
-    if np.count_nonzero(known) < _LEAST_VOXELS:
-        return float("nan")
-    fine = []
-    for each in (image, after):
-        level = each[held].mean()
-        filled = np.where(held, each - level, 0).astype(np.float32)
-        fine.append((filled[1:-1, 1:-1] - _of_3_by_3(filled) / 9)[known].astype(np.float64))
-    scale = float(np.sqrt((fine[0] @ fine[0]) * (fine[1] @ fine[1])))
-    return float(fine[0] @ fine[1]) / scale if scale > 0 else float("nan")
-
-
-def _of_3_by_3(image: np.ndarray) -> np.ndarray:
-    """Sum 3 × 3 pixels about each that has them all, shape (y - 2, x - 2)."""
-    rows = image[:-2] + image[1:-1] + image[2:]
-    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:])
-
-
-def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
-    """Give the variance that rings add to values; about 0, of either sign, where there are none.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        Of voxels of one slice.
-    y, x : ndarray, shape (n,)
-        Where they lie from the center of the rings, in voxels.
-
-    Returns
-    -------
-    float
-        NaN where there are too few rings.
-    """
-    ring = np.rint(np.hypot(y, x)).astype(int)
-    turn = (np.arctan2(y, x) / (2 * np.pi) * _SECTORS).astype(int) + _SECTORS
-    length = int(ring.max(initial=0)) + 1
-    at = ring + length * (turn % 2)
-    count = np.bincount(at, minlength=2 * length).reshape(2, length)
-    total = np.bincount(at, values, 2 * length).reshape(2, length)
-    held = (count >= _LEAST_VOXELS).all(axis=0) & (np.arange(length) >= _NEAREST)
-    if np.count_nonzero(held) < _LEAST_RINGS:
-        return float("nan")
-    weight = np.minimum(*count[:, held]).astype(float)
-    r = np.linspace(-1, 1, length)[held]
-    basis = np.vander(r, _TREND + 1) * np.sqrt(weight)[:, None]
-    ortho, _ = np.linalg.qr(basis)
-    one, other = (
-        t / c * np.sqrt(weight) for t, c in zip(total[:, held], count[:, held], strict=True)
+def _square(cell: CellGeometry, inside_um: float) -> tuple[slice, slice]:
+    """Choose a square within the bore, the same in every slice."""
+    half = min(_BESIDE, int(_INSCRIBED * inside_um / max(cell.voxel_size_um[1:])))
+    at_y, at_x = (
+        round(axis / edge)
+        for axis, edge in zip((cell.axis_y_um, cell.axis_x_um), cell.voxel_size_um[1:], strict=True)
     )
-    one, other = (part - ortho @ (ortho.T @ part) for part in (one, other))
-    return float(one @ other / weight.sum())
+    return slice(max(at_y - half, 0), at_y + half), slice(max(at_x - half, 0), at_x + half)
 
 
 def artifact_numbers(volume_artifacts: Artifacts | None) -> Iterator[tuple[str, Number]]:
@@ -449,19 +376,20 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "of the former; scan with a harder filter, or "
             "correct beam hardening before reconstruction"
         )
-    if seen.step > _COARSE:
-        said.append(
-            f"few codes: values come in steps of {seen.step:.0%} of the electrolyte's value above "
-            f"air, where {_COARSE:.0%} do no harm. Layers are found, but particles, inclusions and "
-            "fractions of materials rest on the steps; save the volume with 16 bits, or in a "
-            "narrower window"
-        )
     said += _said_of_neighbors(seen)
     return "; ".join(said) or None
 
 
 def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
-    """Say what slices that are like the next one mean."""
+    """Say what slices that are like the next one mean, and what a weave of their noise."""
+    if seen.woven and not seen.smoothed:
+        yield (
+            f"interpolated: the noise of slices is weaker and stronger by turns, {seen.weave:.0f} "
+            f"times as clearly as by chance, where scans have up to {_WOVEN / 2:.0f}: slices were "
+            "turned or scaled by interpolation. Small particles are lost or joined: their number "
+            "is a lower bound, their diameter an upper one; measure the volume as it was "
+            "reconstructed"
+        )
     if seen.doubled > _DOUBLED:
         yield (
             f"doubled slices: {seen.doubled:.0%} of those that were looked at equal the next one, "
@@ -487,6 +415,27 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
         )
 
 
+def coarse_codes(volume_artifacts: Artifacts | None) -> str | None:
+    """Say that values come in steps that are too large; None where they do not."""
+    if volume_artifacts is None or volume_artifacts.step <= _COARSE:
+        return None
+    return (
+        f"few codes: values come in steps of {volume_artifacts.step:.0%} of the electrolyte's "
+        f"value above air, where {_COARSE:.0%} do no harm. Layers are found, but particles, "
+        "inclusions and low grey rest on the steps and are withheld, and fractions of other "
+        "materials are less certain; save the volume with 16 bits, or in a narrower window"
+    )
+
+
+declare(
+    Quantity(
+        "coarse_codes",
+        unit="what is wrong with it, in words",
+        source="run",
+        derive=coarse_codes,
+        basis=True,
+    )
+)
 declare(
     Quantity(
         "volume_artifacts",

@@ -82,6 +82,11 @@ class GrainShape:
         resolved = self.height_um >= _RESOLVED * self.slices_um
         return "upper" if resolved and self.ratio > TALLEST else None
 
+    @property
+    def of_lengths(self) -> Bound:
+        """What any length is: of coarse voxels, whose size may be that before binning, too."""
+        return self.bounds or ("lower" if self.coarse else None)
+
 
 def look_at_grains(volume: Voxels, cell: CellGeometry, steps: dict[str, Any]) -> GrainShape | None:
     """Measure how far grey values are alike in the middle of the cathode.
@@ -218,7 +223,7 @@ def joined(bound: Bound, grain_shape: GrainShape | None) -> tuple[bool, Bound]:
     bound : {"lower", "upper"} or None
         On which side.
     """
-    other = None if grain_shape is None else grain_shape.bounds
+    other = None if grain_shape is None else grain_shape.of_lengths
     return bound is None or other in (None, bound), bound or other
 
 
@@ -315,7 +320,8 @@ def _said_of_voxels(grain_shape: GrainShape) -> str | None:
         f"coarse voxels: grey values of the cathode are alike over {voxels:.2g} voxels across, "
         f"where {_RESOLVED_PX:g} is the least at which particles were told apart: they melt into "
         "one, their number is a lower bound, and layers of a few voxels may be missed or taken for "
-        "their neighbor. If the volume was binned, does voxel_size_um hold the size after that?"
+        "their neighbor: fractions of volume and lithium are left out, and thicknesses are lower "
+        "bounds. If the volume was binned, does voxel_size_um hold the size after that?"
     )
 
 

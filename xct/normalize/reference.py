@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from xct.normalize.artifacts import Artifacts
+    from xct.normalize.given.scale import GivenScale
 
 
 class ElectrolyteReference(Protocol):
@@ -218,7 +219,8 @@ def reference_numbers(
     reference: Reference,
     uncorrected_fringes: str | None = None,
     volume_artifacts: Artifacts | None = None,
+    given_scale: GivenScale | None = None,
 ) -> Iterator[tuple[str, Number]]:
-    """Give the numbers of a reference; cupping and rings count into the uncertainty of its μ."""
-    doubt = 0.0 if volume_artifacts is None else volume_artifacts.doubt_of_mean
-    return reference.numbers(uncorrected_fringes, doubt)
+    """Give the numbers of a reference; what moves its μ from place to place makes it uncertain."""
+    known = [each.doubt_of_mean for each in (volume_artifacts, given_scale) if each is not None]
+    return reference.numbers(uncorrected_fringes, float(np.hypot.reduce([0.0, *known])))

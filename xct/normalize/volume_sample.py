@@ -132,7 +132,9 @@ def sample_volume(
     if wall:
         z = min((wall[0] + wall[1]) // 2, cell.shape[0] - 1)
         middle = _bore_median(_slice(volume, z), z, cell)
-    return VolumeSample(noise, air_level(volume, cell), middle, blur, blur_sd, wall_misfit(walls))
+    air = air_level(volume, cell)
+    air = float("nan") if air >= middle else air  # a wire beside the cell, and no air
+    return VolumeSample(noise, air, middle, blur, blur_sd, wall_misfit(walls))
 
 
 def _slice(volume: Voxels, z: int) -> np.ndarray:

@@ -21,13 +21,15 @@ from xct.io.volumes import Coding, create_volume, open_volume, write_slab
 from xct.parallel.blocks import Block, cut, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.blanks import mark_blanks
+from xct.pipeline.given.continuity import slice_moves
 from xct.pipeline.given.placement import (
+    note_of_volume,
     note_placement,
     placement_of,
     readable,
     remove_bricks,
 )
-from xct.pipeline.given.slice_order import check_order, slice_means, slice_moves
+from xct.pipeline.given.slice_order import check_order, said_of, slice_means
 from xct.pipeline.given.storing import coding_for, usual_window
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
@@ -174,7 +176,7 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         shutil.rmtree(path, ignore_errors=True)
         os.replace(fresh, path)
         folder.journal.write_product(path.name)
-    if any("means" not in note for note in folder.notes("slab").values()):
+    if any("follows" not in note for note in folder.notes("slab").values()):
         folder.forget("slab")  # an earlier version did not look at the order of slices
     left = _unfinished(slabs(source.voxels.shape, overlap=1), folder.notes("slab"))
     source = readable(folder, source) if left else source
@@ -198,9 +200,13 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
     if beyond := sum(note.get("beyond", 0) for note in folder.notes("slab").values()):
         job.warnings.add(beyond_range(beyond), "copy")
-    steps = check_order(folder.notes("slab"))
+    edges = source.voxel_size_um
+    seams = check_order(folder.notes("slab"), edges[0] / min(edges[1:]))
+    seams = seams.turns_in(open_volume(path))
+    if seams.to_dict():
+        note_of_volume(path, seams=seams.to_dict())
     blanks = mark_blanks(path, folder.notes("slab"))
-    for message in (*steps, *blanks):
+    for message in (*said_of(seams), *blanks):
         job.warnings.add(message, "copy")
     for first, note in folder.notes("slab").items() if blanks else ():
         noted(first, note)  # its chunks are others now
@@ -223,7 +229,7 @@ def _copy_slab(
         "beyond": int(beyond.sum()),
         "constant": packed(cells),
         "means": packed(slice_means(values)),
-        "moves": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
+        "follows": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
     }
 
 

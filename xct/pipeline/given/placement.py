@@ -105,12 +105,17 @@ def placement_of(source: Any) -> Placement | None:
 
 def note_placement(path: Path, source: Any) -> None:
     """Write beside the volume how it lies in its file, where that is otherwise."""
-    import zarr
-
     placement = placement_of(source)
     if placement is not None:
-        group: Any = zarr.open_group(path, mode="r+")
-        group.attrs["xct"] = {**group.attrs["xct"], "placement": placement.to_dict()}
+        note_of_volume(path, placement=placement.to_dict())
+
+
+def note_of_volume(path: Path, **known: Any) -> None:
+    """Write beside the volume what is known of it."""
+    import zarr
+
+    group: Any = zarr.open_group(path, mode="r+")
+    group.attrs["xct"] = {**group.attrs["xct"], **known}
 
 
 def brick_bytes(source: Any) -> int:

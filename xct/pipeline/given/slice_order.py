@@ -2,18 +2,22 @@
 
 Blur makes every slice like both its neighbors. One that is not, while these are alike, lies
 elsewhere or is of another volume; one that comes again was put together without its overlap taken
-out; and where two scans meet, all values step, in one material, or what follows is shifted.
+out; and where two scans meet, all values step, in one material, or what follows is shifted or
+turned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from xct.errors import DataError, ranges
 from xct.io.volume_files.blank_blocks import unpacked
+from xct.parallel.blocks import Voxels
+from xct.pipeline.given.continuity import broken, jittered, shifted, turn_between
 
 _CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
 # How much more a slice differs from both its neighbors than these from each other and from the
@@ -21,15 +25,58 @@ _CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
 _STRANGE, _OF_ALL = 10.0, 0.03
 _LEAST_AGAIN = 2  # slices in a row, that come again
 _MOST_NAMED = 6
-_STEP, _FACE = 0.04, 0.5  # of the values: more is a step, and still more a face of two materials
+_STEP, _FACE = 0.02, 0.5  # of the values: more is a step, and still more a face of two materials
 _BESIDE = 4  # slices on either side of a step that are alike
-# Of the step: what these, and parts of a slice beyond noise, may differ by; and standard errors.
-_FLAT, _ALIKE, _SURE = 0.25, 0.5, 4.0
-# What a slice is shifted against the one before, by their difference along the slope of both: in
-# pixels, and as their correlation, of which cells had up to 0.09, and 0.2 to 0.45 in two slices or
-# more at a face that is cut off or leans. Slices that were moved by a voxel: 0.2 (seeds 3 and 11).
-_SHIFT_PX, _SHIFTED, _ALONE, _OFTEN = 0.3, 0.15, 0.5, 0.33
-_EVERY = 4  # so manieth line is looked at for that
+# Of the step: what these, and parts of a slice beyond noise, may differ by; and what a step is at
+# least, and none at most, over the quartiles' distance and the root of the number of squares, which
+# is 1.3 standard errors. What squares count: beyond, a crack or an inclusion moves them.
+_FLAT, _ALIKE, _SURE, _NONE = 0.25, 0.5, 3.2, 2.5
+_COUNTED = 0.2, 0.8
+# The change of all values at a face that begins at once, over those on either side and over all:
+# blur of 0.7 pixels leaves a flat face 20 times, another part that begins at once has hundreds. And
+# the distance of slices over the edge of a pixel, up to which there is that blur.
+_AT_ONCE, _LARGE, _EVEN = 60.0, 0.02, 1.3
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Where slices do not follow each other: what is kept with the volume.
+
+    Attributes
+    ----------
+    steps : list of (int, float)
+        Slice before which all values step, and by which part.
+    shifted : list of (int, str, float)
+        First slice that is shifted, axis, pixels.
+    jittered : bool
+        Whether most slices are shifted against the one before.
+    broken : list of (int, float, float)
+        First slice that does not continue the one before, how alike slopes are, and are elsewhere.
+    turned : list of (int, float)
+        Those of them that do once they are turned about their middle, and by how many degrees.
+    """
+
+    steps: list[tuple[int, float]] = field(default_factory=list)
+    shifted: list[tuple[int, str, float]] = field(default_factory=list)
+    jittered: bool = False
+    broken: list[tuple[int, float, float]] = field(default_factory=list)
+    turned: list[tuple[int, float]] = field(default_factory=list)
+
+    def turns_in(self, volume: Voxels) -> Seams:
+        """Measure by how much parts that do not continue others are turned, shape (z, y, x)."""
+        found = []
+        for z, _, usual in self.broken:
+            if usual == 0:
+                continue
+            before, after = np.asarray(volume[z - 1 : z + 1], np.float32)
+            degrees = turn_between(before, after)
+            if degrees is not None:
+                found.append((z, degrees))
+        return replace(self, turned=found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what there is, as plain values."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 def slice_means(values: np.ndarray) -> np.ndarray:
@@ -49,18 +96,15 @@ def slice_means(values: np.ndarray) -> np.ndarray:
         return np.asarray(squares.mean(axis=(2, 4)), np.float32)
 
 
-def check_order(notes: Mapping[int, Any]) -> list[str]:
-    """Refuse slices in disorder, and say where values step.
+def check_order(notes: Mapping[int, Any], elongation: float = 1.0) -> Seams:
+    """Refuse slices in disorder, and find where parts that do not fit were put together.
 
     Parameters
     ----------
     notes : mapping
         What the journal holds of each slab, by its first slice.
-
-    Returns
-    -------
-    list of str
-        What the user must know.
+    elongation : float, optional
+        Distance of slices over the edge of a pixel: where it is large, faces begin at once.
 
     Raises
     ------
@@ -85,25 +129,60 @@ def check_order(notes: Mapping[int, Any]) -> list[str]:
             "2), or are of another volume. Put them where they belong, or take them out (a gap in "
             "the numbers of TIFF files counts as data that are missing)"
         )
-    moved = np.concatenate([*_slices(notes, "moves")])[1:]
+    moves = np.concatenate([*_slices(notes, "follows")])[1:]
+    moved, shaken = shifted(moves), jittered(moves)
+    ends = [] if shaken else [b for b in broken(moves) if b[0] not in {z for z, *_ in moved}]
+    faces = begins_at_once(means) if elongation < _EVEN else []
+    ends += [(z, 0.0, 0.0) for z in faces if z not in {one[0] for one in ends}]
+    return Seams(stepping(means), moved, shaken, ends)
+
+
+def said_of(seams: Seams) -> list[str]:
+    """Say what seams do."""
     said = [
         f"slices from {z} on are shifted by {pixels:.1f} pixels or more along {axis} against those "
         "before: were two parts put together that do not fit? Inclusions, low grey and particles "
         "at the seam are wrong, and the bore's axis leans by mistake; register the parts first"
-        for z, axis, pixels in shifted(moved)
+        for z, axis, pixels in seams.shifted
     ]
-    if jittered(moved):
+    if seams.jittered:
         said.append(
             "slices are shifted against each other, most of them by some tenths of a pixel: were "
             "they aligned one by one, or did the sample shake? Particles and roughness are less "
             "certain than stated; reconstruct without an alignment of slices"
         )
+    turned = dict(seams.turned)
+    said += [_said_of_break(one, turned.get(one[0])) for one in seams.broken]
     return said + [
         f"values step by {step:+.1%} between the slices {z} and {z + 1}, within one material: did "
         "two scans of different brightness meet there? Grey values are put right for what is "
-        "smooth along z, not for a step; scale one part to the other before they are put together"
-        for z, step in stepping(means)
+        "smooth along z, not for a step: values in 1/cm are less certain by it, and the volume of "
+        "inclusions is left out; scale one part to the other before they are put together"
+        for z, step in seams.steps
     ]
+
+
+def _said_of_break(one: tuple[int, float, float], degrees: float | None) -> str:
+    z, seen, usual = one
+    if usual == 0:
+        return (
+            f"all values change at once between the slices {z - 1} and {z}, without the blur that "
+            "every face has: was a part of another scan, or one upside down, put there? Layers "
+            "that end at this seam have no thickness; put the parts together as they lay"
+        )
+    if degrees is None:
+        why = (
+            ": are slices missing there, or did two scans meet? The layer's thickness is left out."
+        )
+    else:
+        why = f", and turned by {abs(degrees):.1f}° they fit: two parts were put together that lie "
+        why += "turned against each other."
+    return (
+        f"slices from {z} on do not continue those before: slopes of the slices {z - 1} and {z} "
+        f"are alike by {seen:.0%} (correlation), those of others near them by {usual:.0%}{why} "
+        "What lies across the seam is cut: particles and inclusions there count twice; put the "
+        "parts together as they lay"
+    )
 
 
 def _slices(notes: Mapping[int, Any], name: str) -> list[np.ndarray]:
@@ -116,69 +195,26 @@ def _slices(notes: Mapping[int, Any], name: str) -> list[np.ndarray]:
     return found
 
 
-def slice_moves(values: np.ndarray, first: int) -> np.ndarray:
-    """Measure how far slices are shifted against the ones before, by every fourth line.
+def begins_at_once(means: np.ndarray) -> list[int]:
+    """Find slices with which all values change, while they hardly do before and after.
 
     Parameters
     ----------
-    values : ndarray of float32, shape (z, y, x)
-        Slices, with the one before, but for the first of the volume.
-    first : int
-        0 where the first slice of the volume comes first, which has none before; else 1.
-
-    Returns
-    -------
-    ndarray of float32, shape (z, axis, 2)
-        Along y and x: pixels, and the correlation of difference and slope; 0 of the first.
+    means : ndarray, shape (z, cell)
+        Those of one value, which are missing, or with NaN, do not count.
     """
-    found = np.zeros((len(values) - first, 2, 2), np.float32)
-    for axis in (0, 1):
-        lines = np.nan_to_num(np.moveaxis(values, 1 + axis, 2)[:, ::_EVERY])
-        for z in range(1, len(lines)):
-            before, after = lines[z - 1], lines[z]
-            slope = (before[:, 2:] - before[:, :-2] + after[:, 2:] - after[:, :-2]) / 4
-            apart = (before - after)[:, 1:-1]
-            along, slopes, all_ = (
-                float(np.vdot(a, b)) for a, b in ((apart, slope), (slope, slope), (apart, apart))
-            )
-            if slopes > 0 and all_ > 0:
-                found[z - first, axis] = along / slopes, along / (slopes * all_) ** 0.5
-    return found
-
-
-def shifted(moves: np.ndarray) -> list[tuple[int, str, float]]:
-    """Find slices that are shifted against the one before, and no other near them.
-
-    Parameters
-    ----------
-    moves : ndarray, shape (z, axis, 2)
-        Of the second slice and all that follow.
-
-    Returns
-    -------
-    list of (int, str, float)
-        Number of the slice, axis, pixels.
-    """
+    usable = np.isfinite(means).all(axis=1) & (np.ptp(means, axis=1) > 0)
+    if np.count_nonzero(usable) < 2 * _BESIDE:
+        return []
+    change = np.median(np.abs(np.diff(means, axis=0)), axis=1)
+    large = _LARGE * float(np.ptp(np.median(means[usable], axis=1)))
     found = []
-    alike = np.abs(moves[..., 1])
-    for z in range(_BESIDE, len(moves) - _BESIDE):
-        for axis, name in enumerate("yx"):
-            near = alike[[*range(z - _BESIDE, z), *range(z + 1, z + _BESIDE + 1)], axis].max()
-            pixels, r = abs(moves[z, axis, 0]), alike[z, axis]
-            if pixels > _SHIFT_PX and r > _SHIFTED and near < _ALONE * r:
-                found.append((z + 1, name, float(pixels)))
+    for z in range(_BESIDE, len(change) - _BESIDE):
+        beside = max(float(change[z - 2 : z].max()), float(change[z + 1 : z + 3].max()))
+        held = usable[z - 2 : z + 4].all()
+        if held and change[z] > max(_AT_ONCE * beside, large):
+            found.append(z + 1)
     return found
-
-
-def jittered(moves: np.ndarray) -> bool:
-    """Say whether most slices are shifted against the one before, one way and the other.
-
-    Parameters
-    ----------
-    moves : ndarray, shape (z, axis, 2)
-        Of the second slice and all that follow.
-    """
-    return bool((np.mean(np.abs(moves[..., 1]) > _SHIFTED, axis=0) > _OFTEN).any())
 
 
 def repeated(means: np.ndarray) -> list[tuple[int, int, int]]:
@@ -245,7 +281,10 @@ def stepping(means: np.ndarray) -> list[tuple[int, float]]:
         rises = means[1:] / means[:-1] - 1
     rises[~((means[1:] > 0) & (means[:-1] > 0))] = np.nan
     whole = np.isfinite(rises).all(axis=1)
-    low, middle, high = np.quantile(np.where(whole[:, None], rises, 0), (0.25, 0.5, 0.75), axis=1)
+    rises = np.sort(np.where(whole[:, None], rises, 0), axis=1)
+    low, high = np.quantile(rises, (0.25, 0.75), axis=1)
+    first, stop = (round(part * rises.shape[1]) for part in _COUNTED)
+    middle = rises[:, first : max(stop, first + 1)].mean(axis=1)
     found = []
     for z in range(_BESIDE, len(rises) - _BESIDE):
         near = np.r_[z - _BESIDE : z, z + 1 : z + _BESIDE + 1]
@@ -253,8 +292,9 @@ def stepping(means: np.ndarray) -> list[tuple[int, float]]:
         if not (whole[z] and whole[near].all() and _STEP < step < _FACE):
             continue
         noise = float(np.median(high[near] - low[near]))
+        of_mean = noise / means.shape[1] ** 0.5
         alike = high[z] - low[z] < 1.5 * noise + _ALIKE * step
-        sure = step > _SURE * noise / means.shape[1] ** 0.5
-        if alike and sure and np.abs(middle[near]).max() < _FLAT * step:
+        flat = np.abs(middle[near]).max() < max(_FLAT * step, _NONE * of_mean)
+        if alike and flat and step > _SURE * of_mean:
             found.append((z, float(middle[z])))
     return found

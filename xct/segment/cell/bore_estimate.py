@@ -22,6 +22,9 @@ MOST_OVAL = 0.02
 _SECTORS, _LEAST_SECTORS = 16, 14  # of the way round, and those that must hold points
 _LEAST_CLOSE = 0.7
 _MOST_SLICES = 256
+# Two cells: radius of the second disc over that of the first, distance of their middles over it,
+# and how narrow it is between them. And pixels.
+_AS_LARGE, _APART, _NECK, _LEAST_DISC = 0.7, 1.5, 0.6, 6
 _GROUP = 8  # slices averaged for one fit
 _GROUPS = 12
 
@@ -243,7 +246,9 @@ def estimate_bore(coarse: Coarse) -> BoreEstimate:
     darkest = float(known_quantile(sampled[:, field].reshape(1, -1), 0.005)[0])
     if inside - outside < max(0.3 * (inside - darkest), 4 * _roughness(bright)):
         return whole
-    edge = _edge_points(bright > 0.5 * (inside + outside), field)
+    mask = bright > 0.5 * (inside + outside)
+    refuse_two_bores(mask & field)
+    edge = _edge_points(mask, field)
     if edge[0].size < 20:
         return whole
     oval = _oval(coarse, edge)
@@ -260,6 +265,36 @@ def estimate_bore(coarse: Coarse) -> BoreEstimate:
         return whole
     outside = float(known_quantile(sampled[:, beyond].reshape(1, -1), 0.5)[0])
     return BoreEstimate(y_um, x_um, radius + 0.5 * max(coarse.frame.edge_um), True, outside)
+
+
+def refuse_two_bores(mask: np.ndarray) -> None:
+    """Refuse what holds two discs of about one size side by side, with a neck between them.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (y, x)
+        What is as bright as a cell.
+
+    Raises
+    ------
+    DataError
+        If there are two.
+    """
+    solid = np.pad(scipy.ndimage.binary_fill_holes(mask), 1)
+    depth = scipy.ndimage.distance_transform_edt(solid)
+    first = np.unravel_index(int(depth.argmax()), depth.shape)
+    y, x = np.ogrid[: depth.shape[0], : depth.shape[1]]
+    away = np.where(np.hypot(y - first[0], x - first[1]) > _APART * depth[first], depth, 0)
+    second = np.unravel_index(int(away.argmax()), away.shape)
+    if away[second] < _AS_LARGE * depth[first] or away[second] < _LEAST_DISC:
+        return
+    along = np.linspace(first, second, 64).round().astype(int)
+    if depth[tuple(along.T)].min() < _NECK * away[second]:
+        raise DataError(
+            "two bores of about one size lie side by side in the volume, the smaller "
+            f"{away[second] / depth[first]:.0%} as wide: results are of one cell. Crop the volume "
+            "to each of them, and run each by itself"
+        )
 
 
 def _oval(coarse: Coarse, edge: tuple[np.ndarray, np.ndarray]) -> Oval | None:

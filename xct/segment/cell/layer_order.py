@@ -181,11 +181,17 @@ def order_along_axis(coarse: Coarse, bore: BoreEstimate, *, grey: bool = False) 
     Raises
     ------
     DataError
-        If nothing stands out from the noise.
+        If nothing stands out from the noise, or nothing of the cell's inside is in view.
     """
     values, inside = _wide_columns(coarse, bore)
     known = np.isfinite(values[:, inside]).any(axis=1)
     columns = values[known][:, inside]
+    if not known.any():
+        raise DataError(
+            "nothing of the inside of the cell is in view: the edge that was found belongs to a "
+            f"circle of {2 * bore.radius_um:.4g} µm whose inside lies beyond the volume; give one "
+            "that holds the bore"
+        )
     at = np.arange(known.size)
     level, texture = (
         np.interp(at, at[known], v) for v in (known_quantile(columns, 0.5), _texture(columns))

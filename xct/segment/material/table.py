@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 
 from xct.geometry import MATERIALS, STANDARD_SCALE, CellGeometry, GreyScale, Label, Surface
 from xct.normalize.artifacts import Artifacts
+from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape
 from xct.normalize.grey_scale import Ratios
 from xct.normalize.reference import ElectrolyteReference
@@ -61,6 +62,7 @@ _OBLIQUE = "air behind the steel, where the file ends obliquely, counts as steel
 _OF_MORE = f"a fraction of less than is in view: {_OBLIQUE}"
 # What a filter moves: after a median over 3 × 3 × 3 voxels a cathode's active material was 1.7
 # times what it is (seed 13).
+_CURVED = ("lithium", "active_material", "low_grey")  # whose edges a curve over the values moves
 _FILTERED = ("electrolyte", "active_material", "low_grey")
 
 
@@ -71,13 +73,16 @@ def material_numbers(
     volume_artifacts: Artifacts | None = None,
     grain_shape: GrainShape | None = None,
     sharpened_edges: str | None = None,
+    given_scale: GivenScale | None = None,
+    coarse_codes: str | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the volume fraction of each material, and of what is unknown.
 
     Left out is that of a material whose face is in view and could not be given, that of the
     collector where slices lie at another distance than is said: its thickness is known in µm, and
-    those that a filter moves. Of a cell that was put upright, steel is an upper
-    bound, and the others are uncertain by all that it may have too much.
+    those that a filter, a curve over the grey values, few codes or a seam moves; in coarse voxels
+    all. Of a cell that was put
+    upright, steel is an upper bound, and the others are uncertain by all that it may have too much.
     """
     bounds, unknown = dict(_BOUNDS), set[str]()
     too_much = _oblique(cell, volume_artifacts)
@@ -85,8 +90,9 @@ def material_numbers(
         bounds = {"steel": ("upper", _OBLIQUE)}
     if volume_artifacts is not None and volume_artifacts.smoothed:
         unknown.update(_FILTERED)
-    if sharpened_edges is not None:
-        unknown.add("low_grey")
+    unknown |= _hidden(sharpened_edges, given_scale, coarse_codes)
+    if grain_shape is not None and grain_shape.coarse:
+        unknown |= set(MATERIALS)
     if cell is not None and surfaces is not None:
         lost = [name for name in _BESIDE if name in cell.planes and name not in surfaces]
         unknown |= {material for name in lost for material in _BESIDE[name]}
@@ -101,6 +107,16 @@ def material_numbers(
         if too_much and name != "steel":
             sd, note = float(np.hypot(np.nan_to_num(sd), fraction * too_much)), _OF_MORE
         yield f"volume_fraction.{name}", Number(fraction, sd=sd, bound=bound, note=note)
+
+
+def _hidden(sharpened: str | None, scale: GivenScale | None, codes: str | None) -> set[str]:
+    """Name those that sharpened edges, few codes, a curve over the values or a seam make more."""
+    hidden = set[str]()
+    if scale is not None and scale.bent:
+        hidden.update(_CURVED)
+    if sharpened or codes or (scale is not None and scale.shifted):
+        hidden.add("low_grey")
+    return hidden
 
 
 def _oblique(cell: CellGeometry | None, artifacts: Artifacts | None) -> float:

@@ -71,6 +71,8 @@ _LEAST_VOXELS = 4
         "darks_too_high",
         "stage_unsteady",
         "sharpened_edges",
+        "bent_scale",
+        "coarse_codes",
     ),
 )
 @sweeping

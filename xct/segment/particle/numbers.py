@@ -9,6 +9,7 @@ import numpy as np
 
 from xct.geometry import CellGeometry
 from xct.normalize.artifacts import Artifacts, noise_of_cube
+from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape
 from xct.normalize.reference import Reference
 from xct.quantity import Number
@@ -27,6 +28,7 @@ _DIAMETER_SD = 0.005
 # Noise of a cube of 8 µm, over the electrolyte's value: at 0.08 all were found, at 0.15 a fifth of
 # particles of four voxels was lost.
 _LOSING_NOISE = 0.1
+_SHAKEN = "slices are shifted against each other: small ones are missed or joined"
 _COARSE = "grains are too few voxels wide: small ones are missed or joined"
 
 
@@ -37,6 +39,7 @@ def particle_numbers(
     grain_shape: GrainShape | None = None,
     cell: CellGeometry | None = None,
     reference: Reference | None = None,
+    given_scale: GivenScale | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the counts of particles, and their median diameter.
 
@@ -48,6 +51,8 @@ def particle_numbers(
     if grain_shape is not None and grain_shape.bounds is not None:
         return
     note = _small_ones_missed(edge_ratio, volume_artifacts)
+    if note is None and given_scale is not None and given_scale.jittered:
+        note = _SHAKEN
     if note is None and grain_shape is not None and grain_shape.coarse:
         note = _COARSE
     if note is None and cell is not None and reference is not None:
@@ -73,6 +78,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return "the volume was smoothed: small ones are missed or joined"
     if artifacts is not None and artifacts.filtered:
         return "the slices were filtered: small ones are missed or joined"
+    if artifacts is not None and artifacts.woven:
+        return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
         return "the volume was put upright by interpolation: small ones are missed or joined"
     return None

@@ -1,0 +1,169 @@
+"""What noise of a slice, or of two, tells of what was done to them. In: slices; out: numbers.
+
+A scan gives each detector row, and so each slice, noise of its own that is as strong everywhere
+nearby. What was filtered, interpolated or coded with few values shows in how noise is alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_SECTORS = 12  # of which every other one makes a half
+_NEAREST = 4  # voxels from the axis: nearer, a ring is too short to be one
+_LEAST_VOXELS, _LEAST_RINGS = 12, 16
+_TREND = 3  # degree of what is no ring, along the radius
+_FEW_VALUES = 256  # in a slice: more, and they are real numbers
+_ENOUGH = 2**18  # voxels of a slice, that show which values there are
+_LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
+_SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
+_AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
+
+
+def step_of(values: np.ndarray) -> float:
+    """Give the distance of values that are steps, as of few bits; 0 of real numbers.
+
+    Parameters
+    ----------
+    values : ndarray
+        Any.
+    """
+    some = values[:: max(1, values.size // _ENOUGH)]
+    if np.unique(some[: 4 * _FEW_VALUES]).size >= _FEW_VALUES + 1:  # as a rule; NaN is one
+        return 0.0
+    seen = np.unique(some[np.isfinite(some)])
+    return float(np.median(np.diff(seen))) if 2 < seen.size < _FEW_VALUES else 0.0
+
+
+def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
+    """Give the correlation of noise two pixels apart in a slice, by that of six apart as none.
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+        A slice.
+    held : ndarray of bool, shape (y, x)
+        What counts: one material.
+
+    Returns
+    -------
+    float
+        NaN where too little counts.
+    """
+    squares = []
+    for lag in (2, 6):
+        apart = [
+            (one[lag:] - one[:-lag])[known[lag:] & known[:-lag]]
+            for one, known in ((image, held), (image.T, held.T))
+        ]
+        if min(len(part) for part in apart) < _LEAST_VOXELS:
+            return float("nan")
+        squares.append(sum(float(np.mean(np.square(part, dtype=np.float64))) for part in apart))
+    return 1 - squares[0] / squares[1] if squares[1] > 0 else float("nan")
+
+
+def likeness_of_noise(image: np.ndarray, after: np.ndarray, held: np.ndarray) -> float:
+    """Give the correlation of what two slices hold beside their means over 3 × 3 pixels.
+
+    Parameters
+    ----------
+    image, after : ndarray, shape (y, x)
+        Neighboring slices.
+    held : ndarray of bool, shape (y, x)
+        What counts: one material.
+
+    Returns
+    -------
+    float
+        NaN where too little counts, or does not vary.
+    """
+    held = held & np.isfinite(after)
+    known = _of_3_by_3(held.astype(np.uint8)) == 9
+    if np.count_nonzero(known) < _LEAST_VOXELS:
+        return float("nan")
+    fine = []
+    for each in (image, after):
+        level = each[held].mean()
+        filled = np.where(held, each - level, 0).astype(np.float32)
+        fine.append((filled[1:-1, 1:-1] - _of_3_by_3(filled) / 9)[known].astype(np.float64))
+    scale = float(np.sqrt((fine[0] @ fine[0]) * (fine[1] @ fine[1])))
+    return float(fine[0] @ fine[1]) / scale if scale > 0 else float("nan")
+
+
+def _of_3_by_3(image: np.ndarray) -> np.ndarray:
+    """Sum 3 × 3 pixels about each that has them all, shape (y - 2, x - 2)."""
+    rows = image[:-2] + image[1:-1] + image[2:]
+    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:])
+
+
+def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
+    """Give the variance that rings add to values; about 0, of either sign, where there are none.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Of voxels of one slice.
+    y, x : ndarray, shape (n,)
+        Where they lie from the center of the rings, in voxels.
+
+    Returns
+    -------
+    float
+        NaN where there are too few rings.
+    """
+    ring = np.rint(np.hypot(y, x)).astype(int)
+    turn = (np.arctan2(y, x) / (2 * np.pi) * _SECTORS).astype(int) + _SECTORS
+    length = int(ring.max(initial=0)) + 1
+    at = ring + length * (turn % 2)
+    count = np.bincount(at, minlength=2 * length).reshape(2, length)
+    total = np.bincount(at, values, 2 * length).reshape(2, length)
+    held = (count >= _LEAST_VOXELS).all(axis=0) & (np.arange(length) >= _NEAREST)
+    if np.count_nonzero(held) < _LEAST_RINGS:
+        return float("nan")
+    weight = np.minimum(*count[:, held]).astype(float)
+    r = np.linspace(-1, 1, length)[held]
+    basis = np.vander(r, _TREND + 1) * np.sqrt(weight)[:, None]
+    ortho, _ = np.linalg.qr(basis)
+    one, other = (
+        t / c * np.sqrt(weight) for t, c in zip(total[:, held], count[:, held], strict=True)
+    )
+    one, other = (part - ortho @ (ortho.T @ part) for part in (one, other))
+    return float(one @ other / weight.sum())
+
+
+def weave(changes: Sequence[np.ndarray]) -> float:
+    """Say how much the strength of noise goes up and down across a slice, evenly.
+
+    A value that was interpolated between four has half the noise, or a quarter, by how far it lies
+    from them; where a slice was turned or scaled that distance goes round evenly, alike in all.
+
+    Parameters
+    ----------
+    changes : sequence of ndarray, shape (y, x)
+        Differences of neighboring slices, of one material; NaN does not count.
+
+    Returns
+    -------
+    float
+        Power of the strongest wave over the median of all; NaN where too little is in view.
+    """
+    import scipy.ndimage
+
+    sizes = [np.abs(each) for each in changes if np.isfinite(each).any()]
+    if len(sizes) < _LEAST_PAIRS or min(sizes[0].shape) < _LEAST_WEAVE:
+        return float("nan")
+    total = np.zeros(sizes[0].shape)
+    for size in sizes:
+        usual = float(np.nanmedian(size))
+        if not usual > 0:
+            return float("nan")
+        total += np.nan_to_num(np.minimum(size / usual, _AT_MOST), nan=1.0)
+    strength = np.log(np.maximum(total, 1e-3 * len(sizes)))
+    strength -= scipy.ndimage.uniform_filter(strength, _SMOOTH)
+    window = np.hanning(total.shape[0])[:, None] * np.hanning(total.shape[1])
+    power = np.abs(np.fft.rfft2(strength * window)) ** 2
+    y, x = np.fft.fftfreq(total.shape[0]), np.fft.rfftfreq(total.shape[1])
+    power = power[np.hypot(y[:, None], x) > _SLOW]
+    usual = float(np.median(power))
+    return float(power.max() / usual) if usual > 0 else float("nan")
