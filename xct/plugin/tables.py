@@ -32,7 +32,7 @@ from xct.plugin.drawing import draw_column
 from xct.plugin.frame_model import FrameModel
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.plots import Plot
-from xct.plugin.roi.export import copy_to_clipboard, save_plot
+from xct.plugin.roi.export import copy_to_clipboard, needed, save_plot
 
 _FIRST = ("particles", "inclusions")
 _COMPARE = {"≥": np.greater_equal, "≤": np.less_equal, "=": np.equal}
@@ -120,6 +120,7 @@ class Tables(Docked):
 
     def save_figure(self, path: Path | None = None) -> None:
         """Save the histogram of the chosen column, white and as wide as a journal's column."""
+        needed(self.histogram)
         if path is None:
             proposed = f"{self.column.currentText()}.svg"
             path = path_to_save(self, "Histogram", proposed, "*.svg *.png")
