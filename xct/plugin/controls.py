@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QFileDialog,
     QHBoxLayout,
+    QMainWindow,
     QPushButton,
     QSlider,
     QWidget,
@@ -137,7 +138,7 @@ class Docked(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
-        self._placed, self._high = False, viewer.window._qt_window.height()
+        self._placed = False
 
     def let_go(self) -> None:
         """Forget what waits, let the threads end, and hear of the window no more."""
@@ -164,14 +165,18 @@ class Docked(QWidget):
         while dock is not None and not isinstance(dock, QDockWidget):
             dock = dock.parentWidget()
         window = None if dock is None else dock.parentWidget()
-        for other in [] if window is None else window.findChildren(QDockWidget):
-            beside = other is not dock and other.isVisible() and not other.isFloating()
+        if not isinstance(window, QMainWindow):
+            return
+        for other in window.findChildren(QDockWidget):
+            there = other is not dock and other.isVisible() and not other.isFloating()
             same_side = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
-            if beside and same_side and other.findChild(Docked) is not None:
+            if there and same_side and other.findChild(Docked) is not None:
                 window.tabifyDockWidget(other, dock)
                 dock.raise_()
-                window.layout().activate()
-                window.resize(window.width(), self._high)  # it grew for both
+                window.layout().activate()  # it needs less height now, and may have grown
+                room = window.screen().availableGeometry().height()
+                room -= window.frameGeometry().height() - window.height()
+                window.resize(window.width(), min(window.height(), room))
                 return
 
     def changeEvent(self, event: Any) -> None:
