@@ -161,11 +161,11 @@ class Docked(QWidget):
             QTimer.singleShot(0, self._share_place)
 
     def _share_place(self) -> None:
-        dock = self.parentWidget()
+        dock: QWidget | None = self.parentWidget()
         while dock is not None and not isinstance(dock, QDockWidget):
             dock = dock.parentWidget()
         window = None if dock is None else dock.parentWidget()
-        if not isinstance(window, QMainWindow):
+        if dock is None or not isinstance(window, QMainWindow):
             return
         for other in window.findChildren(QDockWidget):
             there = other is not dock and other.isVisible() and not other.isFloating()
