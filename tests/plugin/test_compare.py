@@ -73,7 +73,7 @@ def test_widget_opens_the_chosen_cells_in_a_window(
     compare = dock(viewer, "Compare cells")
     compare.new_viewer = new_viewer
     open_parts(viewer, cell_folder, "volume")
-    with pytest.raises(XctError, match="1 cells are chosen"):
+    with pytest.raises(XctError, match="1 cell is chosen"):
         compare.show_cells()
     open_parts(viewer, other_folder, "volume")
     compare.surface.setCurrentText("electrolyte_cathode")

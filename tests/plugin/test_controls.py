@@ -7,6 +7,7 @@ pytest.importorskip("napari")
 from qtpy.QtWidgets import QFileDialog
 
 from xct.errors import XctError
+from xct.plugin import notifications
 from xct.plugin.controls import path_to_save
 
 SETS, IMAGEJ = "ROI sets (*.yaml *.yml)", "ROIs of ImageJ (*.zip *.roi)"
@@ -38,3 +39,17 @@ def test_a_file_that_the_dialog_did_not_ask_about_is_not_replaced(monkeypatch, t
         path_to_save(None, "ROI set", "rois.yaml", f"{SETS};;{IMAGEJ}")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
     assert path_to_save(None, "ROI set", "rois.yaml", f"{SETS};;{IMAGEJ}") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("/data/two cells/out: holds no result", "out: holds no result (in /data/two cells)"),
+        ("where: '1,5' is not a number", "where: '1,5' is not a number"),
+    ],
+)
+def test_notifications_which_are_cut_off_begin_with_what_is_wrong(monkeypatch, said, shown):
+    notes: list[str] = []
+    monkeypatch.setattr(notifications, "show_error", notes.append)
+    notifications.show_mistake(said)
+    assert notes == [shown]

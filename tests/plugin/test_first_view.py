@@ -117,6 +117,10 @@ def test_sample_data_is_a_small_cell_made_on_the_spot(viewer, tmp_path, monkeypa
     kinds = ("volume", "materials", "particles", "surfaces", "electrolyte/cathode")
     assert {f"ncm-100 {kind}" for kind in kinds} <= names
     assert viewer.dims.order == (1, 0, 2)
+    # turned on, cross-sections stay upright, and slices are not mirrored
+    for order in ((2, 0, 1), (0, 1, 2), (2, 0, 1), (1, 0, 2)):
+        viewer.dims.roll()
+        assert viewer.dims.order == order
 
 
 def test_second_cell_does_not_turn_what_is_looked_at(viewer, qtbot, cell_folder, other_folder):

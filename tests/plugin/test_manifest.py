@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import yaml
+from qtpy.QtWidgets import QApplication
 
 import xct.plugin
 from tests.plugin.acting import click, dock, open_parts
@@ -32,6 +33,10 @@ def test_every_widget_opens_without_a_cell(viewer, messages):
         assert dock(viewer, name).window() is viewer.window._qt_window
     assert messages() == []
     assert len(WIDGETS) == 7
+    # as tabs: one below the other they would be higher than the screen
+    QApplication.processEvents()
+    window = viewer.window._qt_window
+    assert window.height() <= window.screen().availableGeometry().height()
 
 
 def test_widget_whose_dock_is_closed_leaves_the_window_alone(viewer, cell_folder):

@@ -96,7 +96,7 @@ def test_too_little_paint_is_explained(viewer, qtbot, messages, cell_folder, tmp
     paint.paint()
     paint.train()
     qtbot.waitUntil(lambda: paint.idle, timeout=LIMIT_MS)
-    assert "0 label was painted" in messages()[-1]
+    assert "nothing was painted; paint some voxels of at least two" in messages()[-1]
     assert paint.state.text() == "failed"
     (tmp_path / "bad.npz").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"bad\.npz"):

@@ -100,6 +100,13 @@ def test_drifted_particles_alone_are_shown_colored_and_exported(viewer, tables, 
     tables.limit.editingFinished.emit()
     assert (tables.model.shown["volume_um3"] >= 15_000).all()
     assert 0 < len(tables.model.shown) < whole
+    # another table is shown whole, by a size, and particles get their own colors back
+    tables.name.setCurrentText("inclusions")
+    assert len(tables.model.shown) == len(tables.model.frame)
+    assert (tables.by.currentText(), tables.column.currentText()) == ("volume_um3", "volume_um3")
+    assert tables.histogram.figure.axes[0].get_xlabel() == "volume_um3"
+    assert not tables.scale.isVisibleTo(tables)
+    assert labels.get_color(1)[3] > 0
 
 
 def test_wrong_input_is_explained(viewer, messages, cell_folder, tmp_path):

@@ -200,7 +200,10 @@ def test_materials_that_cannot_be_shown_are_explained(viewer, qtbot, messages, m
 
 def test_wrong_input_is_explained(viewer, qtbot, messages, config, tmp_path):
     tune = dock(viewer, "Tune a reconstruction")
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured" / "summary.json").write_text("{}", encoding="utf-8")
     for text, said in (
+        (str(tmp_path / "measured"), "name the configuration of its run"),
         (str(tmp_path / "gone.yaml"), "no such configuration file"),
         (str(tmp_path / "gone.h5"), "no file or folder"),
         (str(tmp_path), "holds"),

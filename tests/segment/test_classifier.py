@@ -144,8 +144,8 @@ def test_code_in_a_file_is_never_run(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (lambda v, p: (v, np.minimum(p, 1)), "1 label was painted"),
-        (lambda v, p: (v, 0 * p), "0 label was painted"),
+        (lambda v, p: (v, np.minimum(p, 1)), "only label 1 was painted"),
+        (lambda v, p: (v, 0 * p), "nothing was painted"),
         (lambda v, p: (v, p[:3]), r"shape \(3, 48, 48\), the volume"),
         (lambda v, p: (np.where(p == 2, np.nan, v), p), "not finite"),
         (lambda v, p: (0 * v, p), "nothing to distinguish"),

@@ -93,11 +93,13 @@ def write_config(scan_path: Path, *, pipeline: str, output: Path, to: Path) -> B
     steps = _steps(scan_path, pipeline, output)
     start = _volume_start if steps[0].stage.measures else _scan_start
     begun = start(scan_path, to.resolve().parent, steps)
+    slices = any(step.name == "fbp" for step in steps)
+    example = "fbp: {window: hann}" if slices else f"{steps[-1].name}: {{}}"
     lines = [
         *begun.lines,
         cell_line(scan_path),
         f"pipeline: {quoted(named)}",
-        f"# steps: {{{steps[-1].name}: {{}}}}    # settings that overrule the recipe's",
+        f"# steps: {{{example}}}    # settings that overrule the recipe's",
         f"output: {quoted(relative(output, to.resolve().parent))}",
         "run: {dtype: float32, workers: auto, memory_gib: auto}",
     ]

@@ -168,7 +168,8 @@ class CompareCells(Docked):
         names = {item.text() for item in self.list.selectedItems()}
         cells = [cell for cell in cells_of(self._viewer) if cell.name in names]
         if len(cells) < 2:
-            raise XctError(f"{len(cells)} cells are chosen; open and choose two or more")
+            many = len(cells) or "no"
+            raise XctError(f"{many} cell is chosen: open two or more, and choose them in the list")
         # a second picture of each cell: what is noted of its layers here stays as it is
         copies = [open_cell(cell.path) for cell in cells]
         _common_surface(copies, [_geometry(cell) for cell in copies], self.surface.currentText())

@@ -10,7 +10,16 @@ from typing import Any
 
 from napari.utils.events.event_utils import disconnect_events
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 
 from xct.errors import XctError
 from xct.plugin.data.cells import Cell, cells_of
@@ -117,7 +126,8 @@ class Docked(QWidget):
     """A widget in a dock of napari; once the dock is closed, it lets go of the window.
 
     napari only takes such a widget out of its window. It would go on to hear of clicks, slices and
-    cells, and answer beside the one that is opened next.
+    cells, and answer beside the one that is opened next. Several share one place, as tabs: one
+    below the other they need more height than screens have.
 
     Parameters
     ----------
@@ -128,6 +138,7 @@ class Docked(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
+        self._placed = False
 
     def let_go(self) -> None:
         """Forget what waits, let the threads end, and hear of the window no more."""
@@ -141,6 +152,32 @@ class Docked(QWidget):
                 disconnect_events(group, one)
         for callbacks in (viewer.mouse_move_callbacks, viewer.mouse_drag_callbacks):
             callbacks[:] = [one for one in callbacks if getattr(one, "__self__", None) not in mine]
+
+    def showEvent(self, event: Any) -> None:
+        """Lie over another widget that is docked on the same side, once napari has docked it."""
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            QTimer.singleShot(0, self._share_place)
+
+    def _share_place(self) -> None:
+        dock: QWidget | None = self.parentWidget()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
+        window = None if dock is None else dock.parentWidget()
+        if dock is None or not isinstance(window, QMainWindow):
+            return
+        for other in window.findChildren(QDockWidget):
+            there = other is not dock and other.isVisible() and not other.isFloating()
+            same_side = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
+            if there and same_side and other.findChild(Docked) is not None:
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                window.layout().activate()  # it needs less height now, and may have grown
+                room = window.screen().availableGeometry().height()
+                room -= window.frameGeometry().height() - window.height()
+                window.resize(window.width(), min(window.height(), room))
+                return
 
     def changeEvent(self, event: Any) -> None:
         """Let go where napari takes the widget out of its dock."""

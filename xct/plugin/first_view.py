@@ -24,6 +24,7 @@ _MOST_LABELS = 256 * 2**20
 _OBLIQUE = ((0.5, 1.0, 0.45), (-1.0, 0.0, 0.0))
 _LABELS = ("materials", "classified", "particles")
 _THUMBNAIL = 32  # pixels
+_UPRIGHT = ((0, 1, 2), (1, 0, 2), (2, 0, 1))  # slices, and cross-sections with z downwards
 
 
 def look_after(viewer: Any) -> None:
@@ -39,8 +40,37 @@ def look_after(viewer: Any) -> None:
                 note["viewed by"] = CellView(viewer, cell)
 
     bind_keys(viewer)
+    upright = _Upright(viewer)
+    viewer.dims.events.order.connect(lambda _: upright.turned(), position="first")
     # after napari's own, which give a new layer its place
     viewer.layers.events.inserted.connect(attach, position="last")
+
+
+class _Upright:
+    """Keeps cells upright, and slices unmirrored, where napari turns to other axes (Ctrl-E).
+
+    napari rolls all three axes on: the second cross-section would lie on its side, and the slices
+    after it would be transposed.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._order: tuple[int, ...] = tuple(viewer.dims.order)
+        self._last = -1  # axis that was looked along before
+
+    def turned(self) -> None:
+        """Look along the same axis, upright; along the third one where one comes from there."""
+        dims, before, last = self._viewer.dims, self._order, self._last
+        now = tuple(dims.order)
+        if now == before:
+            return
+        self._order, self._last = now, before[0]
+        rolled = now == (*before[-1:], *before[:-1])
+        if not rolled or before not in _UPRIGHT or now in _UPRIGHT or dims.ndisplay == 3:
+            return
+        if any(KEY in layer.metadata for layer in self._viewer.layers):
+            axis = now[0] if now[0] != last else 3 - before[0] - last
+            self._order = dims.order = _UPRIGHT[axis]
 
 
 def _show_plane(viewer: Any, axis: int, at_um: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
@@ -13,6 +14,9 @@ from xct.errors import RunError, XctError
 
 __all__ = ["MENDABLE", "errors_shown", "explained", "show_info", "show_mistake", "words"]
 
+_PATH = re.compile(
+    r"(?P<folder>(?:/|[A-Za-z]:\\)[^:\n]*)[/\\](?P<name>[^/\\:\n]+): (?P<what>.+)", re.DOTALL
+)
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What a user can mend, or a file can cause. Anything else is a mistake in xct, and napari shows
@@ -21,8 +25,16 @@ MENDABLE = (ValueError, KeyError, IndexError, OSError, RunError, ImportError, Me
 
 
 def show_mistake(error: BaseException | str) -> None:
-    """Show the user what is wrong."""
-    show_error(words(error))
+    """Show the user what is wrong.
+
+    napari shows the first line of it, as wide as a few words, until it is clicked: a path stands at
+    the end of it.
+    """
+    text = words(error)
+    path = _PATH.match(text)
+    if path:
+        text = f"{path['name']}: {path['what']} (in {path['folder']})"
+    show_error(text)
 
 
 def words(error: BaseException | str) -> str:

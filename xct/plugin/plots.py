@@ -54,6 +54,7 @@ class Plot(FigureCanvasQTAgg):
         self.setMinimumSize(*_LEAST_SIZE)
         self._theme = viewer
         self._draws: Draws | None = None
+        self.words = ""  # in place of a plot
         if viewer is not None:
             viewer.events.theme.connect(self._again)
 
@@ -89,7 +90,7 @@ class Plot(FigureCanvasQTAgg):
 
     def write(self, text: str) -> None:
         """Show words in place of a plot."""
-        self._draws = None
+        self._draws, self.words = None, text
         axes = fresh(self.figure, self.look)
         axes.set_axis_off()
         axes.text(0.5, 0.5, text, ha="center", va="center", color=self.look.front, wrap=True)

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from qtpy.QtCore import QProcess, Signal
+from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -107,6 +108,8 @@ class Run(Docked):
         self.bar, self.state = QProgressBar(), QLabel("no run")
         self.state.setWordWrap(True)
         self.log = QPlainTextEdit(readOnly=True)
+        # what a run prints stands in columns
+        self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.log.setMaximumBlockCount(_MOST_LINES)
         self.log.setMinimumHeight(160)
         self.start_button = button("Run", self.start)

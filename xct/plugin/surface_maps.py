@@ -16,7 +16,7 @@ from xct.plugin.data.cells import Cell
 from xct.plugin.drawing import draw_map
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.plots import Plot
-from xct.plugin.roi.export import copy_to_clipboard, save_plot
+from xct.plugin.roi.export import copy_to_clipboard, needed, save_plot
 
 _LITHIUM = "lithium thickness"
 
@@ -140,6 +140,7 @@ class SurfaceMaps(Docked):
 
     def save_figure(self, path: Path | None = None) -> None:
         """Save the map, white and as wide as a journal's column."""
+        needed(self.plot)
         if path is None:
             proposed = f"{self.name.currentText()}.svg".replace("/", "_").replace(": ", " ")
             path = path_to_save(self, "Map", proposed, "*.svg *.png")

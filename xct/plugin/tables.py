@@ -32,12 +32,13 @@ from xct.plugin.drawing import draw_column
 from xct.plugin.frame_model import FrameModel
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.plots import Plot
-from xct.plugin.roi.export import copy_to_clipboard, save_plot
+from xct.plugin.roi.export import copy_to_clipboard, needed, save_plot
 
 _FIRST = ("particles", "inclusions")
 _COMPARE = {"≥": np.greater_equal, "≤": np.less_equal, "=": np.equal}
 _PLAIN = "label"
 _SIZE = "equivalent_diameter_um"
+_SIZES = ("volume_um3", _SIZE)  # chosen at first, the last that a table has
 _MARK, _MARK_UM = "marked", 12.0  # wide where no size is known
 _MARK_COLOR = "#ffd21f"
 _HIDDEN, _UNKNOWN = (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.5, 1.0)
@@ -94,10 +95,11 @@ class Tables(Docked):
     def paint(self) -> None:
         """Color the labels by the chosen column; labels that are filtered out are not drawn."""
         layer, column = self._labels(), self.column.currentText()
-        if layer is None or self.name.currentText() != "particles":
+        if layer is None:
             return
         shown, whole = self.model.shown, self.model.frame
-        if column in ("", _PLAIN) and len(shown) == len(whole):
+        plain = column in ("", _PLAIN) and len(shown) == len(whole)
+        if plain or self.name.currentText() != "particles":
             layer.colormap = label_colormap()
             self.scale.show_span(None)
             return
@@ -118,6 +120,7 @@ class Tables(Docked):
 
     def save_figure(self, path: Path | None = None) -> None:
         """Save the histogram of the chosen column, white and as wide as a journal's column."""
+        needed(self.histogram)
         if path is None:
             proposed = f"{self.column.currentText()}.svg"
             path = path_to_save(self, "Histogram", proposed, "*.svg *.png")
@@ -237,7 +240,7 @@ class Tables(Docked):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.view, "Table")
         self.tabs.addTab(self.histogram, "Histogram")
-        form = QFormLayout()
+        self._form = form = QFormLayout()
         form.addRow("cell", self.cells)
         form.addRow("table", self.name)
         form.addRow("color by", self.column)
@@ -262,12 +265,15 @@ class Tables(Docked):
         if cell is not None and cell.result is not None and name:
             frame = cell.result.tables[name]
         numeric = [str(c) for c in frame.select_dtypes(["number", "bool"]).columns]
-        for box, listed in ((self.column, [_PLAIN, *numeric]), (self.by, numeric)):
+        plain = [_PLAIN] if name == "particles" else []  # nothing else is colored
+        self._form.labelForField(self.column).setText("color by" if plain else "column")
+        self.limit.clear()  # it was of a column of another table
+        for box, listed in ((self.column, [*plain, *numeric]), (self.by, numeric)):
             box.blockSignals(True)
             box.clear()
             box.addItems(listed)
-            if box is self.by and _SIZE in numeric:
-                box.setCurrentText(_SIZE)
+            for size in _SIZES if box is self.by or not plain else ():
+                box.setCurrentText(size)
             box.blockSignals(False)
         self.drifted.setEnabled("drifted" in frame)
         self.view.horizontalHeader().setSortIndicator(

@@ -86,6 +86,8 @@ class Tune(Docked):
         path = Path(str(self.source.text()).strip())
         if not path.name:
             raise XctError("name a configuration or a raw scan first")
+        if (path / "summary.json").is_file():
+            raise XctError(f"{path}: is a result; name the configuration of its run, or its scan")
         self._config = path if path.suffix in (".yaml", ".yml") else None
         config = None if self._config is None else load_config(path)
         if config is None:

@@ -102,7 +102,7 @@ def _missing(path: Path) -> str:
     if not folder.is_dir():
         return f"there is no folder {folder}, so no file {path}"
     names = [found.name for found in folder.iterdir()]
-    near = get_close_matches(path.name, names, n=3, cutoff=0.4)
+    near = get_close_matches(path.name, names)
     hint = f"; the nearest names there are {', '.join(near)}" if near else ""
     return f"there is no file or folder {path}{hint}"
 

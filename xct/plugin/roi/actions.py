@@ -13,7 +13,13 @@ from xct.analyze.roi.imagej import ENDINGS, is_of_imagej, read_imagej, write_ima
 from xct.errors import XctError
 from xct.plugin.controls import beside, button, path_to_save
 from xct.plugin.notifications import show_info
-from xct.plugin.roi.export import copy_to_clipboard, histogram_frame, save_plot, save_tables
+from xct.plugin.roi.export import (
+    copy_to_clipboard,
+    histogram_frame,
+    needed,
+    save_plot,
+    save_tables,
+)
 from xct.plugin.roi.sets import save_into, set_named_in
 
 if TYPE_CHECKING:
@@ -79,6 +85,7 @@ class RoiActions(QWidget):
 
     def save_figure(self, ending: str, path: Path | None = None) -> None:
         """Save the plot that is shown, white and as wide as a journal's column."""
+        needed(self._inspector.plot)
         if path is None:
             path = self._asked_for(f"figure.{ending}", f"*.{ending}")
         if path is not None:

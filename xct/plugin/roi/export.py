@@ -66,6 +66,19 @@ def _texts(frame: pd.DataFrame) -> list[list[str]]:
     return [texts_of({str(k): v for k, v in row.items()}) for row in frame.to_dict("records")]
 
 
+def needed(plot: Plot) -> Plot:
+    """Give a plot that is to be saved; asked before a name is.
+
+    Raises
+    ------
+    XctError
+        If it shows nothing, with the words that stand in its place.
+    """
+    if plot.empty:
+        raise XctError(f"nothing is drawn yet: {plot.words or 'draw or choose a ROI'}")
+    return plot
+
+
 def figure_of(plot: Plot) -> Figure:
     """Draw a plot for a paper: white, as wide as a column.
 
@@ -74,9 +87,8 @@ def figure_of(plot: Plot) -> Figure:
     XctError
         If it shows nothing.
     """
-    figure = plot.for_paper()
-    if figure is None:
-        raise XctError("nothing is drawn: draw or choose a ROI first")
+    figure = needed(plot).for_paper()
+    assert figure is not None
     return figure
 
 

@@ -131,10 +131,8 @@ def train_classifier(
     labels = np.concatenate([part[1] for part in learnt])
     found = np.unique(labels)
     if found.size < 2:
-        raise DataError(
-            f"{found.size} label was painted ({', '.join(map(str, found)) or 'none'}); paint at "
-            "least two, such as 1 on the background and 2 on the particles"
-        )
+        painted_yet = f"only label {found[0]} was painted" if found.size else "nothing was painted"
+        raise DataError(f"{painted_yet}; paint some voxels of at least two labels")
     kept = _drawn(labels, most_samples, np.random.default_rng(seed))
     return PixelClassifier(look, features[kept], labels[kept], trees, seed)
 
