@@ -71,7 +71,7 @@ _TOUCHED = "arcs of rings may count as inclusions, or hide some"
 # at 0.7 and 1.4 up to three times the least volume was.
 _CHANCE_NOISE = 0.5
 # Rings are strongest where they are smallest: what is so small, and its middle so near to the axis
-# of rotation, in voxels, was no inclusion in any of twelve cases (7 cells of 33).
+# of rotation, in voxels, was no inclusion in any of twelve cases (9 volumes of 39).
 _AT_AXIS_PX, _DOT_PX = 3.5, 10.0
 _NO_PORES = "at the cathode's front a pore of the cathode looks the same"
 
