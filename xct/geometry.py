@@ -187,6 +187,11 @@ class CellGeometry:
         """Direction away from the anode: +1 towards large z, −1 towards small z."""
         return 1 if self.anode == "low_z" else -1
 
+    def from_rotation_axis_um(self, y_um: np.ndarray, x_um: np.ndarray) -> np.ndarray:
+        """Give the distance to the middle of the slices, where the axis of rotation is, µm."""
+        middle = [(n - 1) / 2 * s for n, s in zip(self.shape, self.voxel_size_um, strict=True)]
+        return np.asarray(np.hypot(y_um - middle[1], x_um - middle[2]))
+
     def axis_at(self, z_um: float) -> tuple[float, float]:
         """Give y and x of the bore's axis at a height, µm."""
         offset = z_um - (self.shape[0] - 1) / 2 * self.voxel_size_um[0]

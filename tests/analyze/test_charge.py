@@ -151,6 +151,12 @@ def test_no_charge_is_read_where_the_point_spread_is_a_guess():
         state_of_charge(THIN, table([48.0]), CELL, reference, energy_kev=25.0, glare_sd=None)
 
 
+def test_no_charge_is_read_where_the_point_spread_is_hardly_wider_than_a_voxel():
+    reference = Flat(blur_um=1.3 * max(CELL.voxel_size_um))
+    with pytest.raises(ValueError, match=r"1\.30 voxels wide.*smaller voxels"):
+        state_of_charge(THIN, table([48.0]), CELL, reference, energy_kev=25.0, glare_sd=None)
+
+
 def read(particles, **settings):
     given = {"energy_kev": 25.0, "glare_sd": None, "glare": 0.0} | settings
     return state_of_charge(THIN, particles, CELL, Flat(), **given)

@@ -96,11 +96,11 @@ def test_what_lies_in_a_pocket_of_the_front_is_at_it_from_the_side_too(drawn, wi
     _, cell, surfaces, plain, *_ = drawn
     labels, top = np.where(plain == Label.LOW_GREY, Label.ELECTROLYTE, plain), int(FACES[2])
     front = surfaces["electrolyte_cathode"]
-    pocket = np.s_[35 - wide : 36 + wide, 35 - wide : 36 + wide]
+    pocket = np.s_[35 - wide : 36 + wide, 41 - wide : 42 + wide]
     height = front.height_um.copy()
     height[pocket] += 40
     labels[(slice(top, top + 20), *pocket)] = Label.ELECTROLYTE
-    labels[top + 2 : top + 6, 34:37, 34:37] = Label.LOW_GREY
+    labels[top + 2 : top + 6, 34:37, 40:43] = Label.LOW_GREY
     mu = np.where(labels == Label.LOW_GREY, 0.1, MU[2]).astype(np.float32)
     surfaces = surfaces | {"electrolyte_cathode": replace(front, height_um=height)}
     table = inclusions(mu, labels, cell, surfaces, Flat())
@@ -115,6 +115,16 @@ def test_what_lies_at_the_front_counts_by_itself(table):
     assert found["inclusions.at_front"].value == 1
     assert found["inclusions.bridging"].value == 0
     assert found["inclusion_volume_um3"].value == pytest.approx(2 * table["dark_volume_um3"][0])
+
+
+@pytest.mark.parametrize(("x", "count"), [(35, 1), (45, 2)])
+def test_a_small_region_on_the_axis_of_rotation_is_a_ring(drawn, labels, x, count):
+    """The chip, which is long, is one wherever it lies."""
+    mu, cell, surfaces, *_ = drawn
+    some = labels.copy()
+    some[40:44, 34:37, x - 1 : x + 2] = Label.LOW_GREY
+    dark = np.where(some == Label.LOW_GREY, np.float32(0.1), mu)
+    assert len(inclusions(dark, some, cell, surfaces, Flat())) == count
 
 
 def test_what_is_darker_than_air_is_an_artefact(drawn, labels):

@@ -87,6 +87,13 @@ def test_any_linear_scale_gives_the_same_cell(volume):
         assert scaled.planes[name].height_um == pytest.approx(plane.height_um, abs=0.1)
 
 
+def test_streaks_darker_than_nothing_beside_opaque_steel_do_not_hide_the_bore(volume):
+    streaked = volume.copy()
+    streaked[:10, :48, :48] = -4 * float(np.quantile(volume, 0.9))
+    geometry = find_cell(streaked, voxel_size_um=VOXEL, anode=None)
+    np.testing.assert_allclose(geometry.bore_radius_um / 2, CELL.radius, atol=0.1)
+
+
 @pytest.fixture(scope="module")
 def whole(volume):
     return find_cell(volume, voxel_size_um=VOXEL, anode=None)

@@ -224,8 +224,16 @@ class BoreEstimate:
     outside: float | None
 
 
-def estimate_bore(coarse: Coarse) -> BoreEstimate:
+def estimate_bore(coarse: Coarse, least: float | None = None) -> BoreEstimate:
     """Find the circle inside which a cell is brighter than around it, from the coarse volume.
+
+    Parameters
+    ----------
+    coarse : Coarse
+        Means of the volume.
+    least : float, optional
+        What nothing can be darker than: streaks beside opaque steel are, and say nothing of what
+        lies around a cell.
 
     Raises
     ------
@@ -244,6 +252,7 @@ def estimate_bore(coarse: Coarse) -> BoreEstimate:
     inside, outside = float(np.median(bright[central])), float(np.quantile(bright[field], 0.03))
     whole = all_in_view(coarse.frame)
     darkest = float(known_quantile(sampled[:, field].reshape(1, -1), 0.005)[0])
+    darkest = darkest if least is None else max(darkest, least)
     if inside - outside < max(0.3 * (inside - darkest), 4 * _roughness(bright)):
         return whole
     mask = bright > 0.5 * (inside + outside)

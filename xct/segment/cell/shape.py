@@ -121,8 +121,8 @@ def find_cell(
             f"{coarse.missing:.2%} of the volume's voxels hold no finite value; they are left out",
             stacklevel=2,
         )
-    estimate = estimate_bore(coarse)
     grey = volume_unit == GREY
+    estimate = estimate_bore(coarse, None if grey else 0.0)
     order = _order(volume, coarse, estimate, grey=grey)
     groups = group_means(volume, edge_rows(order)) if estimate.in_view else []
     bore = _bore(groups, coarse.frame, estimate)

@@ -233,8 +233,7 @@ def _at_rotation_axis(
     cell: CellGeometry, y: np.ndarray, x: np.ndarray, diameter: np.ndarray
 ) -> np.ndarray:
     """Mark what holds the middle of the slices, where the axis of rotation is, bool (particle,)."""
-    middle = [(n - 1) / 2 * s for n, s in zip(cell.shape[1:], cell.voxel_size_um[1:], strict=True)]
-    away = np.hypot(y - middle[0], x - middle[1])
+    away = cell.from_rotation_axis_um(y, x)
     return np.asarray(away < diameter / 2 + _BESIDE_AXIS_PX * cell.voxel_size_um[2])
 
 
