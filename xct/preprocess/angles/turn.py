@@ -111,7 +111,7 @@ def find_turn(sample: Sample) -> Turn | None:
 
 def _widths(whole: Whole) -> np.ndarray:
     """Give the variance of where rows attenuate, about their center of mass, (angle, row)."""
-    x = np.linspace(-1, 1, whole.body.shape[-1])
+    x = np.linspace(-1, 1, whole.body.shape[-1], dtype=np.float32)
     mass = whole.body.sum(axis=-1, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = whole.body @ x / mass, whole.body @ x**2 / mass
