@@ -7,7 +7,7 @@ from scipy.io import loadmat
 from xct.phantom import project_discs, random_discs
 from xct.preprocess import measure_stripes, stripes
 from xct.preprocess.columns.mirror_axis import mirror_axis
-from xct.preprocess.stripe_choice import choice_number, chosen_of
+from xct.preprocess.stripe_choice import Chosen, choice_number, chosen_of
 from xct.stages import Band, hearing, name_bands
 
 ANGLES, COLUMNS, CENTER_PX = 400, 384, 195.3
@@ -197,9 +197,11 @@ def test_columns_whose_gain_drifts_are_found_with_how_much_and_set_right(rows, f
     assert found.gain == pytest.approx(gain, rel=0.04)
     with pytest.warns(UserWarning, match="the gain of some columns drifts"):
         entry = choice_number(choice, 6).entry()
-    assert chosen_of(entry).drifting[0][:2] == (first, stop)
+    told_of = chosen_of(entry)
+    assert isinstance(told_of, Chosen)
+    assert told_of.drifting[0][:2] == (first, stop)
     with hearing() as told:
-        cleaned = stripes(spoilt, chosen_of(entry), method="auto")
+        cleaned = stripes(spoilt, told_of, method="auto")
     narrow = stop - first <= 3
     assert told[-1][:, first:stop].all() == narrow
     if not narrow:

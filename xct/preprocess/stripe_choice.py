@@ -217,12 +217,13 @@ def choice_number(choice: StripeChoice, rows: int) -> Number:
     return Number(choice.way, "method", n=rows, details=details)
 
 
-def chosen_of(entry: Mapping[str, Any]) -> Chosen:
-    """Give what `stripes` is told, of an entry of ``summary.json``."""
+def chosen_of(entry: Mapping[str, Any]) -> Way | Chosen:
+    """Give what `stripes` is told, of an entry of ``summary.json``: the way, and what drifts."""
     drifting = [
         Drift(first, last + 1, tuple(levels)) for first, last, levels in entry.get("drifting", [])
     ]
-    return Chosen(entry["value"], tuple(drifting))
+    way: Way = entry["value"]
+    return Chosen(way, tuple(drifting)) if drifting else way
 
 
 def mirrored_part(stripe: np.ndarray, every: np.ndarray, axis: float) -> float:

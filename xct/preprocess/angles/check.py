@@ -103,7 +103,9 @@ def check_angles(
     found, step = all_scales(sample), median_step(theta[np.argsort(theta)])
     scatter, rim = angle_scatter_deg(sample, found), sample.columns * sample.bin / 2
     scales, alike = telling(found), None if scatter else alike_across(sample)
-    turn, span = find_turn(sample), float(np.ptp(theta))
+    binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
+    still, span = find_still(sample, binned), float(np.ptp(theta))
+    turn = find_turn(sample) if still is None else None  # which it misleads
     if not scales and alike is None:
         return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter, turn=turn, span_deg=span)
     columns = find_column_jumps(sample)
@@ -111,7 +113,6 @@ def check_angles(
     jumps = [j for j in find_jumps(scales, alike, false_gaps(sample)) if not _near(j.after, odd)]
     if len(jumps) > max(1, _MOST * len(theta)):
         jumps = jumps[:0]
-    binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
     order = np.argsort(theta, kind="stable")
     growth = find_growth(sample, binned)
     drift = find_dark_drift(sample, binned, first[order] / max(len(theta_deg) - 1, 1))
@@ -129,7 +130,7 @@ def check_angles(
         dark_drift=drift if drift is not None and drift.is_sure else None,
         turn=turn,
         span_deg=span,
-        still=find_still(sample, binned),
+        still=still,
         column_jumps=columns,
         column_frames=tuple(int(first[order[jump.after]]) for jump in columns),
         bin=sample.bin,

@@ -100,6 +100,8 @@ def find_turn(sample: Sample) -> Turn | None:
     left = _left(width / np.maximum(noise, 1e-9), theta)
     whole = left.sum(axis=1)
     factor, least = _least(whole)
+    if not _FACTORS[1] < factor < _FACTORS[-2]:
+        return None  # something else goes up and down
     blocks = np.array_split(np.arange(left.shape[1]), min(_BLOCKS, left.shape[1]))
     without = np.array([_least(whole - left[:, part].sum(axis=1))[0] for part in blocks])
     sd = sqrt((len(blocks) - 1) * float(np.mean((without - without.mean()) ** 2)))
@@ -109,7 +111,7 @@ def find_turn(sample: Sample) -> Turn | None:
 
 def _widths(whole: Whole) -> np.ndarray:
     """Give the variance of where rows attenuate, about their center of mass, (angle, row)."""
-    x = np.linspace(-1, 1, whole.body.shape[-1])
+    x = np.linspace(-1, 1, whole.body.shape[-1], dtype=np.float32)
     mass = whole.body.sum(axis=-1, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = whole.body @ x / mass, whole.body @ x**2 / mass

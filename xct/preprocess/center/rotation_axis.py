@@ -101,10 +101,10 @@ def find_center(
     if axis.confidence < SURE:
         sample = prepared(views, theta)
         about = axis.by_method.get("wedge", axis.center_px)  # which what is fixed cannot mislead
-        turn = find_turn(sample)
-        if turn is not None and turn.is_other:
-            return replace(axis, turned=turn_message(turn, float(np.ptp(theta))))
         axis = replace(axis, still=find_still(sample, about / sample.bin))
+        turn = find_turn(sample) if axis.still is None else None  # which it misleads
+        if turn is not None and turn.is_other:
+            axis = replace(axis, turned=turn_message(turn, float(np.ptp(theta))))
     return axis if stage_jitter is None else less_sure(axis, LEAST_PX)
 
 

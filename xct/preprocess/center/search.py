@@ -12,7 +12,7 @@ from xct.preprocess.center.confidence import LEAST_SD, SD_FACTOR, combined, trus
 from xct.preprocess.center.methods import answers_cut, answers_inside
 from xct.preprocess.center.mirror_symmetry import Estimate
 from xct.preprocess.center.opposite_views import refined_overlap, register_overlap
-from xct.preprocess.center.sample import Sample, flat_beside, prepared, sample_cut
+from xct.preprocess.center.sample import Sample, prepared, sample_cut
 from xct.reconstruct.half_acquisition import LEAST_TURN_DEG, is_half_acquisition, turn_deg
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
@@ -64,9 +64,18 @@ def _half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> Estimate | None
         return None
     near = 0 if found.center_px < (columns - 1) / 2 else 1
     is_half = is_half_acquisition(sample.theta_deg, found.center_px, columns)
-    # What stands still in the beam is its own mirror image, too; the sample leaves no air there.
-    sure = found.lead > SURE_LEAD and not flat_beside(sample.views)
-    return found if is_half and (cut[near] or sure) else None
+    if not is_half or not (cut[near] or found.lead > SURE_LEAD):
+        return None
+    return found if cut[near] or _turns(sample, found) else None
+
+
+def _turns(sample: Sample, found: Estimate) -> bool:
+    """Whether what half turns share goes about the axis: what stands still is shared, too."""
+    moving = sample.free - sample.free.mean(axis=0)
+    near = (found.center_px - 2, found.center_px + 2)
+    columns = sample.columns
+    again = register_overlap(moving, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
+    return again is not None and near[0] < again.center_px < near[1]
 
 
 def _by_overlap(found: Estimate, sample: Sample) -> Center:
