@@ -9,7 +9,8 @@ import numpy as np
 from xct.geometry import SURFACES, Surface
 from xct.parallel.threads import over_ranges
 from xct.segment.surface.anode_faces import MEDIAN_REACH, THICK, Fits, Levels, fit_anode
-from xct.segment.surface.bands import Band, Span, average_across
+from xct.segment.surface.averages import average_across
+from xct.segment.surface.bands import Band, Span
 from xct.segment.surface.height_fields import hampel, median_of, smoothed
 from xct.segment.surface.opaque_edge import OpaqueEdge, opaque_edge, transparent
 from xct.segment.surface.refine_interface import Step, refine_interface

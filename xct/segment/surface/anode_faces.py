@@ -15,7 +15,8 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.bands import Band, Strip, average_across
+from xct.segment.surface.averages import average_across
+from xct.segment.surface.bands import Band, Strip
 from xct.segment.surface.height_fields import median_of
 from xct.segment.surface.opaque_edge import REACH, OpaqueEdge
 from xct.segment.surface.steps import (

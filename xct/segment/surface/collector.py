@@ -19,7 +19,8 @@ from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
 from xct.segment.material.columns import Columns
-from xct.segment.surface.bands import Band, Strip, average_across
+from xct.segment.surface.averages import average_across
+from xct.segment.surface.bands import Band, Strip
 from xct.segment.surface.excess import ExcessCounts
 from xct.segment.surface.opaque_edge import REACH, OpaqueEdge, opaque_edge
 from xct.segment.surface.steel_behind import steel_behind

@@ -13,7 +13,8 @@ import numpy as np
 
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.segment.surface.bands import Band, Strip, average_across
+from xct.segment.surface.averages import average_across
+from xct.segment.surface.bands import Band, Strip
 from xct.segment.surface.detached import (
     Body,
     Pieces,
