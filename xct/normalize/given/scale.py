@@ -21,7 +21,7 @@ from xct.parallel.executors import map_blocks
 from xct.physics.materials import mu_per_cm
 from xct.quantity import Number, Quantity, declare
 
-_SLICES, _TUBE_SLICES = 5, 32
+_SLICES, _TUBE_SLICES, _LEAST_SLICES = 3, 32, 8
 _HELD = 0.7  # of the bore's radius
 _WITHIN = (0.35, 0.65)  # of the tube's wall
 _MARGIN_VOXELS = 3.0  # from a face
@@ -239,7 +239,7 @@ def _tube_growth(volume: Voxels, cell: CellGeometry, air: float) -> tuple[float,
     z = np.array(_slices(span, _TUBE_SLICES))
     found = np.array(map_blocks(_tube, z.tolist(), volume, cell, air))
     known = np.isfinite(found)
-    if np.count_nonzero(known) < _SLICES:
+    if np.count_nonzero(known) < _LEAST_SLICES:
         return None
     z, found = z[known].astype(float), found[known]
     t = z - z.mean()
