@@ -198,8 +198,9 @@ def copy_volume(job: Job, source: ForeignVolume) -> None:
     placement = placement_of(source)
     if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
         job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
+    blurred = not (placement is not None and placement.resampled)  # along z, as across
     edges = source.voxel_size_um
-    seams = check_order(folder.notes("slab"), edges[0] / min(edges[1:]))
+    seams = check_order(folder.notes("slab"), edges[0] / min(edges[1:]) if blurred else np.inf)
     seams = seams.turns_in(open_volume(path))
     if seams.to_dict():
         note_of_volume(path, seams=seams.to_dict())

@@ -94,6 +94,12 @@ class GivenScale:
         return [int(z) for z, *_ in self.seams.get("broken", ()) if int(z) not in turned]
 
     @property
+    def disordered(self) -> bool:
+        """Whether the order of slices is unknown: several gaps, or a part that begins at once."""
+        at_once = any(usual == 0 for _, _, usual in self.seams.get("broken", ()))
+        return at_once or len(self.gaps) > 1
+
+    @property
     def jittered(self) -> bool:
         """Whether most slices are shifted against the one before."""
         return bool(self.seams.get("jittered"))
@@ -302,6 +308,27 @@ declare(
         derive=look_at_scale,
         numbers=scale_numbers,
         warning=scale_warning,
+    )
+)
+
+
+def slices_in_disorder(given_scale: GivenScale | None) -> str | None:
+    """Say that slices are in no order; None where they follow each other."""
+    if given_scale is None or not given_scale.disordered:
+        return None
+    return (
+        "slices do not follow each other in several places, or begin at once: what rests on their "
+        "order, thicknesses, fractions, particles and inclusions, is withheld"
+    )
+
+
+declare(
+    Quantity(
+        "slices_in_disorder",
+        unit="what is wrong with it, in words",
+        source="run",
+        derive=slices_in_disorder,
+        basis=True,
     )
 )
 declare(

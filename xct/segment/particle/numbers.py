@@ -78,6 +78,10 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return "the volume was smoothed: small ones are missed or joined"
     if artifacts is not None and artifacts.filtered:
         return "the slices were filtered: small ones are missed or joined"
+    if artifacts is not None and artifacts.softened:
+        return (
+            "the noise of neighboring pixels is alike, as smoothed: small ones are missed or joined"
+        )
     if artifacts is not None and artifacts.woven:
         return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
