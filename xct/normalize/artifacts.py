@@ -6,7 +6,7 @@ means of two sets of sectors have in common, radius by radius, is what rings add
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -223,8 +223,8 @@ def look_at_artifacts(
         alike_across=_worse_half(across) if own else float("nan"),
         blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
-        weave=weave(changes) if own else np.nan,
-        alike_beside=likeness_beside(changes) if own else np.nan,
+        weave=_worst_part(weave, changes) if own else np.nan,
+        alike_beside=_worst_part(likeness_beside, changes) if own else np.nan,
     )
 
 
@@ -232,6 +232,15 @@ def _worse_half(values: np.ndarray) -> float:
     """Give the larger median of the lower and the upper slices: one part may be another's work."""
     halves = [part[np.isfinite(part)] for part in np.array_split(values, 2)]
     return max((float(np.median(part)) for part in halves if part.size), default=float("nan"))
+
+
+def _worst_part(
+    look: Callable[[Sequence[np.ndarray]], float], changes: Sequence[np.ndarray]
+) -> float:
+    """Give the most of all slices, of the lower and of the upper ones."""
+    half = len(changes) // 2
+    found = [look(part) for part in (changes, changes[:half], changes[half:])]
+    return max((one for one in found if np.isfinite(one)), default=float("nan"))
 
 
 def noise_of_cube(cell: CellGeometry, reference: Reference) -> float:
