@@ -130,7 +130,8 @@ def _shaken(mu: np.ndarray) -> np.ndarray:
 
 def _percentiles(mu: np.ndarray) -> np.ndarray:
     low, high = np.quantile(mu, (0.005, 0.995), axis=(1, 2), keepdims=True)
-    return np.rint(255 * np.clip((mu - low) / (high - low), 0, 1)).astype(np.uint8)
+    part = np.clip((mu - low) / (high - low), 0, 1)
+    return np.asarray(np.rint(255 * part), np.uint8)
 
 
 def _levels(mu: np.ndarray, count: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, median_filter, rotate
+from scipy.ndimage import gaussian_filter, median_filter, rotate, shift
 
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
@@ -130,6 +130,8 @@ def test_a_volume_that_was_smoothed_is_said_and_one_that_was_not_is_not(volume):
 
 def test_slices_that_were_turned_by_interpolation_are_said(volume):
     assert seen(volume).weave < 25
+    assert not seen(volume).softened
+    assert seen(shift(volume, (0, 0.5, 0.5), order=1)).softened
     turned = rotate(volume, 10, axes=(1, 2), reshape=False, order=1)
     found = seen(turned)
     assert found.weave > 60

@@ -12,7 +12,7 @@ from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane
 from xct.normalize.artifacts import Artifacts, artifact_warning
 from xct.normalize.given.noise_patterns import likeness_across
-from xct.normalize.given.scale import GivenScale
+from xct.normalize.given.scale import GivenScale, slices_in_disorder
 from xct.normalize.grain_shape import GrainShape
 from xct.normalize.wall_fringes import WallLight, sharpened_edges
 from xct.segment.material.table import material_numbers
@@ -137,6 +137,15 @@ def test_inclusions_that_rings_may_forge_are_less_certain_or_not_counted(rings, 
     if counted:
         assert (found["inclusions"].bound, found["inclusions"].sd) == (bound, sd)
     assert ("left out" in (artifact_warning(seen(rings)) or "")) != counted
+
+
+def test_of_slices_in_no_order_nothing_is_known():
+    for broken in ([[15, 0.1, 0.6], [20, 0.1, 0.6]], [[15, 0.0, 0.0]]):
+        scale = GivenScale(seams={"broken": broken})
+        assert "order" in slices_in_disorder(scale)
+        assert given(given_scale=scale) == set()
+        assert [*layer_numbers(LAYERS, given_scale=scale)] == []
+    assert slices_in_disorder(GivenScale(seams={"broken": [[15, 0.1, 0.6]]})) is None
 
 
 def test_of_a_layer_that_a_gap_lies_in_no_thickness_is_known():

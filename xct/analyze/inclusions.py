@@ -143,6 +143,7 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
         "sharpened_edges",
         "bent_scale",
         "coarse_codes",
+        "slices_in_disorder",
         "darks_too_high",
         "light_unsteady",
         "stage_unsteady",

@@ -131,6 +131,8 @@ def layer_numbers(
     front_um = 0.0
     if cell is not None and volume_artifacts is not None and volume_artifacts.smoothed:
         front_um = _FILTERED_VOXELS * cell.voxel_size_um[0]
+    if given_scale is not None and given_scale.disordered:
+        return
     for row in layers.to_dict("records"):
         name, n = row["layer"], row.get("n")
         is_lithium = name == "lithium"

@@ -222,5 +222,7 @@ def reference_numbers(
     given_scale: GivenScale | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the numbers of a reference; what moves its μ from place to place makes it uncertain."""
+    if given_scale is not None and given_scale.disordered:
+        return iter(())
     known = [each.doubt_of_mean for each in (volume_artifacts, given_scale) if each is not None]
     return reference.numbers(uncorrected_fringes, float(np.hypot.reduce([0.0, *known])))

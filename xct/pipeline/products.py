@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from zarr.codecs import BloscCodec, BloscShuffle
 from xct.io.journal import Journal, chunk_files, with_checksum
 from xct.io.overview import NAMES, is_kept
 from xct.io.volumes import Coding, create_volume, stored_levels, write_slab
-from xct.parallel.blocks import GRANULE
+from xct.parallel.blocks import GRANULE, Block
 from xct.quantity import QUANTITIES
 
 
@@ -97,6 +97,12 @@ class Products:
                 array: Any = zarr.open_array(target, mode="r+")
                 array[:, first : first + values.shape[1]] = values
         return beyond
+
+
+def unfinished(blocks: Sequence[Block], done: dict[int, Any]) -> list[Block]:
+    """Leave out what an earlier session finished, also where it cut the rows otherwise."""
+    finished = {row for first, note in done.items() for row in range(first, note["stop"])}
+    return [b for b in blocks if not finished.issuperset(range(b.first, b.stop))]
 
 
 def beyond_range(voxels: int) -> str:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from xct.config.recipe import Step
 from xct.io import by_rows
-from xct.io.volume_files.blank_blocks import constant_cells, packed
-from xct.io.volume_files.volume import ForeignVolume
-from xct.io.volumes import Coding, create_volume, open_volume, write_slab
-from xct.parallel.blocks import Block, cut, slabs
+from xct.io.volumes import Coding
+from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
-from xct.pipeline.given.blanks import mark_blanks
-from xct.pipeline.given.continuity import slice_moves
-from xct.pipeline.given.placement import (
-    note_of_volume,
-    note_placement,
-    placement_of,
-    readable,
-    remove_bricks,
-)
-from xct.pipeline.given.slice_order import check_order, said_of, slice_means
-from xct.pipeline.given.storing import coding_for, usual_window
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
-from xct.pipeline.products import Products, beyond_range, files_of_slab
+from xct.pipeline.products import Products, unfinished
 from xct.pipeline.slabs import Counted, Slabs
 from xct.pipeline.watching.progress import Progress
 from xct.scan import Scan
@@ -108,7 +91,7 @@ def write_slabs(job: Job, work: Slabs, coding: Coding) -> None:
     if products.create(folder.journal):
         folder.forget("slab")
     done = folder.notes("slab")
-    left = _unfinished(blocks, done)
+    left = unfinished(blocks, done)
     progress = Progress("slabs", len(blocks), len(blocks) - len(left))
 
     def finished(slab: Finished) -> None:
@@ -155,84 +138,6 @@ def _write_slab(block: Block, computed: tuple[dict[str, Any], Counted], work: Sl
     return Finished(block.first, block.stop, counts, beyond)
 
 
-def copy_volume(job: Job, source: ForeignVolume) -> None:
-    """Copy a foreign volume, slab by slab, so that labels and coarser levels lie beside it."""
-    plan, folder = job.plan, job.folder
-    path = folder.path / "volume.zarr"
-    if not folder.journal.has_product(path.name):
-        folder.forget("slab")
-        fresh = folder.state / "volume.zarr"
-        shutil.rmtree(fresh, ignore_errors=True)
-        section = plan.config.volume
-        quantity = section.quantity if section is not None else "attenuation"
-        size = source.voxel_size_um
-        shape, energy = source.voxels.shape, plan.energy_kev
-        coding = coding_for(source) if plan.config.run.dtype == "uint16" else Coding()
-        create_volume(
-            fresh, shape, size, coding, plan.title, quantity=quantity, energy_kev=energy,
-            window=usual_window(source),
-        )  # fmt: skip
-        note_placement(fresh, source)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(fresh, path)
-        folder.journal.write_product(path.name)
-    if any("follows" not in note for note in folder.notes("slab").values()):
-        folder.forget("slab")  # an earlier version did not look at the order of slices
-    left = _unfinished(slabs(source.voxels.shape, overlap=1), folder.notes("slab"))
-    source = readable(folder, source) if left else source
-    progress = Progress("copying", len(left))
-
-    def noted(first: int, note: dict[str, Any]) -> None:
-        folder.note(f"slab-{first}", note, files_of_slab(path, first, note["stop"]))
-
-    def finished(answer: tuple[Block, dict[str, Any]]) -> None:
-        block, note = answer
-        noted(block.first, {"stop": block.stop, **note})
-        progress.step(f"slices {block.first}–{block.stop - 1}")
-
-    coding = open_volume(path).coding
-    map_blocks(_copy_slab, left, source, path, coding, workers=1, done=finished)
-    progress.close()
-    remove_bricks(folder)
-    missing = sum(note["not_finite"] for note in folder.notes("slab").values())
-    placement = placement_of(source)
-    if missing and not (placement is not None and placement.resampled):  # beyond the file, mostly
-        job.warnings.add(f"{missing} voxels of the volume are NaN or infinite", "copy")
-    if beyond := sum(note.get("beyond", 0) for note in folder.notes("slab").values()):
-        job.warnings.add(beyond_range(beyond), "copy")
-    edges = source.voxel_size_um
-    seams = check_order(folder.notes("slab"), edges[0] / min(edges[1:]))
-    seams = seams.turns_in(open_volume(path))
-    if seams.to_dict():
-        note_of_volume(path, seams=seams.to_dict())
-    blanks = mark_blanks(path, folder.notes("slab"))
-    for message in (*said_of(seams), *blanks):
-        job.warnings.add(message, "copy")
-    for first, note in folder.notes("slab").items() if blanks else ():
-        noted(first, note)  # its chunks are others now
-    folder.note("missing", bool(missing or blanks))
-
-
-def _copy_slab(
-    block: Block, source: ForeignVolume, path: Path, coding: Coding
-) -> tuple[Block, dict[str, Any]]:
-    go_on()
-    with timed("copy"):
-        seen = source.read(block.outer)
-        values = seen[block.inner]
-        missing = int(np.count_nonzero(~np.isfinite(values)))
-        codes, beyond = coding.encode(values)
-        write_slab(path, block.first, codes)
-        cells = constant_cells(values, saturated=source.saturated)
-    return block, {
-        "not_finite": missing,
-        "beyond": int(beyond.sum()),
-        "constant": packed(cells),
-        "means": packed(slice_means(values)),
-        "follows": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
-    }
-
-
 def _waits(
     before: Mapping[str, float], after: Mapping[str, float], seconds: float, workers: int
 ) -> str:
@@ -241,9 +146,3 @@ def _waits(
     busy["compute"] /= workers
     waited = ", ".join(f"{n} waited {max(seconds - b, 0):.1f} s" for n, b in busy.items())
     return f"slabs took {seconds:.1f} s: {waited}; limited by: {max(busy, key=lambda n: busy[n])}"
-
-
-def _unfinished(blocks: Sequence[Block], done: dict[int, Any]) -> list[Block]:
-    """Leave out what an earlier session finished, also where it cut the rows otherwise."""
-    finished = {row for first, note in done.items() for row in range(first, note["stop"])}
-    return [b for b in blocks if not finished.issuperset(range(b.first, b.stop))]

@@ -17,6 +17,7 @@ from xct.parallel.threads import share_heaps
 from xct.pipeline.checks.frames import check_frames
 from xct.pipeline.clusters.workers import work_shared_out
 from xct.pipeline.estimates import Estimates
+from xct.pipeline.given.copying import copy_volume
 from xct.pipeline.job import Job, times_of
 from xct.pipeline.lock import Held
 from xct.pipeline.measurement import Measurement, write_kept
@@ -31,7 +32,7 @@ from xct.pipeline.monitor import (
 )
 from xct.pipeline.output import OutputFolder
 from xct.pipeline.plan import make_plan
-from xct.pipeline.reconstruction import copy_volume, open_frames, write_slabs
+from xct.pipeline.reconstruction import open_frames, write_slabs
 from xct.pipeline.slabs import Slabs
 from xct.pipeline.summary import write_summary
 from xct.pipeline.watching.expected import expected_s

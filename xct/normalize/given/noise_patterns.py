@@ -132,6 +132,30 @@ def ring_variance(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
     return float(one @ other / weight.sum())
 
 
+def likeness_beside(changes: Sequence[np.ndarray]) -> float:
+    """Give the correlation of noise of neighboring pixels of a slice.
+
+    Parameters
+    ----------
+    changes : sequence of ndarray, shape (y, x)
+        Differences of neighboring slices, of one material; NaN does not count.
+
+    Returns
+    -------
+    float
+        NaN where too little is in view.
+    """
+    found = []
+    for change in changes:
+        most = _AT_MOST * float(np.nanmedian(np.abs(change))) if np.isfinite(change).any() else 0.0
+        if most > 0:
+            fine = np.clip(np.nan_to_num(change), -most, most).astype(np.float64)
+            fine -= fine.mean()
+            both = np.mean(fine[1:] * fine[:-1]) + np.mean(fine[:, 1:] * fine[:, :-1])
+            found.append(both / 2 / np.mean(fine**2))
+    return float(np.median(found)) if len(found) >= _LEAST_PAIRS else float("nan")
+
+
 def weave(changes: Sequence[np.ndarray]) -> float:
     """Say how much the strength of noise goes up and down across a slice, evenly.
 

@@ -21,7 +21,7 @@ from xct.parallel.executors import map_blocks
 from xct.physics.materials import mu_per_cm
 from xct.quantity import Number, Quantity, declare
 
-_SLICES, _TUBE_SLICES = 5, 32
+_SLICES, _TUBE_SLICES, _LEAST_SLICES = 3, 32, 8
 _HELD = 0.7  # of the bore's radius
 _WITHIN = (0.35, 0.65)  # of the tube's wall
 _MARGIN_VOXELS = 3.0  # from a face
@@ -92,6 +92,12 @@ class GivenScale:
         """Slices that do not continue the one before, turned or not: some may be missing."""
         turned = {int(z) for z, _ in self.seams.get("turned", ())}
         return [int(z) for z, *_ in self.seams.get("broken", ()) if int(z) not in turned]
+
+    @property
+    def disordered(self) -> bool:
+        """Whether the order of slices is unknown: several gaps, or a part that begins at once."""
+        at_once = any(usual == 0 for _, _, usual in self.seams.get("broken", ()))
+        return at_once or len(self.gaps) > 1
 
     @property
     def jittered(self) -> bool:
@@ -239,7 +245,7 @@ def _tube_growth(volume: Voxels, cell: CellGeometry, air: float) -> tuple[float,
     z = np.array(_slices(span, _TUBE_SLICES))
     found = np.array(map_blocks(_tube, z.tolist(), volume, cell, air))
     known = np.isfinite(found)
-    if np.count_nonzero(known) < _SLICES:
+    if np.count_nonzero(known) < _LEAST_SLICES:
         return None
     z, found = z[known].astype(float), found[known]
     t = z - z.mean()
@@ -302,6 +308,27 @@ declare(
         derive=look_at_scale,
         numbers=scale_numbers,
         warning=scale_warning,
+    )
+)
+
+
+def slices_in_disorder(given_scale: GivenScale | None) -> str | None:
+    """Say that slices are in no order; None where they follow each other."""
+    if given_scale is None or not given_scale.disordered:
+        return None
+    return (
+        "slices do not follow each other in several places, or begin at once: what rests on their "
+        "order, thicknesses, fractions, particles and inclusions, is withheld"
+    )
+
+
+declare(
+    Quantity(
+        "slices_in_disorder",
+        unit="what is wrong with it, in words",
+        source="run",
+        derive=slices_in_disorder,
+        basis=True,
     )
 )
 declare(

@@ -17,7 +17,7 @@ _EVERY = 4  # so manieth line is looked at for that
 # Slopes of a slice that continue in the next, as their correlation: in a cathode 0.45 and more;
 # where a part was turned by 10°, or slices are missing, it falls to a tenth or two (seeds 3 and
 # 11). Beside it all are more than that.
-_CONTINUED, _BROKEN = 0.3, 0.5
+_CONTINUED, _BROKEN = 0.4, 0.45
 _ANGLES = 1440
 _TURNED = 0.25, 2.0  # correlation once it is turned back, and over that before
 

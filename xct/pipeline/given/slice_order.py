@@ -104,7 +104,8 @@ def check_order(notes: Mapping[int, Any], elongation: float = 1.0) -> Seams:
     notes : mapping
         What the journal holds of each slab, by its first slice.
     elongation : float, optional
-        Distance of slices over the edge of a pixel: where it is large, faces begin at once.
+        Distance of slices over the edge of a pixel: where it is large, slices continue less, and
+        faces begin at once.
 
     Raises
     ------
@@ -131,9 +132,11 @@ def check_order(notes: Mapping[int, Any], elongation: float = 1.0) -> Seams:
         )
     moves = np.concatenate([*_slices(notes, "follows")])[1:]
     moved, shaken = shifted(moves), jittered(moves)
-    ends = [] if shaken else [b for b in broken(moves) if b[0] not in {z for z, *_ in moved}]
-    faces = begins_at_once(means) if elongation < _EVEN else []
-    ends += [(z, 0.0, 0.0) for z in faces if z not in {one[0] for one in ends}]
+    if shaken or elongation > _EVEN:
+        return Seams(stepping(means), moved, shaken)
+    ends = [b for b in broken(moves) if b[0] not in {z for z, *_ in moved}]
+    known = {one[0] for one in ends}
+    ends += [(z, 0.0, 0.0) for z in begins_at_once(means) if z not in known]
     return Seams(stepping(means), moved, shaken, ends)
 
 
@@ -167,8 +170,8 @@ def _said_of_break(one: tuple[int, float, float], degrees: float | None) -> str:
     if usual == 0:
         return (
             f"all values change at once between the slices {z - 1} and {z}, without the blur that "
-            "every face has: was a part of another scan, or one upside down, put there? Layers "
-            "that end at this seam have no thickness; put the parts together as they lay"
+            "every face has: was a part of another scan, or one upside down, put there? All that "
+            "rests on the order of slices is withheld; put the parts together as they lay"
         )
     if degrees is None:
         why = (

@@ -80,8 +80,8 @@ def material_numbers(
 
     Left out is that of a material whose face is in view and could not be given, that of the
     collector where slices lie at another distance than is said: its thickness is known in µm, and
-    those that a filter, a curve over the grey values, few codes or a seam moves; in coarse voxels
-    all. Of a cell that was put
+    those that a filter, a curve over the grey values, few codes or a seam moves; in coarse voxels,
+    or where slices are in no order, all. Of a cell that was put
     upright, steel is an upper bound, and the others are uncertain by all that it may have too much.
     """
     bounds, unknown = dict(_BOUNDS), set[str]()
@@ -91,7 +91,8 @@ def material_numbers(
     if volume_artifacts is not None and volume_artifacts.smoothed:
         unknown.update(_FILTERED)
     unknown |= _hidden(sharpened_edges, given_scale, coarse_codes)
-    if grain_shape is not None and grain_shape.coarse:
+    disordered = given_scale is not None and given_scale.disordered
+    if disordered or (grain_shape is not None and grain_shape.coarse):
         unknown |= set(MATERIALS)
     if cell is not None and surfaces is not None:
         lost = [name for name in _BESIDE if name in cell.planes and name not in surfaces]

@@ -73,6 +73,7 @@ _LEAST_VOXELS = 4
         "sharpened_edges",
         "bent_scale",
         "coarse_codes",
+        "slices_in_disorder",
     ),
 )
 @sweeping

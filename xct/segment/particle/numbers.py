@@ -29,6 +29,7 @@ _DIAMETER_SD = 0.005
 # particles of four voxels was lost.
 _LOSING_NOISE = 0.1
 _SHAKEN = "slices are shifted against each other: small ones are missed or joined"
+_MISSING = "slices are missing, or two scans meet: some particles are not there"
 _COARSE = "grains are too few voxels wide: small ones are missed or joined"
 
 
@@ -53,6 +54,8 @@ def particle_numbers(
     note = _small_ones_missed(edge_ratio, volume_artifacts)
     if note is None and given_scale is not None and given_scale.jittered:
         note = _SHAKEN
+    if note is None and given_scale is not None and given_scale.gaps:
+        note = _MISSING
     if note is None and grain_shape is not None and grain_shape.coarse:
         note = _COARSE
     if note is None and cell is not None and reference is not None:
@@ -78,6 +81,10 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return "the volume was smoothed: small ones are missed or joined"
     if artifacts is not None and artifacts.filtered:
         return "the slices were filtered: small ones are missed or joined"
+    if artifacts is not None and artifacts.softened:
+        return (
+            "the noise of neighboring pixels is alike, as smoothed: small ones are missed or joined"
+        )
     if artifacts is not None and artifacts.woven:
         return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
