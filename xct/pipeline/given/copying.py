@@ -92,7 +92,7 @@ def _judge(job: Job, source: ForeignVolume, path: Path) -> None:
     if beyond := sum(note.get("beyond", 0) for note in notes.values()):
         job.warnings.add(beyond_range(beyond), "copy")
     z_um, *across_um = source.voxel_size_um
-    # Resampled slices are blurred along z as across, and always continue each other.
+    # Slices that were resampled are not asked whether they continue each other.
     seams = check_order(notes, np.inf if resampled else z_um / min(across_um))
     seams = seams.turns_in(open_volume(path))
     if seams.to_dict():
