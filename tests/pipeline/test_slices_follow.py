@@ -103,7 +103,7 @@ def test_a_part_that_is_turned_or_begins_elsewhere_is_said_with_its_angle(volume
 
 def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypatch):
     """Its notes of slabs do not hold what is asked of their order."""
-    from xct.pipeline import reconstruction
+    from xct.pipeline.given import copying
 
     tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
     config = {
@@ -111,14 +111,14 @@ def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypat
         "pipeline": "analyze",
         "output": str(tmp_path / "out"),
     }
-    copied = reconstruction._copy_slab
+    copied = copying._copy_slab
 
     def as_before(*arguments):
         block, note = copied(*arguments)
         return block, {k: v for k, v in note.items() if k not in ("means", "follows")}
 
     with monkeypatch.context() as earlier:
-        earlier.setattr(reconstruction, "_copy_slab", as_before)
+        earlier.setattr(copying, "_copy_slab", as_before)
         with pytest.raises(RunError, match="means"):
             xct.run(config, until="find_cell")
     assert xct.run(config, until="find_cell").cell is not None
