@@ -458,7 +458,7 @@ def tiffs_against_angles(s):
 
 
 SCAN = [
-    (missing_file, r"no file or folder .*scna\.h5; the nearest names there are .*scan\.h5"),
+    (missing_file, r"no file or folder .*scna\.h5; did you mean scan\.h5"),
     (empty_glob, r"none_\*\.tif"),
     (not_hdf5, r"scan\.h5"),
     (truncated_hdf5, r"truncated|shorter|bytes"),
@@ -601,6 +601,7 @@ def test_warnings_do_not_stop_a_check(scene, capfd):
         (["init", "nowhere.h5", "--output", "o", "--to", "c.yaml"], r"nowhere\.h5"),
         (["init", "SCAN", "--output", "o", "--to", "CONFIG"], r"exists already"),
         (["export", "nowhere", "--tiff", "t"], r"nowhere: no such folder"),
+        (["export", "CONFIG", "--tiff", "t"], r"is a file, not the folder of a result"),
         (["export", "FOLDER", "--tiff", "t"], r"holds no result: it was not written by xct"),
         (["convert", "SCAN", "--to", "x.h5", "--format", "bmp"], r"'bmp' is not one of"),
     ],

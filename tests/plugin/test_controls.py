@@ -45,6 +45,7 @@ def test_a_file_that_the_dialog_did_not_ask_about_is_not_replaced(monkeypatch, t
     ("said", "shown"),
     [
         ("/data/two cells/out: holds no result", "out: holds no result (in /data/two cells)"),
+        ("/data/a.yaml:2: pipeline: no recipe", "a.yaml:2: pipeline: no recipe (in /data)"),
         ("where: '1,5' is not a number", "where: '1,5' is not a number"),
     ],
 )

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, QTimer
 
 from tests.plugin.acting import dock
 from tests.scans import write_dxchange
+from xct.plugin.runs import Run
 
 RUN_MS = 600_000  # waited for what comes; a busy machine is no fault
 
@@ -68,6 +69,22 @@ def test_run_is_cancelled(viewer, qtbot, config, monkeypatch, tmp_path):
     assert run.state.text().startswith("cancelled")
     assert not run.cancel_button.isEnabled()
     assert run.start_button.isEnabled()
+
+
+def test_run_is_told_to_end_where_the_window_is_closed(
+    viewer, qtbot, config, monkeypatch, tmp_path
+):
+    long_run, ended = tmp_path / "long_run", tmp_path / "ended"
+    script = f"trap 'touch {ended}; exit 130' TERM; echo expected; while :; do sleep 0.1; done"
+    long_run.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    long_run.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(long_run))
+    run = Run(viewer)  # Qt deletes widgets with their window, without closing them
+    run.config.setText(str(config))
+    run.start()
+    qtbot.waitUntil(lambda: "expected" in run.log.toPlainText(), timeout=RUN_MS)
+    run.deleteLater()
+    qtbot.waitUntil(ended.is_file, timeout=RUN_MS)
 
 
 def test_wrong_configurations_are_explained(viewer, qtbot, messages, config):

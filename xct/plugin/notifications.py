@@ -15,7 +15,8 @@ from xct.errors import RunError, XctError
 __all__ = ["MENDABLE", "errors_shown", "explained", "show_info", "show_mistake", "words"]
 
 _PATH = re.compile(
-    r"(?P<folder>(?:/|[A-Za-z]:\\)[^:\n]*)[/\\](?P<name>[^/\\:\n]+): (?P<what>.+)", re.DOTALL
+    r"(?P<folder>(?:/|[A-Za-z]:\\)[^:\n]*)[/\\](?P<name>[^/\\:\n]+(?::\d+)?): (?P<what>.+)",
+    re.DOTALL,
 )
 F = TypeVar("F", bound=Callable[..., Any])
 

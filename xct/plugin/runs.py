@@ -13,6 +13,7 @@ from typing import Any
 from qtpy.QtCore import QProcess, Signal
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
+    QApplication,
     QCheckBox,
     QFileDialog,
     QFormLayout,
@@ -76,7 +77,10 @@ class Run(Docked):
         make_plan(self._path())
         self.log.clear()
         self._rest, self._errors = "", []
-        process = self._process = QProcess(self)
+        # Of the application: were it of the widget, it would be killed where the window is closed.
+        process = self._process = QProcess(QApplication.instance())
+        self.destroyed.connect(process.terminate)
+        process.finished.connect(process.deleteLater)
         process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
         process.readyReadStandardOutput.connect(self._read)
         process.finished.connect(self._ended)
@@ -166,7 +170,6 @@ class Run(Docked):
         if self._rest:
             self._take(self._rest)
         assert self._process is not None
-        self._process.deleteLater()
         self._process = None
         if code == 0:
             self._show_state("finished")

@@ -209,7 +209,8 @@ def open_result(path: Path | str) -> Result:
     """
     path = Path(path)
     if not path.is_dir():
-        raise XctError(f"{path}: no such folder")
+        what = "is a file, not the folder of a result" if path.is_file() else "no such folder"
+        raise XctError(f"{path}: {what}")
     if not (path / "summary.json").is_file():
         why = "it was not written by xct; name the `output` of a configuration"
         if (path / ".xct").is_dir():

@@ -103,7 +103,7 @@ def _missing(path: Path) -> str:
         return f"there is no folder {folder}, so no file {path}"
     names = [found.name for found in folder.iterdir()]
     near = get_close_matches(path.name, names)
-    hint = f"; the nearest names there are {', '.join(near)}" if near else ""
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"there is no file or folder {path}{hint}"
 
 
