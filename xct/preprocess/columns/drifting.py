@@ -188,9 +188,12 @@ def _jumps(levels: np.ndarray) -> bool:
 
 
 def _is_samples(grown: np.ndarray, left: int, right: int, axis: float) -> bool:
-    """Whether it is near the axis, or as strong on its other side: what goes, comes back there."""
+    """Whether it is near the axis, or as strong on its other side: what goes, comes back there.
+
+    Where no two projections are mirror images that is not known, and it counts as the sample's.
+    """
     if np.isnan(axis):
-        return False
+        return True
     if left - _NEAR_AXIS < axis < right + 1 + _NEAR_AXIS and right - left <= 2 * _NEAR_AXIS:
         return True
     height = _MIRRORED * max(abs(grown[left]), abs(grown[right]))
