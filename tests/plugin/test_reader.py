@@ -182,7 +182,8 @@ def test_parts_that_are_broken_do_not_hide_the_others(messages, cell_folder, tmp
     names = {layer[1]["name"] for layer in get_reader(str(broken))(str(broken))}
     assert names == {"ncm-100 volume", "ncm-100 particles"}
     assert len(messages()) == 2
-    assert "labels/materials: is damaged" in messages()[0]
+    assert messages()[0].startswith("materials: is damaged")
+    assert "labels" in messages()[0]
 
 
 def test_scan_that_is_cut_short_is_explained(messages, tmp_path):

@@ -94,9 +94,11 @@ def _judge(job: Job, source: ForeignVolume, path: Path) -> None:
     z_um, *across_um = source.voxel_size_um
     # Slices that were resampled are not asked whether they continue each other.
     seams = check_order(notes, np.inf if resampled else z_um / min(across_um))
-    seams = seams.turns_in(open_volume(path))
-    if seams.to_dict():
+    copied = open_volume(path)
+    seams = seams.turns_in(copied)
+    if seams.to_dict() and seams.to_dict() != copied.seams:
         note_of_volume(path, seams=seams.to_dict())
+        job.folder.journal.write_product(path.name)
     blanks = mark_blanks(path, notes)
     for message in (*said_of(seams), *blanks):
         job.warnings.add(message, "copy")
