@@ -15,15 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from xct.preprocess.angles.closure import about
-from xct.preprocess.angles.jumps import median_step, widths_px
-from xct.preprocess.angles.steps import REACH
+from xct.preprocess.angles.half_turns import half_turns
 from xct.preprocess.angles.whole import less_air
 from xct.preprocess.center.sample import Sample
 
-_SEAMS = 5
 _LEAST_ROWS, _LEAST_COLUMNS, _LEAST_VIEWS = 3, 24, 24
-_APART = 3.5  # steps that may miss to half a turn
 _OPAQUE = 3.0  # line integral: rows with as much are photon-starved
 _LEAST_CONTRAST = 0.3  # … and in rows with less nothing is told from the beam's change
 _EDGE, _BENT = 5, 1.5  # columns about an edge, and bends that are one, in usual ones
@@ -126,26 +122,14 @@ def _of_mirror_images(
     sample: Sample, views: np.ndarray, center_px: float, time: np.ndarray
 ) -> tuple[float, float] | None:
     """Fit the offset to what views half a turn apart differ by; None where there are none."""
-    theta, widths = sample.theta_deg, widths_px(sample)
-    half = int(min(center_px, views.shape[-1] - 1 - center_px))
-    near = _APART * median_step(theta)
-    last = min(int(np.searchsorted(theta, theta[-1] - 180 + near)), len(theta) - REACH) - 1
-    if not widths or 2 * half < _LEAST_COLUMNS or last < 0:
+    turns = half_turns(sample, views, center_px, _LEAST_COLUMNS)
+    if turns is None:
         return None
-    x = np.arange(-half, half + 1)
-    mean = about(views.mean(axis=0, keepdims=True), widths[0], center_px + x)[0]
-    parts, rests = [], []
-    for start in np.unique(np.linspace(0, last, _SEAMS).astype(int)).tolist():
-        partner = int(np.abs(theta - theta[start] - 180).argmin())
-        if abs(theta[partner] - theta[start] - 180) > near:
-            continue
-        some = about(views[[start, start + REACH, partner]], widths[0], center_px + x)
-        early, on, late = some[0], some[1], some[2][:, ::-1]
-        grown, away = _compared(early, late, on - early, mean - mean[:, ::-1], x / half)
-        parts.append(grown * (time[partner] - time[start]))
+    x, parts, rests = turns.x / turns.x.max(), [], []
+    for one in turns.each:
+        grown, away = _compared(one.early, one.late, one.on - one.early, turns.uneven, x)
+        parts.append(grown * (time[one.partner] - time[one.start]))
         rests.append(away)
-    if not parts:
-        return None
     return _fitted(np.concatenate(parts, axis=1), np.concatenate(rests, axis=1))
 
 

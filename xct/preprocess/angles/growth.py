@@ -12,14 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xct.preprocess.angles.closure import about
-from xct.preprocess.angles.jumps import median_step, widths_px
-from xct.preprocess.angles.steps import REACH, few_rows, solved
+from xct.preprocess.angles.half_turns import half_turns
+from xct.preprocess.angles.steps import few_rows, solved
 from xct.preprocess.center.sample import Sample
 
-_SEAMS = 5
 _LEAST_ROWS, _LEAST_COLUMNS = 3, 16
-_APART = 3.5  # steps that may miss to half a turn
 # Chosen on discs of seeds 0 and 1.
 _SURE_SD, _LEAST_PX = 5.0, 0.4  # of what the rim of the sample moves by
 # Of the difference. Growth of 1 % leaves 0.89, a wrong range of angles that looks like it 0.98.
@@ -79,31 +76,19 @@ def find_growth(sample: Sample, center_px: float) -> Growth | None:
     Growth or None
         None where no views are half a turn apart, or rows are few.
     """
-    theta, views, widths = sample.theta_deg, few_rows(sample.views), widths_px(sample)
-    half = int(min(center_px, views.shape[-1] - 1 - center_px))
-    if not widths or views.shape[1] < _LEAST_ROWS or 2 * half < _LEAST_COLUMNS:
+    views = few_rows(sample.views)
+    turns = half_turns(sample, views, center_px, _LEAST_COLUMNS)
+    if views.shape[1] < _LEAST_ROWS or turns is None:
         return None
-    near = _APART * median_step(theta)
-    last = min(int(np.searchsorted(theta, theta[-1] - 180 + near)), len(theta) - REACH) - 1
-    if last < 0:
-        return None
-    x = np.arange(-half, half + 1)
-    mean = about(views.mean(axis=0, keepdims=True), widths[0], center_px + x)[0]
     parts, right = [], []
-    for start in np.unique(np.linspace(0, last, _SEAMS).astype(int)).tolist():
-        partner = int(np.abs(theta - theta[start] - 180).argmin())
-        if abs(theta[partner] - theta[start] - 180) > near:
-            continue
-        some = about(views[[start, start + REACH, partner]], widths[0], center_px + x)
-        early, on, late = some[0], some[1], some[2][:, ::-1]
-        both = (early + late) / 2  # as much more or less of which is light, or darks, that drift
-        rate, slope = on - early, np.gradient(both, axis=-1)
-        own = np.stack([slope, both, mean - mean[:, ::-1], np.ones_like(slope)], axis=-1)
-        rests = [_beside(own, values) for values in (x * slope, rate, early - late)]
+    for one in turns.each:
+        # As much more or less of it is light, or darks, that drift.
+        both = (one.early + one.late) / 2
+        rate, slope = one.on - one.early, np.gradient(both, axis=-1)
+        own = np.stack([slope, both, turns.uneven, np.ones_like(slope)], axis=-1)
+        rests = [_beside(own, v) for v in (turns.x * slope, rate, one.early - one.late)]
         parts.append(np.stack(rests[:2]))
         right.append(rests[2])
-    if not parts:
-        return None
     normal = np.einsum("sirc,sjrc->rij", parts, parts, dtype=np.float64)
     change = np.einsum("sirc,src->ri", parts, right, dtype=np.float64)
     whole = solved(normal.sum(axis=0), change.sum(axis=0))[0]
@@ -111,7 +96,7 @@ def find_growth(sample: Sample, center_px: float) -> Growth | None:
     sd = sqrt((len(without) - 1) * float(np.mean((without - whole) ** 2)))
     left = np.stack(right) - float(whole) * np.stack(parts)[:, 0]
     away = sqrt(float(np.mean(np.square(left))) / max(float(np.mean(np.square(right))), 1e-30))
-    return Growth(float(whole), sd, half * sample.bin, away)
+    return Growth(float(whole), sd, len(turns.x) // 2 * sample.bin, away)
 
 
 def _beside(own: np.ndarray, values: np.ndarray) -> np.ndarray:
