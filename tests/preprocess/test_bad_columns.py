@@ -6,6 +6,7 @@ from scipy.io import loadmat
 
 from xct.phantom import project_discs, random_discs
 from xct.preprocess import measure_stripes, stripes
+from xct.preprocess.columns import drifting
 from xct.preprocess.columns.mirror_axis import mirror_axis
 from xct.preprocess.stripe_choice import Chosen, choice_number, chosen_of
 from xct.stages import Band, hearing, name_bands
@@ -211,6 +212,14 @@ def test_columns_whose_gain_drifts_are_found_with_how_much_and_set_right(rows, f
 
 def test_no_sample_drifts(rows):
     assert measure_stripes(rows.astype(np.float32)).drifting == ()
+
+
+def test_without_mirror_images_a_band_that_changes_may_be_the_samples(rows, monkeypatch):
+    spoilt = rows.astype(np.float32)
+    spoilt[:, :, 90:98] -= np.log(np.linspace(1, 1.3, len(rows)))[:, None, None]
+    assert len(measure_stripes(spoilt).drifting) == 1
+    monkeypatch.setattr(drifting, "mirror_axis", lambda *_: float("nan"))
+    assert measure_stripes(spoilt).drifting == ()
 
 
 def test_bands_are_named_by_columns_and_rows():
