@@ -22,9 +22,9 @@ _ROUNDS = 3
 _BENT = 0.3  # by which steps between rows differ further on
 _OPAQUE = 3.0  # line integral: noise and glare of what is darker are no mass
 _SURE_SD, _LEAST_PX = 7.0, 0.2  # virtual cells that stand still have up to 0.15 px, 1.6 sd
-# Steps between rows are not the same further on: of ramps and jumps of 0.5 to 3 px in three
-# virtual cells the path was found to a fifth.
-_OFF = 0.2
+# Steps between rows are not the same further on. Of ramps, jumps and waves of 0.5 to 3 px in three
+# virtual cells up to 1 px was found to a fifth; of a jump by 2 px 1.4.
+_OFF, _NEAR_PX, _FAR_OFF = 0.2, 1.3, 0.4
 _MOST_PX = 8.0  # what else changes rows so much
 _FAR_PX = 1.5
 _LEANS = 0.03  # radians; a tilt is found and corrected by itself
@@ -66,7 +66,8 @@ class Sinking:
     @property
     def left_px(self) -> float:
         """What is left of it once it is corrected."""
-        return max(self.sd_px, _OFF * self.range_px)
+        off = _OFF if self.range_px < _NEAR_PX else _FAR_OFF
+        return max(self.sd_px, off * self.range_px)
 
     def rows_px(self, views: int) -> np.ndarray:
         """Give it for so many views."""
