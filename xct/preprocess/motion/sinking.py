@@ -164,7 +164,7 @@ def _parts(values: np.ndarray) -> np.ndarray:
 def _spread(path: np.ndarray, views: int) -> np.ndarray:
     """Give what was found of parts of the scan for each view."""
     middles = (np.arange(len(path)) + 0.5) * (views / len(path)) - 0.5
-    return np.interp(np.arange(views), middles, path)
+    return np.asarray(np.interp(np.arange(views), middles, path))
 
 
 def _masses(views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
