@@ -170,12 +170,35 @@ def test_a_scan_that_is_refused_under_a_condition_withholds_its_numbers(bench, m
 
     monkeypatch.setattr(xct, "run", refuse, raising=False)
     dim = Condition("12kev", "ncm-50", {"energy_kev": 12.0})
-    finish_together(families_under([dim], [3], bench.folder, (8, 8, 8), 4))
+    finish_together(families_under([dim], [3], bench.folder)[-1:])
     kept = json.loads((bench.folder / "ncm-50.12kev-3.json").read_text("utf-8"))
     assert kept["said"] == ["refused: no light"]
     assert set(kept["verdicts"].values()) == {"withheld"}
     with pytest.raises(RunError):  # a plain one is not to be refused
         finish_together(bench.families[:1])
+
+
+def test_cells_under_conditions_stand_beside_plain_ones_and_what_is_wrong_is_named(
+    bench, monkeypatch
+):
+    dim = Condition("12kev", "ncm-50", {"energy_kev": 12.0})
+    monkeypatch.setattr(accuracy, "CONDITIONS", (dim,))
+
+    def score(result, truth, *, pristine_truth=None):
+        right = 0.9 if "12kev" in str(result) else 1.0
+        return {"dice.steel": {"value": right, "unit": "1", "n": 1}}
+
+    monkeypatch.setattr("xct.score.score", score)
+    monkeypatch.setattr("xct.bench.targets._MADE_OF", {})
+    text = accuracy.bench_conditions(bench.folder, "quick")
+    assert "ncm-50, 12kev" in text
+    kept = json.loads((bench.folder / "conditions.json").read_text("utf-8"))
+    assert kept["verdicts"]["ncm-50"] == {"right": 1, "cells": 1, "refused": 0}
+    assert kept["verdicts"]["ncm-50, 12kev"] == {"wrong": 1, "cells": 1, "refused": 0}
+    assert kept["wrong"] == [
+        {"kind": "ncm-50, 12kev", "seed": 21, "number": "Dice: steel", "value": 0.9,
+         "limit": 0.985, "said": []}
+    ]  # fmt: skip
 
 
 def test_what_a_plain_cell_gives_counts_as_withheld_where_it_is_missing():

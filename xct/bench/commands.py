@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xct.bench.accuracy import bench_accuracy
+from xct.bench.accuracy import bench_accuracy, bench_conditions
 from xct.bench.axis.campaign import bench_axis
 from xct.bench.beams.levels import bench_levels
 from xct.bench.beams.slices import bench_mishaps
@@ -24,7 +24,7 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     Parameters
     ----------
     name : {"reconstruct", "stages", "scan", "measure", "stripes", "axis", "beams", "scaling",
-        "simulate", "accuracy"}
+        "simulate", "accuracy", "conditions"}
         Which one.
     out : Path
         Folder of its figures.
@@ -45,6 +45,8 @@ def bench(name: str, out: Path, size: str, *, slow: bool = False) -> str:
     """
     if name == "accuracy":
         return bench_accuracy(out, size)
+    if name == "conditions":
+        return bench_conditions(out, size)
     if name == "starved":
         raise ConfigError(
             "xct bench starved is a study now: python -m studies.photon_starved_cathode "

@@ -52,6 +52,12 @@ class Condition:
 
 # At 12.5 keV 1 to 2 % of the light passes through the cathode of a small cell. Filaments, gaps,
 # tilt and dome, and two distributions of sizes are states and a make of plain scans.
+# Detector rows, columns along y and x, and projections: some 50 s of one processor each.
+CONDITIONED = ((96, 160, 160), 300)
+_PLAIN = (
+    ("ncm-50", "pressed"), ("ncm-100", "pressed"), ("ncm-50-filaments", "pressed"),
+    ("ncm-50-gaps", "pressed"), ("ncm-50", "scattered"),
+)  # fmt: skip
 CONDITIONS = (
     *(Condition(f"{kev:g}kev", "ncm-50", {"energy_kev": kev}) for kev in (35.0, 20.0, 15.0, 12.5)),
     *(Condition(f"{um:g}um", "ncm-50", {"voxel_um": um}) for um in (0.65, 1.3, 1.625, 2.6)),
@@ -196,13 +202,16 @@ def families_of(
 
 
 def families_under(
-    conditions: Sequence[Condition], seeds: Sequence[int], folder: Path,
-    shape: tuple[int, int, int], angles: int,
-) -> list[Family]:  # fmt: skip
-    """Give one cell for each condition and seed."""
+    conditions: Sequence[Condition], seeds: Sequence[int], folder: Path
+) -> list[Family]:
+    """Give one small cell for each condition and seed, and plain ones to hold them against."""
+    shape, angles = CONDITIONED
     return [
-        Family((one.state,), seed, folder, shape, angles, condition=one)
-        for seed in seeds for one in conditions
+        family for seed in seeds for family in (
+            *(Family((state,), seed, folder, shape, angles, make) for state, make in _PLAIN),
+            *(Family((one.state,), seed, folder, shape, angles, condition=one)
+              for one in conditions),
+        )
     ]  # fmt: skip
 
 

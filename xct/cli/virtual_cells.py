@@ -177,6 +177,7 @@ def demo(size: str, out: Path) -> None:
             "scaling",
             "simulate",
             "accuracy",
+            "conditions",
             "starved",
         ]
     ),
@@ -195,6 +196,7 @@ def bench(what: str | None, size: str, out: Path, slow: bool) -> None:
     `beams` what mishaps of a scan do to the slices, `scaling` how fast a cluster would be,
     `simulate` what blocks of voxels conduct beside exact answers and TauFactor's. The
     `accuracy` is that of virtual cells: one seed of each state (quick) or ten (full: hours).
+    `conditions` is that of small cells at other energies, voxels and noise, which `accuracy` holds.
     """
     from xct.bench.commands import bench as run_bench
 
