@@ -94,6 +94,14 @@ def test_surfaces_lie_between_the_labels(truth):
     assert np.isnan(heights["lithium_electrolyte"].sd_um[~inside]).all()
 
 
+def test_half_filled_voxels_go_to_neither_side_of_a_flat_face_alone(truth):
+    steel = truth.labels("materials")[:48] == Label.STEEL
+    height = truth.surfaces["steel_lithium"].height_um / 2
+    inside = np.isfinite(height)
+    rows = steel.sum(axis=0)[inside].mean()
+    assert rows == pytest.approx(np.ceil(height[inside]).mean(), abs=0.04)
+
+
 def test_grey_values_of_particles_follow_their_lithium(truth):
     particles = truth.tables["particles"]
     large = particles[(particles.voxels > 30) & ~particles.drifted]

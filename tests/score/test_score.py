@@ -341,6 +341,18 @@ def test_no_number_counts_twice_and_the_tube_not_at_all(result, truth, change_su
     assert "coverage_95.numbers.summary" not in found
 
 
+def test_numbers_that_a_run_measures_and_does_not_give_are_counted(result, truth):
+    assert score(result, truth)["numbers_withheld"]["value"] == 0
+    path = result / "summary.json"
+    summary = json.loads(path.read_text("utf-8"))
+    for name in ("thickness_um.cathode", "absent_area_fraction"):
+        del summary[name]
+    path.write_text(json.dumps(summary), "utf-8")
+    found = score(result, truth)["numbers_withheld"]
+    assert found["value"] == 2
+    assert found["n"] > 10
+
+
 def test_missed_particles_count_in_the_class_of_their_size(result, truth):
     table = read_table(truth / "tables" / "particles.csv")
     wide = table[(table.equivalent_diameter_um >= 10) & (table.equivalent_diameter_um < 16)]

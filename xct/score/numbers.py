@@ -22,6 +22,11 @@ _ALSO_IN = {
 _OF_ROWS = {"layers": "thickness_um.", "materials": "volume_fraction."}
 # The truth counts materials within the bore, where there is hardly any of the tube.
 _ELSEWHERE = ("tube",)
+# What the truth has and a run measures of every cell: where it is missing, it was withheld.
+_MEASURED = (
+    "electrolyte_peak_per_cm", "thickness_um.", "volume_fraction.", "absent_area_fraction",
+    "gap_at_lithium_um", "particles", "drifted_particles", "inclusions", "bridges",
+)  # fmt: skip
 _ROUGHNESS = ("Sa_um", "Sq_um", "Sal_um", "tilt_x_deg", "tilt_y_deg")
 
 
@@ -38,6 +43,7 @@ def score_numbers(result: Result, truth: Result) -> Metrics:
         found["electrolyte_peak_error_per_cm"] = metric(error, "1/cm", 1)
     tables = result.tables, truth.tables
     found |= _layers(*tables) | _roughness(*tables) | _cell(result, truth) | _bounds(mine, true)
+    found |= _withheld(mine, true)
     return found | _coverage(mine, true, *tables)
 
 
@@ -137,6 +143,14 @@ def _bounds(mine: Mapping[str, Any], true: Mapping[str, Any]) -> Metrics:
             side = 1 if entry["bound"] == "upper" else -1
             held.append(error is not None and side * error >= -_SDS * entry.get("sd", 0.0))
     return {"bounds_hold": metric(sum(held) / len(held), "1", len(held))} if held else {}
+
+
+def _withheld(mine: Mapping[str, Any], true: Mapping[str, Any]) -> Metrics:
+    """Count the numbers of the truth that a run measures, and this one does not give."""
+    wanted = [name for name in true if name.startswith(_MEASURED)]
+    wanted = [name for name in wanted if not name.endswith(_ELSEWHERE)]
+    missing = sum(name not in mine for name in wanted)
+    return {"numbers_withheld": metric(missing, "numbers", len(wanted))} if mine and wanted else {}
 
 
 def _is_bound(entry: Any) -> bool:

@@ -26,6 +26,9 @@ from xct.phantom.cell.substances import (
 
 _ACTIVE = int(Label.ACTIVE_MATERIAL)
 _ALONE = -1  # no single substance
+# Flat faces of layers, whose labels are smaller, halve whole planes of voxels: neither side may
+# have all of these.
+_WALL = 6
 
 
 class Palette(NamedTuple):
@@ -271,6 +274,7 @@ def average(
     points_of = np.empty(8, np.int32)
     seen = np.empty(POINTS**3, np.uint16)
     often = np.empty(POINTS**3, np.int32)
+    first = int(np.rint(z0 / voxel))
     for k in range(labels.shape[0]):
         packed = relative_density(density, z0 + k * voxel)
         for j in range(labels.shape[1]):
@@ -299,6 +303,7 @@ def average(
                                     kinds += 1
                             often[last] += 1
                 points_of[:] = 0
+                odd = (first + k + j + i) % 2 == 1
                 total_mu = total_delta = 0.0
                 label = 0
                 for s in range(kinds):
@@ -308,7 +313,8 @@ def average(
                     total_delta += n * palette_delta[code] * factor
                     points_of[palette_label[code]] += n
                 for m in range(1, 8):
-                    if points_of[m] > points_of[label]:
+                    drawn = points_of[m] > 0 and points_of[m] == points_of[label]
+                    if points_of[m] > points_of[label] or (drawn and m < _WALL and odd):
                         label = m
                 most, number = 0, 0
                 for s in range(kinds):

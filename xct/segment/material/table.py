@@ -57,6 +57,7 @@ _BOUNDS: Mapping[str, tuple[Literal["upper", "lower"], str]] = {
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "steel_lithium": ("steel", "lithium"),
     "lithium_electrolyte": ("lithium", "electrolyte", "low_grey"),
+    "cathode_collector": ("active_material", "collector"),
 }
 _OBLIQUE = "air behind the steel, where the file ends obliquely, counts as steel"
 _OF_MORE = f"a fraction of less than is in view: {_OBLIQUE}"

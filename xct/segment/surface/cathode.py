@@ -17,6 +17,10 @@ _FRONT, _COLLECTOR = SURFACES[2:]
 _BEHIND_UM = 16.0  # the collector is flat, and steel is close behind it
 _LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
 _BLUR_PX = 0.55
+# Of the columns: a face that is seen in fewer says little of the others; in plain cells 0.85 and
+# more have one. In a collector that is thinner than the average is wide, steel behind it counts
+# in: 0.02 of the columns had its face then, 9 µm too early. Half as wide, the average shows it.
+_LEAST_SEEN, _NARROWER = 0.5, 0.5
 _PARTICLE_OF_FWHM = 0.35  # radius of a particle: the average is about as wide as one
 
 
@@ -54,11 +58,20 @@ def cathode_surfaces(search: Search, *, front_fwhm_um: float) -> dict[str, Surfa
     middle = np.where(bore, 0.5 * (ends[0] + ends[1]), np.nan)
     quarter = 0.25 * float(np.median((ends[1] - ends[0])[bore]))
     faces, plateau = cathode_faces(band, inside, base, middle, quarter, sigma)
+    if plateau > 0 and _COLLECTOR in names and _share(faces.back, inside) < _LEAST_SEEN:
+        narrow = _NARROWER * sigma[0], _NARROWER * sigma[1]
+        again, _ = cathode_faces(band, inside, base, middle, quarter, narrow)
+        faces = faces._replace(back=again.back, back_sd=again.back_sd)
     if not plateau > _LEAST_PLATEAU * float(np.mean(base)):
         return say_absent(
             ", ".join(names), "nothing there attenuates clearly more than the electrolyte"
         )
     return _as_surfaces(search, band, inside, base, faces, plateau, names, front_fwhm_um)
+
+
+def _share(height: np.ndarray, inside: np.ndarray) -> float:
+    """Give in which part of the columns there is a face."""
+    return float(np.isfinite(height[inside]).mean())
 
 
 def _base(search: Search, band: Band) -> np.ndarray:
@@ -92,7 +105,10 @@ def _as_surfaces(
         else:
             definition = "face of the collector: where the outermost particles end"
             found[_COLLECTOR] = as_surface(span, *face, definition)
-    for name in [name for name, surface in found.items() if np.isnan(surface.height_um).all()]:
-        del found[name]
-        say_absent(name, "the fraction of active material crosses half of its plateau nowhere")
+    for name, surface in list(found.items()):
+        seen = _share(surface.height_um, inside)
+        if seen < _LEAST_SEEN:
+            del found[name]
+            where = f"in {seen:.0%} of the columns only" if seen else "nowhere"
+            say_absent(name, f"the fraction of active material crosses half of its plateau {where}")
     return found
