@@ -196,6 +196,17 @@ def test_where_many_particles_are_cut_by_several_cracks_the_count_is_a_lower_bou
     assert (f"{cut} of them are cut" in count.note) == (bound is not None)
 
 
+@pytest.mark.parametrize(("cut", "bound"), [(20, None), (60, "lower")])
+def test_where_many_particles_are_cut_their_count_by_volume_is_a_lower_bound(cut, bound):
+    table = pd.DataFrame({"body": "particle", "size_um": [4.0, 5.0, 6.0], "planted": 32,
+                          "found": [0, 16, 32]})  # fmt: skip
+    pieces = np.where(np.arange(1000) < cut, 2, 1)
+    particles = pd.DataFrame({"equivalent_diameter_um": 9.0, "drifted": False, "pieces": pieces})
+    count = dict(detection_numbers(table, particles))["particles_above_limit"]
+    assert count.bound == bound
+    assert ("whose volume is not counted" in count.note) == (bound is not None)
+
+
 def test_drifted_particles_are_counted_above_the_size_at_which_isolated_ones_are_found():
     table = pd.DataFrame(
         {"body": "isolated_particle", "size_um": [3.0, 4.0, 5.0], "planted": 32,

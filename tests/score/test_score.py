@@ -386,3 +386,8 @@ def test_a_count_above_the_limit_is_held_against_the_true_one(result, truth, cha
     found = score(result, truth)
     assert found["particle_count_error_percent"]["value"] == pytest.approx(1000 / there)
     assert found["coverage_95.particle_count"]["value"] == 0
+    bound = {"value": there - 10, "bound": "lower", "limit_um": 7.0, "unit": "particles"}
+    change_summary(result, particles_above_limit=bound)
+    found = score(result, truth)
+    assert found["particle_count_bound_holds"]["value"] == 1
+    assert "coverage_95.particle_count" not in found

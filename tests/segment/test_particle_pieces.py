@@ -41,9 +41,9 @@ def scanned(solid, void=None, noise=2.0, seed=0):
     return mu, np.where(active, Label.ACTIVE_MATERIAL, Label.ELECTROLYTE).astype(np.uint8)
 
 
-def measured(mu, labels, rows=None):
+def measured(mu, labels, rows=None, blur_px=2.3548 * np.hypot(BLUR_PX, 12**-0.5)):
     cell = CellGeometry(SHAPE, (2.0,) * 3, 39.0, 39.0, 70.0)
-    reference = Flat(blur_um=2 * 2.3548 * np.hypot(BLUR_PX, 12**-0.5))
+    reference = Flat(blur_um=2 * blur_px)
     return particles_in_slabs(mu, labels, cell, {}, reference, rows=rows)
 
 
@@ -82,6 +82,16 @@ def test_two_spheres_that_touch_are_two(radii):
     np.testing.assert_allclose(
         np.sort(table["equivalent_diameter_um"]), 4 * np.sort(radii), rtol=0.07
     )
+
+
+def test_in_coarse_voxels_pieces_are_not_joined_by_their_distance():
+    """Three pieces that together are no rounder: there, small particles that touch look alike."""
+    body = ball((20, 20, 20), 3.2)
+    cracks = (slit("z", 20.3, 0.6) | slit("turned", 19.8, 0.6, turn=1.4)) & body
+    mu, labels = scanned(body & ~cracks, cracks)
+    fine, coarse = (measured(mu, labels, blur_px=blur)[1]["pieces"] for blur in (1.6, 1.3))
+    assert fine.tolist() == [3]
+    assert coarse.tolist() == [1, 1, 1]
 
 
 def test_two_spheres_a_voxel_apart_are_two():

@@ -195,15 +195,17 @@ def _charge(both: pd.DataFrame, voxel_um: float) -> Metrics:
 
 def _above_limit(count: Mapping[str, Any], true: pd.DataFrame) -> Metrics:
     """Compare the count of particles above the size that the result says it finds."""
-    if not count.get("sd") or "limit_um" not in count:
+    if "limit_um" not in count:
         return {}
     there = int((true.equivalent_diameter_um >= count["limit_um"]).sum())
     error = float(count["value"]) - there
-    within = abs(error) <= 1.96 * float(count["sd"])
-    return {
-        "particle_count_error_percent": metric(100 * error / max(there, 1), "%", there),
-        "coverage_95.particle_count": metric(within, "1", 1),
-    }
+    found = {"particle_count_error_percent": metric(100 * error / max(there, 1), "%", there)}
+    if count.get("bound") == "lower":
+        return found | {"particle_count_bound_holds": metric(error <= 0, "1", 1)}
+    if count.get("sd"):
+        within = abs(error) <= 1.96 * float(count["sd"])
+        found["coverage_95.particle_count"] = metric(within, "1", 1)
+    return found
 
 
 def _errors(both: pd.DataFrame) -> Metrics:
