@@ -12,6 +12,7 @@ from xct.segment.particle.instances import particles_in_slabs
 SHAPE = (40, 40, 40)
 FINE = 4  # points along an edge of a voxel
 BLUR_PX = 0.65
+FWHM_PX = 2.3548 * (BLUR_PX**2 + 1 / 12) ** 0.5  # the voxel itself is part of it
 
 
 def ball(middle, radius):
@@ -41,7 +42,7 @@ def scanned(solid, void=None, noise=2.0, seed=0):
     return mu, np.where(active, Label.ACTIVE_MATERIAL, Label.ELECTROLYTE).astype(np.uint8)
 
 
-def measured(mu, labels, rows=None, blur_px=2.3548 * np.hypot(BLUR_PX, 12**-0.5)):
+def measured(mu, labels, rows=None, blur_px=FWHM_PX):
     cell = CellGeometry(SHAPE, (2.0,) * 3, 39.0, 39.0, 70.0)
     reference = Flat(blur_um=2 * blur_px)
     return particles_in_slabs(mu, labels, cell, {}, reference, rows=rows)

@@ -100,7 +100,8 @@ def particles(
     A watershed on the distance from the particles' surface plus their smoothed grey value, which
     dips between particles that touch; basins that rise less than `rise_px` above their saddle
     are one. So are pieces on both sides of a crack: those that, together, are about as round as
-    the rounder of them, or, in fine voxels, nearer than two particles could be. Numbers and table do not depend on where the volume was cut.
+    the rounder of them, or, in fine voxels, nearer than two particles could be. Numbers and table
+    do not depend on where the volume was cut.
 
     Parameters
     ----------
