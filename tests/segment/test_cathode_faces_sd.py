@@ -3,6 +3,8 @@
 Columns nearby share particles: a few cells hold a hundred independent places each.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -12,6 +14,7 @@ from xct.analyze import roughness_of
 from xct.geometry import SURFACES, Surface
 from xct.phantom.cell.cell import draw_cell
 from xct.segment.surface import cathode
+from xct.segment.surface.collector import _surface_through
 from xct.segment.surface.search import Search
 
 FRONT, COLLECTOR = SURFACES[2:]
@@ -119,3 +122,26 @@ def test_particles_beside_a_gap_through_the_cathode_belong_to_it():
     mu = gaussian_filter(cell.mu(0, 96), 0.46) + 2.1 * noise
     found = found_in(cell, mu.astype(np.float32))[FRONT]
     assert abs(np.nanmean(found.height_um - cell.surfaces[FRONT].height_um)) < 0.5
+
+
+@pytest.mark.parametrize(("beyond", "doubtful"), [(0.01, False), (0.08, True)])
+def test_points_beyond_the_collector_make_its_face_uncertain_by_how_all_scatter(beyond, doubtful):
+    rng = np.random.default_rng(3)
+    points = np.full((100, 100), np.nan)
+    y, x = rng.integers(0, 100, (2, 400))
+    points[y, x] = 30 + rng.normal(0, 0.3, 400)
+    points[np.isfinite(points) & (rng.random(points.shape) < beyond)] += 8.0
+    said = pytest.warns(UserWarning, match="lie behind it") if doubtful else nullcontext()
+    with said:
+        _face, sd = _surface_through(points, np.full(points.shape, 29.0), 12.0)
+    assert np.nanmedian(sd) == pytest.approx(np.nanstd(points) if doubtful else 0.4, rel=0.2)
+
+
+def test_behind_a_thin_collector_steel_does_not_hide_its_face():
+    """It is 8 µm thick, the average 13 µm: in most columns steel behind it fills the gap."""
+    cell = draw_cell("ncm-0", shape=(96, 112, 112), voxel_um=1.3, seed=1)
+    found = found_in(cell, cell.mu(0, 96))[COLLECTOR]
+    error = found.height_um - cell.surfaces[COLLECTOR].height_um
+    known = np.isfinite(error)
+    assert known.sum() > 0.95 * np.isfinite(cell.surfaces[COLLECTOR].height_um).sum()
+    assert abs(error[known].mean()) < 0.5 * 1.3

@@ -9,7 +9,7 @@ from scipy.ndimage import median_filter
 
 from xct.analyze.inclusions import inclusion_numbers
 from xct.analyze.layers import layer_numbers
-from xct.geometry import CellGeometry, Plane
+from xct.geometry import CellGeometry, Plane, Surface
 from xct.normalize.artifacts import Artifacts, artifact_warning
 from xct.normalize.given.noise_patterns import likeness_across
 from xct.normalize.given.scale import GivenScale, slices_in_disorder
@@ -50,6 +50,15 @@ def given(**known):
 )
 def test_beside_a_face_that_could_not_be_given_no_fraction_is(there, lost):
     assert given(cell=CELL, surfaces=dict.fromkeys(there)) == set(NAMES) - lost
+
+
+def test_of_a_collector_whose_face_is_lost_or_in_doubt_no_fraction_is_known():
+    cell = replace(CELL, planes={**CELL.planes, "cathode_collector": Plane(60.0)})
+    assert given(cell=cell, surfaces=SURFACES) == set(NAMES) - {"active_material", "collector"}
+    for sd_um, lost in ((0.8, set()), (4.0, {"collector"})):
+        face = Surface(np.full((4, 4), 60.0), np.full((4, 4), sd_um), "drawn")
+        surfaces = {**SURFACES, "cathode_collector": face}
+        assert given(cell=cell, surfaces=surfaces) == set(NAMES) - lost
 
 
 def test_of_another_distance_of_slices_the_collector_has_no_fraction():

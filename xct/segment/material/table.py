@@ -40,6 +40,7 @@ _ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
 # next to what is opaque depends on the blur of light and on where in a voxel it lies; neither is
 # known well.
 _FACE_PX = 0.15
+_DOUBT_PX = 1.0  # of the stated sd of the collector's face, 0.4 in plain cells: no volume is given
 
 
 # Of what absorption does not distinguish, or what is finer than the blur: the number is a bound.
@@ -80,9 +81,9 @@ def material_numbers(
     """Give the volume fraction of each material, and of what is unknown.
 
     Left out is that of a material whose face is in view and could not be given, that of the
-    collector where slices lie at another distance than is said: its thickness is known in µm, and
-    those that a filter, a curve over the grey values, few codes or a seam moves; in coarse voxels,
-    or where slices are in no order, all. Of a cell that was put
+    collector where its face is in doubt, or slices lie at another distance than is said, as its
+    thickness is known in µm, and those that a filter, a curve over the grey values, few codes or a
+    seam moves; in coarse voxels, or where slices are in no order, all. Of a cell that was put
     upright, steel is an upper bound, and the others are uncertain by all that it may have too much.
     """
     bounds, unknown = dict(_BOUNDS), set[str]()
@@ -100,6 +101,8 @@ def material_numbers(
         unknown |= {material for name in lost for material in _BESIDE[name]}
     if grain_shape is not None and grain_shape.bounds is not None:
         unknown.add("collector")
+    if cell is not None and surfaces is not None and _in_doubt(surfaces, cell):
+        unknown.add("collector")
     for row in materials.to_dict("records"):
         fraction, name = row["volume_fraction"], str(row["material"])
         if name in unknown:
@@ -109,6 +112,14 @@ def material_numbers(
         if too_much and name != "steel":
             sd, note = float(np.hypot(np.nan_to_num(sd), fraction * too_much)), _OF_MORE
         yield f"volume_fraction.{name}", Number(fraction, sd=sd, bound=bound, note=note)
+
+
+def _in_doubt(surfaces: Mapping[str, Surface], cell: CellGeometry) -> bool:
+    """Whether the collector's face may be a voxel off: it is thin, and has two faces."""
+    face = surfaces.get("cathode_collector")
+    if face is None or not np.isfinite(face.sd_um).any():
+        return False
+    return float(np.nanmedian(face.sd_um)) > _DOUBT_PX * cell.voxel_size_um[0]
 
 
 def _hidden(sharpened: str | None, scale: GivenScale | None, codes: str | None) -> set[str]:
