@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
+from scipy.ndimage import maximum_filter
 
 from xct.errors import XctError
 from xct.geometry import Label
@@ -241,6 +242,24 @@ def test_inclusions_at_random_places_have_no_precision(result, truth, cell):
     found = score(result, truth)["inclusion_precision"]
     assert found["n"] > 50
     assert found["value"] < 0.25
+
+
+def test_lithium_that_stands_out_of_its_face_has_no_part_in_the_precision(result, truth):
+    before = score(result, truth)["inclusion_precision"]
+    labels = zarr.open_group(truth / "volume.zarr" / "labels", mode="r")
+    chips = maximum_filter(labels["inclusions/0"][:] > 0, 7)
+    clear = np.argwhere((labels["materials/0"][:] == Label.LITHIUM) & ~chips)
+    place = dict(zip(("z_um", "y_um", "x_um"), 2.0 * clear[0], strict=True))
+    for name, n in (("at_lithium", before["n"]), ("enclosed", before["n"] + 1)):
+        more = {"class": name, "filament": False, **place}
+        edit_table(
+            result,
+            "inclusions",
+            lambda t, more=more: pd.concat(
+                [t.iloc[: before["n"]], t.iloc[:1].assign(**more)], ignore_index=True
+            ),
+        )
+        assert score(result, truth)["inclusion_precision"]["n"] == n
 
 
 def test_what_lies_at_the_front_has_no_part_in_the_precision(result, truth):

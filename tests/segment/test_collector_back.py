@@ -6,7 +6,7 @@ from tests.segment.layered import FlatReference
 from xct.geometry import CellGeometry
 from xct.normalize.grey_scale import Ratios
 from xct.segment.material.columns import Columns
-from xct.segment.surface.collector import find_back
+from xct.segment.surface.steel_behind import find_back
 
 SHAPE = (32, 96, 96)
 AXIS, BORE = 48, 44.0  # voxels

@@ -74,7 +74,11 @@ _CHANCE_NOISE = 0.5
 # Rings are strongest where they are smallest: what is so small, and its middle so near to the axis
 # of rotation, in voxels, was no inclusion in any of twelve cases (9 volumes of 39).
 _AT_AXIS_PX, _DOT_PX = 3.5, 10.0
-_NO_PORES = "at the cathode's front a pore of the cathode looks the same"
+# Of the classes that other things look like.
+_LOOKS = {
+    "at_front": "at the cathode's front a pore of the cathode looks the same",
+    "at_lithium": "lithium that stands out of its face, as at the wall, looks the same",
+}
 
 
 def inclusion_numbers(
@@ -111,8 +115,7 @@ def inclusion_numbers(
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
-        note = _NO_PORES if name == "at_front" else None
-        yield f"inclusions.{name}", Number(count, "inclusions", note=note)
+        yield f"inclusions.{name}", Number(count, "inclusions", note=_LOOKS.get(name))
 
 
 def _bridges(inclusions: pd.DataFrame) -> Number:

@@ -1,6 +1,7 @@
 """Low-grey inclusions in the electrolyte. In: labels, tables; out: recall by size, precision.
 
-What lies at the cathode's front is not told from its pores: it has no part in the precision.
+What lies at the cathode's front is not told from its pores, and what stands out of the lithium's
+face and is lithium is rightly called low grey: neither has a part in the precision.
 Filaments have scores of their own (`xct.score.filaments`).
 """
 
@@ -38,8 +39,9 @@ class InclusionScore:
         All voxels, and those seen.
     least_um : float
         Thickness of a plate of which half are found, by the result; infinity where it has none.
-    touched : ndarray of bool
-        For each inclusion that was found, whether there is one.
+    touched, of_lithium : ndarray of bool
+        For each inclusion that was found, whether there is one, and whether it touches the lithium
+        and its middle is a part of it.
     """
 
     mine: pd.DataFrame | None
@@ -49,6 +51,7 @@ class InclusionScore:
     counts: np.ndarray
     least_um: float
     touched: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    of_lithium: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @classmethod
     def of(
@@ -67,9 +70,10 @@ class InclusionScore:
             found = found[~found["filament"].astype(bool)]
         size = int(there.inclusion.max()) + 1 if len(there) else 1
         stated = result.summary.get("inclusion_detection_um.plate", {})
+        none = np.zeros(0 if found is None else len(found), bool)
         return cls(
             found, there, truth.voxel_size_um, "materials" in mine, np.zeros((2, size), np.int64),
-            float(stated.get("value", np.inf)), np.zeros(0 if found is None else len(found), bool),
+            float(stated.get("value", np.inf)), none.copy(), none.copy(),
         )  # fmt: skip
 
     def add(self, slab: Slab) -> None:
@@ -81,16 +85,20 @@ class InclusionScore:
             seen = there & (slab.labels["materials"] == Label.LOW_GREY)
             self.counts[1] += np.bincount(numbers[seen], minlength=self.counts.shape[1])
         if self.mine is not None:
-            self._touch(slab.first, there)
+            lithium = slab.true_labels.get("materials", numbers) == Label.LITHIUM
+            self._touch(slab.first, there, lithium & ~there)
 
-    def _touch(self, first: int, there: np.ndarray) -> None:
+    def _touch(self, first: int, there: np.ndarray, lithium: np.ndarray) -> None:
         """Look around the middle of each inclusion that was found."""
         assert self.mine is not None
         places = np.rint(self.mine[["z_um", "y_um", "x_um"]].to_numpy() / self.voxel_um)
+        beside = self.mine.get("class", pd.Series("", self.mine.index)) == "at_lithium"
         for number, (z, y, x) in enumerate(places.astype(int)):
             around = [slice(max(c - _NEAR, 0), c + _NEAR + 1) for c in (z - first, y, x)]
             if z - first + _NEAR >= 0 and there[tuple(around)].any():
                 self.touched[number] = True
+            if beside.iloc[number] and 0 <= z - first < len(there):
+                self.of_lithium[number] = lithium[z - first, y, x]
 
     def metrics(self) -> Metrics:
         """Give recall over all and by thickness, and precision."""
@@ -118,10 +126,8 @@ class InclusionScore:
             if above.any():
                 found["inclusion_recall"] = metric(recalled[above].mean(), "1", above.sum())
         if self.mine is not None:
-            found["inclusion_false"] = metric(
-                (~self.touched).sum(), "inclusions", len(self.touched)
-            )
-            if len(self.touched):
-                fraction = self.touched.mean()
-                found["inclusion_precision"] = metric(fraction, "1", len(self.touched))
+            touched = self.touched[self.touched | ~self.of_lithium]
+            found["inclusion_false"] = metric((~touched).sum(), "inclusions", len(touched))
+            if len(touched):
+                found["inclusion_precision"] = metric(touched.mean(), "1", len(touched))
         return found

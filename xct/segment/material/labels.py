@@ -24,7 +24,7 @@ from xct.segment.material.rules import WEAK, Layout, classify, without_foreign
 from xct.segment.material.sharpened import Edges, edges_of
 from xct.segment.material.thresholds import Thresholds, find_thresholds
 from xct.segment.material.unknown import mark_unknown
-from xct.segment.surface.collector import find_back
+from xct.segment.surface.steel_behind import find_back
 from xct.stages import stage
 from xct.statistics.gaussian import reach_px
 

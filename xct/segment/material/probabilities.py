@@ -18,7 +18,7 @@ from xct.segment.material.labels import Labeling
 from xct.segment.material.rules import WEAK, Layout, classify
 from xct.segment.material.sharpened import edges_of
 from xct.segment.material.thresholds import find_thresholds
-from xct.segment.surface.collector import find_back
+from xct.segment.surface.steel_behind import find_back
 from xct.statistics.mixture import Mixture
 from xct.statistics.mixture_fits import fit_levels
 

@@ -17,7 +17,7 @@ from xct.segment.material.labels import Labeling, resolve
 from xct.segment.material.rules import WEAK, Layout, classify
 from xct.segment.material.sharpened import edges_of
 from xct.segment.material.thresholds import find_thresholds
-from xct.segment.surface.collector import find_back
+from xct.segment.surface.steel_behind import find_back
 
 _AROUND = 4  # slices on each side in which a weak low-grey voxel may have a certain neighbour
 
