@@ -43,11 +43,14 @@ class Condition:
         Of the virtual cell that is scanned so.
     scan : mapping
         Settings of `xct.phantom.writing.write_phantom`.
+    finer : int
+        So many times more voxels along each edge, and projections.
     """
 
     name: str
     state: str
     scan: Mapping[str, Any] = field(default_factory=dict)
+    finer: int = 1
 
 
 # At 12.5 keV 1 to 2 % of the light passes through the cathode of a small cell. Filaments, gaps,
@@ -60,7 +63,9 @@ _PLAIN = (
 )  # fmt: skip
 CONDITIONS = (
     *(Condition(f"{kev:g}kev", "ncm-50", {"energy_kev": kev}) for kev in (35.0, 20.0, 15.0, 12.5)),
-    *(Condition(f"{um:g}um", "ncm-50", {"voxel_um": um}) for um in (0.65, 1.3, 1.625, 2.6)),
+    *(Condition(f"{um:g}um", "ncm-50", {"voxel_um": um}) for um in (1.3, 1.625, 2.6)),
+    # A cell so narrow as the others are would hold too few particles.
+    Condition("0.65um", "ncm-50", {"voxel_um": 0.65}, finer=2),
     *(Condition(f"noise{times}", "ncm-50", {"noise": times}) for times in (2, 4)),
     Condition("cracked", "ncm-100-cracked"),
 )
@@ -206,13 +211,14 @@ def families_under(
 ) -> list[Family]:
     """Give one small cell for each condition and seed, and plain ones to hold them against."""
     shape, angles = CONDITIONED
-    return [
-        family for seed in seeds for family in (
-            *(Family((state,), seed, folder, shape, angles, make) for state, make in _PLAIN),
-            *(Family((one.state,), seed, folder, shape, angles, condition=one)
-              for one in conditions),
-        )
-    ]  # fmt: skip
+    found = []
+    for seed in seeds:
+        found += [Family((state,), seed, folder, shape, angles, make) for state, make in _PLAIN]
+        for one in conditions:
+            depth, height, width = (one.finer * edge for edge in shape)
+            size = (depth, height, width), one.finer * angles
+            found.append(Family((one.state,), seed, folder, *size, condition=one))
+    return found
 
 
 @dataclass

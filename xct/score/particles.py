@@ -24,6 +24,7 @@ CLASSES = (
     ("over_8", 8.0, np.inf),
 )  # fmt: skip
 _WHOLE = 0.001  # fraction of cracks below which a particle is none that is cracked
+_LEAST_WHOLE = 20  # such particles; fewer say little of a mean
 _OVERLAP = 0.5
 _OVERLAP_DRIFTED = 0.25  # an isolated particle can be taken for no other
 _NEAR = 0.5  # of a particle's diameter, between middles, where there are no labels
@@ -240,7 +241,7 @@ def _of_whole_particles(both: pd.DataFrame) -> Metrics:
         return {}
     some = both[(both.crack_porosity < _WHOLE) & (both.cavity_um3 == 0)]
     error = (some.core_grey_found - some.core_grey).dropna()
-    if not len(error):
+    if len(error) < _LEAST_WHOLE:
         return {}
     return {"particle_core_grey_bias.whole": metric(error.mean(), "GV", len(error))}
 
