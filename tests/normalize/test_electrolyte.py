@@ -59,6 +59,16 @@ def test_peak_noise_and_blur_are_those_that_were_drawn(reference):
     assert reference.glare["verdict"] == "consistent"
 
 
+def test_what_all_blocks_share_is_part_of_the_uncertainty(reference):
+    middle = 2 * (CELL.edges[1] + CELL.edges[2]) / 2
+    fit, whole = (
+        float(sd(middle, 30.0)) / MU["electrolyte"]
+        for sd in (reference.model.sd, reference.sd_per_cm)
+    )
+    assert whole == pytest.approx(np.hypot(fit, 0.0015), rel=0.01)
+    assert whole > 1.2 * fit
+
+
 def test_where_there_is_no_electrolyte_the_reference_is_said_to_be_extrapolated(reference):
     table = reference.table
     in_plane = table[table["reference"] == "in_plane"]
