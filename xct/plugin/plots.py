@@ -177,6 +177,7 @@ class Depths(DepthPlot):
         self._cell: Cell | None = None
         self._work = Latest(self)
         self._work.done.connect(self._show)
+        self._work.failed.connect(self.write)
         self.clicked.connect(self.go_to)
         viewer.dims.events.point.connect(self._mark)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import napari
 from napari.layers import Layer
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEventLoop
 from qtpy.QtWidgets import QApplication
 
@@ -18,6 +19,7 @@ from xct.plugin.data.lines import follow
 from xct.plugin.data.reader import get_reader, read
 from xct.plugin.data.simulated import is_simulation
 from xct.plugin.first_view import look_after, show_middle
+from xct.plugin.notifications import show_again
 
 
 def show(paths: Sequence[Path | str]) -> None:
@@ -52,10 +54,12 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
             raise XctError(f"{path}: is no result, simulation, volume or raw scan that xct knows")
     results = [path for path in listed if not is_simulation(path)]
     together = len(results) <= 1  # what was simulated lies over its cell
+    before = len(notification_manager.records)
     described = [layer for path in listed for layer in read(path)] if together else []
     layers = [Layer.create(*layer) for layer in described]
     cells = [] if together else [open_cell(path) for path in listed]
     viewer = new_viewer(title=f"xct: {', '.join(path.name for path in listed)}")
+    show_again(before)
     if cells:
         side_by_side(viewer, cells)
         return viewer
