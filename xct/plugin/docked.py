@@ -101,7 +101,7 @@ class _Scrolled(QScrollArea):
 
     def __init__(self, content: QLayout) -> None:
         super().__init__()
-        inner = QWidget()
+        inner = _Content()
         inner.setLayout(content)
         self.setWidget(inner)
         self.setWidgetResizable(True)
@@ -119,3 +119,12 @@ class _Scrolled(QScrollArea):
 
     def _with_bar(self, size: QSize) -> QSize:
         return QSize(size.width() + self.verticalScrollBar().sizeHint().width(), size.height())
+
+
+class _Content(QWidget):
+    """What scrolls: where lines may wrap, Qt would scroll below the height that it likes best."""
+
+    def heightForWidth(self, width: int) -> int:
+        """Ask for no more than it needs."""
+        layout = self.layout()
+        return -1 if layout is None else int(layout.minimumHeightForWidth(width))
