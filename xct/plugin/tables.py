@@ -40,8 +40,7 @@ _COMPARE = {"≥": np.greater_equal, "≤": np.less_equal, "=": np.equal}
 _PLAIN = "label"
 _SIZE = "equivalent_diameter_um"
 _SIZES = ("volume_um3", _SIZE)  # chosen at first, the last that a table has
-_MARK, _MARK_UM = "marked", 12.0  # wide where no size is known
-_MARK_COLOR = "#ffd21f"
+_MARK, _MARK_UM, _MARK_COLOR = "marked", 12.0, "#ffd21f"  # so wide where no size is known
 _HIDDEN, _UNKNOWN = (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.5, 1.0)
 
 
