@@ -50,8 +50,6 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
     if not listed:
         raise XctError("name a result folder, a volume.zarr or a raw scan")
     for path in listed:
-        if not path.exists():
-            raise XctError(f"{path}: no such file or folder")
         if get_reader(str(path)) is None:
             known = f"{path}: is no result, simulation, volume or raw scan that xct knows"
             raise XctError(known + _within(path))
