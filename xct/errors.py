@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+_MOST_DECIMALS = 9
+
 
 class XctError(ValueError):
     """One or more errors, each a complete sentence for the user."""
@@ -68,6 +70,18 @@ def ranges(numbers: Iterable[int], most: int | None = None) -> str:
             runs.append([number, number])
     shown = ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs[:most])
     return shown if most is None or len(runs) <= most else f"{shown}, …"
+
+
+def show_with_sd(value: float, sd: float, decimals: int) -> str:
+    """Write a number and its standard deviation: to more decimals where that would read 0.
+
+    A deviation of 0 is none: it is not written.
+    """
+    if not sd > 0:
+        return f"{value:.{decimals}f}"
+    while float(f"{sd:.{decimals}f}") == 0 and decimals < _MOST_DECIMALS:
+        decimals += 1
+    return f"{value:.{decimals}f} ± {sd:.{decimals}f}"
 
 
 def show_bytes(count: float) -> str:

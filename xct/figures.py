@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_PIXELS = 800
 JOURNAL_IN = {1: 3.35, 2: 7.09}  # 85 and 180 mm: one column of a journal, and both
+_FORMULA = "$\\mathdefault"  # of a logarithmic axis
 _LEAST_POINTS = 5.0  # that journals ask for
 _LETTER = 1.3  # of a letter over its panel's title
 _MOST_LETTERS = 15  # panels that are lettered one by one; of more, columns are
@@ -183,16 +184,29 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
 
 def canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     """Make a figure without a window, and without pyplot's global state."""
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    mpl.rcParams["text.parse_math"] = False  # a $ in the name of a cell is no formula
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     vars(figure)["_repr_png_"] = partial(_png, figure)  # notebooks know the figures of pyplot only
+    vars(figure)["draw"] = partial(_draw, figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
+
+
+def plain_text(figure: Figure) -> None:
+    """Write a $ as it stands: in the name of a cell it is no formula, on an axis it is."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and not text.get_text().startswith(_FORMULA):
+            text.set_parse_math(False)
+
+
+def _draw(figure: Figure, renderer: Any) -> None:
+    plain_text(figure)
+    type(figure).draw(figure, renderer)
 
 
 def _png(figure: Figure) -> bytes:
@@ -233,6 +247,33 @@ def panel_letters(figure: Figure) -> Figure:
             fontsize=_LETTER * min(float(title.get_fontsize()), 10.0),
         )  # fmt: skip
     return figure
+
+
+def journal_style() -> dict[str, Any]:
+    """Give the style of figures that are as wide as a page of a journal, for pyplot.
+
+    Returns
+    -------
+    dict
+        For ``plt.rcParams.update``: letters of 7 points, thin lines, colors that the color-blind
+        tell apart; a figure is 180 mm wide unless it is given a size.
+    """
+    from cycler import cycler
+
+    small = dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 6.0)
+    thin = dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6)
+    return {
+        "font.size": 7.0,
+        "axes.titlesize": 7.0,
+        "axes.labelsize": 7.0,
+        **small,
+        **thin,
+        "lines.linewidth": 1.0,
+        "lines.markersize": 3.0,
+        "axes.prop_cycle": cycler(color=DISTINCT_COLORS),
+        "figure.figsize": (JOURNAL_IN[2], 2.4),
+        "figure.dpi": 150,
+    }
 
 
 def journal_width(figure: Figure, columns: int = 2) -> Figure:

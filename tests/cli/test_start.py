@@ -49,3 +49,9 @@ def test_a_mistyped_name_of_a_configuration_is_refused_without_loading_what_comp
     code, modules, errors = loaded("check", "confg.yaml", folder=tmp_path)
     assert (code, "did you mean config.yaml?" in errors) == (2, True)
     assert modules & COMPUTING == set()
+
+
+def test_a_result_that_is_not_there_is_said_before_napari_is_loaded(tmp_path):
+    code, modules, errors = loaded("view", "gone", folder=tmp_path)
+    assert (code, errors) == (2, "error: gone: no such file or folder")
+    assert "napari" not in modules

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xct.figures import JOURNAL_IN, bar, canvas, journal_width, panel_letters
+from xct.figures import JOURNAL_IN, bar, canvas, journal_style, journal_width, panel_letters
 from xct.io.figures import pixels, save_figure
 
 
@@ -95,3 +95,25 @@ def test_of_many_panels_the_columns_are_lettered_at_their_tops():
     panel_letters(figure)
     assert [axes[n].get_title(loc="left") for n in (0, 5, 2, 3)] == ["a", "b", "c", "d"]
     assert sum(map(bool, letters(figure))) == 4
+
+
+def test_a_dollar_is_no_formula_and_what_others_draw_is_left_alone(tmp_path):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    figure, (axis,) = canvas(1, 1, (3, 2))
+    axis.semilogy([0, 1], [1, 100])
+    axis.set_title("of 5$ and 6$")
+    save_figure(figure, tmp_path, "prices", "svg")
+    assert dict(mpl.rcParams) == before
+    written = (tmp_path / "prices.svg").read_text(encoding="utf-8")
+    assert "of 5$ and 6$" in written
+    assert axis.get_yticklabels()[1].get_parse_math()
+
+
+def test_the_style_of_a_journal_is_taken_by_pyplot():
+    import matplotlib as mpl
+
+    with mpl.rc_context(journal_style()):
+        assert mpl.rcParams["figure.figsize"][0] == JOURNAL_IN[2]
+        assert mpl.rcParams["font.size"] == 7

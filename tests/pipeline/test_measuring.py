@@ -13,7 +13,7 @@ import tifffile
 
 import xct
 from xct.cli.main import execute
-from xct.errors import ConfigError, DataError, RunError
+from xct.errors import ConfigError, DataError, RunError, XctError
 from xct.io.labels import open_labels
 from xct.io.volumes import Volume
 from xct.parallel.sweeps import Sweep, sweeping
@@ -157,16 +157,34 @@ def test_what_is_measured_is_not_measured_again_after_an_interruption(
 
     def interrupted(volume, table, into, *, above: float = 0.0):
         """Be interrupted."""
+        into[:10] = 1
         raise KeyboardInterrupt
 
     monkeypatch.setitem(STAGES, "dense", Stage(interrupted, ("labels",), (), measures=True))
     interrupted.__name__ = "dense"
     with pytest.raises(KeyboardInterrupt):
         xct.run(config)
+    with pytest.raises(XctError, match=r"materials: these labels are not finished"):
+        open_labels(tmp_path / "out" / "volume.zarr", "materials")
     monkeypatch.setitem(STAGES, "dense", dense)
     result = xct.run(config)
     assert calls == ["mean_by_slice", "dense"]
     assert len(result.tables["table"]) == 20
+
+
+def test_labels_of_a_step_that_gave_up_halfway_are_not_kept(config, calls, monkeypatch, tmp_path):
+    def dense(volume, table, into, *, above: float = 0.0):
+        """Give up."""
+        into[:10] = 1
+        raise DataError("the rest cannot be told apart")
+
+    monkeypatch.setitem(STAGES, "dense", Stage(dense, ("labels",), (), measures=True))
+    result = xct.run(config)
+    assert "the rest cannot be told apart" in [w["message"] for w in result.warnings]
+    with pytest.raises(XctError, match="there are no such labels"):
+        result.labels("materials")
+    group = json.loads((result.path / "volume.zarr/labels/zarr.json").read_text(encoding="utf-8"))
+    assert group["attributes"]["ome"]["labels"] == []
 
 
 def test_labels_lie_beside_the_volume_as_other_readers_expect(config, calls, tmp_path):

@@ -97,9 +97,11 @@ def test_widget_opens_the_chosen_cells_in_a_window(
 
 
 def test_view_refuses_what_it_cannot_show(tmp_path, cell_folder):
-    with pytest.raises(XctError, match="no such file"):
-        fill([tmp_path / "gone"], None)
     with pytest.raises(XctError, match="is no result"):
         fill([cell_folder, tmp_path], None)
+    above = tmp_path / "above"
+    shutil.copytree(cell_folder, above / "ncm-100")
+    with pytest.raises(XctError, match="that xct knows; within it there are ncm-100"):
+        fill([above], None)
     with pytest.raises(XctError, match="name a result"):
         fill([], None)

@@ -1,11 +1,14 @@
 """What is saved is of the kind that was chosen, under a name that says so."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("napari")
 
 from qtpy.QtWidgets import QFileDialog
 
+import xct
 from xct.errors import XctError
 from xct.plugin import notifications
 from xct.plugin.controls import path_to_save
@@ -46,10 +49,13 @@ def test_a_file_that_the_dialog_did_not_ask_about_is_not_replaced(monkeypatch, t
     [
         ("/data/two cells/out: holds no result", "out: holds no result (in /data/two cells)"),
         ("/data/a.yaml:2: pipeline: no recipe", "a.yaml:2: pipeline: no recipe (in /data)"),
+        ("xct/io: holds no result", "io: holds no result (in xct)"),
+        ("μ in 1/cm: of what", "μ in 1/cm: of what"),
         ("where: '1,5' is not a number", "where: '1,5' is not a number"),
     ],
 )
 def test_notifications_which_are_cut_off_begin_with_what_is_wrong(monkeypatch, said, shown):
+    monkeypatch.chdir(Path(xct.__file__).parent.parent)
     notes: list[str] = []
     monkeypatch.setattr(notifications, "show_error", notes.append)
     notifications.show_mistake(said)

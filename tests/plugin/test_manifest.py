@@ -37,6 +37,11 @@ def test_every_widget_opens_without_a_cell(viewer, messages):
     QApplication.processEvents()
     window = viewer.window._qt_window
     assert window.height() <= window.screen().availableGeometry().height()
+    size = window.size()
+    window.resize(1366, 700)  # of a small laptop, below the bar of its desktop
+    QApplication.processEvents()
+    assert window.height() == 700
+    window.resize(size)
 
 
 def test_widget_whose_dock_is_closed_leaves_the_window_alone(viewer, cell_folder):

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 
 pytest.importorskip("napari")
+from napari.utils.notifications import notification_manager
 
 from tests.plugin.acting import dock, near, open_parts, open_with_xct, picture
 from tests.plugin.drawn import HEIGHTS, MU, SHAPE, VOXEL_UM
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
 from xct.analyze.roi.files import write_rois
 from xct.analyze.roi.shapes import BoxRoi
+from xct.io.journal import Journal
+from xct.io.labels import create_labels
 from xct.io.volumes import Coding, create_volume, write_slab
 from xct.plugin.data.height_maps import COLORS
 from xct.plugin.data.reader import get_reader
+from xct.plugin.view import fill
 
 
 def test_result_gives_every_part_at_its_size(viewer, cell_folder):
@@ -184,6 +188,41 @@ def test_parts_that_are_broken_do_not_hide_the_others(messages, cell_folder, tmp
     assert len(messages()) == 2
     assert messages()[0].startswith("materials: is damaged")
     assert "labels" in messages()[0]
+
+
+def test_what_a_run_has_not_made_yet_is_said(messages, cell_folder, tmp_path):
+    folder = shutil.copytree(cell_folder, tmp_path / "begun")
+    create_labels(folder / "volume.zarr", "particles", "uint32", whole=False)[:10] = 1
+    journal = Journal(folder)
+    journal.folder.mkdir()
+    journal.write("identity", {})
+    journal.write("slab-0", {"stop": 16})
+    journal.write("slab-32", {"stop": 48})
+    path = str(folder / "volume.zarr")
+    names = {layer[1]["name"] for layer in get_reader(path)(path)}
+    assert names == {"begun volume", "begun materials"}
+    of_labels, of_slices = messages()
+    assert of_labels.startswith("particles: these labels are not finished")
+    missing = SHAPE[0] - 32
+    assert of_slices.startswith(f"{missing} of {SHAPE[0]} slices are not there yet: 16–31, 48–")
+    journal.write("finished", {})
+    get_reader(path)(path)
+    assert len(messages()) == 3  # of the labels again
+
+
+def test_what_is_wrong_is_said_in_the_window_that_opens_later(viewer, cell_folder, tmp_path):
+    broken = shutil.copytree(cell_folder, tmp_path / "broken")
+    (broken / "surfaces.zarr" / "zarr.json").write_text("nonsense", encoding="utf-8")
+    heard = []
+
+    def window(title):
+        notification_manager.notification_ready.connect(heard.append)
+        return viewer
+
+    fill([broken], window)
+    notification_manager.notification_ready.disconnect(heard.append)
+    assert len(heard) == 1
+    assert "surfaces.zarr" in str(heard[0].message)
 
 
 def test_scan_that_is_cut_short_is_explained(messages, tmp_path):

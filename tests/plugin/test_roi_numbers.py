@@ -1,5 +1,7 @@
 """What is measured of a ROI is right, says of what, and leaves napari as it should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,14 +158,16 @@ def test_figures_are_white_and_a_column_wide_and_tables_hold_what_is_drawn(
 ):
     with pytest.raises(XctError, match="draw or choose a ROI"):
         inspect.bar.save_figure("png", tmp_path / "none.png")
-    inspect.rois.set_rois([BOX])
+    inspect.rois.set_rois([replace(BOX, name="5$ to 6$")])  # no formula
     at_rest(qtbot, inspect)
     inspect.bar.save_figure("png", tmp_path / "box.png")
     pixels = imread(tmp_path / "box.png")
     assert pixels.shape[1] == pytest.approx(88 / 25.4 * 600, abs=2)
     assert pixels[3, 3, :3].min() == 1
     inspect.bar.save_figure("svg", tmp_path / "box.svg")
-    assert ">1/cm</text>" in (tmp_path / "box.svg").read_text(encoding="utf-8")
+    drawn = (tmp_path / "box.svg").read_text(encoding="utf-8")
+    assert ">1/cm</text>" in drawn
+    assert ">5$ to 6$</text>" in drawn
     inspect.bar.save_csv(tmp_path / "box.csv")
     counted = pd.read_csv(tmp_path / "box.csv")
     numbers = pd.read_csv(tmp_path / "box_numbers.csv").set_index("quantity")

@@ -221,9 +221,20 @@ def test_wrong_input_is_explained(viewer, qtbot, messages, inspect, cell_folder,
     with pytest.raises(XctError, match="colour"):
         inspect.bar.load(bad)
     far = BoxRoi("far", None, (0, 8), (5000, 5100), (0, 50))
-    inspect.rois.set_rois([far])
+    near_by = BoxRoi("near", None, (90, 110), (-40, 40), (-40, 40))
+    inspect.rois.set_rois([near_by, far])
+    inspect.table.select(0)
+    at_rest(qtbot, inspect)
+    assert not inspect.histogram.empty
+    inspect.table.select(1)
     at_rest(qtbot, inspect)
     assert "outside of the volume" in messages()[-1]
+    assert inspect.histogram.empty  # nothing of the other ROI stays
+    assert "far lies outside of the volume" in inspect.histogram.words
+    assert "far lies outside of the volume" in inspect.numbers.text()
+    with pytest.raises(XctError, match="nothing is measured"):
+        inspect.bar.save_csv(tmp_path / "far.csv")
+    inspect.rois.set_rois([far])
     inspect.table.item(0, 2).setText("deep")
     assert "is no span" in messages()[-1]
     assert inspect.rois.rois == [far]

@@ -75,8 +75,10 @@ def test_settings_are_previewed_and_written(viewer, qtbot, config):
     sharp = sharpness(layer)
     shown(lambda: tune.fbp_window.setCurrentText("hann"))
     assert sharpness(layer) < sharp
+    alone = viewer.scene.camera.zoom
     shown(lambda: tune.sinogram.setChecked(True))
     assert viewer.layers["tuning: sinogram"].data.shape == (180, 192)
+    assert viewer.scene.camera.zoom < 0.7 * alone  # both are in view
     assert not tune.materials.wanted.isEnabled()  # `reconstruct` labels none
     qtbot.mouseClick(tune.write, Qt.MouseButton.LeftButton)
     written = parse(config.read_text(encoding="utf-8")).value

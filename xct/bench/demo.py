@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from xct.analyze import thickness_maps
-from xct.errors import show_seconds
+from xct.errors import show_seconds, show_with_sd
 from xct.figures import SURFACE_COLORS, canvas, scale_bar
 from xct.io.atomic import write_json
 from xct.pipeline.runner import run
@@ -215,5 +215,5 @@ def _pair(cell: DemoCell, key: str, factor: float, decimals: int) -> str:
 
 def with_sd(entry: Mapping[str, Any], factor: float, decimals: int) -> str:
     """Write a number of a summary with its bound and its standard uncertainty."""
-    text = f"{_BOUNDS.get(entry.get('bound', ''), '')}{factor * entry['value']:.{decimals}f}"
-    return f"{text} ± {factor * entry['sd']:.{decimals}f}" if "sd" in entry else text
+    bound = _BOUNDS.get(entry.get("bound", ""), "")
+    return bound + show_with_sd(factor * entry["value"], factor * entry.get("sd", 0.0), decimals)

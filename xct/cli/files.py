@@ -77,6 +77,11 @@ def view(results: tuple[Path, ...]) -> None:
 
     Needs the extra xct[napari] and a screen.
     """
+    from xct.errors import XctError
+
+    for path in results:
+        if not path.exists():  # said before napari is loaded, which takes seconds
+            raise XctError(f"{path}: no such file or folder")
     from xct.plugin.view import show
 
     show(list(results))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
-from xct.errors import XctError, nearest
+from xct.errors import XctError, nearest, show_with_sd
 from xct.quantity import QUANTITIES, Quantity
 from xct.stages import Stage, installed_packages, load_stages
 
@@ -132,8 +132,8 @@ def simulation_text(simulation: Simulation) -> str:
 
 def _with_sd(value: float, sd: float) -> str:
     """Write a number with as many digits as its standard deviation warrants."""
-    digits = 2 if not sd > 0 else max(0, min(8, 1 - floor(log10(sd))))
-    return f"{value:.{digits}f} ± {sd:.{digits}f}"
+    digits = max(0, min(8, 1 - floor(log10(sd)))) if sd > 0 else 2
+    return show_with_sd(value, sd, digits)
 
 
 def _entry(entry: Mapping[str, Any]) -> str:

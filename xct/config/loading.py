@@ -198,6 +198,8 @@ def read_text(path: Path) -> str:
     """
     try:
         return read_small(path).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from xct.figures import plain_text
 from xct.io.atomic import written_whole
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _laid_out(figure: Figure, dpi: float) -> Iterator[None]:
     """Place everything, once for all that is drawn; resolution and canvas are kept."""
     before, canvas = figure.dpi, figure.canvas
     figure.set_dpi(dpi)
+    plain_text(figure)
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)

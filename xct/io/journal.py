@@ -242,6 +242,14 @@ class Journal:
         names = [path.stem for path in paths if _PIECE.fullmatch(path.stem)]
         return {int(name.rpartition("-")[2]): self.read(name) for name in names}
 
+    def missing_slices(self, depth: int) -> list[int]:
+        """List the slices that the run has yet to write; none where no run is unfinished."""
+        if self.read("identity") is None or self.read(ENDING) is not None:
+            return []
+        slabs = self.pieces("slab")
+        there = {z for first, note in slabs.items() for z in range(first, note["stop"])}
+        return [z for z in range(depth) if z not in there]
+
     def forget(self, *prefixes: str) -> None:
         """Remove all notes named ``prefix-NUMBER``."""
         for prefix in prefixes:

@@ -14,8 +14,10 @@ from xct.io.journal import with_checksum
 from xct.io.volumes import create_level, levels_of
 from xct.parallel.blocks import GRANULE
 
+_STATE = "xct"  # attribute of labels that are being made; none once they are whole
 
-def create_labels(volume: Path, name: str, dtype: str) -> Any:
+
+def create_labels(volume: Path, name: str, dtype: str, *, whole: bool = True) -> Any:
     """Make an empty label group beside the levels of a volume; one of that name is replaced.
 
     Parameters
@@ -26,6 +28,8 @@ def create_labels(volume: Path, name: str, dtype: str) -> Any:
         Such as "materials".
     dtype : str
         "uint8" or "uint32".
+    whole : bool, optional
+        False of labels that are to be computed: until `finish_labels`, `open_labels` refuses them.
 
     Returns
     -------
@@ -44,10 +48,48 @@ def create_labels(volume: Path, name: str, dtype: str) -> Any:
         "multiscales": [ome.multiscale("zyx", [(1, 1, 1)], size, name, kind="nearest")],
         "image-label": ome.image_label(name),
     }
+    if not whole:
+        group.attrs[_STATE] = {"whole": False}
     names = parent.attrs.get("ome", {}).get("labels", [])
     listed = [*names, *([name] if name not in names else [])]
     parent.attrs["ome"] = {"version": ome.VERSION, "labels": listed}
     return array
+
+
+def finish_labels(volume: Path, name: str) -> None:
+    """Give labels their coarser levels, and say that they are whole.
+
+    Parameters
+    ----------
+    volume : Path
+        The ``volume.zarr`` that is labelled.
+    name : str
+        Of the labels.
+    """
+    import zarr
+
+    add_coarser_levels(volume, name)
+    group: Any = zarr.open_group(volume / "labels" / name, mode="r+")
+    if _STATE in group.attrs:
+        del group.attrs[_STATE]
+
+
+def remove_labels(volume: Path, name: str) -> None:
+    """Remove labels that were begun and are not to be had.
+
+    Parameters
+    ----------
+    volume : Path
+        The ``volume.zarr`` that is labelled.
+    name : str
+        Of the labels.
+    """
+    import zarr
+
+    parent: Any = zarr.open_group(volume / "labels", mode="a")
+    listed = [one for one in parent.attrs.get("ome", {}).get("labels", []) if one != name]
+    parent.attrs["ome"] = {"version": ome.VERSION, "labels": listed}
+    shutil.rmtree(volume / "labels" / name, ignore_errors=True)
 
 
 def add_coarser_levels(volume: Path, name: str) -> None:
@@ -98,7 +140,7 @@ def open_labels(volume: Path, name: str) -> Any:
     Raises
     ------
     XctError
-        If there are none of that name, or they are damaged.
+        If there are none of that name, they are not whole yet, or they are damaged.
     """
     import zarr
 
@@ -107,6 +149,11 @@ def open_labels(volume: Path, name: str) -> Any:
         raise XctError(f"{path}: there are no such labels; has the run reached that step?")
     with damage_named(path):
         group: Any = zarr.open_group(path, mode="r")
+        if not group.attrs.get(_STATE, {}).get("whole", True):
+            raise XctError(
+                f"{path}: these labels are not finished: what makes them is still at it, or was "
+                "ended; let it end, or start it again"
+            )
         return group["0"]
 
 

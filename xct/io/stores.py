@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xct.errors import XctError
 from xct.io.atomic import write_json
 from xct.io.journal import files_below
-from xct.io.labels import add_coarser_levels, open_labels
+from xct.io.labels import finish_labels, open_labels
 from xct.io.surfaces import read_surfaces, write_surfaces
 from xct.io.tables import read_counts, read_table, write_counts, write_table
 from xct.quantity import (
@@ -178,7 +178,7 @@ def _(store: Json, folder: Path, quantity: Quantity) -> Any:
 @_save.register
 def _(store: Labels, folder: Path, quantity: Quantity, value: Any, size: Sequence[float]) -> None:
     """Labels are written block by block while they are made; coarser levels follow."""
-    add_coarser_levels(folder / "volume.zarr", store.group)
+    finish_labels(folder / "volume.zarr", store.group)
 
 
 @_load.register

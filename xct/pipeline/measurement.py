@@ -19,7 +19,7 @@ import numpy as np
 from xct.config.recipe import Step
 from xct.errors import RunError, XctError
 from xct.io.journal import files_below
-from xct.io.labels import create_labels
+from xct.io.labels import create_labels, remove_labels
 from xct.io.ome_metadata import seen_window
 from xct.io.stores import files_kept, load, save
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
@@ -145,7 +145,7 @@ class Measurement:
         quantities, labels = dict(self.found), step.stage.labels
         if labels is not None:
             volume = self.job.folder.path / "volume.zarr"
-            quantities["into"] = create_labels(volume, labels.group, labels.dtype)
+            quantities["into"] = create_labels(volume, labels.group, labels.dtype, whole=False)
         return quantities
 
     def _ask(self, step: Step, number: int, asking: Asking[Any], answers: list[Any] | None) -> None:
@@ -222,6 +222,8 @@ class Measurement:
     def _keep(self, step: Step, number: int, answer: Any) -> None:
         """Write what a step gave, and note that it is done."""
         if answer is None:
+            if step.stage.labels is not None:  # else a finished result would hold some of them
+                remove_labels(self.job.folder.path / "volume.zarr", step.stage.labels.group)
             return
         folder, voxel_size_um = self.job.folder, self.job.plan.voxel_size_um
         answers = step.stage.answers(answer)

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QListWidget, QVBoxLay
 from xct.analyze.roi.shapes import Roi
 from xct.errors import XctError
 from xct.geometry import STANDARD_SCALE, SURFACES, CellGeometry
-from xct.plugin.controls import Docked, button
+from xct.plugin.controls import button
 from xct.plugin.data.cells import KEY, Cell, cells_of, open_cell
 from xct.plugin.data.layers import (
     LayerData,
@@ -31,6 +31,7 @@ from xct.plugin.data.layers import (
 )
 from xct.plugin.data.lines import follow
 from xct.plugin.data.pyramid import gamma, grey_levels
+from xct.plugin.docked import Docked
 from xct.plugin.first_view import CellView
 from xct.plugin.notifications import show_info
 from xct.plugin.roi.layer import RoiLayer, drawn_rois
@@ -141,12 +142,13 @@ class CompareCells(Docked):
         form = QFormLayout()
         form.addRow("depth from", self.surface)
         form.addRow("show", self.quantity)
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addWidget(QLabel("cells that are open here; choose two or more"))
         layout.addWidget(self.list)
         layout.addLayout(form)
         layout.addWidget(button("Side by side", self.show_cells, "in a window of its own"))
         layout.addStretch()
+        self.fill(layout)
         for event in (napari_viewer.layers.events.inserted, napari_viewer.layers.events.removed):
             event.connect(self.refresh)
         self.refresh()

@@ -8,14 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from napari.utils.events.event_utils import disconnect_events
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
-    QDockWidget,
     QFileDialog,
     QHBoxLayout,
-    QMainWindow,
     QPushButton,
     QSlider,
     QWidget,
@@ -23,8 +20,9 @@ from qtpy.QtWidgets import (
 
 from xct.errors import XctError
 from xct.plugin.data.cells import Cell, cells_of
-from xct.plugin.notifications import MENDABLE, errors_shown, show_mistake
+from xct.plugin.notifications import MENDABLE, errors_shown, show_mistake, words
 
+_NAME_LETTERS = 16  # of a cell, that a choice has room for at least
 _ENDING = re.compile(r"\*(\.\w+)")
 
 
@@ -38,11 +36,11 @@ class Latest(QObject):
     done
         The answer to the latest request, in the window's thread.
     failed
-        There is no answer; the user has seen why.
+        There is no answer, and why; the user has seen it.
     """
 
     done = Signal(object)
-    failed = Signal()
+    failed = Signal(str)
     _finished = Signal(object)
 
     def __init__(self, parent: QObject | None = None, delay_ms: int = 0) -> None:
@@ -116,79 +114,10 @@ class Latest(QObject):
             self.done.emit(future.result())
         elif isinstance(error, MENDABLE):
             show_mistake(error)
-            self.failed.emit()
+            self.failed.emit(words(error))
         else:
-            self.failed.emit()
+            self.failed.emit("a fault of the program")
             raise error
-
-
-class Docked(QWidget):
-    """A widget in a dock of napari; once the dock is closed, it lets go of the window.
-
-    napari only takes such a widget out of its window. It would go on to hear of clicks, slices and
-    cells, and answer beside the one that is opened next. Several share one place, as tabs: one
-    below the other they need more height than screens have.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Whose window it is in.
-    """
-
-    def __init__(self, viewer: Any) -> None:
-        super().__init__()
-        self._viewer = viewer
-        self._placed = False
-
-    def let_go(self) -> None:
-        """Forget what waits, let the threads end, and hear of the window no more."""
-        mine = [self, *self.findChildren(QObject)]
-        for work in mine:
-            if isinstance(work, Latest):
-                work.stop()
-        viewer = self._viewer
-        for group in (viewer.events, viewer.layers.events, viewer.dims.events):
-            for one in mine:
-                disconnect_events(group, one)
-        for callbacks in (viewer.mouse_move_callbacks, viewer.mouse_drag_callbacks):
-            callbacks[:] = [one for one in callbacks if getattr(one, "__self__", None) not in mine]
-
-    def showEvent(self, event: Any) -> None:
-        """Lie over another widget that is docked on the same side, once napari has docked it."""
-        super().showEvent(event)
-        if not self._placed:
-            self._placed = True
-            QTimer.singleShot(0, self._share_place)
-
-    def _share_place(self) -> None:
-        dock: QWidget | None = self.parentWidget()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parentWidget()
-        window = None if dock is None else dock.parentWidget()
-        if dock is None or not isinstance(window, QMainWindow):
-            return
-        for other in window.findChildren(QDockWidget):
-            there = other is not dock and other.isVisible() and not other.isFloating()
-            same_side = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
-            if there and same_side and other.findChild(Docked) is not None:
-                window.tabifyDockWidget(other, dock)
-                dock.raise_()
-                window.layout().activate()  # it needs less height now, and may have grown
-                room = window.screen().availableGeometry().height()
-                room -= window.frameGeometry().height() - window.height()
-                window.resize(window.width(), min(window.height(), room))
-                return
-
-    def changeEvent(self, event: Any) -> None:
-        """Let go where napari takes the widget out of its dock."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.let_go()
-        super().changeEvent(event)
-
-    def closeEvent(self, event: Any) -> None:
-        """Let go."""
-        self.let_go()
-        super().closeEvent(event)
 
 
 def button(text: str, function: Callable[[], Any], tip: str = "") -> QPushButton:
@@ -294,7 +223,9 @@ class CellChoice(QComboBox):
     def __init__(self, viewer: Any, none: str | None = None) -> None:
         super().__init__()
         self._viewer, self._none = viewer, none
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        # a long name is cut off: it would make the dock as wide as itself
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(_NAME_LETTERS)
         viewer.layers.events.inserted.connect(self.refresh)
         viewer.layers.events.removed.connect(self.refresh)
         self.refresh()

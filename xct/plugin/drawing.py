@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from xct.errors import show_with_sd
 from xct.geometry import CellGeometry
 from xct.plugin.data.height_maps import color
 
@@ -120,7 +120,7 @@ def draw_profile(
     for place, sd, line in zip(places, edges["position_sd_um"], lines, strict=True):
         axes.axvline(place, color=color("electrolyte_cathode"), lw=1, ls="--")
         axes.annotate(
-            _with_sd(place, sd),
+            show_with_sd(place, sd, 1),
             (place, 1),
             xycoords=("data", "axes fraction"),
             xytext=(-3 if place > last else 3, -4 - line * (look.size + 3)),
@@ -219,12 +219,6 @@ def draw_map(
     bar.ax.tick_params(colors=look.front, labelsize=look.size)
     axes.set_title(name, color=look.front, fontsize=look.size)
     return axes
-
-
-def _with_sd(value: float, sd: float) -> str:
-    """Write a place with its uncertainty: to a tenth of a µm, finer where that would read 0."""
-    digits = max(1, -floor(log10(sd))) if sd > 0 else 1
-    return f"{value:.{digits}f} ± {sd:.{digits}f}"
 
 
 def _lines_of(starts: list[float], width: float) -> list[int]:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import (
+    notification_manager,
+    show_error,
+    show_info,
+    show_warning,
+)
 
 from xct.errors import RunError, XctError
 
-__all__ = ["MENDABLE", "errors_shown", "explained", "show_info", "show_mistake", "words"]
+__all__ = [
+    "MENDABLE",
+    "errors_shown",
+    "explained",
+    "show_again",
+    "show_info",
+    "show_mistake",
+    "show_warning",
+    "words",
+]
 
 _PATH = re.compile(
-    r"(?P<folder>(?:/|[A-Za-z]:\\)[^:\n]*)[/\\](?P<name>[^/\\:\n]+(?::\d+)?): (?P<what>.+)",
+    r"(?P<folder>(?:/|[A-Za-z]:\\)[^:\n]*|[^:\s]+)[/\\](?P<name>[^/\\:\n]+(?::\d+)?): (?P<what>.+)",
     re.DOTALL,
 )
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,9 +48,15 @@ def show_mistake(error: BaseException | str) -> None:
     """
     text = words(error)
     path = _PATH.match(text)
-    if path:
+    if path and (Path(path["folder"]).is_absolute() or Path(path["folder"]).exists()):
         text = f"{path['name']}: {path['what']} (in {path['folder']})"
     show_error(text)
+
+
+def show_again(first: int) -> None:
+    """Show the notifications from number `first` on: they were given before there was a window."""
+    for note in notification_manager.records[first:]:
+        notification_manager.notification_ready(note)
 
 
 def words(error: BaseException | str) -> str:

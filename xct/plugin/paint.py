@@ -20,10 +20,18 @@ from qtpy.QtWidgets import (
 
 from xct.errors import XctError
 from xct.geometry import MATERIALS
-from xct.io.labels import CLASSIFIED, PAINTED, create_labels, open_painted
-from xct.plugin.controls import CellChoice, Docked, Latest, beside, button, path_to_save
+from xct.io.labels import (
+    CLASSIFIED,
+    PAINTED,
+    create_labels,
+    finish_labels,
+    open_labels,
+    open_painted,
+)
+from xct.plugin.controls import CellChoice, Latest, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
 from xct.plugin.data.layers import MATERIAL_COLORMAP, placed
+from xct.plugin.docked import Docked
 from xct.plugin.notifications import show_info
 from xct.plugin.roi.live import values_of
 from xct.segment.material.classifier import PixelClassifier, classify, train_classifier
@@ -51,7 +59,7 @@ class Paint(Docked):
         self.classifier: PixelClassifier | None = None
         self._work = Latest(self)
         self._work.done.connect(lambda then: then())
-        self._work.failed.connect(lambda: self._rest("failed"))
+        self._work.failed.connect(lambda _: self._rest("failed"))
         self._build()
         self.material.currentTextChanged.connect(self._brush)
         napari_viewer.dims.events.point.connect(self._slice_moved)
@@ -108,9 +116,10 @@ class Paint(Docked):
         values = values_of(cell, normalized=cell.normalized)
 
         def work() -> Callable[[], None]:
-            labels = create_labels(cell.volume_path, CLASSIFIED, "uint8")
+            labels = create_labels(cell.volume_path, CLASSIFIED, "uint8", whole=False)
             classify(values, classifier, labels)
-            return lambda: self._show_all(cell, labels)
+            finish_labels(cell.volume_path, CLASSIFIED)
+            return lambda: self._show_all(cell, open_labels(cell.volume_path, CLASSIFIED))
 
         self._busy("labelling the volume …")
         self._work.ask(work)
@@ -146,7 +155,7 @@ class Paint(Docked):
         form.addRow("cell", self.cells)
         form.addRow("material", beside(self.material, button("Paint", self.paint)))
         form.addRow("largest scale", self.scale)
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(form)
         layout.addWidget(
             beside(button("Train", self.train), button("Preview this slice", self.preview))
@@ -156,6 +165,7 @@ class Paint(Docked):
         layout.addWidget(self.bar)
         layout.addWidget(self.state)
         layout.addStretch()
+        self.fill(layout)
 
     def _canvas(self, cell: Cell) -> Any:
         """Give a layer that can be painted on: the reader's, if something was painted before."""

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from qtpy.QtCore import QSize, Signal
 
+from xct.figures import plain_text
 from xct.geometry import CellGeometry
 from xct.plugin.controls import Latest
 from xct.plugin.data.cells import Cell
@@ -77,6 +78,7 @@ class Plot(FigureCanvasQTAgg):
         """Show what a function draws; it may be called again."""
         self._draws = draws
         answer = draws(self.figure, self.look)
+        plain_text(self.figure)
         self.draw_idle()  # type: ignore[no-untyped-call]
         return answer
 
@@ -86,6 +88,7 @@ class Plot(FigureCanvasQTAgg):
             return None
         figure = paper_figure()
         self._draws(figure, PAPER)
+        plain_text(figure)
         return figure
 
     def write(self, text: str) -> None:
@@ -177,6 +180,7 @@ class Depths(DepthPlot):
         self._cell: Cell | None = None
         self._work = Latest(self)
         self._work.done.connect(self._show)
+        self._work.failed.connect(self.write)
         self.clicked.connect(self.go_to)
         viewer.dims.events.point.connect(self._mark)
 

@@ -28,7 +28,8 @@ from xct.config.loading import load_config
 from xct.errors import XctError
 from xct.pipeline.plan import make_plan
 from xct.pipeline.plan_text import plan_text
-from xct.plugin.controls import Docked, beside, button
+from xct.plugin.controls import beside, button
+from xct.plugin.docked import Docked
 from xct.plugin.notifications import errors_shown, show_info, show_mistake
 
 _PIECE = re.compile(r"^(\w[\w ]*): (\d+) of (\d+): (.*)$")
@@ -123,12 +124,13 @@ class Run(Docked):
         form.addRow("configuration", beside(self.config, button("…", self.browse)))
         form.addRow(self.restart)
         form.addRow(self.open)
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(form)
         layout.addWidget(beside(button("Check", self.check), self.start_button, self.cancel_button))
         layout.addWidget(self.bar)
         layout.addWidget(self.state)
         layout.addWidget(self.log, 1)
+        self.fill(layout)
 
     def _path(self) -> str:
         text = str(self.config.text()).strip()

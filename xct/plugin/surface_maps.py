@@ -10,9 +10,11 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout
 
 from xct.analyze.layers import thickness_maps
+from xct.errors import show_with_sd
 from xct.geometry import SURFACES, CellGeometry, Surface
-from xct.plugin.controls import CellChoice, Docked, beside, button, path_to_save
+from xct.plugin.controls import CellChoice, beside, button, path_to_save
 from xct.plugin.data.cells import Cell
+from xct.plugin.docked import Docked
 from xct.plugin.drawing import draw_map
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.plots import Plot
@@ -85,7 +87,7 @@ class SurfaceMaps(Docked):
         form = QFormLayout()
         form.addRow("cell", self.cells)
         form.addRow("map", self.name)
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(form)
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.value)
@@ -95,6 +97,7 @@ class SurfaceMaps(Docked):
                 button("Copy", lambda: copy_to_clipboard(self.plot, self.value.text())),
             )
         )
+        self.fill(layout)
         self.cells.chosen.connect(self.load)
         self.name.currentTextChanged.connect(lambda _: self.draw_map())
         self.load()
@@ -135,8 +138,8 @@ class SurfaceMaps(Docked):
             return f"y {y_um:.1f}, x {x_um:.1f} µm: not measured here"
         if self.name.currentText() == _LITHIUM and chosen.values[at] == 0:
             return f"y {y_um:.1f}, x {x_um:.1f} µm: no lithium here"
-        sd = "" if not np.isfinite(chosen.sd[at]) else f" ± {chosen.sd[at]:.2f}"
-        return f"y {y_um:.1f}, x {x_um:.1f} µm: {chosen.values[at]:.2f}{sd} µm"
+        value = show_with_sd(chosen.values[at], chosen.sd[at], 2)
+        return f"y {y_um:.1f}, x {x_um:.1f} µm: {value} µm"
 
     def save_figure(self, path: Path | None = None) -> None:
         """Save the map, white and as wide as a journal's column."""

@@ -25,9 +25,10 @@ from qtpy.QtWidgets import (
 from xct.errors import XctError
 from xct.io.tables import write_table
 from xct.plugin.color_scale import ColorScale
-from xct.plugin.controls import CellChoice, Docked, beside, button, path_to_save
+from xct.plugin.controls import CellChoice, beside, button, path_to_save
 from xct.plugin.data.cells import KEY, Cell
 from xct.plugin.data.layers import AXES, UNITS
+from xct.plugin.docked import Docked
 from xct.plugin.drawing import draw_column
 from xct.plugin.frame_model import FrameModel
 from xct.plugin.notifications import errors_shown, show_info
@@ -39,8 +40,7 @@ _COMPARE = {"≥": np.greater_equal, "≤": np.less_equal, "=": np.equal}
 _PLAIN = "label"
 _SIZE = "equivalent_diameter_um"
 _SIZES = ("volume_um3", _SIZE)  # chosen at first, the last that a table has
-_MARK, _MARK_UM = "marked", 12.0  # wide where no size is known
-_MARK_COLOR = "#ffd21f"
+_MARK, _MARK_UM, _MARK_COLOR = "marked", 12.0, "#ffd21f"  # so wide where no size is known
 _HIDDEN, _UNKNOWN = (0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.5, 1.0)
 
 
@@ -247,7 +247,7 @@ class Tables(Docked):
         form.addRow(self.scale)
         form.addRow("where", self.by)
         form.addRow("", beside(self.relation, self.limit, self.drifted))
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(form)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.count)
@@ -258,6 +258,7 @@ class Tables(Docked):
                 button("Copy", self.copy, "histogram and rows to the clipboard"),
             )
         )
+        self.fill(layout)
 
     def _fill(self) -> None:
         cell, name = self.cells.cell(), self.name.currentText()

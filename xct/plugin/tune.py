@@ -24,9 +24,10 @@ from xct.config.model import Config
 from xct.config.recipe import load_steps
 from xct.config.rewrite import rewrite_config
 from xct.config.sources import open_scan
-from xct.errors import XctError
+from xct.errors import XctError, show_with_sd
 from xct.pipeline.preview import Preview
-from xct.plugin.controls import Docked, Latest, beside, button, slider_of
+from xct.plugin.controls import Latest, beside, button, slider_of
+from xct.plugin.docked import Docked
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.preprocess.rings import Method
@@ -35,6 +36,7 @@ from xct.scan import read_scan
 from xct.stages import load_stages
 
 _OFF = "off"
+_EARLIER = "the slice that is shown is an earlier one"
 _DELAY_MS = 60
 _ABOUT = 4  # centres of the contact sheet on each side
 
@@ -57,10 +59,14 @@ class Tune(Docked):
         self._center: float | None = None
         self._row = -1
         self._slice: np.ndarray | None = None
+        self._beside = False  # whether a sinogram is shown beside it
         self._plain: dict[tuple[int, float, str], np.ndarray] = {}
         self._pictures = TunePictures(napari_viewer)
         self._work = Latest(self, _DELAY_MS)
         self._work.done.connect(self._show)
+        self._work.failed.connect(
+            lambda why: self.state.setText(f"the slice is an earlier one: {why}")
+        )
         self._build()
         for box in (self.row, self.center, self.ring_width):
             box.valueChanged.connect(self.update_preview)
@@ -163,7 +169,7 @@ class Tune(Docked):
             raise XctError("no method finds the rotation axis on this row; try another")
         self.center.setValue(float(found.center_px))
         show_info(
-            f"center_px {found.center_px:.2f} ± {found.sd_px:.2f}, "
+            f"center_px {show_with_sd(found.center_px, found.sd_px, 2)}, "
             f"confidence {found.confidence:.2f}"
         )
 
@@ -207,6 +213,7 @@ class Tune(Docked):
         self.sinogram = QCheckBox("show the sinogram, too")
         self.materials = TuneMaterials(self._pictures)
         self.state = QLabel("no scan")
+        self.state.setWordWrap(True)
         self.write = button("Write to configuration", self.write_config)
         self.write.setEnabled(False)
         form = QFormLayout()
@@ -221,11 +228,12 @@ class Tune(Docked):
         form.addRow("fbp window", self.fbp_window)
         form.addRow(self.sinogram)
         form.addRow(self.materials)
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(form)
         layout.addWidget(self.write)
         layout.addWidget(self.state)
         layout.addStretch()
+        self.fill(layout)
 
     def _needed(self) -> Preview:
         if self._preview is None:
@@ -274,13 +282,16 @@ class Tune(Docked):
             return
         picture, sinogram, plain = answer
         self._pictures.remove_sheet()
+        beside = sinogram is not None
         first = self._slice is None or self._slice.shape != picture.shape
         self._slice = picture
         self._pictures.show(picture, sinogram, size_um)
         if first:
             # a cell's cross-section may be shown, whose height is another than the slice's
             self._viewer.dims.order = tuple(range(self._viewer.dims.ndim))
+        if first or beside != self._beside:
             self._viewer.reset_view()
+        self._beside = beside
         if self.row.value() != self._row:
             self._pictures.adjust()
         self._row = self.row.value()

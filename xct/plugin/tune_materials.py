@@ -226,7 +226,7 @@ class TuneMaterials(QWidget):
         self._row = 0
         self._work = Latest(self)
         self._work.done.connect(self._show)
-        self._work.failed.connect(lambda: self.part.setText("materials: none to show"))
+        self._work.failed.connect(lambda _: self.part.setText("materials: none to show"))
         self._build()
         self.wanted.toggled.connect(self._update)
         for box in (self.shift, self.sharpening):

@@ -8,6 +8,7 @@ from typing import Any
 
 import napari
 from napari.layers import Layer
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEventLoop
 from qtpy.QtWidgets import QApplication
 
@@ -18,6 +19,9 @@ from xct.plugin.data.lines import follow
 from xct.plugin.data.reader import get_reader, read
 from xct.plugin.data.simulated import is_simulation
 from xct.plugin.first_view import look_after, show_middle
+from xct.plugin.notifications import show_again
+
+_MOST_LOOKED_AT, _MOST_NAMED = 100, 3
 
 
 def show(paths: Sequence[Path | str]) -> None:
@@ -46,16 +50,17 @@ def fill(paths: Sequence[Path | str], new_viewer: Any) -> Any:
     if not listed:
         raise XctError("name a result folder, a volume.zarr or a raw scan")
     for path in listed:
-        if not path.exists():
-            raise XctError(f"{path}: no such file or folder")
         if get_reader(str(path)) is None:
-            raise XctError(f"{path}: is no result, simulation, volume or raw scan that xct knows")
+            known = f"{path}: is no result, simulation, volume or raw scan that xct knows"
+            raise XctError(known + _within(path))
     results = [path for path in listed if not is_simulation(path)]
     together = len(results) <= 1  # what was simulated lies over its cell
+    before = len(notification_manager.records)
     described = [layer for path in listed for layer in read(path)] if together else []
     layers = [Layer.create(*layer) for layer in described]
     cells = [] if together else [open_cell(path) for path in listed]
     viewer = new_viewer(title=f"xct: {', '.join(path.name for path in listed)}")
+    show_again(before)
     if cells:
         side_by_side(viewer, cells)
         return viewer
@@ -73,3 +78,10 @@ def _seen_at_once(viewer: Any, picture: Layer) -> None:
         if cell.layers.get("volume") is picture:
             show_middle(viewer, cell)
     QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+
+
+def _within(path: Path) -> str:
+    """Name what is known within a folder that is not: one above a result is easily given."""
+    inner = sorted(path.iterdir())[:_MOST_LOOKED_AT] if path.is_dir() else []
+    known = [one.name for one in inner if one.is_dir() and get_reader(str(one)) is not None]
+    return f"; within it there are {', '.join(known[:_MOST_NAMED])}" if known else ""

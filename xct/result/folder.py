@@ -215,6 +215,8 @@ def open_result(path: Path | str) -> Result:
         why = "it was not written by xct; name the `output` of a configuration"
         if (path / ".xct").is_dir():
             why = "its run is not finished; `xct status` says how far it is, `xct run` goes on"
+        if path.name == "volume.zarr":
+            why = f"it is the volume of one; name the folder that it lies in: {path.parent}"
         if (path / "result" / "summary.json").is_file():
             why = f"the folder within it does: {path / 'result'}"
         raise XctError(f"{path}: holds no result: {why}")

@@ -61,6 +61,8 @@ def read_rois(path: Path | str) -> list[Roi]:
         )
     try:
         text = read_small(path).decode("utf-8")
+    except FileNotFoundError:
+        raise XctError(f"{path}: no such file; a ROI set is a file of YAML") from None
     except (OSError, ValueError) as error:
         raise XctError(f"{path}: cannot be read as a ROI set: {error}") from None
     return parse_rois(text, str(path))

@@ -14,7 +14,7 @@ import numpy as np
 from xct.config.loading import load_config
 from xct.config.recipe import load_steps
 from xct.config.sources import open_scan
-from xct.errors import ConfigError, XctError, show_bytes
+from xct.errors import ConfigError, XctError, show_bytes, show_with_sd
 from xct.pipeline.preview import Preview
 from xct.pipeline.trying.sweep import Choice
 from xct.stages import load_stages
@@ -189,7 +189,7 @@ class Trial:
                 f"no method finds the rotation axis on row {row}; try another by --rows, or sweep "
                 "scan.center_px"
             )
-        said = f"row {row}: center_px {found.center_px:.2f} ± {found.sd_px:.2f}"
+        said = f"row {row}: center_px {show_with_sd(found.center_px, found.sd_px, 2)}"
         level = logging.INFO if found.confidence >= _SURE else logging.WARNING
         log.log(level, "%s, confidence %.2f", said, found.confidence)
         return float(found.center_px)

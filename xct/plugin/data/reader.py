@@ -11,14 +11,15 @@ from typing import Any
 import h5py
 from napari.viewer import current_viewer
 
-from xct.errors import XctError
+from xct.errors import XctError, ranges
+from xct.io.journal import Journal
 from xct.plugin.data.cells import KEY, Cell, open_cell
 from xct.plugin.data.exports import is_volume_file, volume_file_layers
 from xct.plugin.data.layers import LayerData, cell_layers
 from xct.plugin.data.lines import follow
 from xct.plugin.data.simulated import is_simulation, simulation_layers
 from xct.plugin.first_view import look_after
-from xct.plugin.notifications import errors_shown
+from xct.plugin.notifications import errors_shown, show_warning
 
 Reader = Callable[[Any], list[Any]]
 
@@ -70,8 +71,23 @@ def read(path: Path) -> list[LayerData]:
         return _with_end(cell_layers(open_cell(path)))
     if kind == "volume":
         name = path.parent.name if path.name == "volume.zarr" else path.stem
-        return _with_end(cell_layers(Cell(name, path)))
+        cell = Cell(name, path)
+        found = _with_end(cell_layers(cell))
+        with errors_shown(f"{path} is broken"):
+            _say_what_is_missing(cell)
+        return found
     raise XctError(f"{path}: is no result, simulation, volume or raw scan that xct knows")
+
+
+def _say_what_is_missing(cell: Cell) -> None:
+    """Say which slices a run has yet to write: in the picture they are as black as air."""
+    depth = cell.volume.shape[0]
+    missing = Journal(cell.path.parent).missing_slices(depth)
+    if missing:
+        show_warning(
+            f"{len(missing)} of {depth} slices are not there yet: {ranges(missing, 3)}; the run "
+            "that writes them is still at it, or was ended"
+        )
 
 
 def _with_end(layers: list[LayerData]) -> list[LayerData]:
@@ -108,8 +124,8 @@ def _kind_of_folder(path: Path) -> str | None:
     if is_simulation(path):
         return "simulation"
     marks = ("volume.zarr", "summary.json", ".xct")
-    if any((path / mark).exists() for mark in marks):
-        return "result"
+    if any((path / mark).exists() for mark in (*marks, "result/summary.json")):
+        return "result"  # or holds one: then it is said where
     if _is_scan(path):
         return "scan"
     return "volume file" if is_volume_file(path) else None

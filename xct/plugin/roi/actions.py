@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from xct.analyze.roi.files import read_rois, write_rois
 from xct.analyze.roi.imagej import ENDINGS, is_of_imagej, read_imagej, write_imagej
+from xct.analyze.roi.shapes import Roi
 from xct.errors import XctError
 from xct.plugin.controls import beside, button, path_to_save
 from xct.plugin.notifications import show_info
@@ -56,7 +57,7 @@ class RoiActions(QWidget):
             else:
                 found = read_rois(set_named_in(path))
             self._inspector.rois.set_rois(found)
-            show_info(f"{len(self._inspector.rois.rois)} ROIs from {path}")
+            show_info(f"{_count(self._inspector.rois.rois)} from {path}")
 
     def save(self, path: Path | None = None) -> None:
         """Save the ROIs, in cell coordinates: they can be measured on any cell."""
@@ -71,7 +72,7 @@ class RoiActions(QWidget):
                     show_info(text)
             else:
                 write_rois(path, self._inspector.rois.rois)
-            show_info(f"wrote {len(self._inspector.rois.rois)} ROIs to {path}")
+            show_info(f"wrote {_count(self._inspector.rois.rois)} to {path}")
 
     def save_into_study(self, path: Path | None = None) -> None:
         """Save the ROIs beside a study or a configuration, which measures them from now on."""
@@ -153,3 +154,7 @@ class RoiActions(QWidget):
         roi = self._inspector.table.current()
         proposed = name if roi is None else f"{roi.name}{Path(name).suffix}"
         return path_to_save(self, "Save", proposed, pattern)
+
+
+def _count(rois: list[Roi]) -> str:
+    return f"{len(rois)} ROI{'s' * (len(rois) != 1)}"

@@ -15,8 +15,9 @@ from qtpy.QtWidgets import (
 
 from xct.analyze.roi.shapes import LineRoi, Roi
 from xct.errors import XctError
-from xct.plugin.controls import CellChoice, Docked, Latest, beside, button
+from xct.plugin.controls import CellChoice, Latest, beside, button
 from xct.plugin.data.cells import Cell
+from xct.plugin.docked import Docked
 from xct.plugin.plots import Depths, HistogramPlot, Plot, ProfilePlot
 from xct.plugin.roi.actions import RoiActions
 from xct.plugin.roi.crop import show_crop
@@ -57,6 +58,7 @@ class InspectRois(Docked):
         self._layers: dict[Cell, RoiLayer] = {}
         self._work = Latest(self, _DELAY_MS)
         self._work.done.connect(self._show)
+        self._work.failed.connect(self._show_nothing)
         self.measured: tuple[Histogram, Any] | None = None
         self._build()
         bind_keys(napari_viewer)
@@ -138,6 +140,7 @@ class InspectRois(Docked):
         pristine = self.pristine.cell()
         if pristine is not None and pristine.name == cell.name:
             pristine = None
+        self.numbers.show_numbers(None, f"{roi.name}: measuring …")
         self._work.ask(lambda: _measured(cell, roi, pristine))
 
     def _build(self) -> None:
@@ -175,7 +178,7 @@ class InspectRois(Docked):
         form.addRow("draw", beside(*drawing[:3]))
         form.addRow("", beside(*drawing[3:]))
         form.addRow("thick, wide", beside(self.thickness, self.line_width))
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(form)
         layout.addWidget(self.table, 1)
         self.bar = RoiActions(self)
@@ -183,6 +186,7 @@ class InspectRois(Docked):
         layout.addWidget(self.tabs, 2)
         layout.addWidget(self.numbers, 1)
         layout.addWidget(self.place)
+        self.fill(layout)
 
     def _list(self) -> None:
         """Write the ROIs into the table."""
@@ -241,6 +245,13 @@ class InspectRois(Docked):
             self._work.follow_up(lambda: _with_numbers(answer))
         else:
             self.numbers.show_numbers(answer.numbers, f"{answer.roi.name}: no voxel with a value")
+
+    def _show_nothing(self, why: str) -> None:
+        """Show why the chosen ROI cannot be measured: what stood here is of another one."""
+        self.measured = None
+        self.histogram.write(why)
+        self.profile.write(why)
+        self.numbers.show_numbers(None, why)
 
     def _tab_chosen(self) -> None:
         if self.tabs.currentWidget() is self.depths:

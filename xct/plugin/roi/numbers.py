@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from xct.analyze.roi.counts import RoiCounts
 from xct.analyze.roi.grey_statistics import Known
 from xct.analyze.roi.shapes import Roi
 from xct.analyze.roi.tables import known_of, statistics_table
+from xct.errors import XctError
 from xct.geometry import MATERIALS, Label
 from xct.io.labels import open_labels
 from xct.parallel.blocks import slabs
@@ -243,5 +245,7 @@ def _take_exact(own: dict[str, Any], whole: _Whole, *, beyond: bool) -> None:
 
 
 def _labels(cell: Cell) -> Any:
-    there = (cell.volume_path / "labels" / "materials").is_dir()
-    return open_labels(cell.volume_path, "materials") if there else None
+    """Open the materials; None where there are none, or none that are whole."""
+    with suppress(XctError):
+        return open_labels(cell.volume_path, "materials")
+    return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xct.errors import RunError
+from xct.errors import RunError, show_with_sd
 from xct.preprocess.center.still import Still, still_clause
 from xct.quantity import Number
 
@@ -85,7 +85,7 @@ def center_number(center: Center, rows: int) -> Number:
         raise RunError("find_center: no method finds the rotation axis; give it by scan.center_px")
     candidates = ", ".join(f"{name} {value:.2f}" for name, value in center.by_method.items())
     found = (
-        f"center_px {center.center_px:.2f} ± {center.sd_px:.2f}, confidence "
+        f"center_px {show_with_sd(center.center_px, center.sd_px, 2)}, confidence "
         f"{center.confidence:.2f} ({candidates})"
     )
     if center.at_edge or center.confidence < _TOO_UNSURE:

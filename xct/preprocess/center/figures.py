@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xct.errors import show_with_sd
 from xct.figures import canvas, contrast, reduced, scale_bar
 from xct.reconstruct import fbp
 
@@ -88,7 +89,7 @@ def center_figure(
         scale_bar(axes[0], part[1].stop - part[1].start, pixel_size_um)
     candidates = ",  ".join(f"{name} {value:.2f}" for name, value in center_px.by_method.items())
     figure.suptitle(
-        f"Center check, row {row_px[middle]}: {found:.2f} ± {center_px.sd_px:.2f} px, "
+        f"Center check, row {row_px[middle]}: {show_with_sd(found, center_px.sd_px, 2)} px, "
         f"confidence {center_px.confidence:.2f}\n{candidates}",
         fontsize=10,
     )
