@@ -191,6 +191,24 @@ def test_frames_lost_at_the_ends_of_a_scan_are_seen_half_a_turn_later():
     assert not [*angle_messages(check_angles(seen(STATED, 5), STATED, CENTER))]
 
 
+@pytest.mark.parametrize(("after", "seed"), [(30, 0), (140, 3)])
+def test_a_stage_that_stood_still_for_one_step_is_said(after, seed):
+    """One angle twice while the angles go on: all later views are a step behind."""
+    true = np.insert(STATED, after, STATED[after])[:VIEWS]
+    found = check_angles(seen(true, seed), STATED, CENTER)
+    assert [(jump.after, jump.steps) for jump in found.jumps] == [(after, -1.0)]
+    assert any("less than stated, as where the stage stood" in m for m in angle_messages(found))
+
+
+@pytest.mark.parametrize("really", [1, 2])
+def test_a_frame_left_out_of_a_scan_that_turned_on_meanwhile_or_did_not(really):
+    """A frame that was saved twice is left out with its angle, which the stage never had."""
+    stated = np.delete(np.linspace(0, 180, VIEWS + 1), 91)
+    true = stated if really == 2 else np.linspace(0, stated[-1] - stated[1], VIEWS)
+    found = check_angles(seen(true, 6, noise=0.015), stated, CENTER)
+    assert [(j.after, round(j.steps)) for j in found.jumps] == ([(90, -1)] if really == 1 else [])
+
+
 @pytest.mark.parametrize("really", [1, 4])
 def test_a_gap_that_angles_state_is_checked(really):
     """Angles that skip some steps where the stage turned on, or where it did skip them."""
