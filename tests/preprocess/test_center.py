@@ -330,7 +330,7 @@ def test_what_other_answers_contradict_is_withheld_where_the_axis_is_not_sure():
 def test_a_round_wall_about_the_axis_is_not_where_a_half_acquisition_turns():
     """It stands still in all views, and is its own mirror image about where it is seen."""
     theta, center = np.linspace(0, 360, 301), 34.2
-    wall = np.array([[0, 0, 74, 1.0], [0, 0, 68, -0.8]])
+    wall = np.array([[0, 0, 80, 1.0], [0, 0, 74, -0.8]])
     grains = random_discs(30, 128, seed=3) * (1, 1, 1, 0.02)
     scan = {"peak": 0.9, "stripes": 0.003, "counts": 400_000}
     plain = measured(wall, theta, 160, center, rows=6, **scan)

@@ -177,9 +177,7 @@ def _passed(row: np.ndarray) -> np.ndarray:
     return np.where(np.abs(u) < 1, passed, np.nan)
 
 
-def _half_width(
-    inner: tuple[float, float], rim_px: tuple[float, float], columns: int
-) -> float:
+def _half_width(inner: tuple[float, float], rim_px: tuple[float, float], columns: int) -> float:
     """Give half the width of a shadow further in than its rim.
 
     One that goes on beyond the view is taken to be as narrow as what is seen of it, and so less
