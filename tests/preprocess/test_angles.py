@@ -247,6 +247,34 @@ def test_an_offset_that_drifts_is_said_with_its_part_of_the_light():
     assert check_angles(-np.log(light * (1 + 2 * rises * time)), STATED, CENTER).dark_drift is None
 
 
+@pytest.mark.parametrize("part", [0.06, -0.06])
+def test_a_beam_whose_profile_changes_is_no_offset_and_no_growth(part):
+    """Brighter or dimmer behind the sample than beside it, in all rows alike."""
+    time, x = np.linspace(0, 1, VIEWS)[:, None, None], np.linspace(-1, 1, COLUMNS)
+    views = seen(STATED, 9, noise=0.004) * np.linspace(0.6, 2.4, ROWS)[:, None]
+    bell = np.log(1 + part * time * np.exp(-(x**2) / 0.18))
+    found = check_angles(views - bell, STATED, CENTER)
+    message = next(angle_messages(found))
+    assert message.startswith("the beam becomes " + ("brighter" if part > 0 else "dimmer"))
+    assert found.growth is None
+    assert "flats before and after" in message
+    with pytest.warns(UserWarning):
+        numbers = {"angle_jumps": angle_number(found, ROWS).entry()}
+    assert darks_drift(numbers) or angles_unfit(numbers)  # which withholds more
+    assert list(angle_messages(check_angles(views, STATED, CENTER))) == []
+
+
+@pytest.mark.parametrize("columns", [slice(0, 42), slice(94, None)])
+def test_a_plate_that_stands_still_before_a_third_of_the_view_is_named(columns):
+    views = seen(STATED, 8)
+    views[:, :, columns] += 0.5
+    found = check_angles(views, STATED, CENTER)
+    first, stop, _ = columns.indices(COLUMNS)
+    [message] = angle_messages(found)
+    assert f"stands still in the beam before columns {first}–{stop - 1}" in message
+    assert "takes 39% of the light" in message
+
+
 def test_columns_that_change_at_once_are_no_slip_of_the_stage():
     views = seen(STATED, 7)
     views[60:90, :, 40] -= 0.5
