@@ -138,13 +138,13 @@ def dark_drift_message(drift: DarkDrift) -> str:
         return (
             f"{beam}, and no flat follows, or the sample itself changes: as much is lost in all "
             "rows, where an offset of the detector takes more, the less light they let through. "
-            f"μ is off by half of it in wide parts. Nothing is corrected: {flats}, and let beam "
-            "and sample settle"
+            f"The later line integrals are off by as much. Nothing is corrected: {flats}, and let "
+            "beam and sample settle"
         )
     return (
         f"{offset}, or {beam}, and neither a dark nor a flat follows: the rows are too much alike "
-        "to tell both apart. μ and state of charge are off by as much as half of that. Nothing is "
-        f"corrected: {flats}, and darks with them"
+        f"to tell both apart. The later line integrals are off by it. Nothing is corrected: {flats}, "
+        "and darks with them"
     )
 
 
