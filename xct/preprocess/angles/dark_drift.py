@@ -143,8 +143,8 @@ def dark_drift_message(drift: DarkDrift) -> str:
         )
     return (
         f"{offset}, or {beam}, and neither a dark nor a flat follows: the rows are too much alike "
-        f"to tell both apart. The later line integrals are off by it. Nothing is corrected: {flats}, "
-        "and darks with them"
+        "to tell both apart. The later line integrals are off by it. Nothing is corrected: "
+        f"{flats}, and darks with them"
     )
 
 
