@@ -12,6 +12,8 @@ from xct.preprocess.angles.answer import (
     darks_drift,
 )
 from xct.preprocess.angles.check import check_angles
+from xct.preprocess.angles.column_jumps import find_column_jumps
+from xct.preprocess.center.sample import prepared
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
 NOISY = 0.04  # of the largest line integral
@@ -284,6 +286,15 @@ def test_columns_that_change_at_once_are_no_slip_of_the_stage():
     [message] = angle_messages(found)
     assert "columns 40–41 of the detector change at once" in message
     assert "projections 59, 89 " in message
+
+
+def test_what_returns_at_once_is_no_column_that_changed():
+    """As edges do that a jittering stage moves for one projection."""
+    views = seen(STATED, 7)
+    views[100, :, 40:44] += 0.5
+    assert find_column_jumps(prepared(views, STATED)) == ()
+    views[101:, :, 40:44] += 0.5
+    assert [jump.after for jump in find_column_jumps(prepared(views, STATED))] == [99]
 
 
 @pytest.mark.parametrize("percent", [-3.0, 2.0])
