@@ -321,6 +321,12 @@ def test_what_other_answers_contradict_is_withheld_where_the_axis_is_not_sure():
     with pytest.warns(UserWarning, match=r"differ by 7\.4 px.*scan\.center_px"):
         numbers = {"center_px": center_number(unsure, 2).entry()}
     assert "differ by 7.4 px" in stage_unsteady(numbers)
+    one_of_three = replace(
+        unsure,
+        by_method=apart | {"wedge": sure.center_px},
+        by_method_sd={name: 0.1 for name in ("opposite", "mass", "wedge")},
+    )
+    assert one_of_three.apart_px == 0
     near = replace(unsure, by_method={"opposite": sure.center_px + 0.6, "mass": sure.center_px})
     with pytest.warns(UserWarning, match="not sure"):
         assert stage_unsteady({"center_px": center_number(near, 2).entry()}) is None

@@ -57,16 +57,13 @@ class Center:
 
     @property
     def apart_px(self) -> float:
-        """How far an answer that is as well known lies from an axis that is not sure; else 0."""
+        """How far answers lie from an axis that is not sure, if as many do as agree; else 0."""
         if self.confidence >= SURE:
             return 0.0
-        apart = [
-            abs(value - self.center_px)
-            for name, value in self.by_method.items()
-            if self.by_method_sd[name] < _APART_PX
-        ]
-        largest = max(apart, default=0.0)
-        return largest if largest > _APART_PX else 0.0
+        known = [v for name, v in self.by_method.items() if self.by_method_sd[name] < _APART_PX]
+        apart = [abs(value - self.center_px) for value in known]
+        far = [one for one in apart if one > _APART_PX]
+        return max(far) if far and 2 * len(far) >= len(apart) else 0.0
 
 
 log = logging.getLogger("xct")
