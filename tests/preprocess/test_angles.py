@@ -12,6 +12,8 @@ from xct.preprocess.angles.answer import (
     darks_drift,
 )
 from xct.preprocess.angles.check import check_angles
+from xct.preprocess.angles.column_jumps import find_column_jumps
+from xct.preprocess.center.sample import prepared
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
 NOISY = 0.04  # of the largest line integral
@@ -191,6 +193,24 @@ def test_frames_lost_at_the_ends_of_a_scan_are_seen_half_a_turn_later():
     assert not [*angle_messages(check_angles(seen(STATED, 5), STATED, CENTER))]
 
 
+@pytest.mark.parametrize(("after", "seed"), [(30, 0), (140, 3)])
+def test_a_stage_that_stood_still_for_one_step_is_said(after, seed):
+    """One angle twice while the angles go on: all later views are a step behind."""
+    true = np.insert(STATED, after, STATED[after])[:VIEWS]
+    found = check_angles(seen(true, seed), STATED, CENTER)
+    assert [(jump.after, jump.steps) for jump in found.jumps] == [(after, -1.0)]
+    assert any("less than stated, as where the stage stood" in m for m in angle_messages(found))
+
+
+@pytest.mark.parametrize("really", [1, 2])
+def test_a_frame_left_out_of_a_scan_that_turned_on_meanwhile_or_did_not(really):
+    """A frame that was saved twice is left out with its angle, which the stage never had."""
+    stated = np.delete(np.linspace(0, 180, VIEWS + 1), 91)
+    true = stated if really == 2 else np.linspace(0, stated[-1] - stated[1], VIEWS)
+    found = check_angles(seen(true, 6, noise=0.015), stated, CENTER)
+    assert [(j.after, round(j.steps)) for j in found.jumps] == ([(90, -1)] if really == 1 else [])
+
+
 @pytest.mark.parametrize("really", [1, 4])
 def test_a_gap_that_angles_state_is_checked(really):
     """Angles that skip some steps where the stage turned on, or where it did skip them."""
@@ -229,6 +249,34 @@ def test_an_offset_that_drifts_is_said_with_its_part_of_the_light():
     assert check_angles(-np.log(light * (1 + 2 * rises * time)), STATED, CENTER).dark_drift is None
 
 
+@pytest.mark.parametrize("part", [0.06, -0.06])
+def test_a_beam_whose_profile_changes_is_no_offset_and_no_growth(part):
+    """Brighter or dimmer behind the sample than beside it, in all rows alike."""
+    time, x = np.linspace(0, 1, VIEWS)[:, None, None], np.linspace(-1, 1, COLUMNS)
+    views = seen(STATED, 9, noise=0.004) * np.linspace(0.6, 2.4, ROWS)[:, None]
+    bell = np.log(1 + part * time * np.exp(-(x**2) / 0.18))
+    found = check_angles(views - bell, STATED, CENTER)
+    message = next(angle_messages(found))
+    assert message.startswith("the beam becomes " + ("brighter" if part > 0 else "dimmer"))
+    assert found.growth is None
+    assert "flats before and after" in message
+    with pytest.warns(UserWarning, match=r"^(the beam becomes|projections half a turn)"):
+        numbers = {"angle_jumps": angle_number(found, ROWS).entry()}
+    assert darks_drift(numbers) or angles_unfit(numbers)  # which withholds more
+    assert list(angle_messages(check_angles(views, STATED, CENTER))) == []
+
+
+@pytest.mark.parametrize("columns", [slice(0, 42), slice(94, None)])
+def test_a_plate_that_stands_still_before_a_third_of_the_view_is_named(columns):
+    views = seen(STATED, 8)
+    views[:, :, columns] += 0.5
+    found = check_angles(views, STATED, CENTER)
+    first, stop, _ = columns.indices(COLUMNS)
+    [message] = angle_messages(found)
+    assert f"stands still in the beam before columns {first}–{stop - 1}" in message
+    assert "takes 39% of the light" in message
+
+
 def test_columns_that_change_at_once_are_no_slip_of_the_stage():
     views = seen(STATED, 7)
     views[60:90, :, 40] -= 0.5
@@ -238,6 +286,15 @@ def test_columns_that_change_at_once_are_no_slip_of_the_stage():
     [message] = angle_messages(found)
     assert "columns 40–41 of the detector change at once" in message
     assert "projections 59, 89 " in message
+
+
+def test_what_returns_at_once_is_no_column_that_changed():
+    """As edges do that a jittering stage moves for one projection."""
+    views = seen(STATED, 7)
+    views[100, :, 40:44] += 0.5
+    assert find_column_jumps(prepared(views, STATED)) == ()
+    views[101:, :, 40:44] += 0.5
+    assert [jump.after for jump in find_column_jumps(prepared(views, STATED))] == [99]
 
 
 @pytest.mark.parametrize("percent", [-3.0, 2.0])

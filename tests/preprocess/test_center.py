@@ -12,6 +12,7 @@ from xct.errors import RunError
 from xct.phantom.discs import project_discs, random_discs
 from xct.preprocess.center.answer import center_number
 from xct.preprocess.center.rotation_axis import Center, find_center
+from xct.segment.basis import stage_unsteady
 from xct.stages import STAGES
 
 HALF_TURN = np.linspace(0, 180, 301)
@@ -290,3 +291,56 @@ def test_crop_of_26_columns_is_not_trusted(test_data):
     dark = frames[key == 2].mean(axis=0)
     transmission = (frames[key == 0] - dark) / (frames[key == 1].mean(axis=0) - dark)
     assert find_center(-np.log(transmission), theta[key == 0]).confidence < 0.5
+
+
+def heights_of(centers, seed=0):
+    """Rows of five heights, three each, whose axes seem to lie at these columns."""
+    rows = [
+        measured(random_discs(24, 128, seed=seed + n), HALF_TURN, 160, center, rows=3, seed=n)
+        for n, center in enumerate(centers)
+    ]
+    row_px = np.concatenate([np.arange(first, first + 3) for first in (6, 22, 38, 54, 70)])
+    return np.concatenate(rows, axis=1), row_px
+
+
+def test_heights_at_which_no_lean_puts_the_axis_do_not_decide_it():
+    """Steel about a tilted face, with fringes, seems to turn about an axis far aside."""
+    views, row_px = heights_of((60.0, 82.1, 82.1, 82.1, 100.0))
+    found = find_center(views, HALF_TURN, row_px=row_px, frame_shape=(80, 160))
+    assert found.center_px == pytest.approx(82.1, abs=0.1)
+    assert found.confidence > 0.8
+    assert find_center(views, HALF_TURN).confidence < 0.8
+
+
+def test_what_other_answers_contradict_is_withheld_where_the_axis_is_not_sure():
+    sure = find_center(*drawn_case(1)[:2])
+    apart = {"opposite": sure.center_px + 7.4, "mass": sure.center_px}
+    unsure = replace(
+        sure, confidence=0.6, by_method=apart, by_method_sd={"opposite": 0.1, "mass": 0.1}
+    )
+    with pytest.warns(UserWarning, match=r"differ by 7\.4 px.*scan\.center_px"):
+        numbers = {"center_px": center_number(unsure, 2).entry()}
+    assert "differ by 7.4 px" in stage_unsteady(numbers)
+    one_of_three = replace(
+        unsure,
+        by_method=apart | {"wedge": sure.center_px},
+        by_method_sd={name: 0.1 for name in ("opposite", "mass", "wedge")},
+    )
+    assert one_of_three.apart_px == 0
+    near = replace(unsure, by_method={"opposite": sure.center_px + 0.6, "mass": sure.center_px})
+    with pytest.warns(UserWarning, match="not sure"):
+        assert stage_unsteady({"center_px": center_number(near, 2).entry()}) is None
+    assert stage_unsteady({"center_px": center_number(sure, 2).entry()}) is None
+
+
+def test_a_round_wall_about_the_axis_is_not_where_a_half_acquisition_turns():
+    """It stands still in all views, and is its own mirror image about where it is seen."""
+    theta, center = np.linspace(0, 360, 301), 34.2
+    wall = np.array([[0, 0, 80, 1.0], [0, 0, 74, -0.8]])
+    grains = random_discs(30, 128, seed=3) * (1, 1, 1, 0.02)
+    scan = {"peak": 0.9, "stripes": 0.003, "counts": 400_000}
+    plain = measured(wall, theta, 160, center, rows=6, **scan)
+    turning = measured(np.vstack([wall, grains]), theta, 160, center, rows=2, **scan)
+    found = find_center(np.concatenate([plain, turning], axis=1), theta)
+    assert found.method == "overlap"
+    assert found.center_px == pytest.approx(center, abs=0.25)

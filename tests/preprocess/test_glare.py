@@ -317,3 +317,15 @@ def test_steel_that_passes_light_bounds_glare_by_what_it_passes_at_least(density
     (name, number), *_ = glare_numbers(light, PIXEL_UM, 35.0)
     assert name == "glare_at_most"
     assert ("of steel" in number.note) == found.by_steel
+
+
+@pytest.mark.parametrize(("steel", "opaque"), [(114.0, True), (38.0, False)])
+def test_shadows_that_go_on_beyond_the_view_are_no_deeper_than_their_rim_says(steel, opaque):
+    """As in half acquisition: the rod is seen from about its middle on, to one side."""
+    whole = transmission(((24, steel), (40, 4.9), (24, steel)), 1200.0, 1200)
+    light = light_of(measured(whole, 0.003, 200.0)[:, :, 480:])
+    found = measure_glare(light)
+    assert (found is not None) == opaque
+    if found is not None:
+        assert found.fraction == pytest.approx(0.003, abs=3 * found.sd)
+    assert glare_behind_rods(light, 200 / PIXEL_UM) is None

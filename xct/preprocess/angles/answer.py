@@ -64,7 +64,7 @@ class AngleCheck:
     growth : Growth or None
         Of the sample in half a turn, where that is sure.
     dark_drift : DarkDrift or None
-        Of the detector's offset, where that is sure.
+        Of the detector's offset, or of the beam, where that is sure.
     turn : Turn or None
         How far the sample turned, over what is stated; None where its width does not tell.
     still : Still or None
@@ -142,8 +142,9 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
     if check.is_other and check.turn is not None:
         yield turn_message(check.turn, check.span_deg)
         return
-    if check.dark_drift is not None and check.growth is None and not check.unlike:
-        yield dark_drift_message(check.dark_drift)
+    drift = check.dark_drift
+    if drift is not None and check.growth is None and (drift.is_beam or not check.unlike):
+        yield dark_drift_message(drift)
     if check.column_jumps:
         yield column_jumps_message(check.column_jumps, check.column_frames, check.bin)
     if check.scatter_deg:
@@ -165,6 +166,8 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
         )
     if check.growth is not None:
         yield growth_message(check.growth)
+    elif check.still is not None and (check.unlike or not (check.open_steps or check.jumps)):
+        yield still_clause(check.still)
     elif check.unlike:
         assert check.closure is not None
         apart = check.closure.like_steps * check.step_deg
@@ -182,8 +185,6 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
             "angles is wrong, steps or frames were lost, the axis is wrong, or the sample "
             f"changed. Nothing is corrected: {REMEDY}"
         )
-    elif check.still is not None and not check.jumps:
-        yield still_clause(check.still)
 
 
 def _of_jump(check: AngleCheck, number: int) -> str:
@@ -223,6 +224,7 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
     for message in angle_messages(check):
         warnings.warn(message, stacklevel=2)
     details: dict[str, object] = {}
+    drift = check.dark_drift
     if isfinite(check.sees_steps):
         details["sees_lost_steps"] = round(check.sees_steps, 2)
     if check.scatter_deg:
@@ -235,8 +237,11 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["columns_jump"] = sorted(
             {c * check.bin for jump in check.column_jumps for c in jump.columns}
         )
-    elif check.dark_drift is not None and check.growth is None:
-        details["dark_drift"] = round(check.dark_drift.of_light, 5)
+    elif drift is not None and check.growth is None:
+        if drift.is_beam:
+            details["beam_change"] = round(drift.brighter, 5)
+        else:
+            details["dark_drift"] = round(drift.of_light, 5)
     if check.growth is not None:
         details["grows_percent"] = round(100 * check.growth.fraction, 2)
     if check.closure is not None:
@@ -269,8 +274,15 @@ def angles_unfit(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 
 def darks_drift(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Say that the detector's offset changed during the scan; None where it did not."""
-    drift = numbers.get("angle_jumps", {}).get("dark_drift")
+    """Say that the detector's offset, or the beam, changed; None where neither did."""
+    entry = numbers.get("angle_jumps", {})
+    drift, beam = entry.get("dark_drift"), entry.get("beam_change")
+    if beam is not None:
+        return (
+            f"the beam changes by {abs(beam):.1%} behind the sample over the scan, and no flat "
+            "follows, or the sample itself does. Lithium contents, absent lithium, particles and "
+            "inclusions rest on that and are withheld; flats in between help"
+        )
     if drift is None:
         return None
     return (

@@ -20,6 +20,7 @@ _LEAST_ROWS, _LEAST_VIEWS = 3, 24
 _LEAST = 0.1  # line integral
 _SURE_SD, _UNUSUAL = 12.0, 4.0  # scatter over the columns, and the largest change at other times
 _MOST_COLUMNS = 4  # of a few that change: more are a turn, a shift, or what stands in the beam
+_LASTS, _BESIDE = 0.5, 3  # of a change that lasts, over so many views: where a stage jitters, none
 _NAMED = 8
 
 
@@ -56,9 +57,17 @@ def find_column_jumps(sample: Sample) -> tuple[ColumnJump, ...]:
     for after in np.flatnonzero(largest > least).tolist():
         scatter = MAD * float(np.median(change[after]))
         columns = np.flatnonzero(change[after] > max(least / 2, _SURE_SD * scatter))
-        if 0 < columns.size <= _MOST_COLUMNS:
+        columns = columns[_lasting(views, after)[columns] > _LASTS * change[after, columns]]
+        if 0 < columns.size <= _MOST_COLUMNS and np.ptp(columns) < _MOST_COLUMNS:
             found.append(ColumnJump(after, tuple(columns.tolist())))
     return tuple(found)
+
+
+def _lasting(views: np.ndarray, after: int) -> np.ndarray:
+    """Give by how much columns differ between some views before a gap and behind it."""
+    parts = views[max(after + 1 - _BESIDE, 0) : after + 1], views[after + 1 : after + 1 + _BESIDE]
+    before, behind = (np.median(part, axis=(0, 1)) for part in parts)
+    return np.asarray(np.abs(behind - before))
 
 
 def column_jumps_message(jumps: Sequence[ColumnJump], frames: Sequence[int], bin_: int) -> str:

@@ -1,4 +1,4 @@
-"""Did the detector's offset drift? In: a prepared sample, its axis; out: by how much of the light.
+"""Did the detector's offset drift, or the beam? In: a prepared sample, its axis; out: by how much.
 
 Counts that were added since the darks were taken make line integrals smaller by these counts over
 the light that is left: more, the less is left. So what the sample takes out of the beam, which is
@@ -28,47 +28,123 @@ _BESIDE = np.array([1, 1, 0, 1, 1]) / 4
 # Chosen on discs of seeds 0 and 1.
 _SURE_SD, _ALSO_SD = 6.0, 2.5  # of what it takes out of the beam, and of mirror images
 _LEAST = 0.008  # of the light, over the scan; darks 7 % too high seem to drift by 0.6 %
+_TOLD_SD, _ALIKE = 3.0, 0.5  # of an offset that a changing beam does not explain as well
 _AGREE_SD, _AGREE = 2.5, 0.1  # by which both may differ, and part of it
 
 
-class DarkDrift(NamedTuple):
-    """By how much the detector's offset rises over the scan.
+class ByMass(NamedTuple):
+    """What the sample takes out of the beam changes by, each with its standard uncertainty.
+
+    An offset of the detector takes from it the more, the less light a row lets through; a beam
+    whose profile changes takes as much from all rows.
 
     Attributes
     ----------
-    of_light, sd : float
-        Of the light of the flats, by what the sample takes out of the beam, and its standard
-        uncertainty; negative where it falls.
-    mirrored, mirrored_sd : float
-        The same by views half a turn apart.
+    offset : (float, float)
+        Of the light, if the beam is steady.
+    beam : (float, float)
+        Line integral that is added in the mean of the sample's columns, if the offset is steady.
+    offset_beside_beam, beam_beside_offset : (float, float)
+        The same where both may change.
     """
 
-    of_light: float
-    sd: float
+    offset: tuple[float, float]
+    beam: tuple[float, float]
+    offset_beside_beam: tuple[float, float]
+    beam_beside_offset: tuple[float, float]
+
+
+class DarkDrift(NamedTuple):
+    """By how much the detector's offset rises over the scan, or the beam changes behind the sample.
+
+    Attributes
+    ----------
+    by_mass : ByMass
+        By what the sample takes out of the beam.
+    mirrored, mirrored_sd : float
+        The offset by views half a turn apart, of the light.
+    """
+
+    by_mass: ByMass
     mirrored: float
     mirrored_sd: float
 
     @property
+    def of_light(self) -> float:
+        """Of the light of the flats; negative where the offset falls."""
+        return self.by_mass.offset[0]
+
+    @property
+    def brighter(self) -> float:
+        """By which part the beam becomes brighter behind the sample than beside it."""
+        return -self.by_mass.beam[0]
+
+    @property
+    def is_offset(self) -> bool:
+        """Whether it is an offset, all agree on it, and it is large enough to matter."""
+        beside, sd = self.by_mass.offset_beside_beam
+        told = abs(beside) > _TOLD_SD * sd and _ALIKE < beside / self.of_light < 1 / _ALIKE
+        return self._fits_offset and told
+
+    @property
+    def is_beam(self) -> bool:
+        """Whether it is the beam, or the sample itself, and no offset."""
+        beside, sd = self.by_mass.beam_beside_offset
+        also = beside * np.sign(self.by_mass.beam[0]) > _ALSO_SD * sd
+        return self._is_changed and also and not self.is_offset
+
+    @property
     def is_sure(self) -> bool:
-        """Whether it is, both agree on it, and it is large enough to matter."""
+        """Whether the one or the other changed, for sure."""
+        return self._fits_offset or self._is_changed
+
+    @property
+    def _fits_offset(self) -> bool:
+        sd = self.by_mass.offset[1]
         amount, apart = abs(self.of_light), abs(self.of_light - self.mirrored)
-        return (
-            amount > max(_LEAST, _SURE_SD * self.sd)
+        return bool(
+            amount > max(_LEAST, _SURE_SD * sd)
             and self.mirrored * np.sign(self.of_light) > _ALSO_SD * self.mirrored_sd
-            and apart < _AGREE_SD * hypot(self.sd, self.mirrored_sd) + _AGREE * amount
+            and apart < _AGREE_SD * hypot(sd, self.mirrored_sd) + _AGREE * amount
         )
+
+    @property
+    def _is_changed(self) -> bool:
+        amount, sd = self.by_mass.beam
+        return abs(amount) > max(_LEAST, _SURE_SD * sd)
 
 
 def dark_drift_message(drift: DarkDrift) -> str:
     """Say how much, what it does, and what helps."""
     how, are = ("rises", "small") if drift.of_light > 0 else ("falls", "large")
+    offset = (
+        f"the detector's offset {how} by {abs(drift.of_light):.1%} (± "
+        f"{drift.by_mass.offset[1]:.1%}) of the light over the scan"
+    )
+    if drift.is_offset:
+        return (
+            f"{offset}: line integrals half a turn apart differ as by counts that no dark holds. "
+            f"The later ones are too {are}, the more so where they are large, and μ and state of "
+            "charge are off by as much as half of that. Nothing is corrected: take darks before "
+            "and after the scan, let the camera reach its temperature, or close the shutter for "
+            "darks in between"
+        )
+    beam = (
+        f"the beam becomes {'brighter' if drift.brighter > 0 else 'dimmer'} by "
+        f"{abs(drift.brighter):.1%} behind the sample than beside it during the scan"
+    )
+    flats = "take flats before and after the scan, or in between"
+    if drift.is_beam:
+        return (
+            f"{beam}, and no flat follows, or the sample itself changes: as much is lost in all "
+            "rows, where an offset of the detector takes more, the less light they let through. "
+            f"The later line integrals are off by as much. Nothing is corrected: {flats}, and let "
+            "beam and sample settle"
+        )
     return (
-        f"the detector's offset {how} by {abs(drift.of_light):.1%} (± {drift.sd:.1%}) of the light "
-        "over the scan: line integrals half a turn apart differ as by counts that no dark holds. "
-        f"The later ones are too {are}, the more so where they are large, and μ and state of "
-        "charge are off by as much as half of that. Nothing is corrected: take darks before and "
-        "after the scan, let the camera reach its temperature, or close the shutter for darks in "
-        "between"
+        f"{offset}, or {beam}, and neither a dark nor a flat follows: the rows are too much alike "
+        "to tell both apart. The later line integrals are off by it. Nothing is corrected: "
+        f"{flats}, and darks with them"
     )
 
 
@@ -97,11 +173,11 @@ def find_dark_drift(sample: Sample, center_px: float, time: np.ndarray) -> DarkD
     if told.sum() < _LEAST_ROWS or len(views) < _LEAST_VIEWS or whole is None:
         return None
     mirrored = _of_mirror_images(sample, views, center_px, time)
-    return None if mirrored is None else DarkDrift(*_of_mass(whole.body, time), *mirrored)
+    return None if mirrored is None else DarkDrift(_of_mass(whole.body, time), *mirrored)
 
 
-def _of_mass(body: np.ndarray, time: np.ndarray) -> tuple[float, float]:
-    """Fit the offset to what rows take out of the beam, less the air at both sides."""
+def _of_mass(body: np.ndarray, time: np.ndarray) -> ByMass:
+    """Fit the offset, and the beam, to what rows take out of it, less the air at both sides."""
     mass = body.sum(axis=-1, dtype=np.float64)
     grown = np.expm1(np.minimum(body, _OPAQUE)).sum(axis=-1, dtype=np.float64)
     # Of the views beside, whose noise is not in the mass.
@@ -115,7 +191,19 @@ def _of_mass(body: np.ndarray, time: np.ndarray) -> tuple[float, float]:
         amount = np.einsum("rap,ra->rp", basis, rows)
         return np.asarray(rows - np.einsum("rap,rp->ra", basis, amount))
 
-    return _fitted(beside(-grown * time[:, None]), beside(mass))
+    lost, by_offset = beside(mass), beside(-grown * time[:, None])
+    by_beam = beside(np.broadcast_to(body.shape[-1] * time[:, None], mass.shape))
+    return ByMass(
+        _fitted(by_offset, lost),
+        _fitted(by_beam, lost),
+        _fitted(_less(by_offset, by_beam), _less(lost, by_beam)),
+        _fitted(_less(by_beam, by_offset), _less(lost, by_offset)),
+    )
+
+
+def _less(values: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Take off what of the values is some factor of others."""
+    return values - float(np.sum(values * other)) / max(float(np.sum(other**2)), 1e-30) * other
 
 
 def _of_mirror_images(

@@ -21,6 +21,7 @@ _LEAST_ROWS, _LEAST_COLUMNS = 3, 16
 _SURE_SD, _LEAST_PX = 5.0, 0.4  # of what the rim of the sample moves by
 # Of the difference. Growth of 1 % leaves 0.89, a wrong range of angles that looks like it 0.98.
 _LEFT = 0.95
+_BEAM = (0, 1, 2, 3, 4, 6)  # powers of the column, that a beam may change by
 
 
 class Growth(NamedTuple):
@@ -80,12 +81,13 @@ def find_growth(sample: Sample, center_px: float) -> Growth | None:
     turns = half_turns(sample, views, center_px, _LEAST_COLUMNS)
     if views.shape[1] < _LEAST_ROWS or turns is None:
         return None
-    parts, right = [], []
+    parts, right, x = [], [], turns.x / turns.x.max()
     for one in turns.each:
         # As much more or less of it is light, or darks, that drift.
         both = (one.early + one.late) / 2
         rate, slope = one.on - one.early, np.gradient(both, axis=-1)
-        own = np.stack([slope, both, turns.uneven, np.ones_like(slope)], axis=-1)
+        powers = [np.broadcast_to(x**power, slope.shape) for power in _BEAM]
+        own = np.stack([slope, both, turns.uneven, *powers], axis=-1)
         rests = [_beside(own, v) for v in (turns.x * slope, rate, one.early - one.late)]
         parts.append(np.stack(rests[:2]))
         right.append(rests[2])

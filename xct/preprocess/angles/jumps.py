@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import radians
+from math import hypot, radians
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,10 @@ LEAST_LOST = 0.8  # frames, by what views share
 _FINE = 2  # widths at which that is looked at
 # Gaps in which views hardly change seem to hold no turn at all: a step less than stated.
 LEAST_STEPS, _ALSO_PART = 1.2, 0.6
+# A stage that stood still for a step: the turn is a step less, and views across the gap share more
+# than usual, each by so many standard deviations, and both together. Chosen on discs of seeds 0
+# and 1, and a virtual cell.
+_STOOD_SD, _TOGETHER_SD, _ONE_STEP = 2.5, 6.0, 0.3
 _BREAK = 4.0  # times what views usually do not share with those before
 _LEAST_PX = 0.5  # of a jump along columns
 _LONGEST = 1.6  # stated gap that is compared, by the usual one
@@ -208,7 +212,7 @@ def find_jumps(
     # Rates of gaps near a jump hold it as well: what fits worst is the jump itself.
     seen = sorted((j for j in looked if j is not None), key=lambda j: -_misfit(scales, j.after))
     found: list[Jump] = []
-    for jump in [*false, *seen, *_lost(scales, alike)]:
+    for jump in [*false, *seen, *_lost(scales, alike), *_stood_still(scales, alike)]:
         if all(abs(jump.after - other.after) > REACH + 1 for other in found):
             found.append(jump)
     return sorted(found)
@@ -225,6 +229,28 @@ def _lost(scales: Scales, alike: Likeness | None) -> list[Jump]:
         for gap, lost in zip(gaps, steps, strict=True)
         if not lost < LEAST_LOST
     ]
+
+
+def _stood_still(scales: Scales, alike: Likeness | None) -> list[Jump]:
+    """Give gaps in which the stage did not turn, by the turn and by what views share."""
+    if alike is None:
+        return []
+    shared = np.nan_to_num(alike.sure)
+    gaps = sorted(np.flatnonzero(shared < -_STOOD_SD).tolist(), key=lambda gap: shared[gap])
+    return [Jump(gap, -1.0, 0.0) for gap in gaps if _is_a_step_less(scales, gap, shared[gap])]
+
+
+def _is_a_step_less(scales: Scales, gap: int, shared: float) -> bool:
+    """Whether single views, and two on either side, say so at one of the narrow widths."""
+    for single, both in scales[:_FINE]:
+        if not abs(single.steps[gap] + 1) < _ONE_STEP:
+            continue
+        least = max(_STOOD_SD * single.sd, _ROWS_SD * single.rows_sd[gap])
+        also = max(_ALSO_PART, _ALSO_SD * both.sd)
+        together = hypot(single.steps[gap] / single.sd, shared) > _TOGETHER_SD
+        if together and single.steps[gap] < -least and both.steps[gap] < -also:
+            return True
+    return False
 
 
 def _turned_back(scales: Scales, gap: int) -> bool:

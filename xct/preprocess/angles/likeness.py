@@ -24,8 +24,9 @@ _PART = 0.5  # of an excess, that is there without any one row or view: it is of
 _PART_SEEN = 0.5  # of what is expected, that is there at least
 _UNEVEN, _FEW = 0.2, 0.05  # of a step; of the gaps may be so uneven
 _STATED = 2  # steps of a gap at least that may not be there
-# Of what views differ more by across it than neighbors do; and how much more that must be.
-_CLOSED, _FARTHER = 0.25, 1.6
+# Of what views differ more by across it than neighbors do; and how many times that is more than
+# what neighbors scatter by: then a gap that is there is not taken for one that is not.
+_CLOSED, _CLEARLY_SD = 0.25, 5.0
 
 
 class Likeness(NamedTuple):
@@ -151,13 +152,15 @@ def closed_gaps(views: np.ndarray, theta_deg: np.ndarray) -> list[tuple[int, int
     for gap in gaps.tolist():
         lag = round(float(steps[gap]))
         beside = np.arange(max(gap - _BESIDE, 0), min(gap + _BESIDE + 1, len(near)))
-        usual = float(np.median(near[beside[even[beside]]]))
+        neighbors = near[beside[even[beside]]]
+        usual = float(np.median(neighbors))
+        scatter = MAD * float(np.median(np.abs(neighbors - usual)))
         far = np.sqrt(_unlike(views, lag).mean(axis=0))
         clear = [k for k in beside.tolist() if k + lag < len(views) and even[k : k + lag].all()]
         if not clear:
             continue
-        stated = float(np.median(far[clear]))
-        if near[gap] < usual + _CLOSED * (stated - usual) and stated > _FARTHER * usual:
+        more = float(np.median(far[clear])) - usual
+        if near[gap] < usual + _CLOSED * more and more > _CLEARLY_SD * scatter:
             found.append((gap, lag))
     return found
 

@@ -120,6 +120,26 @@ def on_a_line(heights: Sequence[Height], slope: float | None = None) -> AxisLine
     return AxisLine(*_fitted(row[best], center[best], sd[best]), best)
 
 
+def could_lean(heights: Sequence[Height], line: AxisLine, number: int) -> bool:
+    """Whether an axis that leans could be where a height off a level line sees it.
+
+    Parameters
+    ----------
+    heights : sequence of Height
+        The axis at several heights.
+    line : AxisLine
+        A level line through most of them.
+    number : int
+        Of the height.
+    """
+    one, on = heights[number], [heights[i] for i in line.heights]
+    if not np.isfinite(one.sd_px):
+        return False
+    rows = abs(one.row_px - float(np.mean([o.row_px for o in on])))
+    away = abs(one.center_px - float(np.mean([o.center_px for o in on])))
+    return away < _AWAY_PX + _AWAY_SD * one.sd_px + _STEEPEST * rows
+
+
 def _scatter(away: np.ndarray, sd: np.ndarray, on: list[int]) -> float:
     return float(np.sum((away[on] / sd[on]) ** 2))
 

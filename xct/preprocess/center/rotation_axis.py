@@ -13,7 +13,7 @@ from xct.preprocess.angles.turn import find_turn, turn_message
 from xct.preprocess.center.answer import SURE, Center, center_number
 from xct.preprocess.center.confidence import less_sure
 from xct.preprocess.center.figures import center_figure, sinogram_figure
-from xct.preprocess.center.heights import at_heights, on_a_line
+from xct.preprocess.center.heights import at_heights, could_lean, on_a_line
 from xct.preprocess.center.sample import check_logarithm, checked_views, leaned, prepared, unshaken
 from xct.preprocess.center.search import search_axis
 from xct.preprocess.center.still import find_still
@@ -118,14 +118,18 @@ def _without_odd_heights(
     search_px: float | None,
     most: int,
 ) -> Center:
-    """Leave out at most so many heights at which the axis is not where it is at most others.
+    """Leave out heights at which the axis is not where it is at most others.
 
     Rows that light hardly passes mislead, and those near faces across the beam, which come to lie
-    askew where the axis leaned.
+    askew where the axis leaned. Heights at which no lean puts the axis are all left out; of others
+    at most so many.
     """
     heights = at_heights(views, theta, row_px, search_px)
     line = on_a_line(heights, slope=0.0)
-    if line is None or not 0 < len(heights) - len(line.heights) <= most:
+    if line is None:
+        return axis
+    off = [i for i in range(len(heights)) if i not in line.heights]
+    if not off or sum(could_lean(heights, line, i) for i in off) > most:
         return axis
     rows = np.concatenate([heights[i].rows for i in line.heights])
     again = search_axis(views[:, rows], theta, search_px)

@@ -17,6 +17,7 @@ from xct.reconstruct.half_acquisition import LEAST_TURN_DEG, is_half_acquisition
 
 DEFAULT_SEARCH = 0.4  # of the width, to either side of its middle
 LEAST_LEAD, SURE_LEAD = 5.0, 30.0
+_SAME_PX = 2.0  # within which two answers are one
 
 
 def search_axis(views: np.ndarray, theta_deg: np.ndarray, search_px: float | None = None) -> Center:
@@ -58,24 +59,27 @@ def _half_acquisition(sample: Sample, cut: tuple[bool, bool]) -> Estimate | None
     """Find the axis of a full turn about one edge of the view, where the sample leaves it."""
     if turn_deg(sample.theta_deg) <= LEAST_TURN_DEG:
         return None
-    columns = sample.columns
-    found = register_overlap(sample.free, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
-    if found is None or found.lead <= LEAST_LEAD:
+    found = register_overlap(sample.free, sample.theta_deg, _anywhere(sample.columns))
+    if found is None or found.lead <= LEAST_LEAD or not _is_half(found, sample):
         return None
-    near = 0 if found.center_px < (columns - 1) / 2 else 1
-    is_half = is_half_acquisition(sample.theta_deg, found.center_px, columns)
-    if not is_half or not (cut[near] or found.lead > SURE_LEAD):
-        return None
-    return found if cut[near] or _turns(sample, found) else None
-
-
-def _turns(sample: Sample, found: Estimate) -> bool:
-    """Whether what half turns share goes about the axis: what stands still is shared, too."""
+    if cut[0 if found.center_px < (sample.columns - 1) / 2 else 1]:
+        return found
+    # What stands still is shared by half turns, too, as a round wall about the axis is.
     moving = sample.free - sample.free.mean(axis=0)
-    near = (found.center_px - 2, found.center_px + 2)
-    columns = sample.columns
-    again = register_overlap(moving, sample.theta_deg, (0.02 * columns, 0.98 * columns - 1))
-    return again is not None and near[0] < again.center_px < near[1]
+    again = register_overlap(moving, sample.theta_deg, _anywhere(sample.columns))
+    if again is None or not _is_half(again, sample):
+        return None
+    near = abs(again.center_px - found.center_px) < _SAME_PX
+    surest = found if near else again
+    return surest if surest.lead > SURE_LEAD else None
+
+
+def _is_half(found: Estimate, sample: Sample) -> bool:
+    return is_half_acquisition(sample.theta_deg, found.center_px, sample.columns)
+
+
+def _anywhere(columns: int) -> tuple[float, float]:
+    return 0.02 * columns, 0.98 * columns - 1
 
 
 def _by_overlap(found: Estimate, sample: Sample) -> Center:

@@ -23,6 +23,10 @@ _SMOOTH = 3  # columns
 _LEAST, _SURE_SD = 0.05, 8.0  # line integral, and scatter of what else is no mirror image
 _ALWAYS, _SELDOM, _BESIDE = 0.4, 0.2, 3  # of it, above columns beside, mostly and nearly always
 _MOST = 1 / 3  # of the columns
+# A plate: so wide at least and at most, of the columns, as even within, and so sharp at its sides.
+_PLATE, _EVEN, _STEP = (0.15, 0.45), 0.2, 0.5
+_FREE = 20  # percent of the columns that a plate and its mirror image leave free, at least
+_FREE_SD = 0.253  # of noise, that this percentile of its size is
 
 
 class Still(NamedTuple):
@@ -64,6 +68,11 @@ def find_still(sample: Sample, center_px: float) -> Still | None:
     early, late = _pairs(sample)
     if early is None or late is None or not np.isfinite(center_px):
         return None
+    return _rod(sample, early, late, center_px) or _plate(sample, early, late, center_px)
+
+
+def _rod(sample: Sample, early: np.ndarray, late: np.ndarray, center_px: float) -> Still | None:
+    """Find what stands out from the columns on either side."""
     columns = early.size
     tried = np.arange(center_px - _NEAR_PX, center_px + _NEAR_PX, _STEP_PX)
     apart = [_apart(early, late, axis) for axis in tried]
@@ -84,6 +93,52 @@ def find_still(sample: Sample, center_px: float) -> Still | None:
         return None
     bin_ = sample.bin
     return Still(int(inside[0]) * bin_, (int(inside[-1]) + 1) * bin_ - 1, exp(-float(away[most])))
+
+
+def _plate(sample: Sample, early: np.ndarray, late: np.ndarray, center_px: float) -> Still | None:
+    """Find what takes as much light from many columns, with sharp sides, at all angles."""
+    columns = early.size
+    tried = np.arange(center_px - _NEAR_PX, center_px + _NEAR_PX, _STEP_PX)
+    apart = [_apart(early, late, axis) for axis in tried]
+    usual = [
+        np.percentile(np.abs(one), _FREE) if one.size >= _LEAST_COLUMNS else np.inf for one in apart
+    ]
+    best = int(np.argmin(usual))
+    if not np.isfinite(usual[best]):
+        return None
+    away = scipy.ndimage.median_filter(apart[best], _SMOOTH, mode="nearest")
+    level = float(np.median(away[away > away.max() / 2]))
+    if level < max(_LEAST, _SURE_SD * float(usual[best]) / _FREE_SD):
+        return None
+    band, count = scipy.ndimage.label(away > level / 2)
+    widest = 1 + int(np.argmax(np.bincount(band.ravel(), minlength=count + 1)[1:]))
+    inside = np.flatnonzero(band == widest)
+    is_even = 1.4826 * np.median(np.abs(away[inside] - level)) < _EVEN * level
+    if not (_PLATE[0] * columns < inside.size < _PLATE[1] * columns and is_even):
+        return None
+    before = _first(columns, tried[best])
+    # Columns beyond those that have a mirror image are taken to go on as the last of these.
+    first = 0 if inside[0] == 0 else int(inside[0]) + before
+    stop = columns if inside[-1] == away.size - 1 else int(inside[-1]) + before + 1
+    if not _has_steady_sides(sample.views, first, stop, level):
+        return None
+    return Still(first * sample.bin, stop * sample.bin - 1, exp(-level))
+
+
+def _has_steady_sides(views: np.ndarray, first: int, stop: int, level: float) -> bool:
+    """Whether line integrals step up at the sides of a band that are in view, at all angles."""
+    steps = []
+    for side, sign in ((first, 1), (stop, -1)):
+        if _BESIDE < side < views.shape[2] - _BESIDE:
+            later, before = (
+                views[:, :, part].mean(axis=(1, 2))
+                for part in (slice(side + 1, side + 1 + _BESIDE), slice(side - _BESIDE, side - 1))
+            )
+            steps.append(sign * (later - before))
+    return bool(steps) and all(
+        np.median(step) > _STEP * level and np.percentile(step, 10) > _SELDOM * level
+        for step in steps
+    )
 
 
 def _is_always_there(views: np.ndarray, columns: np.ndarray, height: float) -> bool:

@@ -130,7 +130,10 @@ def _passes_steel(
     """Give what the middles of rods of steel pass at least, (row,); NaN in other rows."""
     if pixel_size_um is None or energy_kev is None or not steel.any():
         return np.full(len(steel), np.nan)
-    width_cm = 1e-4 * pixel_size_um * (frame_light.still < _AIR).sum(axis=1)
+    dark = frame_light.still < _AIR
+    # What reaches the side of the view goes on beyond it, as far as it does in half acquisition.
+    beyond = 1 + (dark[:, :1] | dark[:, -1:]).any(axis=1)
+    width_cm = 1e-4 * pixel_size_um * beyond * dark.sum(axis=1)
     passes = np.exp(-_DENSER * float(mu_per_cm("steel", energy_kev)) * width_cm)
     return np.where(steel, passes, np.nan)
 

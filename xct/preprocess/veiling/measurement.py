@@ -166,13 +166,28 @@ def _passed(row: np.ndarray) -> np.ndarray:
         return nothing
     middle = int(np.sort(darkest)[few // 2])
     first, stop = _run(light, _RIM, middle)
+    if first < 0 and stop > row.size - 1:
+        return nothing  # no rim is in view
     radius = max((stop - first) / 2, 1.0)
-    inner = [np.ptp(_run(light, level, middle)) / 2 for level in _LEVELS]
+    inner = [_half_width(_run(light, level, middle), (first, stop), row.size) for level in _LEVELS]
     u = (np.arange(row.size) - (first + stop) / 2) / radius
     depths = [_depth(radius, np.array(inner) + more) for more in (_RIM_PX, 0.0, -_RIM_PX)]
     depths[0] *= 1 + _ROUND
     passed = np.exp(-np.outer(depths, np.sqrt(np.clip(1 - u**2, 0, None))))
     return np.where(np.abs(u) < 1, passed, np.nan)
+
+
+def _half_width(inner: tuple[float, float], rim_px: tuple[float, float], columns: int) -> float:
+    """Give half the width of a shadow further in than its rim.
+
+    One that goes on beyond the view is taken to be as narrow as what is seen of it, and so less
+    deep than it is: the rim in view says how far further in the level is.
+    """
+    if rim_px[0] < 0:
+        return (rim_px[1] - rim_px[0]) / 2 - (rim_px[1] - inner[1])
+    if rim_px[1] > columns - 1:
+        return (rim_px[1] - rim_px[0]) / 2 - (inner[0] - rim_px[0])
+    return (inner[1] - inner[0]) / 2
 
 
 def _depth(radius: float, inner: np.ndarray) -> float:
@@ -189,6 +204,19 @@ def rim(row: np.ndarray) -> tuple[float, float]:
     few = max(3, row.size // 50)
     darkest = np.argpartition(light, few)[:few]
     return _run(light, _RIM, int(np.sort(darkest)[few // 2]))
+
+
+def reaches_side(rim_px: tuple[float, float], columns: int) -> bool:
+    """Whether a shadow goes on beyond the view, as in half acquisition.
+
+    Parameters
+    ----------
+    rim_px : (float, float)
+        From `rim`.
+    columns : int
+        Of the row.
+    """
+    return rim_px[0] < 0 or rim_px[1] > columns - 1
 
 
 def _run(light: np.ndarray, level: float, place: int) -> tuple[float, float]:

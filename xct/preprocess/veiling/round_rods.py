@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from xct.preprocess.veiling.frame_light import FrameLight
-from xct.preprocess.veiling.measurement import DARK, Glare, is_steady, rim
+from xct.preprocess.veiling.measurement import DARK, Glare, is_steady, reaches_side, rim
 
 _WINDOWS = (0.93, 0.75)  # of the radius: what is fitted, and less, to see whether that matters
 _MODEL = 0.03  # of what passes: rods are not quite round, nor even
@@ -44,7 +44,8 @@ def glare_behind_rods(frame_light: FrameLight, range_px: float) -> Glare | None:
     rows = _dark_rows(frame_light)
     light = _filled(frame_light.still[rows])
     rims = np.reshape([rim(row) for row in light], (-1, 2))
-    wide = np.ptp(rims, axis=1) / 2 > _LEAST_PX
+    whole = [not reaches_side((first, stop), light.shape[1]) for first, stop in rims.tolist()]
+    wide = (np.ptp(rims, axis=1) / 2 > _LEAST_PX) & np.array(whole, bool)
     if np.count_nonzero(wide) < _LEAST_ROWS:
         return None
     rows, light, rims = rows[wide], light[wide], rims[wide]
