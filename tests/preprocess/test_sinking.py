@@ -68,6 +68,10 @@ def test_a_sample_that_is_cut_by_the_view_says_nothing():
     assert find_jitter(views, theta, np.arange(4)).sinking is None
 
 
+def test_a_half_acquisition_has_no_mass_that_must_stay_the_same():
+    assert find_sinking(sinking(1.5 * TIME)[..., round(CENTER) :], PAIRS) is None
+
+
 def test_it_is_said_and_corrected_and_the_axis_is_found():
     rows = sinking(1.2 * TIME)
     jitter = find_jitter(rows, THETA, LOOKED_AT)

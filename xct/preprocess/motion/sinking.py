@@ -27,6 +27,7 @@ _SURE_SD, _LEAST_PX = 7.0, 0.2  # virtual cells that stand still have up to 0.15
 _OFF, _NEAR_PX, _FAR_OFF = 0.2, 1.3, 0.4
 _MOST_PX = 8.0  # what else changes rows so much
 _FAR_PX = 1.5
+_ALIKE = 0.1  # of the sample's depth: by which both sides of the view may differ, if both are air
 _LEANS = 0.03  # radians; a tilt is found and corrected by itself
 
 
@@ -87,8 +88,11 @@ def find_sinking(views: np.ndarray, pairs: np.ndarray) -> Sinking | None:
     Returns
     -------
     Sinking or None
-        None where rows or views are few.
+        None where rows or views are few, or one side of the view lies within the sample, as in
+        half acquisition.
     """
+    if not _sides_alike(views):
+        return None
     told = views.mean(axis=0).max(axis=-1) < _OPAQUE
     pairs = pairs[told[pairs] & told[pairs + 1]]
     if len(views) < _LEAST_VIEWS or len(pairs) < _LEAST_PAIRS:
@@ -118,6 +122,13 @@ def find_sinking(views: np.ndarray, pairs: np.ndarray) -> Sinking | None:
     variance = (count - 1) * np.mean((without - without.mean(axis=0)) ** 2)
     aside, lift = _aside(moments, masses), abs(tilt) * views.shape[-1] / 2
     return Sinking(path - path.mean(), float(np.sqrt(variance)), aside, lift)
+
+
+def _sides_alike(views: np.ndarray) -> bool:
+    profile = views.mean(axis=(0, 1), dtype=np.float64)
+    margin = max(2, profile.size // 50)
+    apart = abs(profile[:margin].mean() - profile[-margin:].mean())
+    return bool(apart < _ALIKE * np.ptp(profile))
 
 
 def slow_part(values: np.ndarray) -> np.ndarray:
