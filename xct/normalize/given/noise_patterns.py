@@ -18,6 +18,7 @@ _FEW_VALUES = 256  # in a slice: more, and they are real numbers
 _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 _LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
 _SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
+_INWARD, _OUTWARD = 0.62, 0.92  # of half a square's edge: what is compared
 _AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
 
 
@@ -154,6 +155,33 @@ def likeness_beside(changes: Sequence[np.ndarray]) -> float:
             both = np.mean(fine[1:] * fine[:-1]) + np.mean(fine[:, 1:] * fine[:, :-1])
             found.append(both / 2 / np.mean(fine**2))
     return float(np.median(found)) if len(found) >= _LEAST_PAIRS else float("nan")
+
+
+def likeness_outward(changes: Sequence[np.ndarray]) -> float:
+    """Give by how much more alike noise of neighboring pixels is outward than in the middle.
+
+    Where slices were warped about their middle, values lie between pixels outward only.
+
+    Parameters
+    ----------
+    changes : sequence of ndarray, shape (y, x)
+        Differences of neighboring slices, of one material, in a square about the bore's axis; NaN
+        does not count.
+
+    Returns
+    -------
+    float
+        NaN where too little is in view.
+    """
+    if len(changes) < _LEAST_PAIRS or min(changes[0].shape) < _LEAST_WEAVE:
+        return float("nan")
+    y, x = (np.arange(n) - (n - 1) / 2 for n in changes[0].shape)
+    part = np.hypot(y[:, None], x) / y[-1]
+    outer, inner = (
+        likeness_beside([np.where(held, each, np.float32(np.nan)) for each in changes])
+        for held in (part > _OUTWARD, part < _INWARD)
+    )
+    return outer - inner
 
 
 def weave(changes: Sequence[np.ndarray]) -> float:

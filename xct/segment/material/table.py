@@ -88,7 +88,7 @@ def material_numbers(
     too_much = _oblique(cell, volume_artifacts)
     if too_much:
         bounds = {"steel": ("upper", _OBLIQUE)}
-    if volume_artifacts is not None and volume_artifacts.smoothed:
+    if volume_artifacts is not None and (volume_artifacts.smoothed or volume_artifacts.filtered):
         unknown.update(_FILTERED)
     unknown |= _hidden(sharpened_edges, given_scale, coarse_codes)
     disordered = given_scale is not None and given_scale.disordered

@@ -69,7 +69,9 @@ def particle_numbers(
         diameter = particles["equivalent_diameter_um"]
         median, sd = float(diameter.median()), None
         if len(diameter) > 1:
-            sd = float(np.hypot(median_sd(diameter.to_numpy()), _DIAMETER_SD * median))
+            lens = 0.0 if cell is None else cell.lens_at_wall
+            relative = np.hypot(_DIAMETER_SD, lens)
+            sd = float(np.hypot(median_sd(diameter.to_numpy()), relative * median))
         yield "median_diameter_um", Number(median, "µm", sd, len(diameter), most, note)
 
 
@@ -85,6 +87,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return (
             "the noise of neighboring pixels is alike, as smoothed: small ones are missed or joined"
         )
+    if artifacts is not None and artifacts.warped:
+        return "slices were warped by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.woven:
         return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
