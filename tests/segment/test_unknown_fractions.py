@@ -12,7 +12,8 @@ from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane
 from xct.normalize.artifacts import Artifacts, artifact_warning
 from xct.normalize.given.noise_patterns import likeness_across
-from xct.normalize.given.scale import GivenScale, slices_in_disorder
+from xct.normalize.given.scale import GivenScale
+from xct.normalize.given.scale_said import slices_in_disorder
 from xct.normalize.grain_shape import GrainShape
 from xct.normalize.wall_fringes import WallLight, sharpened_edges
 from xct.segment.material.table import material_numbers
@@ -102,7 +103,9 @@ def test_what_a_filter_moves_is_left_out_or_less_certain():
     assert given(volume_artifacts=filtered) == set(NAMES) - lost
     sd = {name: n.sd for name, n in layer_numbers(LAYERS, None, filtered, CELL)}
     assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
-    assert sd["thickness_um.lithium"] == pytest.approx(0.3)
+    assert sd["thickness_um.lithium"] == pytest.approx(np.hypot(0.3, 1.0))
+    blurred = seen(0.0, alike_across=0.3, blur_px=1.5)  # a part of the slices, by motion
+    assert given(volume_artifacts=blurred) == set(NAMES) - lost
 
 
 def test_of_coarse_voxels_thicknesses_are_lower_bounds_and_no_fraction_is_known():

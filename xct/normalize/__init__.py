@@ -3,6 +3,7 @@
 from xct.normalize.artifacts import look_at_artifacts
 from xct.normalize.electrolyte import electrolyte_reference
 from xct.normalize.given.scale import look_at_scale
+from xct.normalize.given.scale_said import scale_numbers
 from xct.normalize.grain_shape import look_at_grains
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
@@ -22,4 +23,5 @@ __all__ = [
     "look_at_grains",
     "look_at_scale",
     "look_at_walls",
+    "scale_numbers",
 ]

@@ -346,4 +346,9 @@ def volume_facts(volume: ForeignVolume) -> list[str]:
     ]
     if volume.value_unit is None and volume.quantity is None:
         lines.append("unit of the values: not said by the file; attenuation is taken to be in 1/cm")
+    if volume.quantity != "labels" and volume.labels is None:
+        lines.append(
+            "scale of the values: taken to be in proportion to attenuation above air (no gamma, no "
+            "logarithm), which no file says"
+        )
     return [*lines, *(f"note: {note}" for note in volume.notes)]
