@@ -18,7 +18,8 @@ _FEW_VALUES = 256  # in a slice: more, and they are real numbers
 _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 _LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
 _SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
-_INWARD, _OUTWARD = 0.62, 0.92  # of half a square's edge: what is compared
+_INWARD, _OUTWARD = 0.5, 0.7  # of the radius: what is compared
+_LEAST_INSIDE = 300  # pixels of either
 _AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
 
 
@@ -157,31 +158,39 @@ def likeness_beside(changes: Sequence[np.ndarray]) -> float:
     return float(np.median(found)) if len(found) >= _LEAST_PAIRS else float("nan")
 
 
-def likeness_outward(changes: Sequence[np.ndarray]) -> float:
+def likeness_outward(change: np.ndarray, part: np.ndarray) -> float:
     """Give by how much more alike noise of neighboring pixels is outward than in the middle.
 
     Where slices were warped about their middle, values lie between pixels outward only.
 
     Parameters
     ----------
-    changes : sequence of ndarray, shape (y, x)
-        Differences of neighboring slices, of one material, in a square about the bore's axis; NaN
-        does not count.
+    change : ndarray, shape (y, x)
+        Difference of two neighboring slices, of one material; NaN does not count.
+    part : ndarray, shape (y, x)
+        Distance from the axis as a part of the radius that counts.
 
     Returns
     -------
     float
-        NaN where too little is in view.
+        Difference of two correlations; NaN where too little is in view.
     """
-    if len(changes) < _LEAST_PAIRS or min(changes[0].shape) < _LEAST_WEAVE:
+    known = np.isfinite(change)
+    if not known.any():
         return float("nan")
-    y, x = (np.arange(n) - (n - 1) / 2 for n in changes[0].shape)
-    part = np.hypot(y[:, None], x) / y[-1]
-    outer, inner = (
-        likeness_beside([np.where(held, each, np.float32(np.nan)) for each in changes])
-        for held in (part > _OUTWARD, part < _INWARD)
-    )
-    return outer - inner
+    most = _AT_MOST * float(np.median(np.abs(change[known])))
+    fine = np.clip(np.where(known, change, 0), -most, most)
+    found = []
+    for held in (known & (part > _OUTWARD), known & (part < _INWARD)):
+        count = np.count_nonzero(held)
+        if count < _LEAST_INSIDE or not most > 0:
+            return float("nan")
+        own = np.where(held, fine - fine[held].mean(), 0)
+        along = np.vdot(own[1:], own[:-1]) + np.vdot(own[:, 1:], own[:, :-1])
+        neighbors = held[1:] & held[:-1], held[:, 1:] & held[:, :-1]
+        pairs = sum(np.count_nonzero(each) for each in neighbors)
+        found.append(float(along) / max(pairs, 1) / (float(np.vdot(own, own)) / count))
+    return found[0] - found[1]
 
 
 def weave(changes: Sequence[np.ndarray]) -> float:

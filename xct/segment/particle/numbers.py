@@ -56,6 +56,8 @@ def particle_numbers(
         note = _SHAKEN
     if note is None and given_scale is not None and given_scale.gaps:
         note = _MISSING
+    if note is None and grain_shape is not None and grain_shape.smeared:
+        note = "slices are blurred along one axis: small ones are missed or joined"
     if note is None and grain_shape is not None and grain_shape.coarse:
         note = _COARSE
     if note is None and cell is not None and reference is not None:
