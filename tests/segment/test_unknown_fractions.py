@@ -101,12 +101,20 @@ def test_filters_within_slices_and_sharpened_edges_are_seen():
 def test_what_a_filter_moves_is_left_out_or_less_certain():
     filtered = seen(0.0, shared=0.5)
     lost = {"electrolyte", "active_material", "low_grey"}
-    assert given(volume_artifacts=filtered) == set(NAMES) - lost
+    assert given(volume_artifacts=filtered) == set(NAMES) - lost - {"lithium"}
     sd = {name: n.sd for name, n in layer_numbers(LAYERS, None, filtered, CELL)}
     assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
     assert sd["thickness_um.lithium"] == pytest.approx(np.hypot(0.3, 1.0))
     blurred = seen(0.0, alike_across=0.3, blur_px=1.5)  # a part of the slices, by motion
     assert given(volume_artifacts=blurred) == set(NAMES) - lost
+
+
+def test_arcs_of_rings_are_no_filter():
+    ringed = seen(0.0, alike_across=0.15, blur_px=1.5)
+    ringed = replace(ringed, rings=0.04, rings_sd=0.002, noise=0.12)
+    assert ringed.touched
+    assert not ringed.filtered
+    assert replace(ringed, rings=0.0).filtered == (0.15 > 0.08 + np.exp(-((2.3548 / 1.5) ** 2)))
 
 
 def test_grains_that_are_wider_along_one_axis_were_smeared():

@@ -165,7 +165,8 @@ class Artifacts:
     def filtered(self) -> bool:
         """Whether a filter went over each slice: noise is alike over more than edges are wide."""
         sd = max(self.blur_px, 0.1) / FWHM_PER_SIGMA
-        return self.alike_across > _MORE_ALIKE + float(np.exp(-1 / sd**2))
+        arcs = (self.rings / self.noise) ** 2 if self.touched and self.noise > 0 else 0.0
+        return self.alike_across - arcs > _MORE_ALIKE + float(np.exp(-1 / sd**2))
 
     @property
     def woven(self) -> bool:
@@ -459,9 +460,9 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             f"smoothed: {seen.shared:.0%} of the noise of a slice is that of the next one "
             f"(correlation), where up to {_ALIKE:.0%} does no harm: a filter in three dimensions, "
             "or interpolation, went over the volume. Small particles melt into one or are lost, "
-            "and edges move: fractions of electrolyte, active material and low grey are left out, "
-            "so is where lithium is absent, and thicknesses are known to half a voxel. Measure the "
-            "volume as it was reconstructed"
+            "and edges move: fractions of lithium, electrolyte, active material and low "
+            "grey are left out, so is where lithium is absent, and thicknesses are known to half a "
+            "voxel. Measure the volume as it was reconstructed"
         )
 
 

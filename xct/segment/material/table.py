@@ -93,6 +93,8 @@ def material_numbers(
     )
     if filtered or (grain_shape is not None and grain_shape.smeared):
         unknown.update(_FILTERED)
+    if volume_artifacts is not None and volume_artifacts.smoothed:
+        unknown.add("lithium")
     unknown |= _hidden(sharpened_edges, given_scale, coarse_codes)
     disordered = given_scale is not None and given_scale.disordered
     if disordered or (grain_shape is not None and grain_shape.coarse):
