@@ -1,5 +1,6 @@
 """Particles say what the voxel size cannot be, and where their counts are bounded."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
