@@ -100,6 +100,13 @@ def test_the_uncertainty_of_mu_holds_what_cupping_takes(volume):
     assert alone["electrolyte_peak_per_cm"].sd == plain
 
 
+def test_cupping_that_is_likely_but_not_sure_counts_into_the_uncertainty_of_mu(volume):
+    found = replace(seen(volume), cupping=0.055, cupping_sd=0.014, rings=0.01, rings_sd=0.001)
+    assert artifact_warning(found) is None
+    assert found.doubt_of_mean == pytest.approx(0.055)
+    assert replace(found, cupping_sd=0.03).doubt_of_mean == 0
+
+
 @pytest.mark.parametrize(("step", "said"), [(0.6, False), (4.0, True)])
 def test_values_of_few_codes_are_said(volume, step, said):
     found = seen((np.rint(volume / step) * step).astype(np.float32))

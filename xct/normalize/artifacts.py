@@ -32,7 +32,7 @@ from xct.quantity import Number, Quantity, declare
 _SLICES = 12
 _LEAST_SLICES = 4
 _ENOUGH = 2**14  # voxels of a slice, that show rings
-_SURE = 4.0  # standard errors
+_SURE, _LIKELY = 4.0, 2.0  # standard errors: to say it, and to count it into an uncertainty
 _INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
 # Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
 # 0.04 to 0.08 inclusions came and went by one or two, at 0.13 low grey was five times what it is.
@@ -147,8 +147,8 @@ class Artifacts:
         What μ would be without is not known: as at the rim, as in the middle, or beyond either.
         """
         cupping, rings = abs(self.cupping), self.rings
-        cupped = cupping > max(_SEEN, _SURE * self.cupping_sd)
-        ringed = rings > max(_SEEN, _SURE * self.rings_sd)
+        cupped = cupping > max(_SEEN, _LIKELY * self.cupping_sd)
+        ringed = rings > max(_SEEN, _LIKELY * self.rings_sd)
         return float(np.hypot(cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0))
 
     @property
