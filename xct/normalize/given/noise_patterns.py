@@ -19,7 +19,7 @@ _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 _LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
 _SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
 _INWARD, _OUTWARD = 0.5, 0.7  # of the radius: what is compared
-_LEAST_INSIDE = 300  # pixels of either
+_LEAST_INSIDE, _LINES = 300, 128  # pixels of either, and lines that are enough
 _AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
 
 
@@ -175,22 +175,33 @@ def likeness_outward(change: np.ndarray, part: np.ndarray) -> float:
     float
         Difference of two correlations; NaN where too little is in view.
     """
-    known = np.isfinite(change)
-    if not known.any():
+    every = max(1, len(change) // _LINES)
+    lines = [(a[::every], b[::every]) for a, b in ((change, part), (change.T, part.T))]
+    sizes = np.abs(lines[0][0])
+    if not np.isfinite(sizes).any():
         return float("nan")
-    most = _AT_MOST * float(np.median(np.abs(change[known])))
-    fine = np.clip(np.where(known, change, 0), -most, most)
-    found = []
-    for held in (known & (part > _OUTWARD), known & (part < _INWARD)):
-        count = np.count_nonzero(held)
-        if count < _LEAST_INSIDE or not most > 0:
+    most = _AT_MOST * float(np.nanmedian(sizes))
+    outer, inner = (
+        _along_lines([np.where(held(away), line, np.nan) for line, away in lines], most)
+        for held in (lambda away: away > _OUTWARD, lambda away: away < _INWARD)
+    )
+    return outer - inner
+
+
+def _along_lines(lines: Sequence[np.ndarray], most: float) -> float:
+    """Give the correlation of neighbors along lines; NaN where too few count."""
+    product = pairs = square = count = 0.0
+    for each in lines:
+        held = np.isfinite(each)
+        if np.count_nonzero(held) < _LEAST_INSIDE or not most > 0:
             return float("nan")
+        fine = np.clip(each, -most, most)
         own = np.where(held, fine - fine[held].mean(), 0)
-        along = np.vdot(own[1:], own[:-1]) + np.vdot(own[:, 1:], own[:, :-1])
-        neighbors = held[1:] & held[:-1], held[:, 1:] & held[:, :-1]
-        pairs = sum(np.count_nonzero(each) for each in neighbors)
-        found.append(float(along) / max(pairs, 1) / (float(np.vdot(own, own)) / count))
-    return found[0] - found[1]
+        product += float(np.vdot(own[:, 1:], own[:, :-1]))
+        pairs += np.count_nonzero(held[:, 1:] & held[:, :-1])
+        square += float(np.vdot(own, own))
+        count += np.count_nonzero(held)
+    return product / max(pairs, 1.0) / (square / count)
 
 
 def weave(changes: Sequence[np.ndarray]) -> float:
