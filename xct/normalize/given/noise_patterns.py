@@ -181,11 +181,9 @@ def likeness_outward(change: np.ndarray, part: np.ndarray) -> float:
     if not np.isfinite(sizes).any():
         return float("nan")
     most = _AT_MOST * float(np.nanmedian(sizes))
-    outer, inner = (
-        _along_lines([np.where(held(away), line, np.nan) for line, away in lines], most)
-        for held in (lambda away: away > _OUTWARD, lambda away: away < _INWARD)
-    )
-    return outer - inner
+    outer = [np.where(away > _OUTWARD, line, np.nan) for line, away in lines]
+    inner = [np.where(away < _INWARD, line, np.nan) for line, away in lines]
+    return _along_lines(outer, most) - _along_lines(inner, most)
 
 
 def _along_lines(lines: Sequence[np.ndarray], most: float) -> float:
