@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 import xct
 from xct.errors import XctError
+from xct.io.export import export_file, export_tiff, of_volume
 from xct.phantom.cell.cell import draw_cell
 
 SHAPE, VOXEL_UM = (80, 88, 88), 3.0
@@ -87,3 +88,20 @@ def test_slices_that_are_far_apart_give_the_same_layers_within_what_is_stated(ru
         assert abs(other["value"] - one["value"]) < 2 * np.hypot(one["sd"], other["sd"])
     assert far.summary["rings_of_electrolyte"]["value"] < 0.05
     assert plain.warnings == []
+
+
+def test_what_is_exported_is_the_same_cell_once_it_is_analyzed(run, volume, tmp_path):
+    until = "electrolyte_reference"
+    plain = run(volume, "plain", energy_kev=25.0, until=until)
+    source = of_volume(plain.stored_volume)
+    export_tiff(source, tmp_path / "slices")
+    for name in ("v.ome.tif", "v.nrrd", "v.vti"):
+        export_file(source, tmp_path / name)
+    for name in ("slices", "v.ome.tif", "v.nrrd", "v.vti"):
+        section = {"file": str(tmp_path / name), "energy_kev": 25.0}
+        config = {"volume": section, "pipeline": "analyze", "output": str(tmp_path / f"of-{name}")}
+        again = xct.run({**config, "run": {"figures": "none"}}, until=until)
+        np.testing.assert_array_equal(again.stored_volume.read(), volume)
+        assert again.warnings == plain.warnings
+        for number in ("bore_radius_um", "electrolyte_peak_per_cm", "blur_um"):
+            assert again.summary[number] == plain.summary[number]

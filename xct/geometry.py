@@ -138,6 +138,9 @@ class CellGeometry:
         The side of the anode.
     planes : mapping of str to Plane
         Mean planes of the surfaces that are in view, by name.
+    lens_at_wall : float
+        By which part frames are magnified more at the bore's wall than in their middle, as the
+        bore's radius over the height shows it; 0 where it shows nothing.
     only : {"cathode"} or None
         The layer that fills the volume from end to end, where no surface is in view; None where
         surfaces are, or where the layer is not known.
@@ -154,6 +157,7 @@ class CellGeometry:
     tube_radius_um: float | None = None
     anode: Anode = "low_z"
     planes: Mapping[str, Plane] = field(default_factory=dict)
+    lens_at_wall: float = 0.0
     only: Literal["cathode"] | None = None
 
     def to_dict(self) -> dict[str, Any]:

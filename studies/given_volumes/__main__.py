@@ -51,21 +51,22 @@ def _brief(one: Mapping[str, Any]) -> str:
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seed", default=11, show_default=True, help="Of the cell.")
+@click.option("--make", default="pressed", show_default=True, help="Of the cell.")
 @click.option("--only", default="", help="Part of a trait's or kind's name.")
 @click.option("--finished", is_flag=True, help="Only the table of what was tried before.")
 @click.option("--page", type=click.Path(path_type=Path), help="Page to write the table into.")
-def main(out: Path, seed: int, only: str, finished: bool, page: Path | None) -> None:
+def main(out: Path, seed: int, make: str, only: str, finished: bool, page: Path | None) -> None:
     """Try volumes of every kind and write what became of each to OUT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("xct").setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
-    out /= f"seed-{seed}"
+    out /= f"seed-{seed}" + ("" if make == "pressed" else f"-{make}")
     out.mkdir(parents=True, exist_ok=True)
     every = cases()
     chosen = [case for case in every if only in case.trait or only in case.kind]
     if finished:
         chosen = [case for case in chosen if file_of(case, out).exists()]
-    found = [examined(case, seed, out) for case in chosen]
+    found = [examined(case, seed, out, make) for case in chosen]
     write_json(out / "found.json", found)
     text = f"{len(found)} of {len(every)} volumes: {table(found)}"
     click.echo(text)

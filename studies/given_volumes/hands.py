@@ -36,6 +36,9 @@ def _warped(of: partial[Case]) -> Iterator[Case]:
     for part in (0.005, 0.03):
         yield of(f"warped by a lens, {part:.1%} at the rim", traits=[on(_by_lens, part)],
                  says="lens|" + _ALIKE)  # fmt: skip
+    for part in (0.03, -0.03):
+        yield of(f"frames distorted by a lens, {part:+.0%} at the rim", says="lens",
+                 traits=[on(_by_lens_of_frames, part)])  # fmt: skip
     yield of("moved by half a voxel, interpolated", traits=[on(_half_a_voxel)], says=_ALIKE)
 
 
@@ -49,6 +52,11 @@ def _restored(of: partial[Case]) -> Iterator[Case]:
         yield of(f"{levels} grey levels", traits=[on(_levels, levels), _GREY],
                  says="labels|codes|steps")  # fmt: skip
     yield of("8 bits, gamma of 0.7", traits=[on(_power, 0.7), coded("uint8")], says=_BAD)
+    for power in (0.75, 0.85, 1.15, 1.3):
+        yield of(f"gamma of {power:g}, real numbers", traits=[on(_power, power), _GREY],
+                 says=_BAD)  # fmt: skip
+    yield of("gamma of 0.85 about air, said to be 1/cm", traits=[on(_power_about_air, 0.85)],
+             says=_BAD + "|density")  # fmt: skip
     yield of("gamma of 0.5, real numbers", traits=[on(_power, 0.5), _GREY], says=_BAD)
     yield of("contrast falls by 10% from slice to slice", traits=[on(_falling)],
              says="along z|trend")  # fmt: skip
@@ -104,6 +112,15 @@ def _resampled(mu: np.ndarray, source: object) -> np.ndarray:
     )
 
 
+def _by_lens_of_frames(mu: np.ndarray, part: float) -> np.ndarray:
+    """Take each voxel from nearer to the middle of the frames, along z as across."""
+    z, y, x = (np.arange(n) - (n - 1) / 2 for n in mu.shape)
+    z, y, x = z[:, None, None], y[:, None], x
+    factor = 1 - part * (z**2 + y**2 + x**2) / 48**2
+    at = [t * factor + (n - 1) / 2 for t, n in zip((z, y, x), mu.shape, strict=True)]
+    return np.asarray(scipy.ndimage.map_coordinates(mu, at, order=1, mode="nearest"), "f4")
+
+
 def _half_a_voxel(mu: np.ndarray) -> np.ndarray:
     return np.asarray(scipy.ndimage.shift(mu, (0, 0.5, 0.5), order=1), np.float32)
 
@@ -143,6 +160,11 @@ def _power(mu: np.ndarray, power: float) -> np.ndarray:
     """Lay a gamma over a window of −25 to 126 1/cm, as a viewer does, and keep its ends."""
     part = np.clip((mu + 25) / 151.5, 0, 1) ** power
     return np.asarray(part * 151.5 - 25, np.float32)
+
+
+def _power_about_air(mu: np.ndarray, power: float) -> np.ndarray:
+    """Lay a gamma over attenuation, in which air stays 0 and steel what it is."""
+    return np.asarray(115 * np.sign(mu) * np.abs(mu / 115) ** power, np.float32)
 
 
 def _falling(mu: np.ndarray) -> np.ndarray:

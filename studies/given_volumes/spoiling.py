@@ -26,17 +26,21 @@ class Cell:
         Of the cell.
     energy_kev : float
         Of the photons.
+    make : str
+        How the cell was made: a name of `xct.phantom.cell.makes.MAKES`.
     """
 
     seed: int
     energy_kev: float = ENERGY_KEV
+    make: str = "pressed"
 
     @cached_property
     def mu(self) -> np.ndarray:
         """Attenuation, 1/cm, float32, (z, y, x)."""
         cell = draw_cell(
-            "ncm-100", shape=SHAPE, voxel_um=VOXEL_UM, seed=self.seed, energy_kev=self.energy_kev
-        )
+            "ncm-100", shape=SHAPE, voxel_um=VOXEL_UM, seed=self.seed,
+            energy_kev=self.energy_kev, make=self.make,
+        )  # fmt: skip
         blurred = gaussian_filter(cell.mu(0, SHAPE[0]), _BLUR_SD)
         return np.where(in_circle(SHAPE), blurred + _noise(), 0).astype(np.float32)
 

@@ -32,10 +32,11 @@ _OF_ANOTHER_PART_UM = 2.0  # thickness, which is not the same all over a cell
 _OF_A_PART = re.compile(r"bore_radius_um|thickness_um\..*|electrolyte_peak_per_cm")
 
 
-def examined(case: Case, seed: int, out: Path) -> dict[str, Any]:
+def examined(case: Case, seed: int, out: Path, make: str = "pressed") -> dict[str, Any]:
     """Try a volume, unless that was done, and judge its numbers by those of the plain one."""
-    plain = _plain(case.energy_kev, seed, out)
-    outcome = _kept(file_of(case, out), lambda: _tried(case, seed, out, plain))
+    plain = _plain(case.energy_kev, seed, out, make)
+    cell = _cell(seed, case.energy_kev, make)
+    outcome = _kept(file_of(case, out), lambda: _tried(case, cell, out, plain))
     names = [
         name for name in numbers_of(plain.summary)
         if (not case.part or _OF_A_PART.fullmatch(name)) and _is_known(name, outcome)
@@ -74,15 +75,16 @@ def _is_known(name: str, outcome: Outcome) -> bool:
 
 
 @cache
-def _cell(seed: int, energy_kev: float) -> Cell:
-    return Cell(seed, energy_kev)
+def _cell(seed: int, energy_kev: float, make: str) -> Cell:
+    return Cell(seed, energy_kev, make)
 
 
 @cache
-def _plain(energy_kev: float, seed: int, out: Path) -> Outcome:
+def _plain(energy_kev: float, seed: int, out: Path, make: str) -> Outcome:
     known = [lambda given: given.but(energy_kev=energy_kev)]
     case = Case("", "the plain volume", tiff, known, energy_kev=energy_kev)
-    return _kept(out / f"plain-{energy_kev:g}.json", lambda: _tried(case, seed, out))
+    cell = _cell(seed, energy_kev, make)
+    return _kept(out / f"plain-{energy_kev:g}.json", lambda: _tried(case, cell, out))
 
 
 def _kept(file: Path, make: Callable[[], Outcome]) -> Outcome:
@@ -94,12 +96,12 @@ def _kept(file: Path, make: Callable[[], Outcome]) -> Outcome:
     return Outcome(held["refused"], held["said"], held["summary"])
 
 
-def _tried(case: Case, seed: int, out: Path, plain: Outcome | None = None) -> Outcome:
+def _tried(case: Case, cell: Cell, out: Path, plain: Outcome | None = None) -> Outcome:
     """Write a volume, run it up to its inclusions, and give what came of it.
 
     Where what is kept of it is the plain volume to the bit, so are its numbers: it is not measured.
     """
-    folder, cell = out / "work", _cell(seed, case.energy_kev)
+    folder = out / "work"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     config = {

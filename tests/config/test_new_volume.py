@@ -49,6 +49,15 @@ def test_three_edges_are_written_with_where_they_come_from(tmp_path, values, beg
     assert "taken for granted" not in plan_text(make_plan(tmp_path / "config.yaml"))
 
 
+def test_a_size_that_no_voxel_of_a_cell_has_is_asked_for(tmp_path, values, begin):
+    tifffile.imwrite(tmp_path / "v.tif", values, imagej=True, resolution=(500.0, 500.0),
+                     metadata={"axes": "ZYX", "unit": "um", "spacing": 0.002})  # fmt: skip
+    begun, text = begin(tmp_path / "v.tif")
+    assert begun.needed == ["volume.voxel_size_um"]
+    assert "if mm were meant, it is [2, 2, 2]" in begun.warnings[0]
+    assert "voxel_size_um:        # needed" in text
+
+
 def test_what_is_missing_is_said_at_once(tmp_path, values, begin):
     (tmp_path / "in").mkdir()
     for z, image in enumerate(values):

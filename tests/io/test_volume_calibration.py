@@ -133,8 +133,24 @@ def test_whole_numbers_of_32_bits_and_half_floats_are_read(tmp_path, codes):
         np.testing.assert_array_equal(volume.read(np.s_[:]), codes.astype(kind).astype(np.float32))
 
 
-@pytest.mark.parametrize(("edge", "said"), [(0.003, 1), (3000.0, 1), (0.05, 0), (30.0, 0)])
-def test_a_voxel_size_in_another_unit_is_said(edge, said):
-    for given, found in (((edge,) * 3, None), (None, (edge,) * 3), ((edge,) * 3, (edge,) * 3)):
-        _, _, notes = chosen_size(given, found, "its header", "volume.nrrd")
-        assert ["another unit" in note for note in notes] == [True] * said
+@pytest.mark.parametrize(
+    ("edge", "meant"), [(0.003, "if mm were meant, it is [3, 3, 3]"),
+                        (3000.0, "if nm were meant, it is [3, 3, 3]"), (0.05, None), (30.0, None)],
+)  # fmt: skip
+def test_a_voxel_size_in_another_unit_is_asked_for(edge, meant):
+    size = (edge,) * 3
+    for given, found in ((size, None), (None, size), (size, size), (size, (3.0,) * 3)):
+        if meant is None:
+            assert chosen_size(given, found, "its header", "volume.nrrd")[0] == size
+            continue
+        with pytest.raises(ScanError) as error:
+            chosen_size(given, found, "its header", "volume.nrrd")
+        assert str(error.value).count("voxel_size_um: [") == 1
+        assert meant in str(error.value)
+
+
+def test_a_size_of_the_file_in_another_unit_is_overruled_by_the_configuration():
+    size, origin, notes = chosen_size((3.0,) * 3, (0.003,) * 3, "its header", "volume.nrrd")
+    assert size == (3.0,) * 3
+    assert origin == {"voxel_size_um": "configuration"}
+    assert "overrules" in notes[0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, median_filter, rotate, shift
+from scipy.ndimage import gaussian_filter, map_coordinates, median_filter, rotate, shift
 
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
@@ -13,6 +13,7 @@ from xct.normalize import electrolyte_reference, look_at_artifacts
 from xct.normalize.artifacts import artifact_numbers, artifact_warning, coarse_codes
 from xct.normalize.given.noise_patterns import ring_variance, step_of
 from xct.normalize.reference import reference_numbers
+from xct.segment.cell.shape import cell_numbers
 
 CELL = LayeredCell(shape=(96, 96, 96), radius=40.0, wall=4.0, center=(47.0, 48.0))
 MIDDLE = 47.5
@@ -99,6 +100,13 @@ def test_the_uncertainty_of_mu_holds_what_cupping_takes(volume):
     assert alone["electrolyte_peak_per_cm"].sd == plain
 
 
+def test_cupping_that_is_likely_but_not_sure_counts_into_the_uncertainty_of_mu(volume):
+    found = replace(seen(volume), cupping=0.055, cupping_sd=0.014, rings=0.01, rings_sd=0.001)
+    assert artifact_warning(found) is None
+    assert found.doubt_of_mean == pytest.approx(0.055)
+    assert replace(found, cupping_sd=0.03).doubt_of_mean == 0
+
+
 @pytest.mark.parametrize(("step", "said"), [(0.6, False), (4.0, True)])
 def test_values_of_few_codes_are_said(volume, step, said):
     found = seen((np.rint(volume / step) * step).astype(np.float32))
@@ -136,6 +144,20 @@ def test_slices_that_were_turned_by_interpolation_are_said(volume):
     found = seen(turned)
     assert found.weave > 60
     assert "turned or scaled by interpolation" in artifact_warning(found)
+
+
+def test_slices_that_were_warped_about_their_middle_are_said(volume):
+    assert not seen(volume).warped
+    y, x = Y[:, :1], X[:1]
+    factor = 1 - 0.03 * (y**2 + x**2) / 48**2
+    at = (y * factor + MIDDLE, x * factor + MIDDLE)
+    warped = np.array([map_coordinates(image, at, order=1) for image in volume])
+    found = seen(warped)
+    assert found.outward > seen(volume).outward + 0.04
+    assert "slices were warped by interpolation" in artifact_warning(found)
+    cell = replace(geometry_of(CELL), bore_radius_sd_um=0.1)
+    assert "bore_radius_um" in dict(cell_numbers(cell, volume_artifacts=seen(volume)))
+    assert "bore_radius_um" not in dict(cell_numbers(cell, volume_artifacts=found))
 
 
 def test_slices_that_are_there_twice_are_said(volume):

@@ -6,8 +6,10 @@ import pytest
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import electrolyte_reference, look_at_scale
-from xct.normalize.given.scale import GivenScale, bent_scale, scale_numbers, scale_warning
+from xct.normalize.given.scale import GivenScale
+from xct.normalize.given.scale_said import bent_scale, scale_numbers, scale_warning
 from xct.normalize.reference import reference_numbers
+from xct.physics.materials import mu_per_cm
 
 CELL = LayeredCell(
     shape=(84, 84, 84), radius=28.0, wall=5.0, center=(41.4, 41.8), steel=8.0, noise=0.8,
@@ -31,7 +33,9 @@ def test_of_a_plain_volume_nothing_is_said(volume):
     assert found.particles == pytest.approx(0.95, abs=0.15)
     assert found.steel == pytest.approx(0.95, abs=0.1)
     assert (found.gain, scale_warning(found), bent_scale(found)) == (0, None, None)
-    assert [*scale_numbers(found)] == []
+    ((name, straight),) = scale_numbers(found)
+    assert (name, straight.value) == ("scale_is_straight", "assumed")
+    assert straight.details["steel_over_table"] == pytest.approx(found.steel, abs=1e-3)
     sd = dict(reference_numbers(reference, given_scale=found))["electrolyte_peak_per_cm"].sd
     assert sd == pytest.approx(reference.peak_sd_per_cm)
     assert look_at_scale(volume, geometry_of(CELL), reference, {"fbp": {}}) is None
@@ -44,6 +48,19 @@ def test_a_gamma_is_said_where_the_energy_is_known(volume, power, said):
     found, _ = seen(curved, "grey")
     assert said in bent_scale(found)
     assert bent_scale(seen(curved, "grey", energy_kev=None)[0]) is None
+
+
+def test_what_a_gamma_that_shows_nowhere_does_to_lithium_contents_stands_in_the_summary(volume):
+    found, _ = seen(volume)
+    straight = dict(scale_numbers(found))["scale_is_straight"]
+    # A gamma of 1.01 about the electrolyte, by hand: μ of NCM811 at 25 keV grows by 0.01 · ln 7.2,
+    # and by 10.7 % from x = 1 to 0.
+    full, empty = (mu_per_cm("ncm811", 25.0, lithium=x) for x in (1.0, 0.0))
+    curved = full * (full / mu_per_cm("lpscl_pressed", 25.0)) ** 0.01
+    shift = np.log(curved / full) / np.log(empty / full)
+    assert straight.details["li_content_per_percent"] == pytest.approx(shift, abs=1e-3)
+    grey = dict(scale_numbers(seen(300 * volume + 9000, "grey")[0]))["scale_is_straight"]
+    assert "li_content" not in f"{grey.note} {grey.details}"
 
 
 @pytest.mark.parametrize("gain", [0.15, -0.15])

@@ -11,7 +11,8 @@ from xct.analyze.inclusions import inclusion_numbers
 from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane
 from xct.normalize import look_at_grains
-from xct.normalize.grain_shape import GrainShape, grain_numbers, grain_shape, grain_warning
+from xct.normalize.given.grains_said import grain_numbers, grain_warning
+from xct.normalize.grain_shape import GrainShape, grain_shape
 from xct.segment.cell.grains_in_file import grains_in_file, spacing_doubt
 from xct.segment.cell.shape import cell_numbers
 from xct.segment.particle.numbers import particle_numbers

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf, ndtr
 
-from xct.segment.cell.bore import Bore, fit_bore, group_means
+from xct.segment.cell.bore import Bore, fit_bore, group_means, lens_of
 from xct.segment.cell.bore_estimate import BoreEstimate
 from xct.segment.cell.coarse import Frame
 from xct.segment.cell.tube import find_wall
@@ -57,3 +57,31 @@ def test_errors_of_a_bore_within_a_thin_wall_are_as_large_as_stated():
         z.append((found.inner_um - inner) / found.inner_sd_um)
     assert abs(np.mean(z)) < 0.5
     assert 0.75 < np.sqrt(np.mean(np.square(z))) < 1.35
+
+
+HEIGHTS = np.linspace(-90.0, 70.0, 6)  # µm over the middle slice
+
+
+@pytest.mark.parametrize("part", [0.02, -0.02])
+def test_a_lens_is_told_by_the_height_squared_and_a_cone_is_none(part):
+    radius, sd = 150.0, np.full(6, 0.04)
+    noise = np.random.default_rng(2).normal(0, 0.04, 6)
+    moved = radius * (1 + part * (1 + (HEIGHTS / radius) ** 2))
+    assert lens_of(HEIGHTS, moved + noise, sd) == pytest.approx(part, abs=0.003)
+    assert lens_of(HEIGHTS, radius * (1 + part * HEIGHTS / radius) + noise, sd) == 0
+    assert lens_of(HEIGHTS, radius + noise, sd) == 0
+    assert lens_of(HEIGHTS[:2], moved[:2], sd[:2]) == 0
+
+
+def test_frames_distorted_by_a_lens_make_the_bore_uncertain():
+    part, half = 0.07, DEPTH / 2  # of the distance from the middle, at half of the height
+    z, y, x = (np.arange(n) - (n - 1) / 2 for n in (DEPTH, WIDTH, WIDTH))
+    away = np.hypot(np.hypot(z[:, None, None], y[:, None]), x)
+    across = np.hypot(y[:, None], x) * (1 - part * (away / half) ** 2)
+    mu = TUBE + (INSIDE - TUBE) * ndtr((18.0 - across) / BLUR)
+    mu += np.random.default_rng(1).normal(0, 1, mu.shape)
+    frame = Frame((DEPTH, WIDTH, WIDTH), (VOXEL,) * 3, 1, None)
+    middle = VOXEL * (WIDTH - 1) / 2
+    groups = group_means(mu.astype(np.float32), (0, DEPTH))
+    bore = fit_bore(groups, frame, BoreEstimate(middle, middle, VOXEL * 18.5, True, TUBE))
+    assert bore.lens == pytest.approx(part * (18 / half) ** 2, rel=0.35)

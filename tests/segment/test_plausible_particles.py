@@ -1,5 +1,6 @@
 """Particles say what the voxel size cannot be, and where their counts are bounded."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_counts_are_lower_bounds_where_voxels_are_long_or_noisy_or_smoothed():
     assert bounds(edge_ratio=2.0) == bounded
     assert bounds(volume_artifacts=noise(0.05, shared=0.5)) == bounded
     assert bounds(volume_artifacts=noise(0.05, tilt_deg=6.0)) == bounded
+    ringed = replace(noise(0.05), rings=0.04)
+    counts, _, median = (
+        number for _, number in particle_numbers(PARTICLES, volume_artifacts=ringed)
+    )
+    assert counts.sd == pytest.approx(0.15 * len(PARTICLES))
+    assert median.sd > 0.04 * median.value
+    assert "rings" in counts.note
     twice = noise(0.05, shared=0.5, doubled=0.5)  # every second slice is its neighbor
     assert bounds(volume_artifacts=twice) == [None] * 3
     cell = CellGeometry((24, 64, 64), (2.0,) * 3, 63.0, 63.0, 64.0)

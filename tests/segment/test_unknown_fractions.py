@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.ndimage import median_filter
+from scipy.ndimage import gaussian_filter, median_filter, uniform_filter1d
 
 from xct.analyze.inclusions import inclusion_numbers
 from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane, Surface
 from xct.normalize.artifacts import Artifacts, artifact_warning
+from xct.normalize.given.grains_said import grain_warning
 from xct.normalize.given.noise_patterns import likeness_across
-from xct.normalize.given.scale import GivenScale, slices_in_disorder
-from xct.normalize.grain_shape import GrainShape
+from xct.normalize.given.scale import GivenScale
+from xct.normalize.given.scale_said import slices_in_disorder
+from xct.normalize.grain_shape import GrainShape, grain_shape
 from xct.normalize.wall_fringes import WallLight, sharpened_edges
 from xct.segment.material.table import material_numbers
 
@@ -108,10 +110,46 @@ def test_filters_within_slices_and_sharpened_edges_are_seen():
 def test_what_a_filter_moves_is_left_out_or_less_certain():
     filtered = seen(0.0, shared=0.5)
     lost = {"electrolyte", "active_material", "low_grey"}
-    assert given(volume_artifacts=filtered) == set(NAMES) - lost
+    assert given(volume_artifacts=filtered) == set(NAMES) - lost - {"lithium"}
     sd = {name: n.sd for name, n in layer_numbers(LAYERS, None, filtered, CELL)}
     assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
-    assert sd["thickness_um.lithium"] == pytest.approx(0.3)
+    assert sd["thickness_um.lithium"] == pytest.approx(np.hypot(0.3, 1.0))
+    blurred = seen(0.0, alike_across=0.3, blur_px=1.5)  # a part of the slices, by motion
+    assert given(volume_artifacts=blurred) == set(NAMES) - lost
+
+
+def test_arcs_of_rings_are_no_filter():
+    ringed = seen(0.0, alike_across=0.15, blur_px=1.5)
+    ringed = replace(ringed, rings=0.04, rings_sd=0.002, noise=0.12)
+    assert ringed.touched
+    assert not ringed.filtered
+    assert replace(ringed, rings=0.0).filtered == (0.15 > 0.08 + np.exp(-((2.3548 / 1.5) ** 2)))
+
+
+def test_grains_that_are_wider_along_one_axis_were_smeared():
+    rng = np.random.default_rng(3)
+    grains = gaussian_filter(rng.normal(0, 1, (24, 96, 96)), 2.0)
+    grains += 0.01 * rng.normal(0, 1, grains.shape)
+    moved = grains.copy()
+    moved[12:] = uniform_filter1d(grains[12:], 9, axis=2)
+    still, smeared = (grain_shape(one, (2.0, 2.0, 2.0), 2.0) for one in (grains, moved))
+    across = grain_shape(moved.transpose(0, 2, 1), (2.0, 2.0, 2.0), 2.0)
+    assert (still.smeared, smeared.smeared, across.smeared) == (False, True, True)
+    assert grain_warning(still) is None
+    assert "as wide along x as along y" in grain_warning(smeared)
+    assert "as wide along y as along x" in grain_warning(across)
+    lost = {"electrolyte", "active_material", "low_grey"}
+    assert given(grain_shape=smeared) == set(NAMES) - lost
+    assert "inclusion_volume_um3" not in dict(inclusion_numbers(DARK, smeared))
+
+
+def test_where_a_lens_distorts_lengths_are_less_certain():
+    lens = replace(CELL, lens_at_wall=0.02)
+    plain, found = (dict(material_numbers(MATERIALS, cell, CELL.planes)) for cell in (CELL, lens))
+    steel = "volume_fraction.steel"
+    assert found[steel].sd == pytest.approx(np.hypot(plain[steel].sd, 0.02))
+    thick = dict(layer_numbers(LAYERS, cell=lens))["thickness_um.cathode"]
+    assert thick.sd == pytest.approx(np.hypot(0.3, 0.02 * 9.0))
 
 
 def test_of_coarse_voxels_thicknesses_are_lower_bounds_and_no_fraction_is_known():

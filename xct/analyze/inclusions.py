@@ -111,7 +111,8 @@ def inclusion_numbers(
     volume = own["dark_volume_um3"].sum()
     filtered = volume_artifacts is not None and volume_artifacts.filtered
     seams = given_scale is not None and (given_scale.steps or given_scale.shifted)
-    if known and not filtered and not seams:
+    smeared = grain_shape is not None and grain_shape.smeared
+    if known and not (filtered or smeared or seams):
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())

@@ -125,7 +125,8 @@ def layer_numbers(
 
     Where slices lie at another distance than is said, a thickness is a bound; that of lithium,
     which is one already, is left out where the two sides differ, and so is absent lithium. Where a
-    filter went over the volume, the cathode's front is known to half a voxel only. Where a curve
+    filter went over the volume, faces are known to half a voxel only, and where lithium is absent,
+    which rests on how thin it is, is left out. Where a curve
     was laid over the values, nothing of lithium is known; of a layer that a gap lies in, nothing.
     """
     front_um = 0.0
@@ -143,8 +144,10 @@ def layer_numbers(
         known, bound = joined("upper" if is_lithium else None, grain_shape)
         if known:
             sd, note = row.get("mean_thickness_um_sd"), _NOTE if is_lithium else None
-            if front_um and not is_lithium:
+            if front_um:
                 sd = float(np.hypot(sd or 0.0, front_um))
+            if cell is not None and cell.lens_at_wall:
+                sd = float(np.hypot(sd or 0.0, cell.lens_at_wall * row["mean_thickness_um"]))
             yield f"thickness_um.{name}", Number(row["mean_thickness_um"], "µm", sd, n, bound, note)
         if is_lithium and row.get("gap_at_most_um") is not None:
             least = {"at_least_um": round(float(row.get("gap_at_least_um", 0.0)), 4)}
@@ -152,7 +155,7 @@ def layer_numbers(
             yield "gap_at_lithium_um", gap
         if row.get("swelling") is not None:
             yield f"swelling.{name}", Number(row["swelling"], sd=row.get("swelling_sd"), n=n)
-        if is_lithium and (grain_shape is None or grain_shape.of_lengths is None):
+        if is_lithium and not front_um and (grain_shape is None or grain_shape.of_lengths is None):
             sd = row.get("absent_area_fraction_sd")
             absent = Number(row["absent_area_fraction"], sd=sd, n=n, bound="lower", note=_NOTE)
             yield "absent_area_fraction", absent

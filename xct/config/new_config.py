@@ -244,6 +244,7 @@ _OF_STACKS = (
 
 def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
     """Write the section of a reconstructed volume: what its files say, and what was assumed."""
+    unknown: list[str] = []
     known, single = True, not any("cell" in step.stage.gives for step in steps)
     try:
         volume = open_foreign(path, request=Request(single=single))
@@ -253,13 +254,14 @@ def _volume_start(path: Path, folder: Path, steps: Sequence[Step]) -> Begun:
             raise
         if unclear != "voxel_size_um":
             return _unclear_volume(path, folder, unclear, error)
+        unknown = [text for text in error.errors if "does not say" not in text]
         known, volume = False, open_foreign(path, request=Request((1.0, 1.0, 1.0), single=single))
     shape = " × ".join(str(length) for length in volume.voxels.shape)
     where = volume.origin.get("voxel_size_um", "the file")
     if not known:
         del volume.origin["voxel_size_um"]  # a stand-in
     doubt = spacing_doubt(volume) if known and not single else None
-    warnings = [*volume.warnings, *filter(None, [doubt])]
+    warnings = [*unknown, *volume.warnings, *filter(None, [doubt])]
     said = [*volume_facts(volume), *warnings]
     energy = volume.energy_kev
     lines = [

@@ -2,7 +2,9 @@
 
 from xct.normalize.artifacts import look_at_artifacts
 from xct.normalize.electrolyte import electrolyte_reference
+from xct.normalize.given.grains_said import grain_warning
 from xct.normalize.given.scale import look_at_scale
+from xct.normalize.given.scale_said import scale_numbers
 from xct.normalize.grain_shape import look_at_grains
 from xct.normalize.grey_scale import GreyValues, grey_values
 from xct.normalize.known_materials import check_materials
@@ -17,9 +19,11 @@ __all__ = [
     "air_level",
     "check_materials",
     "electrolyte_reference",
+    "grain_warning",
     "grey_values",
     "look_at_artifacts",
     "look_at_grains",
     "look_at_scale",
     "look_at_walls",
+    "scale_numbers",
 ]

@@ -7,7 +7,7 @@ are only a few voxels wide, or melt into one. That length is where the autocovar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,6 @@ import numpy as np
 from xct.geometry import CellGeometry
 from xct.normalize.sampling import Span
 from xct.parallel.blocks import Voxels
-from xct.quantity import Number, Quantity, declare
 
 _FACES = ("electrolyte_cathode", "cathode_collector")
 Bound = Literal["lower", "upper"] | None
@@ -28,7 +27,11 @@ Bound = Literal["lower", "upper"] | None
 FLATTEST, TALLEST = 0.72, 1.4
 # Voxels across, below which particles melt into one: at 1.3 their number was right, at 0.9 to 1.0,
 # after binning by two, 15 of 600 were left.
-_RESOLVED_PX = 1.1
+RESOLVED_PX = 1.1
+# Width of grains along x over that along y: 0.986 to 1.024 (eight cells of both makes, also of 8
+# bits, with four times the noise, or turned), 1.67 to 1.91 where half of the slices moved by four
+# voxels.
+SMEARED = 1.2
 _SLICES, _WIDTH = 32, 192  # voxels that are looked at, at most
 _LEAST_SLICES, _LEAST_WIDTH, _AMPLE = 4, 24, 12
 _FURTHEST = 24  # voxels, beyond which nothing is looked for
@@ -57,12 +60,15 @@ class GrainShape:
         Distance of the file's slices, as it is said.
     pixel_um : float
         Shorter edge of a pixel.
+    stretch : float
+        Width along x over that along y, where pixels are square.
     """
 
     height_um: float
     width_um: float
     slices_um: float
     pixel_um: float
+    stretch: float = 1.0
 
     @property
     def ratio(self) -> float:
@@ -70,9 +76,14 @@ class GrainShape:
         return self.height_um / self.width_um
 
     @property
+    def smeared(self) -> bool:
+        """Whether grains are wider along one axis of the slices than along the other."""
+        return not 1 / SMEARED < self.stretch < SMEARED
+
+    @property
     def coarse(self) -> bool:
         """Whether grains are too few voxels wide to be told apart."""
-        return self.width_um < _RESOLVED_PX * self.pixel_um
+        return self.width_um < RESOLVED_PX * self.pixel_um
 
     @property
     def bounds(self) -> Bound:
@@ -210,7 +221,9 @@ def grain_shape(
     width = min(widths)
     if not (np.isfinite(height) and width > 0):
         return None
-    return GrainShape(height, width, slices_um, min(voxel_um[1:]))
+    square = np.isclose(*voxel_um[1:], rtol=1e-3) and np.isfinite(widths).all()
+    stretch = widths[1] / widths[0] if square else 1.0
+    return GrainShape(height, width, slices_um, min(voxel_um[1:]), stretch)
 
 
 def joined(bound: Bound, grain_shape: GrainShape | None) -> tuple[bool, Bound]:
@@ -296,57 +309,3 @@ def _half(variance: float, lags: Sequence[float]) -> float:
         if value < level:
             return k - 1 + (values[k - 1] - level) / (values[k - 1] - value)
     return float("nan")
-
-
-def grain_numbers(grain_shape: GrainShape | None) -> Iterator[tuple[str, Number]]:
-    """Give the ratio."""
-    if grain_shape is not None:
-        yield "grain_height_ratio", Number(grain_shape.ratio)
-
-
-def grain_warning(grain_shape: GrainShape | None) -> str | None:
-    """Say that the distance of slices cannot be right, or that voxels are coarse; else None."""
-    if grain_shape is None:
-        return None
-    said = [_said_of_slices(grain_shape), _said_of_voxels(grain_shape)]
-    return "; ".join(text for text in said if text is not None) or None
-
-
-def _said_of_voxels(grain_shape: GrainShape) -> str | None:
-    if not grain_shape.coarse:
-        return None
-    voxels = grain_shape.width_um / grain_shape.pixel_um
-    return (
-        f"coarse voxels: grey values of the cathode are alike over {voxels:.2g} voxels across, "
-        f"where {_RESOLVED_PX:g} is the least at which particles were told apart: they melt into "
-        "one, their number is a lower bound, and layers of a few voxels may be missed or taken for "
-        "their neighbor: fractions of volume and lithium are left out, and thicknesses are lower "
-        "bounds. If the volume was binned, does voxel_size_um hold the size after that?"
-    )
-
-
-def _said_of_slices(grain_shape: GrainShape) -> str | None:
-    if grain_shape.bounds is None:
-        return None
-    side = {"lower": "too small", "upper": "too large"}[grain_shape.bounds]
-    return (
-        f"voxel_size_um: grey values of the cathode are alike over {grain_shape.height_um:.3g} µm "
-        f"along z and {grain_shape.width_um:.3g} µm across, {grain_shape.ratio:.2g} times as long, "
-        f"where grains of cathodes have {FLATTEST:g} to {TALLEST:g}: slices lie at another "
-        f"distance than the {grain_shape.slices_um:g} µm that are said, or a filter went over the "
-        f"volume in one direction. Thicknesses are {side} then, by about that factor, and are "
-        "given as bounds; absent lithium, particles and the collector's fraction are left out. "
-        "Give the right distance as the first number of voxel_size_um"
-    )
-
-
-declare(
-    Quantity(
-        "grain_shape",
-        unit="lengths over which grey values of the cathode are alike",
-        source="run",
-        derive=look_at_grains,
-        numbers=grain_numbers,
-        warning=grain_warning,
-    )
-)

@@ -238,12 +238,12 @@ def chosen_size(
     origin : dict
         Where it comes from.
     notes : tuple of str
-        That the two differ, or that it is no size that such voxels have.
+        That the two differ.
 
     Raises
     ------
     ScanError
-        If neither says it.
+        If neither says it, or it is no size that such voxels have.
     """
     if given is None and found is None:
         raise ScanError(
@@ -252,9 +252,11 @@ def chosen_size(
     if given is None or found is None:
         size = given or found
         assert size is not None
-        origin = {"voxel_size_um": where if given is None else "configuration"}
-        return size, origin, _implausible(size)
-    notes = list(_implausible(given))
+        from_where = where if given is None else "configuration"
+        _refuse_implausible(size, f"{path}, by {from_where}" if given is None else from_where)
+        return size, {"voxel_size_um": from_where}, ()
+    _refuse_implausible(given, "configuration")
+    notes = []
     if any(abs(a - b) > _SAME * b for a, b in zip(given, found, strict=True)):
         notes.append(
             f"voxel_size_um {show_size(given)} of the configuration overrules {show_size(found)} "
@@ -263,14 +265,24 @@ def chosen_size(
     return given, {"voxel_size_um": "configuration"}, tuple(notes)
 
 
-def _implausible(size: VoxelSize) -> tuple[str, ...]:
-    """Say that another unit was probably meant."""
+def _refuse_implausible(size: VoxelSize, where: str) -> None:
+    """Refuse what no voxel of a cell measures: another unit was probably meant."""
     low, high = _KNOWN_UM
     if low <= min(size) and max(size) <= high:
-        return ()
-    return (
-        f"voxel_size_um: {show_size(size)} µm; tomography of cells with X-rays has voxels of "
-        f"{low:g} to {high:g} µm: probably another unit is meant, such as nm, mm or m",
+        return
+    units = {"mm": 1e3, "nm": 1e-3, "cm": 1e4, "m": 1e6}
+    meant = next(
+        (
+            f"; if {unit} were meant, it is {show_size([edge * factor for edge in size])}"
+            for unit, factor in units.items()
+            if low <= min(size) * factor and max(size) * factor <= high
+        ),
+        "",
+    )
+    raise ScanError(
+        f"voxel_size_um: {show_size(size)} ({where}), but X-ray tomography of cells has voxels of "
+        f"{low:g} to {high:g} µm: probably another unit is meant, such as mm or nm{meant}. Give "
+        "volume.voxel_size_um as [z, y, x] in µm"
     )
 
 
@@ -334,4 +346,9 @@ def volume_facts(volume: ForeignVolume) -> list[str]:
     ]
     if volume.value_unit is None and volume.quantity is None:
         lines.append("unit of the values: not said by the file; attenuation is taken to be in 1/cm")
+    if volume.quantity != "labels" and volume.labels is None:
+        lines.append(
+            "scale of the values: taken to be in proportion to attenuation above air (no gamma, no "
+            "logarithm), which no file says"
+        )
     return [*lines, *(f"note: {note}" for note in volume.notes)]

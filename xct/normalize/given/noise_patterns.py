@@ -18,6 +18,8 @@ _FEW_VALUES = 256  # in a slice: more, and they are real numbers
 _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 _LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
 _SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
+_INWARD, _OUTWARD = 0.5, 0.7  # of the radius: what is compared
+_LEAST_INSIDE, _LINES = 300, 128  # pixels of either, and lines that are enough
 _AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
 
 
@@ -154,6 +156,50 @@ def likeness_beside(changes: Sequence[np.ndarray]) -> float:
             both = np.mean(fine[1:] * fine[:-1]) + np.mean(fine[:, 1:] * fine[:, :-1])
             found.append(both / 2 / np.mean(fine**2))
     return float(np.median(found)) if len(found) >= _LEAST_PAIRS else float("nan")
+
+
+def likeness_outward(change: np.ndarray, part: np.ndarray) -> float:
+    """Give by how much more alike noise of neighboring pixels is outward than in the middle.
+
+    Where slices were warped about their middle, values lie between pixels outward only.
+
+    Parameters
+    ----------
+    change : ndarray, shape (y, x)
+        Difference of two neighboring slices, of one material; NaN does not count.
+    part : ndarray, shape (y, x)
+        Distance from the axis as a part of the radius that counts.
+
+    Returns
+    -------
+    float
+        Difference of two correlations; NaN where too little is in view.
+    """
+    every = max(1, len(change) // _LINES)
+    lines = [(a[::every], b[::every]) for a, b in ((change, part), (change.T, part.T))]
+    sizes = np.abs(lines[0][0])
+    if not np.isfinite(sizes).any():
+        return float("nan")
+    most = _AT_MOST * float(np.nanmedian(sizes))
+    outer = [np.where(away > _OUTWARD, line, np.nan) for line, away in lines]
+    inner = [np.where(away < _INWARD, line, np.nan) for line, away in lines]
+    return _along_lines(outer, most) - _along_lines(inner, most)
+
+
+def _along_lines(lines: Sequence[np.ndarray], most: float) -> float:
+    """Give the correlation of neighbors along lines; NaN where too few count."""
+    product = pairs = square = count = 0.0
+    for each in lines:
+        held = np.isfinite(each)
+        if np.count_nonzero(held) < _LEAST_INSIDE or not most > 0:
+            return float("nan")
+        fine = np.clip(each, -most, most)
+        own = np.where(held, fine - fine[held].mean(), 0)
+        product += float(np.vdot(own[:, 1:], own[:, :-1]))
+        pairs += np.count_nonzero(held[:, 1:] & held[:, :-1])
+        square += float(np.vdot(own, own))
+        count += np.count_nonzero(held)
+    return product / max(pairs, 1.0) / (square / count)
 
 
 def weave(changes: Sequence[np.ndarray]) -> float:

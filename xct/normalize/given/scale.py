@@ -7,7 +7,7 @@ along: where both grow from slice to slice, it is the scale that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ from xct.normalize.sampling import Span, cathode_span, electrolyte_span
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.materials import mu_per_cm
-from xct.quantity import Number, Quantity, declare
 
 _SLICES, _TUBE_SLICES, _LEAST_SLICES = 3, 32, 8
 _HELD = 0.7  # of the bore's radius
@@ -52,6 +51,9 @@ class GivenScale:
     gain : float
         By how much values grow from the first slice to the last, in all materials; 0 where they do
         not, or where nothing tells.
+    li_content_per_percent : float or None
+        By how much a gamma of 1.01 would shift lithium contents; None of grey values, which have
+        none.
     seams : mapping
         What is known of slices that do not follow each other: ``steps`` (slice, step of all
         values), ``shifted`` (slices), ``jittered`` (whether most are), ``broken`` and ``turned``
@@ -61,6 +63,7 @@ class GivenScale:
     particles: float = float("nan")
     steel: float = float("nan")
     gain: float = 0.0
+    li_content_per_percent: float | None = None
     seams: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -150,7 +153,15 @@ def look_at_scale(
         usual = mu_per_cm("lpscl_pressed", energy_kev)
         particles *= usual / mu_per_cm("ncm811", energy_kev)
         steel *= usual / mu_per_cm("steel", energy_kev)
-    return GivenScale(particles, steel, gain, seams)
+    contents = None if energy_kev is None or not reference.mu_known else _per_percent(energy_kev)
+    return GivenScale(particles, steel, gain, contents, seams)
+
+
+def _per_percent(energy_kev: float) -> float:
+    """Give the lithium content that a gamma of 1.01 hides, were the electrolyte's value right."""
+    full, empty = (mu_per_cm("ncm811", energy_kev, lithium=x) for x in (1.0, 0.0))
+    moved = 0.01 * np.log(full / mu_per_cm("lpscl_pressed", energy_kev))
+    return float(moved / np.log(empty / full))
 
 
 def _slices(span: Span, most: int = _SLICES) -> list[int]:
@@ -263,80 +274,3 @@ def _tube(z: int, volume: Voxels, cell: CellGeometry, air: float) -> float:
     )
     ring = image[(wall > _WITHIN[0]) & (wall < _WITHIN[1]) & np.isfinite(image)]
     return float(ring.mean()) - air if ring.size else float("nan")
-
-
-def scale_numbers(given_scale: GivenScale | None) -> Iterator[tuple[str, Number]]:
-    """Give by how much values grow along z, where they do."""
-    if given_scale is not None and given_scale.gain:
-        yield "growth_along_z", Number(given_scale.gain)
-
-
-def scale_warning(given_scale: GivenScale | None) -> str | None:
-    """Say that values grow along z; None where they do not."""
-    if given_scale is None or not given_scale.gain:
-        return None
-    way = "brighter" if given_scale.gain > 0 else "darker"
-    return (
-        f"trend: from the first slice to the last all materials become {abs(given_scale.gain):.0%} "
-        f"{way}, steel as the tube: contrast drifts along z, as where slices were scaled one by "
-        "one or a beam faded. Normalized grey values follow it, but values in 1/cm "
-        "(electrolyte_peak_per_cm) are right at one height at most, which counts into the "
-        "uncertainty; scale slices alike"
-    )
-
-
-def bent_scale(given_scale: GivenScale | None) -> str | None:
-    """Say that a curve was laid over the values; None where they are on a line."""
-    if given_scale is None or not given_scale.bent:
-        return None
-    way = "too little" if given_scale.steel < 1 else "steel too much"
-    return (
-        "bent scale: above the electrolyte's, values of active material are "
-        f"{given_scale.particles:.0%} and those of steel {given_scale.steel:.0%} of what tables "
-        f"say at this energy, {way}: grey values are not in proportion to attenuation, as "
-        "after a gamma, a logarithm or an equalization (or volume.energy_kev is wrong by far). "
-        "Edges between materials move: particles, inclusions, lithium, active material and low "
-        "grey are withheld; export the volume on a linear scale"
-    )
-
-
-declare(
-    Quantity(
-        "given_scale",
-        unit="whether values of a given volume lie on one line",
-        source="run",
-        derive=look_at_scale,
-        numbers=scale_numbers,
-        warning=scale_warning,
-    )
-)
-
-
-def slices_in_disorder(given_scale: GivenScale | None) -> str | None:
-    """Say that slices are in no order; None where they follow each other."""
-    if given_scale is None or not given_scale.disordered:
-        return None
-    return (
-        "slices do not follow each other in several places, or begin at once: what rests on their "
-        "order, thicknesses, fractions, particles and inclusions, is withheld"
-    )
-
-
-declare(
-    Quantity(
-        "slices_in_disorder",
-        unit="what is wrong with it, in words",
-        source="run",
-        derive=slices_in_disorder,
-        basis=True,
-    )
-)
-declare(
-    Quantity(
-        "bent_scale",
-        unit="what is wrong with it, in words",
-        source="run",
-        derive=bent_scale,
-        basis=True,
-    )
-)

@@ -13,7 +13,7 @@ _BESIDE = 4  # slices on either side of a seam that fit
 # pixels, and as their correlation, of which cells had up to 0.09, and 0.2 to 0.45 in two slices or
 # more at a face that is cut off or leans. Slices that were moved by a voxel: 0.2 (seeds 3 and 11).
 _SHIFT_PX, _SHIFTED, _ALONE, _OFTEN = 0.3, 0.15, 0.5, 0.33
-_EVERY = 4  # so manieth line is looked at for that
+_EVERY, _LINES = 4, 32  # so manieth line is looked at for that, of wide slices so many lines
 # Slopes of a slice that continue in the next, as their correlation: in a cathode 0.45 and more;
 # where a part was turned by 10°, or slices are missing, it falls to a tenth or two (seeds 3 and
 # 11). Beside it all are more than that.
@@ -23,7 +23,7 @@ _TURNED = 0.25, 2.0  # correlation once it is turned back, and over that before
 
 
 def slice_moves(values: np.ndarray, first: int) -> np.ndarray:
-    """Measure how far slices are shifted against the ones before, by every fourth line.
+    """Measure how far slices are shifted against the ones before, by some of their lines.
 
     Parameters
     ----------
@@ -40,7 +40,9 @@ def slice_moves(values: np.ndarray, first: int) -> np.ndarray:
     """
     found = np.zeros((len(values) - first, 2, 3), np.float32)
     for axis in (0, 1):
-        lines = np.nan_to_num(np.moveaxis(values, 1 + axis, 2)[:, ::_EVERY])
+        along_axis = np.moveaxis(values, 1 + axis, 2)
+        every = max(_EVERY, along_axis.shape[1] // _LINES)
+        lines = np.nan_to_num(along_axis[:, ::every])
         slopes = [(each[:, 2:] - each[:, :-2]) / 2 for each in lines]
         own = [float(np.vdot(each, each)) for each in slopes]
         for z in range(1, len(lines)):

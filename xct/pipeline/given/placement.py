@@ -13,7 +13,7 @@ from typing import Any
 
 from xct.config.model import VolumeSection
 from xct.io.volume_files.volume import ForeignVolume, Values
-from xct.normalize.grain_shape import grain_warning
+from xct.normalize.given.grains_said import grain_warning
 from xct.parallel.blocks import GRANULE, Block, Voxels, cut
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.bricks import Bricks

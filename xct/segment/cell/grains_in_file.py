@@ -6,7 +6,8 @@ In: a volume as it is stored, whose layers follow each other along z; out: the s
 from __future__ import annotations
 
 from xct.io.volume_files.volume import ForeignVolume, Values
-from xct.normalize.grain_shape import GrainShape, grain_warning, grains_anywhere
+from xct.normalize.given.grains_said import grain_warning
+from xct.normalize.grain_shape import GrainShape, grains_anywhere
 from xct.segment.cell.orientation import layer_axis, sample_volume
 
 

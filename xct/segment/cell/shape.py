@@ -11,6 +11,7 @@ import numpy as np
 
 from xct.errors import DataError
 from xct.geometry import Anode, CellGeometry, Plane
+from xct.normalize.artifacts import Artifacts
 from xct.normalize.calibration import GREY
 from xct.normalize.cathode_electrolyte import is_composite
 from xct.normalize.grain_shape import GrainShape
@@ -42,20 +43,24 @@ def cell_numbers(
     uncorrected_fringes: str | None = None,
     grain_shape: GrainShape | None = None,
     implausible_blur: str | None = None,
+    volume_artifacts: Artifacts | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the numbers of a cell's geometry; with fringes only the side of the anode.
 
-    A wall that is no sharp edge, as that of a mask, is none of the bore.
+    A wall that is no sharp edge, as that of a mask, is none of the bore; and slices that were
+    warped have lengths of their own across.
     """
     edges_known = uncorrected_fringes is None
     # Without a standard deviation the wall is out of view.
-    wall_known = edges_known and implausible_blur is None
+    warped = volume_artifacts is not None and volume_artifacts.warped
+    wall_known = edges_known and implausible_blur is None and not warped
     if wall_known and math.isfinite(cell.bore_radius_sd_um):
         binned = grain_shape is not None and grain_shape.coarse
         yield (
             "bore_radius_um",
             Number(
-                cell.bore_radius_um, "µm", cell.bore_radius_sd_um,
+                cell.bore_radius_um, "µm",
+                math.hypot(cell.bore_radius_sd_um, cell.lens_at_wall * cell.bore_radius_um),
                 bound="lower" if binned else None, note=_BINNED if binned else None,
             ),
         )  # fmt: skip
@@ -146,6 +151,7 @@ def find_cell(
         bore_radius_sd_um=radius_sd,
         tube_radius_um=tube,
         anode=side,
+        lens_at_wall=bore.lens if bore else 0.0,
         planes=_planes(coarse, estimate, order),
     )
     if _is_guess(order) and not is_composite(volume, geometry):
@@ -157,6 +163,7 @@ def find_cell(
             stacklevel=2,
         )
     _say_missing(geometry)
+    _say_lens(geometry)
     if set(order.layers) == {"cathode"} and is_composite(volume, geometry):
         geometry = replace(geometry, only="cathode")
         warnings.warn(
@@ -283,6 +290,21 @@ def _level(coarse: Coarse, wanted: np.ndarray, rows: tuple[int, int]) -> float:
     values = coarse.values[first + quarter : max(stop - quarter, first + quarter + 1), wanted]
     held = values[np.isfinite(values).any(axis=1)]
     return float(np.median(np.nanmean(held, axis=1))) if held.size else float("nan")
+
+
+def _say_lens(geometry: CellGeometry) -> None:
+    lens = geometry.lens_at_wall
+    if not lens:
+        return
+    way = "more" if lens > 0 else "less"
+    warnings.warn(
+        "lens: the bore's radius changes with the square of the height over the middle slice, as "
+        f"a lens makes it that distorts frames: at the wall they are magnified {abs(lens):.1%} "
+        f"{way} than in their middle (or the wall itself is bent). Lengths are known to that, "
+        "which counts into their uncertainties; reconstruct from straight frames "
+        "(steps.align.distortion_factors, from a calibration)",
+        stacklevel=3,
+    )
 
 
 def _say_missing(geometry: CellGeometry) -> None:

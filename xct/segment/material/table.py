@@ -90,8 +90,13 @@ def material_numbers(
     too_much = _oblique(cell, volume_artifacts)
     if too_much:
         bounds = {"steel": ("upper", _OBLIQUE)}
-    if volume_artifacts is not None and volume_artifacts.smoothed:
+    filtered = volume_artifacts is not None and (
+        volume_artifacts.smoothed or volume_artifacts.filtered
+    )
+    if filtered or (grain_shape is not None and grain_shape.smeared):
         unknown.update(_FILTERED)
+    if volume_artifacts is not None and volume_artifacts.smoothed:
+        unknown.add("lithium")
     unknown |= _hidden(sharpened_edges, given_scale, coarse_codes)
     disordered = given_scale is not None and given_scale.disordered
     if disordered or (grain_shape is not None and grain_shape.coarse):
@@ -111,6 +116,8 @@ def material_numbers(
         bound, note = bounds.get(name, (None, None))
         if too_much and name != "steel":
             sd, note = float(np.hypot(np.nan_to_num(sd), fraction * too_much)), _OF_MORE
+        if cell is not None and cell.lens_at_wall:  # a face near an end moves by up to that
+            sd = float(np.hypot(np.nan_to_num(sd), cell.lens_at_wall))
         yield f"volume_fraction.{name}", Number(fraction, sd=sd, bound=bound, note=note)
 
 

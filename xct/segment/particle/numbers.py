@@ -28,6 +28,8 @@ _DIAMETER_SD = 0.005
 # Noise of a cube of 8 µm, over the electrolyte's value: at 0.08 all were found, at 0.15 a fifth of
 # particles of four voxels was lost.
 _LOSING_NOISE = 0.1
+# What rings above 3 % do: 17 % more particles, and a median that is 5 % less (seed 87).
+_BY_RINGS, _WIDTH_BY_RINGS = 0.15, 0.04
 _SHAKEN = "slices are shifted against each other: small ones are missed or joined"
 _MISSING = "slices are missing, or two scans meet: some particles are not there"
 _COARSE = "grains are too few voxels wide: small ones are missed or joined"
@@ -56,20 +58,28 @@ def particle_numbers(
         note = _SHAKEN
     if note is None and given_scale is not None and given_scale.gaps:
         note = _MISSING
+    if note is None and grain_shape is not None and grain_shape.smeared:
+        note = "slices are blurred along one axis: small ones are missed or joined"
     if note is None and grain_shape is not None and grain_shape.coarse:
         note = _COARSE
     if note is None and cell is not None and reference is not None:
         note = _lost_in_noise(noise_of_cube(cell, reference))
     least: Bound = "lower" if note else None
     most: Bound = "upper" if note else None
-    yield "particles", Number(len(particles), "particles", bound=least, note=note)
+    ringed = volume_artifacts is not None and volume_artifacts.touched
+    doubt = _BY_RINGS * len(particles) if ringed else None
+    if ringed and note is None:
+        note = "arcs of rings split or join small ones"
+    yield "particles", Number(len(particles), "particles", doubt, bound=least, note=note)
     drifted = int(particles["drifted"].sum())
     yield "drifted_particles", Number(drifted, "particles", None, len(particles), least, note)
     if len(particles):
         diameter = particles["equivalent_diameter_um"]
         median, sd = float(diameter.median()), None
         if len(diameter) > 1:
-            sd = float(np.hypot(median_sd(diameter.to_numpy()), _DIAMETER_SD * median))
+            lens = 0.0 if cell is None else cell.lens_at_wall
+            relative = float(np.hypot(_DIAMETER_SD, lens)) + (_WIDTH_BY_RINGS if ringed else 0)
+            sd = float(np.hypot(median_sd(diameter.to_numpy()), relative * median))
         yield "median_diameter_um", Number(median, "µm", sd, len(diameter), most, note)
 
 
@@ -85,6 +95,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return (
             "the noise of neighboring pixels is alike, as smoothed: small ones are missed or joined"
         )
+    if artifacts is not None and artifacts.warped:
+        return "slices were warped by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.woven:
         return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
