@@ -10,7 +10,7 @@ from tests.preprocess.test_tilt import CENTER, COLUMNS, LOOKED_AT, ROWS, THETA, 
 from xct.phantom.discs import project_discs
 from xct.phantom.scan.optics import turn
 from xct.preprocess.center.rotation_axis import find_center
-from xct.preprocess.jitter import (
+from xct.preprocess.motion.jitter import (
     StageJitter,
     corrected_shifts,
     find_jitter,

@@ -6,8 +6,8 @@ from xct.preprocess.center.rotation_axis import find_center
 from xct.preprocess.center.tilt import find_tilt
 from xct.preprocess.dead_pixels import fill_dead_pixels
 from xct.preprocess.flats import flat_field
-from xct.preprocess.jitter import find_jitter
 from xct.preprocess.logarithm import fill_nonpositive, line_integrals
+from xct.preprocess.motion.jitter import find_jitter
 from xct.preprocess.phase import phase_retrieval
 from xct.preprocess.photon_noise import low_signal
 from xct.preprocess.resampling import align

@@ -19,7 +19,7 @@ from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.preprocess.angles.answer import angles_unfit, darks_drift
-from xct.preprocess.jitter import TOO_MUCH_PX as JITTER_TOO_MUCH_PX
+from xct.preprocess.motion.jitter import TOO_MUCH_PX as JITTER_TOO_MUCH_PX
 from xct.quantity import Quantity, declare
 from xct.segment.material.columns import find_columns
 from xct.segment.surface.steel_behind import steel_behind
@@ -323,6 +323,14 @@ def stage_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
             f"the sample wanders sideways by {wandering:.2f} px (rms) during the scan: slices are "
             "blurred by an unknown width. Roughness, particles, inclusions and lithium contents "
             "rest on it and are withheld; let stage and sample settle"
+        )
+    sunk = float(found.get("sinking_left_px", 0.0))
+    if sunk > _JITTER_LEFT_PX:
+        return (
+            f"the sample moves along the axis by {found['sinking_px']:.2f} px during the scan, of "
+            f"which up to {sunk:.2f} px may be left: faces are blurred by an unknown width. "
+            "Roughness, particles, inclusions and lithium contents rest on it and are withheld; "
+            "let stage and sample settle"
         )
     seen, corrected = float(found["value"]), found.get("note") != "not corrected"
     if seen <= (JITTER_TOO_MUCH_PX if corrected else _JITTER_LEFT_PX):

@@ -11,9 +11,7 @@ import numpy as np
 
 from xct.preprocess.angles.answer import AngleCheck, angle_number
 from xct.preprocess.angles.closure import find_closure
-from xct.preprocess.angles.column_jumps import (
-    find_column_jumps,
-)
+from xct.preprocess.angles.column_jumps import find_column_jumps
 from xct.preprocess.angles.dark_drift import find_dark_drift
 from xct.preprocess.angles.growth import find_growth
 from xct.preprocess.angles.jumps import (
@@ -31,8 +29,9 @@ from xct.preprocess.angles.likeness import Likeness
 from xct.preprocess.angles.scatter import angle_scatter_deg
 from xct.preprocess.angles.steps import REACH
 from xct.preprocess.angles.turn import find_turn
-from xct.preprocess.center.sample import checked_views, leaned, prepared, steadied
+from xct.preprocess.center.sample import checked_views, leaned, prepared, unshaken
 from xct.preprocess.center.still import find_still
+from xct.preprocess.motion.sinking import along_axis_px
 from xct.quantity import Quantity
 from xct.stages import stage
 
@@ -84,16 +83,18 @@ def check_angles(
     Returns
     -------
     AngleCheck
-        Empty where angles do not suffice, and where flats are wrong.
+        Empty where angles do not suffice, where flats are wrong, and where the sample moves along
+        the axis.
     """
     if wrong_flats is not None:
         return AngleCheck(unchecked=wrong_flats)
+    if stage_jitter is not None and (sinks := along_axis_px(stage_jitter[0])):
+        return AngleCheck(unchecked=f"the sample moves along the axis by {sinks:.2f} px")
     try:
         views = checked_views(line_integrals, theta_deg)
     except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
         return AngleCheck()
-    if stage_jitter is not None:
-        views = steadied(views, np.array(stage_jitter[1]))
+    views = unshaken(views, stage_jitter, row_px)
     if axis_tilt_deg and row_px is not None:
         middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
         views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))

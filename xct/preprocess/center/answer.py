@@ -40,6 +40,8 @@ class Center:
         What stands still in the beam; looked for where the answer is not sure.
     turned : str or None
         Over what other range the sample turned, in words, where the answer is not sure.
+    sinking_px : float
+        How far the sample moves along the axis, as far as that is sure.
     """
 
     center_px: float
@@ -52,6 +54,7 @@ class Center:
     at_edge: bool
     still: Still | None = None
     turned: str | None = None
+    sinking_px: float = 0.0
 
 
 log = logging.getLogger("xct")
@@ -92,6 +95,13 @@ def center_number(center: Center, rows: int) -> Number:
             raise RunError(
                 f"find_center: {still_clause(center.still)}. The rotation axis is too uncertain by "
                 f"it: {found}; give it by scan.center_px, after a look at figures/center.png"
+            )
+        if center.sinking_px:
+            raise RunError(
+                f"find_center: the sample moves along the axis by {center.sinking_px:.2f} px "
+                f"during the scan, and the rotation axis is too uncertain by it: {found}; give it "
+                "by scan.center_px, after a look at figures/center.png, or leave the worst part "
+                "out by scan.leave_out.projections"
             )
         why = "lies at the end of the search range" if center.at_edge else "is too uncertain"
         raise RunError(

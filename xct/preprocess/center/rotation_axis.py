@@ -14,10 +14,11 @@ from xct.preprocess.center.answer import SURE, Center, center_number
 from xct.preprocess.center.confidence import less_sure
 from xct.preprocess.center.figures import center_figure, sinogram_figure
 from xct.preprocess.center.heights import at_heights, on_a_line
-from xct.preprocess.center.sample import check_logarithm, checked_views, leaned, prepared, steadied
+from xct.preprocess.center.sample import check_logarithm, checked_views, leaned, prepared, unshaken
 from xct.preprocess.center.search import search_axis
 from xct.preprocess.center.still import find_still
-from xct.preprocess.center.unsteadiness import LEAST_PX
+from xct.preprocess.motion.sinking import along_axis_px
+from xct.preprocess.motion.unsteadiness import LEAST_PX
 from xct.quantity import Quantity
 from xct.stages import stage
 
@@ -87,8 +88,7 @@ def find_center(
     """
     views = checked_views(line_integrals, theta_deg)
     check_logarithm(views)
-    if stage_jitter is not None:
-        views = steadied(views, np.array(stage_jitter[1]))
+    views = unshaken(views, stage_jitter, row_px)
     if axis_tilt_deg and row_px is not None:
         middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
         views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
@@ -105,7 +105,9 @@ def find_center(
         turn = find_turn(sample) if axis.still is None else None  # which it misleads
         if turn is not None and turn.is_other:
             axis = replace(axis, turned=turn_message(turn, float(np.ptp(theta))))
-    return axis if stage_jitter is None else less_sure(axis, LEAST_PX)
+    if stage_jitter is None:
+        return axis
+    return replace(less_sure(axis, LEAST_PX), sinking_px=along_axis_px(stage_jitter[0]))
 
 
 def _without_odd_heights(

@@ -11,7 +11,8 @@ import scipy
 from xct.errors import DataError
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
-from xct.preprocess.center.unsteadiness import unsteadiness_px
+from xct.preprocess.motion.sinking import raised, slow_part
+from xct.preprocess.motion.unsteadiness import unsteadiness_px
 
 LEAST_VIEWS = 8
 LEAST_RANGE_DEG = 150.0
@@ -190,6 +191,30 @@ def steadied(views: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
             np.asarray(views[view], np.float32), (0, -shift), moved[view], mode="nearest"
         )
     return moved
+
+
+def unshaken(
+    views: np.ndarray,
+    stage_jitter: tuple[list[float], list[float]] | None,
+    row_px: np.ndarray | None,
+) -> np.ndarray:
+    """Take out the stage's jitter along columns, and what moves slowly along rows.
+
+    Parameters
+    ----------
+    views : ndarray, shape (angle, row, column)
+        Line integrals.
+    stage_jitter : two lists of float, or None
+        Rows and columns by which each view is shifted; None: nothing is to be done.
+    row_px : ndarray, shape (row,), or None
+        Which rows of the frame these are.
+    """
+    if stage_jitter is None:
+        return views
+    rows, columns = (np.asarray(each, np.float64) for each in stage_jitter)
+    if columns.any():
+        views = steadied(views, columns)
+    return views if row_px is None else raised(views, slow_part(rows), row_px)
 
 
 # What must hold before an axis can be searched, and where the sample ends.

@@ -14,7 +14,7 @@ import numpy as np
 
 from xct.preprocess.center.heights import at_heights, on_a_line
 from xct.preprocess.center.pitch import Pitch, find_pitch
-from xct.preprocess.center.sample import check_logarithm, checked_views, steadied
+from xct.preprocess.center.sample import check_logarithm, checked_views, unshaken
 from xct.quantity import Number, Quantity
 from xct.stages import stage
 
@@ -177,8 +177,7 @@ def find_tilt(
         check_logarithm(views)
     except ValueError:  # find_center, which needs the axis, refuses it; a given axis does not
         return unknown
-    if stage_jitter is not None:
-        views = steadied(views, np.array(stage_jitter[1]))
+    views = unshaken(views, stage_jitter, row_px)
     along = find_pitch(views, theta_deg, row_px)
     heights = at_heights(views, theta_deg, row_px)
     line = on_a_line(heights)

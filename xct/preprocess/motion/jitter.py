@@ -24,8 +24,9 @@ from xct.preprocess.center.sample import (
     steadied,
 )
 from xct.preprocess.center.search import search_axis
-from xct.preprocess.center.unsteadiness import LEAST_PX, unsteadiness_of_rows_px, unsteadiness_px
-from xct.preprocess.center.wedge_shifts import find_shifts
+from xct.preprocess.motion.sinking import Sinking, find_sinking, slow_part
+from xct.preprocess.motion.unsteadiness import LEAST_PX, unsteadiness_of_rows_px, unsteadiness_px
+from xct.preprocess.motion.wedge_shifts import find_shifts
 from xct.quantity import Number, Quantity
 from xct.stages import stage
 
@@ -57,6 +58,8 @@ class StageJitter:
         What is still seen along columns once they are corrected.
     wandering_px : float
         How far the sample wanders sideways, slowly (rms); 0 where that is not seen.
+    sinking : Sinking or None
+        How it moves along the axis, slowly; None where that is not seen. `rows_px` contains it.
     """
 
     seen_rows_px: float = 0.0
@@ -65,6 +68,7 @@ class StageJitter:
     columns_px: np.ndarray | None = None
     left_px: float = 0.0
     wandering_px: float = 0.0
+    sinking: Sinking | None = None
 
     @property
     def matters(self) -> bool:
@@ -96,6 +100,11 @@ def jitter_number(jitter: StageJitter, rows: int) -> Number:
             "and sample have settled, or leave the worst part out by scan.leave_out.projections",
             stacklevel=2,
         )
+    if jitter.sinking is not None:
+        details |= _said_of_sinking(jitter.sinking)
+    if jitter.rows_px is not None and jitter.columns_px is not None:
+        shifts = (jitter.rows_px, jitter.columns_px)
+        details["shifts_px"] = [[round(float(one), 3) for one in each] for each in shifts]
     if not jitter.matters:
         return Number(seen, "px", n=rows, details=details)
     said = (
@@ -119,10 +128,24 @@ def jitter_number(jitter: StageJitter, rows: int) -> Number:
         stacklevel=2,
     )
     details["left_px"] = jitter.left_px
-    details["shifts_px"] = [
-        [round(float(one), 3) for one in shifts] for shifts in (jitter.rows_px, jitter.columns_px)
-    ]
     return Number(seen, "px", n=rows, details=details)
+
+
+def _said_of_sinking(sinking: Sinking) -> dict[str, float]:
+    """Say how far the sample moves along the axis; give it as details of the number."""
+    warnings.warn(
+        f"the sample moves along the axis by {sinking.range_px:.2f} px (± {sinking.sd_px:.1g}) "
+        "during the scan: what rows attenuate in all changes as neighboring rows differ. align "
+        f"corrects it, and up to {sinking.left_px:.2f} px are left, by which faces blur; where "
+        "the axis is not found for it, give it by scan.center_px. Scan again when stage and "
+        "sample have settled, or leave the worst part out by scan.leave_out.projections. See "
+        "figures/stage_jitter.png",
+        stacklevel=3,
+    )
+    return {
+        "sinking_px": round(sinking.range_px, 3),
+        "sinking_left_px": round(sinking.left_px, 3),
+    }
 
 
 def corrected_shifts(entry: Mapping[str, Any]) -> Shifts | None:
@@ -182,22 +205,24 @@ def find_jitter(
         return StageJitter()
     sample = prepared(views, np.asarray(theta_deg, np.float64))
     # Rows that were thinned out are no neighbors.
-    whole = sample.views.shape[1] == len(row_px)
-    pairs = np.flatnonzero((np.diff(row_px) == 1) & whole)
+    thinned = sample.views.shape[1] != len(row_px)
+    neighbors = np.flatnonzero((np.diff(row_px) == 1) & (not thinned))
     along_columns = sample.unsteadiness_px * sample.bin
     # Only where air is beside the sample is all of its mass in view.
-    whole_px = wandering_px(sample.views, sample.theta_deg) if flat_beside(sample.views) else 0.0
-    turn = find_turn(sample) if whole_px else None
+    whole = flat_beside(sample.views)
+    aside_px = wandering_px(sample.views, sample.theta_deg) if whole else 0.0
+    turn = find_turn(sample) if aside_px else None
     if turn is not None and turn.is_other:  # which check_angles says
-        whole_px = 0.0
-    wandering = whole_px * sample.bin
-    if not len(pairs):
+        aside_px = 0.0
+    wandering = aside_px * sample.bin
+    if not len(neighbors):
         return StageJitter(0.0, along_columns, wandering_px=wandering)
-    chosen = np.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_PAIRS)).round().astype(int)
-    pairs = pairs[np.unique(chosen)]
+    chosen = np.linspace(0, len(neighbors) - 1, min(len(neighbors), _MOST_PAIRS)).round()
+    pairs = neighbors[np.unique(chosen.astype(int))]
     along_rows = unsteadiness_of_rows_px(sample.free[:, pairs], sample.free[:, pairs + 1])
     seen = StageJitter(along_rows, along_columns, wandering_px=wandering)
-    return _registered(seen, sample, pairs, theta_deg) if seen.matters else seen
+    found = _registered(seen, sample, pairs, theta_deg) if seen.matters else seen
+    return _lifted(found, views, neighbors) if whole else found
 
 
 def _registered(
@@ -219,3 +244,15 @@ def _registered(
         columns_px=found.columns[back] * sample.bin,
         left_px=left,
     )
+
+
+def _lifted(found: StageJitter, views: np.ndarray, pairs: np.ndarray) -> StageJitter:
+    """Add what moves along the axis, slowly, to the shifts."""
+    sinking = find_sinking(views, pairs)
+    if sinking is None or not sinking.is_sure or (found.matters and found.rows_px is None):
+        return found
+    rows = sinking.rows_px(len(views))
+    fast = np.zeros(len(views)) if found.rows_px is None else found.rows_px
+    columns = np.zeros(len(views)) if found.columns_px is None else found.columns_px
+    rows += fast - slow_part(fast)
+    return replace(found, rows_px=rows, columns_px=columns, sinking=sinking)

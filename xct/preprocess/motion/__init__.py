@@ -1,0 +1,1 @@
+"""How a sample moves during a scan. In: line integrals of some rows; out: shifts of views."""
