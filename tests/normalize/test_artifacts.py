@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates, median_filter, rotat
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import electrolyte_reference, look_at_artifacts
-from xct.normalize.artifacts import artifact_numbers, artifact_warning, coarse_codes
+from xct.normalize.given.artifacts_said import artifact_numbers, artifact_warning, coarse_codes
 from xct.normalize.given.noise_patterns import ring_variance, step_of
 from xct.normalize.reference import reference_numbers
 from xct.segment.cell.shape import cell_numbers

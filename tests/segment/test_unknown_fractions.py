@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter, median_filter, uniform_filter1d
 from xct.analyze.inclusions import inclusion_numbers
 from xct.analyze.layers import layer_numbers
 from xct.geometry import CellGeometry, Plane, Surface
-from xct.normalize.artifacts import Artifacts, artifact_warning
+from xct.normalize.artifacts import Artifacts
+from xct.normalize.given.artifacts_said import artifact_warning
 from xct.normalize.given.grains_said import grain_warning
 from xct.normalize.given.noise_patterns import likeness_across
 from xct.normalize.given.scale import GivenScale

@@ -2,6 +2,7 @@
 
 from xct.normalize.artifacts import look_at_artifacts
 from xct.normalize.electrolyte import electrolyte_reference
+from xct.normalize.given.artifacts_said import artifact_warning
 from xct.normalize.given.grains_said import grain_warning
 from xct.normalize.given.scale import look_at_scale
 from xct.normalize.given.scale_said import scale_numbers
@@ -17,6 +18,7 @@ __all__ = [
     "GreyValues",
     "Reference",
     "air_level",
+    "artifact_warning",
     "check_materials",
     "electrolyte_reference",
     "grain_warning",

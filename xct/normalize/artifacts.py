@@ -6,7 +6,7 @@ means of two sets of sectors have in common, radius by radius, is what rings add
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,34 +27,33 @@ from xct.normalize.sampling import electrolyte_span
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.optics import FWHM_PER_SIGMA
-from xct.quantity import Number, Quantity, declare
 
 _SLICES = 12
 _LEAST_SLICES = 4
 _ENOUGH = 2**14  # voxels of a slice, that show rings
-_SURE, _LIKELY = 4.0, 2.0  # standard errors: to say it, and to count it into an uncertainty
+SURE, _LIKELY = 4.0, 2.0  # standard errors: to say it, and to count it into an uncertainty
 _INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
 # Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
 # 0.04 to 0.08 inclusions came and went by one or two, at 0.13 low grey was five times what it is.
 # At 0.037 five inclusions were found for two (seed 13).
-_FORGING, _TOUCHING = 0.06, 0.03
+FORGING, _TOUCHING = 0.06, 0.03
 # In the mean of a cube as wide as a small particle: at 0.16 layers are right and small particles
 # begin to be lost, at 0.23 layers are taken for others.
-_CUBE_UM, _NOISY = 8.0, 0.18
+CUBE_UM, NOISY = 8.0, 0.18
 # A sure difference between the outer and the inner electrolyte that is no trend of a flat cell: of
 # plain scans it is below 0.02, of 3 % of veiling glare up to 0.04.
-_CUPPED = 0.05
+CUPPED = 0.05
 # … and what makes a mean over the radius less certain: cupping of plain volumes is up to 0.017.
 # Rings of 4.5 % moved it by 1.7 % (seed 11).
 _SEEN, _SHIFT = 0.02, 0.4
 # Steps of the values, as of few bits, over the electrolyte's value: at 0.13 all numbers were those
 # of real numbers, at 0.7 particles doubled and inclusions came out.
-_COARSE = 0.3
+COARSE = 0.3
 # Noise of neighboring slices, less its mean over 3 × 3 pixels: independent in 0 to 0.04 of it where
 # each detector row has noise of its own (0.12 in the flats of a real scan), 0.46 to 0.58 alike
 # after a median over 3 × 3 × 3 voxels, which melts particles into one, and 0.26 after values were
 # interpolated between voxels, which halved the count of small ones.
-_ALIKE = 0.25
+ALIKE = 0.25
 # Noise of voxels two apart in a slice, beyond what the point spread makes alike: -0.11 to -0.03 as
 # it was scanned, also turned or moved by parts of a pixel; after a bilateral filter 0.12 to 0.16,
 # non-local means and medians up to 0.27, and particles were lost (seeds 3 and 11).
@@ -64,15 +63,15 @@ _INSCRIBED = 0.65  # half of a square's edge over the radius of the bore that it
 # Waves of the noise's strength: plain volumes have up to 19; turned by 5 to 45°, or scaled by a
 # tenth, with linear interpolation 77 and more (seeds 3 and 11, six cells, three medium ones).
 # With cubic interpolation, which keeps particles, 30.
-_WOVEN = 40.0
+WOVEN = 40.0
 # Noise of neighboring pixels: 0.07 to 0.09 alike with a ramp filter (three seeds, six cells, two
 # medium ones), 0.37 to 0.40 after a shift by half a pixel, which loses a third of small particles.
 _SOFT = 0.3
 # … and by how much more in the outer third of the radius than in the inner half: -0.09 to 0.03
 # (eleven cells of both makes, also of 8 bits, with rings, four times the noise, turned, or moved by
 # half a voxel), 0.10 to 0.19 after slices were warped by 3 % of their radius.
-_WARPED = 0.045
-_DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
+WARPED = 0.045
+DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
 _CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
 
 
@@ -154,12 +153,12 @@ class Artifacts:
     @property
     def forged(self) -> bool:
         """Whether arcs of rings count as inclusions, and hide some."""
-        return self.rings > max(_FORGING, _SURE * self.rings_sd)
+        return self.rings > max(FORGING, SURE * self.rings_sd)
 
     @property
     def touched(self) -> bool:
         """Whether rings may make or hide an inclusion or two, as in many a scan without a fault."""
-        return self.rings > max(_TOUCHING, _SURE * self.rings_sd)
+        return self.rings > max(_TOUCHING, SURE * self.rings_sd)
 
     @property
     def filtered(self) -> bool:
@@ -171,7 +170,7 @@ class Artifacts:
     @property
     def woven(self) -> bool:
         """Whether slices were turned or scaled: noise is weaker where values lie between pixels."""
-        return self.weave > _WOVEN
+        return self.weave > WOVEN
 
     @property
     def softened(self) -> bool:
@@ -181,12 +180,12 @@ class Artifacts:
     @property
     def warped(self) -> bool:
         """Whether slices were warped about their middle: outward values lie between pixels."""
-        return self.outward > _WARPED
+        return self.outward > WARPED
 
     @property
     def smoothed(self) -> bool:
         """Whether a filter, or an interpolation, went over the volume; doubled slices are none."""
-        return self.shared > _ALIKE and self.doubled <= _DOUBLED
+        return self.shared > ALIKE and self.doubled <= DOUBLED
 
 
 def look_at_artifacts(
@@ -269,7 +268,7 @@ def noise_of_cube(cell: CellGeometry, reference: Reference) -> float:
     reference : Reference
         The electrolyte's value and the noise.
     """
-    voxels = _CUBE_UM**3 / float(np.prod(cell.voxel_size_um))
+    voxels = CUBE_UM**3 / float(np.prod(cell.voxel_size_um))
     return float(_noise_of(reference) / max(1.0, voxels) ** 0.5)
 
 
@@ -373,127 +372,3 @@ def _square(cell: CellGeometry, inside_um: float) -> tuple[slice, slice]:
         for axis, edge in zip((cell.axis_y_um, cell.axis_x_um), cell.voxel_size_um[1:], strict=True)
     )
     return slice(max(at_y - half, 0), at_y + half), slice(max(at_x - half, 0), at_x + half)
-
-
-def artifact_numbers(volume_artifacts: Artifacts | None) -> Iterator[tuple[str, Number]]:
-    """Give rings, noise and cupping as fractions of the electrolyte's value.
-
-    Cupping that is smooth is taken out by normalization.
-    """
-    if volume_artifacts is None:
-        return
-    seen = volume_artifacts
-    yield "rings_of_electrolyte", Number(seen.rings, sd=seen.rings_sd, n=seen.n)
-    yield "noise_of_electrolyte", Number(seen.noise)
-    yield "cupping_of_electrolyte", Number(seen.cupping, sd=seen.cupping_sd)
-    yield "noise_shared_by_slices", Number(seen.shared, n=seen.n)
-
-
-def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
-    """Say what rings and noise do to the numbers; None where they do nothing."""
-    if volume_artifacts is None:
-        return None
-    seen, said = volume_artifacts, []
-    if seen.forged:
-        said.append(
-            f"rings: they add {seen.rings:.1%} of the electrolyte's value (standard deviation over "
-            f"the radius) to its slices, where less than {_FORGING:.0%} does no harm: arcs of them "
-            "count as inclusions, which are left out, and split or join particles. Do not read "
-            "drifted particles as such; remove stripes before reconstruction"
-        )
-    if seen.noise_of_cube > _NOISY:
-        said.append(
-            f"noise: that of a voxel is {seen.noise:.0%} of the electrolyte's value, and that of a "
-            f"cube of {_CUBE_UM:g} µm {seen.noise_of_cube:.0%}, where {_NOISY:.0%} is the most "
-            "with which layers and particles were found right: layers may be taken for others, "
-            "and no number of this volume is to be relied on; take more light or projections"
-        )
-    if not seen.is_grey and abs(seen.cupping) > max(_CUPPED, _SURE * seen.cupping_sd):
-        more = "more" if seen.cupping > 0 else "less"
-        said.append(
-            f"cupping: the electrolyte attenuates {abs(seen.cupping):.0%} {more} at the wall than "
-            "in the middle, as hardening of the beam makes it. Normalized grey values are put "
-            "right for it, but values in 1/cm (electrolyte_peak_per_cm, plane_transmission) are "
-            "means over the radius, and may be wrong by as much, which counts into the uncertainty "
-            "of the former; scan with a harder filter, or "
-            "correct beam hardening before reconstruction"
-        )
-    said += _said_of_neighbors(seen)
-    return "; ".join(said) or None
-
-
-def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
-    """Say what slices that are like the next one mean, and what a weave of their noise."""
-    if seen.woven and not seen.smoothed:
-        yield (
-            f"interpolated: the noise of slices is weaker and stronger by turns, {seen.weave:.0f} "
-            f"times as clearly as by chance, where scans have up to {_WOVEN / 2:.0f}: slices were "
-            "turned or scaled by interpolation. Small particles are lost or joined: their number "
-            "is a lower bound, their diameter an upper one; measure the volume as it was "
-            "reconstructed"
-        )
-    if seen.warped and not (seen.woven or seen.smoothed or seen.filtered):
-        yield (
-            "warped: beside the bore's wall the noise of neighboring pixels is more alike than "
-            f"about the axis, by {seen.outward:.0%}, where scans have no more than "
-            f"{_WARPED:.0%}: slices were warped by interpolation, as to undo a lens. Lengths "
-            "across are not known: the bore's radius is left out, particles are a lower "
-            "bound and their diameter an upper one; measure the volume as it was reconstructed"
-        )
-    if seen.doubled > _DOUBLED:
-        yield (
-            f"doubled slices: {seen.doubled:.0%} of those that were looked at equal the next one, "
-            "value by value: if every slice is there twice, all heights and volumes are twice what "
-            "they are; keep every second slice, or halve the first number of voxel_size_um"
-        )
-    elif seen.filtered and not seen.smoothed:
-        yield (
-            f"filtered: {seen.alike_across:.0%} of the noise of a voxel is that of one two voxels "
-            "further in its slice (correlation), which is more than the point spread makes alike: "
-            "a filter went over each slice, as a median, a bilateral one or non-local means, or a "
-            "sample that moved. Small particles are lost or joined, and the volume of inclusions "
-            "and the fractions of electrolyte, active material and low grey are left out; measure "
-            "the volume as it was reconstructed"
-        )
-    elif seen.smoothed:
-        yield (
-            f"smoothed: {seen.shared:.0%} of the noise of a slice is that of the next one "
-            f"(correlation), where up to {_ALIKE:.0%} does no harm: a filter in three dimensions, "
-            "or interpolation, went over the volume. Small particles melt into one or are lost, "
-            "and edges move: fractions of lithium, electrolyte, active material and low "
-            "grey are left out, so is where lithium is absent, and thicknesses are known to half a "
-            "voxel. Measure the volume as it was reconstructed"
-        )
-
-
-def coarse_codes(volume_artifacts: Artifacts | None) -> str | None:
-    """Say that values come in steps that are too large; None where they do not."""
-    if volume_artifacts is None or volume_artifacts.step <= _COARSE:
-        return None
-    return (
-        f"few codes: values come in steps of {volume_artifacts.step:.0%} of the electrolyte's "
-        f"value above air, where {_COARSE:.0%} do no harm. Layers are found, but particles, "
-        "inclusions and low grey rest on the steps and are withheld, and fractions of other "
-        "materials are less certain; save the volume with 16 bits, or in a narrower window"
-    )
-
-
-declare(
-    Quantity(
-        "coarse_codes",
-        unit="what is wrong with it, in words",
-        source="run",
-        derive=coarse_codes,
-        basis=True,
-    )
-)
-declare(
-    Quantity(
-        "volume_artifacts",
-        unit="rings, noise and cupping of a given volume",
-        source="run",
-        derive=look_at_artifacts,
-        numbers=artifact_numbers,
-        warning=artifact_warning,
-    )
-)
