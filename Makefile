@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test lint docs campaign clean imagej paraview screen slurm
+.PHONY: install demo test lint docs campaign clean imagej paraview screen slurm browser
 .NOTPARALLEL:
 
 install: $(VENV)/.installed
@@ -18,7 +18,7 @@ demo: install
 
 # Each process begins with other files: none compiles kernels, nor draws cells, that another has.
 # Three, also on two cores: some wait for windows, for jobs, and for processes of their own.
-test: $(VENV)/.installed-dev imagej screen slurm
+test: $(VENV)/.installed-dev imagej screen slurm browser
 	@$(ON_SCREEN) $(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Text is UTF-8 whatever the locale (PLW1514, a rule of ruff's in preview): LLVM sets that of the
@@ -97,6 +97,12 @@ imagej:
 	@{ command -v imagej && command -v java; } >/dev/null || \
 		$(call packages,imagej default-jre-headless,a test opens an exported stack with ImageJ) || \
 		echo "Going on: the test that opens an exported stack with ImageJ skips."
+
+# Pages are opened in a browser, which also prints them; without one these tests skip.
+browser:
+	@{ command -v chromedriver && command -v chromium; } >/dev/null || \
+		$(call packages,chromium chromium-driver,pages are tested in a browser) || \
+		echo "Going on: the tests that open pages in a browser skip."
 
 # Jobs are tested on a real SLURM, started on this machine; without one these tests skip.
 slurm:

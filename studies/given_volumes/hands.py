@@ -36,8 +36,8 @@ def _warped(of: partial[Case]) -> Iterator[Case]:
     for part in (0.005, 0.03):
         yield of(f"warped by a lens, {part:.1%} at the rim", traits=[on(_by_lens, part)],
                  says="lens|" + _ALIKE)  # fmt: skip
-    for part in (0.03, -0.03):
-        yield of(f"frames distorted by a lens, {part:+.0%} at the rim", says="lens",
+    for shape, part in (("pincushion", 0.03), ("barrel", -0.03)):
+        yield of(f"frames distorted by a lens, {shape} of 3% at the rim", says="lens",
                  traits=[on(_by_lens_of_frames, part)])  # fmt: skip
     yield of("moved by half a voxel, interpolated", traits=[on(_half_a_voxel)], says=_ALIKE)
 

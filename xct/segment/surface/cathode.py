@@ -17,7 +17,7 @@ _FRONT, _COLLECTOR = SURFACES[2:]
 _BEHIND_UM = 16.0  # the collector is flat, and steel is close behind it
 _LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
 _BLUR_PX = 0.55
-# Of the columns: a face that is seen in fewer is none. In a collector that is thinner than the
+# Of the columns: a face of the collector that is seen in fewer is none. In a collector that is thinner than the
 # average is wide, steel behind it counts in: 0.02 and 0.16 of the columns had a face then, up to
 # 9 µm too early; half as wide, the average shows it in 0.98. Plain cells have one in 0.85 and more.
 _LEAST_SEEN, _NARROWER = 0.5, 0.5
@@ -106,8 +106,8 @@ def _as_surfaces(
             definition = "face of the collector: where the outermost particles end"
             found[_COLLECTOR] = as_surface(span, *face, definition)
     for name, surface in list(found.items()):
-        seen = _share(surface.height_um, inside)
-        if seen < _LEAST_SEEN:
+        seen, least = _share(surface.height_um, inside), _LEAST_SEEN * (name == _COLLECTOR)
+        if seen == 0 or seen < least:
             del found[name]
             where = f"in {seen:.0%} of the columns only" if seen else "nowhere"
             say_absent(name, f"the fraction of active material crosses half of its plateau {where}")
