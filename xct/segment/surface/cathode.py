@@ -17,9 +17,10 @@ _FRONT, _COLLECTOR = SURFACES[2:]
 _BEHIND_UM = 16.0  # the collector is flat, and steel is close behind it
 _LEAST_PLATEAU = 0.5  # of the electrolyte's μ: a cathode exceeds it by several times that
 _BLUR_PX = 0.55
-# Of the columns: a face of the collector that is seen in fewer is none. In a collector that is thinner than the
-# average is wide, steel behind it counts in: 0.02 and 0.16 of the columns had a face then, up to
-# 9 µm too early; half as wide, the average shows it in 0.98. Plain cells have one in 0.85 and more.
+# Of the columns: a face of the collector that is seen in fewer is none. In one that is thinner than
+# the average is wide, steel behind it counts in: 0.02 and 0.16 of the columns had a face then, up
+# to 9 µm too early; half as wide, the average shows it in 0.98. Plain cells have one in 0.85 and
+# more.
 _LEAST_SEEN, _NARROWER = 0.5, 0.5
 _PARTICLE_OF_FWHM = 0.35  # radius of a particle: the average is about as wide as one
 
