@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import h5py
-import hdf5plugin  # noqa: F401  registers the compression filters
 import numpy as np
 
 from xct.errors import ScanError, XctError
@@ -32,6 +31,8 @@ def open_hdf5(file: Path, *, chunk_cache: int = _CHUNK_CACHE) -> h5py.File:
     ScanError
         If it is missing, no HDF5 file, or truncated; the message says which.
     """
+    import hdf5plugin  # noqa: F401  registers the compression filters
+
     if file.exists() and not file.is_file():
         raise ScanError(f"{file}: is no file")
     try:
