@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import os
@@ -18,9 +17,6 @@ from xct.cli import cluster, explain, files, runs, virtual_cells, watching
 from xct.cli.screen import Screen
 from xct.errors import RunError, XctError
 
-# Made anew until they are looked through for what is no longer used: modules alone are more, and
-# with 700 of them a command starts a twentieth later.
-_OBJECTS = 50_000
 _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
 
 
@@ -46,7 +42,6 @@ def _terminated(*_: Any) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command of this process and end with its exit code."""
-    gc.set_threshold(_OBJECTS)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
             signal.signal(number, _terminated)
