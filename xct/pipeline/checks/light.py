@@ -227,7 +227,7 @@ def light_messages(light: Light, voxel_size_um: float | None) -> Iterator[str]:
         yield (
             f"{light.wrong_flats}: what pixels and beam have of their own is seen there, so that "
             "it stays in the slices as rings and in the air as light or shade. The camera, its "
-            "read-out window or its binning is not that of the projections, or the beam moved. "
+            "read-out window, binning or focus is not that of the projections, or the beam moved. "
             f"{_WITHHELD}: give flats of the same window and binning by scan.flats, or crop both "
             "alike"
         )
