@@ -21,7 +21,8 @@ _PARTS = 10  # of the views: what moves faster is jitter
 _ROUNDS = 3
 _BENT = 0.3  # by which steps between rows differ further on
 _OPAQUE = 3.0  # line integral: noise and glare of what is darker are no mass
-_SURE_SD, _LEAST_PX = 7.0, 0.2  # virtual cells that stand still have up to 0.15 px, 1.6 sd
+# Virtual cells that stand still have up to 0.38 px, 7.6 sd (one of eight of 400 × 512²).
+_SURE_SD, _LEAST_PX = 12.0, 0.5
 # Steps between rows are not the same further on. Of ramps, jumps and waves of 0.5 to 3 px in three
 # virtual cells up to 1 px was found to a fifth; of a jump by 2 px 1.4.
 _OFF, _NEAR_PX, _FAR_OFF = 0.2, 1.3, 0.4
