@@ -3,6 +3,8 @@
 # installed where make runs as root on Debian or Ubuntu; otherwise a message names them.
 
 SHELL = /bin/sh
+# Some containers ask Python for it; here many processes, one after another, share the bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin

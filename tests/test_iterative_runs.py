@@ -15,6 +15,7 @@ def run(folder, pipeline, **changes):
     if not file.exists():
         write_dxchange(file)
     text = {"scan": {"file": str(file)}, "pipeline": pipeline, "output": str(folder / pipeline)}
+    text["run"] = {"figures": "none"}
     return xct.run({**text, **changes})
 
 

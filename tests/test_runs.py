@@ -41,6 +41,9 @@ def scan(tmp_path):
 def config(tmp_path, scan):
     path = tmp_path / "config.yaml"
     assert execute(["init", str(scan), "--output", str(tmp_path / "out"), "--to", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "\nrun: {" in text
+    path.write_text(text.replace("\nrun: {", "\nrun: {figures: none, "), encoding="utf-8")
     return path
 
 
@@ -233,7 +236,8 @@ def long_config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     scan = write_dxchange(folder / "scan.h5", line_integrals(rows=160))
     path = folder / "config.yaml"
-    text = f"scan: {{file: {scan}}}\ncell: {{name: x}}\noutput: whole\nrun: {{memory_gib: 0.69}}\n"
+    small = "run: {memory_gib: 0.69, figures: none}"
+    text = f"scan: {{file: {scan}}}\ncell: {{name: x}}\noutput: whole\n{small}\n"
     path.write_text(text, encoding="utf-8")
     assert execute(["run", str(path)]) == 0
     return path

@@ -8,8 +8,9 @@ __all__ = ["Result", "Scan", "compare", "open_result", "read_scan", "run", "stag
 
 if TYPE_CHECKING:
     from xct.pipeline.runner import run
+    from xct.reading import read_scan
     from xct.result import Result, open_result
-    from xct.scan import Scan, read_scan
+    from xct.scan import Scan
     from xct.stages import stage
     from xct.study.comparing import compare
 
@@ -19,7 +20,7 @@ _HOMES = {
     "compare": "xct.study.comparing",
     "open_result": "xct.result",
     "Scan": "xct.scan",
-    "read_scan": "xct.scan",
+    "read_scan": "xct.reading",
     "run": "xct.pipeline.runner",
     "stage": "xct.stages",
 }

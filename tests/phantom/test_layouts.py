@@ -8,7 +8,7 @@ from xct.errors import XctError
 from xct.phantom.scan.layouts import LAYOUTS, write_layout
 from xct.phantom.scan.setup import Setup
 from xct.phantom.scan.virtual_scan import virtual_scan
-from xct.scan import read_scan
+from xct.reading import read_scan
 
 
 @pytest.fixture(scope="module")

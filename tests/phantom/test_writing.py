@@ -12,7 +12,7 @@ from xct.errors import ConfigError, RunError
 from xct.io.volume_files.opening import open_foreign
 from xct.phantom.user_volume import read_user_scan
 from xct.phantom.writing import write_phantom
-from xct.scan import read_scan
+from xct.reading import read_scan
 
 OWN = """
 volume: {file: labels.tif, voxel_size_um: 2.0}

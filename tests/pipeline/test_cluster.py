@@ -77,7 +77,8 @@ def here(scan, tmp_path_factory):
 
 
 def config(folder, scan, **run):
-    return {"scan": {"file": str(scan)}, "output": str(folder / "cell"), "run": run}
+    return {"scan": {"file": str(scan)}, "output": str(folder / "cell"),
+            "run": {"figures": "none", **run}}  # fmt: skip
 
 
 def every_byte(folder):

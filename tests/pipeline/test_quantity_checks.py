@@ -40,7 +40,8 @@ def scan_of(tmp_path):
 
 def config(path, tmp_path, quantity, **more):
     scan = {"file": str(path), "pixel_size_um": 2.0, "quantity": quantity, **more}
-    return {"scan": scan, "output": str(tmp_path / f"out-{quantity}")}
+    run = {"figures": "none"}
+    return {"scan": scan, "output": str(tmp_path / f"out-{quantity}"), "run": run}
 
 
 def test_the_chain_starts_at_what_is_given(scan_of, integrals, tmp_path):

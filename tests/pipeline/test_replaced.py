@@ -32,6 +32,7 @@ def config(scan, **more):
         "scan": {"file": str(scan), "center_px": CENTER_PX},
         "pipeline": "reconstruct",
         "output": str(scan.parent / "out"),
+        "run": {"figures": "none"},
         **more,
     }
 

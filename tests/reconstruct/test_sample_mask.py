@@ -85,7 +85,7 @@ def run(folder, pipeline="iterative", **scan):
         write_dxchange(file)
     output = str(folder / f"o{len(list(folder.iterdir()))}")
     text = {"scan": {"file": str(file), **scan}, "pipeline": pipeline, "output": output}
-    return xct.run(text)
+    return xct.run(text | {"run": {"figures": "none"}})
 
 
 @pytest.mark.filterwarnings("ignore:.*angles for.*")

@@ -23,7 +23,8 @@ from xct.io.appearance import appearance
 from xct.io.atomic import write_text
 from xct.io.volume_files.opening import looks_like_volume, of_another_program, open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Request, show_size, volume_facts
-from xct.scan import Quantity, Scan, read_scan
+from xct.reading import read_scan
+from xct.scan import Quantity, Scan
 from xct.segment.cell.grains_in_file import spacing_doubt
 
 # Beside the configuration, for editors: they find it without a network, and it fits this version.

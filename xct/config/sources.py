@@ -8,7 +8,8 @@ from xct.config.model import Config, InFile, VolumeSection
 from xct.errors import ScanError
 from xct.io.volume_files.opening import open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Layout, Request
-from xct.scan import Scan, read_scan
+from xct.reading import read_scan
+from xct.scan import Scan
 
 
 def open_scan(config: Config) -> Scan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ from xct.errors import DataError
 from xct.geometry import CellGeometry
 from xct.normalize.calibration import GREY, Calibration, calibrate
 from xct.normalize.cathode_electrolyte import (
+    Cathode,
     composite_span,
     find_cathode,
     reference_between_particles,
@@ -137,44 +138,58 @@ def _find(
     sample = sample_volume(volume, cell, wall=wide.rows())
     grey = volume_unit == GREY
     air = grey_of_air(volume, sample, cell, energy_kev) if grey else offset_of_air(sample)
-    blur, blur_sd = _blur(sample, cell, blur_um, fringed=fringed and layer is not None)
+    blur = _blur(sample, cell, blur_um, fringed=fringed and layer is not None)
     known = partial(
         calibrate, unit=volume_unit, energy_kev=energy_kev, voxel_um=cell.voxel_size_um[2]
     )
-    guessed = blur_um == "measured" and not np.isfinite(blur_sd)
-    found = _layer(volume, layer, margin_widths * blur, air)
+    guessed = blur_um == "measured" and not np.isfinite(blur[1])
+    found = _layer(volume, layer, margin_widths * blur[0], air)
     if found is not None and not cell.planes:
         composite = None  # all of it is the electrolyte's layer
     cathode = find_cathode(volume, sample, composite, air)
-    in_plane = None if cathode is None else cathode.in_plane
-    if found is None:
-        if cathode is None or in_plane is None:
-            raise DataError(_no_electrolyte(cell))
-        calibration = known(in_plane[0], between=True)
+    if found is not None:
+        reference = _in_layer(found, cell, cathode, sample.noise, blur, air, band_um, known)
+    elif cathode is not None and cathode.in_plane is not None:
+        calibration = known(cathode.in_plane[0], between=True)
         between = reference_between_particles(
-            cell, cathode, sample.noise, (blur, blur_sd), air, per_um=_per_um(calibration)
+            cell, cathode, sample.noise, blur, air, per_um=_per_um(calibration)
         )
-        return replace(
-            between, blur_guessed=guessed, unit=volume_unit or "1/cm", **vars(calibration)
-        )
-    blocks = _blocks(found.cubes, found.peak, cell, band_um)
+        reference = replace(between, **vars(calibration))
+    else:
+        raise DataError(_no_electrolyte(cell))
+    return replace(reference, blur_guessed=guessed, unit=volume_unit or "1/cm")
+
+
+def _in_layer(
+    layer: _Layer,
+    cell: CellGeometry,
+    cathode: Cathode | None,
+    noise: np.ndarray,
+    blur: tuple[float, float],
+    air: float,
+    band_um: float,
+    known: Callable[[float], Calibration],
+) -> Reference:
+    """Make the reference of a cell with electrolyte in a layer of its own."""
+    cubes = layer.cubes
+    blocks = _blocks(cubes, layer.peak, cell, band_um)
     model = fit_model(
         *(blocks[name] for name in ("z_um", "r_um", "peak", "sd")),
         z_range_um=_heights(cell, blocks["z_um"], band_um),
         r_high_um=cell.bore_radius_um,
     )
     over = blocks["peak"] / model.value(blocks["z_um"], blocks["r_um"])
-    middle = model.value(found.cubes.z_um, found.cubes.r_um)
-    calibration = known(float(middle.mean()))
+    peak = float(model.value(cubes.z_um, cubes.r_um).mean())
+    calibration = known(peak)
     return Reference(
         model=model,
-        noise_per_cm=sample.noise,
-        blur_um=blur,
-        blur_sd_um=blur_sd,
+        noise_per_cm=noise,
+        blur_um=blur[0],
+        blur_sd_um=blur[1],
         table=reference_table(blocks, model, cell, cathode),
-        peak_per_cm=float(middle.mean()),
-        peak_sd_per_cm=_mean_sd(model, found.cubes, cell.voxel_size_um[0]),
-        n=int(found.cubes.mean.size),
+        peak_per_cm=peak,
+        peak_sd_per_cm=_mean_sd(model, cubes, cell.voxel_size_um[0]),
+        n=int(cubes.mean.size),
         flatness_before=float(blocks["peak"].std() / blocks["peak"].mean()),
         flatness_after=float(over.std() / over.mean()),
         confounded="density" if _has_trend(model) else None,
@@ -182,12 +197,10 @@ def _find(
             None if cathode is None else cathode.cubes,
             model,
             bore_radius_um=cell.bore_radius_um,
-            in_plane=in_plane,
+            in_plane=None if cathode is None else cathode.in_plane,
             per_um=_per_um(calibration) if air == 0 else float("nan"),
         ),
         air=air,
-        blur_guessed=guessed,
-        unit=volume_unit or "1/cm",
         **vars(calibration),
     )
 

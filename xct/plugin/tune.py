@@ -31,8 +31,8 @@ from xct.plugin.docked import Docked
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.preprocess.rings import Method
+from xct.reading import read_scan
 from xct.result import open_result
-from xct.scan import read_scan
 from xct.stages import load_stages
 
 _OFF = "off"
