@@ -7,8 +7,8 @@ __version__ = "0.1.0"
 __all__ = ["Result", "Scan", "compare", "open_result", "read_scan", "run", "stage"]
 
 if TYPE_CHECKING:
+    from xct.io.scans.reading import read_scan
     from xct.pipeline.runner import run
-    from xct.reading import read_scan
     from xct.result import Result, open_result
     from xct.scan import Scan
     from xct.stages import stage
@@ -20,7 +20,7 @@ _HOMES = {
     "compare": "xct.study.comparing",
     "open_result": "xct.result",
     "Scan": "xct.scan",
-    "read_scan": "xct.reading",
+    "read_scan": "xct.io.scans.reading",
     "run": "xct.pipeline.runner",
     "stage": "xct.stages",
 }

@@ -7,8 +7,8 @@ import tifffile
 from xct.errors import ScanError
 from xct.io.edf import frames as edf
 from xct.io.edf.frames import read_header
+from xct.io.scans.reading import read_scan
 from xct.io.scans.recognize import read_raw
-from xct.reading import read_scan
 
 pytest.importorskip("fabio")
 

@@ -5,10 +5,10 @@ import pytest
 
 from tests.phantom.samples import Cylinder
 from xct.errors import XctError
+from xct.io.scans.reading import read_scan
 from xct.phantom.scan.layouts import LAYOUTS, write_layout
 from xct.phantom.scan.setup import Setup
 from xct.phantom.scan.virtual_scan import virtual_scan
-from xct.reading import read_scan
 
 
 @pytest.fixture(scope="module")

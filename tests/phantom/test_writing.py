@@ -9,10 +9,10 @@ import tifffile
 import yaml
 
 from xct.errors import ConfigError, RunError
+from xct.io.scans.reading import read_scan
 from xct.io.volume_files.opening import open_foreign
 from xct.phantom.user_volume import read_user_scan
 from xct.phantom.writing import write_phantom
-from xct.reading import read_scan
 
 OWN = """
 volume: {file: labels.tif, voxel_size_um: 2.0}

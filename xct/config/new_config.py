@@ -21,9 +21,9 @@ from xct.config.sources import open_scan
 from xct.errors import ConfigError, ScanError, XctError
 from xct.io.appearance import appearance
 from xct.io.atomic import write_text
+from xct.io.scans.reading import read_scan
 from xct.io.volume_files.opening import looks_like_volume, of_another_program, open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Request, show_size, volume_facts
-from xct.reading import read_scan
 from xct.scan import Quantity, Scan
 from xct.segment.cell.grains_in_file import spacing_doubt
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from xct.config.model import Config, InFile, VolumeSection
 from xct.errors import ScanError
+from xct.io.scans.reading import read_scan
 from xct.io.volume_files.opening import open_foreign
 from xct.io.volume_files.volume import ForeignVolume, Layout, Request
-from xct.reading import read_scan
 from xct.scan import Scan
 
 

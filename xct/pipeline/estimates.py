@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xct.config.recipe import Step
+from xct.errors import RunError
 from xct.io.volumes import Coding
 from xct.parallel.executors import map_blocks
 from xct.pipeline.monitor import RunWarnings, timed
@@ -155,16 +156,24 @@ class Estimates:
         sample |= step.stage.answers(answer)
         sample["row_px"] = np.array([row for first, stop in rows for row in range(first, stop)])
         sample["pixel_size_um"] = self.slabs.scan.voxel_size_um
-        self._draw(QUANTITIES[step.stage.gives[0]], sample)
         assert step.stage.estimate is not None  # a stage that samples
-        with timed(step.name):
-            return step.stage.estimate(answer, len(sample["row_px"])).entry()
+        quantity = QUANTITIES[step.stage.gives[0]]
+        try:
+            with timed(step.name):
+                entry = step.stage.estimate(answer, len(sample["row_px"])).entry()
+        except RunError:
+            self._draw(quantity, sample, "png")  # which the message names
+            raise
+        self._draw(quantity, sample)
+        return entry
 
-    def _draw(self, quantity: Quantity, sample: Mapping[str, Any]) -> None:
+    def _draw(self, quantity: Quantity, sample: Mapping[str, Any], kind: str | None = None) -> None:
+        if (kind or self.folder.figures) == "none":
+            return
         with timed("figures"):
             for name, figure in called(quantity, quantity.figures, sample, None).items():
                 if figure is not None:
-                    self.folder.save_figure(figure, name)
+                    self.folder.save_figure(figure, name, kind)
 
     def _look(
         self, rows: Sequence[Group], steps: Sequence[Step], names: Sequence[str]

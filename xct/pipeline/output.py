@@ -46,9 +46,10 @@ class OutputFolder:
     path: Path
     figures: str = "both"
 
-    def save_figure(self, figure: Figure, name: str) -> list[Path]:
-        """Write a figure, as the configuration asks for it."""
-        return save_figure(panel_letters(figure), self.path / "figures", name, self.figures)
+    def save_figure(self, figure: Figure, name: str, kind: str | None = None) -> list[Path]:
+        """Write a figure, as the configuration asks for it unless told otherwise."""
+        chosen = kind or self.figures
+        return save_figure(panel_letters(figure), self.path / "figures", name, chosen)
 
     @property
     def journal(self) -> Journal:

@@ -25,13 +25,13 @@ from xct.config.recipe import load_steps
 from xct.config.rewrite import rewrite_config
 from xct.config.sources import open_scan
 from xct.errors import XctError, show_with_sd
+from xct.io.scans.reading import read_scan
 from xct.pipeline.preview import Preview
 from xct.plugin.controls import Latest, beside, button, slider_of
 from xct.plugin.docked import Docked
 from xct.plugin.notifications import errors_shown, show_info
 from xct.plugin.tune_materials import TuneMaterials, TunePictures
 from xct.preprocess.rings import Method
-from xct.reading import read_scan
 from xct.result import open_result
 from xct.stages import load_stages
 
