@@ -202,9 +202,9 @@ def material_table(
         the bore's radius; all of what is missing in the volume; 0.15 voxels for each whole face
         across the bore of steel and of the collector: how a face looks next to what is opaque
         depends on where in a voxel it lies; as much for lithium, which shares one, and more where
-        light hardly passes and the face's map is less certain than that; as much low grey as is seen may be finer than
-        the blur and counted as electrolyte, so that the volume of low grey is a lower bound,
-        without sd),
+        light hardly passes and the face's map is less certain than that; as much low grey as is
+        seen may be finer than the blur and counted as electrolyte, so that the volume of low grey
+        is a lower bound, without sd),
         volume_fraction (of the bore in view; NaN for the tube), mean_grey and sd_grey of voxels
         whose six neighbors are of the same material, surface_um2, n (voxels).
 
