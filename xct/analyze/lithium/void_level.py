@@ -79,9 +79,8 @@ def void_level(voids: Unresolved, voxels: np.ndarray, place_um: np.ndarray) -> V
 
 
 def _medians(values: np.ndarray, place_um: np.ndarray, at_um: np.ndarray) -> np.ndarray:
-    """Give the median of the nearest values at each place."""
-    tree, nearest = scipy.spatial.cKDTree(place_um), min(_NEIGHBORS, len(values))
-    parts = np.array_split(at_um, max(1, len(at_um) // _AT_ONCE))
-    return np.concatenate(
-        [np.median(values[tree.query(part, nearest)[1]], axis=1) for part in parts]
-    )
+    """Give the median of the values around the nearest of their places."""
+    tree, count = scipy.spatial.cKDTree(place_um), min(_NEIGHBORS, len(values))
+    parts = np.array_split(place_um, max(1, len(place_um) // _AT_ONCE))
+    smooth = [np.median(values[tree.query(part, count)[1]], axis=1) for part in parts]
+    return np.asarray(np.concatenate(smooth)[tree.query(at_um)[1]])

@@ -110,7 +110,8 @@ def unresolved_voids(
         most = (_MOST * shape + _FLAT) * np.sqrt(beyond + _ONE_SIDED * chance)
     known = (count >= _LEAST_CORE) & np.isfinite(sd)
     some = np.minimum(seen, _ALL), sd, np.minimum(most, _ALL), excess
-    return Unresolved(*(np.where(known, values, np.nan) for values in some), variance, slope)
+    fraction, sd, most, excess = (np.where(known, values, np.nan) for values in some)
+    return Unresolved(fraction, sd, most, excess, variance, slope)
 
 
 def _with_rings(count: np.ndarray, variance: np.ndarray, from_axis_px: np.ndarray) -> np.ndarray:
