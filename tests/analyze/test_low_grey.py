@@ -113,6 +113,8 @@ def test_what_lies_at_the_front_counts_by_itself(table):
     assert found["inclusions"].value == 2
     assert found["inclusions"].bound == "lower"
     assert found["inclusions.at_front"].value == 1
+    assert found["inclusions.at_front"].sd is None
+    assert "has no uncertainty" in found["inclusions.at_front"].note
     assert found["inclusions.bridging"].value == 0
     assert found["inclusion_volume_um3"].value == pytest.approx(2 * table["dark_volume_um3"][0])
 

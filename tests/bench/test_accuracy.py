@@ -155,6 +155,12 @@ def test_displacement_counts_in_voxels_whatever_its_sign():
     assert not accuracy._met(row)
 
 
+def test_intervals_of_lithium_contents_do_not_hide_among_those_of_other_numbers():
+    found = {"coverage_95.li_content": 0.86, "coverage_95.numbers": 0.96}
+    assert not accuracy._met(row_of("lithium contents", found))
+    assert accuracy._met(row_of("lithium contents", found | {"coverage_95.li_content": 0.95}))
+
+
 @pytest.mark.parametrize(("coverage", "met"), [(0.89, False), (0.95, True), (0.995, False)])
 def test_intervals_are_to_hold_the_truth_neither_too_seldom_nor_too_often(coverage, met):
     row = row_of("stated", {"coverage_95.numbers": coverage, "coverage_95.numbers.layers": 0.0})

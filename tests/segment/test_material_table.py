@@ -5,7 +5,7 @@ import pytest
 
 from tests.parallel.pickling import Pickling
 from tests.segment.spheres import MU, Flat, cell_of_spheres
-from xct.geometry import Label
+from xct.geometry import Label, Surface
 from xct.parallel.executors import executed_by
 from xct.physics.optics import FWHM_PER_SIGMA
 from xct.segment.material.table import material_sums, material_table
@@ -57,6 +57,31 @@ def test_whole_faces_of_steel_and_of_the_collector_make_their_volumes_uncertain(
         one_by_one = 0.15 * 2 * np.sqrt(faces * bore)  # two faces: √2 times the sd of one
         expected = np.hypot(row["surface_um2"] * moved, one_by_one)
         assert row["volume_um3_sd"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steel_px", "collector_px", "stated_px"),
+    [
+        (0.1, 0.9, {"lithium": 0.15, "steel": 0.15, "collector": 0.15}),
+        (0.5, 1.8, {"lithium": 0.5, "steel": 0.5, "collector": 1.8}),
+    ],
+)
+def test_faces_of_what_no_light_passes_make_volumes_as_uncertain_as_their_maps(
+    drawn, table, steel_px, collector_px, stated_px
+):
+    mu, cell, _, labels, *_ = drawn
+    maps = {
+        name: Surface(np.full(labels.shape[1:], 10.0), np.full(labels.shape[1:], 2 * sd_px), "")
+        for name, sd_px in (("steel_lithium", steel_px), ("cathode_collector", collector_px))
+    }
+    found = material_table(mu, labels, cell, Flat(), surfaces=maps).set_index("material")
+    bore = np.pi * cell.bore_radius_um**2
+    for name, sd_px in stated_px.items():
+        faces = np.count_nonzero(np.diff(labels == Label[name.upper()], axis=0)) * 4  # µm²
+        usual = 0 if name == "lithium" else 0.15
+        known = table.loc[name, "volume_um3_sd"] ** 2 - (usual * 2) ** 2 * faces * bore
+        expected = np.sqrt(known + (sd_px * 2) ** 2 * faces * bore)
+        assert found.loc[name, "volume_um3_sd"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_uncertainty_of_the_radius_counts_twice(drawn, table):

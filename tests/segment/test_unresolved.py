@@ -96,3 +96,22 @@ def test_noise_that_rises_towards_the_axis_is_no_crack():
     assert found.fraction.mean() < 0.008
     even = unresolved_voids(table, mean, scatter, at_wall, BLUR_UM)
     assert even.fraction[near].mean() > 2 * found.fraction[near].mean()
+
+
+def test_rings_about_the_axis_of_rotation_are_no_cracks_and_cracks_everywhere_are_no_rings():
+    rng = np.random.default_rng(6)
+    away, voxels, cracks = 100 * rng.uniform(0.03, 1, 1500) ** 0.5, 40, 0.03
+    table = pd.DataFrame(
+        {"core_voxels": voxels, "core_share": 1.0, "equivalent_diameter_um": 14.0},
+        index=range(away.size),
+    )
+    chance = rng.chisquare(voxels - 1, away.size) / (voxels - 1)
+    variance = NOISE**2 * (1 + 10 / away) + (cracks * LEVEL) ** 2
+    flat = np.full(away.size, NOISE)
+    given = table, np.full(away.size, LEVEL), np.sqrt(variance * chance), flat, BLUR_UM
+    found = unresolved_voids(*given, from_axis_px=away)
+    near = away < 30
+    np.testing.assert_allclose(np.sqrt(found.excess[near].mean()), cracks, rtol=0.15)
+    np.testing.assert_allclose(np.sqrt(found.excess[~near].mean()), cracks, rtol=0.1)
+    without = unresolved_voids(*given)
+    assert without.excess[near].mean() > 1.5 * found.excess[near].mean()

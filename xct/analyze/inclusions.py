@@ -74,10 +74,12 @@ _CHANCE_NOISE = 0.5
 # Rings are strongest where they are smallest: what is so small, and its middle so near to the axis
 # of rotation, in voxels, was no inclusion in any of twelve cases (9 volumes of 39).
 _AT_AXIS_PX, _DOT_PX = 3.5, 10.0
-# Of the classes that other things look like.
+# Of the classes that other things look like: how many of them are is not known, and no standard
+# deviation says it.
+_ALIKE = "; how many are such is not known, so that the count of what is seen has no uncertainty"
 _LOOKS = {
-    "at_front": "at the cathode's front a pore of the cathode looks the same",
-    "at_lithium": "lithium that stands out of its face, as at the wall, looks the same",
+    "at_front": f"at the cathode's front a pore of the cathode looks the same{_ALIKE}",
+    "at_lithium": f"lithium that stands out of its face, as at the wall, looks the same{_ALIKE}",
 }
 
 

@@ -142,6 +142,15 @@ TARGETS = (
         0.2,
         0.5,
     ),
+    # Of many particles one number: among the intervals of all that is stated it would not show.
+    Target(
+        "lithium contents in their 95 % intervals",
+        _of("coverage_95.li_content"),
+        0.90,
+        0.90,
+        low=False,
+        most=0.99,
+    ),
     Target("displacement bias (voxel)", _in_voxels(*_moved("bias")), 0.05, 0.15),
     Target("displacement RMSE (voxel)", _in_voxels(*_moved("rmse")), 0.3, 0.5),
     Target(

@@ -19,6 +19,7 @@ from annotated_types import Ge, Lt
 from xct.analyze.grey_counts import plane_transmission as transmission_of
 from xct.analyze.lithium.drifted_charge import charge_contrast
 from xct.analyze.lithium.population import Readings, fraction_alike, readings_among_others
+from xct.analyze.lithium.void_level import VoidLevel, void_level
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
@@ -192,12 +193,13 @@ def state_of_charge(
     taken, relative = _glare(planes[at], scale_sd, glare_sd, glare, glare_bound)
     noise = quantum_noise(reference, cell, planes)[at]
     away, depth = radius / cell.bore_radius_um, -np.log(np.maximum(planes[at], 1e-30))
-    voids = _voids(particles, mu, noise, step, reference.blur_um, away, depth)
+    voids, level = _voids(particles, cell, mu, noise, step, reference.blur_um, away, depth)
     share = particles["core_share"].to_numpy(float)
     common = scale_sd if glare_sd is None else relative
     recovery = _RECOVERY_SD * (1 - share) * (mu - electrolyte) / mu
     read = _lithium(
-        _readings(particles, mu, noise_sd / mu, voids),
+        _readings(particles, mu, noise_sd / mu, voids, level),
+        level,
         np.hypot(common, recovery),
         taken,
         energy_kev,
@@ -268,29 +270,44 @@ class _Lithium(NamedTuple):
 
 
 def _readings(
-    particles: pd.DataFrame, mu: np.ndarray, noise: np.ndarray, voids: Unresolved
+    particles: pd.DataFrame,
+    mu: np.ndarray,
+    noise: np.ndarray,
+    voids: Unresolved,
+    level: VoidLevel,
 ) -> Readings:
     """Put back what voids take from each core."""
     place = particles[["z_um", "y_um", "x_um"]].to_numpy(float)
     diameter = particles["equivalent_diameter_um"].to_numpy(float)
-    return readings_among_others(mu, noise, voids.fraction, voids.sd, place, diameter)
+    return readings_among_others(
+        mu, noise, voids.fraction, voids.sd, place, diameter, level.typical
+    )
 
 
 def _lithium(
-    readings: Readings, common: np.ndarray, taken: np.ndarray, energy_kev: float
+    readings: Readings,
+    level: VoidLevel,
+    common: np.ndarray,
+    taken: np.ndarray,
+    energy_kev: float,
 ) -> _Lithium:
     """Read x from μ: glare that hides attenuation widens the interval towards less lithium alone.
 
-    `common` is the relative uncertainty that does not differ from particle to particle.
+    `common` is the relative uncertainty that does not differ from particle to particle; neither do
+    voids that may hide in what is not known of the noise, or be read into it.
     """
     mu = np.exp(readings.logarithm)
     alike = np.hypot(common, _LEVEL_SD * readings.typical)
     symmetric = _INTERVAL * np.hypot(readings.sd, alike)
     return _Lithium(
         _content(mu, energy_kev),
-        _content(mu * (1 + np.hypot(symmetric, taken)), energy_kev),
-        _content(mu * (1 - symmetric), energy_kev),
+        _content(mu * (1 + _all(symmetric, taken, level.high - level.typical)), energy_kev),
+        _content(mu * (1 - _all(symmetric, level.typical - level.low)), energy_kev),
     )
+
+
+def _all(*parts: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sqrt(sum(part**2 for part in parts)))
 
 
 def _withheld(
@@ -312,18 +329,24 @@ def _withheld(
 
 def _voids(
     particles: pd.DataFrame,
+    cell: CellGeometry,
     mu: np.ndarray,
     noise: np.ndarray,
     step: np.ndarray,
     blur_um: float,
     radius: np.ndarray,
     depth: np.ndarray,
-) -> Unresolved:
+) -> tuple[Unresolved, VoidLevel]:
     """Measure what cracks take; nothing where a table does not say how its cores scatter."""
     if "core_scatter" not in particles:
-        return Unresolved(*np.zeros((3, len(mu))))
+        nothing = np.zeros((6, len(mu)))
+        return Unresolved(*nothing), VoidLevel(*nothing[:3])
     scatter = particles["core_scatter"].to_numpy(float) * step
-    return unresolved_voids(particles, mu, scatter, noise, blur_um, radius, depth)
+    z, y, x = particles[["z_um", "y_um", "x_um"]].to_numpy(float).T
+    from_axis_px = cell.from_rotation_axis_um(y, x) / max(cell.voxel_size_um[1:])
+    voids = unresolved_voids(particles, mu, scatter, noise, blur_um, radius, depth, from_axis_px)
+    voxels = particles["core_voxels"].to_numpy(float)
+    return voids, void_level(voids, voxels, np.column_stack([z, y, x]))
 
 
 def _glare(

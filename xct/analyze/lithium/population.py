@@ -53,6 +53,7 @@ def readings_among_others(
     voids_sd: np.ndarray,
     place_um: np.ndarray,
     diameter_um: np.ndarray,
+    level: np.ndarray | None = None,
 ) -> Readings:
     """Put back what voids take from μ, as far as others of the same size bear it out.
 
@@ -68,6 +69,9 @@ def readings_among_others(
         Middles.
     diameter_um : ndarray, shape (particle,)
         Equivalent diameters.
+    level : ndarray, shape (particle,), optional
+        Fraction that voids open in a particle of its size and place; the mean of what is seen
+        unless given.
     """
     with np.errstate(invalid="ignore", divide="ignore"):  # what has no core is not a number
         logarithm, taken = np.log(mu), -np.log1p(-voids)
@@ -77,7 +81,7 @@ def readings_among_others(
         return Readings(logarithm + taken, sd, typical)
     classes = [known[some] for some in _by_size(diameter_um[known])]
     for own in classes:
-        typical[own] = taken[own].mean()
+        typical[own] = taken[own].mean() if level is None else -np.log1p(-level[own])
     tree = scipy.spatial.cKDTree(place_um[known])
     nearest = np.asarray(tree.query(place_um[known], _NEIGHBORS + 1)[1], np.int32)
     near = known.astype(np.int32)[nearest[:, 1:]]
@@ -87,7 +91,8 @@ def readings_among_others(
         steep = float(np.clip(-_slope(emptier[own], darker[own]), 0, _STEEPEST))
         # Chance flattens the slope, but not what is typical; steeper is only what voids hide.
         typical[own] *= max(steep, 1.0)
-        taken[own] = typical[own] + steep * (taken[own] - taken[own].mean())
+        more = taken[own] - taken[own].mean() if level is None else emptier[own]
+        taken[own] = typical[own] + steep * more
     logarithm = logarithm + taken
     left = _beside_neighbors(logarithm, classes, near, known)
     for own in classes:

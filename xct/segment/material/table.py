@@ -123,10 +123,8 @@ def material_numbers(
 
 def _in_doubt(surfaces: Mapping[str, Surface], cell: CellGeometry) -> bool:
     """Whether the collector's face may be a voxel off: it is thin, and has two faces."""
-    face = surfaces.get("cathode_collector")
-    if face is None or not np.isfinite(face.sd_um).any():
-        return False
-    return float(np.nanmedian(face.sd_um)) > _DOUBT_PX * cell.voxel_size_um[0]
+    sd_um = _typical_sd_um(surfaces, "cathode_collector")
+    return sd_um > _DOUBT_PX * cell.voxel_size_um[0]
 
 
 def _hidden(sharpened: str | None, scale: GivenScale | None, codes: str | None) -> set[str]:
@@ -169,6 +167,7 @@ def material_table(
     grey_scale: GreyScale = STANDARD_SCALE,
     uncorrected_fringes: str | None = None,
     slice_excess_um: float | None = None,
+    surfaces: Mapping[str, Surface] | None = None,
     *,
     threshold_uncertainty: Annotated[float, Ge(0), Le(0.5)] = 0.05,
 ) -> Asking[pd.DataFrame]:
@@ -190,6 +189,8 @@ def material_table(
         How propagation fringes are known of that no step dealt with; then nothing is measured.
     slice_excess_um : float, optional
         By how much slices are further apart than pixels are wide: a face may lie anywhere within.
+    surfaces : mapping of str to Surface, optional
+        Height maps, with the uncertainty of steel's and of the collector's face.
     threshold_uncertainty : float, optional
         Standard uncertainty of a threshold, as a fraction δ of the step between two materials: it
         moves a blurred edge by δ √(2π) times the point spread's standard deviation.
@@ -200,8 +201,10 @@ def material_table(
         material, volume_um3 and its sd (surface times the edge's uncertainty; the uncertainty of
         the bore's radius; all of what is missing in the volume; 0.15 voxels for each whole face
         across the bore of steel and of the collector: how a face looks next to what is opaque
-        depends on where in a voxel it lies; as much low grey as is seen may be finer than the blur
-        and counted as electrolyte, so that the volume of low grey is a lower bound, without sd),
+        depends on where in a voxel it lies; as much for lithium, which shares one, and more where
+        light hardly passes and the face's map is less certain than that; as much low grey as is
+        seen may be finer than the blur and counted as electrolyte, so that the volume of low grey
+        is a lower bound, without sd),
         volume_fraction (of the bore in view; NaN for the tube), mean_grey and sd_grey of voxels
         whose six neighbors are of the same material, surface_um2, n (voxels).
 
@@ -221,7 +224,9 @@ def material_table(
     sigma_um = blur_um(reference, cell.voxel_size_um) / FWHM_PER_SIGMA
     edge_um = threshold_uncertainty * np.sqrt(2 * np.pi) * sigma_um
     uncertainty_um3 = np.hypot(
-        _volume_sds(sums, cell, surface * edge_um, slice_excess_um or 0.0),
+        _volume_sds(
+            sums, cell, surface * edge_um, slice_excess_um or 0.0, _faces_um(surfaces or {}, cell)
+        ),
         count[Label.UNKNOWN] * voxel * (count > 0),
     )
     rows = []
@@ -271,8 +276,35 @@ def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarr
     over_ranges(lambda a, b: _add(part, values, start, planes, a, b), len(planes))
 
 
+def _faces_um(surfaces: Mapping[str, Surface], cell: CellGeometry) -> np.ndarray:
+    """Give how uncertain a whole face across the bore is, µm, shape (label,).
+
+    What a map states of a column is by chance in part, but for the faces of what no light passes:
+    there all columns are wrong alike, through streaks and stray light.
+    """
+    least_um = _FACE_PX * cell.voxel_size_um[0]
+    found = np.zeros(_KINDS)
+    found[[Label.STEEL, Label.COLLECTOR]] = least_um
+    if steel := _typical_sd_um(surfaces, "steel_lithium"):
+        found[[Label.STEEL, Label.LITHIUM]] = max(steel, least_um)
+    if _in_doubt(surfaces, cell):
+        found[Label.COLLECTOR] = _typical_sd_um(surfaces, "cathode_collector")
+    return found
+
+
+def _typical_sd_um(surfaces: Mapping[str, Surface], name: str) -> float:
+    """Median of what a map states, µm; 0 where there is none."""
+    face = surfaces.get(name)
+    known = face is not None and np.isfinite(face.sd_um).any()
+    return float(np.nanmedian(face.sd_um)) if face is not None and known else 0.0
+
+
 def _volume_sds(
-    sums: np.ndarray, cell: CellGeometry, edge_um3: np.ndarray, excess_um: float
+    sums: np.ndarray,
+    cell: CellGeometry,
+    edge_um3: np.ndarray,
+    excess_um: float,
+    faces_um: np.ndarray,
 ) -> np.ndarray:
     """Combine the uncertainties of each volume, µm³, shape (label,)."""
     z_um, y_um, x_um = cell.voxel_size_um
@@ -280,18 +312,15 @@ def _volume_sds(
     # Where the wall is out of view, the view's own sides bound each volume.
     radius = 2 * np.nan_to_num(cell.bore_radius_sd_um) / cell.bore_radius_um * volume
     radius[Label.TUBE] = 0.0
-    unseen, faces = np.zeros((2, _KINDS))
+    unseen = np.zeros(_KINDS)
     unseen[Label.ELECTROLYTE] = volume[Label.LOW_GREY]
-    opaque = [Label.STEEL, Label.COLLECTOR]
     # Both faces of a layer are found independently: their variances add.
     view_um2 = cell.shape[1] * y_um * cell.shape[2] * x_um
     bore_um2 = min(np.pi * cell.bore_radius_um**2, view_um2)
     whole = np.sqrt(sums[:, _ALONG_Z] * y_um * x_um * bore_um2)
-    faces[opaque] = _FACE_PX * z_um * whole[opaque]
     between = np.zeros(_KINDS)
-    layers = [*opaque, Label.LITHIUM]
-    between[layers] = OF_A_STEP * excess_um * whole[layers]
-    faces = np.hypot(faces, between)
+    between[[Label.STEEL, Label.COLLECTOR, Label.LITHIUM]] = OF_A_STEP * excess_um
+    faces = np.hypot(faces_um, between) * whole
     total = np.sqrt(edge_um3**2 + radius**2 + unseen**2 + faces**2)
     total[Label.LOW_GREY] = np.nan
     return np.asarray(total)

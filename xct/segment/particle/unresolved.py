@@ -28,10 +28,9 @@ _MOST, _TYPICAL, _SHAPES = 7.0, 4.4, 0.3
 # and two that open it, which scatter it by √(diameter / blur) / 1.5 of that, and / 2.1.
 _FLAT, _PLANES = 0.2, 1.8
 _ONE_SIDED = 1.645  # standard deviations beyond which 5 % lie
-# What rings and the labels' own errors scatter a core by, in units of the noise of quanta.
-_ROUGHER = 1.1
-_RINGS = 8  # of equal width, from the axis to the wall: rings of the detector are strong in few
-_QUIET, _LEAST_VOXELS, _LEAST_CORES = 0.1, 16, 20  # the quietest of well-known cores
+# Rings of as many well-known cores each, by which is told how the detector's rings scatter them.
+_RINGS, _LEAST_VOXELS, _LEAST_CORES = 12, 16, 20
+_LEAST_RINGS, _NEAREST_PX = 3, 2.0
 _LEAST_CORE = 8  # voxels, below which their scatter says nothing
 _DIRECTIONS = 64  # of rays through a voxel, over a quarter of a turn
 _ALL = 0.9  # no particle is emptier
@@ -49,11 +48,19 @@ class Unresolved:
         Its standard uncertainty.
     at_most : ndarray
         Upper bound (95 %); NaN where no core tells.
+    excess, noise : ndarray
+        Variance of a core's values, relative to the square of their mean: beyond noise, which by
+        chance is below 0, and of noise.
+    slope : ndarray
+        The fraction that is open, over the root of the excess.
     """
 
     fraction: np.ndarray
     sd: np.ndarray
     at_most: np.ndarray
+    excess: np.ndarray
+    noise: np.ndarray
+    slope: np.ndarray
 
 
 def unresolved_voids(
@@ -64,6 +71,7 @@ def unresolved_voids(
     blur_um: float,
     radius: np.ndarray | None = None,
     depth: np.ndarray | float = 0.0,
+    from_axis_px: np.ndarray | None = None,
 ) -> Unresolved:
     """Measure what cracks and cavities take from the mean of each core.
 
@@ -81,15 +89,19 @@ def unresolved_voids(
         Distance from the axis, the bore's radius being 1; all at the wall unless given.
     depth : ndarray, shape (particle,), optional
         Line integral through the bore in the plane of each particle.
+    from_axis_px : ndarray, shape (particle,), optional
+        Distance from the axis of rotation in voxels, about which rings lie; none are unless given.
     """
     count = particles["core_voxels"].to_numpy(float)
-    noise = noise / particles["core_share"].to_numpy(float)
     away = np.ones(count.shape) if radius is None else radius
-    rough = _ROUGHER * _over_that_at_the_wall(away, np.broadcast_to(depth, away.shape))
-    noise = noise * np.minimum(_quiet_cores(count, scatter, noise, away), rough)
+    noise = noise / particles["core_share"].to_numpy(float)
+    noise = noise * _over_that_at_the_wall(away, np.broadcast_to(depth, away.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
-        beyond = np.maximum((scatter**2 - noise**2) / mean**2, 0)
-        chance = np.sqrt(2 / (count - 1)) * (noise / mean) ** 2
+        if from_axis_px is not None:
+            noise = noise * _with_rings(count, (scatter / noise) ** 2, from_axis_px)
+        excess, variance = (scatter**2 - noise**2) / mean**2, (noise / mean) ** 2
+        beyond = np.maximum(excess, 0)
+        chance = np.sqrt(2 / (count - 1)) * variance
         shape = blur_um / particles["equivalent_diameter_um"].to_numpy(float)
         slope = np.maximum(_TYPICAL * shape, _PLANES * np.sqrt(shape))
         seen = slope * np.sqrt(np.maximum(beyond - chance, 0))
@@ -97,30 +109,40 @@ def unresolved_voids(
         sd = np.hypot(_SHAPES * seen, by_chance)
         most = (_MOST * shape + _FLAT) * np.sqrt(beyond + _ONE_SIDED * chance)
     known = (count >= _LEAST_CORE) & np.isfinite(sd)
-    some = np.minimum(seen, _ALL), sd, np.minimum(most, _ALL)
-    return Unresolved(*(np.where(known, values, np.nan) for values in some))
+    some = np.minimum(seen, _ALL), sd, np.minimum(most, _ALL), excess
+    fraction, sd, most, excess = (np.where(known, values, np.nan) for values in some)
+    return Unresolved(fraction, sd, most, excess, variance, slope)
 
 
-def _quiet_cores(
-    count: np.ndarray, scatter: np.ndarray, noise: np.ndarray, radius: np.ndarray
-) -> np.ndarray:
-    """Scatter of the quietest cores, which are whole if any are, over the noise of a voxel.
+def _with_rings(count: np.ndarray, variance: np.ndarray, from_axis_px: np.ndarray) -> np.ndarray:
+    """Give noise with that of rings over noise alone, (particle,).
 
-    Ring by ring, (particle,); that of all where a ring holds too few.
+    What is wrong with a pixel of the detector all rays of a ring share: the variance falls as the
+    radius rises. What scatters cores alike at all radii is left, as voids do.
+
+    Parameters
+    ----------
+    count : ndarray, shape (particle,)
+        Voxels of each core.
+    variance : ndarray, shape (particle,)
+        Of their values, over that of noise.
+    from_axis_px : ndarray, shape (particle,)
+        Distance from the axis of rotation, voxels.
     """
-    usable = (count >= _LEAST_VOXELS) & np.isfinite(scatter) & (noise > 0)
-    if np.count_nonzero(usable) < _LEAST_CORES:
+    usable = np.flatnonzero((count >= _LEAST_VOXELS) & np.isfinite(variance))
+    rings = min(_RINGS, usable.size // _LEAST_CORES)
+    if rings < _LEAST_RINGS:
         return np.ones(count.shape)
+    near = 1 / np.maximum(from_axis_px, _NEAREST_PX)
     free = count[usable] - 1
-    by_chance = scipy.stats.chi2.ppf(_QUIET, free) / free
-    ratio = (scatter[usable] / noise[usable]) ** 2 / by_chance
-    ring = np.clip((radius * _RINGS).astype(int), 0, _RINGS - 1)
-    level = np.full(_RINGS, np.quantile(ratio, _QUIET))
-    for number in range(_RINGS):
-        own = ratio[ring[usable] == number]
-        if own.size >= _LEAST_CORES:
-            level[number] = np.quantile(own, _QUIET)
-    return np.asarray(np.sqrt(level)[ring])
+    whole = variance[usable] / (scipy.stats.chi2.ppf(0.5, free) / free)
+    parts = np.array_split(np.argsort(near[usable]), rings)
+    # Medians: cavities scatter some by far more.
+    level = np.array([np.median(whole[part]) for part in parts])
+    closeness = np.array([near[usable][part].mean() for part in parts])
+    design = np.column_stack([np.ones(rings), closeness]) / level[:, None]
+    steep = float(np.linalg.lstsq(design, np.ones(rings))[0][1])
+    return np.asarray(np.sqrt(1 + max(steep, 0.0) * near))
 
 
 def _over_that_at_the_wall(radius: np.ndarray, depth: np.ndarray) -> np.ndarray:
