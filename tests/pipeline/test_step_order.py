@@ -139,7 +139,6 @@ def test_grey_values_of_particles_on_sharpened_slices_are_warned_of(plan):
         assert any("unsharp_amount: 0.5 makes" in text for text in told) == warned
 
 
-
 def test_the_right_order_names_every_stage_before_the_volume():
     own = [s for s in load_stages().values() if s.function.__module__.startswith("xct.")]
     assert {s.name for s in own if not s.measures} == set(RIGHT_ORDER)

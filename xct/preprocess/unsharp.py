@@ -15,7 +15,7 @@ _TRUNCATE = 4.0  # standard deviations at which the blur ends
 
 def reach_px(sigma_px: float, amount: float) -> int:
     """Pixels on which a sharpened one depends."""
-    return int(ceil(_TRUNCATE * sigma_px)) if amount else 0
+    return ceil(_TRUNCATE * sigma_px) if amount else 0
 
 
 def sharpened(frame: np.ndarray, lit: np.ndarray, sigma_px: float, amount: float) -> np.ndarray:
