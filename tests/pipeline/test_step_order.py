@@ -129,6 +129,16 @@ def test_recipes_that_xct_brings_are_in_order(recipe, tmp_path):
     assert check_order(load_recipe(config).steps) == ([], [])
 
 
+def test_grey_values_of_particles_on_sharpened_slices_are_warned_of(plan):
+    cell = ["find_cell", "electrolyte_reference", "surfaces", "materials", "particles"]
+    for amount, warned in ((0.5, True), (0.0, False)):
+        sharp = {"phase_retrieval": {"delta_over_beta": 300, "unsharp_amount": amount}}
+        place = ORDER.index("low_signal")
+        steps = [*ORDER[:place], sharp, *ORDER[place:-1], "fbp", *cell]
+        told = plan(*steps, energy_kev=20.0, distance_mm=40.0).warnings
+        assert any("unsharp_amount: 0.5 makes" in text for text in told) == warned
+
+
 def test_the_right_order_names_every_stage_before_the_volume():
     own = [s for s in load_stages().values() if s.function.__module__.startswith("xct.")]
     assert {s.name for s in own if not s.measures} == set(RIGHT_ORDER)

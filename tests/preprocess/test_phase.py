@@ -124,3 +124,49 @@ def test_dead_pixels_are_not_spread_but_refused():
     light[1, 4, 5] = np.nan
     with pytest.raises(ValueError, match=r"frame 1 .*row 4, column 5.*fill_dead_pixels"):
         retrieved(light)
+
+
+def weighed(sigma, far=4):
+    """Gaussian weights at whole pixels, cut at `far` standard deviations."""
+    place = np.arange(-int(far * sigma), int(far * sigma) + 1)
+    weight = np.exp(-(place**2) / (2 * sigma**2))
+    return weight / weight.sum()
+
+
+def test_unsharp_adds_what_a_blur_takes_away_from_a_point():
+    point = np.ones((1, 61, 61))
+    point[0, 30, 30] = 1.5
+    plain = retrieved(point)[0]
+    found = retrieved(point, unsharp_amount=0.7, unsharp_sigma_px=1.5)[0]
+    kernel = weighed(1.5)
+    blurred = plain.astype(float)
+    for axis in range(2):
+        blurred = np.apply_along_axis(np.convolve, axis, blurred - 1, kernel, "same") + 1
+    np.testing.assert_allclose(found, plain + 0.7 * (plain - blurred), atol=2e-5)
+    assert found[30, 30] > plain[30, 30] + 1e-3
+
+
+def test_unsharp_leaves_flat_regions_the_sum_and_shadows():
+    light = np.full((2, 80, 60), 0.9)
+    light[:, :20] = 1e-3  # steel
+    light[:, 50:, 30:] = 0.5
+    plain = retrieved(light)
+    found = retrieved(light, unsharp_amount=1.0, unsharp_sigma_px=2.0)
+    np.testing.assert_allclose(found[:, :20], plain[:, :20], atol=2e-3)  # of 0.9 beside it
+    np.testing.assert_allclose(found[:, 17:20], 1e-3, atol=1e-6)
+    assert found[:, 20:].min() > 0.4
+    assert found[:, 20:].sum() == pytest.approx(plain[:, 20:].sum(), rel=1e-4)
+    np.testing.assert_allclose(found[:, 24:36, :20], plain[:, 24:36, :20], rtol=1e-3)
+    steepest = [np.abs(np.diff(each[0, 70])).max() for each in (plain, found)]
+    assert steepest[1] > 1.3 * steepest[0]
+
+
+def test_slabs_join_without_a_seam_where_edges_are_sharpened():
+    rng = np.random.default_rng(4)
+    quantities = {"transmission": rng.uniform(0.2, 1.2, (2, 90, 40)).astype(np.float32), **SCAN}
+    settings = {**MATERIALS, "unsharp_amount": 2.0, "unsharp_sigma_px": 6.0}
+    whole = STAGE(quantities, settings)
+    pieces = in_blocks(STAGE, quantities, settings, axis="row", size=16)
+    np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-5)
+    grown = reach_rows({**SCAN, **settings}) - reach_rows({**SCAN, **MATERIALS})
+    assert grown == 24

@@ -24,6 +24,7 @@ from xct.pipeline.checks.misread import misread
 from xct.pipeline.checks.quantity import without_flats
 from xct.pipeline.checks.scan import inspect_scan, inspect_steps
 from xct.pipeline.checks.steps import (
+    biased_by_sharpening,
     biased_by_smoothing,
     check_order,
     engine_of,
@@ -248,7 +249,7 @@ def make_plan(
         errors += unavailable_engines(steps)
         disordered, worse = check_order(steps)
         errors += disordered
-        warnings = [*warnings, *worse, *biased_by_smoothing(steps)]
+        warnings += [*worse, *biased_by_smoothing(steps), *biased_by_sharpening(steps)]
     except ConfigError as error:
         errors += error.errors
     errors += _labels_measured(config, steps)

@@ -109,6 +109,7 @@ def _exchange(old: np.ndarray, new: np.ndarray, leaving: np.ndarray, coming: np.
 
 # Columns that are worked on together: what they take of a line of the sinogram is one cache line.
 _TOGETHER = 16
+_LINES = 16  # of the sinogram that are taken together, for the same reason
 # Values are sorted by whole numbers of two digits, then put right where those are equal.
 _DIGIT_BITS = 10
 _DIGITS = 1 << _DIGIT_BITS
@@ -167,9 +168,11 @@ def _sort_columns(
     """Sort the next columns into the ring; give the first one behind them."""
     angles, _, columns = sinograms.shape
     width = min(_TOGETHER, columns - first)
-    for a in range(angles):
+    for begin in range(0, angles, _LINES):
         for c in range(width):
-            values[c, a] = sinograms[a, row, first + c]
+            column = values[c]
+            for a in range(begin, min(begin + _LINES, angles)):
+                column[a] = sinograms[a, row, first + c]
     for c in range(width):
         slot = (first + c + before) % len(ring)
         sort_values(values[c], ring[slot], angle[slot])
@@ -225,10 +228,7 @@ def sort_values(values: np.ndarray, ordered: np.ndarray, angle: np.ndarray) -> N
 @njit(cache=True, nogil=True)
 def _whole_numbers(values: np.ndarray, keys: np.ndarray) -> None:
     """Spread values evenly over whole numbers of two digits, none of them out of order."""
-    lowest = highest = values[0]
-    for n in range(values.size):
-        lowest = values[n] if values[n] < lowest else lowest
-        highest = values[n] if values[n] > highest else highest
+    lowest, highest = _extremes(values)
     largest = np.float32(_DIGITS * _DIGITS - 1)
     span = np.float32(highest - lowest)
     # Of a span that is nothing or beyond all numbers, all keys are 0.
@@ -236,6 +236,22 @@ def _whole_numbers(values: np.ndarray, keys: np.ndarray) -> None:
     for n in range(values.size):
         key = np.float32(np.float32(values[n] - lowest) * scale)
         keys[n] = np.int32(key if key < largest else largest)
+
+
+@njit(cache=True, nogil=True)
+def _extremes(values: np.ndarray) -> tuple[np.float32, np.float32]:
+    """Find the lowest and the highest value; four at a time, none of which waits for another."""
+    low, low_1, low_2, low_3 = values[0], values[0], values[0], values[0]
+    high, high_1, high_2, high_3 = values[0], values[0], values[0], values[0]
+    fours = values.size - values.size % 4
+    for n in range(0, fours, 4):
+        low, high = min(low, values[n]), max(high, values[n])
+        low_1, high_1 = min(low_1, values[n + 1]), max(high_1, values[n + 1])
+        low_2, high_2 = min(low_2, values[n + 2]), max(high_2, values[n + 2])
+        low_3, high_3 = min(low_3, values[n + 3]), max(high_3, values[n + 3])
+    for n in range(fours, values.size):
+        low, high = min(low, values[n]), max(high, values[n])
+    return min(low, low_1, low_2, low_3), max(high, high_1, high_2, high_3)
 
 
 @njit(cache=True, nogil=True)

@@ -125,6 +125,21 @@ def biased_by_smoothing(steps: Sequence[Step]) -> list[str]:
     ]
 
 
+def biased_by_sharpening(steps: Sequence[Step]) -> list[str]:
+    """Say what is measured on slices whose edges were made steeper than they are."""
+    sharp = [s for s in steps if s.settings.get("unsharp_amount")]
+    grey = [step.name for step in steps if step.name in ("particles", "state_of_charge")]
+    if not sharp or not grey:
+        return []
+    amount, sigma = (sharp[0].settings[f"unsharp_{name}"] for name in ("amount", "sigma_px"))
+    return [
+        f"{sharp[0].place}: unsharp_amount: {amount:g} makes what is within {4 * sigma:g} pixels "
+        "of an edge brighter or darker than it is, and so the grey values of particles that "
+        f"{' and '.join(grey)} measure, by 10 % and more; it is for looking: measure with "
+        "unsharp_amount: 0"
+    ]
+
+
 def engine_of(steps: Sequence[Step]) -> Engine:
     """Give what reconstructs, as the settings of the step say; that of `fbp` if there is none."""
     for step in steps:
