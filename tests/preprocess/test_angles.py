@@ -13,6 +13,7 @@ from xct.preprocess.angles.answer import (
 )
 from xct.preprocess.angles.check import check_angles
 from xct.preprocess.angles.column_jumps import find_column_jumps
+from xct.preprocess.angles.jumps import all_scales, alike_across, find_jumps
 from xct.preprocess.center.sample import prepared
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
@@ -89,6 +90,9 @@ def test_what_may_go_unseen_grows_with_the_noise():
         ("full turn", 1005),
         ("off the middle", 1003),
         ("truncated", 1005),
+        ("truncated", 42),  # the mean of half a turn looks like a turn
+        ("few angles", 41),  # of long gaps half a turn later the rate is not known
+        ("few angles", 42),
         ("starved", 1003),
     ],
 )
@@ -110,6 +114,17 @@ def test_a_stage_that_slipped_is_said():
     messages = list(angle_messages(check_angles(seen(true), STATED, CENTER)))
     assert "between 80.503° and 81.407° (projections 89 and 90 " in messages[0]
     assert "less than stated" in messages[0]
+
+
+def test_a_slip_that_views_across_the_gap_deny_is_none():
+    """Noise that looks like a sample that hardly turned has them share no more than usual."""
+    true = STATED.copy()
+    true[91:] -= 1.4 * STATED[1]
+    sample = prepared(seen(true, 1), STATED)
+    scales, alike = all_scales(sample), alike_across(sample)
+    assert [jump.after for jump in find_jumps(scales, alike)] == [90]
+    denied = alike._replace(excess=np.abs(alike.excess), sure=np.abs(alike.sure))
+    assert find_jumps(scales, denied) == []
 
 
 def test_a_sample_that_went_aside_is_said_in_pixels():
