@@ -8,6 +8,9 @@ import pytest
 
 import xct
 from tests.scans import CENTER_PX, line_integrals, write_dxchange
+from xct.errors import RunError
+from xct.pipeline.reconstruction import write_slabs
+from xct.preprocess.frames.coarse import chosen_rows
 
 ROWS, COLUMNS, ANGLES = 60, 64, 90
 DISCS = np.array([[3, 2, 20, 0.006], [8, 10, 4, 0.04]])
@@ -15,12 +18,12 @@ CENTER = CENTER_PX - 60
 BAND = slice(9, 12)  # the look at whole frames takes rows 8 and 12
 
 
-def run(tmp_path, change, **settings):
-    path = write_dxchange(
-        tmp_path / "scan.h5", line_integrals(ROWS, COLUMNS, ANGLES, DISCS, CENTER)
-    )
-    with h5py.File(path, "r+") as file:
-        change(file["exchange"])
+def run(tmp_path, change, *, rewrite=True, **settings):
+    path = tmp_path / "scan.h5"
+    if rewrite:
+        write_dxchange(path, line_integrals(ROWS, COLUMNS, ANGLES, DISCS, CENTER))
+        with h5py.File(path, "r+") as file:
+            change(file["exchange"])
     scan = {"file": str(path), "center_px": CENTER, **settings.pop("scan", {})}
     how = {"figures": "none", **settings.pop("run", {})}
     return xct.run({"scan": scan, "output": str(tmp_path / "out"), "run": how, **settings})
@@ -97,3 +100,39 @@ def test_rows_that_many_frames_lack_are_said_to_be_no_good(tmp_path):
 
     [message] = messages(run(tmp_path, change))
     assert message.startswith("rows 9–11: unlike the rest in up to 15 of 90 projections")
+
+
+def lost_but_in_the_rows_looked_at(exchange):
+    rows = np.setdiff1d(np.arange(ROWS), chosen_rows(ROWS))
+    frame = exchange["data"][40]
+    frame[rows] = 100
+    exchange["data"][40] = frame
+
+
+def test_a_frame_found_late_to_be_no_good_is_left_out_and_the_pass_begins_again(
+    tmp_path, monkeypatch
+):
+    """As if the user had left it out; also where the run is killed within the second pass."""
+    passes = []
+
+    def killed(job, *work):
+        passes.append(job.plan.scan.projections.shape[0])
+        if len(passes) == 2:
+            raise MemoryError
+        write_slabs(job, *work)
+
+    monkeypatch.setattr("xct.pipeline.runner.write_slabs", killed)
+    with pytest.raises(RunError, match="out of memory"):
+        run(tmp_path, lost_but_in_the_rows_looked_at)
+    result = run(tmp_path, lambda exchange: None, rewrite=False)
+    assert passes == [ANGLES, ANGLES - 1, ANGLES - 1]
+    assert messages(result) == [
+        "projection 40 is left out: no good in up to 44 of 60 rows, which the look at 16 rows of "
+        "all frames did not show; what the frames say of the whole scan was estimated again, and "
+        "all slices were made anew without it"
+    ]
+    assert summary(result)["projections_left_out"]["value"] == 1
+    (tmp_path / "told").mkdir()
+    scan = {"leave_out": {"projections": [40]}}
+    told = run(tmp_path / "told", lost_but_in_the_rows_looked_at, scan=scan)
+    np.testing.assert_array_equal(result.volume[:], told.volume[:])

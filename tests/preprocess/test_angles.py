@@ -13,6 +13,8 @@ from xct.preprocess.angles.answer import (
 )
 from xct.preprocess.angles.check import check_angles
 from xct.preprocess.angles.column_jumps import find_column_jumps
+from xct.preprocess.angles.interlaced import interlaced_passes
+from xct.preprocess.angles.jumps import all_scales, alike_across, find_jumps
 from xct.preprocess.center.sample import prepared
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
@@ -89,6 +91,9 @@ def test_what_may_go_unseen_grows_with_the_noise():
         ("full turn", 1005),
         ("off the middle", 1003),
         ("truncated", 1005),
+        ("truncated", 42),  # the mean of half a turn looks like a turn
+        ("few angles", 41),  # of long gaps half a turn later the rate is not known
+        ("few angles", 42),
         ("starved", 1003),
     ],
 )
@@ -110,6 +115,17 @@ def test_a_stage_that_slipped_is_said():
     messages = list(angle_messages(check_angles(seen(true), STATED, CENTER)))
     assert "between 80.503° and 81.407° (projections 89 and 90 " in messages[0]
     assert "less than stated" in messages[0]
+
+
+def test_a_slip_that_views_across_the_gap_deny_is_none():
+    """Noise that looks like a sample that hardly turned has them share no more than usual."""
+    true = STATED.copy()
+    true[91:] -= 1.4 * STATED[1]
+    sample = prepared(seen(true, 1), STATED)
+    scales, alike = all_scales(sample), alike_across(sample)
+    assert [jump.after for jump in find_jumps(scales, alike)] == [90]
+    denied = alike._replace(excess=np.abs(alike.excess), sure=np.abs(alike.sure))
+    assert find_jumps(scales, denied) == []
 
 
 def test_a_sample_that_went_aside_is_said_in_pixels():
@@ -138,6 +154,35 @@ def test_another_range_altogether_is_said_as_such_and_nothing_else_is(part):
     with pytest.warns(UserWarning, match="scan.theta_deg"):
         numbers = {"angle_jumps": angle_number(found, ROWS).entry()}
     assert "particles, inclusions and lithium contents" in angles_unfit(numbers)
+
+
+@pytest.mark.parametrize("passes", [2, 3])
+def test_interlaced_projections_with_angles_of_one_pass_are_said(passes):
+    order = np.concatenate([np.arange(n, VIEWS, passes) for n in range(passes)])
+    found = check_angles(seen(STATED[order], passes), STATED, CENTER)
+    [message] = angle_messages(found)
+    assert f"in {passes} passes over the range (interlaced)" in message
+    with pytest.warns(UserWarning, match="interlaced"):
+        entry = angle_number(found, ROWS).entry()
+    assert "not those of the projections" in angles_unfit({"angle_jumps": entry})
+    told = check_angles(seen(STATED[order], passes), STATED[order], CENTER)
+    assert list(angle_messages(told)) == []
+
+
+def test_what_looks_alike_twice_in_half_a_turn_is_not_interlaced():
+    turned = np.radians([[90.0, 0.0]])
+    discs = np.array([[20 * np.cos(a), 20 * np.sin(a), 9, 0.05] for a in np.r_[turned[0]]])
+    square = np.vstack([discs, discs * [-1, -1, 1, 1]])
+    exact = project_discs(square, STATED, COLUMNS, CENTER)
+    noise = np.random.default_rng(3).normal(0, 0.005, (VIEWS, ROWS, COLUMNS))
+    views = (exact[:, None] / exact.max() + noise).astype(np.float32)
+    assert interlaced_passes(prepared(views, STATED)) == 1
+
+
+def test_where_all_changes_at_once_particles_and_inclusions_are_withheld():
+    entry = {"value": 1, "steps": [None]}
+    assert "withheld" in angles_unfit({"angle_jumps": entry})
+    assert angles_unfit({"angle_jumps": {"value": 1, "steps": [1.2]}}) is None
 
 
 def test_frames_of_a_full_turn_are_named_by_their_own_angles():

@@ -218,6 +218,11 @@ class Journal:
         """Whether a Zarr product is there, and was made whole."""
         return (self.result / name).is_dir() and self.read(f"{_PRODUCT}{name}") is not None
 
+    def forget_products(self, names: Iterable[str]) -> None:
+        """Forget that Zarr products were made: they will be made anew."""
+        for name in names:
+            (self.folder / f"{_PRODUCT}{name}.json").unlink(missing_ok=True)
+
     def write_damage(self, files: Sequence[str]) -> None:
         """Note what was found to be damaged: the next run makes it anew."""
         if files:

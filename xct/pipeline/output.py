@@ -257,6 +257,13 @@ class OutputFolder:
         """Remove all notes named ``prefix-NUMBER``."""
         self.journal.forget(prefix)
 
+    def begin_again(self, products: Sequence[str]) -> None:
+        """Forget what slabs made and what was estimated for them; the copy of the frames stays."""
+        self.forget("slab")
+        self.journal.forget_products([f"{name}.zarr" for name in products])
+        for name in ("frames", "numbers", "coding"):
+            (self.state / f"{name}.json").unlink(missing_ok=True)
+
     def finish(self, products: Sequence[str], files: Iterable[Path] = ()) -> None:
         """Note that the run ended; what a longer run needs to go on stays in the journal."""
         for path in self.journal.entries():

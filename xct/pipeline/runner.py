@@ -15,6 +15,7 @@ from xct.errors import ConfigError, RunError, XctError, show_bytes, show_seconds
 from xct.io.volumes import Coding
 from xct.parallel.threads import share_heaps
 from xct.pipeline.checks.frames import check_frames
+from xct.pipeline.checks.late import begins_again, without_late
 from xct.pipeline.clusters.workers import work_shared_out
 from xct.pipeline.estimates import Estimates
 from xct.pipeline.given.copying import copy_volume
@@ -148,8 +149,16 @@ def _report(folder: Path) -> list[Path]:
 def _reconstruct(job: Job) -> Job:
     """Make the volume; give the job with the frames that are left."""
     frames = open_frames(job)
+    done, scan = _pass(job, frames)
+    if job.products and begins_again(job, scan):
+        done, _ = _pass(job, frames)
+    return done
+
+
+def _pass(job: Job, frames: Scan) -> tuple[Job, Scan]:
+    """Estimate, then work on all rows; give the job, and what its slabs were made of."""
     at_step("check_frames")
-    checked = check_frames(job, frames)
+    checked = check_frames(*without_late(job, frames))
     job, plan = checked.job, checked.job.plan
     slabs = Slabs(checked.frames, mend=checked.mend)
     slabs.known |= checked.known
@@ -164,7 +173,7 @@ def _reconstruct(job: Job) -> Job:
         coding = estimates.find_coding() if codes else Coding()
         estimates.seen = {}  # rows that are not needed any more
         write_slabs(job, slabs, coding)
-    return job
+    return job, checked.frames
 
 
 def _greet(job: Job, *, resumed: bool) -> None:

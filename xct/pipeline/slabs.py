@@ -134,6 +134,15 @@ def _mended(quantities: dict[str, Any], block: Block, steady: bool) -> Counted:
     return {FRAMES: listed} if listed else {}
 
 
+def listed_rows(slabs: Mapping[int, Mapping[str, Any]]) -> set[tuple[int, int, int, int]]:
+    """List rows of single frames that are no good, from notes of slabs: as under ``FRAMES``."""
+    found: set[tuple[int, int, int, int]] = set()
+    for slab in slabs.values():
+        values = slab["counts"].get(FRAMES, [])
+        found |= set(zip(*(values[n::4] for n in range(4)), strict=True))
+    return found
+
+
 def overlaps(steps: Sequence[Step], facts: Mapping[str, Any]) -> list[int]:
     """Rows that must still be there on either side before each step, and after the last."""
     own = [step.stage.overlap_rows(step.settings, facts) for step in steps]

@@ -7,7 +7,7 @@ from typing import Any
 
 from xct.errors import ranges
 from xct.pipeline.job import Job
-from xct.pipeline.slabs import FRAMES
+from xct.pipeline.slabs import listed_rows
 from xct.quantity import Number
 
 _KINDS = ("projections", "flats", "darks")
@@ -30,10 +30,7 @@ def rows_of_frames(job: Job, slabs: Mapping[int, Mapping[str, Any]]) -> dict[str
     dict
         ``frame_rows_mended``; empty where nothing was found.
     """
-    listed: set[tuple[int, int, int, int]] = set()
-    for slab in slabs.values():
-        values = slab["counts"].get(FRAMES, [])
-        listed |= set(zip(*(values[n::4] for n in range(4)), strict=True))
+    listed = listed_rows(slabs)
     if not listed:
         return {}
     scan = job.plan.scan

@@ -75,6 +75,8 @@ class AngleCheck:
         Places of the projections before these changes, from 0.
     bin : int
         Columns that were averaged.
+    passes : int
+        Over the range, that projections seem to be taken in where one is stated.
     """
 
     jumps: tuple[Jump, ...] = ()
@@ -94,6 +96,7 @@ class AngleCheck:
     column_jumps: tuple[ColumnJump, ...] = ()
     column_frames: tuple[int, ...] = ()
     bin: int = 1
+    passes: int = 1
 
     @property
     def is_other(self) -> bool:
@@ -139,6 +142,14 @@ class AngleCheck:
 
 def angle_messages(check: AngleCheck) -> Iterator[str]:
     """Say what does not fit, and what to do: another range explains all else."""
+    if check.passes > 1:
+        yield (
+            f"the projections were taken in {check.passes} passes over the range (interlaced), "
+            "each of which begins again with what the first one saw, and not in the order of the "
+            "stated angles. Slices are not to be trusted: give the angle of each projection, in "
+            "the order in which they were taken, as a text file by scan.theta_deg"
+        )
+        return
     if check.is_other and check.turn is not None:
         yield turn_message(check.turn, check.span_deg)
         return
@@ -192,7 +203,10 @@ def _of_jump(check: AngleCheck, number: int) -> str:
     named = f"projections {frames[0]} and {frames[1]} of those used"
     where = f"between {first:.5g}° and {last:.5g}° ({named})"
     if isnan(jump.steps):
-        return f"{where} all changes at once: many frames were lost, or the sample moved"
+        return (
+            f"{where} all changes at once: many frames were lost, the sample moved, or something "
+            "fell off it"
+        )
     said = []
     if jump.steps:
         said.append(_of_turn(jump.steps, check.step_deg))
@@ -229,7 +243,9 @@ def angle_number(check: AngleCheck, rows: int) -> Number:
         details["sees_lost_steps"] = round(check.sees_steps, 2)
     if check.scatter_deg:
         details["scatter_deg"] = round(check.scatter_deg, 4)
-    if check.is_other and check.turn is not None:
+    if check.passes > 1:
+        details["passes"] = check.passes
+    elif check.is_other and check.turn is not None:
         details["turned_over_stated"] = round(check.turn.factor, 3)
     elif check.is_open and check.growth is None:
         details["half_turn_unlike"] = True
@@ -260,7 +276,8 @@ def angles_unfit(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say what makes slices hold edges at wrong places; None where nothing does."""
     entry = numbers.get("angle_jumps", {})
     rest = "Roughness, particles, inclusions and lithium contents rest on them and are withheld"
-    if "turned_over_stated" in entry or "half_turn_unlike" in entry:
+    unfit = "turned_over_stated", "half_turn_unlike", "passes"
+    if any(key in entry for key in unfit) or None in (entry.get("steps") or ()):
         return (
             "the angles are not those of the projections, or the sample moved or changed. "
             f"{rest}; give the true angles by scan.theta_deg"

@@ -14,6 +14,7 @@ from xct.preprocess.angles.closure import find_closure
 from xct.preprocess.angles.column_jumps import find_column_jumps
 from xct.preprocess.angles.dark_drift import find_dark_drift
 from xct.preprocess.angles.growth import find_growth
+from xct.preprocess.angles.interlaced import interlaced_passes
 from xct.preprocess.angles.jumps import (
     LEAST_STEPS,
     SURE_SD,
@@ -107,6 +108,10 @@ def check_angles(
     binned = (float(np.mean(center_px)) - (sample.bin - 1) / 2) / sample.bin
     still, span = find_still(sample, binned), float(np.ptp(theta))
     turn = find_turn(sample) if still is None else None  # which it misleads
+    passes = interlaced_passes(sample)
+    if passes > 1:
+        why = f"the projections were taken in {passes} passes"
+        return AngleCheck(step_deg=step, rim_px=rim, span_deg=span, passes=passes, unchecked=why)
     if not scales and alike is None:
         return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter, turn=turn, span_deg=span)
     columns = find_column_jumps(sample)

@@ -97,17 +97,31 @@ def _at_width(
         before, after = slice(stop - _BESIDE, stop), slice(start, start + _BESIDE)
         angles = np.append(theta[before] - 180, theta[after])
         mirrored, later = (about(views[part], width, place) for part in (before, after))
-        seam = np.concatenate([_fitting(mirrored[..., ::-1], later, uneven), later])
-        steps = steps_between(seam, angles, every)
-        gap = _BESIDE - 1
-        turned = steps.turned_deg[gap] / max(usual.scale, 1e-3)
-        found.append(((turned - np.diff(angles)[gap]) / step, float(steps.misfit[gap])))
+        mirrored = mirrored[..., ::-1]
+        # The mean of half a turn is uneven by the sample as well, which may look like a turn.
+        fitted, plain = (
+            _across(np.concatenate([one, later]), angles, every, max(usual.scale, 1e-3))
+            for one in (_fitting(mirrored, later, uneven), mirrored)
+        )
+        excess = min(fitted[0], plain[0], key=abs) / step
+        found.append((excess, fitted[1], np.diff(angles)[_BESIDE - 1] / step))
     if not found:
         return None
-    excess, misfit = (float(np.median(values)) for values in zip(*found, strict=True))
+    shortest = min(gap for *_, gap in found)  # of longer ones the rate is less known
+    excess = float(np.median([one for one, _, gap in found if gap < shortest + 0.5]))
+    misfit = float(np.median([one for _, one, _ in found]))
     unshared = misfit / usual.usual
     apart = _lag(about(views, width, place), misfit) if unshared > _UNSHARED else 1.0
     return Closure(excess, usual.sd * max(unshared, 1.0), unshared, apart)
+
+
+def _across(
+    seam: np.ndarray, angles: np.ndarray, every: int, scale: float
+) -> tuple[float, float]:
+    """Give by how many degrees the sample turned more than stated in the middle gap, and misfit."""
+    steps, gap = steps_between(seam, angles, every), _BESIDE - 1
+    turned = float(steps.turned_deg[gap]) / scale - float(np.diff(angles)[gap])
+    return turned, float(steps.misfit[gap])
 
 
 def _fitting(mirrored: np.ndarray, later: np.ndarray, uneven: np.ndarray) -> np.ndarray:

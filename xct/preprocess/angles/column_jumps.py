@@ -86,7 +86,7 @@ def column_jumps_message(jumps: Sequence[ColumnJump], frames: Sequence[int], bin
     return (
         f"columns {ranges(columns, _NAMED)} of the detector change at once, in all rows, behind "
         f"projections {ranges(sorted(frames), _NAMED)} of those used: pixels became hot or fell "
-        "silent there, as nothing does that turns. Slices hold arcs of them, and nothing is "
-        "corrected: leave these projections out by scan.leave_out.projections, or cut the columns "
-        "off by scan.roi"
+        "silent there, or something thin passes before them, such as a hair. Slices hold arcs of "
+        "them, and nothing is corrected: leave these projections out by "
+        "scan.leave_out.projections, or cut the columns off by scan.roi"
     )

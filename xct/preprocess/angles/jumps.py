@@ -209,6 +209,8 @@ def find_jumps(
         From `false_gaps`.
     """
     looked = [_jump(scales, gap) for gap in _candidates(scales)] if scales else []
+    if alike is not None:
+        looked = [j for j in looked if j is not None and not (j.px == 0 and alike.denies(*j[:2]))]
     # Rates of gaps near a jump hold it as well: what fits worst is the jump itself.
     seen = sorted((j for j in looked if j is not None), key=lambda j: -_misfit(scales, j.after))
     found: list[Jump] = []

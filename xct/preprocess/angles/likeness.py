@@ -22,6 +22,7 @@ _TINY = 1e-6
 _SURE_SD = 6.0
 _PART = 0.5  # of an excess, that is there without any one row or view: it is of them all
 _PART_SEEN = 0.5  # of what is expected, that is there at least
+_DENIED_SD = 2.5  # scatter; what is expected to be more is seen, if it is there
 _UNEVEN, _FEW = 0.2, 0.05  # of a step; of the gaps may be so uneven
 _STATED = 2  # steps of a gap at least that may not be there
 # Of what views differ more by across it than neighbors do; and how many times that is more than
@@ -63,6 +64,20 @@ class Likeness(NamedTuple):
         """Lost frames in one gap that are surely seen; infinite where no number is."""
         seen = np.flatnonzero(self.of_lost * _PART_SEEN > _SURE_SD * self.sd)
         return float(seen[0]) if seen.size else float("inf")
+
+    def denies(self, gap: int, steps: float) -> bool:
+        """Whether views across a gap share too little for a sample that hardly turned, or back.
+
+        Parameters
+        ----------
+        gap : int
+            Which one.
+        steps : float
+            Steps by which the sample is said to have turned more than stated. From one to two less,
+            views share about half as much more as they share less where a frame is lost.
+        """
+        seen = _PART_SEEN * self.of_lost[1] > _DENIED_SD * self.sd
+        return bool(-_STATED < steps < 0 and seen and self.excess[gap] > 0)
 
     def lost(self, excess: float) -> float:
         """Give how many frames an excess means; NaN where it is more than is known."""
