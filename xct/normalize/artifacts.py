@@ -23,7 +23,7 @@ from xct.normalize.given.noise_patterns import (
     weave,
 )
 from xct.normalize.reference import Reference
-from xct.normalize.sampling import electrolyte_span
+from xct.normalize.sampling import electrolyte_span, slices_by_slab
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.optics import FWHM_PER_SIGMA
@@ -214,8 +214,8 @@ def look_at_artifacts(
     """
     if "fbp" in steps:
         return None
-    slices = _inside(cell, reference.blur_um)
-    looks = map_blocks(_look_at_slice, slices, volume, cell, reference)
+    groups = _inside(cell, reference.blur_um)
+    looks = sum(map_blocks(_look_at_slab, groups, volume, cell, reference), [])
     found = np.array([numbers for numbers, _ in looks]).reshape(-1, 8)
     changes = [change for _, change in looks if change is not None]
     found, steps_seen, alike, twins, across, outward = (found[:, :3], *found[:, 3:].T)
@@ -309,8 +309,8 @@ def _noise_of(reference: Reference) -> float:
     return float(np.nanmedian(reference.noise_per_cm)) / level
 
 
-def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
-    """Choose slices that hold nothing but electrolyte across the bore."""
+def _inside(cell: CellGeometry, blur_um: float) -> list[list[int]]:
+    """Choose slices that hold nothing but electrolyte across the bore, slab by slab."""
     span = electrolyte_span(cell, 2 * blur_um)
     if span is None or not cell.planes:
         return []
@@ -322,19 +322,28 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
     last = min(int(np.floor(np.min(high) / step)), cell.shape[0] - 1)
     if last < first:
         return []
-    return [int(z) for z in np.unique(np.linspace(first, last, _SLICES).astype(int))]
+    return slices_by_slab(first, last, _SLICES)
 
 
-def _look_at_slice(
-    z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[tuple[float, float, float, float, float, bool, float, float], np.ndarray | None]:
+_Look = tuple[tuple[float, float, float, float, float, bool, float, float], np.ndarray | None]
+
+
+def _look_at_slab(
+    slices: Sequence[int], volume: Voxels, cell: CellGeometry, reference: Reference
+) -> list[_Look]:
+    values = np.asarray(volume[slices[0] : slices[-1] + 2], np.float32)
+    pairs = [(z, values[z - slices[0] : z - slices[0] + 2]) for z in slices]
+    return [_look_at_slice(z, pair, cell, reference) for z, pair in pairs]
+
+
+def _look_at_slice(z: int, pair: np.ndarray, cell: CellGeometry, reference: Reference) -> _Look:
     """Give the variance of rings about the slice's middle and the bore's axis, cupping and step.
 
     And how alike its noise and that of the next slice are, whether they are the same, and
     how alike its noise is across, and that of both more so outward. Beside these, the difference
     of both about the axis.
     """
-    image, *after = np.asarray(volume[z : z + 2], np.float32) - np.float32(reference.air)
+    image, *after = pair - np.float32(reference.air)
     radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
     inside = cell.bore_radius_um - 2 * reference.blur_um
     held = np.isfinite(image) & (radius < inside)

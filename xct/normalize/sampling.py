@@ -217,6 +217,29 @@ def thin_group(first: int, stop: int, width: int) -> tuple[int, int]:
     return first + margin, stop - margin
 
 
+def slices_by_slab(first: int, last: int, most: int) -> list[list[int]]:
+    """Choose slices evenly, and sort them by the slabs that they are stored in.
+
+    A slab is read as a whole: where slices would lie far apart, two are taken of every slab.
+
+    Parameters
+    ----------
+    first, last : int
+        The range that they are chosen from; each is looked at with the slice behind it.
+    most : int
+        How many, at most.
+    """
+    apart = GRANULE // 2
+    if last - first > most * apart:
+        at = np.linspace(first, last - apart, max(most // 2, 1)).astype(int)
+        starts = np.unique(np.clip(at // GRANULE * GRANULE + 1, first, last - apart))
+        return [[int(z), int(z) + apart] for z in starts]
+    groups: dict[int, list[int]] = {}
+    for z in np.unique(np.linspace(first, last, most).astype(int)):
+        groups.setdefault(int(z) // GRANULE, []).append(int(z))
+    return list(groups.values())
+
+
 def read_slab(block: Block, volume: Voxels, *_: object) -> np.ndarray:
     """Read the slices of a block."""
     return np.asarray(volume[block.first : block.stop], np.float32)

@@ -19,7 +19,7 @@ _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 _LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
 _SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
 _INWARD, _OUTWARD = 0.5, 0.7  # of the radius: what is compared
-_LEAST_INSIDE, _LINES = 300, 128  # pixels of either, and lines that are enough
+_LEAST_INSIDE, _LINES = 300, 64  # pixels of either, and lines that are enough
 _AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
 
 

@@ -122,6 +122,14 @@ def check_order(notes: Mapping[int, Any], elongation: float = 1.0) -> Seams:
             "once more, value by value: was the overlap of two parts kept when they were put "
             "together? All that lies across them would be too thick; take them out"
         )
+    if still := standing(means):
+        first, count = still[0]
+        raise DataError(
+            f"slices {first} to {first + count - 1} are one and the same slice, value by value: "
+            "was the volume padded by repeating its end, or a slice put in for lost ones? They "
+            "would count as sample; take them out (a gap in the numbers of TIFF files counts as "
+            "data that are missing)"
+        )
     strange = out_of_place(means)
     if strange:
         raise DataError(
@@ -242,6 +250,21 @@ def repeated(means: np.ndarray) -> list[tuple[int, int, int]]:
         else:
             runs.append((earlier, z, 1))
     return [run for run in runs if run[2] >= _LEAST_AGAIN]
+
+
+def standing(means: np.ndarray) -> list[tuple[int, int]]:
+    """Find runs of slices that equal each other: first, and how many.
+
+    Parameters
+    ----------
+    means : ndarray, shape (z, cell)
+        Slices of one value, or with NaN, do not count. Twice the same is none: every slice may be
+        there twice, and that shows in the shape of grains.
+    """
+    telling = np.isfinite(means).all(axis=1) & (np.ptp(means, axis=1) > 0)
+    same = telling[1:] & (means[1:] == means[:-1]).all(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(int), [0]]))).reshape(-1, 2)
+    return [(int(z), int(stop - z + 1)) for z, stop in edges if stop - z + 1 > _LEAST_AGAIN]
 
 
 def out_of_place(means: np.ndarray) -> list[int]:
