@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.ndimage
@@ -55,9 +56,10 @@ def _means_alike(mu: np.ndarray, h: float) -> np.ndarray:
 
 
 def _total_variation(mu: np.ndarray, weight: float) -> np.ndarray:
-    from skimage.restoration import denoise_tv_chambolle
+    from skimage import restoration
 
-    return np.asarray(denoise_tv_chambolle(mu, weight, max_num_iter=60), np.float32)
+    denoise: Any = restoration.denoise_tv_chambolle
+    return np.asarray(denoise(mu, weight, max_num_iter=60), np.float32)
 
 
 def _diffused(mu: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.ndimage
@@ -38,7 +39,7 @@ def _windowed(of: partial[Case]) -> Iterator[Case]:
     yield of("8 bits with sign", traits=[coded("int8")])
     yield of("32 bits without sign", traits=[on(_positive, "u4"), _GREY])
     yield of("negative values wrapped to 65,535, 16 bits", says="range|wrap|differ",
-             traits=[on(lambda mu: np.rint(100 * mu).astype("i4").astype("u2")), _GREY])  # fmt: skip
+             traits=[on(_wrapped), _GREY])  # fmt: skip
     yield of("16-bit real numbers, steel beyond their range", says="infinite|cut off|clipped",
              traits=[on(_half_floats), _GREY], write=files.zarr_array())  # fmt: skip
     yield of("Hounsfield units, said to be grey", traits=[scaled(2000, -1000), _GREY])
@@ -79,6 +80,7 @@ def _shaded(of: partial[Case]) -> Iterator[Case]:
                  says="shad|across|cupping|side|gradient")  # fmt: skip
     yield of("an offset that grows to 1 1/cm along z", traits=[on(_offset_along)],
              says="along z|trend|offset|air|lithium")  # fmt: skip
+    yield of("an offset of 0.5 1/cm", traits=[on(lambda mu: mu + np.float32(0.5))], says="offset")
     yield of("background subtracted, rolling ball", traits=[on(_rolling_ball), _GREY], says=_BAD)
     yield of("over its own blurred background", traits=[on(_flattened), _GREY], says=_BAD)
     yield of("less its own blurred background", traits=[on(_high_passed), _GREY],
@@ -94,11 +96,10 @@ def _joined(of: partial[Case]) -> Iterator[Case]:
              traits=[on(_other_scale), _GREY])  # fmt: skip
     yield of("one slice twice", traits=[on(lambda mu: np.insert(mu, 40, mu[40], 0))],
              says="once more|twice|slice 41|slices")  # fmt: skip
-    yield of("one slice of the electrolyte left out", traits=[on(np.delete, 40, 0)])
     yield of("odd slices, then even ones", says="order|slices",
              traits=[on(lambda mu: np.concatenate([mu[::2], mu[1::2]]))])  # fmt: skip
     yield of("second half turned by 90°", says="turned|continue",
-             traits=[on(lambda mu: np.concatenate([mu[:60], np.rot90(mu[60:], 1, (1, 2))]))])  # fmt: skip
+             traits=[on(_turned_from_60)])  # fmt: skip
 
 
 def _stored(of: partial[Case]) -> Iterator[Case]:
@@ -118,7 +119,7 @@ def _stored(of: partial[Case]) -> Iterator[Case]:
     yield of("1.5 times as many voxels, interpolated",
              traits=[on(scipy.ndimage.zoom, 1.5, None, 1), said_edges(*[1 / 1.5] * 3)],
              says=_ALIKE)  # fmt: skip
-    yield of("every 3rd of 2 voxels, nearest", says="slices|twice|equal|alike|coarse|same|" + _ALIKE,
+    yield of("1.5 times as many voxels, nearest", says="slices|twice|equal|same|" + _ALIKE,
              traits=[on(scipy.ndimage.zoom, 1.5, None, 0), said_edges(*[1 / 1.5] * 3)])  # fmt: skip
     yield of("running mean of three slices", says=_ALIKE,
              traits=[on(scipy.ndimage.uniform_filter1d, 3, 0)])  # fmt: skip
@@ -137,7 +138,11 @@ def _twelve_bits(mu: np.ndarray) -> np.ndarray:
 
 
 def _positive(mu: np.ndarray, dtype: str) -> np.ndarray:
-    return np.rint((mu - WIDE[0]) * 1e6).astype(dtype)
+    return np.asarray(np.rint((mu - WIDE[0]) * 1e6), np.dtype(dtype))
+
+
+def _wrapped(mu: np.ndarray) -> np.ndarray:
+    return np.rint(100 * mu).astype("i4").astype("u2")
 
 
 def _half_floats(mu: np.ndarray) -> np.ndarray:
@@ -233,6 +238,10 @@ def _tiled(mu: np.ndarray, brighter: float, pixels: int) -> np.ndarray:
     return np.asarray(np.concatenate([left, np.roll(right, pixels, axis=1)], axis=2), np.float32)
 
 
+def _turned_from_60(mu: np.ndarray) -> np.ndarray:
+    return np.concatenate([mu[:60], np.rot90(mu[60:], 1, (1, 2))])
+
+
 def _other_scale(mu: np.ndarray) -> np.ndarray:
     return np.concatenate([300 * mu[:44] + 9000, 260 * mu[44:] + 9400]).astype(np.float32)
 
@@ -246,11 +255,11 @@ def _with_colors(given: Given, folder: Path) -> Said:
 
 def _pyramid(given: Given, folder: Path) -> Said:
     file = folder / "volume.ome.tif"
-    facts = {"axes": "ZYX"}
+    facts: dict[str, Any] = {"axes": "ZYX"}
     for axis, edge in zip("ZYX", given.edges_um, strict=True):
         facts |= {f"PhysicalSize{axis}": edge, f"PhysicalSize{axis}Unit": "µm"}
     with tifffile.TiffWriter(file, ome=True) as writer:
-        plain = {"photometric": "minisblack", "tile": (32, 32)}
+        plain: dict[str, Any] = {"photometric": "minisblack", "tile": (32, 32)}
         writer.write(given.values, subifds=2, metadata=facts, **plain)
         for step in (2, 4):
             coarse = np.ascontiguousarray(given.values[:, ::step, ::step])
@@ -263,14 +272,14 @@ def _zarr_pyramid(given: Given, folder: Path) -> Said:
     import zarr
 
     path = folder / "volume.zarr"
-    group = zarr.open_group(path, mode="w", zarr_format=2)
-    levels = []
+    group: Any = zarr.open_group(path, mode="w", zarr_format=2)
+    levels: list[Any] = []
     for name, step in (("s0", 1), ("s1", 2), ("s2", 4)):
         values = np.ascontiguousarray(given.values[::step, ::step, ::step])
         group.create_array(name, data=values, chunks=(32, 32, 32))
         scale = [{"type": "scale", "scale": [edge * step for edge in given.edges_um]}]
         levels.append({"path": name, "coordinateTransformations": scale})
-    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    axes: list[Any] = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
     return in_file(given, path)
 
@@ -286,7 +295,8 @@ def _nifti_of_two(given: Given, folder: Path) -> Said:
 
     file = folder / "volume.nii"
     both = np.stack([given.values.transpose(2, 1, 0)] * 2, axis=-1)
-    nibabel.save(nibabel.Nifti1Image(both, np.diag([*given.edges_um[::-1], 1.0])), file)
+    of_nifti: Any = nibabel.Nifti1Image
+    nibabel.save(of_nifti(both, np.diag([*given.edges_um[::-1], 1.0])), file)
     return known(given, file)
 
 

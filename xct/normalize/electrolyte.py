@@ -148,7 +148,7 @@ def _find(
     cathode = find_cathode(volume, sample, composite, air)
     in_plane = None if cathode is None else cathode.in_plane
     if found is None:
-        if cathode is None or in_plane is None:
+        if cathode is None or in_plane is None or not cathode.has_particles:
             raise DataError(_no_electrolyte(cell))
         calibration = known(in_plane[0], between=True)
         between = reference_between_particles(

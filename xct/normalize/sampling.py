@@ -16,7 +16,7 @@ import numpy as np
 
 from xct.geometry import CellGeometry
 from xct.io.overview import Overview
-from xct.parallel.blocks import GRANULE, Block, Voxels, slabs
+from xct.parallel.blocks import CHUNK_SLICES, GRANULE, Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
@@ -218,9 +218,9 @@ def thin_group(first: int, stop: int, width: int) -> tuple[int, int]:
 
 
 def slices_by_slab(first: int, last: int, most: int) -> list[list[int]]:
-    """Choose slices evenly, and sort them by the slabs that they are stored in.
+    """Choose slices evenly, and sort them by the chunks that they are stored in.
 
-    A slab is read as a whole: where slices would lie far apart, two are taken of every slab.
+    A chunk is read as a whole: where slices would lie far apart, two are taken of every chunk.
 
     Parameters
     ----------
@@ -229,14 +229,14 @@ def slices_by_slab(first: int, last: int, most: int) -> list[list[int]]:
     most : int
         How many, at most.
     """
-    apart = GRANULE // 2
+    apart = CHUNK_SLICES // 2
     if last - first > most * apart:
         at = np.linspace(first, last - apart, max(most // 2, 1)).astype(int)
-        starts = np.unique(np.clip(at // GRANULE * GRANULE + 1, first, last - apart))
+        starts = np.unique(np.clip(at // CHUNK_SLICES * CHUNK_SLICES + 1, first, last - apart))
         return [[int(z), int(z) + apart] for z in starts]
     groups: dict[int, list[int]] = {}
     for z in np.unique(np.linspace(first, last, most).astype(int)):
-        groups.setdefault(int(z) // GRANULE, []).append(int(z))
+        groups.setdefault(int(z) // CHUNK_SLICES, []).append(int(z))
     return list(groups.values())
 
 

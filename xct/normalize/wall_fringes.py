@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,7 +117,7 @@ def look_at_walls(volume: Voxels, cell: CellGeometry) -> WallLight:
     margin = (stop - first) // 8
     ends = np.clip([first + margin, stop - 1 - margin], 0, cell.shape[0] - 2)
     groups = slices_by_slab(int(ends[0]), int(max(ends)), _SLICES)
-    seen = sum(map_blocks(_look_at_slab, groups, volume, cell), [])
+    seen = [*chain(*map_blocks(_look_at_slab, groups, volume, cell))]
     profiles = np.array([one.rings for one in seen])
     voxel = max(cell.voxel_size_um[1:])
     radius = (np.arange(profiles.shape[1]) + 0.5) / _PER_VOXEL
@@ -174,7 +175,8 @@ class _Slice(NamedTuple):
 
 def _look_at_slab(slices: Sequence[int], volume: Voxels, cell: CellGeometry) -> list[_Slice]:
     values = np.asarray(volume[slices[0] : slices[-1] + 2], np.float32)
-    return [_look_at_slice(z, *values[z - slices[0] :][:2], cell) for z in slices]
+    at = [z - slices[0] for z in slices]
+    return [_look_at_slice(slices[0] + k, values[k], values[k + 1], cell) for k in at]
 
 
 def _look_at_slice(z: int, image: np.ndarray, next_one: np.ndarray, cell: CellGeometry) -> _Slice:

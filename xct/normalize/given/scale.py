@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -264,7 +265,7 @@ def _tube_growth(volume: Voxels, cell: CellGeometry, air: float) -> tuple[float,
     if cell.tube_radius_um is None or span is None:
         return None
     groups = _slices(span, _TUBE_SLICES)
-    z, found = np.array(sum(map_blocks(_tube, groups, volume, cell, air), [])).reshape(-1, 2).T
+    z, found = np.array([*chain(*map_blocks(_tube, groups, volume, cell, air))]).reshape(-1, 2).T
     known = np.isfinite(found)
     if np.count_nonzero(known) < _LEAST_SLICES:
         return None
