@@ -34,11 +34,11 @@ def _warped(of: partial[Case]) -> Iterator[Case]:
     yield of("turned by 45° about the bore, corners 0", traits=[on(_turned_45)], says=_ALIKE)
     yield of("scaled by 1.1 within the slices", traits=[on(_scaled_up), _SCALED], says=_ALIKE)
     for part in (0.005, 0.03):
-        yield of(f"warped by a lens, {part:.1%} at the rim", traits=[on(_by_lens, part)],
+        yield of(f"warped by a lens, {part:.1%} at the rim", traits=[on(by_lens, part)],
                  says="lens|" + _ALIKE)  # fmt: skip
     for shape, part in (("pincushion", 0.03), ("barrel", -0.03)):
         yield of(f"frames distorted by a lens, {shape} of 3% at the rim", says="lens",
-                 traits=[on(_by_lens_of_frames, part)])  # fmt: skip
+                 traits=[on(by_lens_of_frames, part)])  # fmt: skip
     yield of("moved by half a voxel, interpolated", traits=[on(_half_a_voxel)], says=_ALIKE)
 
 
@@ -97,7 +97,8 @@ def _scaled_up(mu: np.ndarray) -> np.ndarray:
     return _resampled(mu, lambda r: r / 1.1)
 
 
-def _by_lens(mu: np.ndarray, part: float) -> np.ndarray:
+def by_lens(mu: np.ndarray, part: float) -> np.ndarray:
+    """Warp each slice about its middle, by a part of the radius at its rim."""
     return _resampled(mu, lambda r: r * (1 - part * (r / 48) ** 2))
 
 
@@ -112,7 +113,7 @@ def _resampled(mu: np.ndarray, source: object) -> np.ndarray:
     )
 
 
-def _by_lens_of_frames(mu: np.ndarray, part: float) -> np.ndarray:
+def by_lens_of_frames(mu: np.ndarray, part: float) -> np.ndarray:
     """Take each voxel from nearer to the middle of the frames, along z as across."""
     z, y, x = (np.arange(n) - (n - 1) / 2 for n in mu.shape)
     z, y, x = z[:, None, None], y[:, None], x

@@ -10,7 +10,12 @@ from scipy.ndimage import gaussian_filter, map_coordinates, median_filter, rotat
 from tests.normalize.layered_cell import MU, LayeredCell
 from tests.normalize.test_electrolyte import geometry_of
 from xct.normalize import electrolyte_reference, look_at_artifacts
-from xct.normalize.given.artifacts_said import artifact_numbers, artifact_warning, coarse_codes
+from xct.normalize.given.artifacts_said import (
+    artifact_numbers,
+    artifact_warning,
+    coarse_codes,
+    lone_points,
+)
 from xct.normalize.given.noise_patterns import ring_variance, step_of
 from xct.normalize.reference import reference_numbers
 from xct.segment.cell.shape import cell_numbers
@@ -105,6 +110,39 @@ def test_cupping_that_is_likely_but_not_sure_counts_into_the_uncertainty_of_mu(v
     assert artifact_warning(found) is None
     assert found.doubt_of_mean == pytest.approx(0.055)
     assert replace(found, cupping_sd=0.03).doubt_of_mean == 0
+
+
+def test_what_cannot_be_attenuation_is_no_number_in_1_per_cm(volume):
+    reference = electrolyte_reference(volume, geometry_of(CELL), energy_kev=25.0)
+    known = dict(reference_numbers(reference))
+    doubted = dict(reference_numbers(replace(reference, mu_known=False)))
+    assert set(known) - set(doubted) == {"electrolyte_peak_per_cm", "noise_per_cm"}
+
+
+def test_an_offset_is_said_and_counts_into_the_uncertainty_of_mu(volume):
+    found = seen(volume + np.float32(0.5))
+    assert found.air == pytest.approx(0.5 / 5.7, abs=0.01)
+    assert "offset: what lies about the tube has 9%" in artifact_warning(found)
+    assert found.doubt_of_mean == pytest.approx(found.air, rel=0.1)
+    assert replace(found, is_grey=True).doubt_of_mean < 0.02
+    assert seen(volume).offset == 0
+
+
+def test_points_that_no_point_spread_makes_are_said_and_blurred_grains_are_none(volume):
+    at = np.random.default_rng(5).random(volume.shape) < 1e-3
+    assert "points: 0." in lone_points(seen(np.where(at, 150, volume).astype(np.float32)))
+    grains = gaussian_filter(np.where(at, 800.0, 0), 0.6).astype(np.float32)
+    for other in (volume, volume + grains):
+        assert lone_points(seen(other)) is None
+
+
+def test_noise_whose_outliers_were_replaced_is_said(volume):
+    usual = median_filter(volume, (1, 3, 3))
+    sd = float(np.std(volume[40, 40:56, 40:56]))
+    trimmed = np.where(np.abs(volume - usual) > 2.2 * sd, usual, volume)
+    assert seen(trimmed).trimmed
+    assert "outliers were replaced" in artifact_warning(seen(trimmed))
+    assert not seen(volume).trimmed
 
 
 @pytest.mark.parametrize(("step", "said"), [(0.6, False), (4.0, True)])

@@ -122,3 +122,11 @@ def test_a_run_that_an_earlier_version_began_goes_on(volume, tmp_path, monkeypat
         with pytest.raises(RunError, match="means"):
             xct.run(config, until="find_cell")
     assert xct.run(config, until="find_cell").cell is not None
+
+
+def test_copies_of_a_slice_are_refused_and_many_twins_are_not(volume):
+    with pytest.raises(DataError, match="slices 40 to 41 are one and the same slice"):
+        said(np.insert(volume, 40, volume[40], axis=0))
+    with pytest.raises(DataError, match=f"slices {len(volume) - 1} to {len(volume) + 2} are one"):
+        said(np.pad(volume, ((0, 3), (0, 0), (0, 0)), mode="edge"))
+    assert not any("one and the same" in text for text in said(np.repeat(volume, 2, axis=0)))

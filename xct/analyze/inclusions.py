@@ -149,6 +149,7 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
         "sharpened_edges",
         "bent_scale",
         "coarse_codes",
+        "lone_points",
         "slices_in_disorder",
         "darks_too_high",
         "light_unsteady",

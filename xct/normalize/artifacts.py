@@ -8,31 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.normalize.given.noise_patterns import (
-    likeness_across,
-    likeness_beside,
-    likeness_of_noise,
-    likeness_outward,
-    ring_variance,
-    step_of,
-    weave,
-)
+from xct.normalize.given.noise_patterns import likeness_beside, weave
+from xct.normalize.given.one_slice import look_at_slab
 from xct.normalize.reference import Reference
-from xct.normalize.sampling import electrolyte_span
+from xct.normalize.sampling import electrolyte_span, slices_by_slab
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.optics import FWHM_PER_SIGMA
 
 _SLICES = 12
 _LEAST_SLICES = 4
-_ENOUGH = 2**14  # voxels of a slice, that show rings
 SURE, _LIKELY = 4.0, 2.0  # standard errors: to say it, and to count it into an uncertainty
-_INNER, _OUTER = 0.4, 0.8  # of the bore: what is compared for cupping
 # Of the electrolyte's value. Scans without a fault have up to 0.055, noise of their flats; at
 # 0.04 to 0.08 inclusions came and went by one or two, at 0.13 low grey was five times what it is.
 # At 0.037 five inclusions were found for two (seed 13).
@@ -58,19 +50,25 @@ ALIKE = 0.25
 # it was scanned, also turned or moved by parts of a pixel; after a bilateral filter 0.12 to 0.16,
 # non-local means and medians up to 0.27, and particles were lost (seeds 3 and 11).
 _MORE_ALIKE = 0.08
-_BESIDE = 48  # pixels from the axis that are looked at for it
-_INSCRIBED = 0.65  # half of a square's edge over the radius of the bore that it lies in
 # Waves of the noise's strength: plain volumes have up to 19; turned by 5 to 45°, or scaled by a
 # tenth, with linear interpolation 77 and more (seeds 3 and 11, six cells, three medium ones).
 # With cubic interpolation, which keeps particles, 30.
 WOVEN = 40.0
-# Noise of neighboring pixels: 0.07 to 0.09 alike with a ramp filter (three seeds, six cells, two
-# medium ones), 0.37 to 0.40 after a shift by half a pixel, which loses a third of small particles.
-_SOFT = 0.3
+# Noise of neighboring pixels: 0.07 to 0.14 alike with a ramp filter (seeds 3, 11, 21, 91, six
+# cells, two medium ones), 0.26 to 0.30 after a Gaussian of half a pixel, 0.37 to 0.46 after a shift
+# by half a pixel, which loses a third of small particles.
+_SOFT = 0.22
 # … and by how much more in the outer third of the radius than in the inner half: -0.09 to 0.03
 # (eleven cells of both makes, also of 8 bits, with rings, four times the noise, turned, or moved by
 # half a voxel), 0.10 to 0.19 after slices were warped by 3 % of their radius.
 WARPED = 0.045
+# Of the voxels of noise 0.27 % are beyond three standard deviations, more where there is structure
+# (0.33 to 0.49 %); where outliers were replaced, hardly any (0.03 to 0.10 %; seeds as above). And
+# single voxels far beyond all their neighbors.
+_TAILS, _LEAST_OF_TAILS = 0.0017, 10_000
+_POINTS, _LEAST_POINTS = 3e-5, 5
+# Of air about the tube, over the electrolyte's value: what makes μ uncertain, and is said.
+_OFFSET, OFFSET_SAID = 0.02, 0.05
 DOUBLED = 0.2  # of the slices that are looked at; sampled at random, half of them have their twin
 _CODES = 0.1  # of a typical μ over the electrolyte's: lower, and values are no attenuation at all
 
@@ -114,6 +112,13 @@ class Artifacts:
         Correlation of the noise of neighboring pixels of a slice, median.
     outward : float
         By how much that is more beside the wall than about the axis.
+    air, air_sd : float
+        What lies about the tube at the electrolyte's heights, where scales should begin, and its
+        standard error; NaN where it is not in view.
+    points : float
+        Fraction of voxels that stick out of all their neighbors, by more than noise; 0 of a few.
+    tails : float
+        Fraction of voxels of noise beyond three standard deviations; NaN of too few.
     """
 
     rings: float
@@ -133,6 +138,10 @@ class Artifacts:
     weave: float = float("nan")
     alike_beside: float = float("nan")
     outward: float = float("nan")
+    air: float = float("nan")
+    air_sd: float = float("nan")
+    points: float = 0.0
+    tails: float = float("nan")
 
     @property
     def upright(self) -> bool:
@@ -148,7 +157,24 @@ class Artifacts:
         cupping, rings = abs(self.cupping), self.rings
         cupped = cupping > max(_SEEN, _LIKELY * self.cupping_sd)
         ringed = rings > max(_SEEN, _LIKELY * self.rings_sd)
-        return float(np.hypot(cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0))
+        parts = (cupping if cupped else 0.0, _SHIFT * rings if ringed else 0.0, self.offset)
+        return float(np.hypot.reduce(parts))
+
+    @property
+    def offset(self) -> float:
+        """How far the scale surely begins beside 0, over the electrolyte's value; 0 if not."""
+        away = 0.0 if self.is_grey else abs(self.air)
+        return away if away > max(_OFFSET, SURE * self.air_sd) else 0.0
+
+    @property
+    def pointed(self) -> bool:
+        """Whether single voxels stick out, as no sample does that a point spread blurs."""
+        return self.points > _POINTS
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether outliers of the noise were replaced, and with them tips and edges of grains."""
+        return self.tails < _TAILS
 
     @property
     def forged(self) -> bool:
@@ -214,15 +240,21 @@ def look_at_artifacts(
     """
     if "fbp" in steps:
         return None
-    slices = _inside(cell, reference.blur_um)
-    looks = map_blocks(_look_at_slice, slices, volume, cell, reference)
-    found = np.array([numbers for numbers, _ in looks]).reshape(-1, 8)
-    changes = [change for _, change in looks if change is not None]
-    found, steps_seen, alike, twins, across, outward = (found[:, :3], *found[:, 3:].T)
+    groups = _inside(cell, reference.blur_um)
+    looks = [*chain(*map_blocks(look_at_slab, groups, volume, cell, reference))]
+    changes = [one.change for one in looks if one.change is not None]
+    found = np.array([one.rings_and_cupping for one in looks]).reshape(-1, 3)
+    alike, across, outward, air = np.array(
+        [(one.shared, one.across, one.outward, one.air) for one in looks]
+    ).reshape(-1, 4).T  # fmt: skip
+    points, beyond, n = (
+        sum(each) for each in zip((0, 0, 0), *(one.odd for one in looks), strict=True)
+    )
     own = np.isfinite(alike).any() and not _interpolated(volume, cell)
     held = found[np.isfinite(found).all(axis=1)]
     noise = _noise_of(reference)
     rings, cupping = _rings(held[:, :2]), _mean(held[:, 2])
+    offset = _mean(air[np.isfinite(air)] / reference.peak_per_cm)
     return Artifacts(
         *rings,
         noise=noise,
@@ -230,16 +262,20 @@ def look_at_artifacts(
         cupping=cupping[0],
         cupping_sd=cupping[1],
         n=len(held),
-        step=float(np.max(steps_seen, initial=0.0)) / reference.peak_per_cm,
+        step=max((one.step for one in looks), default=0.0) / reference.peak_per_cm,
         is_grey=reference.is_grey,
         shared=_worse_half(alike) if own else float("nan"),
-        doubled=float(np.mean(twins)) if len(twins) else 0.0,
+        doubled=float(np.mean([one.twin for one in looks])) if looks else 0.0,
         alike_across=_worse_half(across) if own else float("nan"),
         blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
         weave=_worst_part(weave, changes) if own else np.nan,
         alike_beside=_worst_part(likeness_beside, changes) if own else np.nan,
         outward=_mean(outward[np.isfinite(outward)])[0] if own else float("nan"),
+        air=offset[0],
+        air_sd=offset[1],
+        points=points / n if points >= _LEAST_POINTS else 0.0,
+        tails=beyond / n if own and n >= _LEAST_OF_TAILS else float("nan"),
     )
 
 
@@ -309,8 +345,8 @@ def _noise_of(reference: Reference) -> float:
     return float(np.nanmedian(reference.noise_per_cm)) / level
 
 
-def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
-    """Choose slices that hold nothing but electrolyte across the bore."""
+def _inside(cell: CellGeometry, blur_um: float) -> list[list[int]]:
+    """Choose slices that hold nothing but electrolyte across the bore, slab by slab."""
     span = electrolyte_span(cell, 2 * blur_um)
     if span is None or not cell.planes:
         return []
@@ -322,53 +358,4 @@ def _inside(cell: CellGeometry, blur_um: float) -> list[int]:
     last = min(int(np.floor(np.min(high) / step)), cell.shape[0] - 1)
     if last < first:
         return []
-    return [int(z) for z in np.unique(np.linspace(first, last, _SLICES).astype(int))]
-
-
-def _look_at_slice(
-    z: int, volume: Voxels, cell: CellGeometry, reference: Reference
-) -> tuple[tuple[float, float, float, float, float, bool, float, float], np.ndarray | None]:
-    """Give the variance of rings about the slice's middle and the bore's axis, cupping and step.
-
-    And how alike its noise and that of the next slice are, whether they are the same, and
-    how alike its noise is across, and that of both more so outward. Beside these, the difference
-    of both about the axis.
-    """
-    image, *after = np.asarray(volume[z : z + 2], np.float32) - np.float32(reference.air)
-    radius, z_um = cell.radius_um(float(z)), z * cell.voxel_size_um[0]
-    inside = cell.bore_radius_um - 2 * reference.blur_um
-    held = np.isfinite(image) & (radius < inside)
-    step = step_of(image[held])
-    every = max(1, np.count_nonzero(held) // _ENOUGH)
-    y, x = (at[::every] for at in np.nonzero(held))
-    over = image[y, x] / reference.mu_per_cm(z_um, radius[y, x]) - 1
-    axis_y, axis_x = cell.axis_at(z_um)
-    edge_y, edge_x = cell.voxel_size_um[1:]
-    middle = ((image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2)
-    centers = (middle, (axis_y / edge_y, axis_x / edge_x))
-    first, second = (ring_variance(over, y - v, x - u) for v, u in centers)
-    inner, outer = (held & (radius < _INNER * inside), held & (radius > _OUTER * inside))
-    cupping = float("nan")
-    if inner.any() and outer.any():
-        cupping = float(np.median(image[outer]) / np.median(image[inner]) - 1)
-    twin = bool(after) and held.any() and np.array_equal(image[held], after[0][held])
-    at_y, at_x = int(axis_y / edge_y), int(axis_x / edge_x)
-    box = np.s_[max(at_y - _BESIDE, 0) : at_y + _BESIDE, max(at_x - _BESIDE, 0) : at_x + _BESIDE]
-    shared = likeness_of_noise(image[box], after[0][box], held[box]) if after else float("nan")
-    across = likeness_across(image[box], held[box])
-    change, outward = None, float("nan")
-    if after:
-        whole = np.where(held, after[0] - image, np.float32(np.nan))
-        outward = likeness_outward(whole, radius / inside)
-        change = whole[_square(cell, inside)]
-    return (first, second, cupping, step, shared, bool(twin), across, outward), change
-
-
-def _square(cell: CellGeometry, inside_um: float) -> tuple[slice, slice]:
-    """Choose a square within the bore, the same in every slice."""
-    half = min(_BESIDE, int(_INSCRIBED * inside_um / max(cell.voxel_size_um[1:])))
-    at_y, at_x = (
-        round(axis / edge)
-        for axis, edge in zip((cell.axis_y_um, cell.axis_x_um), cell.voxel_size_um[1:], strict=True)
-    )
-    return slice(max(at_y - half, 0), at_y + half), slice(max(at_x - half, 0), at_x + half)
+    return slices_by_slab(first, last, _SLICES)

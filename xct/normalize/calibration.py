@@ -119,8 +119,9 @@ def _implausible(
         )
     remedy = _remedy(value, unit, energy_kev, voxel_um)
     return (
-        f"the electrolyte's μ is {value:.4g} 1/cm; {why}. {remedy}. Withheld: transmission of "
-        "planes, state of charge; edges beside steel are taken to look as at a typical μ"
+        f"the electrolyte's μ is {value:.4g} 1/cm; {why}. {remedy}. Withheld: this value, noise in "
+        "1/cm, transmission of planes, state of charge; edges beside steel are taken to look as at "
+        "a typical μ"
     )
 
 

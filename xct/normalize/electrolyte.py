@@ -149,7 +149,7 @@ def _find(
     cathode = find_cathode(volume, sample, composite, air)
     if found is not None:
         reference = _in_layer(found, cell, cathode, sample.noise, blur, air, band_um, known)
-    elif cathode is not None and cathode.in_plane is not None:
+    elif cathode is not None and cathode.in_plane is not None and cathode.has_particles:
         calibration = known(cathode.in_plane[0], between=True)
         between = reference_between_particles(
             cell, cathode, sample.noise, blur, air, per_um=_per_um(calibration)

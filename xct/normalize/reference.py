@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _SHARED_SD = 0.0015
 
 
+# Steel attenuates some 22 times what the electrolyte does: a gamma that leaves steel and air as
+# they are moves the electrolyte by the logarithm of that.
+_ASSUMED = (
+    "if values are in proportion to attenuation above air (scale_is_straight): a gamma of 1.01 or "
+    "0.99, which no check sees, moves it by 3 %"
+)
+
+
 class ElectrolyteReference(Protocol):
     """What the measuring steps need of a `Reference`; a constant electrolyte serves as well."""
 
@@ -136,19 +144,28 @@ class Reference:
         return np.asarray((z < self.model.z_low_um) | (z > self.model.z_high_um))
 
     def numbers(
-        self, uncorrected_fringes: str | None = None, radial_doubt: float = 0.0
+        self,
+        uncorrected_fringes: str | None = None,
+        radial_doubt: float = 0.0,
+        note: str | None = None,
     ) -> Iterator[tuple[str, Number]]:
-        """Give the numbers for ``summary.json``; with fringes no width of the point spread."""
+        """Give the numbers for ``summary.json``; with fringes no width of the point spread.
+
+        What cannot be μ is none: then neither the electrolyte's value nor the noise is given.
+        """
         ending = "grey" if self.is_grey else "per_cm"
         sd = float(np.hypot(self.peak_sd_per_cm, radial_doubt * self.peak_per_cm))
-        peak = Number(self.peak_per_cm, self.unit, sd, self.n)
-        yield f"electrolyte_peak_{ending}", peak
+        known = self.is_grey or self.mu_known
+        if known:
+            peak = Number(self.peak_per_cm, self.unit, sd, self.n, note=note)
+            yield f"electrolyte_peak_{ending}", peak
         if self.is_grey:
             yield "air_grey", Number(self.air, self.unit)
         if uncorrected_fringes is None:
-            note = "a guess" if self.blur_guessed else None
-            yield "blur_um", Number(self.blur_um, "µm", self.blur_sd_um, note=note)
-        yield f"noise_{ending}", Number(self._typical_noise(), self.unit)
+            guess = "a guess" if self.blur_guessed else None
+            yield "blur_um", Number(self.blur_um, "µm", self.blur_sd_um, note=guess)
+        if known:
+            yield f"noise_{ending}", Number(self._typical_noise(), self.unit)
         yield "flatness_before", Number(self.flatness_before)
         yield "flatness_after", Number(self.flatness_after)
         yield "reference_confounded", Number(self.confounded or "no")
@@ -230,4 +247,5 @@ def reference_numbers(
     if given_scale is not None and given_scale.disordered:
         return iter(())
     known = [each.doubt_of_mean for each in (volume_artifacts, given_scale) if each is not None]
-    return reference.numbers(uncorrected_fringes, float(np.hypot.reduce([0.0, *known])))
+    assumed = _ASSUMED if given_scale is not None and not reference.is_grey else None
+    return reference.numbers(uncorrected_fringes, float(np.hypot.reduce([0.0, *known])), assumed)

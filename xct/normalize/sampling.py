@@ -16,7 +16,7 @@ import numpy as np
 
 from xct.geometry import CellGeometry
 from xct.io.overview import Overview
-from xct.parallel.blocks import GRANULE, Block, Voxels, slabs
+from xct.parallel.blocks import CHUNK_SLICES, GRANULE, Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.parallel.kernels import njit
 from xct.parallel.threads import over_ranges
@@ -215,6 +215,29 @@ def thin_group(first: int, stop: int, width: int) -> tuple[int, int]:
     needed = ceil((stop - first) * min(_NARROW_PX / width, 1.0))
     margin = (stop - first - needed) // 2
     return first + margin, stop - margin
+
+
+def slices_by_slab(first: int, last: int, most: int) -> list[list[int]]:
+    """Choose slices evenly, and sort them by the chunks that they are stored in.
+
+    A chunk is read as a whole: where slices would lie far apart, two are taken of every chunk.
+
+    Parameters
+    ----------
+    first, last : int
+        The range that they are chosen from; each is looked at with the slice behind it.
+    most : int
+        How many, at most.
+    """
+    apart = CHUNK_SLICES // 2
+    if last - first > most * apart:
+        at = np.linspace(first, last - apart, max(most // 2, 1)).astype(int)
+        starts = np.unique(np.clip(at // CHUNK_SLICES * CHUNK_SLICES + 1, first, last - apart))
+        return [[int(z), int(z) + apart] for z in starts]
+    groups: dict[int, list[int]] = {}
+    for z in np.unique(np.linspace(first, last, most).astype(int)):
+        groups.setdefault(int(z) // CHUNK_SLICES, []).append(int(z))
+    return list(groups.values())
 
 
 def read_slab(block: Block, volume: Voxels, *_: object) -> np.ndarray:

@@ -12,6 +12,7 @@ from xct.normalize.artifacts import (
     DOUBLED,
     FORGING,
     NOISY,
+    OFFSET_SAID,
     SURE,
     WARPED,
     WOVEN,
@@ -64,6 +65,20 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "of the former; scan with a harder filter, or "
             "correct beam hardening before reconstruction"
         )
+    if not seen.is_grey and seen.offset > OFFSET_SAID:
+        said.append(
+            f"offset: what lies about the tube has {seen.air:.0%} of the electrolyte's value, at "
+            "the heights of the electrolyte, where air has 0. Normalized grey values hardly change "
+            "by it, but values in 1/cm do, which counts into the uncertainty of "
+            "electrolyte_peak_per_cm; take the offset off, or say volume.unit: grey"
+        )
+    if seen.trimmed:
+        said.append(
+            f"filtered: {seen.tails:.2%} of the noise is beyond three standard deviations, where "
+            "noise has 0.27%: outliers were replaced by what is beside them, and so were tips and "
+            "edges of small particles. Their number is a lower bound, their diameter an upper one; "
+            "measure the volume as it was reconstructed"
+        )
     said += _said_of_neighbors(seen)
     return "; ".join(said) or None
 
@@ -110,6 +125,29 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             "grey are left out, so is where lithium is absent, and thicknesses are known to half a "
             "voxel. Measure the volume as it was reconstructed"
         )
+
+
+def lone_points(volume_artifacts: Artifacts | None) -> str | None:
+    """Say that single voxels stick out; None where they do not."""
+    if volume_artifacts is None or not volume_artifacts.pointed:
+        return None
+    return (
+        f"points: {volume_artifacts.points:.3%} of the electrolyte's voxels stick out of all their "
+        "neighbors, as nothing does that a point spread blurs: hot pixels or what radiation hit, "
+        "put in by a reconstruction or a program. They count as particles and inclusions, which "
+        "are withheld, so is low grey; take them out of the projections before reconstruction"
+    )
+
+
+declare(
+    Quantity(
+        "lone_points",
+        unit="what is wrong with it, in words",
+        source="run",
+        derive=lone_points,
+        basis=True,
+    )
+)
 
 
 def coarse_codes(volume_artifacts: Artifacts | None) -> str | None:

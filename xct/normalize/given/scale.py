@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from xct.geometry import CellGeometry
 from xct.normalize.reference import Reference
-from xct.normalize.sampling import Span, cathode_span, electrolyte_span
+from xct.normalize.sampling import Span, cathode_span, electrolyte_span, slices_by_slab
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
 from xct.physics.materials import mu_per_cm
@@ -164,8 +165,8 @@ def _per_percent(energy_kev: float) -> float:
     return float(moved / np.log(empty / full))
 
 
-def _slices(span: Span, most: int = _SLICES) -> list[int]:
-    """Choose slices that lie inside of a span, across all of the bore that is looked at."""
+def _slices(span: Span, most: int = _SLICES) -> list[list[int]]:
+    """Choose slices inside of a span, across all of the bore that is looked at, by slabs."""
     cell, step = span.cell, span.cell.voxel_size_um[0]
     reach = _HELD * cell.bore_radius_um * np.array([-1.0, 1.0])
     low, high = span.limits_um(cell.axis_y_um + reach[:, None], cell.axis_x_um + reach[None])
@@ -173,13 +174,23 @@ def _slices(span: Span, most: int = _SLICES) -> list[int]:
     last = min(int(np.floor(np.min(high) / step)), cell.shape[0] - 1)
     if last < first:
         return []
-    return [int(z) for z in np.unique(np.linspace(first, last, most).astype(int))]
+    return slices_by_slab(first, last, most)
 
 
-def _inside(z: int, volume: Voxels, cell: CellGeometry, air: float) -> np.ndarray:
-    image = np.asarray(volume[z : z + 1], np.float32)[0]
-    values = image[cell.radius_um(float(z)) < _HELD * cell.bore_radius_um]
-    return np.asarray(values[np.isfinite(values)] - np.float32(air))
+def _images(slices: Sequence[int], volume: Voxels) -> list[tuple[int, np.ndarray]]:
+    """Read slices of one slab at once."""
+    values = np.asarray(volume[slices[0] : slices[-1] + 1], np.float32)
+    return [(z, values[z - slices[0]]) for z in slices]
+
+
+def _inside(
+    slices: Sequence[int], volume: Voxels, cell: CellGeometry, air: float
+) -> list[tuple[int, np.ndarray]]:
+    found = []
+    for z, image in _images(slices, volume):
+        values = image[cell.radius_um(float(z)) < _HELD * cell.bore_radius_um]
+        found.append((z, np.asarray(values[np.isfinite(values)] - np.float32(air))))
+    return found
 
 
 def _steel(
@@ -205,10 +216,10 @@ def _steel(
 
 
 def _looked_at(
-    slices: Sequence[int], volume: Voxels, cell: CellGeometry, reference: Reference
+    groups: Sequence[Sequence[int]], volume: Voxels, cell: CellGeometry, reference: Reference
 ) -> list[tuple[int, np.ndarray]]:
-    found = map_blocks(_inside, list(slices), volume, cell, reference.air)
-    return [(z, values) for z, values in zip(slices, found, strict=True) if values.size]
+    found = map_blocks(_inside, list(groups), volume, cell, reference.air)
+    return [(z, values) for group in found for z, values in group if values.size]
 
 
 def _particles(volume: Voxels, cell: CellGeometry, reference: Reference) -> float:
@@ -253,12 +264,12 @@ def _tube_growth(volume: Voxels, cell: CellGeometry, air: float) -> tuple[float,
     span = electrolyte_span(cell, _MARGIN_VOXELS * cell.voxel_size_um[0])
     if cell.tube_radius_um is None or span is None:
         return None
-    z = np.array(_slices(span, _TUBE_SLICES))
-    found = np.array(map_blocks(_tube, z.tolist(), volume, cell, air))
+    groups = _slices(span, _TUBE_SLICES)
+    z, found = np.array([*chain(*map_blocks(_tube, groups, volume, cell, air))]).reshape(-1, 2).T
     known = np.isfinite(found)
     if np.count_nonzero(known) < _LEAST_SLICES:
         return None
-    z, found = z[known].astype(float), found[known]
+    z, found = z[known], found[known]
     t = z - z.mean()
     slope = float(t @ found / (t @ t))
     left = found - found.mean() - slope * t
@@ -267,10 +278,13 @@ def _tube_growth(volume: Voxels, cell: CellGeometry, air: float) -> tuple[float,
     return (slope / mean, sd / mean) if mean > 0 else None
 
 
-def _tube(z: int, volume: Voxels, cell: CellGeometry, air: float) -> float:
-    image = np.asarray(volume[z : z + 1], np.float32)[0]
-    wall = (cell.radius_um(float(z)) - cell.bore_radius_um) / (
-        (cell.tube_radius_um or np.nan) - cell.bore_radius_um
-    )
-    ring = image[(wall > _WITHIN[0]) & (wall < _WITHIN[1]) & np.isfinite(image)]
-    return float(ring.mean()) - air if ring.size else float("nan")
+def _tube(
+    slices: Sequence[int], volume: Voxels, cell: CellGeometry, air: float
+) -> list[tuple[float, float]]:
+    """Give height (slices) and value above air of the tube's wall, slice by slice."""
+    thick, found = (cell.tube_radius_um or np.nan) - cell.bore_radius_um, []
+    for z, image in _images(slices, volume):
+        wall = (cell.radius_um(float(z)) - cell.bore_radius_um) / thick
+        ring = image[(wall > _WITHIN[0]) & (wall < _WITHIN[1]) & np.isfinite(image)]
+        found.append((float(z), float(ring.mean()) - air if ring.size else float("nan")))
+    return found

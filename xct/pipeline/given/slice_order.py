@@ -24,6 +24,7 @@ _CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
 # next ones: a crack of one slice, blurred by half a slice, up to 7 times. And of all differences.
 _STRANGE, _OF_ALL = 10.0, 0.03
 _LEAST_AGAIN = 2  # slices in a row, that come again
+_OFTEN = 0.2  # of all slices, that equal the one before, where all were doubled or interpolated
 _MOST_NAMED = 6
 _STEP, _FACE = 0.02, 0.5  # of the values: more is a step, and still more a face of two materials
 _BESIDE = 4  # slices on either side of a step that are alike
@@ -121,6 +122,14 @@ def check_order(notes: Mapping[int, Any], elongation: float = 1.0) -> Seams:
             f"slices {second} to {second + count - 1} are slices {first} to {first + count - 1} "
             "once more, value by value: was the overlap of two parts kept when they were put "
             "together? All that lies across them would be too thick; take them out"
+        )
+    if still := standing(means):
+        first, count = still[0]
+        raise DataError(
+            f"slices {first} to {first + count - 1} are one and the same slice, value by value: "
+            "was the volume padded by repeating its end, or a slice put in for lost ones? They "
+            "would count as sample; take them out (a gap in the numbers of TIFF files counts as "
+            "data that are missing)"
         )
     strange = out_of_place(means)
     if strange:
@@ -242,6 +251,22 @@ def repeated(means: np.ndarray) -> list[tuple[int, int, int]]:
         else:
             runs.append((earlier, z, 1))
     return [run for run in runs if run[2] >= _LEAST_AGAIN]
+
+
+def standing(means: np.ndarray) -> list[tuple[int, int]]:
+    """Find slices that equal the one before: first, and how many of each run.
+
+    Parameters
+    ----------
+    means : ndarray, shape (z, cell)
+        Slices of one value, or with NaN, do not count. Where very many do, it is how slices were
+        made, which is said elsewhere: none of them counts.
+    """
+    telling = np.isfinite(means).all(axis=1) & (np.ptp(means, axis=1) > 0)
+    same = telling[1:] & (means[1:] == means[:-1]).all(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(int), [0]]))).reshape(-1, 2)
+    lone = [(int(z), int(stop - z + 1)) for z, stop in edges]
+    return lone if len(lone) < _OFTEN * len(means) else []
 
 
 def out_of_place(means: np.ndarray) -> list[int]:

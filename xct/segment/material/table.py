@@ -77,14 +77,16 @@ def material_numbers(
     sharpened_edges: str | None = None,
     given_scale: GivenScale | None = None,
     coarse_codes: str | None = None,
+    lone_points: str | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the volume fraction of each material, and of what is unknown.
 
     Left out is that of a material whose face is in view and could not be given, that of the
     collector where its face is in doubt, or slices lie at another distance than is said, as its
-    thickness is known in µm, and those that a filter, a curve over the grey values, few codes or a
-    seam moves; in coarse voxels, or where slices are in no order, all. Of a cell that was put
-    upright, steel is an upper bound, and the others are uncertain by all that it may have too much.
+    thickness is known in µm, and those that a filter, a curve over the grey values, few codes, lone
+    points or a seam moves; in coarse voxels, or where slices are in no order, all. Of a cell that
+    was put upright, steel is an upper bound, and the others are uncertain by all that it may have
+    too much.
     """
     bounds, unknown = dict(_BOUNDS), set[str]()
     too_much = _oblique(cell, volume_artifacts)
@@ -97,7 +99,7 @@ def material_numbers(
         unknown.update(_FILTERED)
     if volume_artifacts is not None and volume_artifacts.smoothed:
         unknown.add("lithium")
-    unknown |= _hidden(sharpened_edges, given_scale, coarse_codes)
+    unknown |= _hidden(sharpened_edges, given_scale, coarse_codes or lone_points)
     disordered = given_scale is not None and given_scale.disordered
     if disordered or (grain_shape is not None and grain_shape.coarse):
         unknown |= set(MATERIALS)

@@ -77,6 +77,7 @@ _LEAST_BLUR_PX = 1.4
         "sharpened_edges",
         "bent_scale",
         "coarse_codes",
+        "lone_points",
         "slices_in_disorder",
     ),
 )

@@ -89,7 +89,7 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         return f"voxels are {ratio:.3g} times longer than wide: small ones are missed or joined"
     if artifacts is not None and artifacts.smoothed:
         return "the volume was smoothed: small ones are missed or joined"
-    if artifacts is not None and artifacts.filtered:
+    if artifacts is not None and (artifacts.filtered or artifacts.trimmed):
         return "the slices were filtered: small ones are missed or joined"
     if artifacts is not None and artifacts.softened:
         return (
