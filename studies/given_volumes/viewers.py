@@ -142,7 +142,7 @@ def _positive(mu: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _wrapped(mu: np.ndarray) -> np.ndarray:
-    return np.rint(100 * mu).astype("i4").astype("u2")
+    return np.asarray(np.rint(100 * mu).astype("i4").astype("u2"))
 
 
 def _half_floats(mu: np.ndarray) -> np.ndarray:

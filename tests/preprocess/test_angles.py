@@ -14,7 +14,7 @@ from xct.preprocess.angles.answer import (
 from xct.preprocess.angles.check import check_angles
 from xct.preprocess.angles.column_jumps import find_column_jumps
 from xct.preprocess.angles.interlaced import interlaced_passes
-from xct.preprocess.angles.jumps import all_scales, alike_across, find_jumps
+from xct.preprocess.angles.jumps import alike_across, all_scales, find_jumps
 from xct.preprocess.center.sample import prepared
 
 COLUMNS, VIEWS, CENTER, ROWS = 128, 200, 66.2, 4
