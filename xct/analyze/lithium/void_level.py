@@ -18,8 +18,8 @@ _NEIGHBORS, _LEAST = 100, 20
 _AT_ONCE = 50_000  # particles whose neighbors are in memory
 _LEAST_VOXELS = 16  # of a core whose scatter counts
 # Of the variance of noise in a core, which is that of the electrolyte carried on by transmission,
-# radius and rings, relative: cells without voids have 1.00 to 1.16 of it, and those of which the
-# voids are known 0.8 to 1.1 of what both make.
+# radius and rings, relative: medium cells without voids have 0.99 and 1.00 of it, small ones 1.08
+# to 1.20, and those of which the voids are known 0.8 to 1.1 of what both make.
 _NOISE_SD = 0.1
 _INTERVAL = 1.96
 
