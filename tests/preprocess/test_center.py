@@ -12,6 +12,8 @@ from xct.errors import RunError
 from xct.phantom.discs import project_discs, random_discs
 from xct.preprocess.center.answer import center_number
 from xct.preprocess.center.rotation_axis import Center, find_center
+from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.still import find_still
 from xct.segment.basis import stage_unsteady
 from xct.stages import STAGES
 
@@ -223,6 +225,12 @@ def test_what_stands_still_in_the_beam_is_named_with_its_columns(turn):
     with pytest.raises(RunError, match="something stands still in the beam before columns"):
         center_number(replace(found, confidence=0.1), 3)
     assert find_center(views, theta).still is None
+
+
+def test_nothing_stands_still_where_every_column_is_weaker_than_its_mirror_image():
+    theta = np.linspace(0, 180, 61)
+    views = np.repeat(np.linspace(0, 2, 61, dtype=np.float32)[:, None, None], 128, axis=2)
+    assert find_still(Sample(views, theta, views, theta, 1, 0.01), 63.5) is None
 
 
 def bad(change):

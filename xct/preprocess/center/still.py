@@ -107,6 +107,8 @@ def _plate(sample: Sample, early: np.ndarray, late: np.ndarray, center_px: float
     if not np.isfinite(usual[best]):
         return None
     away = scipy.ndimage.median_filter(apart[best], _SMOOTH, mode="nearest")
+    if away.max() <= 0:
+        return None  # nothing is there that the mirror image lacks
     level = float(np.median(away[away > away.max() / 2]))
     if level < max(_LEAST, _SURE_SD * float(usual[best]) / _FREE_SD):
         return None
