@@ -270,7 +270,8 @@ def with_afterglow(scan, part):
         kept[kind][number] = before
     time = {name: float(at) for at, name in enumerate(order)}
     times = tuple(
-        np.array([time[kind, n] for n in range(len(scan[kind]))]) for kind in ("projections", "flats")
+        np.array([time[kind, n] for n in range(len(scan[kind]))])
+        for kind in ("projections", "flats")
     )
     return kept, times
 

@@ -115,9 +115,7 @@ def _at_width(
     return Closure(excess, usual.sd * max(unshared, 1.0), unshared, apart)
 
 
-def _across(
-    seam: np.ndarray, angles: np.ndarray, every: int, scale: float
-) -> tuple[float, float]:
+def _across(seam: np.ndarray, angles: np.ndarray, every: int, scale: float) -> tuple[float, float]:
     """Give by how many degrees the sample turned more than stated in the middle gap, and misfit."""
     steps, gap = steps_between(seam, angles, every), _BESIDE - 1
     turned = float(steps.turned_deg[gap]) / scale - float(np.diff(angles)[gap])

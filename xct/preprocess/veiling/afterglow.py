@@ -6,6 +6,7 @@ where flats follow projections, or projections flats, the first frames hold what
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil, log
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def find_afterglow(
     """
     blocks = _blocks(*times)
     kept: dict[bool, list[float]] = {True: [], False: []}
-    for (_, before), (is_flat, frames) in zip(blocks, blocks[1:], strict=False):
+    for (_, before), (is_flat, frames) in pairwise(blocks):
         own, other = (flats, projections) if is_flat else (projections, flats)
         if len(frames) >= _LEAST_FLATS and len(before):
             kept[is_flat].append(_kept(own[frames], other[before[-1]], is_flat))
