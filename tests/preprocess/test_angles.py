@@ -13,7 +13,6 @@ from xct.preprocess.angles.answer import (
 )
 from xct.preprocess.angles.check import check_angles
 from xct.preprocess.angles.column_jumps import find_column_jumps
-from xct.preprocess.angles.interlaced import interlaced_passes
 from xct.preprocess.angles.jumps import alike_across, all_scales, find_jumps
 from xct.preprocess.center.sample import prepared
 
@@ -154,29 +153,6 @@ def test_another_range_altogether_is_said_as_such_and_nothing_else_is(part):
     with pytest.warns(UserWarning, match="scan.theta_deg"):
         numbers = {"angle_jumps": angle_number(found, ROWS).entry()}
     assert "particles, inclusions and lithium contents" in angles_unfit(numbers)
-
-
-@pytest.mark.parametrize("passes", [2, 3])
-def test_interlaced_projections_with_angles_of_one_pass_are_said(passes):
-    order = np.concatenate([np.arange(n, VIEWS, passes) for n in range(passes)])
-    found = check_angles(seen(STATED[order], passes), STATED, CENTER)
-    [message] = angle_messages(found)
-    assert f"in {passes} passes over the range (interlaced)" in message
-    with pytest.warns(UserWarning, match="interlaced"):
-        entry = angle_number(found, ROWS).entry()
-    assert "not those of the projections" in angles_unfit({"angle_jumps": entry})
-    told = check_angles(seen(STATED[order], passes), STATED[order], CENTER)
-    assert list(angle_messages(told)) == []
-
-
-def test_what_looks_alike_twice_in_half_a_turn_is_not_interlaced():
-    turned = np.radians([[90.0, 0.0]])
-    discs = np.array([[20 * np.cos(a), 20 * np.sin(a), 9, 0.05] for a in np.r_[turned[0]]])
-    square = np.vstack([discs, discs * [-1, -1, 1, 1]])
-    exact = project_discs(square, STATED, COLUMNS, CENTER)
-    noise = np.random.default_rng(3).normal(0, 0.005, (VIEWS, ROWS, COLUMNS))
-    views = (exact[:, None] / exact.max() + noise).astype(np.float32)
-    assert interlaced_passes(prepared(views, STATED)) == 1
 
 
 def test_where_all_changes_at_once_particles_and_inclusions_are_withheld():

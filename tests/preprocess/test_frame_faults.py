@@ -1,5 +1,6 @@
 """Frames that are no good are found by comparison with the others, and good ones are not."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -256,3 +257,40 @@ def test_a_view_inside_of_the_sample_has_no_air_beside_it(scan):
     """All columns are about as bright: nothing says that the outer ones are air."""
     inside = counts(np.full((ANGLES, ROWS, COLUMNS), 0.15)).astype(float)
     assert light_beside(transmission(scan, projections=inside)) is None
+
+
+def with_afterglow(scan, part):
+    """Flats before and behind; each frame keeps a part of the one before."""
+    order = [("flats", n) for n in range(4)]
+    order += [("projections", n) for n in range(ANGLES)] + [("flats", n) for n in range(4, 8)]
+    kept = {kind: frames.copy() for kind, frames in scan.items()}
+    before = scan["darks"].mean(axis=0)
+    for kind, number in order:
+        before = (1 - part) * scan[kind][number] + part * before
+        kept[kind][number] = before
+    time = {name: float(at) for at, name in enumerate(order)}
+    times = tuple(
+        np.array([time[kind, n] for n in range(len(scan[kind]))])
+        for kind in ("projections", "flats")
+    )
+    return kept, times
+
+
+@pytest.mark.parametrize("part", [0.1, 0.3])
+def test_a_camera_with_afterglow_is_named_and_what_it_kept_is_left_out(scan, part):
+    kept, times = with_afterglow(scan, part)
+    verdict = judge(Seen(**{kind: made(frames) for kind, frames in kept.items()}, times=times))
+    kinds = {fault.kind: fault for fault in verdict.faults}
+    assert kinds["projections"].frames[0] == 0
+    assert kinds["flats"].frames[0] == 4  # the first behind the projections
+    for kind in ("projections", "flats"):
+        [kept_part] = re.findall(r"each frame keeps (\S+) of the one before", kinds[kind].reason)
+        assert float(kept_part) == pytest.approx(part, rel=0.1)
+
+
+def test_a_sample_that_stood_in_the_first_flat_behind_the_scan_is_no_afterglow(scan):
+    plain, times = with_afterglow(scan, 0.0)
+    assert judge(Seen(**{k: made(v) for k, v in plain.items()}, times=times)).faults == ()
+    plain["flats"][4] = 0.8 * plain["flats"][4] + 0.2 * plain["projections"][-1]
+    [fault] = judge(Seen(**{k: made(v) for k, v in plain.items()}, times=times)).faults
+    assert (fault.kind, fault.frames, "afterglow" in fault.reason) == ("flats", (4,), False)

@@ -242,6 +242,16 @@ def test_a_starved_cathode_without_steel_is_always_warned_of(fraction):
     assert "glare is not measured" in glare_warning(light, {"glare": {}}, 2.5, 25.0)
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.005, 0.02])
+def test_a_bound_of_glare_holds_where_noise_is_as_large(fraction, monkeypatch):
+    """The darkest of many cells are so by noise: from them the bound was 0."""
+    monkeypatch.setattr("tests.preprocess.test_glare.READ_NOISE", 480.0)
+    rows = (20, 6, 20, 16, 6, 20)
+    planes = tuple((count, mu) for count, (_, mu) in zip(rows, PLANES, strict=True))
+    seen = measured(transmission(planes, 700.0, 640), fraction, 200.0)
+    assert fraction < bound_glare(light_of(seen), PIXEL_UM, 25.0).fraction < fraction + 0.04
+
+
 def test_a_bar_that_is_not_round_does_not_bound_glare_by_its_rims():
     """Seen by its rims it seems to let light through, which would leave less for glare."""
     x = (np.arange(448) - 223.5) * 2.5

@@ -1,14 +1,17 @@
 """A rotation axis that leans is seen, said with its uncertainty, and put upright."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from xct.phantom.discs import project_discs, random_discs
 from xct.phantom.scan.optics import turn
 from xct.preprocess.center.rotation_axis import find_center
-from xct.preprocess.center.tilt import AxisTilt, find_tilt, tilt_message, tilt_number
+from xct.preprocess.center.tilt import AxisTilt, find_tilt, tilt_likely, tilt_message, tilt_number
 from xct.preprocess.resampling import align
 from xct.reconstruct import fbp
+from xct.segment.basis import stage_unsteady
 from xct.stages import STAGES, in_blocks
 
 ROWS, COLUMNS, CENTER = 60, 128, 66.2
@@ -56,6 +59,20 @@ def test_an_upright_axis_is_left_alone():
     number = tilt_number(found, len(LOOKED_AT))
     assert number.value == 0
     assert number.details["measured_deg"] == found.tilt_deg
+
+
+@pytest.mark.parametrize(
+    ("tilt_deg", "sd_deg", "withheld"),
+    [(1.3, 0.34, True), (1.3, 0.1, False), (0.1, 0.5, False), (0.3, 0.1, False)],
+)
+def test_a_tilt_that_is_likely_but_too_unsure_to_be_corrected_withholds(tilt_deg, sd_deg, withheld):
+    """Not one that is corrected, is noise, or moves edges by less than a pixel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what cannot be excluded is said as well
+        entry = tilt_number(AxisTilt(tilt_deg, sd_deg, 96.0), 12).entry()
+    said = tilt_likely({"axis_tilt_deg": entry})
+    assert (said is not None) == withheld
+    assert stage_unsteady({"axis_tilt_deg": entry}) == said
 
 
 def test_a_center_that_is_given_needs_no_angles_for_its_tilt():

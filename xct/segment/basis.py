@@ -20,6 +20,7 @@ from xct.parallel.blocks import Block, Voxels, slabs
 from xct.parallel.executors import map_blocks
 from xct.preprocess.angles.answer import angles_unfit, darks_drift
 from xct.preprocess.center.answer import axis_contradicted
+from xct.preprocess.center.tilt import tilt_likely
 from xct.preprocess.motion.jitter import TOO_MUCH_PX as JITTER_TOO_MUCH_PX
 from xct.quantity import Quantity, declare
 from xct.segment.material.columns import find_columns
@@ -312,7 +313,7 @@ def decadic_logarithm(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 def stage_unsteady(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Say that the stage stood off by more than can be corrected, or turned otherwise."""
-    unfit = angles_unfit(numbers) or axis_contradicted(numbers)
+    unfit = angles_unfit(numbers) or axis_contradicted(numbers) or tilt_likely(numbers)
     if unfit is not None:
         return unfit
     found = numbers.get("stage_jitter")

@@ -18,6 +18,7 @@ from xct.preprocess.angles.interlaced import interlaced_passes
 from xct.preprocess.angles.jumps import (
     LEAST_STEPS,
     SURE_SD,
+    Jump,
     Scales,
     alike_across,
     all_scales,
@@ -30,7 +31,7 @@ from xct.preprocess.angles.likeness import Likeness
 from xct.preprocess.angles.scatter import angle_scatter_deg
 from xct.preprocess.angles.steps import REACH
 from xct.preprocess.angles.turn import find_turn
-from xct.preprocess.center.sample import checked_views, leaned, prepared, unshaken
+from xct.preprocess.center.sample import Sample, checked_views, leaned, prepared, unshaken
 from xct.preprocess.center.still import find_still
 from xct.preprocess.motion.sinking import along_axis_px
 from xct.quantity import Quantity
@@ -97,8 +98,7 @@ def check_angles(
         return AngleCheck()
     views = unshaken(views, stage_jitter, row_px)
     if axis_tilt_deg and row_px is not None:
-        middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
-        views = leaned(views, (middle_row - row_px) * tan(radians(axis_tilt_deg)))
+        views = _upright(views, axis_tilt_deg, row_px, frame_shape)
     first = _first_exposures(np.asarray(theta_deg, np.float64))
     theta = np.asarray(theta_deg, np.float64)[first]
     sample = prepared(views[first], theta)
@@ -115,10 +115,7 @@ def check_angles(
     if not scales and alike is None:
         return AngleCheck(step_deg=step, rim_px=rim, scatter_deg=scatter, turn=turn, span_deg=span)
     columns = find_column_jumps(sample)
-    odd = {jump.after for jump in columns}
-    jumps = [j for j in find_jumps(scales, alike, false_gaps(sample)) if not _near(j.after, odd)]
-    if len(jumps) > max(1, _MOST * len(theta)):
-        jumps = jumps[:0]
+    jumps = _jumps(sample, scales, alike, {jump.after for jump in columns})
     order = np.argsort(theta, kind="stable")
     growth = find_growth(sample, binned)
     drift = find_dark_drift(sample, binned, first[order] / max(len(theta_deg) - 1, 1))
@@ -141,6 +138,20 @@ def check_angles(
         column_frames=tuple(int(first[order[jump.after]]) for jump in columns),
         bin=sample.bin,
     )
+
+
+def _upright(
+    views: np.ndarray, tilt_deg: float, row_px: np.ndarray, frame_shape: tuple[int, int] | None
+) -> np.ndarray:
+    middle_row = (frame_shape[0] - 1) / 2 if frame_shape else float(np.mean(row_px))
+    return leaned(views, (middle_row - row_px) * tan(radians(tilt_deg)))
+
+
+def _jumps(sample: Sample, scales: Scales, alike: Likeness | None, odd: set[int]) -> list[Jump]:
+    """Give the jumps that are not near odd gaps; none where they are too many to be jumps."""
+    found = find_jumps(scales, alike, false_gaps(sample))
+    jumps = [jump for jump in found if not _near(jump.after, odd)]
+    return [] if len(jumps) > max(1, _MOST * len(sample.theta_deg)) else jumps
 
 
 def _near(gap: int, others: set[int]) -> bool:

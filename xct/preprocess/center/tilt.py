@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import atan, degrees, isfinite, radians, tan
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ _AT_MOST_SD = 2.0  # standard uncertainties beyond what is measured that cannot 
 # Off at the first and last row: voxels at edges change their material. At 0.42 px the Dice
 # coefficient of active material was 0.92 instead of 0.95.
 _LABELS_PX = 0.4
+_LIKELY_SD, _EDGES_PX = 2.0, 1.0  # such a tilt is more likely than none; edges are seen twice
 _USUAL_DEG = 0.5  # of a stage that nobody adjusted; said where nothing is measured
 
 
@@ -123,6 +126,9 @@ def tilt_number(tilt: AxisTilt, rows: int) -> Number:
         "by_row": {f"{r:.1f}": c for r, c in zip(tilt.row_px, tilt.center_px, strict=True)},
     }
     if not tilt.is_sure:
+        off = tilt.at_ends_px(tilt.at_most_deg)
+        if abs(tilt.tilt_deg) > _LIKELY_SD * tilt.sd_deg and off > _EDGES_PX:
+            details["off_at_ends_px"] = off
         note = "no tilt that is sure and matters: none is corrected"
         return Number(0.0, "°", tilt.sd_deg, rows, note=note, details=details)
     log.info(
@@ -133,6 +139,25 @@ def tilt_number(tilt: AxisTilt, rows: int) -> Number:
         tilt.moves_px,
     )
     return Number(tilt.tilt_deg, "°", tilt.sd_deg, rows, details=details)
+
+
+def tilt_likely(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Say that the axis leans by more than is corrected, probably; None where it does not.
+
+    Parameters
+    ----------
+    numbers : mapping
+        Of the run, by name.
+    """
+    off = numbers.get("axis_tilt_deg", {}).get("off_at_ends_px")
+    if off is None:
+        return None
+    return (
+        f"the rotation axis leans, probably, and is off by up to {off:.1f} px in the first and the "
+        "last row: too unsure to be corrected. Roughness, particles, inclusions and lithium "
+        "contents rest on edges there and are withheld; more angles or more light would tell, or "
+        "scan.roi keeps the middle rows"
+    )
 
 
 @stage(

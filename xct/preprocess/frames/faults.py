@@ -27,6 +27,7 @@ from xct.preprocess.frames.outlying import (
     unlit,
 )
 from xct.preprocess.frames.passing import passing
+from xct.preprocess.veiling.afterglow import find_afterglow
 
 Kind = Literal["projections", "flats", "darks"]
 
@@ -113,10 +114,12 @@ class Verdict:
 
 def judge(seen: Seen) -> Verdict:
     """Find the frames of a scan that are no good."""
-    faults = list(_of_fields(seen))
+    faults = [*_of_afterglow(seen)]
+    faults += _of_fields(seen, {n for f in faults if f.kind == "flats" for n in f.frames})
     transmission = _transmission(seen, faults)
     light = light_of(transmission)
-    faults += _of_projections(seen, transmission, light)
+    known = {n for f in faults if f.kind == "projections" for n in f.frames}
+    faults += _of_projections(seen, transmission, light, known)
     return Verdict(tuple(faults), transmission, light)
 
 
@@ -132,7 +135,18 @@ def _fault(kind: Kind, frames: np.ndarray, reason: str) -> Iterator[Fault]:
         yield Fault(kind, tuple(int(n) for n in frames), reason)
 
 
-def _of_fields(seen: Seen) -> Iterator[Fault]:
+def _of_afterglow(seen: Seen) -> Iterator[Fault]:
+    if seen.flats is None or seen.times is None:
+        return
+    found = find_afterglow(seen.projections.counts, seen.flats.counts, seen.times)
+    if found is not None:
+        glow = f"the camera's afterglow: each frame keeps {found.part:.2g} of the one before, here"
+        yield from _fault("flats", found.flats, f"{glow} of projections")
+        yield from _fault("projections", found.projections, f"{glow} of flats")
+
+
+def _of_fields(seen: Seen, known: set[int]) -> Iterator[Fault]:
+    """Find darks and flats that are no good, beside flats that are known to be none."""
     lit_by = seen.projections if seen.flats is None else seen.flats
     level = np.median(lit_by.counts.mean(axis=(1, 2)))
     dark: np.ndarray | float = 0.0
@@ -145,9 +159,10 @@ def _of_fields(seen: Seen) -> Iterator[Fault]:
         dark = np.median(np.delete(seen.darks.counts, lit, axis=0), axis=0)
     if seen.flats is not None:
         above = seen.flats.counts - dark
-        dim = dim_flats(above)
+        good = np.setdiff1d(np.arange(len(above)), list(known))
+        dim = good[dim_flats(above[good])]
         yield from _fault("flats", dim, "less than half of the light of the others")
-        left = np.delete(np.arange(len(above)), dim)
+        left = np.setdiff1d(good, dim)
         shadow = left[blocked_flats(above[left])]
         yield from _fault("flats", shadow, "a shadow that the others do not have")
 
@@ -205,14 +220,18 @@ def _divided(seen: Seen, dark: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return np.asarray((seen.projections.counts - dark) / gain, np.float32)
 
 
-def _of_projections(seen: Seen, transmission: np.ndarray, light: np.ndarray) -> Iterator[Fault]:
-    good = np.ones(light.size, bool)
+def _of_projections(
+    seen: Seen, transmission: np.ndarray, light: np.ndarray, known: set[int]
+) -> Iterator[Fault]:
+    """Find projections that are no good, beside those that are known to be none."""
+    good = ~np.isin(np.arange(light.size), list(known))
 
     def left_out(frames: np.ndarray, reason: str) -> Iterator[Fault]:
         good[frames] = False
         yield from _fault("projections", frames, reason)
 
-    yield from left_out(unlit(light), "hardly any light")
+    dark = unlit(light)
+    yield from left_out(dark[good[dark]], "hardly any light")
     behind = blocked(transmission)
     yield from left_out(
         behind[good[behind]], "a part without light, where all other frames have some"

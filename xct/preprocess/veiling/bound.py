@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from xct.physics.materials import mu_per_cm
 from xct.preprocess.veiling.frame_light import FrameLight
-from xct.preprocess.veiling.measurement import RANGES_PX, is_steady, lowest, rods
+from xct.preprocess.veiling.measurement import RANGES_PX, is_steady, rods
 
 _LEAST_UM = 150.0  # glare that reaches less far is blur
 _GROUPS = 8
@@ -23,6 +24,7 @@ _STEEL = 0.5  # of the attenuation of steel: nothing else in a cell is as dense
 _DENSER = 1.1
 _RIM, _OUT_OF_ROUND = 0.4, 0.05  # of the beam; of the width of a shadow, over all angles
 _DARKER, _OF_ROWS = 2.0, 25  # middle of a rod; rows beside it may be lit by gaps
+_LEAST_CELLS, _ALIKE_SD = 12, 4.0  # that are as dark; what is brighter by so much noise is not
 _DARKEST = 4  # a row is as dark as its darkest quarter
 
 
@@ -91,7 +93,9 @@ def bound_glare(
         about = np.maximum(frame_light.about(groups, range_px), 1e-9)
         around = frame_light.about(mean, range_px)[0]
         anyhow = min(
-            lowest(groups / about, noise / about), _beyond_rods(mean[0], least, around, noise), 0.5
+            _lowest(groups / about, _noise(groups) / about),
+            _beyond_rods(mean[0], least, around, noise),
+            0.5,
         )
         fraction = min(anyhow, _beyond_steel(mean[0], passes, around, noise))
         by_steel = fraction < anyhow
@@ -102,6 +106,22 @@ def bound_glare(
             row = int(frame_light.row_px[shown[at]])
             worst = GlareBound(fraction, float(error[at]), float(passed[at]), row, by_steel)
     return worst
+
+
+def _lowest(ratio: np.ndarray, noise: np.ndarray) -> float:
+    """Give what the fraction of glare cannot exceed: nowhere arrives less than it.
+
+    The darkest of many cells that are alike are so by their noise: of as many as the noise does
+    not tell apart, they lie below the mean by what is expected of their rank.
+    """
+    known = np.isfinite(ratio)
+    values, sd = ratio[known], noise[known]
+    if not values.size:
+        return 1.0
+    at = np.argsort(values + 2 * sd)[min(_LEAST_CELLS, values.size) - 1]
+    alike = max(int((values <= values[at] + _ALIKE_SD * sd[at]).sum()), 2 * _LEAST_CELLS)
+    below = -float(scipy.special.ndtri(_LEAST_CELLS / alike))
+    return float(values[at] + (2 + below) * sd[at])
 
 
 def _as_wide(groups: np.ndarray) -> bool:
@@ -185,6 +205,6 @@ def _steel(
 
 def _noise(light: np.ndarray) -> float:
     """Estimate the noise of the darker half of the cells from what is not smooth along rows."""
-    bend = np.diff(light, 2, axis=1)
-    size = np.abs(bend[light[:, 1:-1] <= np.quantile(light, 0.5)])
+    bend = np.diff(light, 2, axis=-1)
+    size = np.abs(bend[light[..., 1:-1] <= np.quantile(light, 0.5)])
     return float(1.4826 * np.median(size) / np.sqrt(6)) if size.size else 0.0
