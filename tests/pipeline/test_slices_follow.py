@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter, rotate, shift
 import xct
 from xct.errors import DataError, RunError
 from xct.io.volume_files.blank_blocks import packed
-from xct.pipeline.given.continuity import slice_moves
+from xct.normalize.given.continuity import slice_moves
 from xct.pipeline.given.slice_order import check_order, said_of, slice_means
 
 LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
