@@ -90,9 +90,10 @@ def inclusion_numbers(
     """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
     What touches lithium or the cathode's front has a count of its own, and no part in the others.
-    Where rings count as inclusions, or tiles do not fit, only bridges and filaments are given; where
-    rings may make or hide some, the count is no bound, and has a standard deviation for that. Where
-    all values step between slices, one side is brighter, or parts are shifted, no volume is given.
+    Where rings count as inclusions, or tiles do not fit, only bridges and filaments are given;
+    where rings may make or hide some, the count is no bound, and has a standard deviation for that.
+    Where all values step between slices, one side is brighter, or parts are shifted, no volume is
+    given.
     """
     yield "bridges", _bridges(inclusions)
     slender = int(inclusions["filament"].sum())

@@ -26,7 +26,7 @@ _STRANGE, _OF_ALL = 10.0, 0.03
 _LEAST_AGAIN = 2  # slices in a row, that come again
 _OFTEN = 0.2  # of all slices, that equal the one before, where all were doubled or interpolated
 _MOST_NAMED = 6
-_FROM_ZERO, _HARDLY = 0.3, 0.3  # of the usual value: the least, and what is hardly more than it
+_FROM_ZERO, _HARDLY = 0.3, 0.1  # of the usual value: the least, and what is hardly more than it
 _STEP, _FACE = 0.02, 0.5  # of the values: more is a step, and still more a face of two materials
 _BESIDE = 4  # slices on either side of a step that are alike
 # Of the step: what these, and parts of a slice beyond noise, may differ by; and what a step is at
