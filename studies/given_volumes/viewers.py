@@ -138,11 +138,11 @@ def _twelve_bits(mu: np.ndarray) -> np.ndarray:
 
 
 def _positive(mu: np.ndarray, dtype: str) -> np.ndarray:
-    return np.asarray(np.rint((mu - WIDE[0]) * 1e6), np.dtype(dtype))
+    return np.asarray(np.rint((mu - WIDE[0]) * 1e6).astype(dtype))
 
 
 def _wrapped(mu: np.ndarray) -> np.ndarray:
-    return np.asarray(np.rint(100 * mu).astype("i4").astype("u2"))
+    return np.asarray(np.rint(100 * mu).astype("i4"), "u2")
 
 
 def _half_floats(mu: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates, median_filter, rotate, shift
 
@@ -19,6 +20,7 @@ from xct.normalize.given.artifacts_said import (
 from xct.normalize.given.noise_patterns import ring_variance, step_of
 from xct.normalize.reference import reference_numbers
 from xct.segment.cell.shape import cell_numbers
+from xct.segment.particle.numbers import particle_numbers
 
 CELL = LayeredCell(shape=(96, 96, 96), radius=40.0, wall=4.0, center=(47.0, 48.0))
 MIDDLE = 47.5
@@ -203,3 +205,22 @@ def test_slices_that_are_there_twice_are_said(volume):
     found = seen(twice)
     assert found.doubled > 0.2
     assert "doubled slices: " in artifact_warning(found)
+
+
+@pytest.mark.parametrize(("part", "said"), [(0.03, False), (0.2, True)])
+def test_shading_across_is_said(volume, part, said):
+    shade = np.linspace(1 - part / 2, 1 + part / 2, 96, dtype=np.float32)
+    found = seen(volume * shade)
+    assert found.shaded == said
+    assert ("shading: the electrolyte is" in (artifact_warning(found) or "")) == said
+    if said:
+        assert found.shading == pytest.approx(part * 80 / 96, rel=0.2)  # over the bore alone
+
+
+def test_pieces_that_are_not_joined_make_the_count_an_upper_bound(volume):
+    particles = pd.DataFrame({"drifted": [False] * 3, "equivalent_diameter_um": [8.0, 9.0, 10.0]})
+    sharp = replace(seen(volume), blur_px=1.3, alike_beside=0.1, shared=0.0, alike_across=0.0)
+    numbers = dict(particle_numbers(particles, volume_artifacts=sharp))
+    assert numbers["particles"].bound == "upper"
+    assert numbers["median_diameter_um"].bound == "lower"
+    assert not dict(particle_numbers(particles, volume_artifacts=replace(sharp, shared=0.5)))

@@ -141,3 +141,19 @@ def test_where_voxels_are_coarse_the_bore_may_be_wider():
     coarse, fine = (dict(cell_numbers(cell(2.0), None, GrainShape(w, w, 2.0, 2.0))) for w in (2, 5))
     assert coarse["bore_radius_um"].bound == "lower"
     assert fine["bore_radius_um"].bound is None
+
+
+def test_tiles_that_do_not_fit_are_told_where_and_withhold_what_is_cut(volume):
+    tiled = np.concatenate([volume[:, :, :50], np.roll(volume[:, :, 50:], 3, axis=1)], axis=2)
+    seen = look_at_grains(tiled, cell(2.0), {})
+    assert seen.seams == (("x", 50),)
+    assert "do not continue at the pixel 50 along x" in grain_warning(seen)
+    plain = look_at_grains(volume, cell(2.0), {})
+    assert plain.seams == ()
+    names = {"inclusion": [1], "class": ["enclosed"], "filament": [False], "dark_volume_um3": [9.0]}
+    inclusions = pd.DataFrame(names)
+    given = [dict(inclusion_numbers(inclusions, one)) for one in (plain, seen)]
+    assert {"inclusions", "inclusion_volume_um3"} <= set(given[0]) - set(given[1])
+    particles = pd.DataFrame({"drifted": [True], "equivalent_diameter_um": [8.0]})
+    assert "particles" in dict(particle_numbers(particles, grain_shape=plain))
+    assert not dict(particle_numbers(particles, grain_shape=seen))

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter, rotate, shift
 import xct
 from xct.errors import DataError, RunError
 from xct.io.volume_files.blank_blocks import packed
-from xct.pipeline.given.continuity import slice_moves
+from xct.normalize.given.continuity import slice_moves
 from xct.pipeline.given.slice_order import check_order, said_of, slice_means
 
 LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
@@ -130,3 +130,9 @@ def test_copies_of_a_slice_are_refused_and_many_twins_are_not(volume):
     with pytest.raises(DataError, match=f"slices {len(volume) - 1} to {len(volume) + 2} are one"):
         said(np.pad(volume, ((0, 3), (0, 0), (0, 0)), mode="edge"))
     assert not any("one and the same" in text for text in said(np.repeat(volume, 2, axis=0)))
+
+
+def test_a_step_of_grey_values_that_begin_far_from_0_is_said(volume):
+    grey = np.concatenate([300 * volume[:31] + 9000, 255 * volume[31:] + 9000])
+    assert any("values step by" in text for text in said(grey.astype(np.float32)))
+    assert said((300 * volume + 9000).astype(np.float32)) == []

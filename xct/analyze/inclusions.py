@@ -92,14 +92,16 @@ def inclusion_numbers(
     """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
     What touches lithium or the cathode's front has a count of its own, and no part in the others.
-    Where rings count as inclusions, only bridges and filaments are given; where they may make or
-    hide some, the count is no bound, and has a standard deviation for that. Where all values step
-    between slices, or parts are shifted, no volume is given.
+    Where rings count as inclusions, or tiles do not fit, only bridges and filaments are given;
+    where rings may make or hide some, the count is no bound, and has a standard deviation for that.
+    Where all values step between slices, one side is brighter, or parts are shifted, no volume is
+    given.
     """
     yield "bridges", _bridges(inclusions)
     slender = int(inclusions["filament"].sum())
     yield "filaments", Number(slender, "filaments", bound="lower", note=_MISSED)
-    if volume_artifacts is not None and volume_artifacts.forged:
+    tiled = grain_shape is not None and bool(grain_shape.seams)
+    if tiled or (volume_artifacts is not None and volume_artifacts.forged):
         return
     own = inclusions[inclusions["class"].isin(COUNTED)]
     # Of slices that are said to lie too far apart, more regions are large enough to count.
@@ -114,7 +116,8 @@ def inclusion_numbers(
     filtered = volume_artifacts is not None and volume_artifacts.filtered
     seams = given_scale is not None and (given_scale.steps or given_scale.shifted)
     smeared = grain_shape is not None and grain_shape.smeared
-    if known and not (filtered or smeared or seams):
+    shaded = volume_artifacts is not None and volume_artifacts.shaded
+    if known and not (filtered or smeared or seams or shaded):
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())

@@ -8,12 +8,13 @@ are only a few voxels wide, or melt into one. That length is where the autocovar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from xct.geometry import CellGeometry
+from xct.normalize.given.continuity import broken, slice_moves
 from xct.normalize.sampling import Span
 from xct.parallel.blocks import Voxels
 
@@ -62,6 +63,8 @@ class GrainShape:
         Shorter edge of a pixel.
     stretch : float
         Width along x over that along y, where pixels are square.
+    seams : tuple of (str, int)
+        Axis and first row or column of a part whose grains do not continue those before.
     """
 
     height_um: float
@@ -69,6 +72,7 @@ class GrainShape:
     slices_um: float
     pixel_um: float
     stretch: float = 1.0
+    seams: tuple[tuple[str, int], ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -131,7 +135,18 @@ def look_at_grains(volume: Voxels, cell: CellGeometry, steps: dict[str, Any]) ->
     block = _middle(cell)
     if block is None:
         return None
-    return grain_shape(np.asarray(volume[block], np.float32), cell.voxel_size_um, slices_um)
+    values = np.asarray(volume[block], np.float32)
+    found = grain_shape(values, cell.voxel_size_um, slices_um)
+    return None if found is None else replace(found, seams=_seams(values, block))
+
+
+def _seams(values: np.ndarray, block: tuple[slice, slice, slice]) -> tuple[tuple[str, int], ...]:
+    """Find where rows or columns do not continue those before, as where tiles were joined."""
+    found: list[tuple[str, int]] = []
+    for axis, name in ((1, "y"), (2, "x")):
+        moves = slice_moves(np.ascontiguousarray(np.moveaxis(values, axis, 0)), 0)[1:]
+        found += [(name, block[axis].start + at) for at, *_ in broken(moves)]
+    return tuple(found)
 
 
 def grains_anywhere(

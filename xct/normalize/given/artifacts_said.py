@@ -72,6 +72,13 @@ def artifact_warning(volume_artifacts: Artifacts | None) -> str | None:
             "by it, but values in 1/cm do, which counts into the uncertainty of "
             "electrolyte_peak_per_cm; take the offset off, or say volume.unit: grey"
         )
+    if seen.shaded:
+        said.append(
+            f"shading: the electrolyte is {seen.shading:.0%} brighter on one side than on the "
+            "other, which normalization by height and radius leaves. Layers and particles hardly "
+            "change by it, but the volume of inclusions is left out, and grey values of one side "
+            "are not those of the other; take the shading out before"
+        )
     if seen.trimmed:
         said.append(
             f"filtered: {seen.tails:.2%} of the noise is beyond three standard deviations, where "

@@ -25,7 +25,7 @@ def grain_warning(grain_shape: GrainShape | None) -> str | None:
     """Say that the distance of slices cannot be right, or that voxels are coarse; else None."""
     if grain_shape is None:
         return None
-    said = [f(grain_shape) for f in (_said_of_slices, _said_of_voxels, _said_of_smear)]
+    said = [f(grain_shape) for f in _ALL]
     return "; ".join(text for text in said if text is not None) or None
 
 
@@ -70,6 +70,21 @@ def _said_of_slices(grain_shape: GrainShape) -> str | None:
         "given as bounds; absent lithium, particles and the collector's fraction are left out. "
         "Give the right distance as the first number of voxel_size_um"
     )
+
+
+def _said_of_seams(grain_shape: GrainShape) -> str | None:
+    if not grain_shape.seams:
+        return None
+    where = " and ".join(f"{at} along {axis}" for axis, at in grain_shape.seams)
+    return (
+        f"seam: grains of the cathode do not continue at the pixel {where}, in all slices: were "
+        "tiles put side by side that do not fit? What lies across the seam is cut, and the wall of "
+        "the bore has a step: particles, inclusions and low grey are left out; register the tiles "
+        "first"
+    )
+
+
+_ALL = (_said_of_slices, _said_of_voxels, _said_of_smear, _said_of_seams)
 
 
 declare(

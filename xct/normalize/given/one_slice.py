@@ -25,6 +25,7 @@ _BESIDE = 48  # pixels from the axis that are looked at for noise
 _INSCRIBED = 0.65  # half of a square's edge over the radius of the bore that it lies in
 _BEYOND_PX, _LEAST_AIR = 2.0, 50  # from the tube's outside, and voxels of air
 _USUAL = (0.05, 0.95)  # quantiles of air that count
+_NO_MORE = 1.0  # of the electrolyte's value: particles that lie farther from it, cracks hardly
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Look:
     ----------
     rings_and_cupping : tuple of float
         Variance of rings about the slice's middle and about the bore's axis, and cupping.
+    shading : tuple of float
+        Rise along y and x across the bore, over the electrolyte's value.
     step : float
         From each value to the next that occurs; 0 of real numbers.
     shared, across, outward : float
@@ -51,6 +54,7 @@ class Look:
     """
 
     rings_and_cupping: tuple[float, float, float]
+    shading: tuple[float, float]
     step: float
     shared: float
     across: float
@@ -113,7 +117,20 @@ def _look_at_slice(z: int, pair: np.ndarray, cell: CellGeometry, reference: Refe
         odd = odd_voxels(image[box], after[0][box], held[box])
     air = _air(image, radius, cell)
     rings = (first, second, cupping)
-    return Look(rings, step, shared, across, outward, bool(twin), air, odd, change)
+    return Look(
+        rings, _shading(over, y, x), step, shared, across, outward, bool(twin), air, odd, change
+    )
+
+
+def _shading(over: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[float, float]:
+    """Give how much values rise along y and x from one end to the other; NaN of too few."""
+    usual = np.abs(over - np.median(over)) < _NO_MORE if over.size else over > 0
+    if np.count_nonzero(usual) < _LEAST_AIR:
+        return float("nan"), float("nan")
+    y, x = y[usual], x[usual]
+    terms = np.stack([np.ones(y.size), y - y.mean(), x - x.mean()])
+    fit: np.ndarray = np.linalg.lstsq(terms @ terms.T, terms @ over[usual], rcond=None)[0]
+    return float(fit[1] * np.ptp(y)), float(fit[2] * np.ptp(x))
 
 
 def _air(image: np.ndarray, radius_um: np.ndarray, cell: CellGeometry) -> float:

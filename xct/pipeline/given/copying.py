@@ -12,10 +12,10 @@ import numpy as np
 from xct.io.volume_files.blank_blocks import constant_cells, packed
 from xct.io.volume_files.volume import ForeignVolume
 from xct.io.volumes import Coding, create_volume, open_volume, write_slab
+from xct.normalize.given.continuity import slice_moves
 from xct.parallel.blocks import Block, slabs
 from xct.parallel.executors import map_blocks
 from xct.pipeline.given.blanks import mark_blanks
-from xct.pipeline.given.continuity import slice_moves
 from xct.pipeline.given.placement import (
     note_of_volume,
     note_placement,

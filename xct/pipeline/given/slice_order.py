@@ -16,8 +16,8 @@ import numpy as np
 
 from xct.errors import DataError, ranges
 from xct.io.volume_files.blank_blocks import unpacked
+from xct.normalize.given.continuity import broken, jittered, shifted, turn_between
 from xct.parallel.blocks import Voxels
-from xct.pipeline.given.continuity import broken, jittered, shifted, turn_between
 
 _CELLS, _PART = 12, 0.6  # across the middle of a slice, of so much of its width
 # How much more a slice differs from both its neighbors than these from each other and from the
@@ -26,6 +26,7 @@ _STRANGE, _OF_ALL = 10.0, 0.03
 _LEAST_AGAIN = 2  # slices in a row, that come again
 _OFTEN = 0.2  # of all slices, that equal the one before, where all were doubled or interpolated
 _MOST_NAMED = 6
+_FROM_ZERO, _HARDLY = 0.3, 0.1  # of the usual value: the least, and what is hardly more than it
 _STEP, _FACE = 0.02, 0.5  # of the values: more is a step, and still more a face of two materials
 _BESIDE = 4  # slices on either side of a step that are alike
 # Of the step: what these, and parts of a slice beyond noise, may differ by; and what a step is at
@@ -292,6 +293,21 @@ def out_of_place(means: np.ndarray) -> list[int]:
     return found
 
 
+def _from_zero(means: np.ndarray) -> np.ndarray:
+    """Count values from the least where a scale begins far from 0, as that of grey values may.
+
+    What is hardly more than that does not count.
+    """
+    held = means[np.isfinite(means).all(axis=1)]
+    if not held.size:
+        return means
+    least, usual = np.quantile(held, (0.01, 0.5))
+    if not least > _FROM_ZERO * usual > 0:
+        return means
+    above = means - least
+    return np.where(above > _HARDLY * (usual - least), above, np.nan)
+
+
 def stepping(means: np.ndarray) -> list[tuple[int, float]]:
     """Find pairs of slices between which all values step, and slices about them do not.
 
@@ -305,6 +321,7 @@ def stepping(means: np.ndarray) -> list[tuple[int, float]]:
     list of (int, float)
         Number of the slice before, and the step over its values.
     """
+    means = _from_zero(means)
     with np.errstate(divide="ignore", invalid="ignore"):
         rises = means[1:] / means[:-1] - 1
     rises[~((means[1:] > 0) & (means[:-1] > 0))] = np.nan

@@ -100,6 +100,8 @@ def material_numbers(
     if volume_artifacts is not None and volume_artifacts.smoothed:
         unknown.add("lithium")
     unknown |= _hidden(sharpened_edges, given_scale, coarse_codes or lone_points)
+    if grain_shape is not None and grain_shape.seams:
+        unknown.add("low_grey")
     disordered = given_scale is not None and given_scale.disordered
     if disordered or (grain_shape is not None and grain_shape.coarse):
         unknown |= set(MATERIALS)

@@ -20,7 +20,7 @@ from xct.segment.material.columns import find_columns
 from xct.segment.particle.beside_faces import with_doubt
 from xct.segment.particle.core_blur import core_blur_factor
 from xct.segment.particle.measuring import Measuring, finish, measuring_sweep
-from xct.segment.particle.numbers import particle_numbers
+from xct.segment.particle.numbers import JOINED_PX, particle_numbers
 from xct.segment.particle.pieces import joined
 from xct.segment.particle.separation import (
     HEIGHT_STEP,
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LEAST_VOXELS = 4
-# Point spread in voxels (FWHM) from which the middles of pieces are known well enough to be told
-# from those of particles that touch: at 1.25 one in twenty of the wide particles was two or three
-# small ones that were joined by their distance; at 1.45 and more hardly one.
-_LEAST_BLUR_PX = 1.4
 
 
 @stage(
@@ -210,7 +206,7 @@ class Chosen:
 def choose(pieces: Pieces, job: Separation, rise: float) -> Chosen:
     """Merge basins, join the pieces of cracked particles, and leave out what is too small."""
     merged = merge(pieces.graph, rise)
-    sampled = job.blur_px >= _LEAST_BLUR_PX
+    sampled = job.blur_px >= JOINED_PX
     places_px = pieces.places * (job.size / job.pixel_um) if sampled else None
     own = merged[pieces.graph.number]
     one = joined(own, pieces.voxels, pieces.faces, places_px)
