@@ -9,7 +9,7 @@ them the truth, on one grey scale. Names draw these rows only, to look at.
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 import yaml
+import zarr
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
@@ -27,7 +28,7 @@ from xct.phantom.writing import write_phantom
 from xct.reconstruct import fbp
 
 HERE = Path(__file__).parent
-SHAPE, ANGLES, VOXEL_UM, SEED = (48, 192, 192), 300, 3.2, 3
+SHAPE, ANGLES, VOXEL_UM, SEED = (48, 192, 192), 240, 3.2, 3
 ELECTROLYTE, CATHODE = 20, 35  # rows that show them
 LENS = (1.0, 0.0, 4e-6)  # moves the corners by 10 pixels
 STILL = ("find_tilt", "find_jitter", "align")
@@ -84,7 +85,7 @@ PAIRS = (
     Pair("dead columns", "stripes (bands)", spoil=dead_columns, without=("stripes",)),
     Pair("beam moves by 12 rows", "flat_field", {"drift_px": 12.0},
          before={"steps.flat_field.in_time": "interpolated", "scan.leave_out.found": False}),
-    Pair("one frame in ten lost", "check_frames", {"lost_frames": 30},
+    Pair("one frame in ten lost", "check_frames", {"lost_frames": 24},
          before={"scan.leave_out.found": False}),
     Pair("stage stands off by 1 px", "find_jitter, align", {"jitter_px": 1.0}, without=STILL,
          row=CATHODE, zoom=2.0),
@@ -103,16 +104,16 @@ def drawn(pair: Pair, place: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if pair.spoil:
         spoil(next((place / "raw").iterdir()), pair.spoil)
     truth = open_volume(place / "truth" / "volume.zarr").read(slice(pair.row, pair.row + 1))[0]
-    after = run(config, place / "after", pair.after, pair.row)
+    after, center = run(config, place / "after", pair.after, pair.row)
     if pair.setup.get("half_acquisition"):
         return first_half(config, place, pair.row), after, truth
-    before = dict(pair.before)
+    before = {"scan.center_px": center} | pair.before
     if pair.without:
         own = place / "own.yaml"
         steps = recipe_without(pair.without)
         own.write_text("".join(f"- {name}\n" for name in steps), encoding="utf-8")
         before["pipeline"] = str(own)
-    return run(config, place / "before", before, pair.row), after, truth
+    return run(config, place / "before", before, pair.row)[0], after, truth
 
 
 def recipe_without(names: tuple[str, ...]) -> list[str]:
@@ -131,18 +132,19 @@ def spoil(raw: Path, change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> 
         data[:] = np.clip(np.rint(changed), 0, 65535).astype(data.dtype)
 
 
-def run(config: Path, out: Path, changes: dict[str, Any], row: int) -> np.ndarray:
-    """Reconstruct, and give the slice."""
+def run(config: Path, out: Path, changes: dict[str, Any], row: int) -> tuple[np.ndarray, float]:
+    """Reconstruct, and give the slice and the column of the axis."""
     told = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-    return np.asarray(xct.run(config, [f"output={out}", *told], until="fbp").volume[row])
+    result = xct.run(config, [f"output={out}", *told], until="fbp")
+    return np.asarray(result.volume[row]), float(result.summary["center_px"]["value"])
 
 
 def first_half(config: Path, place: Path, row: int) -> np.ndarray:
     """Reconstruct half a turn, as if its axis were in the middle of the view."""
-    kept = xct.run(
-        config, [f"output={place / 'half'}"], until="fill_nonpositive", keep=["line_integrals"]
-    )
-    integrals = np.asarray(kept.quantity("line_integrals")[:, row])
+    out = place / "half"
+    xct.run(config, [f"output={out}"], until="fill_nonpositive", keep=["line_integrals"])
+    kept: Any = zarr.open(out / "line_integrals.zarr", mode="r")
+    integrals = np.asarray((kept if hasattr(kept, "shape") else kept["line_integrals"])[:, row])
     theta = np.linspace(0, 360, len(integrals))
     half = theta < 180
     middle = (integrals.shape[1] - 1) / 2
@@ -155,27 +157,30 @@ def zoomed(picture: np.ndarray, zoom: float) -> np.ndarray:
     return picture[margins[0] : len(picture) - margins[0], margins[1] : -margins[1] or None]
 
 
-def main() -> None:
-    """Draw the sheet."""
-    pairs = [pair for pair in PAIRS if not sys.argv[1:] or pair.stage.split()[0] in sys.argv[1:]]
+def sheet(pairs: list[Pair], slices: Sequence[tuple[np.ndarray, ...]]) -> None:
+    """Draw three slices a row: before, after, truth."""
     figure, axes = canvas(len(pairs), 3, (5.4, 1.85 * len(pairs)))
-    for number, pair in enumerate(pairs):
-        with tempfile.TemporaryDirectory() as place:
-            slices = drawn(pair, Path(place))
-        highest = float(np.percentile(slices[2], 99.5)) * (1.5 if pair.row == ELECTROLYTE else 1)
-        for axis, picture, title in zip(
-            axes[3 * number : 3 * number + 3],
-            slices,
-            (pair.name, f"with {pair.stage}", "truth"),
-            strict=True,
-        ):
+    for number, (pair, three) in enumerate(zip(pairs, slices, strict=True)):
+        highest = float(np.percentile(three[2], 99.5)) * (1.5 if pair.row == ELECTROLYTE else 1)
+        titles = (pair.name, f"with {pair.stage}", "truth")
+        for axis, picture, title in zip(axes[3 * number :], three, titles, strict=False):
             axis.imshow(zoomed(picture, pair.zoom), "gray", vmin=-0.1 * highest, vmax=highest)
             axis.set_title(title, fontsize=7)
             axis.axis("off")
     with tempfile.TemporaryDirectory() as place:
-        figure.savefig(Path(place) / "sheet.png", dpi=150)
-        with Image.open(Path(place) / "sheet.png") as sheet:
-            sheet.convert("L").save(HERE / "stages.png", optimize=True)
+        figure.savefig(Path(place) / "sheet.png", dpi=110)
+        with Image.open(Path(place) / "sheet.png") as drawing:
+            drawing.convert("L").save(HERE / "stages.png", optimize=True)
+
+
+def main() -> None:
+    """Scan, reconstruct, and draw the sheet."""
+    pairs = [pair for pair in PAIRS if not sys.argv[1:] or pair.stage.split()[0] in sys.argv[1:]]
+    slices = []
+    for pair in pairs:
+        with tempfile.TemporaryDirectory() as place:
+            slices.append(drawn(pair, Path(place)))
+    sheet(pairs, slices)
 
 
 if __name__ == "__main__":
