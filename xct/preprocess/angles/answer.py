@@ -173,7 +173,8 @@ def angle_messages(check: AngleCheck) -> Iterator[str]:
         yield (
             f"the angles do not fit the projections: {'; '.join(shown)}"
             + (f"; and at {more} other places" if more else "")
-            + f". Slices are blurred by it, and nothing is corrected: {REMEDY}"
+            + ". Something that falls off the sample looks alike. Slices are blurred by it, and "
+            f"nothing is corrected: {REMEDY}"
         )
     if check.growth is not None:
         yield growth_message(check.growth)
