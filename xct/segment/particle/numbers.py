@@ -113,6 +113,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         )
     if artifacts is not None and artifacts.warped:
         return "slices were warped by interpolation: small ones are missed or joined"
+    if artifacts is not None and artifacts.perhaps_warped:
+        return "slices may have been warped by interpolation: small ones may be missed or joined"
     if artifacts is not None and artifacts.woven:
         return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
