@@ -222,5 +222,17 @@ def test_pieces_that_are_not_joined_make_the_count_an_upper_bound(volume):
     sharp = replace(seen(volume), blur_px=1.3, alike_beside=0.1, shared=0.0, alike_across=0.0)
     numbers = dict(particle_numbers(particles, volume_artifacts=sharp))
     assert numbers["particles"].bound == "upper"
-    assert numbers["median_diameter_um"].bound == "lower"
+    median = numbers["median_diameter_um"]
+    assert median.bound == "lower"
+    coarse = dict(particle_numbers(particles, volume_artifacts=replace(sharp, step=0.12)))
+    assert coarse["median_diameter_um"].sd > np.hypot(median.sd, 0.03 * median.value)
     assert not dict(particle_numbers(particles, volume_artifacts=replace(sharp, shared=0.5)))
+
+
+def test_what_may_have_been_warped_bounds_the_count_of_particles(volume):
+    particles = pd.DataFrame({"drifted": [False] * 3, "equivalent_diameter_um": [8.0, 9.0, 10.0]})
+    plain = replace(seen(volume), blur_px=1.5, alike_beside=0.1, shared=0.0, alike_across=0.0)
+    for outward, bound in ((-0.02, None), (0.035, "lower")):
+        found = replace(plain, outward=outward)
+        assert dict(particle_numbers(particles, volume_artifacts=found))["particles"].bound == bound
+    assert "warped" not in (artifact_warning(replace(plain, outward=0.035)) or "")

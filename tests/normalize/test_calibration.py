@@ -97,7 +97,8 @@ def test_what_cannot_be_mu_is_counted_as_grey_values_are(volume):
 def test_a_wrong_energy_or_size_of_pixels_is_said_with_what_would_fit(energy_kev, pixels):
     value = float(mu_per_cm("lpscl_pressed", 25.0)) / pixels
     with pytest.warns(
-        UserWarning, match="Withheld: transmission of planes, state of charge"
+        UserWarning,
+        match="Withheld: this value, noise in 1/cm, transmission of planes, state of charge",
     ) as said:
         found = calibrate(value, None, energy_kev, 2.0 * pixels)
     assert not found.mu_known

@@ -37,6 +37,8 @@ _BY_RINGS, _WIDTH_BY_RINGS = 0.15, 0.04
 # (seeds 91, 94).
 JOINED_PX = 1.4
 _IN_PIECES = "the point spread is narrower than 1.4 voxels: pieces of a particle are not joined"
+# … and steps of values, over the electrolyte: of 0.12 the median was up to 5.7 % less (seed 95).
+_WIDTH_BY_CODES = 0.3
 _SHAKEN = "slices are shifted against each other: small ones are missed or joined"
 _MISSING = "slices are missing, or two scans meet: some particles are not there"
 _COARSE = "grains are too few voxels wide: small ones are missed or joined"
@@ -92,6 +94,7 @@ def particle_numbers(
         if len(diameter) > 1:
             lens = 0.0 if cell is None else cell.lens_at_wall
             relative = float(np.hypot(_DIAMETER_SD, lens)) + (_WIDTH_BY_RINGS if ringed else 0)
+            relative += 0.0 if volume_artifacts is None else _WIDTH_BY_CODES * volume_artifacts.step
             sd = float(np.hypot(median_sd(diameter.to_numpy()), relative * median))
         yield "median_diameter_um", Number(median, "µm", sd, len(diameter), most, note)
 
@@ -110,6 +113,8 @@ def _small_ones_missed(ratio: float | None, artifacts: Artifacts | None) -> str 
         )
     if artifacts is not None and artifacts.warped:
         return "slices were warped by interpolation: small ones are missed or joined"
+    if artifacts is not None and artifacts.perhaps_warped:
+        return "slices may have been warped by interpolation: small ones may be missed or joined"
     if artifacts is not None and artifacts.woven:
         return "slices were turned or scaled by interpolation: small ones are missed or joined"
     if artifacts is not None and artifacts.upright:
