@@ -10,21 +10,21 @@ labelled scatter a core by more than noise does: what is seen of them is put bac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import scipy
 from annotated_types import Ge, Lt
 
 from xct.analyze.grey_counts import plane_transmission as transmission_of
+from xct.analyze.lithium.contents import READ, contents, why_withheld
 from xct.analyze.lithium.drifted_charge import charge_contrast
-from xct.analyze.lithium.population import Readings, fraction_alike, readings_among_others
+from xct.analyze.lithium.population import Readings, readings_among_others
 from xct.analyze.lithium.void_level import VoidLevel, void_level
 from xct.errors import DataError
 from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale
 from xct.normalize.reference import ElectrolyteReference
 from xct.parallel.blocks import Voxels
-from xct.physics.materials import mu_per_cm
 from xct.preprocess.fringes import refuse_fringes
 from xct.quantity import Number, Quantity, Table
 from xct.segment.particle.beside_faces import beside_faces
@@ -34,27 +34,10 @@ from xct.stages import stage
 if TYPE_CHECKING:
     import pandas as pd
 
-_INTERVAL = 1.96  # standard deviations on each side
-_LITHIUM = np.linspace(0, 1, 101)
-# Where μ is less certain than half of what the whole charge changes, no reading is given.
-_LARGEST_UNCERTAINTY = 0.037
-# The widest interval of x that still says something, if it leaves out part of 0 … 1: by chance
-# alone hardly any wider one does.
-_WIDEST = 1.2
 # Of what is put back of the point spread: labels are not the particle's shape. Cores of whole
 # particles are wrong by 0.03 to 0.1 of it at 25 and 35 keV, with facets by 0.07.
 _RECOVERY_SD = 0.1
-_LEVEL_SD = 0.15  # of what voids take from particles of one size: ncm-0 … ncm-100, seed 0
 _AROUND_UM = 20.0
-_GLARE = (
-    "glare: it may take from μ more than half of what the whole charge changes; give its fraction "
-    "by steps.glare.fraction, and how much may be left by steps.state_of_charge.glare"
-)
-_UNDECIDABLE = "undecidable: noise, cracks and cavities could make as much as the whole charge"
-# Where hardly any particle of a size is given, those are given that chance made read so.
-_LEAST_GIVEN = 0.1
-_CHOSEN_BY_CHANCE = "undecidable: as are nearly all particles of this size"
-_DOUBTFUL = "beside a face, where phase retrieval falls short"
 _GUESSED = (
     "left out: the width of the point spread is a guess, and grey values of particles that are a "
     "few voxels wide depend on it by as much as the whole charge changes; give its FWHM by "
@@ -72,7 +55,6 @@ _NO_MU = (
     "left out: lithium contents are read from μ in 1/cm, and the values of this volume are not "
     "known to be that; give attenuation, and its unit by volume.unit"
 )
-_READ = ("", _UNDECIDABLE, _CHOSEN_BY_CHANCE)  # has a value, given or not
 _NEEDED = (
     "core_grey", "core_grey_sd", "core_grey_noise_sd", "core_share", "radius_um", "cavity_fraction"
 )  # fmt: skip
@@ -197,7 +179,7 @@ def state_of_charge(
     share = particles["core_share"].to_numpy(float)
     common = scale_sd if glare_sd is None else relative
     recovery = _RECOVERY_SD * (1 - share) * (mu - electrolyte) / mu
-    read = _lithium(
+    read = contents(
         _readings(particles, mu, noise_sd / mu, voids, level),
         level,
         np.hypot(common, recovery),
@@ -207,7 +189,7 @@ def state_of_charge(
     phased = "phase_retrieval" in (steps or {})
     diameter = particles["equivalent_diameter_um"].to_numpy(float)
     beside = beside_faces(particles, cell) if phased else np.zeros(len(mu), bool)
-    withheld = _withheld(read, mu, relative, beside, diameter)
+    withheld = why_withheld(read, mu, relative, beside, diameter)
     return pd.DataFrame(
         {
             "particle": particles["particle"].to_numpy(),
@@ -219,7 +201,7 @@ def state_of_charge(
             "li_content": np.where(withheld == "", read.content, np.nan),
             "li_content_low": np.where(withheld == "", read.low, np.nan),
             "li_content_high": np.where(withheld == "", read.high, np.nan),
-            "physically_possible": np.isin(withheld, _READ) & read.possible,
+            "physically_possible": np.isin(withheld, READ) & read.possible,
             "withheld": withheld,
             "void_fraction": voids.fraction,
             "void_fraction_high": voids.at_most,
@@ -250,25 +232,6 @@ def _refuse(particles: pd.DataFrame, reference: ElectrolyteReference, cell: Cell
         )
 
 
-class _Lithium(NamedTuple):
-    """Lithium content x of each particle, with its interval, on a line beyond 0 … 1."""
-
-    content: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def possible(self) -> np.ndarray:
-        """Whether the interval meets 0 … 1."""
-        return np.asarray(~(self.low > 1) & ~(self.high < 0))
-
-    @property
-    def undecidable(self) -> np.ndarray:
-        """Whether the interval leaves out too little of 0 … 1 to say anything."""
-        wide = ~(self.high - self.low < _WIDEST)
-        return np.asarray(wide | ((self.low <= 0) & (self.high >= 1)))
-
-
 def _readings(
     particles: pd.DataFrame,
     mu: np.ndarray,
@@ -282,49 +245,6 @@ def _readings(
     return readings_among_others(
         mu, noise, voids.fraction, voids.sd, place, diameter, level.typical
     )
-
-
-def _lithium(
-    readings: Readings,
-    level: VoidLevel,
-    common: np.ndarray,
-    taken: np.ndarray,
-    energy_kev: float,
-) -> _Lithium:
-    """Read x from μ: glare that hides attenuation widens the interval towards less lithium alone.
-
-    `common` is the relative uncertainty that does not differ from particle to particle; neither do
-    voids that may hide in what is not known of the noise, or be read into it.
-    """
-    mu = np.exp(readings.logarithm)
-    alike = np.hypot(common, _LEVEL_SD * readings.typical)
-    symmetric = _INTERVAL * np.hypot(readings.sd, alike)
-    return _Lithium(
-        _content(mu, energy_kev),
-        _content(mu * (1 + _all(symmetric, taken, level.high - level.typical)), energy_kev),
-        _content(mu * (1 - _all(symmetric, level.typical - level.low)), energy_kev),
-    )
-
-
-def _all(*parts: np.ndarray) -> np.ndarray:
-    return np.asarray(np.sqrt(sum(part**2 for part in parts)))
-
-
-def _withheld(
-    read: _Lithium, mu: np.ndarray, relative: np.ndarray, beside: np.ndarray, diameter: np.ndarray
-) -> np.ndarray:
-    """Say why a content is withheld, for each particle; empty where it is not."""
-    veiled = relative > _LARGEST_UNCERTAINTY
-    why = np.select(
-        [veiled, ~np.isfinite(mu), beside, read.undecidable],
-        [_GLARE, "no core", _DOUBTFUL, _UNDECIDABLE],
-        "",
-    )
-    # Planes and faces leave out particles whatever they read; the others are chosen by it.
-    among = np.flatnonzero(~veiled & ~beside)
-    by_chance = np.zeros(len(mu), bool)
-    by_chance[among] = fraction_alike(why[among] == "", diameter[among]) < _LEAST_GIVEN
-    return np.where(by_chance & (why == ""), _CHOSEN_BY_CHANCE, why)
 
 
 def _voids(
@@ -371,14 +291,6 @@ def _glare_uncertainty(transmission: np.ndarray, glare: float) -> np.ndarray:
     """
     passed = np.maximum(transmission, 1e-30)
     return np.asarray(np.log1p(glare * (1 - passed) / passed) / np.maximum(-np.log(passed), 0.1))
-
-
-def _content(mu: np.ndarray, energy_kev: float) -> np.ndarray:
-    """Give x of NCM811 by its attenuation, on a line beyond 0 … 1."""
-    table = np.asarray(mu_per_cm("ncm811", energy_kev, lithium=_LITHIUM), float)
-    slope, level = np.polyfit(_LITHIUM, table, 1)
-    x = np.interp(mu, table[::-1], _LITHIUM[::-1], left=np.nan, right=np.nan)
-    return np.asarray(np.where(np.isfinite(x), x, (mu - level) / slope))
 
 
 def _fraction_around(particles: pd.DataFrame) -> np.ndarray:
