@@ -18,7 +18,7 @@ from xct.normalize.given.scale import GivenScale
 from xct.normalize.given.scale_said import slices_in_disorder
 from xct.normalize.grain_shape import GrainShape, grain_shape
 from xct.normalize.wall_fringes import WallLight, sharpened_edges
-from xct.segment.material.table import material_numbers
+from xct.segment.material.fractions import material_numbers
 
 NAMES = ("steel", "lithium", "electrolyte", "active_material", "collector", "low_grey")
 MATERIALS = pd.DataFrame({
