@@ -22,6 +22,7 @@ class Notes:
     """What is noted, and where it draws."""
 
     path: Path
+    figures: str = "both"
     noted: dict[str, Any] = field(default_factory=dict)
 
     def number(self, name: str) -> Any:
@@ -30,7 +31,7 @@ class Notes:
     def note(self, name: str, value: Any) -> None:
         self.noted[name] = value
 
-    def save_figure(self, figure: Any, name: str) -> None:
+    def save_figure(self, figure: Any, name: str, kind: str | None = None) -> None:
         save_figure(figure, self.path / "figures", name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy
 
 _TRUNCATE = 4.0  # standard deviations at which the blur ends
 
@@ -44,4 +44,5 @@ def sharpened(frame: np.ndarray, lit: np.ndarray, sigma_px: float, amount: float
 
 
 def _blurred(values: np.ndarray, sigma_px: float) -> np.ndarray:
-    return np.asarray(gaussian_filter(values, sigma_px, mode="nearest", truncate=_TRUNCATE))
+    blurred = scipy.ndimage.gaussian_filter(values, sigma_px, mode="nearest", truncate=_TRUNCATE)
+    return np.asarray(blurred)
