@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ from xct.cli.screen import Screen
 from xct.errors import RunError, XctError
 
 _DONE, _FAILED, _WRONG, _INTERRUPTED = 0, 1, 2, 130
+_SAME_S = 1.0  # within which signals are one
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,17 +36,32 @@ for _room in (runs, watching, cluster, explain, files, virtual_cells):
         xct.add_command(_command)
 
 
-def _terminated(*_: Any) -> NoReturn:
-    if (monitor := sys.modules.get("xct.pipeline.monitor")) is not None:
-        monitor.asked_to_end.set()
-    raise KeyboardInterrupt
+class Ending:
+    """What a signal does: the first ends the command, a later one the process, at once.
+
+    One that comes right after the first is the same: make and terminals send it to all, and on.
+    """
+
+    def __init__(self) -> None:
+        self.since_s: float | None = None
+
+    def __call__(self, *_: Any) -> None:
+        """Answer a signal."""
+        if self.since_s is None:
+            self.since_s = time.monotonic()
+            if (monitor := sys.modules.get("xct.pipeline.monitor")) is not None:
+                monitor.asked_to_end.set()
+            raise KeyboardInterrupt
+        if time.monotonic() - self.since_s > _SAME_S:
+            os._exit(_INTERRUPTED)
 
 
 def main() -> NoReturn:
     """Run the command of this process and end with its exit code."""
+    ending = Ending()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
-            signal.signal(number, _terminated)
+            signal.signal(number, ending)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show µ or ±
