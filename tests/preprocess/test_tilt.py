@@ -1,6 +1,7 @@
 """A rotation axis that leans is seen, said with its uncertainty, and put upright."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,3 +155,18 @@ def test_what_a_tilt_would_do_is_said_where_none_was_measured():
     nothing = float("nan")
     assert "is not known" in tilt_message(AxisTilt(nothing, nothing, 159.0))
     assert tilt_message(AxisTilt(nothing, nothing, 59.0)) is None
+
+
+def test_a_tilt_that_rests_on_three_heights_of_more_must_stand_out_more():
+    # Of an upright cell of 96 rows with four times the usual noise.
+    rows, centers = (28.0, 66.0, 85.0), (79.27, 80.49, 81.03)
+    three = AxisTilt(1.83, 0.24, 95.0, rows, centers, elsewhere=2)
+    assert not three.is_sure
+    assert three.at_most_deg > 2
+    with pytest.warns(UserWarning, match="cannot be excluded"):
+        number = tilt_number(three, 15)
+    assert number.value == 0
+    assert "off_at_ends_px" in number.details
+    assert replace(three, row_px=(9.0, *rows), center_px=(78.7, *centers)).is_sure
+    assert replace(three, sd_deg=0.1).is_sure
+    assert replace(three, elsewhere=0).is_sure

@@ -16,7 +16,7 @@ _PARTS = 5  # of rows that all follow each other
 _LEAST_CONFIDENCE = 0.5  # of an axis that was found at one height
 _LEAST_SD_PX, _LARGEST_SD_PX = 0.03, 1.0
 _AWAY_SD, _AWAY_PX = 3.0, 0.1  # from the line, within which an axis lies on it
-_LEAST_HEIGHTS = 3  # two lie on a line by chance
+LEAST_HEIGHTS = 3  # two lie on a line by chance
 _STEEPEST = 0.1  # of a line; columns a row
 
 
@@ -115,7 +115,7 @@ def on_a_line(heights: Sequence[Height], slope: float | None = None) -> AxisLine
             on = [i for i in known if away[i] < _AWAY_PX + _AWAY_SD * hypot(sd[i], sd[foot])]
             if (len(on), -_scatter(away, sd, on)) > (len(best), -_scatter(away, sd, best)):
                 best = on
-    if len(best) < _LEAST_HEIGHTS:
+    if len(best) < LEAST_HEIGHTS:
         return None
     return AxisLine(*_fitted(row[best], center[best], sd[best]), best)
 
