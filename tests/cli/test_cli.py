@@ -207,8 +207,8 @@ def test_numbers_that_are_known_on_one_side_are_shown_so(tmp_path):
 
 def test_a_second_signal_ends_at_once_and_one_right_after_the_first_is_the_same(monkeypatch):
     left, clock = [], iter([10.0, 10.2, 12.0])
-    monkeypatch.setattr("xct.cli.main.time.monotonic", lambda: next(clock))
-    monkeypatch.setattr("xct.cli.main.os._exit", left.append)
+    monkeypatch.setattr("xct.cli.main.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("xct.cli.main.os", SimpleNamespace(_exit=left.append))
     ending = Ending()
     with pytest.raises(KeyboardInterrupt):
         ending()
