@@ -12,7 +12,7 @@ import yaml
 
 import xct
 from tests.scans import ANGLES, COLUMNS, PIXEL_SIZE_UM, ROWS, write_dxchange
-from xct.cli.main import Ending, execute
+from xct.cli.main import execute
 from xct.cli.text_output import result_text
 from xct.geometry import SURFACES
 from xct.stages import load_stages
@@ -203,16 +203,3 @@ def test_numbers_that_are_known_on_one_side_are_shown_so(tmp_path):
     assert "≤ 20.00 ± 0.50 µm" in text
     assert "column.x 3 particles" in text
     assert text.endswith(f"look at {tmp_path / 'report.html'}, or: xct view {tmp_path}")
-
-
-def test_a_second_signal_ends_at_once_and_one_right_after_the_first_is_the_same(monkeypatch):
-    left, clock = [], iter([10.0, 10.2, 12.0])
-    monkeypatch.setattr("xct.cli.main.time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr("xct.cli.main.os", SimpleNamespace(_exit=left.append))
-    ending = Ending()
-    with pytest.raises(KeyboardInterrupt):
-        ending()
-    ending()
-    assert left == []
-    ending()
-    assert left == [130]

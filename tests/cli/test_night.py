@@ -8,11 +8,12 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.scans import write_dxchange
-from xct.cli.main import _terminated, execute
+from xct.cli.main import Ending, execute
 from xct.cli.many import Beside, Outcome, Sharing, _outcome, share_memory, table_text
 from xct.cli.screen import Screen
 from xct.config.loading import load_config
@@ -211,6 +212,20 @@ def test_a_signal_whose_exception_is_lost_ends_the_run_all_the_same(monkeypatch)
     monkeypatch.setattr(monitor, "asked_to_end", threading.Event())
     monitor.go_on()
     with suppress(KeyboardInterrupt):
-        _terminated()
+        Ending()()
     with pytest.raises(KeyboardInterrupt):
         monitor.go_on()
+
+
+def test_a_second_signal_ends_at_once_and_one_right_after_the_first_is_the_same(monkeypatch):
+    left, clock = [], iter([10.0, 10.2, 12.0])
+    monkeypatch.setattr(monitor, "asked_to_end", threading.Event())
+    monkeypatch.setattr("xct.cli.main.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("xct.cli.main.os", SimpleNamespace(_exit=left.append))
+    ending = Ending()
+    with pytest.raises(KeyboardInterrupt):
+        ending()
+    ending()
+    assert left == []
+    ending()
+    assert left == [130]
