@@ -58,9 +58,8 @@ def particle_numbers(
     In voxels that are longer than wide, in strong noise, or where a volume was smoothed or put
     upright, small ones are missed or joined: counts are lower bounds then, and the median an upper
     one. Where slices lie at another distance than is said, or tiles do not fit, particles split or
-    join, and nothing is
-    known of them. Of a given volume whose point spread is too narrow for pieces to be joined,
-    counts are upper bounds.
+    join, and nothing is known of them. Of a given volume whose point spread is too narrow for
+    pieces to be joined, counts are upper bounds.
     """
     if grain_shape is not None and (grain_shape.bounds is not None or grain_shape.seams):
         return
