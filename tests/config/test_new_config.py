@@ -49,6 +49,17 @@ def test_files_of_unknown_names_are_candidates(tmp_path):
     assert begun.needed == ["scan.projections"]
     assert "# projections: ../scan/cell_*.tif    # 6 files" in text
     assert "# flats or darks: ../scan/empty_*.tif    # 2 files" in text
+
+
+def test_frames_with_a_number_behind_the_counting_one_are_one_candidate(tmp_path):
+    for number in range(1, 12):
+        file = tmp_path / "scan" / f"cell_{number}_16bit.tif"
+        file.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(file, np.zeros((4, 6), np.uint16))
+
+    _, text = begin(tmp_path / "scan", tmp_path)
+
+    assert "# projections: scan/cell_*_16bit.tif    # 11 files" in text
     assert set(yaml.safe_load(text)["scan"]) == {"projections", "bin"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -86,17 +86,31 @@ def _kind(path: str, dataset: h5py.Dataset) -> str | None:
 
 
 def _patterns(scan: Path, folder: Path) -> Iterator[str]:
-    """Group TIFF files by their names without the last number."""
-    groups: dict[str, int] = {}
-    kinds: dict[str, str] = {}
-    for file in tiff_files(scan):
-        pattern = re.sub(r"\d+(?=\D*$)", "*", file.name)
-        named = relative(file.with_name(pattern), folder)
-        groups[named] = groups.get(named, 0) + 1
-        kinds[named] = kind_of(file) or "flats or darks"
-    for pattern, count in sorted(groups.items(), key=lambda item: -item[1])[:_MOST]:
-        kind = "projections" if count == max(groups.values()) else kinds[pattern]
-        yield f"{kind}: {pattern}    # {count} files"
+    """Group TIFF files by their names without the number that counts them."""
+    files = tiff_files(scan)
+    numbers = max((len(re.findall(r"\d+", file.name)) for file in files), default=0)
+    # Of rec_7_16bit.tif the last number is that of all files.
+    groups = min(
+        (_grouped(files, place) for place in range(max(numbers, 1))), key=lambda found: len(found)
+    )
+    most = max(map(len, groups.values()), default=0)
+    for pattern, several in sorted(groups.items(), key=lambda item: -len(item[1]))[:_MOST]:
+        kind = "projections" if len(several) == most else kind_of(several[0]) or "flats or darks"
+        yield f"{kind}: {relative(pattern, folder)}    # {len(several)} files"
+
+
+def _grouped(files: Sequence[Path], place: int) -> dict[Path, list[Path]]:
+    """Group by name without the number that is `place` before the last one."""
+    groups: dict[Path, list[Path]] = {}
+    for file in files:
+        numbers = list(re.finditer(r"\d+", file.name))
+        if place < len(numbers):
+            start, stop = numbers[-1 - place].span()
+            pattern = file.name[:start] + "*" + file.name[stop:]
+        else:
+            pattern = file.name
+        groups.setdefault(file.with_name(pattern), []).append(file)
+    return groups
 
 
 def angle_files(frames: Path, count: int, folder: Path) -> list[str]:
