@@ -148,6 +148,19 @@ def test_lithium_is_found_between_steel_and_steel(seed, thick):
     np.testing.assert_allclose(found["position_um"], edges, atol=0.35)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_face_that_crosses_the_line_at_an_angle_is_found_beside_steel(seed):
+    # Across the line an oblique face scatters more than its step is high in the noise of a mean.
+    z, y = np.meshgrid(np.arange(60), np.arange(40) - 19.5, indexing="ij")
+    oblique = gaussian_filter(np.where(z < 10, 110.0, np.where(z - 19 < 1.3 * y, 0.2, 5.0)), 1.2)
+    volume = np.repeat(oblique[:, :, None], 40, axis=2)
+    volume = volume + 1.2 * np.random.default_rng(seed).normal(size=volume.shape)
+    profile = thick_profile(volume, (3, 19, 20), (57, 19, 20), voxel_size_um=(2, 2, 2), width_um=12)
+    assert profile["grey_value_sd"].max() > 0.6  # at the oblique face; 0.2 beside it
+    edges = profile_edges(profile)
+    np.testing.assert_allclose(edges["position_um"], [13.0, 31.0], atol=1.0)
+
+
 def test_a_crack_beside_lithium_is_refused_rather_than_given_an_opening_below_nothing():
     profile, _ = stacked((40, SE), (2, LITHIUM), (30, SE), (40, LITHIUM))
     with pytest.raises(ValueError, match=r"begins at grey value 22.* ends at 20.* leaves"):

@@ -179,7 +179,7 @@ def _variance_of_mean(residual: np.ndarray, known: np.ndarray) -> float:
 # Edges and cracks in a profile. In: grey values along a line; out: positions and openings.
 
 _SIGNIFICANT = 5.0  # standard deviations of a step that is taken for an edge
-_OF_LARGEST, _FOOT = 0.05, 4.0  # of the largest slope within so many point spreads
+_OF_LARGEST, _FOOT = 0.05, 3.0  # of the largest slope within so many point spreads
 _UNEQUAL = 0.2  # of the contrast: by so much the sides of a crack may differ
 COLUMNS = ("position_um", "position_sd_um", "step", "step_sd", "blur_um")
 
@@ -213,7 +213,7 @@ def profile_edges(profile: pd.DataFrame, *, blur_um: float | None = None) -> pd.
         return pd.DataFrame(columns=list(COLUMNS))
     sd = _noise(g, known["grey_value_sd"].to_numpy(float))
     sigma = (blur_um or 1.5 * (s[1] - s[0])) / (s[1] - s[0])
-    places = _steepest(g, sd, sigma)
+    places = _steepest(g, _beside(sd, sigma), sigma)
     bounds = [0, *[(a + b) // 2 for a, b in pairwise(places)], s.size]
     rows = [
         _fit(s[a : b + 1], g[a : b + 1], sd[a : b + 1], s[place], sigma * (s[1] - s[0]))
@@ -307,6 +307,17 @@ def _noise(grey: np.ndarray, sd: np.ndarray) -> np.ndarray:
     typical = float(np.median(rough)) / 0.6745 / np.sqrt(6) if rough.size else 1.0
     typical = max(typical, 1e-9 * max(1.0, float(np.abs(grey).max())))
     return np.where(np.isfinite(sd) & (sd > 0), sd, typical)
+
+
+def _beside(sd: np.ndarray, sigma: float) -> np.ndarray:
+    """Take the noise from the calmer side, where it is less than what an oblique edge scatters."""
+    near, far = round(2 * sigma), round(5 * sigma)
+    size = far - near + 1
+    calm = scipy.ndimage.median_filter(sd, size, mode="nearest")
+    shift = (near + far) // 2
+    left = np.concatenate([np.full(shift, np.inf), calm])[: sd.size]
+    right = np.concatenate([calm, np.full(shift, np.inf)])[shift:]
+    return np.minimum(sd, np.minimum(left, right))
 
 
 def _steepest(grey: np.ndarray, sd: np.ndarray, sigma: float) -> list[int]:
