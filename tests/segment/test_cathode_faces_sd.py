@@ -71,6 +71,19 @@ def test_errors_of_heights_are_as_large_as_stated(standardized, name):
     assert 0.65 < np.sqrt(np.mean(np.square(z))) < 1.45
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_noise_of_opaque_steel_behind_the_collector_is_no_end_of_a_particle(seed):
+    cell = draw_cell("ncm-50", shape=(96, 80, 80), seed=seed)
+    mu = gaussian_filter(cell.mu(0, 96), 0.55)
+    per_slice = np.quantile(mu, 0.9, axis=(1, 2))
+    noise = np.random.default_rng(seed).normal(size=mu.shape)
+    opaque = np.where(per_slice > 50, 80.0, np.where(per_slice > 8, 10.0, 0.8))
+    found = found_in(cell, (mu + opaque[:, None, None] * noise).astype(np.float32))[COLLECTOR]
+    error = (found.height_um - cell.surfaces[COLLECTOR].height_um) / cell.voxel_um
+    assert abs(np.nanmean(error)) < 0.35
+    assert np.nanmedian(found.sd_um) < 0.6 * cell.voxel_um
+
+
 @pytest.fixture(scope="module")
 def means():
     """Errors over sds of mean heights and tilts, of cells whose particles and blur differ."""

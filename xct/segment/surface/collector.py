@@ -26,6 +26,7 @@ _CONTRAST_QUANTILE = 0.75  # of what exceeds the plateau: a particle's contrast
 _EVERY = 4  # column, along y and x, from which it is taken …
 _DEEP = (12, 2)  # … between so many voxels before the half fraction
 _WINDOW = (5, 6)  # voxels before and behind the half fraction
+_RISEN = 0.05  # of the mean excess at the half fraction: more behind it is steel's
 _AT_FACE = 0.75  # voxels that points on the face lie from it at most
 _LEAST_POINTS = 30
 _OUTER = 0.9  # quantile of points near the face that lies on it
@@ -93,7 +94,8 @@ def collector_surface(
     excess = reduce(ExcessCounts.plus, near.sampled().map(_excess, maps, base, electrolyte))
     contrast = excess.quantile(_CONTRAST_QUANTILE, above=particles.plateau)
     contrast = contrast if np.isfinite(contrast) else 2 * particles.plateau
-    found = near.map(_particle_ends, maps, base, fraction * contrast)
+    behind = _before_steel(sum(near.sampled().map(_means_behind, maps, base)))
+    found = near.map(_particle_ends, maps, base, fraction * contrast, behind)
     points = near.joined([(part,) for part in found], 1)[0] + first
     outermost = np.where(_is_peak(points, _PEAK_PX) & inside, points, np.nan)
     return _surface_through(outermost, back, _SMOOTH_UM / pixel_um)
@@ -111,13 +113,34 @@ def _excess(
     return ExcessCounts.of(excess[(s < near - _DEEP[1]) & (s > near - _DEEP[0])], electrolyte)
 
 
+def _means_behind(
+    strip: Strip, inside: np.ndarray, back: np.ndarray, base: np.ndarray
+) -> np.ndarray:
+    """Sum excess and count columns, so many voxels behind the half fraction."""
+    excess = strip.values[:, strip.own] - base[:, None, None].astype(np.float32)
+    near, used = back[strip.own], inside[strip.own] & np.isfinite(back[strip.own])
+    y, x = np.nonzero(used & (near + _WINDOW[1] + 1 < len(excess)))
+    steps = np.arange(_WINDOW[1] + 1)[:, None]
+    values = excess[np.rint(near[y, x]).astype(int) + steps, y, x]
+    return np.stack([np.nansum(values, axis=1), np.isfinite(values).sum(axis=1)])
+
+
+def _before_steel(means: np.ndarray) -> int:
+    """Give the voxels behind the half fraction before the light of steel shows."""
+    total, count = means
+    if not count.all():
+        return _WINDOW[1]
+    mean = total / count
+    return int(np.flatnonzero(mean <= mean.min() + _RISEN * abs(mean[0]))[-1])
+
+
 def _particle_ends(
-    strip: Strip, inside: np.ndarray, back: np.ndarray, base: np.ndarray, level: float
+    strip: Strip, inside: np.ndarray, back: np.ndarray, base: np.ndarray, level: float, behind: int
 ) -> np.ndarray:
     values = average_across(strip.values, inside, _ACROSS_PX, strip.own)
     near = back[strip.own]
     points = np.full(near.shape, np.nan)
-    over_ranges(partial(_ends, values, base, near, level, points), len(near))
+    over_ranges(partial(_ends, values, base, near, level, behind, points), len(near))
     return points
 
 
@@ -127,6 +150,7 @@ def _ends(
     base: np.ndarray,
     back: np.ndarray,
     level: float,
+    behind: int,
     points: np.ndarray,
     first: int,
     stop: int,
@@ -137,7 +161,7 @@ def _ends(
         for x in range(width):
             if not back[y, x] >= 0:
                 continue
-            last = min(count - 2, int(back[y, x]) + _WINDOW[1])
+            last = min(count - 2, int(back[y, x]) + behind)
             for s in range(last, max(0, int(back[y, x]) - _WINDOW[0]) - 1, -1):
                 this, following = values[s, y, x] - base[s], values[s + 1, y, x] - base[s + 1]
                 if this >= level and following < level:
