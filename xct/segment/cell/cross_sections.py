@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SCALE = "linear attenuation (1/cm)"
 _WIDTH_IN, _MOST_IN = 11.0, 10.0
+_FLAT_IN = 4.5  # a figure of two cuts that are less than 1.5 inches high
 _ENTRY_IN = 2.2  # of the legend: the longest name with its line
 
 
@@ -59,8 +60,7 @@ def cross_sections_figure(
         cut = (slice(None), index) if along == "x" else (slice(None), slice(None), index)
         image = np.asarray(volume[cut])
         shown = _draw_cut(axis, image, cell, along, title=_cut_title(along, index))
-        ticks = _ticks(*shown.get_clim())
-        figure.colorbar(shown, ax=axis, label=scale_name, pad=0.01, shrink=0.9, ticks=ticks)
+        _draw_scale(figure, axis, shown, scale_name)
         for name, surface in maps.items():
             heights = surface.height_um[index] if along == "x" else surface.height_um[:, index]
             _draw_line(axis, heights, cell, along, name)
@@ -89,11 +89,20 @@ def _size_in(cell: CellGeometry) -> tuple[float, float]:
     return float(np.clip(wide, 7.0, _WIDTH_IN)), float(high)
 
 
-def _ticks(lowest: float, highest: float) -> list[float]:
+def _draw_scale(figure: Figure, axis: Axes, shown: AxesImage, scale_name: str) -> None:
+    """Draw the color bar; beside a flat cut it is shorter than its name in one line."""
+    flat = figure.get_figheight() < _FLAT_IN
+    ticks = _ticks(*shown.get_clim(), most=3 if flat else 7)
+    bar = figure.colorbar(shown, ax=axis, pad=0.01, shrink=0.9, ticks=ticks)
+    name = scale_name.replace(" ", "\n") if flat else scale_name
+    bar.set_label(name, fontsize="small" if flat else None)
+
+
+def _ticks(lowest: float, highest: float, most: int) -> list[float]:
     """Choose round values between black and white: what lies beyond is clipped onto these ends."""
     from matplotlib.ticker import MaxNLocator
 
-    ticks = MaxNLocator(7).tick_values(lowest, highest)
+    ticks = MaxNLocator(most).tick_values(lowest, highest)
     return [float(tick) for tick in ticks if lowest <= tick <= highest]
 
 
