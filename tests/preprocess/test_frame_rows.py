@@ -164,6 +164,17 @@ def test_a_sample_that_is_flat_and_seen_edge_on_is_no_fault():
     assert found(projections, flats, darks)[1] == {}
 
 
+def test_a_wide_opaque_face_that_leans_covers_a_row_slowly_and_is_no_fault():
+    theta = np.linspace(0, 180, 181)
+    x = np.linspace(-1, 1, COLUMNS)
+    opaque = np.clip(4 * np.cos(np.radians(theta))[:, None] + 0.3 * x - 2, 0, None) * 4
+    projections = counts(np.broadcast_to(opaque[:, None], (181, 3, COLUMNS)), seed=21)
+    flats = counts(np.zeros((8, 3, COLUMNS)), seed=22)
+    darks = counts(np.full((6, 3, COLUMNS), 50.0), seed=23)
+    assert np.exp(-opaque).mean(axis=1).min() < 1e-3 < 0.5 < np.exp(-opaque).mean(axis=1).max()
+    assert found(projections, flats, darks)[1] == {}
+
+
 def test_a_zinger_on_the_edge_of_something_opaque_is_no_band():
     x = np.arange(COLUMNS) - COLUMNS / 2
     depth = np.where(np.abs(x) < 86, 12 * np.sqrt(np.clip(1 - (x / 86) ** 2, 0, None)), 0)

@@ -35,6 +35,7 @@ _NOISY = 0.1  # scatter of the light: such rows tell nothing
 _DARK = 0.02  # of the beam: nor do rows in which everything is opaque
 _WIDE = 5  # cells: what is narrower is no band
 _BRIGHTEST = 97  # percent: a zinger moves one percentile of a row, a band all of them
+_FADED = 0.3  # of the usual light: beside frames that were lost there is more
 _AWAY = 3.0  # times the usual difference
 _LEAST_FRAMES = 7
 
@@ -190,7 +191,7 @@ def _bad_frames(transmission: np.ndarray, repeated: np.ndarray, steady: bool) ->
     usual = float(np.median(light))
     if not usual > _DARK or MAD * np.median(np.abs(np.diff(light))) > _NOISY * usual:
         return bad
-    bad[unlit(light)] = True
+    bad[_abrupt(unlit(light), light)] = True
     if not too_many_repeat(repeated):
         bad |= repeated
     if not steady:
@@ -206,6 +207,21 @@ def _bad_frames(transmission: np.ndarray, repeated: np.ndarray, steady: bool) ->
     if odd.size <= max(_MANY * light.size, 3):
         bad[odd] = True
     return bad
+
+
+def _abrupt(dark: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Leave out frames into which the light fades.
+
+    A wide and opaque face that leans by a fraction of a degree covers a row in a part of the turn.
+    """
+    runs = np.split(dark, np.flatnonzero(np.diff(dark) > 1) + 1) if dark.size else []
+    lit = _FADED * float(np.median(light))
+    sudden = [
+        run
+        for run in runs
+        if all(light[n] > lit for n in (run[0] - 1, run[-1] + 1) if 0 <= n < light.size)
+    ]
+    return np.concatenate(sudden) if sudden else dark[:0]
 
 
 def _is_wide(transmission: np.ndarray, number: int) -> bool:
