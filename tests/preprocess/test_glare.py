@@ -10,7 +10,7 @@ from xct.physics.materials import mu_per_cm
 from xct.preprocess.fringes import EdgeLight
 from xct.preprocess.veiling.bound import bound_glare
 from xct.preprocess.veiling.frame_light import gather_light
-from xct.preprocess.veiling.measurement import measure_glare
+from xct.preprocess.veiling.measurement import RANGES_PX, Fit, _averaged, measure_glare
 from xct.preprocess.veiling.round_rods import glare_behind_rods
 from xct.preprocess.veiling_glare import glare, glare_numbers, glare_warning
 
@@ -339,3 +339,16 @@ def test_shadows_that_go_on_beyond_the_view_are_no_deeper_than_their_rim_says(st
     if found is not None:
         assert found.fraction == pytest.approx(0.003, abs=3 * found.sd)
     assert glare_behind_rods(light, 200 / PIXEL_UM) is None
+
+
+def test_two_ranges_that_fit_with_none_between_leave_the_fraction_unsure():
+    ranges = RANGES_PX[[14, 15, 23, 24]]
+    fits = [
+        Fit(float(each), fraction, misfit, 0.0, 400)
+        for each, fraction, misfit in zip(
+            ranges, (0.0066, 0.007, 0.0034, 0.0031), (0.13, 0.07, 0.23, 0.13), strict=True
+        )
+    ]
+    found = _averaged(fits, noise=1e-5)
+    assert found.sd > 0.35 * found.fraction
+    assert _averaged(fits[:2], noise=1e-5).sd < 0.1 * found.fraction + 1e-4

@@ -8,6 +8,7 @@ through nothing in its middle.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy
@@ -16,6 +17,8 @@ from xct.preprocess.veiling.frame_light import FrameLight
 
 # How far glare may reach, pixels.
 RANGES_PX = np.geomspace(12, 4096, 41)
+# Logarithm of the ratio of ranges between which others do not fit.
+_GAP = 3.5 * float(np.log(RANGES_PX[1] / RANGES_PX[0]))
 # What is brighter than this fraction of the beam is no shadow.
 DARK = 0.05
 # The rim of a shadow is where so much passes; further in pass these.
@@ -277,18 +280,34 @@ def _fit(
 
 
 def _averaged(fits: list[Fit], noise: float) -> Glare:
-    """Average over the ranges by their likelihood; their scatter adds to the uncertainty."""
+    """Average over the ranges by their likelihood; their scatter adds to the uncertainty.
+
+    In a frame that is hardly as high as glare reaches, a short range and a long one may both fit,
+    and none between them: then either may be true, whichever fits better.
+    """
     n = max(fit.n for fit in fits)
-    likelihood = -n / 2 * np.array([fit.misfit for fit in fits])
-    probability = np.exp(likelihood - likelihood.max())
-    probability /= probability.sum()
     fractions = np.array([fit.fraction for fit in fits])
+    probability = np.concatenate([_probability(some, n) for some in _apart(fits)])
+    probability /= probability.sum()
     fraction = float(probability @ fractions)
     scatter = float(probability @ np.square(fractions - fraction))
     of_passed = float(probability @ [fit.passed for fit in fits])
     sd = np.sqrt(scatter + (_MODEL_SD * fraction) ** 2 + of_passed**2 + noise**2)
     range_px = float(np.exp(probability @ np.log([fit.range_px for fit in fits])))
     return Glare(fraction, float(sd), range_px, n)
+
+
+def _probability(fits: list[Fit], n: int) -> np.ndarray:
+    likelihood = -n / 2 * np.array([fit.misfit for fit in fits])
+    probability = np.exp(likelihood - likelihood.max())
+    return np.asarray(probability / probability.sum())
+
+
+def _apart(fits: list[Fit]) -> list[list[Fit]]:
+    """Sort fits into those of ranges that follow each other."""
+    steps = [np.log(after.range_px / fit.range_px) for fit, after in pairwise(fits)]
+    cuts = [0, *(1 + n for n, step in enumerate(steps) if step > _GAP), len(fits)]
+    return [fits[first:stop] for first, stop in pairwise(cuts)]
 
 
 def is_steady(frame_light: FrameLight, cells: np.ndarray, range_px: float, noise: float) -> bool:
