@@ -27,6 +27,7 @@ _BOUNDS: Mapping[str, tuple[str, ...]] = {
     ),
     "absent-Li area": ("absent_area_fraction",),
     "inclusions: recall": ("inclusions",),
+    "filaments: recall": ("filaments",),
 }
 # Faces whose maps state a standard deviation for each column, and the gap that is bounded there.
 _FACES: Mapping[str, str] = {
