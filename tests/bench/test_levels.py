@@ -37,6 +37,43 @@ def test_a_map_of_which_no_number_is_given_is_withheld():
     assert dict(verdicts(read))["Dice: steel"] == "wrong"
 
 
+def judged(name, summary=(), true=(), **scores):
+    given = {"volume_fraction.steel": {"value": 0.2}, "volume_fraction.electrolyte": {"value": 0.5},
+             "thickness_um.lithium": {"value": 20.0}}  # fmt: skip
+    values = {key.replace("__", "."): {"value": value} for key, value in scores.items()}
+    return dict(verdicts(Judged("ncm-50", values, given | dict(summary), dict(true), [])))[name]
+
+
+def test_labels_below_the_limit_are_bounded_by_the_agreement_that_the_run_gives_of_them():
+    assert judged("Dice: steel", dice__steel=0.97, dice_at_least__steel=0.96) == "bounded"
+    assert judged("Dice: steel", dice__steel=0.95, dice_at_least__steel=0.96) == "wrong"
+    assert judged("Dice: steel", dice__steel=0.97) == "wrong"
+
+
+def test_a_face_is_bounded_by_a_map_whose_intervals_hold():
+    face = {
+        "surface_rmse_um__lithium_electrolyte": 1.0, "surface_bias_um__lithium_electrolyte": 0.1,
+        "surface_sd_um__lithium_electrolyte": 0.7,
+        "coverage_95__surface__lithium_electrolyte": 0.92,
+    }  # fmt: skip
+    assert judged("Li/SE RMSE (voxel)", **face) == "bounded"
+    too_few = face | {"coverage_95__surface__lithium_electrolyte": 0.85}
+    assert judged("Li/SE RMSE (voxel)", **too_few) == "wrong"
+    gap = {"gap_at_lithium_um": {"value": 3.0, "bound": "upper"}}
+    there, none = ({"gap_at_lithium_um": {"value": value}} for value in (1.2, 0.0))
+    assert judged("Li/SE RMSE (voxel)", gap, there, **too_few) == "bounded"
+    assert judged("Li/SE RMSE (voxel)", gap, none, **too_few) == "wrong"
+    assert judged("Li/SE RMSE (voxel)", {}, there, **too_few) == "wrong"
+
+
+def test_a_band_of_the_reference_is_bounded_by_its_own_uncertainty():
+    bands = {"grey_bias__electrolyte__band_1": -15.0, "grey_bias__electrolyte__band_2": 3.0,
+             "grey_sd__electrolyte__band_1": 8.0, "grey_sd__electrolyte__band_2": 1.0}  # fmt: skip
+    name = "grey value of the electrolyte by band (%)"
+    assert judged(name, **bands) == "bounded"
+    assert judged(name, **bands | {"grey_sd__electrolyte__band_1": 7.0}) == "wrong"
+
+
 def test_what_counts_in_voxels_counts_in_those_of_the_scan():
     assert verdict(run_with(1.3)) == "wrong"
     assert verdict(replace(run_with(1.3), voxel_um=3.2)) == "right"

@@ -165,6 +165,18 @@ def test_a_model_does_not_bend_between_blocks_of_one_height(seed):
     assert (model.sd(np.array([59.6, 191.0]), 110.0) < 0.1).all()
 
 
+def test_a_straight_line_seldom_gets_a_curve():
+    """A curve between a few heights is carried on to the layer's ends, where it grows."""
+    z, r = np.repeat([85.0, 110.0, 135.0, 160.0], 4), np.tile([70.0, 125.0, 160.0, 190.0], 4)
+    curved = 0
+    for seed in range(60):
+        peak = 5.0 + 0.005 * (z - 120) + np.random.default_rng(seed).normal(0, 0.007, z.size)
+        sd = np.full(z.size, 0.007)
+        model = fit_model(z, r, peak, sd, z_range_um=(60.0, 190.0), r_high_um=220.0)
+        curved += len(model.along) > 2 or bool(model.kinks_um)
+    assert curved <= 4
+
+
 def test_two_blocks_give_their_mean():
     pair = np.array([10.0, 20.0])
     model = fit_model(

@@ -38,8 +38,9 @@ def rms(values):
 
 
 def test_the_peak_of_the_electrolyte(found):
+    # Grains fill the layer: where one cube has less of them its neighbors have more.
     z = [(r.peak_per_cm - MU["electrolyte"]) / r.peak_sd_per_cm for r, _ in found]
-    assert 0.45 < rms(z) < 1.3
+    assert 0.2 < rms(z) < 1.3
 
 
 def test_the_peaks_of_its_blocks(found):

@@ -119,6 +119,12 @@ def test_a_surface_that_is_too_high_has_that_bias_and_its_coverage(result, truth
     assert found["surface_rmse_um.electrolyte_cathode"]["value"] == pytest.approx(3, abs=1e-5)
     assert found["coverage_95.surface.electrolyte_cathode"]["value"] == pytest.approx(0.5, abs=0.03)
     assert found["surface_rmse_um.steel_lithium"]["value"] == 0
+    lithium_sd = np.nanmedian(surfaces["lithium_electrolyte"].sd_um)
+    faces = (surfaces[name].height_um for name in ("electrolyte_cathode", "lithium_electrolyte"))
+    thick = float(np.nanmean(np.subtract(*faces)))
+    sd = np.median(sd[np.isfinite(sd)])
+    least = found["dice_at_least.separator"]["value"]
+    assert least == pytest.approx(1 - (sd + lithium_sd) / abs(thick), abs=0.002)
 
 
 def test_a_collector_found_by_its_particles_is_compared_with_them(result, truth):
@@ -329,12 +335,13 @@ def test_grey_values_are_compared_with_those_without_error(cell):
     true = 20_000 + 2_100 * slab.mu / electrolyte[:, None, None]
     # Ten grey values too high everywhere, forty in the half of the bore at small z.
     measured = true + np.where(np.arange(96) < 40, 40, 10)[:, None, None]
-    some = GreyScore(measured, electrolyte, geometry)
+    some = GreyScore(measured, electrolyte, geometry, np.arange(5.0))
     inside = interior(slab.labels, 2)
     some.add(Slab(0, slab.mu, slab.mu, {}, {"materials": slab.labels}, inside))
     found = some.metrics()
     assert found["grey_bias.electrolyte.band_1"]["value"] == pytest.approx(40, abs=0.1)
     assert found["grey_bias.electrolyte.band_5"]["value"] == pytest.approx(10, abs=0.1)
+    assert found["grey_sd.electrolyte.band_5"]["value"] == 4
     assert 0.2 < found["grey_flatness.electrolyte"]["value"] < 100 * 15 / 2100 + 0.1
     assert found["mu_flatness.electrolyte"]["value"] == 0
 

@@ -123,3 +123,14 @@ def test_sums_may_be_counted_elsewhere(drawn):
     here = material_sums(mu, labels, cell, Flat())
     with executed_by(Pickling(), workers=2):
         np.testing.assert_array_equal(material_sums(mu, labels, cell, Flat(), rows=16), here)
+
+
+def test_noise_lowers_the_least_agreement_of_particles_but_not_of_layers(drawn, table):
+    noisy = material_table(drawn[0], drawn[3], drawn[1], Flat(noise_per_cm=6.0))
+    noisy = noisy.set_index("material")["dice_at_least"]
+    least = table["dice_at_least"]
+    for name in ("steel", "lithium"):
+        stated = table.loc[name, "volume_um3_sd"] / table.loc[name, "volume_um3"]
+        assert least[name] == noisy[name] == pytest.approx(1 - stated)
+    assert noisy["active_material"] < least["active_material"] - 0.05
+    assert least[["electrolyte", "collector"]].isna().all()

@@ -58,7 +58,7 @@ def test_small_pieces_near_others_are_no_specks():
 
 @pytest.fixture(scope="module")
 def with_speck():
-    """A cell of spheres with two specks in its electrolyte, and an arc within one slice."""
+    """A cell of spheres with two specks in its electrolyte, and arcs within one slice."""
     mu, cell, surfaces, labels, *_ = cell_of_spheres(noise=0.3)
     labels = labels.copy()
     fraction = gaussian_filter(ball(mu.shape, PLACE, 1.03), SIGMA)
@@ -67,8 +67,10 @@ def with_speck():
     labels[PLACE[0], PLACE[1], PLACE[2] : PLACE[2] + 2] = 3
     z, y, x = FLAT_PLACE
     labels[z, y - 1 : y + 2, x] = labels[z, y, x - 1 : x + 2] = 3
-    labels[26, 50, 30:36] = 3
-    mu[26, 50, 30:36] = 30.0
+    beside = (PLACE[0] - 3, PLACE[1], slice(PLACE[2] - 1, PLACE[2] + 5))  # holds no speck
+    for arc in ((26, 50, slice(30, 36)), beside):
+        labels[arc] = 3
+        mu[arc] = 30.0
     return mu, cell, surfaces, labels
 
 

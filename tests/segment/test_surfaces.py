@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from xct.geometry import SURFACES
 from xct.parallel.executors import executed_by
 from xct.segment import surfaces
 from xct.segment.surface import bands
-from xct.segment.surface.opaque_edge import REACH, opaque_edge
+from xct.segment.surface.opaque_edge import REACH, light_blur_px, opaque_edge
 from xct.segment.surface.steps import drop_point
 
 STEEL, LITHIUM, FRONT, COLLECTOR = SURFACES
@@ -238,6 +239,44 @@ def test_a_cell_of_another_volume_is_refused():
     drawn = layered_cell()
     with pytest.raises(ValueError, match=r"shape \(100, 72, 72\).*\(140, 72, 72\).*find_cell"):
         surfaces(drawn.mu[:100], drawn.cell, FlatReference())
+
+
+@pytest.mark.parametrize(("voxel_um", "width_um"), [(0.65, 2.26), (1.3, 2.7), (2.0, 3.0)])
+def test_the_blur_of_light_along_the_beam_is_told_by_that_across(voxel_um, width_um):
+    """Widths as measured at the wall where light was blurred by 2.2 µm (FWHM)."""
+    measured = SimpleNamespace(blur_um=width_um, blur_sd_um=0.05)
+    assert light_blur_px(measured, voxel_um) == pytest.approx(2.2 / 2.355 / voxel_um, rel=0.08)
+    guessed = SimpleNamespace(blur_um=width_um, blur_sd_um=np.nan)
+    assert light_blur_px(guessed, voxel_um) == light_blur_px(None, voxel_um) == 0.5
+
+
+class Wide(FlatReference):
+    """With a point spread whose light is blurred by 1.4 voxels."""
+
+    blur_um, blur_sd_um = 2.355 * VOXEL_UM * (1.4**2 + 0.19) ** 0.5, 0.1
+
+
+def test_steel_is_not_found_deeper_where_voxels_are_finer_than_the_blur():
+    """A face in light that is blurred by 1.4 voxels: half a voxel too deep if 0.5 are expected."""
+    drawn = layered_cell()
+    faces = drawn.truth[STEEL].height_um / VOXEL_UM
+    radius = drawn.cell.radius_um(0) / VOXEL_UM
+    bore = drawn.cell.bore_radius_um / VOXEL_UM
+    deep = drawn.mu[2].astype(float)
+    edge = opaque_edge(np.where(drawn.bore, deep, np.nan), radius, bore, VOXEL_UM * 1e-4, 1.4)
+    mu = drawn.mu.copy()
+    y, x = np.nonzero(drawn.bore & np.isfinite(faces))
+    for row, column in zip(y, x, strict=True):
+        face = faces[row, column] + 0.5
+        at, phase = int(face), round((face - int(face)) * (len(edge.table) - 1))
+        span = slice(at - REACH, at + REACH + 1)
+        mu[span, row, column] = edge.table[phase, :, int(edge.ring[row, column])]
+    errors = [
+        float(np.nanmean(drawn.error_px(surfaces(mu, drawn.cell, reference), STEEL)))
+        for reference in (FlatReference(), Wide())
+    ]
+    assert abs(errors[0]) > 0.25
+    assert abs(errors[1]) < 0.12
 
 
 def test_light_that_is_blurred_moves_the_edge_of_something_opaque_inwards():

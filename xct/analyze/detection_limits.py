@@ -265,12 +265,13 @@ def detection_limits(
     blur, voxel = blur_um(reference, cell.voxel_size_um), np.array(cell.voxel_size_um)
     smooth_px, smooth_sd = _smoothing(boxes)
     noise = ratios.noise(volume.shape[0] / 2)
+    least_um3 = least_volume_um3(least_psf_volumes, blur, noise, float(voxel.min()))
     look = _Look(
         float(low_below(smooth_sd)),
         float(certain_below(smooth_sd)),
         smooth_px,
         triple(blur / FWHM_PER_SIGMA / voxel),
-        max(2.0, least_volume_um3(least_psf_volumes, blur, noise) / float(voxel.prod())),
+        max(2.0, least_um3 / float(voxel.prod())),
         voxel,
     )
     planted = [(body, size * blur) for body in ("sphere", "plate", "pore") for size in _SIZES]

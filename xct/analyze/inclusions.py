@@ -71,6 +71,7 @@ _TOUCHED = "arcs of rings may count as inclusions, or hide some"
 # Noise of a voxel, in multiples of the electrolyte, above which the smallest regions may be chance:
 # at 0.7 and 1.4 up to three times the least volume was.
 _CHANCE_NOISE = 0.5
+_LEAST_BLUR = 1.5  # voxels
 # Rings are strongest where they are smallest: what is so small, and its middle so near to the axis
 # of rotation, in voxels, was no inclusion in any of twelve cases (9 volumes of 39).
 _AT_AXIS_PX, _DOT_PX = 3.5, 10.0
@@ -99,7 +100,8 @@ def inclusion_numbers(
     """
     yield "bridges", _bridges(inclusions)
     slender = int(inclusions["filament"].sum())
-    yield "filaments", Number(slender, "filaments", bound="lower", note=_MISSED)
+    stout = f"{_MISSED}; what is hardly three times as long as it is thick may count as none"
+    yield "filaments", Number(slender, "filaments", bound="lower", note=stout)
     tiled = grain_shape is not None and bool(grain_shape.seams)
     if tiled or (volume_artifacts is not None and volume_artifacts.forged):
         return
@@ -228,14 +230,16 @@ def inclusions(
         total,
         cell,
         columns,
-        least_um3=least_volume_um3(least_psf_volumes, blur, noise),
+        least_um3=least_volume_um3(least_psf_volumes, blur, noise, min(cell.voxel_size_um)),
         noise=noise,
         grey_scale=grey_scale,
     )
 
 
-def least_volume_um3(psf_volumes: float, blur_um: float, noise: float) -> float:
+def least_volume_um3(psf_volumes: float, blur_um: float, noise: float, voxel_um: float) -> float:
     """Give the least volume of a region that counts, the larger the stronger noise is.
+
+    Strong noise also makes the point spread uncertain: it counts as a voxel and a half at least.
 
     Parameters
     ----------
@@ -245,7 +249,11 @@ def least_volume_um3(psf_volumes: float, blur_um: float, noise: float) -> float:
         That width.
     noise : float
         Standard deviation of a voxel, in multiples of the electrolyte.
+    voxel_um : float
+        Edge of a voxel.
     """
+    if noise > _CHANCE_NOISE:
+        blur_um = max(blur_um, _LEAST_BLUR * voxel_um)
     more = max(noise / _CHANCE_NOISE, 1.0) ** 2
     return float(psf_volumes * more * np.pi / 6 * blur_um**3)
 

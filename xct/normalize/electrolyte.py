@@ -30,7 +30,7 @@ from xct.normalize.zero_level import grey_of_air, offset_of_air
 from xct.parallel.blocks import Voxels
 from xct.quantity import Json, Quantity, Table
 from xct.stages import stage
-from xct.statistics.peaks import Peak, sample_peak
+from xct.statistics.peaks import Peak, mean_about, sample_peak
 
 _RINGS, _LEAST_BANDS = 4, 4
 _LEAST_CUBES = 60  # of a block whose peak is looked for
@@ -66,8 +66,9 @@ def electrolyte_reference(
 
     Means of cubes of about 8 µm, surely inside the electrolyte, are sorted into blocks of height
     and radius. In each the half-sample mode [1]_, then a Gaussian through the top half of the peak
-    gives its value; a smooth model of low order goes through them. Chips, cracks and drifted
-    particles lie beside the peak and do not move it.
+    tell where the peak lies, and the mean of the cubes about it, weighted by how near they are, its
+    value; a smooth model of low order goes through them. Chips, cracks and drifted particles lie
+    beside the peak and hardly move it.
 
     Parameters
     ----------
@@ -264,7 +265,7 @@ def _blocks(cubes: Cubes, peak: Peak, cell: CellGeometry, band_um: float) -> dic
         chosen = kept & (band * rings + ring == number)
         if np.count_nonzero(chosen) < _LEAST_CUBES:
             continue
-        found = sample_peak(cubes.mean[chosen], seed=number)
+        found = mean_about(cubes.mean[chosen], sample_peak(cubes.mean[chosen], seed=number))
         r = float(np.sqrt(np.mean(cubes.r_um[chosen].astype(float) ** 2)))
         z = float(cubes.z_um[chosen].mean())
         rows.append((z, r, found.position, max(found.sd, 1e-9 * found.position), found.n))

@@ -14,6 +14,8 @@ _ALONG, _ACROSS = range(4), range(3)
 _MOST_KINKS = 3
 _BETWEEN_KINKS = 0.1  # of the range of heights
 _SAME_HEIGHT, _SAME_RADIUS = 0.01, 0.1  # of the ranges: blocks that are closer count as one
+# What curves along z is carried on beyond the blocks, where it grows: such a term counts twice.
+_CURVED = 1.0
 _OUTLIER = 5.0  # standard deviations; what is further away counts as that
 
 
@@ -104,7 +106,8 @@ class _Blocks:
         terms = self.terms(shape)
         answer, covariance = _solve(terms, self.peak, self.sd)
         left = np.abs(self.peak - answer @ terms) / self.sd
-        cost = float((np.minimum(left, _OUTLIER) ** 2).sum()) + shape.count * np.log(self.z.size)
+        price = shape.count + _CURVED * (max(shape.along - 1, 0) + len(shape.kinks_um))
+        cost = float((np.minimum(left, _OUTLIER) ** 2).sum()) + price * np.log(self.z.size)
         return cost, answer, covariance
 
     def terms(self, shape: _Shape) -> np.ndarray:

@@ -36,6 +36,8 @@ class GreyScore:
         True μ of the electrolyte.
     cell : CellGeometry
         True.
+    stated : ndarray, shape (band,)
+        Standard deviation that the result states of the electrolyte's grey value.
     sums : ndarray, shape (3, material, band, ring)
         Voxels, error of the grey value, and of μ relative to the electrolyte's.
     """
@@ -43,6 +45,7 @@ class GreyScore:
     measured: GreyValues
     electrolyte_per_cm: np.ndarray
     cell: CellGeometry
+    stated: np.ndarray = field(default_factory=lambda: np.zeros(BANDS))
     sums: np.ndarray = field(default_factory=lambda: np.zeros((3, len(_LAYERS), BANDS, RINGS)))
 
     @classmethod
@@ -52,8 +55,14 @@ class GreyScore:
         table = truth.path / "tables" / "electrolyte.csv"
         if not all(file.is_file() for file in (*files, table, truth.path / "cell.json")):
             return None
-        measured = grey_values(result.stored_volume, result.reference, result.cell, STANDARD_SCALE)
-        return cls(measured, pd.read_csv(table)["mu_per_cm"].to_numpy(), truth.cell)
+        reference, cell = result.reference, truth.cell
+        measured = grey_values(result.stored_volume, reference, result.cell, STANDARD_SCALE)
+        near, far = (cell.planes[name].height_um for name in _LAYERS[Label.ELECTROLYTE])
+        z_um = near + (far - near) * (np.arange(BANDS) + 0.5) / BANDS
+        half = cell.bore_radius_um / 2**0.5  # as much lies beyond it as within
+        sd = reference.sd_per_cm(z_um, half) / reference.mu_per_cm(z_um, half)
+        electrolyte = pd.read_csv(table)["mu_per_cm"].to_numpy()
+        return cls(measured, electrolyte, cell, STANDARD_SCALE.step * sd)
 
     def add(self, slab: Slab) -> None:
         """Add a slab."""
@@ -95,6 +104,9 @@ class GreyScore:
                 if count >= _LEAST:
                     bias = metric(error[band].sum() / count, "GV", count)
                     found[f"grey_bias.{name}.band_{band + 1}"] = bias
+                    if label == Label.ELECTROLYTE:
+                        sd = metric(self.stated[band], "GV", count)
+                        found[f"grey_sd.{name}.band_{band + 1}"] = sd
             large = n >= _LEAST
             if large.sum() > 1:
                 after = error[large] / n[large] / STANDARD_SCALE.step

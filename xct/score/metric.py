@@ -19,7 +19,7 @@ def metric(value: float, unit: str, n: int) -> dict[str, Any]:
 
 
 def map_errors(kind: str, name: str, error: np.ndarray, sd: np.ndarray) -> Metrics:
-    """Give bias, RMSE, and the fraction of columns within 1.96 stated standard deviations.
+    """Give bias, RMSE, what is stated, and the fraction of columns within 1.96 times that.
 
     Parameters
     ----------
@@ -36,6 +36,7 @@ def map_errors(kind: str, name: str, error: np.ndarray, sd: np.ndarray) -> Metri
     if stated.any():
         within = np.abs(error[stated]) <= 1.96 * sd[stated]
         found[f"coverage_95.{kind}.{name}"] = metric(within.mean(), "1", stated.sum())
+        found[f"{kind}_sd_um.{name}"] = metric(np.median(sd[stated]), "µm", stated.sum())
     return found
 
 

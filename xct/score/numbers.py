@@ -43,7 +43,7 @@ def score_numbers(result: Result, truth: Result) -> Metrics:
         found["electrolyte_peak_error_per_cm"] = metric(error, "1/cm", 1)
     tables = result.tables, truth.tables
     found |= _layers(*tables) | _roughness(*tables) | _cell(result, truth) | _bounds(mine, true)
-    found |= _withheld(mine, true)
+    found |= _withheld(mine, true) | _least_agreement(result.tables)
     return found | _coverage(mine, true, *tables)
 
 
@@ -153,6 +153,15 @@ def _withheld(mine: Mapping[str, Any], true: Mapping[str, Any]) -> Metrics:
     wanted = [name for name in wanted if not name.endswith(_ELSEWHERE)]
     missing = sum(name not in mine for name in wanted)
     return {"numbers_withheld": metric(missing, "numbers", len(wanted))} if wanted else {}
+
+
+def _least_agreement(mine: Mapping[str, pd.DataFrame]) -> Metrics:
+    """Give what the run itself says of how well its labels agree with what is there."""
+    table = mine.get("materials")
+    if table is None or "dice_at_least" not in table:
+        return {}
+    rows = zip(table["material"], table["dice_at_least"], table["n"], strict=True)
+    return {f"dice_at_least.{name}": metric(dice, "1", n) for name, dice, n in rows}
 
 
 def _is_bound(entry: Any) -> bool:

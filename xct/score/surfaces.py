@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from xct.errors import XctError
@@ -32,10 +34,27 @@ def score_surfaces(result: Result, truth: Result) -> Metrics:
                 reference = next((true[k] for k in BY_FRACTION if k in true), reference)
             if mine[name].height_um.shape == reference.height_um.shape:
                 found |= _one(name, mine[name], reference)
+    found |= _least_of_separator(mine)
     steel, lithium = SURFACES[:2]
     if all(name in side for name in (steel, lithium) for side in (mine, true)):
         found |= _absent((mine[steel], mine[lithium]), (true[steel], true[lithium]))
     return found
+
+
+def _least_of_separator(mine: Mapping[str, Surface]) -> Metrics:
+    """Give the least Dice coefficient that the maps state of the electrolyte between its faces.
+
+    Each may be off by twice its standard deviation everywhere.
+    """
+    faces = [mine[name] for name in SURFACES[1:3] if name in mine]
+    if len(faces) < 2:
+        return {}
+    thickness = np.abs(faces[1].height_um - faces[0].height_um)
+    if not np.isfinite(thickness).any():
+        return {}
+    sd_um = sum(float(np.nanmedian(face.sd_um)) for face in faces)
+    least = max(1 - sd_um / float(np.nanmean(thickness)), 0.0)
+    return {"dice_at_least.separator": metric(least, "1", np.isfinite(thickness).sum())}
 
 
 def _one(name: str, mine: Surface, true: Surface) -> Metrics:

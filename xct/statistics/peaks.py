@@ -8,7 +8,7 @@ peak: what lies below half of its height, such as a tail of mixed voxels, does n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ _BINS_PER_SD = 5.0
 _RESAMPLED = 32
 _WIDEST = 10**0.5  # times the width so far: more is no peak
 _LEAST_SAMPLE = 30
+_BIWEIGHT, _TURNS = 4.7, 10
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,31 @@ def sample_peak(values: np.ndarray, *, seed: int = 0) -> Peak:
         drawn += rng.uniform(-0.5, 0.5, drawn.shape) * width * 2 / _BINS_PER_SD
         positions = [_located(one)[0] for one in drawn]
     return Peak(start, width, float(np.std(positions)), sample.size)
+
+
+def mean_about(values: np.ndarray, peak: Peak) -> Peak:
+    """Give the mean of what belongs to a sample's peak, which is surer than where its top lies.
+
+    Values count the less the farther they are from it, and none from 4.7 widths on (Tukey's
+    biweight): a tail beside the peak hardly moves it.
+
+    Parameters
+    ----------
+    values : ndarray
+        The sample.
+    peak : Peak
+        Its main peak; it is given back where it has no width.
+    """
+    if not peak.width > 0:
+        return peak
+    position, sample = peak.position, np.asarray(values, np.float64).ravel()
+    for _ in range(_TURNS):
+        far = (sample - position) / (_BIWEIGHT * peak.width)
+        weight = np.clip(1 - far**2, 0, None) ** 2
+        position = float((weight * sample).sum() / weight.sum())
+    variance = (weight**2 * (sample - position) ** 2).sum() / weight.sum() ** 2
+    slope = (np.clip(1 - far**2, 0, None) * (1 - 5 * far**2)).sum() / weight.sum()
+    return replace(peak, position=position, sd=float(np.sqrt(variance) / max(slope, 0.5)))
 
 
 def _located(sample: np.ndarray) -> tuple[float, float]:

@@ -228,6 +228,7 @@ def facts_of(cell: VirtualCell, tables: Mapping[str, pd.DataFrame]) -> dict[str,
         "inclusions": len(tables["inclusions"]),
         "gap_at_lithium_um": _gaps_um(cell),
         "bridges": int((tables["inclusions"]["class"] == "bridging").sum()),
+        "filaments": int(tables["inclusions"]["filament"].sum()),
         "cathode_plateau_fraction": cell.fronts.plateau,
         "correlation_dead_stripped": _correlation(
             cell.interfaces.dead[inside], cell.interfaces.stripped_um[inside]

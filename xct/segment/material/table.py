@@ -38,6 +38,7 @@ _COUNT, _INTERIOR, _GREY, _GREY_2, _FIRST_CROSSING = range(5)
 _DIRECTIONS = DIRECTIONS.astype(np.int64)
 _FIELDS = _FIRST_CROSSING + len(_DIRECTIONS)
 _ALONG_Z = _FIRST_CROSSING + _DIRECTIONS.tolist().index([1, 0, 0])
+_HELD = (Label.STEEL, Label.LITHIUM, Label.ACTIVE_MATERIAL)  # whose labels have a least agreement
 # Standard uncertainty, in voxels, of a whole face of steel or of the collector: how a face looks
 # next to what is opaque depends on the blur of light and on where in a voxel it lies; neither is
 # known well.
@@ -102,7 +103,10 @@ def material_table(
         seen may be finer than the blur and counted as electrolyte, so that the volume of low grey
         is a lower bound, without sd),
         volume_fraction (of the bore in view; NaN for the tube), mean_grey and sd_grey of voxels
-        whose six neighbors are of the same material, surface_um2, n (voxels).
+        whose six neighbors are of the same material, surface_um2, n (voxels), and dice_at_least:
+        a lower bound of how well the labels of steel, lithium and active material agree with what
+        is there (Dice coefficient): a face that is off by twice what makes the volume uncertain,
+        and voxels at the surface of active material that noise puts to either side of it.
 
     Raises
     ------
@@ -125,6 +129,7 @@ def material_table(
         ),
         count[Label.UNKNOWN] * voxel * (count > 0),
     )
+    ragged_um3 = _ragged_um3(sums, surface, sigma_um, reference)
     rows = []
     for name, code in {**MATERIALS, "unknown": Label.UNKNOWN}.items():
         if not count[code]:
@@ -141,6 +146,9 @@ def material_table(
                 "sd_grey": grey_scale.step * sd,
                 "surface_um2": surface[code],
                 "n": int(count[code]),
+                "dice_at_least": _dice_at_least(
+                    code, count[code] * voxel, uncertainty_um3[code] + ragged_um3[code]
+                ),
             }
         )
     return pd.DataFrame(rows)
@@ -170,6 +178,30 @@ def _slab_sums(slab: Block, ratios: np.ndarray, labels: Voxels) -> np.ndarray:
 
 def _add_slab(part: np.ndarray, values: np.ndarray, start: int, planes: np.ndarray) -> None:
     over_ranges(lambda a, b: _add(part, values, start, planes, a, b), len(planes))
+
+
+def _ragged_um3(
+    sums: np.ndarray, surface_um2: np.ndarray, sigma_um: float, reference: ElectrolyteReference
+) -> np.ndarray:
+    """Give half of the volume that noise puts to the wrong side of a surface, µm³, shape (label,).
+
+    Where a threshold crosses a blurred step of height c, noise n moves it by n σ √(2π) / c. Only
+    active material is told voxel by voxel; layers end at faces, whose maps are smooth.
+    """
+    electrolyte, _ = _grey(sums[Label.ELECTROLYTE])
+    active, _ = _grey(sums[Label.ACTIVE_MATERIAL])
+    level = reference.mu_per_cm(0.0, 0.0)
+    noise = float(np.median(reference.noise_per_cm) / np.median(level))
+    found = np.zeros(_KINDS)
+    moved_um = noise * np.sqrt(2 * np.pi) * sigma_um / max(active - electrolyte, noise)
+    if np.isfinite(moved_um):
+        found[Label.ACTIVE_MATERIAL] = 0.5 * surface_um2[Label.ACTIVE_MATERIAL] * moved_um
+    return found
+
+
+def _dice_at_least(code: int, volume_um3: float, wrong_um3: float) -> float:
+    """Give what is left of a Dice coefficient of 1; NaN for what may hide in another material."""
+    return max(1 - wrong_um3 / volume_um3, 0.0) if code in _HELD else float("nan")
 
 
 def _faces_um(surfaces: Mapping[str, Surface], cell: CellGeometry) -> np.ndarray:

@@ -113,6 +113,8 @@ def particle_table(
     off_y, off_x = _off_axis(cell, z, y, x)
     dot = (diameter < _DOT * typical) & _at_rotation_axis(cell, y, x, diameter)
     far = ~attached & ~at_steel & ~flat & ~dot & (ahead >= typical)
+    # What rings leave holds nothing.
+    places, held = np.stack([z, y, x], 1), np.where(flat | dot, -np.inf, distance)
     core, noise_sd, recovery = _core(sums, noise, shared)
     core_sd = np.hypot(
         noise_sd, _UNKNOWN_FRACTION * np.hypot((1 - recovery) * (core - 1), _unlike(core, noise_sd))
@@ -132,8 +134,7 @@ def particle_table(
                 "mean_grey": scale.grey_value(of.GREY_STEP * sums[:, of.GREY] / count),
                 "core_grey": scale.grey_value(core),
                 "distance_to_front_um": distance,
-                "drifted": far
-                & ~_hanging(np.stack([z, y, x], 1), diameter, distance, far, typical),
+                "drifted": far & ~_hanging(places, diameter, held, far, typical),
                 "touches_border": sums[:, of.BORDER] > 0,
                 "core_grey_sd": scale.step * core_sd,
                 "core_grey_noise_sd": scale.step * noise_sd,

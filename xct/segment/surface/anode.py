@@ -12,7 +12,7 @@ from xct.segment.surface.anode_faces import MEDIAN_REACH, THICK, Fits, Levels, f
 from xct.segment.surface.averages import average_across
 from xct.segment.surface.bands import Band, Span
 from xct.segment.surface.height_fields import hampel, median_of, smoothed
-from xct.segment.surface.opaque_edge import OpaqueEdge, opaque_edge, transparent
+from xct.segment.surface.opaque_edge import OpaqueEdge, light_blur_px, opaque_edge, transparent
 from xct.segment.surface.refine_interface import Step, refine_interface
 from xct.segment.surface.search import Search, as_surface, say_absent
 from xct.statistics.gaussian import reach_px
@@ -78,7 +78,7 @@ _FAR = 5.0  # voxels from the mean plane: further, and without steel to go by, i
 _STEEL_PART = 0.9  # of the densest slice: less is not steel alone
 _DEEP, _TAIL = 5, 12  # slices from which steel's μ, and the noise, are taken
 _NOISE_ROWS = 256
-_LIGHT_BLUR, _STEP_BLUR = 0.5, 0.6  # voxels: of light along z, and of a step (the voxel in it)
+_OF_VOXEL = 0.11  # voxels²: what a voxel adds to the variance of the blur of light along z
 _FIRST_PX, _STEEL_PX = 0.7, 1.5  # of the smoothing of a first guess, and of steel's face
 _LEAST_VOXELS, _TIMES_SD = 1.6, 3.0  # of thickness, to be lithium at all
 # Of its largest half width: by how much a chip stands out of the face, at its tip and its rim.
@@ -170,7 +170,12 @@ def _levels(
         edge, steel_noise = transparent(inside.shape), np.zeros(inside.shape)
     else:
         edge, steel_noise = _steel(search, band, inside, average_px)
-    return Levels(edge, 0.0, electrolyte, noise, steel_noise, _STEP_BLUR)
+    step = float(np.hypot(_light_px(search), _OF_VOXEL**0.5))
+    return Levels(edge, 0.0, electrolyte, noise, steel_noise, step)
+
+
+def _light_px(search: Search) -> float:
+    return light_blur_px(search.reference, search.cell.voxel_size_um[0])
 
 
 def _last(span: Span, count: int) -> Span:
@@ -204,7 +209,7 @@ def _steel(
     noise = np.nan_to_num(np.std(averaged, axis=0)).astype(np.float64)
     radius = search.cell.radius_um(first) / search.pixel_um
     bore = search.cell.bore_radius_um / search.pixel_um
-    return opaque_edge(values, radius, bore, search.pixel_um * 1e-4, _LIGHT_BLUR), noise
+    return opaque_edge(values, radius, bore, search.pixel_um * 1e-4, _light_px(search)), noise
 
 
 def _without_air(block: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from xct.physics.optics import FWHM_PER_SIGMA
+
 PHASES = 33  # positions of the face within a voxel, both ends included
 REACH = 5  # rows to each side of the face's row, beyond which nothing is felt
 _RINGS = 48
 _OUTER = (0.85, 0.97)  # of the radius: rings where the body is least opaque, its wall left out
 _CLEAR = 4  # voxels from the face
+# Standard deviation of the blur of light along z, in voxels: where it is not known, and what it
+# can be; and the variance that voxels and their interpolation add to the blur across them.
+_USUAL, _LEAST, _MOST, _OF_VOXELS = 0.5, 0.3, 2.0, 0.19
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,29 @@ def opaque_edge(
     ring = np.clip(radius / bore * _RINGS - 0.5, 0, _RINGS - 1.001)
     lost = np.clip(1 - apparent / apparent[outer].max(), 0, 1)
     return OpaqueEdge(table, ring, np.interp(ring, np.arange(_RINGS), lost))
+
+
+def light_blur_px(reference: object, voxel_um: float) -> float:
+    """Give the blur of light along z, by the point spread that was measured across.
+
+    Parameters
+    ----------
+    reference : Reference
+        With the width (FWHM) of the point spread, as far as that was measured.
+    voxel_um : float
+        Edge of a voxel along z.
+
+    Returns
+    -------
+    float
+        Standard deviation in voxels.
+    """
+    width = float(getattr(reference, "blur_um", np.nan))
+    known = np.isfinite(getattr(reference, "blur_sd_um", np.nan))
+    if not (known and np.isfinite(width)):
+        return _USUAL
+    variance = (width / FWHM_PER_SIGMA / voxel_um) ** 2 - _OF_VOXELS
+    return float(np.sqrt(np.clip(variance, _LEAST**2, _MOST**2)))
 
 
 def transparent(shape: tuple[int, ...]) -> OpaqueEdge:

@@ -13,7 +13,12 @@ from xct.normalize.grey_scale import Ratios
 from xct.parallel.blocks import Block, cut
 from xct.parallel.executors import map_blocks
 from xct.segment.material.columns import Columns
-from xct.segment.surface.opaque_edge import REACH, OpaqueEdge, opaque_edge
+from xct.segment.surface.opaque_edge import (
+    REACH,
+    OpaqueEdge,
+    light_blur_px,
+    opaque_edge,
+)
 
 # Steel goes on to the end of the volume, and each slice of it exceeds all before it by half: also
 # where no light passes it, and it seems to attenuate less than it does.
@@ -28,7 +33,6 @@ _LEAST_TILES = 12
 _ROUNDS = 5
 _OUTLIER = 3.0
 _MARGIN_PX = 4.0
-_LIGHT_BLUR = 0.5  # voxels along z, as at steel's other face
 
 
 def steel_behind(ratios: Ratios, columns: Columns) -> int | None:
@@ -183,7 +187,8 @@ def _too_deep(ratios: Ratios, z: np.ndarray, means: np.ndarray, crossing: np.nda
     electrolyte = ratios.reference.per_cm * ratios.reference.mu_per_cm(z_um, radius_um)
     beyond = (steel - _ALUMINIUM) * electrolyte
     bore = cell.bore_radius_um / pixel_um
-    edge = opaque_edge(beyond, radius_um / pixel_um, bore, pixel_um * 1e-4, _LIGHT_BLUR)
+    light = light_blur_px(ratios.reference, cell.voxel_size_um[0])
+    edge = opaque_edge(beyond, radius_um / pixel_um, bore, pixel_um * 1e-4, light)
     shift = _shift_by_ring(edge)
     return np.asarray(np.interp(edge.ring, np.arange(shift.size), shift))
 
