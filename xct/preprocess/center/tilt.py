@@ -9,12 +9,13 @@ import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import atan, degrees, isfinite, radians, tan
+from math import atan, degrees, hypot, isfinite, radians, tan
 from typing import Any
 
 import numpy as np
 
-from xct.preprocess.center.heights import LEAST_HEIGHTS, at_heights, on_a_line
+from xct.preprocess.center.half_turn import Slope, slope_by_half_turns
+from xct.preprocess.center.heights import LEAST_HEIGHTS, AxisLine, Height, at_heights, on_a_line
 from xct.preprocess.center.pitch import Pitch, find_pitch
 from xct.preprocess.center.sample import check_logarithm, checked_views, unshaken
 from xct.quantity import Number, Quantity
@@ -26,6 +27,8 @@ _SURE_SD = 4.0  # standard uncertainties at which a tilt is corrected
 # Three heights of more hardly tell how certain each is: in strong noise, where two of five showed
 # no axis, the others gave 1.8 ± 0.2° for a cell that stood upright.
 _SURE_SD_OF_THREE = 12.0
+_UNSURE_DEG = 0.3  # standard uncertainty from which views half a turn apart tell nothing
+_AGREE_SD = 3.0  # standard uncertainties within which both ways agree
 _MATTERS_PX = 0.1  # what the axis must move by over the frame's height to be corrected
 _AT_MOST_SD = 2.0  # standard uncertainties beyond what is measured that cannot be excluded
 # Off at the first and last row: voxels at edges change their material. At 0.42 px the Dice
@@ -52,6 +55,8 @@ class AxisTilt:
         How it leans along the beam; None where that is not known.
     elsewhere : int
         Heights that do not lie on the line, or showed no axis.
+    half_turns : bool
+        Whether views half a turn apart, turned against each other, told it, too.
     """
 
     tilt_deg: float
@@ -61,6 +66,7 @@ class AxisTilt:
     center_px: tuple[float, ...] = ()
     along_beam: Pitch | None = None
     elsewhere: int = 0
+    half_turns: bool = False
 
     @property
     def moves_px(self) -> float:
@@ -70,7 +76,7 @@ class AxisTilt:
     @property
     def is_sure(self) -> bool:
         """Whether there is a tilt for sure, and one that matters."""
-        few = self.elsewhere and len(self.row_px) <= LEAST_HEIGHTS
+        few = not self.half_turns and self.elsewhere and len(self.row_px) <= LEAST_HEIGHTS
         sure = _SURE_SD_OF_THREE if few else _SURE_SD
         return abs(self.tilt_deg) > sure * self.sd_deg and abs(self.moves_px) > _MATTERS_PX
 
@@ -182,7 +188,8 @@ def find_tilt(
     """Find how the rotation axis leans within the plane of the detector.
 
     The axis is found at several heights as `find_center` does, and a straight line is fitted to
-    those that lie on one. A tilt along the beam does not move the axis; it is seen by what rows
+    those that lie on one. Views half a turn apart, one of them mirrored, are turned against each
+    other by twice the tilt, which is measured where there are such. A tilt along the beam does not move the axis; it is seen by what rows
     take out of the beam as the sample turns, and not corrected.
 
     Parameters
@@ -214,15 +221,41 @@ def find_tilt(
     along = find_pitch(views, theta_deg, row_px)
     heights = at_heights(views, theta_deg, row_px)
     line = on_a_line(heights)
-    if line is None:
+    turned = _by_half_turns(views, theta_deg, row_px, heights)
+    if line is None and turned is None:
         return replace(unknown, along_beam=along)
-    on = [heights[i] for i in line.heights]
+    on = [heights[i] for i in line.heights] if line is not None else []
+    slope = _together(line, turned)
     return AxisTilt(
-        degrees(atan(line.slope)),
-        degrees(line.slope_sd),
+        degrees(atan(slope.value)),
+        degrees(slope.sd),
         height,
         tuple(one.row_px for one in on),
         tuple(one.center_px for one in on),
         along,
         len(heights) - len(on),
+        turned is not None,
     )
+
+
+def _by_half_turns(
+    views: np.ndarray, theta_deg: np.ndarray, row_px: np.ndarray, heights: list[Height]
+) -> Slope | None:
+    known = [one for one in heights if isfinite(one.sd_px)]
+    if not known:
+        return None
+    center = float(np.average([o.center_px for o in known], weights=[o.sd_px**-2 for o in known]))
+    found = slope_by_half_turns(views, theta_deg, row_px, center)
+    return found if found is not None and found.sd < radians(_UNSURE_DEG) else None
+
+
+def _together(line: AxisLine | None, turned: Slope | None) -> Slope:
+    """Average both where they agree; else views half a turn apart tell, in more columns."""
+    if line is None or turned is None:
+        return turned or Slope(line.slope, line.slope_sd)  # type: ignore[union-attr]
+    apart = abs(line.slope - turned.value) / hypot(line.slope_sd, turned.sd)
+    if apart > _AGREE_SD:
+        return turned
+    weight = line.slope_sd**-2.0, turned.sd**-2.0
+    value = (weight[0] * line.slope + weight[1] * turned.value) / sum(weight)
+    return Slope(value, sum(weight) ** -0.5)
