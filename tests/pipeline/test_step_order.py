@@ -1,5 +1,7 @@
 """Orders of steps that give wrong values, and settings that do not go together, before a run."""
 
+import re
+
 import pytest
 import yaml
 
@@ -54,6 +56,37 @@ def test_a_wrong_order_is_refused_with_the_right_one(plan, name, before):
     assert f"({name}): stands before " in message
     assert "Right order: flat_field → fill_dead_pixels → outliers → glare → low_signal" in message
     assert message.endswith("find_tilt → find_center → check_angles → align → fbp")
+
+
+RIGHT = "Right order: flat_field → fill_dead_pixels → outliers → line_integrals → fill_nonpositive"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "message"),
+    [
+        ("line_integrals", "fill_dead_pixels", r"outliers\).*; move it before line_integrals"),
+        ("fbp", "stripes", r"fbp\): needs center_px, .*\(move it behind find_center\)$"),
+        ("flat_field", None, r"fill_dead_pixels\): needs .*move it behind flat_field"),
+    ],
+)
+def test_steps_that_do_not_meet_are_told_in_which_order_they_would(plan, name, before, message):
+    steps = ["flat_field", "fill_dead_pixels", "outliers", "line_integrals", "fill_nonpositive",
+             "stripes", "find_center", "fbp"]  # fmt: skip
+    steps.remove(name)
+    steps.insert(steps.index(before) if before else len(steps), name)
+    with pytest.raises(ConfigError) as caught:
+        plan(*steps)
+    said = [text.split(". Right")[0] for text in caught.value.errors]
+    assert any(re.search(message, text) for text in said), said
+    [told] = [text for text in caught.value.errors if "Right order" in text]
+    assert RIGHT in told
+    assert told.endswith("stripes → find_center → fbp")
+    assert not any("Here there are" in text for text in said)
+
+
+def test_who_looks_for_a_stage_that_denoises_is_told_where_it_is(plan):
+    with pytest.raises(ConfigError, match=r"\(denoise\).*`denoising` of materials.*keep denoised"):
+        plan(*ORDER[:-1], "fbp", "denoise")
 
 
 def test_phase_retrieval_before_dead_pixels_are_filled_or_after_the_logarithm_is_refused(plan):

@@ -14,6 +14,12 @@ from xct.io.yaml import Key
 # Stages of recipes and of `steps`.
 STAGES: Mapping[str, str] = {"faint_light": "low_signal"}
 
+# What is looked for as a stage, and is none: where it is found.
+NO_STAGES: Mapping[str, str] = {
+    "denoise": "what is segmented is smoothed by the setting `denoising` of materials, and "
+    "`--keep denoised` writes a smoothed volume to look at; grey values are measured on neither",
+}
+
 _ON_THE_GREY_SCALE = (
     "depth_histogram", "histograms", "inclusions", "material_table", "particles",
     "state_of_charge",

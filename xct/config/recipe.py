@@ -207,8 +207,8 @@ def _step(one: _Written, names: Sequence[str], config: Config, stages: Mapping[s
     name = one.name
     if name not in stages:
         raise ConfigError(
-            f"{one.place}: unknown stage{nearest(name, list(stages))}; `xct stages` lists what "
-            "there is"
+            f"{one.place}: unknown stage{nearest(name, list(stages))}; "
+            + aliases.NO_STAGES.get(name, "`xct stages` lists what there is")
         )
     if names.index(name) != one.number:
         raise ConfigError(
@@ -295,7 +295,7 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
         later = steps[number + 1 :]
         if number + 1 < len(steps) and not _taken(step, later):
             takers = [s.name for s in steps[:number] if _taken(step, [s])]
-            remedy = f"; move it before {takers[-1]}" if takers else ""
+            remedy = f"; move it before {_last_taker(step, steps[:number])}" if takers else ""
             given = ", ".join(step.stage.gives)
             if step.stage.sample and not takers:
                 continue  # a number of the whole scan, which goes into summary.json
@@ -306,6 +306,13 @@ def check_names(steps: Sequence[Step], given: Iterable[str]) -> list[str]:
 def _taken(step: Step, others: Sequence[Step]) -> bool:
     """Whether one of the others takes what a step gives."""
     return any(name in other.stage.data for other in others for name in step.stage.gives)
+
+
+def _last_taker(step: Step, earlier: Sequence[Step]) -> str:
+    """Name the earlier step that a step must come before: what turns its quantity into another."""
+    takers = [other for other in earlier if _taken(step, [other])]
+    ends = [other for other in takers if not {*step.stage.gives} & {*other.stage.gives}]
+    return (ends or takers)[-1].name
 
 
 def _derived(here: Iterable[str]) -> list[str]:
@@ -326,7 +333,7 @@ def _explain_missing(
     remedy = (
         f"move it behind {later[0]}" if later else f"{' or '.join(others)} does" if others else ""
     )
-    return (
-        f"{step.place}: needs {name}, which no earlier step gives"
-        f"{f' ({remedy})' if remedy else ''}. Here there are: {', '.join(sorted(here))}."
-    )
+    said = f"{step.place}: needs {name}, which no earlier step gives"
+    if remedy:
+        return f"{said} ({remedy})"
+    return f"{said}. Here there are: {', '.join(sorted(here))}."

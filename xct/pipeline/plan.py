@@ -29,6 +29,7 @@ from xct.pipeline.checks.steps import (
     check_order,
     engine_of,
     unavailable_engines,
+    with_right_order,
 )
 from xct.pipeline.checks.volume import looks_like_labels, unsaid_unit
 from xct.pipeline.clusters.machines import Machine, working_machine
@@ -243,7 +244,7 @@ def make_plan(
         steps, config, warnings = recipe.steps, recipe.config, recipe.warnings
         if config.volume is None:
             steps = starting_from(steps, config.scan.quantity)
-        errors += check_names(steps, _given(config))
+        errors += with_right_order(check_names(steps, _given(config)), steps)
         steps = _until(steps, until)
         errors += _unknown_products(steps, keep)
         errors += unavailable_engines(steps)

@@ -112,6 +112,14 @@ def right_order(steps: Sequence[Step]) -> str:
     return f"Right order: {' → '.join(name for name in RIGHT_ORDER if name in names)}"
 
 
+def with_right_order(errors: Sequence[str], steps: Sequence[Step]) -> list[str]:
+    """Add the right order to errors of names, where the steps stand in another one."""
+    places = [RIGHT_ORDER.index(step.name) for step in steps if step.name in RIGHT_ORDER]
+    if not errors or places == sorted(places):
+        return list(errors)
+    return [*errors[:-1], f"{errors[-1]}. {right_order(steps)}"]
+
+
 def biased_by_smoothing(steps: Sequence[Step]) -> list[str]:
     """Say what is measured on slices whose small things lost contrast."""
     smoothed = [s for s in steps if s.name == "iterative" and s.settings["method"] == "tv"]
