@@ -38,12 +38,14 @@ def _in_files(of: partial[Case]) -> Iterator[Case]:
     yield of("ImageJ, a hyperstack of one channel and one time", write=_hyperstack)
     yield of("ImageJ, two channels", write=_two_channels, says="channel|axes|C = 2")
     yield of("values without a header, nothing said", write=_bare, says="size|shape")
-    yield of("VGStudio, the project instead of the volume", write=_project, says="not|holds|read")
+    yield of(
+        "VGStudio, the project instead of the volume", write=_project, says="VGStudio|no volume"
+    )
     yield of("NumPy, .npy", write=_npy, says="NumPy|npy|not|read")
     yield of("slices as JPEG", write=_jpegs, says="neither|TIFF")
     yield of("JPEG 2000 within TIFF, 16 bits, lossy", traits=[coded("uint16")],
              write=tiff_as(compression="jpeg2000", compressionargs={"level": 40}),
-             says="compress|JPEG|lossy")  # fmt: skip
+             says="compress|JPEG|lossy|same slice")  # fmt: skip
 
 
 def _matched(of: partial[Case]) -> Iterator[Case]:
