@@ -11,6 +11,7 @@ from studies.given_volumes.layouts import layouts, no_volumes
 from studies.given_volumes.pairs import pairs
 from studies.given_volumes.parts import missing
 from studies.given_volumes.placed import edges, leans, slips, turns
+from studies.given_volumes.resaved import resaved
 from studies.given_volumes.values import scales, units, values
 from studies.given_volumes.viewers import viewers
 
@@ -19,6 +20,6 @@ def cases() -> list[Case]:
     """List all volumes, in the order of the table."""
     kinds = (
         scales, units, values, missing, turns, leans, edges, slips, layouts, no_volumes, disks,
-        exports, hands, viewers, denoised, pairs,
+        exports, hands, viewers, denoised, resaved, pairs,
     )  # fmt: skip
     return [case for kind in kinds for case in kind()]

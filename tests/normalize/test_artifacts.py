@@ -193,11 +193,21 @@ def test_slices_that_were_warped_about_their_middle_are_said(volume):
     at = (y * factor + MIDDLE, x * factor + MIDDLE)
     warped = np.array([map_coordinates(image, at, order=1) for image in volume])
     found = seen(warped)
-    assert found.outward > seen(volume).outward + 0.04
+    assert found.outward > seen(volume).outward + 0.2
     assert "slices were warped by interpolation" in artifact_warning(found)
     cell = replace(geometry_of(CELL), bore_radius_sd_um=0.1)
     assert "bore_radius_um" in dict(cell_numbers(cell, volume_artifacts=seen(volume)))
     assert "bore_radius_um" not in dict(cell_numbers(cell, volume_artifacts=found))
+
+
+def test_frames_that_a_weak_lens_distorted_bound_the_count(volume):
+    at = np.mgrid[:96, :96, :96] - MIDDLE
+    at *= 1 - 0.005 * (at**2).sum(axis=0) / 48**2
+    warped = map_coordinates(volume, at + MIDDLE, order=1, mode="nearest")
+    found = seen(warped)
+    assert found.perhaps_warped
+    assert not seen(volume).perhaps_warped
+    assert not found.warped
 
 
 def test_slices_that_are_there_twice_are_said(volume):
@@ -232,7 +242,7 @@ def test_pieces_that_are_not_joined_make_the_count_an_upper_bound(volume):
 def test_what_may_have_been_warped_bounds_the_count_of_particles(volume):
     particles = pd.DataFrame({"drifted": [False] * 3, "equivalent_diameter_um": [8.0, 9.0, 10.0]})
     plain = replace(seen(volume), blur_px=1.5, alike_beside=0.1, shared=0.0, alike_across=0.0)
-    for outward, bound in ((-0.02, None), (0.035, "lower")):
+    for outward, bound in ((-0.02, None), (0.03, None), (0.08, "lower")):
         found = replace(plain, outward=outward)
         assert dict(particle_numbers(particles, volume_artifacts=found))["particles"].bound == bound
-    assert "warped" not in (artifact_warning(replace(plain, outward=0.035)) or "")
+    assert "warped" not in (artifact_warning(replace(plain, outward=0.08)) or "")

@@ -105,3 +105,12 @@ def test_a_volume_of_a_closed_format_is_refused_with_the_way_to_convert_it(tmp_p
     path.write_bytes(start + bytes(64))
     with pytest.raises(ScanError, match=said):
         open_foreign(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("a.vgl", "VGStudio.*give the .vol"), ("a.npy", "NumPy")]
+)
+def test_a_file_that_is_no_volume_by_its_name_is_refused_with_the_way_out(tmp_path, name, said):
+    (tmp_path / name).write_bytes(bytes(64))
+    with pytest.raises(ScanError, match=said):
+        open_foreign(tmp_path / name)

@@ -10,6 +10,7 @@ from xct.errors import DataError, RunError
 from xct.io.volume_files.blank_blocks import packed
 from xct.normalize.given.continuity import slice_moves
 from xct.pipeline.given.slice_order import check_order, said_of, slice_means
+from xct.pipeline.given.slice_scale import check_scales, slice_levels
 
 LAYERS = ((60, 10), (0.5, 6), (5, 30), (15, 20), (60, 10))  # 1/cm, slices
 
@@ -136,3 +137,36 @@ def test_a_step_of_grey_values_that_begin_far_from_0_is_said(volume):
     grey = np.concatenate([300 * volume[:31] + 9000, 255 * volume[31:] + 9000])
     assert any("values step by" in text for text in said(grey.astype(np.float32)))
     assert said((300 * volume + 9000).astype(np.float32)) == []
+
+
+def _matched(values):
+    wanted = np.sort(values[20], axis=None)
+    out = np.empty_like(values)
+    for image, new in zip(values, out, strict=True):
+        new.flat[np.argsort(image, axis=None)] = wanted
+    return out
+
+
+def _standard(values):
+    mean, sd = (f(values, axis=(1, 2), keepdims=True) for f in (np.mean, np.std))
+    return (values - mean) / sd
+
+
+@pytest.mark.parametrize("each", [_matched, _standard, lambda v: v / _mean(v)])
+def test_slices_that_each_have_a_scale_of_their_own_are_refused(volume, each):
+    def check(values):
+        check_scales({z: {"levels": packed(slice_levels(values[z : z + 17]))} for z in (0, 17, 34)})
+
+    check(volume)
+    noise = np.random.default_rng(1).normal(0, 1, (51, 128, 128)).astype(np.float32)
+    check(noise + 5)  # of one material
+    values = each(volume).astype(np.float32)
+    with pytest.raises(DataError, match="each slice was put on a scale of its own"):
+        check(values)
+    values[3], values[10] = np.nan, 0  # lost, and padding
+    with pytest.raises(DataError, match="all slices have one mean"):
+        check(values)
+
+
+def _mean(values):
+    return values.mean(axis=(1, 2), keepdims=True)

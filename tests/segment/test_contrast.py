@@ -54,6 +54,11 @@ def test_attenuation_that_was_reconstructed_without_negative_values_is_none_the_
         found(np.maximum(volume, 0), "1/cm")
 
 
+def test_what_a_threshold_set_to_zero_is_refused(volume):
+    with pytest.raises(ValueError, match=r"between 0 and 3 do not occur, .* threshold set lithium"):
+        found(np.where(volume < 3, 0, volume), "1/cm")
+
+
 def test_a_drawn_volume_without_noise_is_not_taken_for_a_clipped_one():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

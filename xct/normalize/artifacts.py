@@ -58,11 +58,11 @@ WOVEN = 40.0
 # cells, two medium ones), 0.26 to 0.30 after a Gaussian of half a pixel, 0.37 to 0.46 after a shift
 # by half a pixel, which loses a third of small particles.
 _SOFT = 0.22
-# … and by how much more in the outer third of the radius than in the inner half: -0.09 to 0.03
-# (eleven cells of both makes, also of 8 bits, with rings, four times the noise, turned, or moved by
-# half a voxel), 0.10 to 0.19 after slices were warped by 3 % of their radius.
-# 0.035 to 0.055 by 1 %, which a few plain cells come near.
-WARPED, _WARPED_PERHAPS = 0.045, 0.02
+# … and by how much more along the radius than around it, in the outer third: up to 0.02 in plain
+# volumes (5 cells, both makes), -0.02 to 0.03 with rings, four times the noise, 8 bits, turned,
+# scaled, moved by half a voxel, or blurred along one axis; 0.07 to 0.10 after a lens of 0.5 % of
+# the radius, which costs a quarter of the small particles, 0.16 to 0.20 of 1 %, 0.3 of 3 %.
+WARPED, _WARPED_PERHAPS = 0.12, 0.045
 # Of the voxels of noise 0.27 % are beyond three standard deviations, more where there is structure
 # (0.33 to 0.49 %); where outliers were replaced, hardly any (0.03 to 0.10 %; seeds as above). And
 # single voxels far beyond all their neighbors.
@@ -113,7 +113,7 @@ class Artifacts:
     alike_beside : float
         Correlation of the noise of neighboring pixels of a slice, median.
     outward : float
-        By how much that is more beside the wall than about the axis.
+        By how much that is more along the radius than around it, beside the wall.
     air, air_sd : float
         What lies about the tube at the electrolyte's heights, where scales should begin, and its
         standard error; NaN where it is not in view.
@@ -220,7 +220,7 @@ class Artifacts:
 
     @property
     def perhaps_warped(self) -> bool:
-        """Whether they may have been: a lens of 1 % costs a quarter of the small particles."""
+        """Whether they were by little: a lens of 0.5 % costs a quarter of the small particles."""
         return self.outward > _WARPED_PERHAPS
 
     @property

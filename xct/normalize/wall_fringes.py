@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xct.geometry import CellGeometry
-from xct.normalize.artifacts import Artifacts
+from xct.normalize.artifacts import SURE, Artifacts
 from xct.normalize.sampling import electrolyte_span, slices_by_slab
 from xct.parallel.blocks import Voxels
 from xct.parallel.executors import map_blocks
@@ -225,12 +225,13 @@ def _left_in(volume_fringes: WallLight, steps: Mapping[str, Any]) -> list[str]:
 def sharpened_edges(volume_fringes: WallLight, volume_artifacts: Artifacts | None) -> str | None:
     """Say that a filter sharpened a given volume: its electrolyte overshoots beside the wall.
 
-    By more than cupping and rings make it brighter there.
+    By more than cupping, and rings that are surely there, make it brighter there.
     """
     seen, other = volume_fringes, volume_artifacts
     if other is None or seen.above_electrolyte or not np.isfinite(seen.over):
         return None
-    usual = _SHARPENED + np.nan_to_num(abs(other.cupping)) + 2 * np.nan_to_num(other.rings)
+    rings = other.rings if other.rings > SURE * other.rings_sd else 0.0
+    usual = _SHARPENED + np.nan_to_num(abs(other.cupping)) + 2 * rings
     if seen.over <= max(usual, _SURELY * seen.over_sd):
         return None
     return (

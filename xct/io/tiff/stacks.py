@@ -79,8 +79,9 @@ def _too_short(files: Sequence[Path], first: Pages) -> list[str]:
         errors.append(f"{len(missing)} of {len(files)} files are missing: {named(missing)}")
     if short:
         errors.append(
-            f"{len(short)} of {len(files)} files are truncated; at least {least:,} bytes are "
-            f"expected: {named(short)}. Copy them again"
+            f"{len(short)} of {len(files)} files are truncated, or of another size or type than "
+            f"the first; at least {least:,} bytes are expected: {named(short)}. Copy them again, "
+            "or take them out"
         )
     return errors
 

@@ -106,12 +106,20 @@ _OTHERS = {  # by how the file begins
     b"\xd0\xcf\x11\xe0": "an OLE file, as Zeiss writes .txm, which xct does not read: export it "
     "there as TIFF slices, and give voxel_size_um",
 }
+_PROJECTS = {  # by how it is named
+    ".vgl": "a project of VGStudio, which holds no values: give the .vol that it was made of, "
+    "beside its .vgi",
+    ".npy": "an array of NumPy, which does not say what its axes are: write it with "
+    "tifffile.imwrite, axes z, y, x, and give voxel_size_um",
+}
 
 
 def of_another_program(path: Path) -> str | None:
     """Say of which program a file is that only that program reads, and the way out; None: none."""
     if not path.is_file():
         return None
+    if path.suffix.lower() in _PROJECTS:
+        return _PROJECTS[path.suffix.lower()]
     with path.open("rb") as file:
         begins = file.read(12)
     return next((other for start, other in _OTHERS.items() if begins.startswith(start)), None)

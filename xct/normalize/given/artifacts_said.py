@@ -14,7 +14,6 @@ from xct.normalize.artifacts import (
     NOISY,
     OFFSET_SAID,
     SURE,
-    WARPED,
     WOVEN,
     Artifacts,
     look_at_artifacts,
@@ -102,10 +101,10 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
         )
     if seen.warped and not (seen.woven or seen.smoothed or seen.filtered):
         yield (
-            "warped: beside the bore's wall the noise of neighboring pixels is more alike than "
-            f"about the axis, by {seen.outward:.0%}, where scans have no more than "
-            f"{WARPED:.0%}: slices were warped by interpolation, as to undo a lens. Lengths "
-            "across are not known: the bore's radius is left out, particles are a lower "
+            "warped: beside the bore's wall the noise of neighboring pixels is more alike along "
+            f"the radius than around it, by {seen.outward:.0%}, where scans have 2% at most: "
+            "slices were warped by interpolation, as to undo a lens. Lengths across "
+            "are not known: the bore's radius is left out, particles are a lower "
             "bound and their diameter an upper one; measure the volume as it was reconstructed"
         )
     if seen.doubled > DOUBLED:
@@ -141,8 +140,9 @@ def lone_points(volume_artifacts: Artifacts | None) -> str | None:
     return (
         f"points: {volume_artifacts.points:.3%} of the electrolyte's voxels stick out of all their "
         "neighbors, as nothing does that a point spread blurs: hot pixels or what radiation hit, "
-        "put in by a reconstruction or a program. They count as particles and inclusions, which "
-        "are withheld, so is low grey; take them out of the projections before reconstruction"
+        "or peaks of noise that a filter left (non-local means, total variation). They count as "
+        "particles and inclusions, which are withheld, so is low grey; take them out of the "
+        "projections before reconstruction, and measure a volume without a filter"
     )
 
 

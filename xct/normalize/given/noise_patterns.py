@@ -18,7 +18,7 @@ _FEW_VALUES = 256  # in a slice: more, and they are real numbers
 _ENOUGH = 2**18  # voxels of a slice, that show which values there are
 _LEAST_WEAVE, _LEAST_PAIRS = 24, 4  # pixels of a box, and pairs of slices
 _SMOOTH, _SLOW = 9, 0.08  # pixels of a mean; cycles per pixel: what is slower is no weave
-_INWARD, _OUTWARD = 0.5, 0.7  # of the radius: what is compared
+_OUTWARD, _SECTOR = 0.7, 1.5  # of the radius, and of what lies beside: what is compared
 _LEAST_INSIDE, _LINES = 300, 64  # pixels of either, and lines that are enough
 # Standard deviation over the median of sizes; what is a tail, what is far, and what a neighbor of a
 # lone point has of it at most: a tenth of what a point spread of 1.4 voxels would give it.
@@ -195,17 +195,18 @@ def likeness_beside(changes: Sequence[np.ndarray]) -> float:
     return float(np.median(found)) if len(found) >= _LEAST_PAIRS else float("nan")
 
 
-def likeness_outward(change: np.ndarray, part: np.ndarray) -> float:
-    """Give by how much more alike noise of neighboring pixels is outward than in the middle.
+def likeness_outward(change: np.ndarray, y: np.ndarray, x: np.ndarray) -> float:
+    """Give by how much more alike noise of neighbors is along the radius than around it, outward.
 
-    Where slices were warped about their middle, values lie between pixels outward only.
+    Where slices were warped about their middle, values lie between pixels along the radius only,
+    and the more so outward.
 
     Parameters
     ----------
     change : ndarray, shape (y, x)
         Difference of two neighboring slices, of one material; NaN does not count.
-    part : ndarray, shape (y, x)
-        Distance from the axis as a part of the radius that counts.
+    y, x : ndarray, shape (y,) and (x,)
+        Distance of rows and columns from the axis as a part of the radius that counts.
 
     Returns
     -------
@@ -213,14 +214,18 @@ def likeness_outward(change: np.ndarray, part: np.ndarray) -> float:
         Difference of two correlations; NaN where too little is in view.
     """
     every = max(1, len(change) // _LINES)
-    lines = [(a[::every], b[::every]) for a, b in ((change, part), (change.T, part.T))]
+    lines = [(change[::every], x, y[::every]), (change.T[::every], y, x[::every])]
     sizes = np.abs(lines[0][0])
     if not np.isfinite(sizes).any():
         return float("nan")
     most = _AT_MOST * float(np.nanmedian(sizes))
-    outer = [np.where(away > _OUTWARD, line, np.nan) for line, away in lines]
-    inner = [np.where(away < _INWARD, line, np.nan) for line, away in lines]
-    return _along_lines(outer, most) - _along_lines(inner, most)
+    radial, around = [], []
+    for line, along, beside in lines:
+        ahead, aside = np.abs(along), np.abs(beside)[:, None]
+        outer = np.hypot(ahead, aside) > _OUTWARD
+        radial.append(np.where(outer & (ahead > _SECTOR * aside), line, np.nan))
+        around.append(np.where(outer & (aside > _SECTOR * ahead), line, np.nan))
+    return _along_lines(radial, most) - _along_lines(around, most)
 
 
 def _along_lines(lines: Sequence[np.ndarray], most: float) -> float:

@@ -42,7 +42,7 @@ class Look:
         From each value to the next that occurs; 0 of real numbers.
     shared, across, outward : float
         How alike its noise is to that of the next slice, to that two pixels off, and by how much
-        more that of both is outward.
+        more along the radius than around it.
     twin : bool
         Whether the next slice is the same.
     air : float
@@ -112,7 +112,13 @@ def _look_at_slice(z: int, pair: np.ndarray, cell: CellGeometry, reference: Refe
     change, outward, odd = None, float("nan"), (0, 0, 0)
     if after:
         whole = np.where(held, after[0] - image, np.float32(np.nan))
-        outward = likeness_outward(whole, radius / inside)
+        rows, columns = (
+            (np.arange(n) - axis / edge) * edge / inside
+            for n, axis, edge in zip(
+                image.shape, (axis_y, axis_x), cell.voxel_size_um[1:], strict=True
+            )
+        )
+        outward = likeness_outward(whole, rows, columns)
         change = whole[_square(cell, inside)]
         odd = odd_voxels(image[box], after[0][box], held[box])
     air = _air(image, radius, cell)

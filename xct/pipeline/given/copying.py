@@ -24,6 +24,7 @@ from xct.pipeline.given.placement import (
     remove_bricks,
 )
 from xct.pipeline.given.slice_order import check_order, said_of, slice_means
+from xct.pipeline.given.slice_scale import check_scales, slice_levels
 from xct.pipeline.given.storing import coding_for, usual_window
 from xct.pipeline.job import Job
 from xct.pipeline.monitor import go_on, timed
@@ -92,6 +93,7 @@ def _judge(job: Job, source: ForeignVolume, path: Path) -> None:
     if beyond := sum(note.get("beyond", 0) for note in notes.values()):
         job.warnings.add(beyond_range(beyond), "copy")
     z_um, *across_um = source.voxel_size_um
+    check_scales(notes)
     # Slices that were resampled are not asked whether they continue each other.
     seams = check_order(notes, np.inf if resampled else z_um / min(across_um))
     copied = open_volume(path)
@@ -123,5 +125,6 @@ def _copy_slab(
         "beyond": int(beyond.sum()),
         "constant": packed(cells),
         "means": packed(slice_means(values)),
+        "levels": packed(slice_levels(values)),
         "follows": packed(slice_moves(seen[: block.inner.stop], block.inner.start)),
     }

@@ -25,6 +25,8 @@ _ALIKE = 1e-4  # of the range: values this close to an end are at it
 _SOME, _MOST = 0.005, 0.6
 _LEAST_SLICES, _LEAST_DARK = 4, 2
 _LOOKED_AT = 16  # slices
+# Of the usual value above the lowest: what a threshold leaves empty; steps of few bits are less.
+_GAP = 0.3
 _WHOLE = 4  # layers that make a cell
 
 
@@ -38,12 +40,15 @@ class Clipping:
         The ends.
     at_lowest, at_highest : ndarray of float64, shape (z,)
         Fractions of the bore's voxels.
+    above : float, optional
+        The lowest value but for those at the lower end, where it is far above it; else NaN.
     """
 
     lowest: float
     highest: float
     at_lowest: np.ndarray
     at_highest: np.ndarray
+    above: float = float("nan")
 
     @property
     def particles_cut(self) -> int:
@@ -96,7 +101,14 @@ def clipping_of(volume: Voxels, coarse: Coarse, bore: BoreEstimate) -> Clipping:
     high = np.count_nonzero(values >= highest - close, axis=1) / count
     if _without_noise(values[(low < _SOME) & (high < _SOME)]):
         return Clipping(lowest, highest, 0 * low, 0 * high)
-    return Clipping(lowest, highest, low, high)
+    return Clipping(lowest, highest, low, high, _beyond_gap(values[known], lowest, close))
+
+
+def _beyond_gap(values: np.ndarray, lowest: float, close: float) -> float:
+    """Give the lowest value above those at the lower end, if none lie between; else NaN."""
+    rest = values[values > lowest + close]
+    above = float(rest.min()) if rest.size else float("nan")
+    return above if above - lowest > _GAP * float(np.median(rest) - lowest) else float("nan")
 
 
 def _without_noise(slices: np.ndarray) -> bool:
@@ -110,7 +122,8 @@ def _without_noise(slices: np.ndarray) -> bool:
 def refuse_clipped(clipping: Clipping, *, grey: bool) -> None:
     """Refuse a volume whose particles, or whose dark parts, were cut off; warn of clipped steel.
 
-    Attenuation that ends at 0 was not cut off, but reconstructed without negative values.
+    Attenuation that ends at 0 was not cut off, but reconstructed without negative values, unless
+    it begins again far above.
 
     Raises
     ------
@@ -122,6 +135,13 @@ def refuse_clipped(clipping: Clipping, *, grey: bool) -> None:
             f"values are clipped at {clipping.highest:.6g}: in {clipping.particles_cut} slices "
             "part of the voxels have exactly this value, so active material is cut off there, and "
             "what its grey values tell is lost; give the volume with a wider window"
+        )
+    if not grey and np.isfinite(clipping.above) and clipping.dark_cut >= _LEAST_DARK:
+        raise DataError(
+            f"values between {clipping.lowest:.6g} and {clipping.above:.3g} do not occur, and "
+            f"{clipping.dark_cut} slices consist of {clipping.lowest:.6g}: a threshold set "
+            "lithium, pores and air to it, and what was dark cannot be told apart; give the "
+            "volume as it was before"
         )
     if (grey or clipping.lowest > 0) and clipping.dark_cut >= _LEAST_DARK:
         raise DataError(
