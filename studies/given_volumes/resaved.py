@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import scipy.ndimage
@@ -184,7 +185,7 @@ def _binned_and_back(mu: np.ndarray) -> np.ndarray:
     return np.asarray(scipy.ndimage.zoom(binned, 2, order=1), np.float32)
 
 
-def _registered(mu: np.ndarray, order: int) -> np.ndarray:
+def _registered(mu: np.ndarray, order: Literal[1, 3]) -> np.ndarray:
     """Turn by 2° about the bore and move by parts of a voxel, at once."""
     t = np.radians(2)
     turn = np.array([[1, 0, 0], [0, np.cos(t), -np.sin(t)], [0, np.sin(t), np.cos(t)]])

@@ -317,7 +317,7 @@ def _beside(sd: np.ndarray, sigma: float) -> np.ndarray:
     shift = (near + far) // 2
     left = np.concatenate([np.full(shift, np.inf), calm])[: sd.size]
     right = np.concatenate([calm, np.full(shift, np.inf)])[shift:]
-    return np.minimum(sd, np.minimum(left, right))
+    return np.asarray(np.minimum(sd, np.minimum(left, right)))
 
 
 def _steepest(grey: np.ndarray, sd: np.ndarray, sigma: float) -> list[int]:

@@ -17,8 +17,8 @@ _STEPS, _MOST_DEG = 1.05, 1.5  # between views, by which a pair may miss half a 
 _LEAST_COLUMNS = 12  # to either side of the axis
 _LEAST_VALUES = 200
 _RIM = 0.9  # of the columns that both views show
-# Rows: what moves by less is straight in its first derivative. Where the rim moves by twice as much,
-# a tilt of 1° came out as 0.7 to 1.3°.
+# Rows: what moves by less is straight in its first derivative. Where the rim moves by twice as
+# much, a tilt of 1° came out as 0.7 to 1.3°.
 _MOVED, _FAR_SD = 0.5, 0.3
 _TURNS, _ROUNDS = 4, 8
 _OVER_NOISE, _MOST_NOISE = 1.5, 0.5

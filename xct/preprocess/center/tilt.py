@@ -189,8 +189,9 @@ def find_tilt(
 
     The axis is found at several heights as `find_center` does, and a straight line is fitted to
     those that lie on one. Views half a turn apart, one of them mirrored, are turned against each
-    other by twice the tilt, which is measured where there are such. A tilt along the beam does not move the axis; it is seen by what rows
-    take out of the beam as the sample turns, and not corrected.
+    other by twice the tilt, which is measured where there are such. A tilt along the beam does not
+    move the axis; it is seen by what rows take out of the beam as the sample turns, and not
+    corrected.
 
     Parameters
     ----------
@@ -208,7 +209,8 @@ def find_tilt(
     Returns
     -------
     AxisTilt
-        NaN where the axis is not found at three heights on a line, or cannot be found at all.
+        NaN where the axis is not found at three heights on a line, and no views half a turn apart
+        tell it, or it cannot be found at all.
     """
     height = float((frame_shape[0] if frame_shape else int(np.max(row_px)) + 1) - 1)
     unknown = AxisTilt(float("nan"), float("nan"), height)
@@ -251,8 +253,11 @@ def _by_half_turns(
 
 def _together(line: AxisLine | None, turned: Slope | None) -> Slope:
     """Average both where they agree; else views half a turn apart tell, in more columns."""
-    if line is None or turned is None:
-        return turned or Slope(line.slope, line.slope_sd)  # type: ignore[union-attr]
+    if line is None:
+        assert turned is not None
+        return turned
+    if turned is None:
+        return Slope(line.slope, line.slope_sd)
     apart = abs(line.slope - turned.value) / hypot(line.slope_sd, turned.sd)
     if apart > _AGREE_SD:
         return turned

@@ -94,7 +94,7 @@ def collector_surface(
     excess = reduce(ExcessCounts.plus, near.sampled().map(_excess, maps, base, electrolyte))
     contrast = excess.quantile(_CONTRAST_QUANTILE, above=particles.plateau)
     contrast = contrast if np.isfinite(contrast) else 2 * particles.plateau
-    behind = _before_steel(sum(near.sampled().map(_means_behind, maps, base)))
+    behind = _before_steel(np.sum(near.sampled().map(_means_behind, maps, base), axis=0))
     found = near.map(_particle_ends, maps, base, fraction * contrast, behind)
     points = near.joined([(part,) for part in found], 1)[0] + first
     outermost = np.where(_is_peak(points, _PEAK_PX) & inside, points, np.nan)
