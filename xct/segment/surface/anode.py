@@ -86,6 +86,10 @@ _TIP, _RIM = 0.6, 0.12
 # What a fit does not know of itself, in voxels: its model; where glare fills steel's shadow;
 # by how much a face bends within its neighborhood.
 _STEP_SD, _STEEL_SD, _SHADOW_SD, _BEND = 0.06, 0.15, 0.6, 0.4
+# Of what steel's face falls by across the bore: a ray that it lies along sees all its heights at
+# once, and how their light adds up is not computed. In a bore of 3 mm, 8 voxels of 2.6 µm left
+# errors of 1.05 voxels.
+_LEANING = 0.13
 
 
 def anode_surfaces(
@@ -130,7 +134,10 @@ def anode_surfaces(
     found: dict[str, Surface] = {}
     steel, steel_sd = _settle(fits.steel, fits.steel_sd, bore, _STEEL_PX)
     if near is not None and np.isfinite(steel).any():
-        steel_sd = np.hypot(steel_sd, _STEEL_SD + _SHADOW_SD * levels.steel.shadow)
+        leaning = _LEANING * _fall(steel, inside) * levels.steel.shadow
+        steel_sd = np.sqrt(
+            steel_sd**2 + (_STEEL_SD + _SHADOW_SD * levels.steel.shadow) ** 2 + leaning**2
+        )
         found[_STEEL] = as_surface(span, steel, steel_sd, "face of the steel, step fitted")
     elif near is not None:
         say_absent(_STEEL, "no column shows steel's edge")
@@ -172,6 +179,16 @@ def _levels(
         edge, steel_noise = _steel(search, band, inside, average_px)
     step = float(np.hypot(_light_px(search), _OF_VOXEL**0.5))
     return Levels(edge, 0.0, electrolyte, noise, steel_noise, step)
+
+
+def _fall(face: np.ndarray, inside: np.ndarray) -> float:
+    """Give the voxels by which the plane through a face falls across the bore."""
+    y, x = np.nonzero(inside & np.isfinite(face))
+    if y.size < 3:
+        return 0.0
+    design = np.stack([np.ones(y.size), y - y.mean(), x - x.mean()], axis=1)
+    _, *slope = np.linalg.lstsq(design, face[y, x])[0]
+    return float(np.hypot(*slope) * 2 * np.sqrt(np.count_nonzero(inside) / np.pi))
 
 
 def _light_px(search: Search) -> float:
