@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from xct.preprocess.center.half_turn import slope_by_half_turns
+from xct.preprocess.center.tilt import AxisTilt
 
 ROWS, COLUMNS, CENTER = 48, 160, 78.4
 TAKEN = np.array([5, 6, 7, 14, 15, 16, 23, 24, 25, 32, 33, 34, 40, 41, 42])
@@ -45,3 +46,10 @@ def test_without_views_half_a_turn_apart_nothing_is_said():
 def test_rows_that_noise_alone_makes_differ_tell_nothing():
     noise = np.random.default_rng(4).normal(size=(THETA.size, TAKEN.size, COLUMNS))
     assert slope_by_half_turns(noise, THETA, TAKEN, CENTER) is None
+
+
+def test_a_likely_tilt_that_lifts_the_rim_withholds_what_rests_on_edges():
+    low = AxisTilt(0.6, 0.21, 47.0, half_turns=True, width_px=160.0)
+    assert low.unsure_off_px == pytest.approx(80 * np.tan(np.radians(0.6)), rel=0.01)
+    assert AxisTilt(0.05, 0.1, 47.0, half_turns=True, width_px=160.0).unsure_off_px is None
+    assert AxisTilt(0.6, 0.1, 47.0, half_turns=True, width_px=160.0).unsure_off_px is None

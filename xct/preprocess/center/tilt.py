@@ -35,6 +35,7 @@ _AT_MOST_SD = 2.0  # standard uncertainties beyond what is measured that cannot 
 # coefficient of active material was 0.92 instead of 0.95.
 _LABELS_PX = 0.4
 _LIKELY_SD, _EDGES_PX = 2.0, 1.0  # such a tilt is more likely than none; edges are seen twice
+_SEEN_SD, _LIFTED_PX = 2.5, 0.5  # the same where views half a turn apart show what is lifted
 _USUAL_DEG = 0.5  # of a stage that nobody adjusted; said where nothing is measured
 
 
@@ -57,6 +58,8 @@ class AxisTilt:
         Heights that do not lie on the line, or showed no axis.
     half_turns : bool
         Whether views half a turn apart, turned against each other, told it, too.
+    width_px : float
+        Columns of the frame.
     """
 
     tilt_deg: float
@@ -67,6 +70,7 @@ class AxisTilt:
     along_beam: Pitch | None = None
     elsewhere: int = 0
     half_turns: bool = False
+    width_px: float = 0.0
 
     @property
     def moves_px(self) -> float:
@@ -89,6 +93,22 @@ class AxisTilt:
     def at_ends_px(self, tilt_deg: float) -> float:
         """How far a tilt moves the axis in the first and the last row, from the middle one."""
         return self.height_px / 2 * tan(radians(tilt_deg))
+
+    @property
+    def unsure_off_px(self) -> float | None:
+        """How far edges are off by a tilt that is likely, and not corrected; None where none is.
+
+        By what moves the axis in the first and the last row, or lifts what lies at the rim.
+        """
+        if self.is_sure:
+            return None
+        ends = self.at_ends_px(self.at_most_deg)
+        lifted = self.width_px / 2 * abs(tan(radians(self.tilt_deg)))
+        size = abs(self.tilt_deg) / self.sd_deg if self.sd_deg > 0 else 0.0
+        if size > _LIKELY_SD and ends > _EDGES_PX:
+            return max(ends, lifted)
+        seen = self.half_turns and size > _SEEN_SD and lifted > _LIFTED_PX
+        return max(ends, lifted) if seen else None
 
 
 def tilt_message(tilt: AxisTilt) -> str | None:
@@ -140,8 +160,8 @@ def tilt_number(tilt: AxisTilt, rows: int) -> Number:
         "by_row": {f"{r:.1f}": c for r, c in zip(tilt.row_px, tilt.center_px, strict=True)},
     }
     if not tilt.is_sure:
-        off = tilt.at_ends_px(tilt.at_most_deg)
-        if abs(tilt.tilt_deg) > _LIKELY_SD * tilt.sd_deg and off > _EDGES_PX:
+        off = tilt.unsure_off_px
+        if off is not None:
             details["off_at_ends_px"] = off
         note = "no tilt that is sure and matters: none is corrected"
         return Number(0.0, "°", tilt.sd_deg, rows, note=note, details=details)
@@ -167,10 +187,10 @@ def tilt_likely(numbers: Mapping[str, Mapping[str, Any]]) -> str | None:
     if off is None:
         return None
     return (
-        f"the rotation axis leans, probably, and is off by up to {off:.1f} px in the first and the "
-        "last row: too unsure to be corrected. Roughness, particles, inclusions and lithium "
-        "contents rest on edges there and are withheld; more angles or more light would tell, or "
-        "scan.roi keeps the middle rows"
+        f"the rotation axis leans, probably: it is off by up to {off:.1f} px in the first and the "
+        "last row, or what lies at the rim is lifted by as much; too unsure to be corrected. "
+        "Roughness, particles, inclusions and lithium contents rest on edges there and are "
+        "withheld; more angles or more light would tell, or scan.roi keeps the middle rows"
     )
 
 
@@ -237,6 +257,7 @@ def find_tilt(
         along,
         len(heights) - len(on),
         turned is not None,
+        float(line_integrals.shape[2]),
     )
 
 
