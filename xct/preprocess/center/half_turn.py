@@ -83,11 +83,13 @@ def _pairs(theta: np.ndarray) -> list[tuple[int, int]]:
     if theta.size < 3:
         return []
     step = float(np.median(np.abs(np.diff(theta))))
-    apart = np.abs(np.abs(theta[:, None] - theta[None]) - 180)
-    nearest = np.argmin(apart, axis=1)
-    miss = apart[np.arange(theta.size), nearest]
+    order = np.argsort(theta)
+    ahead = np.searchsorted(theta[order], theta + 180)
+    near = order[np.clip(np.stack([ahead - 1, ahead]), 0, theta.size - 1)]
+    apart = np.abs(theta[near] - theta - 180)
+    nearest, miss = np.where(apart[0] <= apart[1], near[0], near[1]), apart.min(axis=0)
     most = min(_STEPS * step, _MOST_DEG)
-    first = np.flatnonzero((miss <= most) & (np.arange(theta.size) < nearest))
+    first = np.flatnonzero(miss <= most)
     if not first.size:
         return []
     best = first[miss[first] <= miss[first].min() + 0.1 * step]
