@@ -137,6 +137,16 @@ MISTAKES = {
     ),
     "darks of another shape": ({"data_dark": np.zeros((2, 8, 11))}, {}, "darks have 8 rows × 11"),
     "radians": ({"theta": np.linspace(0, np.pi, 12)}, {}, "span only 3.142° (/exchange/theta"),
+    "thousandths": (
+        {"theta": 1000 * np.linspace(0, 180, 12, endpoint=False)},
+        {},
+        "go by 15000° from one projection to the next, over 165000°",
+    ),
+    "encoder steps": (
+        {"theta": 360.0 * np.arange(12)},
+        {},
+        "other units, such as encoder steps? Give scan.theta_deg",
+    ),
     "NaN angles": ({"theta": NAN}, {}, "1 of 12 angles are not numbers"),
     "constant angles": ({"theta": np.full(12, 90.0)}, {}, "all 12 angles are 90°"),
     "stuck encoder": (

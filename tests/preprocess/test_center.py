@@ -115,6 +115,15 @@ def test_order_start_and_spacing_of_angles_do_not_matter(kind):
     assert answer.confidence > 0.8
 
 
+@pytest.mark.parametrize("apart", [0.0, 0.001])
+def test_a_scan_that_is_there_twice_has_the_axis_of_one(apart):
+    theta = np.concatenate([HALF_TURN, HALF_TURN + apart])
+    sinogram = measured(random_discs(30, 280, seed=3), theta, 300, 155.4)
+    answer = find_center(sinogram, theta)
+    assert answer.center_px == pytest.approx(155.4, abs=0.2)
+    assert answer.confidence > 0.8
+
+
 def test_scan_that_ends_long_before_half_a_turn_has_no_pairs_and_an_axis():
     theta = np.linspace(0, 175, 350)
     sinogram = measured(random_discs(30, 280, seed=4), theta, 300, 155.4, rows=3)

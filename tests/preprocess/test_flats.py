@@ -155,6 +155,19 @@ def test_a_pixel_dead_in_any_block_is_nan_at_every_angle(beam):
     np.testing.assert_array_equal(np.isnan(answer), np.broadcast_to(dead, answer.shape))
 
 
+def test_what_is_no_brighter_than_the_noise_of_its_darks_is_dead_a_whole_row_of_it_too():
+    rng = np.random.default_rng(3)
+    darks = rng.normal(300, 2, (6, 3, COLUMNS))
+    flats = np.full((4, 3, COLUMNS), 5000.0)
+    flats[:, 1] = 300  # darks end a count or two below it
+    projections = np.full((9, 3, COLUMNS), 2500.0)
+    projections[:, 1] = 300
+    answer = flat_field(projections, flats, darks)
+    assert np.isnan(answer[:, 1]).all()
+    assert np.isfinite(answer[:, [0, 2]]).all()
+    assert np.isnan(flat_field(projections[:, 1:2], flats[:, 1:2], darks[:, 1:2])).all()
+
+
 def test_no_darks_is_said_and_means_zero(beam):
     flat, _ = beam
     for none in (None, np.empty((0, ROWS, COLUMNS))):

@@ -42,6 +42,13 @@ def test_a_plain_scan_is_given_back_as_it_is(scan):
     assert all(a is b for a, b in zip(mended, scan, strict=True))
 
 
+def test_a_row_that_is_dead_in_all_frames_is_no_fault_of_single_ones(scan):
+    dead = [part.copy() for part in scan]
+    for part in dead:
+        part[:, 3] = 100
+    assert found(*dead)[1] == {}
+
+
 def dropped(part, scan):
     part[40, BAND] = 0
 

@@ -10,7 +10,7 @@ from xct.preprocess.frames.beside import light_beside
 from xct.preprocess.frames.coarse import borders
 from xct.preprocess.frames.dark_excess import air_columns, below_dark, dark_excess
 from xct.preprocess.frames.shading import find_shade
-from xct.preprocess.frames.shifted_flats import flat_shift, pattern_missing
+from xct.preprocess.frames.shifted_flats import misplaced_flats, pattern_missing
 from xct.preprocess.frames.steadiness import light_changes
 
 ROWS, COLUMNS, LIGHT = 6, 96, 20000.0
@@ -153,12 +153,26 @@ def scan_of(projections, flats):
     return SimpleNamespace(projections=view(projections), flats=view(flats), darks=None)
 
 
-@pytest.mark.parametrize("shift", [(0, 2), (-1, 0), (1, -5)])
-def test_flats_that_stand_elsewhere_are_found_with_their_shift(shift):
+@pytest.mark.parametrize(
+    ("shift", "said"),
+    [((0, 2), "2 columns to the right"), ((-1, 0), "1 row above"), ((1, -5), "1 row below and 5")],
+)
+def test_flats_that_stand_elsewhere_are_found_with_their_shift(shift, said):
     projections, gain = counts(IN_VIEW)
     flats = np.random.default_rng(2).poisson(gain, (8, ROWS, COLUMNS)).astype(float)
-    assert flat_shift(scan_of(projections, np.roll(flats, shift, (1, 2)))) == shift
-    assert flat_shift(scan_of(projections, flats)) is None
+    assert said in misplaced_flats(scan_of(projections, np.roll(flats, shift, (1, 2))))
+    assert misplaced_flats(scan_of(projections, flats)) is None
+
+
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [((1, -1), "mirrored left to right"), ((-1, 1), "upside down"), ((-1, -1), "turned by 180°")],
+)
+def test_flats_that_are_a_mirror_image_are_found(turn, said):
+    projections, gain = counts(IN_VIEW)
+    flats = np.random.default_rng(2).poisson(gain, (8, ROWS, COLUMNS)).astype(float)
+    turned = flats[:, :: turn[0], :: turn[1]]
+    assert misplaced_flats(scan_of(projections, turned)) == f"are {said} against the projections"
 
 
 def test_flats_that_were_smoothed_are_seen_to_lack_the_pattern_of_the_pixels():
@@ -190,7 +204,7 @@ def test_a_part_of_the_view_that_is_shaded_for_long_is_said_with_its_frames(disc
 def test_flats_that_show_no_pattern_say_nothing_of_a_shift():
     projections, _ = counts(IN_VIEW)
     flats = np.random.default_rng(3).poisson(LIGHT, (8, ROWS, COLUMNS)).astype(float)
-    assert flat_shift(scan_of(projections, flats)) is None
+    assert misplaced_flats(scan_of(projections, flats)) is None
 
 
 def test_wrong_flats_are_said_alone():

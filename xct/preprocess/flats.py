@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -95,6 +96,7 @@ def place_in_time(
 # Types that the kernel is compiled for; others are converted.
 _NATIVE = (np.uint8, np.uint16, np.float32)
 _TILE = 2048
+_LEAST_DARKS, _SEES_SD = 3, 5.0  # that tell their noise; standard errors of flat - dark
 
 
 @stage(gives="transmission", cut=("angle", "row"), counts=RowCounts("dead_pixels", of_pixels=True))
@@ -148,7 +150,8 @@ def flat_field(
         block are held beyond their ends), that of the nearest block, or all flats as one; auto:
         the mixture where there is one, else interpolated.
     min_gain : float, optional
-        Counts of ``flat - dark`` below which, in any block, a pixel is taken as dead.
+        Counts of ``flat - dark`` below which, in any block, a pixel is taken as dead; and so it
+        is within five standard errors by the noise of its darks.
 
     Returns
     -------
@@ -177,7 +180,7 @@ def flat_field(
         flats = (flats - dark) / np.asarray(flat_dose, np.float32)[:, None, None] + dark
     gains = np.stack([combine_frames(flats, block, combine) for block in blocks]) - dark
     _check_values(dark, gains)
-    _mark_dead(gains, min_gain, dark)
+    _mark_dead(gains, _least_gain(darks, blocks, min_gain), dark)
     if flat_mixture is not None and in_time == "auto":
         mixed = np.tensordot(flat_mixture.of_flats, flats - dark, axes=1).astype(np.float32)
         mixed[:, np.isnan(gains[0])] = np.nan
@@ -275,15 +278,27 @@ def _check_values(dark: np.ndarray, gains: np.ndarray) -> None:
             )
 
 
-def _mark_dead(gains: np.ndarray, min_gain: float, dark: np.ndarray) -> None:
+def _least_gain(
+    darks: np.ndarray | None, blocks: Sequence[np.ndarray], min_gain: float
+) -> np.ndarray:
+    """Give the gain of a pixel that sees light, not only the noise of its darks; (row, column)."""
+    if darks is None or len(darks) < _LEAST_DARKS:
+        return np.asarray(min_gain)
+    away = np.abs(darks - np.median(darks, axis=0))
+    parts = 1 / len(darks) + 1 / min(len(block) for block in blocks)
+    noise = 1.4826 * np.median(away, axis=0) * np.sqrt(parts)
+    return np.asarray(np.maximum(min_gain, _SEES_SD * noise))
+
+
+def _mark_dead(gains: np.ndarray, least: np.ndarray, dark: np.ndarray) -> None:
     """Put NaN, in all blocks, where the gain of a pixel is too small in any of them."""
-    dead = ~(gains >= min_gain).all(axis=0)
-    if dead.all():
+    dead = np.asarray(~(gains >= least).all(axis=0))
+    if dead.all() and len(dead) > 1:  # one row may be dead, and is filled from those beside it
         flat = gains + dark
         if not flat.any():
             raise DataError("all flats are zero; are these the right frames?")
         raise DataError(
-            f"no pixel has flat - dark >= min_gain = {min_gain:g} counts (largest is "
+            f"no pixel has flat - dark >= {least.min():g} counts (min_gain; largest is "
             f"{gains.max():.4g}, with flats of {flat.mean():.4g} and darks of {dark.mean():.4g} "
             "counts on average); are flat and dark swapped?"
         )

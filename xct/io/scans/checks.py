@@ -14,6 +14,10 @@ from xct.io.scans.series import disagreement
 _DTYPES = frozenset(("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"))
 # Degrees: a scan that spans less is one whose angles are in radians.
 _LEAST_SPAN_DEG = 7.0
+# Degrees from one projection to the next, and the part of the angles that are different: several
+# turns may come back to the same ones, by small steps.
+_LARGE_STEP_DEG, _FEW_ANGLES = 20.0, 0.3
+_NEARLY = 0.02
 
 
 def contradictions(raw: Raw) -> list[str]:
@@ -86,12 +90,32 @@ def _of_angles(raw: Raw) -> Iterator[str]:
             f"({np.degrees(span):.4g}°)? Set the attribute `units` to rad, or give "
             "scan.theta_deg in degrees"
         )
+    elif (message := _in_other_units(theta)) is not None:
+        yield f"{name}: {message.format(where=where)}"
     elif np.median(np.abs(np.diff(theta))) == 0:
         still = int(np.sum(np.diff(theta) == 0))
         yield (
             f"{name}: {still} of {len(theta)} angles repeat the one before ({where}); "
             "the encoder was not read for each frame. Give scan.theta_deg"
         )
+
+
+def _in_other_units(theta: np.ndarray) -> str | None:
+    """Tell angles that go by many degrees and come back to few: thousandths, or encoder steps.
+
+    Golden angles go by many, too, and are all different.
+    """
+    step, span = float(np.median(np.abs(np.diff(theta)))), float(np.ptp(theta))
+    turn = np.round(np.mod(theta, 360), 2) % 360
+    if step < _LARGE_STEP_DEG or len(np.unique(turn)) > _FEW_ANGLES * len(theta):
+        return None
+    half_turns = [n for n in (180.0, 360.0) if abs(span / n / 1000 - 1) < _NEARLY]
+    thousandths = f"thousandths of a degree ({half_turns[0]:g}°) or " if half_turns else ""
+    return (
+        f"the angles go by {step:.6g}° from one projection to the next, over {span:.6g}° ({{where}}"
+        f"); are they in other units, such as {thousandths}encoder steps? Give scan.theta_deg in "
+        "degrees"
+    )
 
 
 @dataclass(frozen=True)

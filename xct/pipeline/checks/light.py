@@ -24,7 +24,7 @@ from xct.preprocess.frames.dark_excess import (
 from xct.preprocess.frames.own_flats import gain_of_row, left_of_beam
 from xct.preprocess.frames.saturation import saturated
 from xct.preprocess.frames.shading import LEAVE_OUT, Shade, find_shade, shade_clause
-from xct.preprocess.frames.shifted_flats import flat_shift, pattern_missing, shift_clause
+from xct.preprocess.frames.shifted_flats import misplaced_flats, pattern_missing
 from xct.preprocess.frames.steadiness import LightChanges, light_changes
 from xct.preprocess.frames.wide_sample import (
     LIES,
@@ -124,10 +124,10 @@ def look_at_light(
     shade = find_shade(transmission)
     if shade is not None:
         return Light(beside, own, "a part of the view is shaded for some of the time", shade=shade)
-    shift = flat_shift(good) if own is None else None
+    misplaced = misplaced_flats(good) if own is None else None
     above = part_above_air(transmission, beside)
-    if shift is not None:
-        return Light(beside, own, f"the flats stand {shift_clause(*shift)} of the projections")
+    if misplaced is not None:
+        return Light(beside, own, f"the flats {misplaced}")
     number = pixel_fresnel_number(good.energy_kev, good.distance_mm, good.pixel_size_um)
     # Where fringes are expected, light above that of the air may be theirs.
     fringed = retrieval_advice(number) is not None

@@ -24,14 +24,20 @@ from xct.preprocess.angles.jumps import (
     all_scales,
     false_gaps,
     find_jumps,
-    median_step,
     telling,
 )
 from xct.preprocess.angles.likeness import Likeness
 from xct.preprocess.angles.scatter import angle_scatter_deg
 from xct.preprocess.angles.steps import REACH
 from xct.preprocess.angles.turn import find_turn
-from xct.preprocess.center.sample import Sample, checked_views, leaned, prepared, unshaken
+from xct.preprocess.center.sample import (
+    Sample,
+    checked_views,
+    leaned,
+    median_step,
+    prepared,
+    unshaken,
+)
 from xct.preprocess.center.still import find_still
 from xct.preprocess.motion.sinking import along_axis_px
 from xct.quantity import Quantity

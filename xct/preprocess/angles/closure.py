@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from xct.preprocess.angles.jumps import Excess, Scales, median_step, widths_px
+from xct.preprocess.angles.jumps import Excess, Scales, widths_px
 from xct.preprocess.angles.steps import REACH, few_rows, steps_between
-from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.sample import Sample, median_step
 
 _BESIDE = 2 * REACH + 2  # views on either side of the seam
 _SEAMS = 5

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from xct.preprocess.angles.closure import about
-from xct.preprocess.angles.jumps import median_step, widths_px
+from xct.preprocess.angles.jumps import widths_px
 from xct.preprocess.angles.steps import REACH
-from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.sample import Sample, median_step
 
 _SEAMS = 5
 _APART = 3.5  # steps that may miss to half a turn

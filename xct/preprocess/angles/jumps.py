@@ -23,7 +23,7 @@ from xct.preprocess.angles.steps import (
     smoothed,
     steps_between,
 )
-from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.sample import Sample, median_step
 
 _WIDTHS = 5  # of smoothing, each twice the one before; the first: what the edge moves by in a step
 _WIDEST = 1 / 8  # of the columns
@@ -98,11 +98,6 @@ class Excess:
 
 
 Scales = list[tuple[Excess, Excess]]  # of single views, and of two on either side; finest first
-
-
-def median_step(theta_deg: np.ndarray) -> float:
-    """Give the usual step, degrees."""
-    return float(np.median(np.diff(theta_deg)))
 
 
 def widths_px(sample: Sample) -> list[float]:

@@ -16,12 +16,11 @@ from xct.preprocess.angles.jumps import (
     Scales,
     all_scales,
     excess_at,
-    median_step,
     telling,
     widths_px,
 )
 from xct.preprocess.angles.steps import MAD, few_rows, smoothed
-from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.sample import Sample, median_step
 
 # Chosen on `draw_scan` and grains, tubes and textures of seeds 0 to 11: plain ones have up to 2.6
 # and down to -2.3, with scatter of 0.3 steps at least 8.4 and at most -3.5.

@@ -18,6 +18,7 @@ from xct.preprocess.center.mirror_symmetry import (
     spectra,
     usable,
 )
+from xct.preprocess.center.sample import median_step
 
 # Angular harmonics beyond the wedge at which another kind of noise may begin: drift first.
 BEYOND_WEDGE = (0, 8, 40, 200)
@@ -70,7 +71,7 @@ def _joined(parts: list[Agreement]) -> Agreement:
 
 def half_turns(theta_deg: np.ndarray) -> list[slice]:
     """Cut ascending angles into half turns; what is left over at the end is not used."""
-    step = float(np.median(np.diff(theta_deg)))
+    step = median_step(theta_deg)
     turns = max(1, int((theta_deg[-1] - theta_deg[0] + 1.5 * step) // 180.0))
     edges = theta_deg[0] + 180.0 * np.arange(turns + 1) - 0.25 * step
     cuts = np.searchsorted(theta_deg, edges)
@@ -83,7 +84,7 @@ def on_circle(theta_deg: np.ndarray) -> scipy.sparse.csr_array:
     Linear between neighbors; across the ends, half of the interpolation is left to the mirror
     image. The grid has as many angles per half turn as there would be views without a gap.
     """
-    step = float(np.median(np.diff(theta_deg)))
+    step = median_step(theta_deg)
     half = max(theta_deg.size, round(180.0 / step))
     grid = theta_deg[0] + np.arange(2 * half) * (180.0 / half)
     nodes = np.concatenate([theta_deg, theta_deg + 180.0, theta_deg[:1] + 360.0])

@@ -14,6 +14,7 @@ from xct.preprocess.center.mirror_symmetry import (
     spectra,
     usable,
 )
+from xct.preprocess.center.sample import median_step
 
 MOST_PAIRS = 96
 LONGEST_GAP_DEG = 3.0
@@ -61,7 +62,7 @@ def register(
 
 def exact_pairs(views: np.ndarray, theta_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pair views with the views half a turn later, interpolated between two angles if need be."""
-    step = float(np.median(np.diff(theta_deg)))
+    step = median_step(theta_deg)
     target = theta_deg + 180.0
     there = np.flatnonzero(target <= theta_deg[-1] + 0.05 * step)
     if there.size > MOST_PAIRS:

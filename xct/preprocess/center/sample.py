@@ -22,6 +22,7 @@ MOST_VIEWS = 1200  # per half turn, where the whole sinogram is transformed
 MOST_VALUES = 100_000_000  # more rows than that are thinned out
 OUTLIER_SD = 12.0
 BESIDE_PX = 3  # an outlier is narrower
+_STEP = 0.1  # of the mean step: less lies between exposures of one angle
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ class Sample:
     @cached_property
     def missing_deg(self) -> float:
         """What the angles miss of half a turn, beyond the usual step."""
-        step = float(np.median(np.diff(self.theta_deg)))
-        return max(0.0, 180.0 - float(self.theta_deg[-1]) - 1.5 * step)
+        return max(0.0, 180.0 - float(self.theta_deg[-1]) - 1.5 * median_step(self.theta_deg))
 
     @property
     def columns(self) -> int:
@@ -73,6 +73,12 @@ class Sample:
     def raw_px(self, center_px: float) -> float:
         """Column of the caller's data at which a binned column lies."""
         return center_px * self.bin + (self.bin - 1) / 2
+
+
+def median_step(theta_deg: np.ndarray) -> float:
+    """Give the usual step of ascending angles, degrees: what repeats an angle is no step."""
+    steps = np.diff(theta_deg)
+    return float(np.median(steps[steps >= _STEP * steps.mean()]))
 
 
 def prepared(views: np.ndarray, theta_deg: np.ndarray) -> Sample:

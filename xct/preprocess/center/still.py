@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from xct.preprocess.center.sample import Sample
+from xct.preprocess.center.sample import Sample, median_step
 
 _MOST_PAIRS = 16
 _APART = 1.5  # steps that may miss to half a turn
@@ -156,7 +156,7 @@ def _is_always_there(views: np.ndarray, columns: np.ndarray, height: float) -> b
 def _pairs(sample: Sample) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Average views, and those half a turn later, over rows and pairs, shape (column,)."""
     theta = sample.theta_deg
-    near = _APART * float(np.median(np.diff(theta)))
+    near = _APART * median_step(theta)
     last = int(np.searchsorted(theta, theta[-1] - 180 + near))
     ones, others = [], []
     for start in np.unique(np.linspace(0, last - 1, _MOST_PAIRS).astype(int)) if last else ():

@@ -35,6 +35,7 @@ _NOISY = 0.1  # scatter of the light: such rows tell nothing
 _DARK = 0.02  # of the beam: nor do rows in which everything is opaque
 _WIDE = 5  # cells: what is narrower is no band
 _BRIGHTEST = 97  # percent: a zinger moves one percentile of a row, a band all of them
+_UNLIT = 0.02  # of the light of other rows
 _FADED = 0.3  # of the usual light: beside frames that were lost there is more
 _AWAY = 3.0  # times the usual difference
 _LEAST_FRAMES = 7
@@ -159,7 +160,8 @@ def _lit(darks: CoarseFrames, flats: np.ndarray, light: float) -> np.ndarray:
 def _dim(flats: np.ndarray) -> np.ndarray:
     """Mark rows of flats that are dim or shadowed, (frame, row)."""
     bad = np.zeros_like(flats[..., 0], bool)
-    for row in range(bad.shape[1]):
+    light = np.median(flats, axis=(0, 2))
+    for row in np.flatnonzero(light > _UNLIT * np.median(light)):  # others are dead in all frames
         one = flats[:, row : row + 1]
         bad[dim_flats(one), row] = True
         left = np.flatnonzero(~bad[:, row])

@@ -1,4 +1,4 @@
-"""Flats that stand elsewhere than the projections. In: a scan; out: rows and columns between them.
+"""Flats that stand elsewhere than the projections. In: a scan; out: by how much, or how turned.
 
 Every pixel has a gain of its own, which flats and projections show at the same place, whatever the
 sample: unless the camera, its read-out window, or the beam moved between them.
@@ -14,6 +14,7 @@ from xct.scan import Scan
 
 _BANDS, _ROWS, _FRAMES = 3, 10, 32  # that are looked at
 _SMOOTH_PX = 3.0
+_TURNS = {"mirrored left to right": (1, -1), "upside down": (-1, 1), "turned by 180°": (-1, -1)}
 _MOST_ROWS, _MOST_COLUMNS = 3, 12  # of a shift
 _LEAST, _THERE = 0.25, 0.5  # likeness at the shift, and that without over it
 _CHANCE = 8.0  # standard deviations of the likeness at other shifts
@@ -21,8 +22,8 @@ _OF_STEPS = 6**0.5  # second differences of white noise
 _PATTERN, _LACKS = 0.005, 0.6  # rms of what pixels have of their own, and the part that is left
 
 
-def flat_shift(scan: Scan) -> tuple[int, int] | None:
-    """Find by how many rows and columns the flats' pattern stands off that of the projections.
+def misplaced_flats(scan: Scan) -> str | None:
+    """Say how the flats' pattern stands off that of the projections, or is its mirror image.
 
     Parameters
     ----------
@@ -31,32 +32,27 @@ def flat_shift(scan: Scan) -> tuple[int, int] | None:
 
     Returns
     -------
-    (rows, columns) or None
-        Towards larger rows and columns; None where it stands where it should, or shows too little.
+    str or None
+        A clause without its subject; None where the pattern stands where it should, or shows too
+        little.
     """
     if scan.flats is None or scan.flats.shape[2] < 4 * _MOST_COLUMNS:
         return None
-    total = scan.flats.shape[1]
-    height = min(_ROWS, total)
-    firsts = np.unique(np.linspace(0, total - height, _BANDS).round().astype(int)).tolist()
-    found = np.mean([_likeness(scan, slice(a, a + height)) for a in firsts], axis=0)
+    found = _likeness(scan)
+    if not _stands_out(found):
+        turned = (how for how, turn in _TURNS.items() if _stands_out(_likeness(scan, turn)))
+        return next((f"are {how} against the projections" for how in turned), None)
     middle = found.shape[0] // 2, found.shape[1] // 2
     best = np.unravel_index(int(np.argmax(found)), found.shape)
-    peak, there = float(found[best]), float(found[middle])
-    chance = 1.4826 * float(np.median(np.abs(found - np.median(found))))
-    if peak < max(_LEAST, _CHANCE * chance) or there > _THERE * peak:
+    if found[middle] > _THERE * found[best]:
         return None
-    return int(best[0] - middle[0]), int(best[1] - middle[1])
-
-
-def shift_clause(rows: int, columns: int) -> str:
-    """Say where the flats stand."""
+    rows, columns = (int(a - b) for a, b in zip(best, middle, strict=True))
     said = []
     if rows:
         said.append(f"{_count(rows, 'row')} {'below' if rows > 0 else 'above'}")
     if columns:
         said.append(f"{_count(columns, 'column')} to the {'right' if columns > 0 else 'left'}")
-    return " and ".join(said)
+    return f"stand {' and '.join(said)} of the projections"
 
 
 def _count(number: int, noun: str) -> str:
@@ -99,12 +95,27 @@ def pattern_missing(scan: Scan, air: np.ndarray | None) -> float:
     return float(left) if there > _PATTERN and left > _LACKS * there else 0.0
 
 
-def _likeness(scan: Scan, rows: slice) -> np.ndarray:
-    """Correlate the patterns of a band of rows at all shifts, (row, column)."""
+def _stands_out(likeness: np.ndarray) -> bool:
+    chance = 1.4826 * float(np.median(np.abs(likeness - np.median(likeness))))
+    return bool(likeness.max() >= max(_LEAST, _CHANCE * chance))
+
+
+def _likeness(scan: Scan, turn: tuple[int, int] = (1, 1)) -> np.ndarray:
+    """Correlate the patterns at all shifts, (row, column), flats in that order of both."""
     assert scan.flats is not None  # asked before
-    dark = 0.0 if scan.darks is None else np.median(scan.darks.read(rows=rows), axis=0)
-    flats = _pattern(scan.flats, rows, dark)
-    seen = _pattern(scan.projections, rows, dark)
+    total = scan.flats.shape[1]
+    height = min(_ROWS, total)
+    firsts = np.unique(np.linspace(0, total - height, _BANDS).round().astype(int)).tolist()
+    found = []
+    for first in firsts:
+        own = first if turn[0] > 0 else total - height - first
+        flats = _pattern(scan, scan.flats, slice(own, own + height))[:: turn[0], :: turn[1]]
+        found.append(_alike(flats, _pattern(scan, scan.projections, slice(first, first + height))))
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _alike(flats: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Correlate the patterns of a band of rows at all shifts, (row, column)."""
     most_rows = min(_MOST_ROWS, (len(flats) - 1) // 3)
     inner = seen[most_rows : len(seen) - most_rows or None, _MOST_COLUMNS:-_MOST_COLUMNS]
     found = np.empty((2 * most_rows + 1, 2 * _MOST_COLUMNS + 1))
@@ -121,8 +132,9 @@ def _steps(log: np.ndarray, air: np.ndarray) -> np.ndarray:
     return _clipped(np.diff(log, 2, axis=1)[:, within] / _OF_STEPS)
 
 
-def _pattern(view: View, rows: slice, dark: np.ndarray | float) -> np.ndarray:
+def _pattern(scan: Scan, view: View, rows: slice) -> np.ndarray:
     """Give what differs from pixel to pixel in all frames alike, without what stands out by far."""
+    dark = 0.0 if scan.darks is None else np.median(scan.darks.read(rows=rows), axis=0)
     log = _mean_log(view, rows, dark)
     smooth = scipy.ndimage.gaussian_filter1d(log, _SMOOTH_PX, axis=1, mode="nearest")
     return _clipped(log - smooth)

@@ -18,7 +18,7 @@ import scipy
 
 from xct.preprocess.center.double_wedge import half_turns, on_circle
 from xct.preprocess.center.mirror_symmetry import spectra, window
-from xct.preprocess.center.sample import Sample, sample_cut
+from xct.preprocess.center.sample import Sample, median_step, sample_cut
 
 _HIGHEST, _FREQUENCIES = 1.0, 96  # radians a pixel; how many of them are compared
 _ROUNDS, _STEPS = 3, 30
@@ -156,7 +156,7 @@ def _whole(sample: Sample, pairs: np.ndarray, center_px: np.ndarray) -> _Turn:
     reach_px = columns / 2 + float(np.max(np.abs(center_px - middle)))
     if any(sample_cut(sample.views)):
         reach_px *= 2  # what is beyond the view moves faster
-    in_half_turn = 180.0 / float(np.median(np.diff(sample.theta_deg)))
+    in_half_turn = 180.0 / median_step(sample.theta_deg)
     kappa, upper = spectra(views[:, pairs], weight)
     first = np.ceil(kappa * reach_px + 3 * np.cbrt(kappa * reach_px) + 5).astype(int)
     good = np.flatnonzero((kappa > 0) & (kappa < _HIGHEST) & (first < _OUTSIDE * in_half_turn))
