@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite, isnan, radians
+from math import hypot, isfinite, isnan, radians
 from typing import Any
 
 from xct.preprocess.angles.closure import Closure
@@ -16,11 +16,13 @@ from xct.preprocess.angles.column_jumps import ColumnJump, column_jumps_message
 from xct.preprocess.angles.dark_drift import DarkDrift, dark_drift_message
 from xct.preprocess.angles.growth import Growth, growth_message
 from xct.preprocess.angles.jumps import Jump
+from xct.preprocess.angles.steps import REACH
 from xct.preprocess.angles.turn import Turn, turn_message
 from xct.preprocess.center.still import Still, still_clause
 from xct.quantity import Number
 
 _SURE_SD, _LEAST_STEPS = 6.0, 0.75  # of a turn that does not close
+_BEYOND = 0.5  # of what is farther than rates of change are known from views beside
 _LEAST_PX = 0.5  # by which the rim moves then
 _TWICE_PX = 2.0  # … and edges there are seen twice
 # Times what views usually do not share, and steps apart. Of scans without a fault
@@ -125,12 +127,18 @@ class AngleCheck:
         one = self.closure
         if one is None:
             return 0.0, 0.0
-        if abs(one.steps) >= max(_SURE_SD * one.sd, _LEAST_STEPS):
-            return one.steps, one.sd
-        if self.turn is None or not self.turn.agrees(one.steps, one.sd):
-            return 0.0, 0.0
         half = 180 / self.step_deg
-        return (1 - self.turn.factor) * half, self.turn.sd * half
+        sure = abs(one.steps) >= max(_SURE_SD * one.sd, _LEAST_STEPS)
+        sd = hypot(one.sd, _BEYOND * one.steps) if abs(one.steps) > REACH else one.sd
+        if self.turned and self.turn is not None and not (sure and sd < self.turn.sd * half):
+            return (1 - self.turn.factor) * half, self.turn.sd * half
+        return (one.steps, sd) if sure else (0.0, 0.0)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the sample turned less, or farther, than half a turn, in two ways alike."""
+        one = self.closure
+        return one is not None and self.turn is not None and self.turn.agrees(one.steps, one.sd)
 
     @property
     def unlike(self) -> bool:
@@ -223,6 +231,8 @@ def _of_turn(steps: float, step_deg: float) -> str:
         return f"{how} less than stated, as where the stage stood still or slipped"
     count = max(round(size), 1)
     lost = f"about {count} frames were" if count > 1 else "a frame was"
+    if count > REACH:  # how fast views change is not known so far
+        lost = f"some {round((1 - _BEYOND) * count)} to {round(2 * count)} frames were"
     return f"{how} more than stated, as where {lost} lost"
 
 

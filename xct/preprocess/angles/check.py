@@ -5,6 +5,7 @@ Nothing is corrected: what is seen says that angles are wrong, not which ones.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, radians, tan
 
 import numpy as np
@@ -125,12 +126,13 @@ def check_angles(
     order = np.argsort(theta, kind="stable")
     growth = find_growth(sample, binned)
     drift = find_dark_drift(sample, binned, first[order] / max(len(theta_deg) - 1, 1))
+    closure = find_closure(sample, scales, binned) if scales else None
     gaps = [(int(first[order[j.after]]), int(first[order[j.after + 1]])) for j in jumps]
-    return AngleCheck(
+    check = AngleCheck(
         tuple(jump._replace(px=jump.px * sample.bin) for jump in jumps),
         tuple((float(theta[a]), float(theta[b])) for a, b in gaps),
         tuple(gaps),
-        find_closure(sample, scales, binned) if scales else None,
+        closure,
         _sees(scales, alike),
         step,
         rim,
@@ -144,6 +146,7 @@ def check_angles(
         column_frames=tuple(int(first[order[jump.after]]) for jump in columns),
         bin=sample.bin,
     )
+    return replace(check, growth=None) if check.turned else check  # which looks alike
 
 
 def _upright(

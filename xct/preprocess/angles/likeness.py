@@ -20,6 +20,7 @@ _BESIDE = 14  # pairs on either side that say what is usual
 _LEAST_VIEWS, _LEAST_ROWS = 40, 2
 _TINY = 1e-6
 _SURE_SD = 6.0
+_STANDS_OUT = 1.5  # times what is seen beside
 _PART = 0.5  # of an excess, that is there without any one row or view: it is of them all
 _PART_SEEN = 0.5  # of what is expected, that is there at least
 _DENIED_SD = 2.5  # scatter; what is expected to be more is seen, if it is there
@@ -57,7 +58,18 @@ class Likeness(NamedTuple):
     def gaps(self) -> list[int]:
         """Gaps across which all rows surely share less than usual, whichever view is left out."""
         enough = np.maximum(_PART * self.excess, 0)
-        return np.flatnonzero((self.sure > _SURE_SD) & (self.least > enough)).tolist()
+        sure = (self.sure > _SURE_SD) & (self.least > enough)
+        return np.flatnonzero(sure & (self.excess > _STANDS_OUT * self._beside)).tolist()
+
+    @property
+    def _beside(self) -> np.ndarray:
+        """The larger excess of the two gaps that no pair across this one reaches.
+
+        A sample may change ever faster, and towards the ends nothing says whether it does.
+        """
+        apart = _REACH + 1
+        padded = np.pad(self.excess, apart, constant_values=np.inf)
+        return np.asarray(np.fmax(padded[: -2 * apart], padded[2 * apart :]))
 
     @property
     def sees(self) -> float:
