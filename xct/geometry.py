@@ -263,3 +263,18 @@ class CellGeometry:
                 f"surface {surface!r} is not in view; there are {', '.join(self.planes) or 'none'}"
             )
         return self.planes[surface]
+
+
+def lost_faces(cell: CellGeometry | None, surfaces: Mapping[str, Surface] | None) -> frozenset[str]:
+    """Name the faces of layers that are in view, and could not be given.
+
+    Parameters
+    ----------
+    cell : CellGeometry or None
+        Where the cell lies; without it nothing is lost.
+    surfaces : mapping of str to Surface, or None
+        Those that were given.
+    """
+    if cell is None or surfaces is None:
+        return frozenset()
+    return frozenset(cell.planes.keys() - surfaces.keys())

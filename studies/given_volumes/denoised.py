@@ -34,7 +34,7 @@ def denoised() -> Iterator[Case]:
     for left in (0.5, 0.15):
         yield of(f"noise learned away, {left:.0%} left", traits=[on(_less_noise, left)])
     yield of("outliers replaced by the median", traits=[on(_without_outliers)])
-    yield of("band of frequencies, 3 to 40 pixels", traits=[on(_band)])
+    yield of("band of frequencies, 3 to 40 pixels", traits=[on(_band)], says=_ALIKE + "|one mean")
     yield of("rings taken off after reconstruction", traits=[on(_without_rings)],
              says=_ALIKE + "|ring|cupping")  # fmt: skip
     for part in (0.01, 0.015):

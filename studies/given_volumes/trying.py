@@ -28,7 +28,7 @@ log = logging.getLogger("xct")
 
 _LAST_STEP = "inclusions"  # what follows plants bodies, or needs a second cell
 # Where only a part of the cell is in view, what its size does not change.
-_OF_ANOTHER_PART_UM = 2.0  # thickness, which is not the same all over a cell
+_OF_ANOTHER_PART_UM = 5.0  # thickness: in a quarter of a cell lithium is not stripped at all
 _OF_A_PART = re.compile(r"bore_radius_um|thickness_um\..*|electrolyte_peak_per_cm")
 
 

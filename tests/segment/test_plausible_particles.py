@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.segment.spheres import Flat
-from xct.geometry import CellGeometry
+from xct.geometry import CellGeometry, Plane
 from xct.normalize.artifacts import Artifacts
 from xct.segment.cell.slice_spacing import edge_ratio
 from xct.segment.particle.numbers import particle_numbers
@@ -72,7 +72,24 @@ def test_counts_are_lower_bounds_where_voxels_are_long_or_noisy_or_smoothed():
     assert median.sd > 0.04 * median.value
     assert "rings" in counts.note
     twice = noise(0.05, shared=0.5, doubled=0.5)  # every second slice is its neighbor
-    assert bounds(volume_artifacts=twice) == [None] * 3
+    assert bounds(volume_artifacts=twice) == []
+    counts, _, median = (number for _, number in particle_numbers(PARTICLES, edge_ratio=3.0))
+    assert counts.sd == pytest.approx(0.15 * len(PARTICLES))  # some are split
+    assert median.sd > 0.25 * median.value
+
+
+def test_drifted_particles_are_not_counted_where_the_lithiums_face_is_lost():
+    faces = {"lithium_electrolyte": Plane(20.0)}
+    cell = CellGeometry((24, 64, 64), (2.0,) * 3, 63.0, 63.0, 64.0, planes=faces)
+    names = {name for name, _ in particle_numbers(PARTICLES, cell=cell, surfaces={})}
+    assert names == {"particles", "median_diameter_um"}
+
+
+def test_noise_bounds_counts_of_particles():
+    def bounds(**known):
+        return [number.bound for _, number in particle_numbers(PARTICLES, **known)]
+
+    bounded = ["lower", "lower", "upper"]
     cell = CellGeometry((24, 64, 64), (2.0,) * 3, 63.0, 63.0, 64.0)
     assert bounds(cell=cell, reference=Flat(noise_per_cm=0.4)) == [None] * 3
     assert bounds(cell=cell, reference=Flat(noise_per_cm=1.0)) == bounded

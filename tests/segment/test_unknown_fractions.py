@@ -1,6 +1,7 @@
 """Numbers that rest on what a given volume does not show are left out, or bounds."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -111,10 +112,14 @@ def test_filters_within_slices_and_sharpened_edges_are_seen():
 def test_what_a_filter_moves_is_left_out_or_less_certain():
     filtered = seen(0.0, shared=0.5)
     lost = {"electrolyte", "active_material", "low_grey"}
-    assert given(volume_artifacts=filtered) == set(NAMES) - lost - {"lithium"}
+    assert given(volume_artifacts=filtered) == set(NAMES) - lost - {"lithium", "steel", "collector"}
     sd = {name: n.sd for name, n in layer_numbers(LAYERS, None, filtered, CELL)}
-    assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 1.0))
-    assert sd["thickness_um.lithium"] == pytest.approx(np.hypot(0.3, 1.0))
+    assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 2.0))
+    assert sd["thickness_um.lithium"] == pytest.approx(np.hypot(0.3, 2.0))
+    wide = SimpleNamespace(blur_um=12.0)
+    no_edge = {"implausible_blur": "grains are sharper", "reference": wide}
+    sd = {name: n.sd for name, n in layer_numbers(LAYERS, None, None, CELL, **no_edge)}
+    assert sd["thickness_um.cathode"] == pytest.approx(np.hypot(0.3, 6.0))
     blurred = seen(0.0, alike_across=0.3, blur_px=1.5)  # a part of the slices, by motion
     assert given(volume_artifacts=blurred) == set(NAMES) - lost
 

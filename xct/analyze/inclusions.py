@@ -34,7 +34,7 @@ from xct.analyze.low_grey import (
     low_grey_regions,
 )  # fmt: skip
 from xct.errors import DataError
-from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface
+from xct.geometry import STANDARD_SCALE, CellGeometry, GreyScale, Surface, lost_faces
 from xct.normalize.artifacts import Artifacts
 from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape, joined
@@ -89,6 +89,8 @@ def inclusion_numbers(
     grain_shape: GrainShape | None = None,
     volume_artifacts: Artifacts | None = None,
     given_scale: GivenScale | None = None,
+    cell: CellGeometry | None = None,
+    surfaces: Mapping[str, Surface] | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give the count of bridges first, then of inclusions, their volume, the count of each class.
 
@@ -103,11 +105,15 @@ def inclusion_numbers(
     stout = f"{_MISSED}; what is hardly three times as long as it is thick may count as none"
     yield "filaments", Number(slender, "filaments", bound="lower", note=stout)
     tiled = grain_shape is not None and bool(grain_shape.seams)
-    if tiled or (volume_artifacts is not None and volume_artifacts.forged):
+    # Beside a face that is not given lithium would count.
+    if tiled or "lithium_electrolyte" in lost_faces(cell, surfaces):
+        return
+    if volume_artifacts is not None and volume_artifacts.forged:
         return
     own = inclusions[inclusions["class"].isin(COUNTED)]
     # Of slices that are said to lie too far apart, more regions are large enough to count.
-    known = joined("lower", grain_shape)[0]
+    filtered = volume_artifacts is not None and volume_artifacts.filtered
+    known = joined("lower", grain_shape)[0] and not filtered
     rings = volume_artifacts is not None and volume_artifacts.touched
     if known and rings:
         yield "inclusions", Number(len(own), "inclusions", _BY_RINGS, note=_TOUCHED)
@@ -115,11 +121,10 @@ def inclusion_numbers(
         yield "inclusions", Number(len(own), "inclusions", bound="lower", note=_MISSED)
     # What would be missing if they were empty: counted voxels are a third of a thin crack's.
     volume = own["dark_volume_um3"].sum()
-    filtered = volume_artifacts is not None and volume_artifacts.filtered
     seams = given_scale is not None and (given_scale.steps or given_scale.shifted)
     smeared = grain_shape is not None and grain_shape.smeared
     shaded = volume_artifacts is not None and volume_artifacts.shaded
-    if known and not (filtered or smeared or seams or shaded):
+    if known and not (smeared or seams or shaded):
         yield "inclusion_volume_um3", Number(volume, "µm³", n=len(own), bound="lower", note=_MISSED)
     for name in CLASSES:
         count = int((inclusions["class"] == name).sum())
@@ -148,6 +153,7 @@ def _bridges(inclusions: pd.DataFrame) -> Number:
     measures=True,
     rests_on=(
         "bore_not_found",
+        "layers_unknown",
         "noise_too_strong",
         "undersampled",
         "implausible_blur",

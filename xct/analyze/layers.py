@@ -38,8 +38,9 @@ _SWEEP = 12
 # 1.625 µm and 40 mm, faces were found up to 0.8 voxels off, thicknesses up to 0.6.
 _RETRIEVED_VOXELS = 0.4
 # … and of one beside the cathode's front, where a filter in three dimensions went over the volume:
-# 0.43 voxels after a median over 3 × 3 × 3 voxels (seed 13).
-_FILTERED_VOXELS = 0.5
+# 0.43 voxels after a median over 3 × 3 × 3 voxels (seed 13); of lithium after the largest of three
+# slices 1.7 (seed 111).
+_FILTERED_VOXELS = 1.0
 _RETRIEVED_AREA = 0.01  # of absent lithium: up to 0.009 is found where there is none
 
 
@@ -120,18 +121,23 @@ def layer_numbers(
     volume_artifacts: Artifacts | None = None,
     cell: CellGeometry | None = None,
     given_scale: GivenScale | None = None,
+    implausible_blur: str | None = None,
+    reference: Reference | None = None,
 ) -> Iterator[tuple[str, Number]]:
     """Give thickness, swelling, and the fraction of absent lithium.
 
     Where slices lie at another distance than is said, a thickness is a bound; that of lithium,
     which is one already, is left out where the two sides differ, and so is absent lithium. Where a
-    filter went over the volume, faces are known to half a voxel only, and where lithium is absent,
+    filter went over the volume, faces are known to a voxel only, where no edge is as sharp as
+    grains, to half of the point spread, and where lithium is absent,
     which rests on how thin it is, is left out. Where a curve
     was laid over the values, nothing of lithium is known; of a layer that a gap lies in, nothing.
     """
     front_um = 0.0
     if cell is not None and volume_artifacts is not None and volume_artifacts.smoothed:
         front_um = _FILTERED_VOXELS * cell.voxel_size_um[0]
+    if implausible_blur and reference is not None and np.isfinite(reference.blur_um):
+        front_um = float(np.hypot(front_um, reference.blur_um / 2))
     if given_scale is not None and given_scale.disordered:
         return
     for row in layers.to_dict("records"):

@@ -83,6 +83,18 @@ def bore_not_found(volume: Voxels, cell: CellGeometry) -> str | None:
     )
 
 
+def layers_unknown(cell: CellGeometry) -> str | None:
+    """Say that no layer was told from another: what is bright may be anything."""
+    if cell.planes or cell.only:
+        return None
+    return (
+        "no face of a layer was found, and what fills the volume is not known: bright regions may "
+        "be steel as well as particles, dark ones lithium as well as voids. Materials, particles "
+        "and inclusions are withheld; give a volume in which layers are in view, on a linear grey "
+        "scale, or measure a stack without a cell by the recipe particles_and_voids"
+    )
+
+
 def cathode_end_not_found(
     volume: Voxels,
     cell: CellGeometry,
@@ -351,6 +363,7 @@ for _function in (
     decadic_logarithm,
     stage_unsteady,
     bore_not_found,
+    layers_unknown,
     cathode_end_not_found,
     light_missing,
     noise_too_strong,

@@ -111,14 +111,15 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
         yield (
             f"doubled slices: {seen.doubled:.0%} of those that were looked at equal the next one, "
             "value by value: if every slice is there twice, all heights and volumes are twice what "
-            "they are; keep every second slice, or halve the first number of voxel_size_um"
+            "they are. Particles are left out; keep every second slice, or halve the first number "
+            "of voxel_size_um"
         )
     elif seen.filtered and not seen.smoothed:
         yield (
             f"filtered: {seen.alike_across:.0%} of the noise of a voxel is that of one two voxels "
             "further in its slice (correlation), which is more than the point spread makes alike: "
             "a filter went over each slice, as a median, a bilateral one or non-local means, or a "
-            "sample that moved. Small particles are lost or joined, and the volume of inclusions "
+            "sample that moved. Small particles are lost or joined, and inclusions, their volume "
             "and the fractions of electrolyte, active material and low grey are left out; measure "
             "the volume as it was reconstructed"
         )
@@ -127,9 +128,8 @@ def _said_of_neighbors(seen: Artifacts) -> Iterator[str]:
             f"smoothed: {seen.shared:.0%} of the noise of a slice is that of the next one "
             f"(correlation), where up to {ALIKE:.0%} does no harm: a filter in three dimensions, "
             "or interpolation, went over the volume. Small particles melt into one or are lost, "
-            "and edges move: fractions of lithium, electrolyte, active material and low "
-            "grey are left out, so is where lithium is absent, and thicknesses are known to half a "
-            "voxel. Measure the volume as it was reconstructed"
+            "and edges move: fractions of materials are left out, so is where lithium is absent, "
+            "and thicknesses are known to a voxel. Measure the volume as it was reconstructed"
         )
 
 

@@ -92,6 +92,11 @@ class GivenScale:
         return bool(self.seams.get("shifted"))
 
     @property
+    def parted(self) -> bool:
+        """Whether slices do not continue the one before, for whatever reason."""
+        return bool(self.seams.get("broken"))
+
+    @property
     def gaps(self) -> list[int]:
         """Slices that do not continue the one before, turned or not: some may be missing."""
         turned = {int(z) for z, _ in self.seams.get("turned", ())}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from xct.geometry import MATERIALS, CellGeometry, Surface
+from xct.geometry import MATERIALS, CellGeometry, Surface, lost_faces
 from xct.normalize.artifacts import Artifacts
 from xct.normalize.given.scale import GivenScale
 from xct.normalize.grain_shape import GrainShape
@@ -72,16 +72,15 @@ def material_numbers(
     if filtered or (grain_shape is not None and grain_shape.smeared):
         unknown.update(_FILTERED)
     if volume_artifacts is not None and volume_artifacts.smoothed:
-        unknown.add("lithium")
+        unknown.update(("lithium", "steel", "collector"))
     unknown |= _hidden(sharpened_edges, given_scale, coarse_codes or lone_points)
     if grain_shape is not None and grain_shape.seams:
         unknown.add("low_grey")
     disordered = given_scale is not None and given_scale.disordered
     if disordered or (grain_shape is not None and grain_shape.coarse):
         unknown |= set(MATERIALS)
-    if cell is not None and surfaces is not None:
-        lost = [name for name in _BESIDE if name in cell.planes and name not in surfaces]
-        unknown |= {material for name in lost for material in _BESIDE[name]}
+    lost = lost_faces(cell, surfaces) & _BESIDE.keys()
+    unknown |= {material for name in lost for material in _BESIDE[name]}
     if grain_shape is not None and grain_shape.bounds is not None:
         unknown.add("collector")
     if cell is not None and surfaces is not None and collector_in_doubt(surfaces, cell):

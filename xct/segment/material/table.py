@@ -50,6 +50,7 @@ _FACE_PX = 0.15
     measures=True,
     rests_on=(
         "bore_not_found",
+        "layers_unknown",
         "cathode_end_not_found",
         "light_missing",
         "implausible_blur",

@@ -64,6 +64,7 @@ _LEAST_VOXELS = 4
     measures=True,
     rests_on=(
         "bore_not_found",
+        "layers_unknown",
         "noise_too_strong",
         "undersampled",
         "cathode_end_not_found",
