@@ -141,7 +141,7 @@ class CellGeometry:
     lens_at_wall : float
         By which part frames are magnified more at the bore's wall than in their middle, as the
         bore's radius over the height shows it; 0 where it shows nothing.
-    only : {"cathode"} or None
+    only : {"cathode", "electrolyte"} or None
         The layer that fills the volume from end to end, where no surface is in view; None where
         surfaces are, or where the layer is not known.
     """
@@ -158,7 +158,7 @@ class CellGeometry:
     anode: Anode = "low_z"
     planes: Mapping[str, Plane] = field(default_factory=dict)
     lens_at_wall: float = 0.0
-    only: Literal["cathode"] | None = None
+    only: Literal["cathode", "electrolyte"] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as plain values, for JSON; NaN becomes "unknown"."""
@@ -265,8 +265,13 @@ class CellGeometry:
         return self.planes[surface]
 
 
-def lost_faces(cell: CellGeometry | None, surfaces: Mapping[str, Surface] | None) -> frozenset[str]:
-    """Name the faces of layers that are in view, and could not be given.
+def lost_faces(
+    cell: CellGeometry | None,
+    surfaces: Mapping[str, Surface] | None,
+    *,
+    upright: bool = False,
+) -> frozenset[str]:
+    """Name the faces of layers that are in view, or may be, and could not be given.
 
     Parameters
     ----------
@@ -274,7 +279,11 @@ def lost_faces(cell: CellGeometry | None, surfaces: Mapping[str, Surface] | None
         Where the cell lies; without it nothing is lost.
     surfaces : mapping of str to Surface, or None
         Those that were given.
+    upright : bool, optional
+        Whether the volume was put upright: its ends are oblique, and the lithium's face, where it
+        was not found, may be in view in a part of it.
     """
     if cell is None or surfaces is None:
         return frozenset()
-    return frozenset(cell.planes.keys() - surfaces.keys())
+    seen = {*cell.planes, "lithium_electrolyte"} if upright else {*cell.planes}
+    return frozenset(seen - surfaces.keys())

@@ -68,6 +68,17 @@ def test_absent_lithium_is_withheld_where_the_light_is_wrong_and_thickness_stays
     assert absent_lithium_table(surfaces, **{wrong: "the light flickers"}) is None
 
 
+@pytest.mark.parametrize("guessed", [True, False])
+def test_absent_lithium_is_withheld_where_the_tubes_fringe_was_not_taken_off(surfaces, guessed):
+    cell = CellGeometry((100, *SHAPE), (3.0, 3.0, 3.0), 28.5, 43.5, 40.0)
+    blur = SimpleNamespace(blur_guessed=guessed)
+    known = {"steps": {"phase_retrieval": {}}, "cell": cell, "reference": blur}
+    table = layer_thickness(surfaces, **known)
+    numbers = {key for key, number in layer_numbers(table) if number.is_known}
+    assert ("absent_area_fraction" in numbers) is not guessed
+    assert "thickness_um.lithium" in numbers
+
+
 def test_electrolyte_has_no_thickness_where_the_face_of_lithium_was_lost(surfaces):
     lost = {name: some for name, some in surfaces.items() if name != "lithium_electrolyte"}
     whole = CellGeometry((100, *SHAPE), (3.0, 3.0, 3.0), 28.5, 43.5, 40.0)

@@ -41,6 +41,13 @@ def test_of_a_plain_volume_nothing_is_said(volume):
     assert look_at_scale(volume, geometry_of(CELL), reference, {"fbp": {}}) is None
 
 
+def test_after_phase_retrieval_the_electrolytes_value_is_known_to_a_percent(volume):
+    _, reference = seen(volume)
+    peak = dict(reference_numbers(reference, steps={"phase_retrieval": {}}))
+    sd = peak["electrolyte_peak_per_cm"].sd
+    assert sd == pytest.approx(np.hypot(reference.peak_sd_per_cm, 0.012 * reference.peak_per_cm))
+
+
 @pytest.mark.parametrize(("power", "said"), [(0.5, "too little"), (1.5, "steel too much")])
 def test_a_gamma_is_said_where_the_energy_is_known(volume, power, said):
     window = np.clip((volume + 25) / 151.5, 0, 1)

@@ -1,6 +1,7 @@
 """A run says which frames are no good, leaves them out, and gives what it would without them."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -255,3 +256,8 @@ def test_darks_are_not_blamed_for_more_than_they_read(tmp_path):
     assert light.darks.bound
     assert light.darks.of_light < 0.003
     assert "dark_excess" not in dict(light_numbers(light, 2.0))
+    brighter = transmission.copy()
+    brighter[:, :, :4] *= 1.3  # as a fringe
+    air = light_beside(transmission)
+    assert look_at_light(cell, brighter, air, None).shadowed
+    assert not look_at_light(replace(cell, distance_mm=300.0), brighter, air, None).shadowed

@@ -75,7 +75,7 @@ def test_counts_are_lower_bounds_where_voxels_are_long_or_noisy_or_smoothed():
     assert bounds(volume_artifacts=twice) == []
     counts, _, median = (number for _, number in particle_numbers(PARTICLES, edge_ratio=3.0))
     assert counts.sd == pytest.approx(0.15 * len(PARTICLES))  # some are split
-    assert median.sd > 0.25 * median.value
+    assert median.sd > 0.3 * median.value
 
 
 def test_drifted_particles_are_not_counted_where_the_lithiums_face_is_lost():

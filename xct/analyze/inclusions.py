@@ -106,7 +106,8 @@ def inclusion_numbers(
     yield "filaments", Number(slender, "filaments", bound="lower", note=stout)
     tiled = grain_shape is not None and bool(grain_shape.seams)
     # Beside a face that is not given lithium would count.
-    if tiled or "lithium_electrolyte" in lost_faces(cell, surfaces):
+    upright = volume_artifacts is not None and volume_artifacts.upright
+    if tiled or "lithium_electrolyte" in lost_faces(cell, surfaces, upright=upright):
         return
     if volume_artifacts is not None and volume_artifacts.forged:
         return

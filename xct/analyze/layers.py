@@ -281,7 +281,7 @@ def layer_thickness(
             f"no layer has both its faces: only {', '.join(surfaces) or 'no surface'} was found"
         )
     before = thickness_maps(pristine.surfaces) if pristine is not None else {}
-    rows = []
+    rows, light_unknown = [], bool(darks_too_high or light_unsteady)
     for name, layer in maps.items():
         row = {"layer": name, **_row(layer)}
         if name == "lithium":
@@ -296,7 +296,9 @@ def layer_thickness(
             row["mean_thickness_um_sd"] = float(np.hypot(row["mean_thickness_um_sd"], doubt))
             area_sd = float(np.hypot(row["absent_area_fraction_sd"], _RETRIEVED_AREA))
             row["absent_area_fraction_sd"] = area_sd
-        if name == "lithium" and (darks_too_high or light_unsteady):
+            # The fringe of a tube whose wall is not in view was not taken off.
+            light_unknown |= getattr(reference, "blur_guessed", False)
+        if name == "lithium" and light_unknown:
             row |= {"absent_area_fraction": np.nan, "absent_area_fraction_sd": np.nan}
         if cell is not None and slice_excess_um:
             row |= _between_slices(row, surfaces, slice_excess_um, cell.voxel_size_um[1:])

@@ -180,7 +180,7 @@ def _of_the_scan(job: Job, cell: CellGeometry | None) -> dict[str, Any]:
 def _is_bare(cell: CellGeometry | None) -> bool:
     """Whether a cell was looked for in which neither electrolyte nor cathode was found."""
     layers = {"lithium_electrolyte", "electrolyte_cathode"}
-    return cell is not None and cell.only is None and not layers & {*cell.planes}
+    return cell is not None and cell.only != "cathode" and not layers & {*cell.planes}
 
 
 def _of_steel(cell: CellGeometry | None, rows: int) -> np.ndarray:

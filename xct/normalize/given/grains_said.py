@@ -67,7 +67,8 @@ def _said_of_slices(grain_shape: GrainShape) -> str | None:
         f"where grains of cathodes have {FLATTEST:g} to {TALLEST:g}: slices lie at another "
         f"distance than the {grain_shape.slices_um:g} µm that are said, or a filter went over the "
         f"volume in one direction. Thicknesses are {side} then, by about that factor, and are "
-        "given as bounds; absent lithium, particles and the collector's fraction are left out. "
+        "given as bounds; absent lithium, particles and the fractions of steel and collector are "
+        "left out. "
         "Give the right distance as the first number of voxel_size_um"
     )
 

@@ -131,7 +131,9 @@ def look_at_light(
     number = pixel_fresnel_number(good.energy_kev, good.distance_mm, good.pixel_size_um)
     # Where fringes are expected, light above that of the air may be theirs.
     fringed = retrieval_advice(number) is not None
-    if above and not fringed:
+    if fringed:
+        above = 0.0
+    if above:
         wrong = "the flats hold the shadow of the sample, or are not of this beam"
         return Light(beside, own, wrong, above)
     lacks = 0.0
@@ -142,7 +144,7 @@ def look_at_light(
         return Light(beside, own, wrong)
     if good.theta_deg is None:
         left = left_of_beam(transmission) if own else float("nan")
-        return Light(beside, own, shadowed=above, left=left)
+        return Light(beside, own, left=left)
     if axis_lies(transmission):
         return Light(beside, own, lies=True)
     wide = wide_sample(transmission, beside, (rows, columns), turn_deg(good.theta_deg))
@@ -151,7 +153,7 @@ def look_at_light(
     if beside is None:
         changes = light_changes(transmission, good.theta_deg)
     left = float("nan") if own is None else left_of_beam(transmission)
-    return Light(beside, own, None, above, wide, darks, changes, left)
+    return Light(beside, own, None, 0.0, wide, darks, changes, left)
 
 
 def _saturated(flats: View | None) -> str | None:

@@ -64,7 +64,7 @@ def cell_numbers(
                 bound="lower" if binned else None, note=_BINNED if binned else None,
             ),
         )  # fmt: skip
-    if cell.planes or cell.only:  # without layers there is none
+    if cell.planes or cell.only == "cathode":  # without layers there is none
         yield "anode", Number(cell.anode)
     for name, plane in cell.planes.items() if edges_known else ():
         steepest = math.degrees(math.atan(math.hypot(plane.slope_y, plane.slope_x)))
@@ -164,6 +164,8 @@ def find_cell(
         )
     _say_missing(geometry)
     _say_lens(geometry)
+    if set(order.layers) == {"electrolyte"}:
+        geometry = replace(geometry, only="electrolyte")
     if set(order.layers) == {"cathode"} and is_composite(volume, geometry):
         geometry = replace(geometry, only="cathode")
         warnings.warn(

@@ -56,11 +56,11 @@ def material_numbers(
     """Give the volume fraction of each material, and of what is unknown.
 
     Left out is that of a material whose face is in view and could not be given, that of the
-    collector where its face is in doubt, or slices lie at another distance than is said, as its
-    thickness is known in µm, and those that a filter, a curve over the grey values, few codes, lone
-    points or a seam moves; in coarse voxels, or where slices are in no order, all. Of a cell that
-    was put upright, steel is an upper bound, and the others are uncertain by all that it may have
-    too much.
+    collector where its face is in doubt, those of steel and collector where slices lie at another
+    distance than is said, as their thickness is known in µm, and those that a filter, a curve over
+    the grey values, few codes, lone points or a seam moves; in coarse voxels, or where slices are
+    in no order, all. Of a cell that was put upright, steel is an upper bound, and the others are
+    uncertain by all that it may have too much.
     """
     bounds, unknown = dict(_BOUNDS), set[str]()
     too_much = _oblique(cell, volume_artifacts)
@@ -79,10 +79,11 @@ def material_numbers(
     disordered = given_scale is not None and given_scale.disordered
     if disordered or (grain_shape is not None and grain_shape.coarse):
         unknown |= set(MATERIALS)
-    lost = lost_faces(cell, surfaces) & _BESIDE.keys()
+    upright = volume_artifacts is not None and volume_artifacts.upright
+    lost = lost_faces(cell, surfaces, upright=upright) & _BESIDE.keys()
     unknown |= {material for name in lost for material in _BESIDE[name]}
     if grain_shape is not None and grain_shape.bounds is not None:
-        unknown.add("collector")
+        unknown.update(("steel", "collector"))
     if cell is not None and surfaces is not None and collector_in_doubt(surfaces, cell):
         unknown.add("collector")
     for row in materials.to_dict("records"):

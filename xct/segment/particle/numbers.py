@@ -32,7 +32,7 @@ _LOSING_NOISE = 0.1
 _BY_RINGS, _WIDTH_BY_RINGS = 0.15, 0.04
 # … and slices two to four times as far apart as pixels: from 70 % less to 28 % more particles,
 # whose median is 14 to 36 % less (seed 111).
-_WIDTH_BY_GAPS = 0.25
+_WIDTH_BY_GAPS = 0.3
 # Point spread in voxels (FWHM) from which the middles of pieces are known well enough to be told
 # from those of particles that touch, and pieces are joined: at 1.25 one in twenty of the wide
 # particles was two or three small ones that were joined by their distance; at 1.45 and more hardly
@@ -95,7 +95,8 @@ def particle_numbers(
     if ringed and note is None:
         note = "arcs of rings split or join small ones"
     yield "particles", Number(len(particles), "particles", doubt, bound=least, note=note)
-    if "lithium_electrolyte" not in lost_faces(cell, surfaces):
+    upright = volume_artifacts is not None and volume_artifacts.upright
+    if "lithium_electrolyte" not in lost_faces(cell, surfaces, upright=upright):
         drifted = int(particles["drifted"].sum())
         yield "drifted_particles", Number(drifted, "particles", None, len(particles), least, note)
     if len(particles):
