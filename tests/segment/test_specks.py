@@ -58,7 +58,7 @@ def test_small_pieces_near_others_are_no_specks():
 
 @pytest.fixture(scope="module")
 def with_speck():
-    """A cell of spheres with two specks in its electrolyte, and arcs within one slice."""
+    """A cell of spheres with two specks in its electrolyte, arcs and a streak within one slice."""
     mu, cell, surfaces, labels, *_ = cell_of_spheres(noise=0.3)
     labels = labels.copy()
     fraction = gaussian_filter(ball(mu.shape, PLACE, 1.03), SIGMA)
@@ -71,6 +71,9 @@ def with_speck():
     for arc in ((26, 50, slice(30, 36)), beside):
         labels[arc] = 3
         mu[arc] = 30.0
+    along = np.arange(-6, 7)  # a streak of a bad column, of which three voxels are labelled
+    mu[22, 44 + along, 40 - along] = 0.9 * MU[3]
+    labels[22, 44 + along[5:8], 40 - along[5:8]] = 3
     return mu, cell, surfaces, labels
 
 

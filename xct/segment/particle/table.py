@@ -25,6 +25,7 @@ _DOT, _BESIDE_AXIS_PX = 0.6, 1.5
 # A particle two voxels wide is that bright in the next slices, over its own: 0.4 by a point spread
 # of two voxels (FWHM), 0.25 by one of one voxel and a half. An arc of a ring is not, but for noise.
 _BLURRED = 0.2
+_LINE = 2.5  # elongation: three voxels about a corner have 2.2, three in a line 3 and more
 _HANGS = 0.75  # median diameters: what is no farther from another hangs together with it
 _UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
@@ -106,7 +107,8 @@ def particle_table(
     distance, distance_sd = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
-    flat = _within_a_slice(sums) & (speck == 0)
+    # A speck holds what a particle does, unless it is a piece of a streak: voxels in a line.
+    flat = _within_a_slice(sums) & ((speck == 0) | (elongation > _LINE))
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
     # All of a drifted particle is ahead: at the packing's rim isolated ones lie near its front.
     ahead = distance - diameter / 2 - 1.96 * distance_sd
