@@ -385,6 +385,10 @@ def flats_all_zero(s):
     s.change("exchange/data_white", np.zeros((8, ROWS, COLUMNS), np.uint16))
 
 
+def counts_stored_as_signed_numbers(s):
+    s.change("exchange/data_white", np.full((8, ROWS, COLUMNS), 40000, np.uint16).view(np.int16))
+
+
 def flats_and_darks_swapped(s):
     flats, darks = s.data("exchange/data_white"), s.data("exchange/data_dark")
     s.change("exchange/data_white", darks)
@@ -469,6 +473,7 @@ SCAN = [
     (no_flats, r"scan\.flats: needed by flat_field"),
     (flats_of_another_shape, rf"flat.*{ROWS - 1}"),
     (flats_all_zero, r"all flats are zero"),
+    (counts_stored_as_signed_numbers, r"stored as signed numbers of 16 bits"),
     (flats_and_darks_swapped, r"are the two swapped\?"),
     (nan_frame, r"projections: frame \d+ holds \d+ NaN or infinite counts"),
     (nan_flat, r"flats: frame 0 holds NaN"),

@@ -148,6 +148,12 @@ def _look_at_fields(scan: Scan, stages: Sequence[str]) -> Iterator[tuple[str, st
 def _fields_error(flat_level: float, dark_level: float) -> str:
     if flat_level == 0:
         return "all flats are zero: the shutter was closed, or these are not the flats"
+    if flat_level < 0:
+        return (
+            f"the flats have {flat_level:g} counts in the median: counts beyond 32767 that were "
+            "stored as signed numbers of 16 bits begin anew at -32768. Write the file again as "
+            "unsigned numbers (in NumPy: values.view('uint16'))"
+        )
     return (
         f"the flats (median {flat_level:g} counts) are not brighter than the darks (median "
         f"{dark_level:g} counts); are the two swapped?"

@@ -213,8 +213,8 @@ def _of_jump(check: AngleCheck, number: int) -> str:
     where = f"between {first:.5g}° and {last:.5g}° ({named})"
     if isnan(jump.steps):
         return (
-            f"{where} all changes at once: many frames were lost, the sample moved, or something "
-            "fell off it"
+            f"{where} all changes at once: many frames were lost, the sample moved, something fell "
+            "off it, or pixels of the camera became hot"
         )
     said = []
     if jump.steps:
