@@ -74,6 +74,9 @@ def with_speck():
     along = np.arange(-6, 7)  # a streak of a bad column, of which three voxels are labelled
     mu[22, 44 + along, 40 - along] = 0.9 * MU[3]
     labels[22, 44 + along[5:8], 40 - along[5:8]] = 3
+    for z, half in ((18, along[:7]), (19, along[6:])):  # an arc that goes on in the next slice
+        mu[z, 30, 36 + half] = 2 * MU[3]
+        labels[z, 30, 36 + half] = 3
     return mu, cell, surfaces, labels
 
 

@@ -25,7 +25,10 @@ _DOT, _BESIDE_AXIS_PX = 0.6, 1.5
 # A particle two voxels wide is that bright in the next slices, over its own: 0.4 by a point spread
 # of two voxels (FWHM), 0.25 by one of one voxel and a half. An arc of a ring is not, but for noise.
 _BLURRED = 0.2
-_LINE = 2.5  # elongation: three voxels about a corner have 2.2, three in a line 3 and more
+# Elongation of a line within one slice (three voxels about a corner have 2.2, three in a line 3 and
+# more), and of an arc in two.
+_LINE, _ARC = 2.5, 4.0
+_LOW = 0.5  # … which is not as high as wide, whatever the distance of slices
 _HANGS = 0.75  # median diameters: what is no farther from another hangs together with it
 _UNKNOWN_FRACTION = 0.5  # pores and gaps beside; cracks are denser in a core than in the whole
 
@@ -107,8 +110,8 @@ def particle_table(
     distance, distance_sd = _distance_um(columns, cell, z, y, x)
     attached = measured.attached[1:]
     at_steel = sums[:, of.AT_STEEL] > 0
-    # A speck holds what a particle does, unless it is a piece of a streak: voxels in a line.
-    flat = _within_a_slice(sums) & ((speck == 0) | (elongation > _LINE))
+    flat = _within_a_slice(sums) & (speck == 0)
+    flat |= _streaks(sums, elongation, height_ratio)  # of which a speck may be a piece
     typical = float(np.median(diameter[attached])) if attached.any() else 0.0
     # All of a drifted particle is ahead: at the packing's rim isolated ones lie near its front.
     ahead = distance - diameter / 2 - 1.96 * distance_sd
@@ -165,6 +168,14 @@ def _within_a_slice(sums: np.ndarray) -> np.ndarray:
     beside = of.GREY_STEP * sums[:, of.BESIDE] / (2 * count) - 1
     one_slice = sums[:, of.COUNT] * sums[:, of.ZZ] == sums[:, of.Z] ** 2
     return np.asarray(one_slice & (beside < _BLURRED * own))
+
+
+def _streaks(sums: np.ndarray, elongation: np.ndarray, height_ratio: np.ndarray) -> np.ndarray:
+    """Mark lines within one slice, or two, as bad columns leave them; no particle is one."""
+    count, ends = sums[:, of.COUNT].astype(float), sums[:, of.COUNT] * sums[:, of.ZZ]
+    apart = (ends - sums[:, of.Z] ** 2) / count**2  # variance: 1/4 of two slices, half in each
+    line = ((apart == 0) & (elongation > _LINE)) | ((apart <= 0.25) & (elongation > _ARC))
+    return np.asarray(line & (height_ratio < _LOW))
 
 
 def _surfaces(measured: Measured, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
