@@ -53,8 +53,8 @@ def test_lost_frames_are_found_where_they_were_lost(lost, seed):
     [message] = angle_messages(found)
     assert f"projections {after} and {after + 1}" in message
     count = round(found.jumps[0].steps)  # how fast views change is known over three steps only
-    many = f"some {round(count / 2)} to {2 * count} frames were lost"
-    assert (f"about {count} frames were lost" if count <= 3 else many) in message
+    many = f"some {round(count / 2)} to {3 * count} frames were lost"
+    assert (f"about {count} frames were lost" if count < 3 else many) in message
     assert "scan.theta_deg" in message
 
 

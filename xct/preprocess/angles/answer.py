@@ -231,8 +231,8 @@ def _of_turn(steps: float, step_deg: float) -> str:
         return f"{how} less than stated, as where the stage stood still or slipped"
     count = max(round(size), 1)
     lost = f"about {count} frames were" if count > 1 else "a frame was"
-    if count > REACH:  # how fast views change is not known so far
-        lost = f"some {round((1 - _BEYOND) * count)} to {round(2 * count)} frames were"
+    if count >= REACH:  # how fast views change is not known so far: 10 were seen as 3 to 15
+        lost = f"some {round((1 - _BEYOND) * count)} to {3 * count} frames were"
     return f"{how} more than stated, as where {lost} lost"
 
 
