@@ -102,6 +102,14 @@ def test_a_frame_of_another_angle_is_left_out(scan):
     assert found(scan, projections=projections) == {"projections": [33]}
 
 
+@pytest.mark.parametrize("frames", [[40], [40, 41]])
+def test_zingers_that_are_brighter_than_all_that_differs_cost_no_frame(scan, frames):
+    changed = scan["projections"].copy()
+    for n, frame in enumerate(frames):
+        changed[frame, 2 + 3 * n, 70 + 40 * n :][:8] += 40_000  # a track within one row
+    assert found(scan, projections=changed) == {}
+
+
 @pytest.mark.parametrize("first", [11, 50])
 @pytest.mark.parametrize(("columns", "light"), [((100, 108), 0.1), ((60, 120), 0.6)])
 def test_what_stands_in_the_beam_for_some_frames_costs_these(scan, first, columns, light):

@@ -25,6 +25,7 @@ from xct.preprocess.frames.outlying import (
     lit_darks,
     unlike,
     unlit,
+    without_zingers,
 )
 from xct.preprocess.frames.passing import passing
 from xct.preprocess.veiling.afterglow import find_afterglow
@@ -243,11 +244,11 @@ def _of_projections(
         yield from left_out(extra[good[extra]], AFTERWARDS)
     left = np.flatnonzero(good)
     yield from left_out(left[jumping(light[left])], "brighter or darker than the frames around")
-    left = np.flatnonzero(good)
-    for run in passing(transmission[left], light[left]):
+    left, calm = np.flatnonzero(good), without_zingers(transmission)
+    for run in passing(calm[left], light[left]):
         yield from left_out(left[run], PASSED)
     left = np.flatnonzero(good)
     yield from left_out(
-        left[unlike(transmission[left], light[left])],
+        left[unlike(calm[left], light[left])],
         "unlike the frames before and after",
     )

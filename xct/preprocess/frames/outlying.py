@@ -161,6 +161,24 @@ def blocked(transmission: np.ndarray) -> np.ndarray:
     return np.flatnonzero(dark > _SHADED)
 
 
+def without_zingers(transmission: np.ndarray) -> np.ndarray:
+    """Take out what one row of a frame shows, and neither of those beside it.
+
+    A zinger moves one cell by more than all others differ where light is little; what stands in
+    the beam is in several of the rows that are looked at, and bad rows are looked for one by one.
+
+    Parameters
+    ----------
+    transmission : ndarray, shape (frame, row, cell)
+        Of rows all over the height.
+    """
+    if transmission.shape[1] < 3:
+        return transmission
+    usual = np.median(transmission, axis=0)  # of each row: what differs from it is compared
+    away = np.nan_to_num(transmission - usual)  # NaN beyond the beam
+    return np.asarray(usual + scipy.ndimage.median_filter(away, (1, 3, 1), mode="nearest"))
+
+
 def unlike(transmission: np.ndarray, light: np.ndarray) -> np.ndarray:
     """Find single frames that are unlike the one before and the one after, which are alike.
 
