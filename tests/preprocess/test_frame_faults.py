@@ -106,7 +106,7 @@ def test_a_frame_of_another_angle_is_left_out(scan):
 def test_zingers_that_are_brighter_than_all_that_differs_cost_no_frame(scan, frames):
     changed = scan["projections"].copy()
     for n, frame in enumerate(frames):
-        changed[frame, 2 + 3 * n, 70 + 40 * n :][:8] += 40_000  # a track within one row
+        changed[frame, 7 - 3 * n, 70 + 40 * n :][:8] += 40_000  # a track within one row
     assert found(scan, projections=changed) == {}
 
 

@@ -176,7 +176,7 @@ def without_zingers(transmission: np.ndarray) -> np.ndarray:
         return transmission
     usual = np.median(transmission, axis=0)  # of each row: what differs from it is compared
     away = np.nan_to_num(transmission - usual)  # NaN beyond the beam
-    return np.asarray(usual + scipy.ndimage.median_filter(away, (1, 3, 1), mode="nearest"))
+    return np.asarray(usual + scipy.ndimage.median_filter(away, (1, 3, 1), mode="mirror"))
 
 
 def unlike(transmission: np.ndarray, light: np.ndarray) -> np.ndarray:
