@@ -162,10 +162,11 @@ def blocked(transmission: np.ndarray) -> np.ndarray:
 
 
 def without_zingers(transmission: np.ndarray) -> np.ndarray:
-    """Take out what one row of a frame shows, and neither of those beside it.
+    """Take out what one cell or one row of a frame shows, and neither of those beside it.
 
     A zinger moves one cell by more than all others differ where light is little; what stands in
-    the beam is in several of the rows that are looked at, and bad rows are looked for one by one.
+    the beam is wider, in several of the rows that are looked at, and bad rows are looked for one
+    by one.
 
     Parameters
     ----------
@@ -176,7 +177,7 @@ def without_zingers(transmission: np.ndarray) -> np.ndarray:
         return transmission
     usual = np.median(transmission, axis=0)  # of each row: what differs from it is compared
     away = np.nan_to_num(transmission - usual)  # NaN beyond the beam
-    return np.asarray(usual + scipy.ndimage.median_filter(away, (1, 3, 1), mode="mirror"))
+    return np.asarray(usual + scipy.ndimage.median_filter(away, (1, 3, 3), mode="mirror"))
 
 
 def unlike(transmission: np.ndarray, light: np.ndarray) -> np.ndarray:
