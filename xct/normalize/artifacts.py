@@ -50,6 +50,9 @@ ALIKE = 0.25
 # it was scanned, also turned or moved by parts of a pixel; after a bilateral filter 0.12 to 0.16,
 # non-local means and medians up to 0.27, and particles were lost (seeds 3 and 11).
 _MORE_ALIKE = 0.08
+# … of most pixels: of plain volumes -0.06 to 0.01 whatever their noise, 0.25 and more after
+# filters.
+_MOST_ALIKE = 0.05
 # Waves of the noise's strength: plain volumes have up to 19; turned by 5 to 45°, or scaled by a
 # tenth, with linear interpolation 77 and more (seeds 3 and 11, six cells, three medium ones).
 # With cubic interpolation, which keeps particles, 30.
@@ -259,9 +262,10 @@ def look_at_artifacts(
     looks = [*chain(*map_blocks(look_at_slab, groups, volume, cell, reference))]
     changes = [one.change for one in looks if one.change is not None]
     found = np.array([one.rings_and_cupping for one in looks]).reshape(-1, 3)
-    alike, across, outward, air = np.array(
-        [(one.shared, one.across, one.outward, one.air) for one in looks]
-    ).reshape(-1, 4).T  # fmt: skip
+    alike, outward, air = np.array(
+        [(one.shared, one.outward, one.air) for one in looks]
+    ).reshape(-1, 3).T  # fmt: skip
+    across = np.array([one.across for one in looks]).reshape(-1, 2)
     points, beyond, n = (
         sum(each) for each in zip((0, 0, 0), *(one.odd for one in looks), strict=True)
     )
@@ -281,7 +285,7 @@ def look_at_artifacts(
         is_grey=reference.is_grey,
         shared=_worse_half(alike) if own else float("nan"),
         doubled=float(np.mean([one.twin for one in looks])) if looks else 0.0,
-        alike_across=_worse_half(across) if own else float("nan"),
+        alike_across=_alike_across(across) if own else float("nan"),
         blur_px=reference.blur_um / min(cell.voxel_size_um[1:]),
         tilt_deg=float((getattr(volume, "placement", None) or {}).get("tilt_deg", 0.0)),
         weave=_worst_part(weave, changes) if own else np.nan,
@@ -301,6 +305,15 @@ def _shading(rises: np.ndarray) -> float:
     along = [_mean(column) for column in held.T]
     sure = [mean for mean, error in along if abs(mean) > SURE * error]
     return float(np.hypot.reduce([0.0, *sure]))
+
+
+def _alike_across(by_slice: np.ndarray) -> float:
+    """Give how alike noise two pixels apart is; by what most pixels are, where that is no more.
+
+    Pores are alike over as much, and noise may be little.
+    """
+    of_all, of_most = (_worse_half(column) for column in by_slice.T)
+    return of_all if of_most > _MOST_ALIKE else of_most
 
 
 def _worse_half(values: np.ndarray) -> float:

@@ -27,7 +27,7 @@ _OF_MEDIAN, _TAIL, _FAR, _LONE = 1.4826, 3.0, 8.0, 0.05
 # pores made plain slices up to 0.34 alike, voxels two apart 0.11 to 0.55; by this 0.04 to 0.09 and
 # -0.06 to 0.005, where a Gaussian of half a voxel gives 0.29, one of 0.7 pixels in each slice 0.03
 # to 0.06, medians 0.54 and 0.35 (seeds 3, 91, 111, 112, both makes).
-_CLIP, _MOST_ALIKE = 1.5, 0.02
+_CLIP = 1.5
 _AT_MOST = 4.0  # medians: what a crack or a grain adds to noise counts as that
 
 
@@ -46,11 +46,8 @@ def step_of(values: np.ndarray) -> float:
     return float(np.median(np.diff(seen))) if 2 < seen.size < _FEW_VALUES else 0.0
 
 
-def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
+def likeness_across(image: np.ndarray, held: np.ndarray) -> tuple[float, float]:
     """Give the correlation of noise two pixels apart in a slice, by that of six apart as none.
-
-    Pores are alike over as much: where most pixels, which hold none, are not, the correlation is
-    theirs.
 
     Parameters
     ----------
@@ -61,8 +58,9 @@ def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
 
     Returns
     -------
-    float
-        NaN where too little counts.
+    of_all, of_most : float
+        By all pixels, and by what most of them are, which hold no pore. NaN where too little
+        counts.
     """
     apart = []
     for lag in (2, 6):
@@ -71,10 +69,9 @@ def likeness_across(image: np.ndarray, held: np.ndarray) -> float:
             for one, known in ((image, held), (image.T, held.T))
         ]
         if min(len(part) for part in both) < _LEAST_VOXELS:
-            return float("nan")
+            return float("nan"), float("nan")
         apart.append(np.concatenate(both))
-    of_most = _alike(*map(_clipped, apart))
-    return _alike(*apart) if of_most > _MOST_ALIKE else of_most
+    return _alike(*apart), _alike(*map(_clipped, apart))
 
 
 def _alike(near: np.ndarray, far: np.ndarray) -> float:

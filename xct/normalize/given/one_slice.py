@@ -40,9 +40,11 @@ class Look:
         Rise along y and x across the bore, over the electrolyte's value.
     step : float
         From each value to the next that occurs; 0 of real numbers.
-    shared, across, outward : float
-        How alike its noise is to that of the next slice, to that two pixels off, and by how much
-        more along the radius than around it.
+    shared, outward : float
+        How alike its noise is to that of the next slice, and by how much more along the radius than
+        around it.
+    across : tuple of float
+        How alike it is to that two pixels off, by all pixels and by most.
     twin : bool
         Whether the next slice is the same.
     air : float
@@ -57,7 +59,7 @@ class Look:
     shading: tuple[float, float]
     step: float
     shared: float
-    across: float
+    across: tuple[float, float]
     outward: float
     twin: bool
     air: float
